@@ -1,0 +1,143 @@
+// npm run bench: everything that is claimed about speed, measured, into results.json and chart.svg.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { chart } from './chart.js'
+import { compare } from './compare.js'
+import { measureDecisions } from './contest.js'
+import { measureGuards } from './guard.js'
+import { measureHttp, type Row } from './http.js'
+import { start, stopAll } from './processes.js'
+import { measureSingle } from './single.js'
+
+export interface Target { what: string, wanted: string, measured: number, met: boolean }
+
+export interface Results {
+  date: string
+  machine: { cpu: string, cores: number, node: string }
+  versions: Record<string, string>
+  quick: boolean
+  targets: Target[]
+  http: Row[]
+  curves: Record<string, Record<string, Row[]>>
+  decisions: Awaited<ReturnType<typeof measureDecisions>>
+  guards: Awaited<ReturnType<typeof measureGuards>>
+  single: Awaited<ReturnType<typeof measureSingle>>
+  bytesPerDecision: number
+}
+
+const { values: options } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' } }
+})
+
+if (options.compare !== undefined) {
+  const [before, after = fileURLToPath(new URL('../results.json', import.meta.url))] = options.compare
+  console.log(compare(read(before!), read(after)))
+  process.exit()
+}
+
+const { quick } = options
+const rounds = quick ? 2 : 5
+const seconds = quick ? 1 : 4
+const progress = (text: string) => process.stderr.write(`${text}\n`)
+
+const MAIN = ['bare', 'permit: warm cache', 'permit: warm cache, many users', 'permit: embedded', 'permit: no cache', 'undici pool in a hook', 'permitio SDK in a hook']
+const OTHERS = ['fastify-guard (roles in the request)', '@casl/ability (one ability for a user)', 'casbin (fastify-casbin-rest)']
+
+progress('Guards by themselves')
+const guards = await measureGuards(quick ? 5 : 20, 50_000)
+progress('Decisions in one process')
+const decisions = await measureDecisions(rounds, quick ? 200 : 1_000, progress)
+progress('One check at a time')
+const single = await measureSingle(quick ? 5 : 15, quick ? 500 : 1_500)
+progress('Memory')
+const memory = await start<{ bytes: number }>('./memory.js', [], ['--expose-gc'])
+progress('Over HTTP')
+const http = await measureHttp({ variants: [...MAIN, ...OTHERS], rounds, seconds }, progress)
+
+const curves: Results['curves'] = {}
+if (!quick) {
+  const curve = { rounds: 3, seconds: 1.5 }
+  curves.connections = {}
+  for (const connections of [1, 16, 64, 256, 1_024]) {
+    curves.connections[connections] = await measureHttp({ variants: ['bare', 'permit: warm cache', 'permit: no cache'], connections, ...curve }, progress)
+  }
+  curves['share of hits'] = {}
+  for (const hits of [0, 0.5, 0.9, 1]) {
+    curves['share of hits'][`${hits * 100} %`] = await measureHttp({ variants: ['bare', 'permit: some hits'], setting: { hits }, ...curve }, progress)
+  }
+  curves['PDP latency'] = {}
+  for (const latency of [0, 5, 50]) {
+    curves['PDP latency'][`${latency} ms`] = await measureHttp({ variants: ['bare', 'permit: no cache', 'undici pool in a hook'], latency, ...curve }, progress)
+  }
+  curves.users = {}
+  for (const users of [1_000, 10_000, 100_000]) {
+    curves.users[users] = await measureHttp({ variants: ['bare', 'permit: embedded'], setting: { users }, ...curve }, progress)
+  }
+}
+stopAll()
+
+const row = (name: string) => http.find(row => row.name === name)!
+const rate = (name: string) => 1 / decisions.find(row => row.name === name)!.ratio
+const sdk = row('permitio SDK in a hook')
+const uncached = row('permit: no cache')
+const atLeast = (what: string, wanted: number, measured: number): Target => ({ what, wanted: `at least ${wanted}`, measured, met: measured >= wanted })
+const atMost = (what: string, wanted: number, measured: number): Target => ({ what, wanted: `at most ${wanted}`, measured, met: measured <= wanted })
+
+const results: Results = {
+  date: new Date().toISOString().slice(0, 10),
+  machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version },
+  versions: versions(['fastify', 'undici', 'lru-cache', 'permitio', 'casbin', 'fastify-casbin-rest', 'fastify-guard', '@casl/ability', '@cedar-policy/cedar-wasm']),
+  quick,
+  targets: [
+    atLeast('requests/s, warm cache, against bare', 0.96, row('permit: warm cache').ratio),
+    atLeast('requests/s, every decision a miss, against bare', 0.60, uncached.ratio),
+    atLeast('the same, against the SDK in a hook', 12, uncached.requests / sdk.requests),
+    atMost("p99 latency of the same, against the SDK's", 0.125, uncached.p99 / sdk.p99),
+    atMost('one check at a time, no cache: latency against a bare undici request', 1.05, single.ratio),
+    atLeast('requests/s, embedded, no cache, against bare', 0.93, row('permit: embedded').ratio),
+    atLeast('decisions/s in one process, against casbin', 1_000, rate('casbin')),
+    atLeast('the same, against Cedar', 50, rate('@cedar-policy/cedar-wasm')),
+    atMost('requests to the PDP for 1,000 different checks in one tick', 25, single.burst),
+    atMost('bytes of heap for a decision in the cache', 300, memory.hello.bytes)
+  ],
+  http,
+  curves,
+  decisions,
+  guards,
+  single,
+  bytesPerDecision: memory.hello.bytes
+}
+
+const out = options.out ?? fileURLToPath(new URL(quick ? '../results.quick.json' : '../results.json', import.meta.url))
+writeFileSync(out, `${JSON.stringify(results, null, 2)}\n`)
+if (!quick) {
+  const { machine } = results
+  writeFileSync(fileURLToPath(new URL('../chart.svg', import.meta.url)), chart(
+    'Requests per second through one guarded Fastify route',
+    `64 connections, median of ${rounds} rounds in turns; ${machine.cores} cores for server, PDP and load; Node ${machine.node}`, http))
+}
+console.table(results.targets.map(({ what, wanted, measured, met }) => ({ what, wanted, measured: Number(measured.toPrecision(3)), met })))
+console.table(http.map(({ name, requests, ratio, p50, p99 }) => ({ name, 'requests/s': Math.round(requests), 'against bare': Number(ratio.toFixed(3)), 'p50 ms': p50, 'p99 ms': p99 })))
+console.table(decisions.map(({ name, perSecond }) => ({ name, 'decisions/s': Math.round(perSecond) })))
+console.table(guards.map(({ name, nanoseconds }) => ({ name, 'ns a call': Math.round(nanoseconds) })))
+progress(`written to ${out}`)
+process.exit()
+
+function read (file: string): Results {
+  return JSON.parse(readFileSync(file, 'utf8')) as Results
+}
+
+function versions (names: readonly string[]): Record<string, string> {
+  const require = createRequire(import.meta.url)
+  return Object.fromEntries(names.map(name => {
+    for (const folder of require.resolve.paths(name) ?? []) {
+      try {
+        return [name, (JSON.parse(readFileSync(`${folder}/${name}/package.json`, 'utf8')) as { version: string }).version]
+      } catch {}
+    }
+    return [name, 'unknown']
+  }))
+}

@@ -1,0 +1,39 @@
+// The example app, put together: documents, authentication, authorization, routes.
+import { fileURLToPath } from 'node:url'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyServerOptions } from 'fastify'
+import permit from 'fastify-permit'
+import auth from './auth.js'
+import quickstart from './quickstart.js'
+import { seed } from './seed.js'
+import taskRoutes from './task-routes.js'
+
+export async function buildApp (options: FastifyServerOptions = {}) {
+  const app = Fastify(options).withTypeProvider<TypeBoxTypeProvider>()
+
+  await app.register(swagger, {
+    openapi: {
+      info: { title: 'Tasks', description: 'The example app of fastify-permit', version: '1.0.0' },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } }
+    }
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs' })
+
+  await app.register(auth)
+
+  await app.register(permit, {
+    // With PERMIT_PDP_URL (and PERMIT_API_KEY) in the environment that PDP decides; else the embedded one, by permit.yaml.
+    policy: process.env.PERMIT_PDP_URL ? undefined : fileURLToPath(new URL('./permit.yaml', import.meta.url)),
+    // Who asks is `request.user.sub`, the plugin's default: auth.ts sees to it. The tenant is the one in the URL.
+    tenant: request => (request.params as { tenant?: string }).tenant
+  })
+
+  // A PDP that is not there yet does not keep the app from starting: until it is, nobody gets in.
+  app.addHook('onReady', () => seed(app).catch((error: unknown) => app.log.error(error, 'The PDP could not be told who there is.')))
+
+  await app.register(quickstart)
+  await app.register(taskRoutes)
+  return app
+}

@@ -1,0 +1,30 @@
+// Tells the PDP who there is: the quickstart's John, and the people who can log in. The same for an embedded PDP and for one over the network.
+import type { FastifyInstance } from 'fastify'
+
+export async function seed (app: FastifyInstance): Promise<void> {
+  const { api } = app.permit
+
+  // First a user, with a role that counts when the user is new.
+  await app.permit.write(
+    api.syncUser({
+      key: 'john@smith.com',
+      firstName: 'John',
+      lastName: 'Smith',
+      email: 'john@smith.com',
+      roles: [{ role: 'admin', tenant: 'default' }]
+    })
+  )
+
+  // Then the second tenant, and John as a viewer in it: run in order, stopped at the first that fails.
+  await app.permit.write(
+    api.createTenant({ key: 'tenant2', name: 'Second Tenant' }),
+    api.assignRole('john@smith.com', 'viewer', 'tenant2')
+  )
+
+  await app.permit.write(
+    api.syncUser({ key: 'ada@example.com', firstName: 'Ada', roles: [{ role: 'admin', tenant: 'default' }] }),
+    api.syncUser({ key: 'victor@example.com', firstName: 'Victor', roles: [{ role: 'viewer', tenant: 'default' }] }),
+    api.syncUser({ key: 'tess@example.com', firstName: 'Tess', roles: [{ role: 'admin', tenant: 'tenant2' }] }),
+    api.syncUser({ key: 'noel@example.com', firstName: 'Noel' })   // no role anywhere
+  )
+}

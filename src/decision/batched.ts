@@ -1,0 +1,239 @@
+// The stage that asks many questions by one request when there are many, and one by one when there are few.
+import { PdpError, UnavailableError } from '../errors.js'
+import { Deadlines, type Dated } from '../pdp/deadlines.js'
+import type { BatchingPdp, Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../pdp/point.js'
+
+export interface BatchOptions {
+  /** Questions that may wait, beyond those for which a connection is free; one more is refused at once. */
+  readonly queue: number
+  /** Questions in one request at most. */
+  readonly batch: number
+}
+
+/** How long a PDP that has no bulk endpoint is spared before it is tried again: it may have been upgraded. */
+const BULK_RETRY_AFTER = 5 * 60_000
+
+/**
+ * Batches adaptively, with no timer. While nothing is on its way, a question leaves at once, by itself. While something
+ * is, questions wait for the end of the event loop's turn and leave together; and while all connections are taken, the
+ * next that comes free takes everything that waits, up to the limit. So an idle system has no added latency, a busy one
+ * adds less than a turn of its loop, and a saturated one gets cheaper per question as the load grows.
+ *
+ * Each question keeps its own deadline, also while it waits, and does not travel when its time is up or its caller is gone.
+ * @param clock for tests; default: the process's monotonic clock.
+ */
+export function batched (pdp: BatchingPdp, options: BatchOptions, clock: { now (): number } = performance): DecisionPoint & Closable {
+  return new Batcher(pdp, options, clock)
+}
+
+export interface Closable {
+  /** Resolves when nothing is on its way or waits, at `deadline` at the latest. */
+  close (deadline: number): Promise<void>
+}
+
+class Waiting implements Dated {
+  settled = false
+
+  constructor (
+    readonly query: Query,
+    readonly deadline: number,
+    readonly caller: Caller | undefined,
+    private readonly resolve: (decision: Decision) => void,
+    private readonly reject: (error: unknown) => void
+  ) {}
+
+  answer (decision: Decision): void {
+    this.settled = true
+    this.resolve(decision)
+  }
+
+  fail (error: unknown): void {
+    this.settled = true
+    this.reject(error)
+  }
+}
+
+class Batcher implements DecisionPoint, Closable {
+  readonly #pdp: BatchingPdp
+  readonly #options: BatchOptions
+  readonly #clock: { now (): number }
+  readonly #deadlines = new Deadlines<Waiting>(waiting => waiting.fail(noDecision('timeout', 'the deadline passed before the PDP had answered')))
+  #queue: Waiting[] = []
+  #busy = 0
+  #scheduled = false
+  #bulkFrom = -Infinity
+  #bulkRequests = 0
+  #bulkQueries = 0
+  #largest = 0
+  #splits = 0
+  #idle: (() => void) | undefined
+
+  constructor (pdp: BatchingPdp, options: BatchOptions, clock: { now (): number }) {
+    this.#pdp = pdp
+    this.#options = options
+    this.#clock = clock
+    pdp.slots.onFree(() => { if (this.#queue.length > 0) this.#schedule() })
+  }
+
+  peek (): undefined {}
+
+  decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): Promise<Decision> {
+    if (trace !== undefined) trace.source = 'pdp'
+    const { slots } = this.#pdp
+    if (this.#busy === 0 && this.#queue.length === 0 && slots.free > 0) {
+      this.#busy++
+      const answer = this.#pdp.decide(query, deadline)
+      answer.then(this.#release, this.#release)
+      return answer
+    }
+    if (this.#isFull()) {
+      return Promise.reject(noDecision('overload', `${this.#queue.length} checks wait for the PDP, which is the bound`))
+    }
+    return new Promise((resolve, reject) => {
+      const waiting = new Waiting(query, deadline, caller, resolve, reject)
+      this.#queue.push(waiting)
+      this.#deadlines.add(waiting)
+      this.#schedule()
+    })
+  }
+
+  stats (): DecisionPointStats {
+    return {
+      ...this.#pdp.stats(),
+      batches: {
+        waiting: this.#queue.length,
+        requests: this.#bulkRequests,
+        checks: this.#bulkQueries,
+        largest: this.#largest,
+        splits: this.#splits
+      }
+    }
+  }
+
+  async close (deadline: number): Promise<void> {
+    if (this.#busy > 0 || this.#queue.length > 0) {
+      let timer: NodeJS.Timeout | undefined
+      await new Promise<void>(resolve => {
+        this.#idle = resolve
+        timer = setTimeout(resolve, Math.max(0, deadline - performance.now()))
+      })
+      clearTimeout(timer)
+    }
+    this.#deadlines.clear()
+    for (const waiting of this.#queue.splice(0)) this.#fail(waiting, noDecision('closed', 'the app is closing'))
+  }
+
+  #isFull (): boolean {
+    const bound = this.#options.queue + this.#pdp.slots.free
+    if (this.#queue.length < bound) return false
+    // Those whose time is up are taken off when they are come upon; before anybody is refused, they are looked for.
+    this.#queue = this.#queue.filter(waiting => !waiting.settled)
+    return this.#queue.length >= bound
+  }
+
+  readonly #release = (): void => {
+    this.#busy--
+    if (this.#queue.length > 0) this.#schedule()
+    else if (this.#busy === 0) this.#idle?.()
+  }
+
+  #schedule (): void {
+    if (this.#scheduled || this.#pdp.slots.free === 0) return
+    this.#scheduled = true
+    setImmediate(this.#flush)
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false
+    while (this.#queue.length > 0 && this.#pdp.slots.free > 0) {
+      const group = this.#take()
+      if (group.length === 0) continue
+      this.#busy++
+      this.#ask(group).then(this.#release, this.#release)
+    }
+    if (this.#queue.length === 0 && this.#busy === 0) this.#idle?.()
+  }
+
+  /** Takes the next questions off the queue that still want to travel. */
+  #take (): Waiting[] {
+    const limit = this.#clock.now() < this.#bulkFrom ? 1 : this.#options.batch
+    const taken = this.#queue.splice(0, limit)
+    return taken.filter(waiting => this.#travels(waiting))
+  }
+
+  #travels (waiting: Waiting): boolean {
+    if (!waiting.settled && waiting.caller?.destroyed === true) {
+      this.#deadlines.delete(waiting)
+      waiting.fail(noDecision('abandoned', 'the caller is gone'))
+    }
+    return !waiting.settled
+  }
+
+  /** Asks for a group by one request. Settles each of its questions, and never rejects. */
+  async #ask (group: readonly Waiting[]): Promise<void> {
+    const [first] = group
+    if (first === undefined) return
+    try {
+      if (group.length === 1) {
+        this.#answer(first, await this.#pdp.decide(first.query, first.deadline))
+      } else {
+        await this.#askInBulk(group)
+      }
+    } catch (error) {
+      for (const waiting of group) this.#fail(waiting, error)
+    }
+  }
+
+  async #askInBulk (group: readonly Waiting[]): Promise<void> {
+    this.#bulkRequests++
+    this.#bulkQueries += group.length
+    this.#largest = Math.max(this.#largest, group.length)
+    let decisions: readonly Decision[]
+    try {
+      // As late as the last of them may be; each is watched for itself.
+      const deadline = group.reduce((latest, waiting) => Math.max(latest, waiting.deadline), 0)
+      decisions = await this.#pdp.decideAll(group.map(waiting => waiting.query), deadline)
+      if (decisions.length !== group.length) throw noDecision('answer', 'a bulk answer has another length than its question')
+    } catch (error) {
+      const remedy = remedyFor(error)
+      if (remedy === undefined) throw error
+      if (remedy === 'one by one') {
+        this.#bulkFrom = this.#clock.now() + BULK_RETRY_AFTER
+        this.#queue = [...group, ...this.#queue]
+        return
+      }
+      // One question that the PDP chokes on must not take the others down: halves, until it is alone.
+      this.#splits++
+      const middle = Math.ceil(group.length / 2)
+      await this.#ask(group.slice(0, middle).filter(waiting => this.#travels(waiting)))
+      await this.#ask(group.slice(middle).filter(waiting => this.#travels(waiting)))
+      return
+    }
+    group.forEach((waiting, index) => this.#answer(waiting, decisions[index] as Decision))
+  }
+
+  #answer (waiting: Waiting, decision: Decision): void {
+    this.#deadlines.delete(waiting)
+    if (!waiting.settled) waiting.answer(decision)
+  }
+
+  #fail (waiting: Waiting, error: unknown): void {
+    this.#deadlines.delete(waiting)
+    if (!waiting.settled) waiting.fail(error)
+  }
+}
+
+/** What may help after a failed bulk request: asking in parts, or not in bulk at all. Otherwise nothing would. */
+function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
+  const cause = error instanceof UnavailableError ? error.cause : error
+  if (!(cause instanceof PdpError)) return undefined
+  if (cause.failure === 'answer') return 'split'
+  if (cause.failure !== 'status') return undefined
+  if (cause.status === 404 || cause.status === 405 || cause.status === 501) return 'one by one'
+  // A PDP that says that it is overloaded is not helped by more requests.
+  return cause.status === 429 || cause.status === 503 ? undefined : 'split'
+}
+
+function noDecision (failure: ConstructorParameters<typeof PdpError>[0], message: string): UnavailableError {
+  return new UnavailableError(new PdpError(failure, message))
+}

@@ -1,0 +1,118 @@
+// The stage that remembers decisions for a short while, so that a repeated question costs one lookup.
+import { LRUCache } from 'lru-cache'
+import type { Caller, Decision, DecisionPoint, DecisionPointStats, MaybePromise, Query, Trace } from '../pdp/point.js'
+import type { Generations } from './generations.js'
+
+export interface CacheOptions {
+  /** How long a decision is remembered, ms. */
+  readonly ttl: number
+  /** How many decisions are remembered; the least recently used one goes first. */
+  readonly max: number
+}
+
+interface Remembered {
+  readonly decision: Decision
+  readonly stamp: number
+}
+
+/**
+ * Remembers the decisions of `next`, allow and deny alike, never an error. A decision whose user, or everything, was
+ * invalidated while it was on its way is given to its caller and not kept.
+ * @param clock for tests; default: the process's monotonic clock.
+ */
+export function cached (
+  next: DecisionPoint, options: CacheOptions, generations: Generations, clock: { now (): number } = performance
+): CachedDecisionPoint {
+  return new CachedDecisionPoint(next, options, generations, clock)
+}
+
+export class CachedDecisionPoint implements DecisionPoint {
+  readonly #next: DecisionPoint
+  readonly #generations: Generations
+  readonly #clock: { now (): number }
+  readonly #entries: LRUCache<string, Remembered>
+  #last: Remembered = { decision: DENY, stamp: -1 }
+  #hits = 0
+  #misses = 0
+
+  constructor (next: DecisionPoint, options: CacheOptions, generations: Generations, clock: { now (): number }) {
+    this.#next = next
+    this.#generations = generations
+    this.#clock = clock
+    // ttlResolution 0: the clock is read for each lookup, which is cheaper than the timer that would cache it, and an
+    // entry cannot outlive its ttl while the event loop is busy.
+    this.#entries = new LRUCache({ max: options.max, ttl: options.ttl, ttlResolution: 0, perf: clock })
+  }
+
+  decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): MaybePromise<Decision> {
+    const known = this.peek(query)
+    if (known !== undefined) {
+      if (trace !== undefined) trace.source = 'cache'
+      return known
+    }
+    this.#misses++
+    const stamp = this.#generations.now
+    // A decision is as old as its question: the time that the PDP took counts.
+    const start = this.#clock.now()
+    const answer = this.#next.decide(query, deadline, trace, caller)
+    if (!(answer instanceof Promise)) return this.#remember(query, stamp, start, answer)
+    return answer.then(decision => this.#remember(query, stamp, start, decision))
+  }
+
+  /** The remembered decision, if it still holds. */
+  peek (query: Query): Decision | undefined {
+    const { key } = query
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    if (!this.#generations.isCurrent(entry.stamp, query.user.key)) {
+      this.#entries.delete(key)
+      return undefined
+    }
+    this.#hits++
+    return entry.decision
+  }
+
+  #remember (query: Query, stamp: number, start: number, decision: Decision): Decision {
+    if (this.#generations.isCurrent(stamp, query.user.key)) {
+      this.#entries.set(flat(query.key), this.#shared(withoutDebug(decision), stamp), { start })
+    }
+    return decision
+  }
+
+  /** One object for all entries that would hold the same: most decisions are a plain yes or no, and invalidations are rare. */
+  #shared (decision: Decision, stamp: number): Remembered {
+    if (this.#last.decision !== decision || this.#last.stamp !== stamp) this.#last = { decision, stamp }
+    return this.#last
+  }
+
+  stats (): DecisionPointStats {
+    return {
+      ...this.#next.stats(),
+      cache: {
+        size: this.#entries.size,
+        max: this.#entries.max,
+        hits: this.#hits,
+        misses: this.#misses,
+        invalidations: this.#generations.invalidations
+      }
+    }
+  }
+}
+
+const ALLOW: Decision = Object.freeze({ allow: true })
+const DENY: Decision = Object.freeze({ allow: false })
+
+/**
+ * A text that was put together is kept by V8 as the tree of its pieces, twice the size of the text, until somebody looks
+ * into it. A key that stays is looked into once: measured, 118 instead of 252 bytes for an entry.
+ */
+function flat (text: string): string {
+  text.charCodeAt(0)
+  return text
+}
+
+/** A PDP's debug output can be large: what is remembered is the answer and its reason. */
+function withoutDebug ({ allow, code, reason }: Decision): Decision {
+  if (code === undefined && reason === undefined) return allow ? ALLOW : DENY
+  return { allow, code, reason }
+}

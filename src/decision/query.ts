@@ -1,0 +1,201 @@
+// A question to the PDP, normalised once, with a key that no two different questions share.
+import { createHash } from 'node:crypto'
+import { configure } from 'safe-stable-stringify'
+import { QueryError } from '../errors.js'
+import type { JsonObject, Query, QueryResource, QueryUser } from '../pdp/point.js'
+
+/** Who asks. A string is the user's key. */
+export type UserInput = string | {
+  /** The user's key in Permit: any string that is unique to the user. */
+  readonly key: string
+  readonly email?: string
+  readonly firstName?: string
+  readonly lastName?: string
+  /** Attributes for conditions (ABAC); they win over those that the PDP has stored. */
+  readonly attributes?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * What is acted on: `'task'`, `'task:123'` (split at the first colon: a key may contain colons), or an object.
+ * Without a key the question is about the type.
+ */
+export type ResourceInput = string | {
+  readonly type: string
+  readonly key?: string
+  /** The tenant that the resource belongs to; default: that of the check, in the end `default`. */
+  readonly tenant?: string
+  /** Attributes for conditions (ABAC); they win over those that the PDP has stored. */
+  readonly attributes?: Readonly<Record<string, unknown>>
+}
+
+/** Facts about the circumstances, for conditions on `context.*`: the time, the network, the device. */
+export type ContextInput = Readonly<Record<string, unknown>>
+
+/** The tenant of a query that names none, as Permit's SDKs fill it in. */
+export const DEFAULT_TENANT = 'default'
+
+// Strict: what JSON cannot carry (NaN, a BigInt, a cycle) is refused here instead of becoming something else on the wire.
+const canonical = configure({ deterministic: true, strict: true, bigint: false })
+
+/**
+ * The question `user` asks: may I do `action` on `resource`? Checks and copies every part.
+ * @throws {@link QueryError} that names the part and what is expected.
+ */
+export function createQuery (
+  user: UserInput, action: string, resource: ResourceInput, tenant?: string | readonly string[], context?: ContextInput
+): Query {
+  const who = normaliseUser(user)
+  const what = normaliseResource(resource, tenant)
+  requireText('the action', action)
+  const circumstances = context === undefined ? undefined : toJsonObject('the context', context)
+  return new Question(who, action, what, circumstances)
+}
+
+/**
+ * A query, put together from parts that were checked. Its key is made when somebody wants it: the embedded PDP does not.
+ *
+ * The key is injective: each part is preceded by its length or by a mark that says that it is absent, so that no content
+ * can look like a boundary, and attributes are canonical JSON (names sorted), in which a number and a string differ.
+ * Strings are compared as they are: two unicode forms of one text are two questions, as they are for the PDP.
+ */
+export class Question implements Query {
+  #key: string | undefined
+
+  /** @param about the {@link keyAbout} of the other parts, where it is known already. */
+  constructor (
+    readonly user: QueryUser,
+    readonly action: string,
+    readonly resource: QueryResource,
+    readonly context: JsonObject | undefined,
+    private readonly about?: string
+  ) {}
+
+  get key (): string {
+    this.#key ??= compact(keyOfUser(this.user) + (this.about ?? keyAbout(this.action, this.resource, this.context)))
+    return this.#key
+  }
+}
+
+/** Characters of a key at most: what a client can make long must not fill the cache's memory. */
+const MAX_KEY = 512
+
+/**
+ * A long key becomes its hash. No other key begins with `#`. The hash is over UTF-16: in UTF-8, all lone surrogates
+ * would be one.
+ */
+function compact (key: string): string {
+  return key.length <= MAX_KEY ? key : '#' + createHash('sha256').update(Buffer.from(key, 'utf16le')).digest('base64')
+}
+
+function keyOfUser (user: QueryUser): string {
+  return part(user.key) + part(user.email) + part(user.first_name) + part(user.last_name) + jsonPart(user.attributes)
+}
+
+/** The part of a query's key that does not depend on the user. */
+export function keyAbout (action: string, resource: QueryResource, context: JsonObject | undefined): string {
+  return part(action) + part(resource.type) + part(resource.key) + part(resource.tenant) + jsonPart(resource.attributes) + jsonPart(context)
+}
+
+function part (text: string | undefined): string {
+  return text === undefined ? '-' : `${text.length}:${text}`
+}
+
+function jsonPart (value: JsonObject | undefined): string {
+  return value === undefined ? '-' : part(canonical(value) as string)
+}
+
+/** Checks a user and copies it. */
+export function normaliseUser (user: UserInput): QueryUser {
+  if (typeof user === 'string') {
+    requireText('the user', user)
+    return { key: user }
+  }
+  if (typeof user !== 'object' || user === null) throw new QueryError(`the user is ${describe(user)}; expected a string or { key, email?, attributes? }`)
+  const { key, email, firstName, lastName, attributes } = user
+  requireText("the user's key", key)
+  optionalText("the user's email", email)
+  optionalText("the user's firstName", firstName)
+  optionalText("the user's lastName", lastName)
+  return {
+    key,
+    email,
+    first_name: firstName,
+    last_name: lastName,
+    attributes: attributes === undefined ? undefined : toJsonObject("the user's attributes", attributes)
+  }
+}
+
+/** Checks a resource, splits its string form and fills in the tenant. `tenant` is that of the check. */
+export function normaliseResource (resource: ResourceInput, tenant?: string | readonly string[] | null): QueryResource {
+  if (typeof resource === 'string') {
+    const { type, key } = splitResource(resource)
+    return { type, key, tenant: normaliseTenant(tenant) }
+  }
+  if (typeof resource !== 'object' || resource === null) throw new QueryError(`the resource is ${describe(resource)}; expected 'type', 'type:key' or { type, key?, tenant?, attributes? }`)
+  const { type, key, attributes } = resource
+  requireText("the resource's type", type)
+  if (type.includes(':')) throw new QueryError(`the resource's type is ${describe(type)}; a type has no colon: write { type, key }`)
+  optionalText("the resource's key", key)
+  return {
+    type,
+    key,
+    tenant: normaliseTenant(resource.tenant ?? tenant),
+    attributes: attributes === undefined ? undefined : toJsonObject("the resource's attributes", attributes)
+  }
+}
+
+/** `'task'` or `'task:123'`, split at the first colon. An empty key is refused: it would quietly ask about the type. */
+export function splitResource (resource: string): { type: string, key?: string } {
+  const colon = resource.indexOf(':')
+  if (colon === -1) {
+    requireText('the resource', resource)
+    return { type: resource }
+  }
+  const type = resource.slice(0, colon)
+  const key = resource.slice(colon + 1)
+  if (type === '' || key === '') throw new QueryError(`the resource is ${describe(resource)}; expected 'type' or 'type:key', neither of them empty`)
+  return { type, key }
+}
+
+/** The tenant, or {@link DEFAULT_TENANT}. An empty one is refused: it is more likely lost than meant as the default. */
+export function normaliseTenant (tenant: string | readonly string[] | undefined | null): string {
+  if (tenant === undefined || tenant === null) return DEFAULT_TENANT
+  requireText('the tenant', tenant)
+  return tenant
+}
+
+/** A deep copy of what JSON carries of `value`: what is asked cannot change while it waits, and every PDP sees the same. */
+export function toJsonObject (what: string, value: unknown): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new QueryError(`${what} must be an object, got ${kindOf(value)}`)
+  let text: string | undefined
+  try {
+    text = canonical(value)
+  } catch {
+    // The cause's message may quote a value, and attribute values stay out of errors.
+    throw new QueryError(`${what} cannot be sent as JSON: no NaN, BigInt, function or cycle, please`)
+  }
+  const copy: unknown = text === undefined ? undefined : JSON.parse(text)
+  if (typeof copy !== 'object' || copy === null || Array.isArray(copy)) throw new QueryError(`${what} must be an object when sent as JSON`)
+  return copy as JsonObject
+}
+
+function requireText (what: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string' || value === '') throw new QueryError(`${what} must be a string that is not empty, got ${describe(value)}`)
+}
+
+function optionalText (what: string, value: unknown): asserts value is string | undefined {
+  if (value !== undefined) requireText(what, value)
+}
+
+/** What a value is, for an error message, without telling what an object holds. */
+export function describe (value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? value.slice(0, 60) + '…' : value)
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) return String(value)
+  return kindOf(value)
+}
+
+/** The kind of a value, which tells nothing of what it holds: attribute values stay out of errors. */
+function kindOf (value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
+}

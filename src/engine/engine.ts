@@ -1,0 +1,189 @@
+// The embedded PDP's engine: one policy, its facts, and every question that Permit's PDP answers.
+
+import { AttributesOfQuery, decideAbac } from './abac.js'
+import { compilePolicy } from './compile.js'
+import { explainAbac, explainRbac, explainRebac, explainUnknown, type Debug } from './explain.js'
+import { Facts, type InstanceNode, type TenantNode, type UserNode } from './facts.js'
+import { LoadedFacts } from './document-facts.js'
+import { authorizedUsers, tenantsToAsk, tenantView, userPermissions, userTenants, type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World } from './questions.js'
+import { decideRbac } from './rbac.js'
+import { decideRebac } from './rebac.js'
+import { EMPTY_SCHEMA, type CompiledPermission, type CompiledSchema } from './schema.js'
+import { DENIED, type Verdict } from './verdict.js'
+import type { Policy } from './policy.js'
+
+export type { ReasonCode, Verdict } from './verdict.js'
+
+/** A question: may this user do this action on this resource? */
+export interface EngineQuery {
+  user: {
+    key: string
+    email?: string
+    first_name?: string
+    last_name?: string
+    attributes?: Record<string, unknown>
+  }
+  action: string
+  resource: {
+    type: string
+    key?: string
+    tenant: string
+    attributes?: Record<string, unknown>
+  }
+  context?: Record<string, unknown>
+}
+
+/** A decision with what each model that had a say says. */
+export type Explanation = Verdict & { readonly debug: Debug }
+
+/** What a query is about, all of it known. */
+interface Found {
+  readonly permission: CompiledPermission
+  readonly tenant: TenantNode
+  readonly user: UserNode
+}
+
+/**
+ * The engine. Pure: no I/O and no clock.
+ *
+ * A decision is yes when RBAC, ABAC or ReBAC says yes, and no otherwise. A resource type, action, tenant or user that is not
+ * known is no before any model is asked. The code of a denial is RBAC's when roles of the user in the tenant were looked at
+ * (`no_permission`); otherwise that of ReBAC, ABAC or RBAC, the first of them that had a say. ABAC has one when the permission has rules,
+ * ReBAC when the resource has a key and its type has resource roles.
+ */
+export class Engine {
+  /** Users, tenants, assignments, instances and tuples; every change counts from the next decision on. */
+  readonly facts = new Facts()
+  readonly #loaded = new LoadedFacts(this.facts)
+  #schema: CompiledSchema = EMPTY_SCHEMA
+  #schemaRevision = 0
+
+  /** @throws {@link PolicyError} when the policy is invalid */
+  constructor (policy?: Policy) {
+    if (policy !== undefined) this.load(policy)
+  }
+
+  /** Grows with every change of schema or facts. */
+  get revision (): number {
+    return this.#schemaRevision + this.facts.revision
+  }
+
+  /**
+   * Replaces the schema, and brings the facts that the document lists up to date: those that the document before listed and
+   * this one does not are removed, with what hangs on them; new and changed ones are written; those that both list alike, and
+   * those written at run time, stay as they are.
+   *
+   * @param options - `facts: false` takes only the schema
+   * @throws {@link PolicyError} when the policy is invalid; then nothing has changed
+   */
+  load (policy: Policy, options: { readonly facts?: boolean } = {}): void {
+    const { schema, facts } = compilePolicy(policy)
+    this.#schema = schema
+    this.#schemaRevision++
+    if (options.facts !== false) this.#loaded.replace(facts)
+  }
+
+  /** Decides. The hot path: look-ups only, and verdicts that are shared. */
+  decide (query: EngineQuery): Verdict {
+    const type = this.#schema.types.get(query.resource.type)
+    if (type === undefined) return DENIED.noSuchResource
+    const permission = type.permissions.get(query.action)
+    if (permission === undefined) return DENIED.noSuchAction
+    const tenant = this.facts.tenantNode(query.resource.tenant)
+    if (tenant === undefined) return DENIED.noSuchTenant
+    const user = this.facts.userNode(query.user.key)
+    if (user === undefined) return DENIED.userNotSynced
+    const rbac = decideRbac(permission, user, tenant)
+    if (rbac.allow || (permission.rules === null && permission.held === null)) return rbac
+    return this.#decideBeyondRoles(query, permission, user, tenant, rbac)
+  }
+
+  /** Decides as {@link Engine.decide} does, and says why by name. */
+  explain (query: EngineQuery): Explanation {
+    const { code, allow } = this.decide(query)
+    const found = this.#find(query)
+    if (found === undefined) {
+      const rbac = explainUnknown(code, query, this.#schema, this.facts)
+      return { ...rbac, debug: { rbac } }
+    }
+    const debug = this.#debug(query, found)
+    const parts = [debug.rbac, debug.rebac, debug.abac]
+    const reason = parts.find(part => part?.allow === allow && part.code === code)?.reason ?? ''
+    return { allow, code, reason, debug }
+  }
+
+  /** The tenants in which the answer is yes. The query's tenant does not matter. */
+  allTenants (query: Omit<EngineQuery, 'resource'> & { resource: Omit<EngineQuery['resource'], 'tenant'> & { tenant?: string } }): Array<{ tenant: TenantView, allow: true }> {
+    const allowed: Array<{ tenant: TenantView, allow: true }> = []
+    for (const tenant of tenantsToAsk(this.#world, query)) {
+      const { allow } = this.decide({ ...query, resource: { ...query.resource, tenant: tenant.fact.key } })
+      if (allow) allowed.push({ tenant: tenantView(tenant), allow })
+    }
+    return allowed
+  }
+
+  /**
+   * What the user may do, by `__tenant:<key>` and `<type>:<key>`: in every tenant where it has a role or a rule allows
+   * something, and on every instance where it has a role, assigned or derived, or that the filter names.
+   */
+  userPermissions (user: string | QueryUser, filter: PermissionsFilter = {}): Record<string, UserPermissions> {
+    return userPermissions(this.#world, asUser(user), filter)
+  }
+
+  /** The tenants in which the user has a role. */
+  userTenants (user: string | QueryUser): TenantView[] {
+    return userTenants(this.#world, asUser(user))
+  }
+
+  /** Everybody for whom the answer is yes, with the roles or user sets that make it so. */
+  authorizedUsers (query: Omit<EngineQuery, 'user'>): AuthorizedUsers {
+    return authorizedUsers(this.#world, query)
+  }
+
+  get #world (): World {
+    return { schema: this.#schema, facts: this.facts }
+  }
+
+  #decideBeyondRoles (query: EngineQuery, permission: CompiledPermission, user: UserNode, tenant: TenantNode, rbac: Verdict): Verdict {
+    let denied = rbac
+    const instance = this.#instance(query)
+    if (permission.rules !== null) {
+      const abac = decideAbac(permission.rules, new AttributesOfQuery(query, user, tenant, instance))
+      if (abac.allow) return abac
+      denied = abac
+    }
+    if (permission.held !== null && query.resource.key !== undefined) {
+      const rebac = decideRebac(permission.held, user, tenant, instance)
+      if (rebac.allow) return rebac
+      denied = rebac
+    }
+    return rbac.code === 'no_permission' ? rbac : denied
+  }
+
+  #debug (query: EngineQuery, { permission, user, tenant }: Found): Debug {
+    const instance = this.#instance(query)
+    const { rules, held } = permission
+    const rbac = explainRbac(decideRbac(permission, user, tenant), permission, user, tenant)
+    const attributes = new AttributesOfQuery(query, user, tenant, instance)
+    const abac = rules === null ? undefined : explainAbac(decideAbac(rules, attributes), rules, permission, attributes, query)
+    const rebac = held === null || query.resource.key === undefined
+      ? undefined
+      : explainRebac(decideRebac(held, user, tenant, instance), held, permission, user, tenant, instance, query)
+    return { rbac, ...(abac === undefined ? {} : { abac }), ...(rebac === undefined ? {} : { rebac }) }
+  }
+
+  #find (query: EngineQuery): Found | undefined {
+    const permission = this.#schema.types.get(query.resource.type)?.permissions.get(query.action)
+    const tenant = this.facts.tenantNode(query.resource.tenant)
+    const user = this.facts.userNode(query.user.key)
+    return permission === undefined || tenant === undefined || user === undefined ? undefined : { permission, tenant, user }
+  }
+
+  #instance ({ resource: { type, key } }: EngineQuery): InstanceNode | undefined {
+    return key === undefined ? undefined : this.facts.instanceNode(type, key)
+  }
+}
+
+function asUser (user: string | QueryUser): QueryUser {
+  return typeof user === 'string' ? { key: user } : user
+}

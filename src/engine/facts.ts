@@ -1,0 +1,597 @@
+// Who there is and who has what: the facts of a policy, in memory, indexed so that a decision looks up and never scans.
+
+/** The tenant that always exists. */
+export const DEFAULT_TENANT = 'default'
+
+/** A user, as Permit's API writes one. */
+export interface UserFact {
+  readonly key: string
+  readonly email?: string
+  readonly first_name?: string
+  readonly last_name?: string
+  readonly attributes?: Readonly<Record<string, unknown>>
+}
+
+/** A tenant. */
+export interface TenantFact {
+  readonly key: string
+  readonly name?: string
+  readonly description?: string
+  readonly attributes?: Readonly<Record<string, unknown>>
+}
+
+/** A resource instance. `resource` is its type; type and key together are unique. */
+export interface ResourceInstanceFact {
+  readonly resource: string
+  readonly key: string
+  readonly tenant: string
+  readonly attributes?: Readonly<Record<string, unknown>>
+}
+
+/** A role that a user has in a tenant, or with `resource_instance` (`type:key`) on that instance. */
+export interface RoleAssignmentFact {
+  readonly user: string
+  readonly role: string
+  readonly tenant: string
+  readonly resource_instance?: string
+}
+
+/** A link between two instances of one tenant: `subject` is `relation` of `object`, both `type:key`. */
+export interface RelationshipTupleFact {
+  readonly subject: string
+  readonly relation: string
+  readonly object: string
+  readonly tenant: string
+}
+
+/** The fact to write, where the tenant may be left out: `default`, or that of the instances named. */
+export type TenantOptional<T extends { readonly tenant: string }> = Omit<T, 'tenant'> & { readonly tenant?: string }
+
+/** One elementary change. What a deletion takes with it is reported as deletions of its own, before it. */
+export type FactChange = { readonly op: 'set' | 'delete' } & (
+  | { readonly kind: 'user', readonly fact: UserFact }
+  | { readonly kind: 'tenant', readonly fact: TenantFact }
+  | { readonly kind: 'resource_instance', readonly fact: ResourceInstanceFact }
+  | { readonly kind: 'role_assignment', readonly fact: RoleAssignmentFact }
+  | { readonly kind: 'relationship_tuple', readonly fact: RelationshipTupleFact }
+)
+
+/** Why a fact cannot be written: it names what is not there, contradicts what is there, or is malformed. */
+export type FactsErrorCode = 'not_found' | 'conflict' | 'invalid'
+
+/** A fact that cannot be written. Nothing was changed. */
+export class FactsError extends Error {
+  override readonly name = 'FactsError'
+  readonly code: FactsErrorCode
+
+  constructor (code: FactsErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** A user with what hangs on it. Only the engine sees nodes; everybody else sees facts. */
+export class UserNode {
+  fact: UserFact
+  /** Most users have no roles on instances and many none at all: maps are made when needed. */
+  tenantRoles: Map<TenantNode, string[]> | null = null
+  instanceRoles: Map<InstanceNode, string[]> | null = null
+
+  constructor (fact: UserFact) {
+    this.fact = fact
+  }
+}
+
+/** A tenant with what hangs on it. */
+export class TenantNode {
+  fact: TenantFact
+  readonly members = new Map<string, Set<UserNode>>()
+  readonly instances = new Set<InstanceNode>()
+
+  constructor (fact: TenantFact) {
+    this.fact = fact
+  }
+}
+
+/** A resource instance with what hangs on it. */
+export class InstanceNode {
+  fact: ResourceInstanceFact
+  readonly tenant: TenantNode
+  /** Role to the users who have it here. */
+  holders: Map<string, Set<UserNode>> | null = null
+  /** Relation to the instances that are the subjects of it, this being the object: the way up. */
+  subjects: Map<string, Set<InstanceNode>> | null = null
+  /** Relation to the instances that are the objects of it, this being the subject: the way down. */
+  objects: Map<string, Set<InstanceNode>> | null = null
+
+  constructor (fact: ResourceInstanceFact, tenant: TenantNode) {
+    this.fact = fact
+    this.tenant = tenant
+  }
+
+  /** `type:key`. */
+  get id (): string {
+    return `${this.fact.resource}:${this.fact.key}`
+  }
+}
+
+/**
+ * Splits `type:key` at the first colon: a key may contain colons, a type may not.
+ *
+ * @throws {@link FactsError} `invalid` when a part is missing
+ */
+export function parseInstance (id: string): { resource: string, key: string } {
+  const colon = typeof id === 'string' ? id.indexOf(':') : -1
+  if (colon < 1 || colon === id.length - 1) throw new FactsError('invalid', `'${String(id)}' is not a resource instance: write '<type>:<key>'`)
+  return { resource: id.slice(0, colon), key: id.slice(colon + 1) }
+}
+
+/**
+ * The facts, in memory.
+ *
+ * Writes check what they name: an assignment needs its user and tenant, an instance its tenant, and both ends of a tuple
+ * are in one tenant. They do not check the schema (that a role or relation exists), because schema and facts change
+ * independently; a fact that the schema does not know grants nothing. An instance that an assignment or a tuple names is
+ * created when it is not there, as Permit does.
+ *
+ * What is handed in is copied, what is handed out is shared and must not be changed.
+ */
+export class Facts {
+  #revision = 0
+  readonly #users = new Map<string, UserNode>()
+  readonly #tenants = new Map<string, TenantNode>()
+  readonly #instances = new Map<string, Map<string, InstanceNode>>()
+  readonly #listeners = new Set<(change: FactChange) => void>()
+
+  constructor () {
+    this.#tenants.set(DEFAULT_TENANT, new TenantNode({ key: DEFAULT_TENANT }))
+  }
+
+  /** Grows with every change. Assigning what is assigned, or deleting what is not there, is none. */
+  get revision (): number {
+    return this.#revision
+  }
+
+  /**
+   * Hears of every elementary change after it was made, cascades included.
+   *
+   * @returns a function that ends it
+   */
+  subscribe (listener: (change: FactChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
+  }
+
+  // users
+
+  /** Creates the user, or replaces what is known of it; its roles stay. Returns whether it is new. */
+  upsertUser (fact: UserFact): boolean {
+    needKey('user', fact.key)
+    const stored = copy<UserFact>(fact, ['key', 'email', 'first_name', 'last_name', 'attributes'])
+    const node = this.#users.get(fact.key)
+    if (node === undefined) this.#users.set(fact.key, new UserNode(stored))
+    else node.fact = stored
+    this.#changed('set', 'user', stored)
+    return node === undefined
+  }
+
+  /** Deletes the user and its role assignments. Returns whether it was there. */
+  deleteUser (key: string): boolean {
+    const user = this.#users.get(key)
+    if (user === undefined) return false
+    for (const assignment of [...assignmentsOf(user)]) this.unassignRole(assignment)
+    this.#users.delete(key)
+    this.#changed('delete', 'user', user.fact)
+    return true
+  }
+
+  getUser (key: string): UserFact | undefined {
+    return this.#users.get(key)?.fact
+  }
+
+  get userCount (): number {
+    return this.#users.size
+  }
+
+  * users (): Generator<UserFact> {
+    for (const user of this.#users.values()) yield user.fact
+  }
+
+  // tenants
+
+  /** Creates the tenant, or replaces what is known of it. Returns whether it is new. */
+  upsertTenant (fact: TenantFact): boolean {
+    needKey('tenant', fact.key)
+    const stored = copy<TenantFact>(fact, ['key', 'name', 'description', 'attributes'])
+    const node = this.#tenants.get(fact.key)
+    if (node === undefined) this.#tenants.set(fact.key, new TenantNode(stored))
+    else node.fact = stored
+    this.#changed('set', 'tenant', stored)
+    return node === undefined
+  }
+
+  /**
+   * Deletes the tenant, the assignments in it and its instances with what hangs on them. Returns whether it was there.
+   *
+   * @throws {@link FactsError} `conflict` for `default`, which always exists
+   */
+  deleteTenant (key: string): boolean {
+    if (key === DEFAULT_TENANT) throw new FactsError('conflict', `tenant '${DEFAULT_TENANT}' always exists and cannot be deleted`)
+    const tenant = this.#tenants.get(key)
+    if (tenant === undefined) return false
+    for (const instance of [...tenant.instances]) this.#deleteInstance(instance)
+    for (const assignment of [...membersOf(tenant)]) this.unassignRole(assignment)
+    this.#tenants.delete(key)
+    this.#changed('delete', 'tenant', tenant.fact)
+    return true
+  }
+
+  getTenant (key: string): TenantFact | undefined {
+    return this.#tenants.get(key)?.fact
+  }
+
+  get tenantCount (): number {
+    return this.#tenants.size
+  }
+
+  * tenants (): Generator<TenantFact> {
+    for (const tenant of this.#tenants.values()) yield tenant.fact
+  }
+
+  // resource instances
+
+  /**
+   * Creates the instance, or replaces its attributes. Returns whether it is new.
+   *
+   * @throws {@link FactsError} `not_found` for a tenant that is not there; `conflict` when the instance is in another tenant
+   */
+  upsertResourceInstance (fact: TenantOptional<ResourceInstanceFact>): boolean {
+    needKey('resource', fact.resource)
+    needKey('resource instance', fact.key)
+    if (fact.resource.includes(':')) throw new FactsError('invalid', `resource type '${fact.resource}' contains a colon`)
+    const existing = this.instanceNode(fact.resource, fact.key)
+    const tenant = this.#needTenant(fact.tenant ?? existing?.tenant.fact.key ?? DEFAULT_TENANT)
+    const stored = copy<ResourceInstanceFact>({ ...fact, tenant: tenant.fact.key }, ['resource', 'key', 'tenant', 'attributes'])
+    if (existing === undefined) {
+      this.#addInstance(stored, tenant)
+    } else {
+      this.#sameTenant(existing, tenant)
+      existing.fact = stored
+      this.#changed('set', 'resource_instance', stored)
+    }
+    return existing === undefined
+  }
+
+  /** Deletes the instance (`type:key`), the assignments on it and its tuples. Returns whether it was there. */
+  deleteResourceInstance (id: string): boolean {
+    const instance = this.#findInstance(id)
+    if (instance === undefined) return false
+    this.#deleteInstance(instance)
+    return true
+  }
+
+  getResourceInstance (id: string): ResourceInstanceFact | undefined {
+    return this.#findInstance(id)?.fact
+  }
+
+  * resourceInstances (filter: { readonly resource?: string, readonly tenant?: string } = {}): Generator<ResourceInstanceFact> {
+    const { resource, tenant } = filter
+    if (tenant !== undefined) {
+      for (const { fact } of this.#tenants.get(tenant)?.instances ?? []) {
+        if (resource === undefined || fact.resource === resource) yield fact
+      }
+      return
+    }
+    const types = resource === undefined ? this.#instances.values() : [this.#instances.get(resource) ?? new Map<string, InstanceNode>()]
+    for (const instances of types) {
+      for (const { fact } of instances.values()) yield fact
+    }
+  }
+
+  // role assignments
+
+  /**
+   * Gives the user the role in the tenant, or on the instance. Returns whether it is new.
+   *
+   * @throws {@link FactsError} `not_found` for a user or tenant that is not there; `conflict` when the instance is in another tenant
+   */
+  assignRole (fact: TenantOptional<RoleAssignmentFact>): boolean {
+    needKey('role', fact.role)
+    const user = this.#users.get(fact.user)
+    if (user === undefined) throw new FactsError('not_found', `user '${fact.user}' does not exist`)
+    if (fact.resource_instance === undefined) {
+      const tenant = this.#needTenant(fact.tenant ?? DEFAULT_TENANT)
+      user.tenantRoles ??= new Map()
+      if (!addTo(user.tenantRoles, tenant, fact.role)) return false
+      addToSet(tenant.members, fact.role, user)
+      this.#changed('set', 'role_assignment', assignmentFact(user, fact.role, tenant))
+      return true
+    }
+    const instance = this.#needInstance(fact.resource_instance, fact.tenant)
+    user.instanceRoles ??= new Map()
+    if (!addTo(user.instanceRoles, instance, fact.role)) return false
+    addToSet(instance.holders ??= new Map(), fact.role, user)
+    this.#changed('set', 'role_assignment', assignmentFact(user, fact.role, instance.tenant, instance))
+    return true
+  }
+
+  /** Takes the role from the user. Returns whether the user had it. */
+  unassignRole (fact: TenantOptional<RoleAssignmentFact>): boolean {
+    const user = this.#users.get(fact.user)
+    if (user === undefined) return false
+    if (fact.resource_instance === undefined) {
+      const tenant = this.#tenants.get(fact.tenant ?? DEFAULT_TENANT)
+      if (tenant === undefined || user.tenantRoles === null || !removeFrom(user.tenantRoles, tenant, fact.role)) return false
+      if (user.tenantRoles.size === 0) user.tenantRoles = null
+      removeFromSet(tenant.members, fact.role, user)
+      this.#changed('delete', 'role_assignment', assignmentFact(user, fact.role, tenant))
+      return true
+    }
+    const instance = this.#findInstance(fact.resource_instance, fact.tenant)
+    if (instance === undefined || user.instanceRoles === null || !removeFrom(user.instanceRoles, instance, fact.role)) return false
+    if (user.instanceRoles.size === 0) user.instanceRoles = null
+    instance.holders = removeFromSet(instance.holders, fact.role, user)
+    this.#changed('delete', 'role_assignment', assignmentFact(user, fact.role, instance.tenant, instance))
+    return true
+  }
+
+  /** Assignments, by the narrowest index that the filter allows. */
+  * roleAssignments (filter: Partial<RoleAssignmentFact> = {}): Generator<RoleAssignmentFact> {
+    for (const assignment of this.#assignments(filter)) {
+      if (filter.user !== undefined && assignment.user !== filter.user) continue
+      if (filter.role !== undefined && assignment.role !== filter.role) continue
+      if (filter.tenant !== undefined && assignment.tenant !== filter.tenant) continue
+      if (filter.resource_instance !== undefined && assignment.resource_instance !== filter.resource_instance) continue
+      yield assignment
+    }
+  }
+
+  * #assignments (filter: Partial<RoleAssignmentFact>): Generator<RoleAssignmentFact> {
+    if (filter.user !== undefined) {
+      const user = this.#users.get(filter.user)
+      if (user !== undefined) yield * assignmentsOf(user)
+    } else if (filter.resource_instance !== undefined) {
+      const instance = this.#findInstance(filter.resource_instance)
+      if (instance !== undefined) yield * holdersOf(instance)
+    } else if (filter.tenant !== undefined) {
+      const tenant = this.#tenants.get(filter.tenant)
+      if (tenant === undefined) return
+      yield * membersOf(tenant)
+      for (const instance of tenant.instances) yield * holdersOf(instance)
+    } else {
+      for (const user of this.#users.values()) yield * assignmentsOf(user)
+    }
+  }
+
+  // relationship tuples
+
+  /**
+   * Links two instances. Returns whether the link is new.
+   *
+   * @throws {@link FactsError} `not_found` for a tenant that is not there; `conflict` when the instances are in different tenants
+   */
+  addRelationshipTuple (fact: TenantOptional<RelationshipTupleFact>): boolean {
+    needKey('relation', fact.relation)
+    const tenant = fact.tenant ?? (this.#findInstance(fact.subject) ?? this.#findInstance(fact.object))?.tenant.fact.key
+    // Looked at before either is created: a tuple that is refused leaves nothing behind.
+    const wanted = this.#needTenant(tenant ?? DEFAULT_TENANT)
+    for (const id of [fact.subject, fact.object]) {
+      parseInstance(id)
+      const instance = this.#findInstance(id)
+      if (instance !== undefined) this.#sameTenant(instance, wanted)
+    }
+    const subject = this.#needInstance(fact.subject, wanted.fact.key)
+    const object = this.#needInstance(fact.object, wanted.fact.key)
+    if (object.subjects?.get(fact.relation)?.has(subject) === true) return false
+    addToSet(object.subjects ??= new Map(), fact.relation, subject)
+    addToSet(subject.objects ??= new Map(), fact.relation, object)
+    this.#changed('set', 'relationship_tuple', tupleFact(subject, fact.relation, object))
+    return true
+  }
+
+  /** Unlinks two instances. Returns whether they were linked. */
+  deleteRelationshipTuple (fact: TenantOptional<RelationshipTupleFact>): boolean {
+    const subject = this.#findInstance(fact.subject, fact.tenant)
+    const object = this.#findInstance(fact.object, fact.tenant)
+    if (subject === undefined || object?.subjects?.get(fact.relation)?.has(subject) !== true) return false
+    object.subjects = removeFromSet(object.subjects, fact.relation, subject)
+    subject.objects = removeFromSet(subject.objects, fact.relation, object)
+    this.#changed('delete', 'relationship_tuple', tupleFact(subject, fact.relation, object))
+    return true
+  }
+
+  /** Tuples, by the narrowest index that the filter allows. */
+  * relationshipTuples (filter: Partial<RelationshipTupleFact> = {}): Generator<RelationshipTupleFact> {
+    for (const tuple of this.#tuples(filter)) {
+      if (filter.subject !== undefined && tuple.subject !== filter.subject) continue
+      if (filter.relation !== undefined && tuple.relation !== filter.relation) continue
+      if (filter.object !== undefined && tuple.object !== filter.object) continue
+      if (filter.tenant !== undefined && tuple.tenant !== filter.tenant) continue
+      yield tuple
+    }
+  }
+
+  * #tuples (filter: Partial<RelationshipTupleFact>): Generator<RelationshipTupleFact> {
+    if (filter.subject !== undefined) {
+      const subject = this.#findInstance(filter.subject)
+      if (subject !== undefined) yield * tuplesFrom(subject)
+    } else if (filter.object !== undefined) {
+      const object = this.#findInstance(filter.object)
+      if (object !== undefined) yield * tuplesTo(object)
+    } else if (filter.tenant !== undefined) {
+      for (const object of this.#tenants.get(filter.tenant)?.instances ?? []) yield * tuplesTo(object)
+    } else {
+      for (const instances of this.#instances.values()) {
+        for (const object of instances.values()) yield * tuplesTo(object)
+      }
+    }
+  }
+
+  // what the engine reads
+
+  /** @internal */
+  userNode (key: string): UserNode | undefined {
+    return this.#users.get(key)
+  }
+
+  /** @internal */
+  tenantNode (key: string): TenantNode | undefined {
+    return this.#tenants.get(key)
+  }
+
+  /** @internal */
+  instanceNode (type: string, key: string): InstanceNode | undefined {
+    return this.#instances.get(type)?.get(key)
+  }
+
+  /** @internal */
+  userNodes (): IterableIterator<UserNode> {
+    return this.#users.values()
+  }
+
+  /** @internal */
+  tenantNodes (): IterableIterator<TenantNode> {
+    return this.#tenants.values()
+  }
+
+  #changed<K extends FactChange['kind']> (op: 'set' | 'delete', kind: K, fact: Extract<FactChange, { kind: K }>['fact']): void {
+    this.#revision++
+    for (const listener of this.#listeners) listener({ op, kind, fact } as FactChange)
+  }
+
+  #needTenant (key: string): TenantNode {
+    const tenant = this.#tenants.get(key)
+    if (tenant === undefined) throw new FactsError('not_found', `tenant '${key}' does not exist`)
+    return tenant
+  }
+
+  #sameTenant (instance: InstanceNode, tenant: TenantNode): void {
+    if (instance.tenant === tenant) return
+    throw new FactsError('conflict', `resource instance '${instance.id}' is in tenant '${instance.tenant.fact.key}', not in '${tenant.fact.key}'`)
+  }
+
+  #findInstance (id: string, tenant?: string): InstanceNode | undefined {
+    const colon = id.indexOf(':')
+    if (colon < 1) return undefined
+    const instance = this.instanceNode(id.slice(0, colon), id.slice(colon + 1))
+    return tenant === undefined || instance?.tenant.fact.key === tenant ? instance : undefined
+  }
+
+  #needInstance (id: string, tenant: string | undefined): InstanceNode {
+    const { resource, key } = parseInstance(id)
+    const instance = this.instanceNode(resource, key)
+    if (instance === undefined) {
+      const node = this.#needTenant(tenant ?? DEFAULT_TENANT)
+      return this.#addInstance({ resource, key, tenant: node.fact.key }, node)
+    }
+    if (tenant !== undefined) this.#sameTenant(instance, this.#needTenant(tenant))
+    return instance
+  }
+
+  #addInstance (fact: ResourceInstanceFact, tenant: TenantNode): InstanceNode {
+    const node = new InstanceNode(fact, tenant)
+    let instances = this.#instances.get(fact.resource)
+    if (instances === undefined) this.#instances.set(fact.resource, instances = new Map())
+    instances.set(fact.key, node)
+    tenant.instances.add(node)
+    this.#changed('set', 'resource_instance', fact)
+    return node
+  }
+
+  #deleteInstance (instance: InstanceNode): void {
+    for (const assignment of [...holdersOf(instance)]) this.unassignRole(assignment)
+    for (const tuple of [...tuplesTo(instance), ...tuplesFrom(instance)]) this.deleteRelationshipTuple(tuple)
+    const instances = this.#instances.get(instance.fact.resource)
+    instances?.delete(instance.fact.key)
+    if (instances?.size === 0) this.#instances.delete(instance.fact.resource)
+    instance.tenant.instances.delete(instance)
+    this.#changed('delete', 'resource_instance', instance.fact)
+  }
+}
+
+function needKey (what: string, key: unknown): void {
+  if (typeof key !== 'string' || key === '') throw new FactsError('invalid', `the key of a ${what} is a string that is not empty`)
+}
+
+/** Known properties only, and attributes as a copy: what the caller changes later must not change a decision. */
+function copy<T extends object> (fact: T, properties: ReadonlyArray<keyof T & string>): T {
+  const result: Partial<T> = {}
+  for (const property of properties) {
+    const value = Object.hasOwn(fact, property) ? fact[property] : undefined
+    if (value !== undefined) result[property] = typeof value === 'object' ? structuredClone(value) : value
+  }
+  return result as T
+}
+
+function addTo<K> (roles: Map<K, string[]>, where: K, role: string): boolean {
+  const known = roles.get(where)
+  if (known === undefined) roles.set(where, [role])
+  else if (known.includes(role)) return false
+  else known.push(role)
+  return true
+}
+
+function removeFrom<K> (roles: Map<K, string[]>, where: K, role: string): boolean {
+  const known = roles.get(where)
+  const index = known?.indexOf(role) ?? -1
+  if (known === undefined || index === -1) return false
+  known.splice(index, 1)
+  if (known.length === 0) roles.delete(where)
+  return true
+}
+
+function addToSet<V> (sets: Map<string, Set<V>>, key: string, value: V): void {
+  const set = sets.get(key)
+  if (set === undefined) sets.set(key, new Set([value]))
+  else set.add(value)
+}
+
+/** Leaves neither an empty set nor an empty map behind, so that facts that come and go leave no memory. */
+function removeFromSet<V> (sets: Map<string, Set<V>> | null, key: string, value: V): Map<string, Set<V>> | null {
+  const set = sets?.get(key)
+  set?.delete(value)
+  if (set?.size === 0) sets?.delete(key)
+  return sets?.size === 0 ? null : sets
+}
+
+function assignmentFact (user: UserNode, role: string, tenant: TenantNode, instance?: InstanceNode): RoleAssignmentFact {
+  const fact = { user: user.fact.key, role, tenant: tenant.fact.key }
+  return instance === undefined ? fact : { ...fact, resource_instance: instance.id }
+}
+
+function tupleFact (subject: InstanceNode, relation: string, object: InstanceNode): RelationshipTupleFact {
+  return { subject: subject.id, relation, object: object.id, tenant: object.tenant.fact.key }
+}
+
+function * assignmentsOf (user: UserNode): Generator<RoleAssignmentFact> {
+  for (const [tenant, roles] of user.tenantRoles ?? []) {
+    for (const role of roles) yield assignmentFact(user, role, tenant)
+  }
+  for (const [instance, roles] of user.instanceRoles ?? []) {
+    for (const role of roles) yield assignmentFact(user, role, instance.tenant, instance)
+  }
+}
+
+function * membersOf (tenant: TenantNode): Generator<RoleAssignmentFact> {
+  for (const [role, users] of tenant.members) {
+    for (const user of users) yield assignmentFact(user, role, tenant)
+  }
+}
+
+function * holdersOf (instance: InstanceNode): Generator<RoleAssignmentFact> {
+  for (const [role, users] of instance.holders ?? []) {
+    for (const user of users) yield assignmentFact(user, role, instance.tenant, instance)
+  }
+}
+
+function * tuplesTo (object: InstanceNode): Generator<RelationshipTupleFact> {
+  for (const [relation, subjects] of object.subjects ?? []) {
+    for (const subject of subjects) yield tupleFact(subject, relation, object)
+  }
+}
+
+function * tuplesFrom (subject: InstanceNode): Generator<RelationshipTupleFact> {
+  for (const [relation, objects] of subject.objects ?? []) {
+    for (const object of objects) yield tupleFact(subject, relation, object)
+  }
+}

@@ -1,0 +1,171 @@
+// What a policy document may say: one TypeBox schema, from which the types, the checks and the editors' JSON Schema come.
+
+import Type, { type Static, type TSchema } from 'typebox'
+
+/** Keys of schema objects, as Permit accepts them. A colon would make `type:key` and `type:action` ambiguous. */
+const KEY_PATTERN = '^[A-Za-z0-9_-]+$'
+
+const strict = { additionalProperties: false } as const
+
+/** A block whose properties are all optional may be left empty in YAML, where `read:` says `null`. */
+const block = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+
+const keyed = <T extends TSchema>(schema: T, description: string) =>
+  Type.Record(Type.String({ pattern: KEY_PATTERN }), schema, { ...strict, description })
+
+const anyKeyed = <T extends TSchema>(schema: T, description: string) =>
+  Type.Record(Type.String({ pattern: '^.' }), schema, { ...strict, description })
+
+const text = (description: string) => Type.String({ minLength: 1, description })
+const name = Type.Optional(Type.String({ description: 'Name for people; no decision depends on it.' }))
+const description = Type.Optional(Type.String({ description: 'What it is for, for people; no decision depends on it.' }))
+const values = (description: string) => Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description }))
+
+const Action = Type.Object({
+  name,
+  description,
+  attributes: values('Attributes of the action itself; no decision depends on them.')
+}, { ...strict, description: 'An action that can be done to a resource of this type.' })
+
+const Attribute = Type.Object({
+  type: Type.Enum(['bool', 'number', 'string', 'time', 'array', 'json', 'object', 'object_array'], { description: 'Type of the values.' }),
+  description
+}, { ...strict, description: 'An attribute that resources of this type may have.' })
+
+const DerivationSettings = Type.Object({
+  no_direct_roles_on_object: Type.Optional(Type.Boolean({
+    description: 'Switches the derivation off for a user who has any role on the object itself.'
+  }))
+}, { ...strict, description: 'When the derivation applies.' })
+
+const Derivation = Type.Object({
+  role: text('Role on the subject that gives this role on the object.'),
+  on_resource: text('Resource type of the subject.'),
+  linked_by_relation: text('Relation by which the subject is linked to the object.'),
+  when: Type.Optional(DerivationSettings)
+}, { ...strict, description: 'Whoever has `role` on a subject linked by the relation has this role on the object.' })
+
+const GrantedTo = Type.Object({
+  users_with_role: Type.Optional(Type.Array(Derivation, { description: 'Each of these alone is enough.' })),
+  when: Type.Optional(DerivationSettings)
+}, { ...strict, description: 'Who has this role without being assigned it: role derivations.' })
+
+const ResourceRole = Type.Object({
+  name,
+  description,
+  permissions: Type.Optional(Type.Array(text('An action of this resource type: `read`, or `document:read`.'), {
+    description: 'Actions that the role allows on the instance that it is held on.'
+  })),
+  extends: Type.Optional(Type.Array(text('Another role of this resource type.'), { description: 'Roles whose permissions this one has, too.' })),
+  attributes: values('Attributes of the role; no decision depends on them.'),
+  granted_to: Type.Optional(GrantedTo)
+}, { ...strict, description: 'A role on single instances of this resource type.' })
+
+const Relation = Type.Union([
+  text('Resource type of the subject.'),
+  Type.Object({ name, description, subject_resource: text('Resource type of the subject.') }, strict)
+], { description: 'A relation of which a resource of this type is the object: the subject\'s type.' })
+
+const Resource = Type.Object({
+  name,
+  description,
+  urn: Type.Optional(Type.String({ description: 'Uniform resource name; no decision depends on it.' })),
+  actions: keyed(block(Action), 'What can be done to a resource of this type, by action key.'),
+  attributes: Type.Optional(anyKeyed(block(Attribute), 'Attributes of resources of this type, by attribute key.')),
+  roles: Type.Optional(keyed(block(ResourceRole), 'Roles on single instances of this type, by role key (ReBAC).')),
+  relations: Type.Optional(keyed(Relation, 'Relations by which other resources are linked to one of this type, by relation key (ReBAC).'))
+}, { ...strict, description: 'A resource type.' })
+
+const Role = Type.Object({
+  name,
+  description,
+  permissions: Type.Optional(Type.Array(text('A permission: `<resource type>:<action>`.'), { description: 'What the role allows in its tenant.' })),
+  extends: Type.Optional(Type.Array(text('Another role.'), { description: 'Parents: roles whose permissions this one has, too.' })),
+  attributes: values('Attributes of the role; no decision depends on them.')
+}, { ...strict, description: 'A role that users have in tenants (RBAC).' })
+
+const Conditions = Type.Record(Type.String(), Type.Unknown(), {
+  description: 'A condition: `allOf`, `anyOf` or `not` over `{ "user.location": { "equals": "US" } }`. `{ "allOf": [] }` matches everything.'
+})
+
+const UserSet = Type.Object({ name, description, conditions: Conditions }, { ...strict, description: 'The users that meet a condition (ABAC).' })
+
+const ResourceSet = Type.Object({
+  name,
+  description,
+  resource: text('Resource type that the set is taken from.'),
+  conditions: Conditions
+}, { ...strict, description: 'The resources of a type that meet a condition (ABAC).' })
+
+const SetRule = Type.Object({
+  user_set: text('A user set, or a role, which is a user set of its own.'),
+  permission: text('A permission: `<resource type>:<action>`.'),
+  resource_set: text('A resource set, or a resource type, which is a resource set of its own.'),
+  is_role: Type.Optional(Type.Boolean({ description: 'True when `user_set` is a role; needed only where a user set has the same key.' })),
+  is_resource: Type.Optional(Type.Boolean({ description: 'True when `resource_set` is a resource type; needed only where a resource set has the same key.' }))
+}, { ...strict, description: 'Users in the user set have the permission on resources in the resource set.' })
+
+const Tenant = Type.Object({
+  name,
+  description,
+  attributes: values('Attributes of the tenant, `tenant.*` in conditions, for users who are members of it.')
+}, { ...strict, description: 'A tenant. The tenant `default` always exists.' })
+
+const User = Type.Object({
+  email: Type.Optional(Type.String({ description: 'The user\'s e-mail address, `user.email` in conditions.' })),
+  first_name: Type.Optional(Type.String({ description: 'The user\'s first name, `user.first_name` in conditions.' })),
+  last_name: Type.Optional(Type.String({ description: 'The user\'s last name, `user.last_name` in conditions.' })),
+  attributes: values('Attributes of the user, `user.*` in conditions.')
+}, { ...strict, description: 'A user.' })
+
+const RoleAssignment = Type.Object({
+  user: text('Key of the user.'),
+  role: text('Key of the role: a top-level one in a tenant, or one of the resource type on an instance.'),
+  tenant: Type.Optional(text('Tenant in which the user has the role, `default` unless told.')),
+  resource_instance: Type.Optional(text('Instance on which the user has the role: `<resource type>:<key>`.'))
+}, { ...strict, description: 'A user has a role in a tenant, or on a resource instance.' })
+
+const ResourceInstance = Type.Object({
+  resource: text('Resource type.'),
+  key: text('Key, unique in the resource type.'),
+  tenant: Type.Optional(text('Tenant that the instance belongs to, `default` unless told.')),
+  attributes: values('Attributes of the instance, `resource.*` in conditions.')
+}, { ...strict, description: 'A resource instance.' })
+
+const RelationshipTuple = Type.Object({
+  subject: text('Instance that is linked: `<resource type>:<key>`.'),
+  relation: text('Relation of the object\'s resource type.'),
+  object: text('Instance that it is linked to: `<resource type>:<key>`.'),
+  tenant: Type.Optional(text('Tenant of both instances, theirs unless told, and `default` when neither is listed.'))
+}, { ...strict, description: 'Subject is `relation` of object: `folder:rnd` is `parent` of `document:spec`.' })
+
+/** The schema of a policy document: what Permit's REST API writes, under its names. */
+export const PolicySchema = Type.Object({
+  resources: Type.Optional(keyed(Resource, 'Resource types, by key.')),
+  roles: Type.Optional(keyed(block(Role), 'Roles that users have in tenants, by key.')),
+  user_sets: Type.Optional(keyed(UserSet, 'User sets, by key.')),
+  resource_sets: Type.Optional(keyed(ResourceSet, 'Resource sets, by key.')),
+  set_rules: Type.Optional(Type.Array(SetRule, { description: 'Which user set has which permission on which resource set.' })),
+  tenants: Type.Optional(anyKeyed(block(Tenant), 'Tenants, by key.')),
+  users: Type.Optional(anyKeyed(block(User), 'Users, by key.')),
+  role_assignments: Type.Optional(Type.Array(RoleAssignment, { description: 'Who has which role where.' })),
+  resource_instances: Type.Optional(Type.Array(ResourceInstance, { description: 'Resource instances. Those that only an assignment or a tuple names need not be listed.' })),
+  relationship_tuples: Type.Optional(Type.Array(RelationshipTuple, { description: 'How instances are linked.' }))
+}, { ...strict, description: 'A policy of fastify-permit: schema and facts, under the names of Permit\'s REST API.' })
+
+/** A policy document. */
+export type Policy = Static<typeof PolicySchema>
+/** A resource type of a policy document. */
+export type PolicyResource = Static<typeof Resource>
+/** A role on instances of a resource type. */
+export type PolicyResourceRole = Static<typeof ResourceRole>
+/** A role in tenants. */
+export type PolicyRole = Static<typeof Role>
+/** A user set. */
+export type PolicyUserSet = Static<typeof UserSet>
+/** A resource set. */
+export type PolicyResourceSet = Static<typeof ResourceSet>
+/** A rule that joins a user set, a permission and a resource set. */
+export type PolicySetRule = Static<typeof SetRule>
+/** A condition as it is written. */
+export type PolicyConditions = Static<typeof Conditions>

@@ -1,0 +1,61 @@
+// What is wrong with a policy, all of it at once, in words that say what to write instead.
+
+/** One mistake in a policy document. */
+export interface PolicyProblem {
+  /** Where it is, as keys and indexes from the top of the document. */
+  readonly path: ReadonlyArray<string | number>
+  /** What is wrong. */
+  readonly message: string
+  /** What to write instead. */
+  readonly hint: string
+  /** The file that the document was read from. */
+  readonly file?: string
+  /** Line in that file, from 1. */
+  readonly line?: number
+  /** Column in that line, from 1. */
+  readonly column?: number
+}
+
+/** A message with more lines than this helps nobody; `problems` has them all. */
+const MAX_LINES = 50
+
+/**
+ * A policy that cannot be used. Nothing of it was applied.
+ *
+ * Its `message` has one line for each problem, `file:line:column  path  message — hint`.
+ */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError'
+  /** Everything that is wrong, in the order of the document. */
+  readonly problems: readonly PolicyProblem[]
+
+  constructor (problems: readonly PolicyProblem[], options?: ErrorOptions) {
+    super(describe(problems), options)
+    this.problems = problems
+  }
+}
+
+/** The path as people write it: `resources.task.roles.editor.permissions[0]`. */
+export function formatPath (path: ReadonlyArray<string | number>): string {
+  let text = ''
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`
+    else if (/^[\w-]+$/.test(step)) text += text === '' ? step : `.${step}`
+    else text += `[${JSON.stringify(step)}]`
+  }
+  return text === '' ? '(top)' : text
+}
+
+function describe (problems: readonly PolicyProblem[]): string {
+  const lines = problems.slice(0, MAX_LINES).map(problem => `  ${formatProblem(problem)}`)
+  if (problems.length > MAX_LINES) lines.push(`  … and ${problems.length - MAX_LINES} more`)
+  const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
+  return [`The policy has ${count}:`, ...lines].join('\n')
+}
+
+function formatProblem ({ file, line, column, path, message, hint }: PolicyProblem): string {
+  const place = [file, line, column].filter(part => part !== undefined).join(':')
+  // Of a file that is no YAML there is a line but no path.
+  const where = path.length === 0 && place !== '' ? '' : formatPath(path)
+  return [place, where, hint === '' ? message : `${message} — ${hint}`].filter(part => part !== '').join('  ')
+}

@@ -1,0 +1,69 @@
+// A typing mistake is best answered with the word that was meant: finds it by edit distance.
+
+/** Longer names are not compared: the distance costs the product of both lengths, and nobody mistypes a novel. */
+const MAX_LENGTH = 64
+
+/** Enough candidates for any real policy; past it a suggestion is not worth its time. */
+const MAX_CANDIDATES = 2_000
+
+/**
+ * The hint for a name that is not among the known ones: the nearest one, or what there is to choose from.
+ *
+ * @param name - what was written
+ * @param known - what could have been written
+ * @param none - what to say when there is nothing to choose from
+ */
+export function suggest (name: string, known: Iterable<string>, none: string): string {
+  const candidates = [...take(known, MAX_CANDIDATES)]
+  const nearest = closest(name, candidates)
+  if (nearest !== undefined) return `did you mean '${nearest}'?`
+  if (candidates.length === 0) return none
+  const shown = candidates.slice(0, 8).map(candidate => `'${candidate}'`).join(', ')
+  return candidates.length > 8 ? `known here: ${shown}, and ${candidates.length - 8} more` : `known here: ${shown}`
+}
+
+/** The candidate within a third of the name's length of edits, case aside, or `undefined`. */
+export function closest (name: string, candidates: readonly string[]): string | undefined {
+  if (name.length > MAX_LENGTH) return undefined
+  let best: string | undefined
+  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - name.length) >= bestDistance || candidate.length > MAX_LENGTH) continue
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    if (distance < bestDistance) {
+      best = candidate
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
+function editDistance (a: string, b: string): number {
+  let beforePrevious: number[] = []
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= b.length; column++) {
+      const same = a[row - 1] === b[column - 1]
+      let cost = Math.min(at(previous, column) + 1, at(current, column - 1) + 1, at(previous, column - 1) + (same ? 0 : 1))
+      const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]
+      if (swapped) cost = Math.min(cost, at(beforePrevious, column - 2) + 1)
+      current.push(cost)
+    }
+    beforePrevious = previous
+    previous = current
+  }
+  return at(previous, b.length)
+}
+
+function at (row: readonly number[], column: number): number {
+  return row[column] ?? Infinity
+}
+
+function * take (names: Iterable<string>, limit: number): Generator<string> {
+  for (const name of names) {
+    if (limit-- <= 0) return
+    yield name
+  }
+}

@@ -1,0 +1,203 @@
+// Turns an annotation into what a request needs to be asked about, once, when the route is declared.
+import type { FastifyRequest } from 'fastify'
+import { DEFAULT_TENANT, describe, keyAbout, normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
+import { AnnotationError, ForbiddenError, QueryError } from '../errors.js'
+import type { JsonObject, MaybePromise, QueryResource, QueryUser } from '../pdp/point.js'
+import type { Annotation, Permission, PermissionRequirement, PerRequest, Requirement } from './annotation.js'
+import { fillKey, hasBrace, parseKeyTemplate, type KeyTemplate } from './template.js'
+import { ignore, isThenable, whenever } from './whenever.js'
+
+/** A question, or what refuses a request that cannot even be asked about: a param that its resource needs is empty. */
+export type QueryOrRefusal = Question | ForbiddenError
+
+/** An annotation, compiled. */
+export type CompiledAnnotation =
+  | { readonly kind: 'public' }
+  | { readonly kind: 'permission', readonly params: readonly string[], readonly ask: AskPermission }
+  | { readonly kind: 'any' | 'all', readonly params: readonly string[], readonly parts: readonly CompiledRequirement[] }
+  | { readonly kind: 'function', readonly params: readonly string[], readonly requirement: (request: FastifyRequest) => MaybePromise<CompiledRequirement> }
+
+export type CompiledRequirement = Extract<CompiledAnnotation, { kind: 'permission' | 'any' | 'all' }>
+
+/** The query of one permission for one request and user. */
+export type AskPermission = (request: FastifyRequest, user: QueryUser) => QueryOrRefusal | Promise<QueryOrRefusal>
+
+/** The plugin's `tenant` option, or undefined for `default`. */
+export type TenantOf = ((request: FastifyRequest) => MaybePromise<string | readonly string[] | null | undefined>) | undefined
+
+/** Nesting of anyOf and allOf; nobody needs more, and a cycle ends here. */
+const MAX_DEPTH = 8
+
+/**
+ * Compiles an annotation to the shortest thing that makes its queries.
+ * @param tenantOption the plugin's `tenant` option.
+ * @throws {@link AnnotationError} that says what is wrong and what to write.
+ */
+export function compileAnnotation (annotation: Annotation, tenantOption: TenantOf): CompiledAnnotation {
+  if (annotation === false) return { kind: 'public' }
+  if (typeof annotation === 'function') {
+    return {
+      kind: 'function',
+      params: [],
+      requirement: request => whenever(annotation(request), result => compileRequirement(result, { templates: false, tenantOption }))
+    }
+  }
+  return compileRequirement(annotation, { templates: true, tenantOption })
+}
+
+interface Mode {
+  /** Whether `{param}` means something. Not in what a function returns: it may hold values from the request. */
+  readonly templates: boolean
+  readonly tenantOption: TenantOf
+}
+
+function compileRequirement (requirement: Requirement, mode: Mode, depth = 0): CompiledRequirement {
+  if (depth > MAX_DEPTH) throw new AnnotationError(`anyOf and allOf are nested more than ${MAX_DEPTH} deep`)
+  if (typeof requirement === 'string') return compilePermission(parsePermission(requirement), mode)
+  if (typeof requirement !== 'object' || requirement === null) {
+    throw new AnnotationError(`it is ${describe(requirement)}; expected 'type:action', { action, resource }, { anyOf }, { allOf } or a function; and false, outside of functions, for a public route`)
+  }
+  const kind = 'anyOf' in requirement ? 'anyOf' : 'allOf' in requirement ? 'allOf' : undefined
+  if (kind === undefined) return compilePermission(requirement as PermissionRequirement, mode)
+
+  onlyKnown(requirement, [kind])
+  const parts = (requirement as Record<typeof kind, readonly Requirement[]>)[kind]
+  // An empty allOf would be true for everybody.
+  if (!Array.isArray(parts) || parts.length === 0) throw new AnnotationError(`${kind} must be an array of at least one permission`)
+  const compiled = parts.map((part: Requirement) => compileRequirement(part, mode, depth + 1))
+  return { kind: kind === 'anyOf' ? 'any' : 'all', parts: compiled, params: compiled.flatMap(part => part.params) }
+}
+
+/** `'task:create'`, Permit's spelling: the type first, then the action. */
+function parsePermission (permission: string): PermissionRequirement {
+  const [type, action, ...more] = permission.split(':')
+  if (!type || !action || more.length > 0 || hasBrace(permission)) {
+    throw new AnnotationError(`the permission is ${describe(permission)}; expected 'type:action', such as 'task:create', or { action: 'retrieve', resource: 'task:{id}' } for one instance`)
+  }
+  return { action, resource: type }
+}
+
+function compilePermission (permission: Exclude<Permission, string>, mode: Mode): CompiledRequirement {
+  onlyKnown(permission, ['action', 'resource', 'tenant', 'context'])
+  const { action, resource, tenant, context } = permission
+  if (typeof action !== 'string' || action === '') throw new AnnotationError(`action is ${describe(action)}; expected a string, such as 'retrieve': a request never chooses the action`)
+  if (hasBrace(action) && mode.templates) throw new AnnotationError(`action is ${JSON.stringify(action)}; an action is never filled in from the request`)
+
+  const target = compileResource(resource, mode)
+  const tenantOf = target.tenant === undefined ? compileTenant(tenant, mode) : target.tenant
+  const contextOf = compileContext(context)
+
+  if (typeof tenantOf !== 'function' && typeof contextOf !== 'function') {
+    if (target.kind === 'constant') return { kind: 'permission', params: [], ask: askConstant(action, { ...target.resource, tenant: tenantOf }, contextOf) }
+    if (target.kind === 'template') return { kind: 'permission', params: target.template.params, ask: askTemplate(action, { ...target.resource, tenant: tenantOf }, target.template, contextOf) }
+  }
+  const params = target.kind === 'template' ? target.template.params : []
+  return { kind: 'permission', params, ask: askAnything(action, target, tenantOf, contextOf) }
+}
+
+/** Nothing depends on the request but the user: all else, and its part of the key, is made here, once. */
+function askConstant (action: string, resource: QueryResource, context: JsonObject | undefined): AskPermission {
+  const about = keyAbout(action, resource, context)
+  return (_request, user) => new Question(user, action, resource, context, about)
+}
+
+/** The key of the resource comes from the params, all else is known. */
+function askTemplate (action: string, { type, tenant, attributes }: QueryResource, template: KeyTemplate, context: JsonObject | undefined): AskPermission {
+  return (request, user) => {
+    const key = fillKey(template, request.params)
+    return key === undefined
+      ? incomplete(user, action, type, tenant, EMPTY_PARAM)
+      : new Question(user, action, { type, key, tenant, attributes }, context)
+  }
+}
+
+/** Some part has to be worked out for each request, and may have to be waited for. */
+function askAnything (action: string, target: CompiledResource, tenantOf: string | Exclude<TenantOf, undefined>, contextOf: CompiledContext): AskPermission {
+  return (request, user) => {
+    let resource, tenant, context
+    try {
+      resource = target.kind === 'function' ? target.resource(request) : fill(target, request)
+      tenant = typeof tenantOf === 'function' ? tenantOf(request) : tenantOf
+      context = typeof contextOf === 'function' ? contextOf(request) : contextOf
+    } catch (error) {
+      // What is on its way already may reject when nobody looks any more, and would take the process down.
+      ignore(resource)
+      ignore(tenant)
+      throw error
+    }
+    return isThenable(resource) || isThenable(tenant) || isThenable(context)
+      ? Promise.all([resource, tenant, context]).then(([resource, tenant, context]) => put(user, resource, tenant, context))
+      : put(user, resource, tenant, context)
+  }
+
+  function put (user: QueryUser, resource: ResourceInput | undefined, tenant: string | readonly string[] | null | undefined, context: ContextInput | undefined): QueryOrRefusal {
+    // An empty param, or an empty tenant, may come from the client: refused like any other request that is not allowed.
+    const name = target.kind === 'function' ? '(by function)' : target.resource.type
+    if (resource === undefined) return incomplete(user, action, name, '', EMPTY_PARAM)
+    if (tenant === '') return incomplete(user, action, name, '', 'the tenant is empty')
+    const whole = normaliseResource(resource, tenant)
+    return new Question(user, action, whole, context === undefined ? undefined : toJsonObject('the context', context))
+  }
+}
+
+const EMPTY_PARAM = 'a param that the resource needs is empty, or makes its key ambiguous'
+
+function incomplete (user: QueryUser, action: string, resource: string, tenant: string, reason: string): ForbiddenError {
+  return new ForbiddenError({ user: user.key, action, resource, tenant, code: 'incomplete_request', reason })
+}
+
+function fill ({ resource: { type, key, attributes }, ...rest }: Extract<CompiledResource, { kind: 'constant' | 'template' }>, request: FastifyRequest): ResourceInput | undefined {
+  if (rest.kind === 'constant') return { type, key, attributes }
+  const filled = fillKey(rest.template, request.params)
+  return filled === undefined ? undefined : { type, key: filled, attributes }
+}
+
+/** What is acted on. `tenant` is the one that the resource itself names, which wins over every other. */
+type CompiledResource =
+  | { readonly kind: 'constant', readonly tenant: string | undefined, readonly resource: QueryResource }
+  | { readonly kind: 'template', readonly tenant: string | undefined, readonly resource: QueryResource, readonly template: KeyTemplate }
+  | { readonly kind: 'function', readonly tenant: undefined, readonly resource: (request: FastifyRequest) => MaybePromise<ResourceInput> }
+
+function compileResource (resource: PerRequest<ResourceInput>, mode: Mode): CompiledResource {
+  if (typeof resource === 'function') return { kind: 'function', tenant: undefined, resource: request => whenever(resource(request), requireResource) }
+  const { constant, template } = splitTemplate(resource, mode)
+  const tenant = typeof resource === 'object' ? resource.tenant : undefined
+  return template === undefined ? { kind: 'constant', tenant, resource: constant } : { kind: 'template', tenant, resource: constant, template }
+}
+
+/** Checks a resource that is not a function, and takes the template out of its key. */
+function splitTemplate (resource: ResourceInput, mode: Mode): { constant: QueryResource, template: KeyTemplate | undefined } {
+  const parts = typeof resource === 'string' ? splitResource(resource) : resource
+  if (typeof parts === 'object' && parts !== null) onlyKnown(parts, ['type', 'key', 'tenant', 'attributes'])
+  const constant = normaliseResource(parts)
+  if (!mode.templates) return { constant, template: undefined }
+  if (hasBrace(constant.type)) throw new AnnotationError(`the resource's type is ${JSON.stringify(constant.type)}; a type is never filled in from the request`)
+  if (hasBrace(constant.tenant)) throw new AnnotationError(`the resource's tenant is ${JSON.stringify(constant.tenant)}; a tenant is never filled in from a param: use a function`)
+  return { constant, template: constant.key === undefined ? undefined : parseKeyTemplate(constant.key) }
+}
+
+function compileTenant (tenant: PermissionRequirement['tenant'], { templates, tenantOption }: Mode): string | Exclude<TenantOf, undefined> {
+  if (tenant === undefined || tenant === null) return tenantOption ?? DEFAULT_TENANT
+  if (typeof tenant === 'function') return tenant
+  if (typeof tenant !== 'string' || tenant === '') throw new AnnotationError(`tenant is ${describe(tenant)}; expected a string that is not empty, or a function`)
+  if (hasBrace(tenant) && templates) throw new AnnotationError(`tenant is ${JSON.stringify(tenant)}; a tenant is never filled in from a param: use a function`)
+  return tenant
+}
+
+type CompiledContext = JsonObject | undefined | ((request: FastifyRequest) => MaybePromise<ContextInput | undefined>)
+
+function compileContext (context: PermissionRequirement['context']): CompiledContext {
+  if (context === undefined || typeof context === 'function') return context
+  return toJsonObject('the context', context)
+}
+
+function requireResource (resource: ResourceInput): ResourceInput {
+  // Undefined means "a param was empty" inside, and must not be what a function says by accident.
+  if (resource === undefined || resource === null) throw new QueryError('the function of an annotation\'s resource returned nothing; expected \'type\', \'type:key\' or { type, key? }')
+  return resource
+}
+
+function onlyKnown (object: object, known: readonly string[]): void {
+  const unknown = Object.keys(object).find(name => !known.includes(name))
+  if (unknown !== undefined) throw new AnnotationError(`"${unknown}" is not known; expected ${known.join(', ')}`)
+}

@@ -1,0 +1,116 @@
+// From a compiled annotation and a request to a verdict: may the handler run, or which error goes out instead?
+import type { FastifyRequest } from 'fastify'
+import type { Checks } from '../decision/checks.js'
+import { forbidden } from '../decision/checks.js'
+import { normaliseUser, Question, type UserInput } from '../decision/query.js'
+import { ForbiddenError, UnauthenticatedError } from '../errors.js'
+import type { Caller, Decision, MaybePromise, QueryUser } from '../pdp/point.js'
+import type { AskPermission, CompiledAnnotation, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile.js'
+import { isThenable, whenever } from './whenever.js'
+
+/** `true` and nothing else lets a request through; an error is what it is refused with. */
+export type Verdict = true | Error
+
+/** What enforcement needs of the plugin. */
+export interface Enforcement {
+  readonly checks: Checks
+  readonly user: (request: FastifyRequest) => MaybePromise<UserInput | null | undefined>
+  readonly tenant: TenantOf
+}
+
+/**
+ * Decides whether a request meets an annotation. Answers at once when the user, the resource and the decision are at
+ * hand. Throws or rejects when there is no decision; the caller refuses the request then, too.
+ *
+ * This is the hot path: no closure and no promise before something has to be waited for.
+ */
+export function enforce (enforcement: Enforcement, annotation: Exclude<CompiledAnnotation, { kind: 'public' }>, request: FastifyRequest): MaybePromise<Verdict> {
+  const who = enforcement.user(request)
+  return isThenable(who)
+    ? Promise.resolve(who).then(who => enforceFor(enforcement, annotation, request, who))
+    : enforceFor(enforcement, annotation, request, who)
+}
+
+function enforceFor (
+  enforcement: Enforcement, annotation: Exclude<CompiledAnnotation, { kind: 'public' }>, request: FastifyRequest, who: UserInput | null | undefined
+): MaybePromise<Verdict> {
+  if (who === undefined || who === null || who === '') return new UnauthenticatedError()
+  const user = normaliseUser(who)
+  if (annotation.kind === 'permission') return isPermitted(enforcement, annotation.ask, request, user)
+  if (annotation.kind !== 'function') return meets(enforcement, annotation, request, user)
+  return whenever(annotation.requirement(request), requirement => meets(enforcement, requirement, request, user))
+}
+
+function meets (enforcement: Enforcement, requirement: CompiledRequirement, request: FastifyRequest, user: QueryUser): MaybePromise<Verdict> {
+  if (requirement.kind === 'permission') return isPermitted(enforcement, requirement.ask, request, user)
+  const attempts = requirement.parts.map(part => attempt(() => meets(enforcement, part, request, user)))
+  return combine(attempts, requirement.kind === 'any' ? anyOf : allOf)
+}
+
+function isPermitted (enforcement: Enforcement, ask: AskPermission, request: FastifyRequest, user: QueryUser): MaybePromise<Verdict> {
+  const query = ask(request, user)
+  return query instanceof Promise
+    ? query.then(query => decideOn(enforcement, query, request))
+    : decideOn(enforcement, query, request)
+}
+
+function decideOn ({ checks }: Enforcement, query: QueryOrRefusal, request: FastifyRequest): MaybePromise<Verdict> {
+  if (!(query instanceof Question)) return query
+  const known = checks.peek(query)
+  if (known !== undefined) return judge(query, known)
+  const decision = checks.decide(query, undefined, callerOf(request))
+  return decision instanceof Promise ? decision.then(decision => judge(query, decision)) : judge(query, decision)
+}
+
+function judge (query: Question, decision: Decision): Verdict {
+  return decision.allow === true ? true : forbidden(query, decision)
+}
+
+/** A part's verdict, or what it failed with: for a combination, one part's failure is not yet the outcome. */
+type Attempt = { readonly verdict: Verdict } | { readonly failure: unknown }
+
+function attempt (ask: () => MaybePromise<Verdict>): MaybePromise<Attempt> {
+  try {
+    const verdict = ask()
+    if (!isThenable(verdict)) return { verdict }
+    return verdict.then(verdict => ({ verdict }), (failure: unknown) => ({ failure }))
+  } catch (failure) {
+    return { failure }
+  }
+}
+
+function combine (attempts: readonly MaybePromise<Attempt>[], rule: (attempts: readonly Attempt[]) => Verdict): MaybePromise<Verdict> {
+  return attempts.some(isThenable)
+    ? Promise.all(attempts).then(rule)
+    : rule(attempts as readonly Attempt[])
+}
+
+/** One yes is enough. Without one, a part without a decision might have been it: that is no decision, not a denial. */
+function anyOf (attempts: readonly Attempt[]): Verdict {
+  if (attempts.some(isYes)) return true
+  return orThrow(attempts)
+}
+
+/** Each must be a yes. One denial is final, whatever the parts without a decision would have said. */
+function allOf (attempts: readonly Attempt[]): Verdict {
+  if (attempts.length > 0 && attempts.every(isYes)) return true
+  const denied = attempts.find(attempt => 'verdict' in attempt && attempt.verdict !== true)
+  return denied === undefined ? orThrow(attempts) : orThrow([denied])
+}
+
+function isYes (attempt: Attempt): boolean {
+  return 'verdict' in attempt && attempt.verdict === true
+}
+
+/** The first failure, thrown; else the first denial. */
+function orThrow (attempts: readonly Attempt[]): Error {
+  for (const attempt of attempts) if ('failure' in attempt) throw attempt.failure
+  for (const attempt of attempts) if ('verdict' in attempt && attempt.verdict !== true) return attempt.verdict
+  return new ForbiddenError()
+}
+
+/** The connection of a request: when it is gone, nobody waits for the decision any more. */
+function callerOf ({ raw }: FastifyRequest): Caller {
+  // Over HTTP/2 a socket carries many requests; each has a stream of its own.
+  return (raw as { stream?: Caller }).stream ?? raw.socket
+}

@@ -1,0 +1,219 @@
+// Sees to it that every annotated route of a scope is guarded, whenever and however it is declared.
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
+import { AnnotationError, QueryError } from '../errors.js'
+import type { Annotation } from './annotation.js'
+import { compileAnnotation, type CompiledAnnotation } from './compile.js'
+import type { Enforcement } from './enforce.js'
+import { createGuard } from './guard.js'
+import { behindGuards, PASSED_SLOT } from './passes.js'
+import { paramNames } from './template.js'
+
+/** In the config of a route that was seen when it was declared: which guard stands before which route. */
+const GUARDED = Symbol('fastify-permit.guarded')
+
+interface Guarded {
+  readonly guard: preHandlerHookHandler
+  /** With these, a config that was copied to another route is told from the one that it was made for. */
+  readonly url: string
+  readonly method: RouteOptions['method']
+}
+
+interface SeenRoute {
+  readonly route: RouteOptions
+  readonly annotation: Boxed | undefined
+  readonly guard: preHandlerHookHandler | undefined
+}
+
+/** An annotation in a box. `permit: undefined` is one, and a wrong one: it is what a misspelt constant looks like. */
+interface Boxed { readonly value: Annotation }
+
+/** The guards of one registration of the plugin. */
+export class RouteGuards {
+  #enforcement: Enforcement | undefined
+  /** Every guard made here, with the params that its templates name. */
+  readonly #made = new WeakMap<object, { readonly params: readonly string[], readonly byAnnotation: boolean }>()
+  readonly #seen: SeenRoute[] = []
+  /** Guards of routes that were not seen when they were declared, by their config. */
+  readonly #late = new WeakMap<object, preHandlerHookHandler | 'public'>()
+  /** Why the app did not start. A request may come all the same: whoever injects one twice gets past Fastify's own error. */
+  #broken: Error | undefined
+
+  /** Puts the guards into a scope: routes declared from now on, and those declared before. They refuse everybody until `start`. */
+  install (app: FastifyInstance): void {
+    if (!app.hasRequestDecorator(PASSED_SLOT)) app.decorateRequest(PASSED_SLOT, null)
+    app.addHook('onRoute', route => this.#onRoute(route))
+    // onRoute does not see routes that are there already, nor those that a scope which is there already declares later,
+    // nor a 404 handler. A hook of the whole scope runs for them all. Finding out which route a request is for costs
+    // something; where only a 404 handler can have been missed, nobody else pays for it.
+    const onlyNotFound = isUntouched(app)
+    app.addHook('preHandler', (request, reply, done) => {
+      if (onlyNotFound && !request.is404) done()
+      else this.#onRequest(request, reply, done)
+    })
+    app.addHook('onReady', async () => this.#verify())
+  }
+
+  /** From now on, requests are decided. */
+  start (enforcement: Enforcement): void {
+    this.#enforcement = enforcement
+  }
+
+  /** The guard as a hook, for those who put it into a route themselves. */
+  guard (requirement: Exclude<Annotation, false>): preHandlerHookHandler {
+    const compiled = this.#compile(requirement, 'guard()')
+    if (compiled.kind === 'public') throw new AnnotationError('guard(false) would guard nothing; leave it out')
+    return this.#make(compiled, false)
+  }
+
+  #make (compiled: Exclude<CompiledAnnotation, { kind: 'public' }>, byAnnotation: boolean): preHandlerHookHandler {
+    const guard = createGuard(() => this.#enforcement, compiled)
+    this.#made.set(guard, { params: compiled.params, byAnnotation })
+    return guard
+  }
+
+  #onRoute (route: RouteOptions): void {
+    const name = nameOf(route.method, route.url)
+    const guards: preHandlerHookHandler[] = []
+    for (const hook of [route.onRequest, route.preParsing, route.preValidation, route.preHandler].flatMap(toArray)) {
+      const made = this.#made.get(hook)
+      if (made === undefined || made.byAnnotation) continue
+      requireParams(made.params, route.url, `guard() on ${name}`)
+      guards.push(hook as preHandlerHookHandler)
+    }
+
+    const annotation = annotationOf(route.config)
+    const compiled = annotation === undefined ? undefined : this.#compile(annotation.value, `config.permit of ${name}`)
+    let guard: preHandlerHookHandler | undefined
+    if (annotation !== undefined && compiled !== undefined && compiled.kind !== 'public') {
+      requireParams(compiled.params, route.url, `config.permit of ${name}`)
+      guard = this.#make(compiled, true)
+      guards.push(guard)
+      // After the route's own hooks, so that any style of authentication has run. A route that was made by copying
+      // another one's options brings that one's guard along: its own takes the place.
+      route.preHandler = [...toArray(route.preHandler).filter(hook => this.#made.get(hook)?.byAnnotation !== true), guard]
+      const mark: Guarded = { guard, url: route.url, method: route.method }
+      route.config = { ...route.config, permit: annotation.value, [GUARDED]: mark } as RouteOptions['config']
+    }
+    putBehind(route, guards, () => this.#broken)
+    this.#seen.push({ route, annotation, guard })
+  }
+
+  /** For each request: guards it where its route was not seen, and refuses it when the app should not have started. */
+  #onRequest (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+    if (this.#broken !== undefined) {
+      done(this.#broken)
+      return
+    }
+    const { config } = request.routeOptions
+    const annotation = annotationOf(config)
+    if (annotation === undefined || this.#wasSeen(config)) {
+      done()
+      return
+    }
+    let guard: preHandlerHookHandler | 'public'
+    try {
+      guard = this.#late.get(config) ?? this.#guardLate(annotation.value, request)
+    } catch (error) {
+      done(error as Error)
+      return
+    }
+    if (guard === 'public') done()
+    else guard.call(request.server, request, reply, done)
+  }
+
+  #wasSeen (config: object): boolean {
+    const { [GUARDED]: mark, url, method } = config as { [GUARDED]?: Guarded, url?: string, method?: unknown }
+    return mark !== undefined && mark.url === url && mark.method === method && this.#made.has(mark.guard)
+  }
+
+  #guardLate (annotation: Annotation, request: FastifyRequest): preHandlerHookHandler | 'public' {
+    const { config, url = '', method } = request.routeOptions
+    const name = nameOf(method, url)
+    const compiled = this.#compile(annotation, `config.permit of ${name}`)
+    let guard: preHandlerHookHandler | 'public' = 'public'
+    if (compiled.kind !== 'public') {
+      requireParams(compiled.params, url, `config.permit of ${name}`)
+      guard = this.#make(compiled, true)
+      request.log.warn(`permit: ${name} was declared where fastify-permit could not see it: it is guarded, but before its own preHandler hooks. Write "await app.register(permit, …)" above it`)
+    }
+    this.#late.set(config, guard)
+    return guard
+  }
+
+  /** When everything is declared: whether each route still is as it was guarded. */
+  #verify (): void {
+    try {
+      for (const seen of this.#seen) verifyRoute(seen)
+    } catch (error) {
+      this.#broken = error as Error
+      throw error
+    }
+  }
+
+  #compile (annotation: Annotation, name: string): CompiledAnnotation {
+    try {
+      return compileAnnotation(annotation, this.#enforcement?.tenant)
+    } catch (error) {
+      if (!(error instanceof AnnotationError || error instanceof QueryError)) throw error
+      throw new AnnotationError(`${name}: ${error.message}`)
+    }
+  }
+}
+
+function verifyRoute ({ route, annotation, guard }: SeenRoute): void {
+  const name = nameOf(route.method, route.url)
+  const now = annotationOf(route.config)
+  if (now?.value !== annotation?.value || (now === undefined) !== (annotation === undefined)) {
+    throw new AnnotationError(`config.permit of ${name} was changed after it had been read: add the onRoute hook that changes it before fastify-permit is registered`)
+  }
+  if (guard !== undefined && !toArray(route.preHandler).includes(guard)) {
+    throw new AnnotationError(`the guard of ${name} is gone from its preHandler hooks: an onRoute hook replaced or wrapped them. Add that hook before fastify-permit is registered, or make it keep them`)
+  }
+}
+
+/** Puts a route's handlers behind its guards, and behind the question whether the app should have started at all. */
+function putBehind (route: RouteOptions, guards: readonly preHandlerHookHandler[], broken: () => Error | undefined): void {
+  route.handler = behindGuards(route.handler, guards, broken)
+  // @fastify/websocket keeps a second one there, for routes that answer both.
+  const other = route as { wsHandler?: unknown }
+  if (typeof other.wsHandler === 'function') other.wsHandler = behindGuards(other.wsHandler, guards, broken)
+}
+
+/** What Fastify prints of a router without routes. */
+const NO_ROUTES = '(empty tree)'
+
+/**
+ * Whether a scope has neither routes nor child scopes yet: then every route that it will ever have is seen by onRoute.
+ * Fastify does not say in public whether there are child scopes. Should it one day not say so in this way either, or
+ * print an empty router in other words, the answer is no, which is safe and costs a little.
+ */
+function isUntouched (app: FastifyInstance): boolean {
+  if (app.printRoutes() !== NO_ROUTES) return false
+  const symbol = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.children')
+  const children: unknown = symbol === undefined ? undefined : (app as unknown as Record<symbol, unknown>)[symbol]
+  return Array.isArray(children) && children.length === 0
+}
+
+function annotationOf (config: unknown): Boxed | undefined {
+  if ((typeof config !== 'object' && typeof config !== 'function') || config === null || !('permit' in config)) return undefined
+  return { value: config.permit as Annotation }
+}
+
+function requireParams (params: readonly string[], url: string, name: string): void {
+  if (params.length === 0) return
+  const known = paramNames(url)
+  const missing = params.find(param => !known.has(param))
+  if (missing !== undefined) {
+    const names = [...known].map(param => `{${param}}`).join(', ')
+    throw new AnnotationError(`${name}: the resource names {${missing}}, but the URL has ${names === '' ? 'no params' : `only ${names}`}`)
+  }
+}
+
+function nameOf (method: string | readonly string[] | undefined, url: string): string {
+  return `${typeof method === 'string' ? method : (method ?? []).join(',')} ${url}`
+}
+
+function toArray<T> (hooks: T | readonly T[] | undefined): readonly T[] {
+  if (hooks === undefined) return []
+  return Array.isArray(hooks) ? hooks : [hooks as T]
+}

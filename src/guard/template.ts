@@ -1,0 +1,71 @@
+// Resource keys with values from the route's params: 'task:{id}'. A param fills in a value, never structure.
+import findMyWay from 'find-my-way'
+import { AnnotationError, QueryError } from '../errors.js'
+
+/** A key template, parsed: constant texts around params, `texts.length === params.length + 1`. */
+export interface KeyTemplate {
+  readonly texts: readonly string[]
+  readonly params: readonly string[]
+}
+
+const PLACEHOLDER = /\{([^{}]*)\}/g
+
+/** Parses a key such as `{id}` or `{year}-{number}`; undefined when there is nothing to fill in. */
+export function parseKeyTemplate (key: string): KeyTemplate | undefined {
+  const params: string[] = []
+  const texts: string[] = []
+  let end = 0
+  for (const match of key.matchAll(PLACEHOLDER)) {
+    texts.push(key.slice(end, match.index))
+    params.push(match[1] as string)
+    end = match.index + match[0].length
+  }
+  texts.push(key.slice(end))
+  if (texts.slice(1, -1).includes('')) {
+    throw new AnnotationError(`the resource key ${JSON.stringify(key)} has two params with nothing between them: which part is whose could not be told`)
+  }
+  if (params.includes('') || texts.some(hasBrace)) {
+    throw new AnnotationError(`the resource key ${JSON.stringify(key)} has a brace that is not part of a {param}; for a key with braces, use a function`)
+  }
+  return params.length === 0 ? undefined : { texts, params }
+}
+
+export function hasBrace (text: string): boolean {
+  return text.includes('{') || text.includes('}')
+}
+
+/**
+ * Fills in a template. Undefined when a param is missing or empty: the question would then be another one, about the
+ * type or about a half key, and must not be asked. And when a param holds the text that ends it in the template, for then
+ * two requests for different things would ask for one key: `{org}-{doc}` is `acme-1-2` for `acme-1` and `2`, and for `acme` and `1-2`.
+ */
+export function fillKey ({ texts, params: names }: KeyTemplate, params: unknown): string | undefined {
+  const last = names.length - 1
+  let key = texts[0] as string
+  for (let index = 0; index <= last; index++) {
+    const value = paramText(params, names[index] as string)
+    if (value === undefined) return undefined
+    const text = texts[index + 1] as string
+    if (index < last && (value + text).indexOf(text) !== value.length) return undefined
+    key += value + text
+  }
+  return key
+}
+
+function paramText (params: unknown, name: string): string | undefined {
+  if (typeof params !== 'object' || params === null || !Object.hasOwn(params, name)) return undefined
+  const value = (params as Record<string, unknown>)[name]
+  if (typeof value === 'string') return value === '' ? undefined : value
+  // A schema may have turned it into a number or a boolean; the handler sees the same value.
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value)
+  if (value === undefined || value === null) return undefined
+  throw new QueryError(`the param "${name}" is neither a string nor a number or boolean: it cannot be a resource's key`)
+}
+
+/** The names of the params in a route's URL, as Fastify's own router reads it. */
+export function paramNames (url: string): Set<string> {
+  if (url === '*') return new Set(['*'])
+  const router = findMyWay({ allowUnsafeRegex: true })
+  router.on('GET', url, () => {})
+  return new Set(router.findRoute('GET', url)?.params)
+}

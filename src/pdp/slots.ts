@@ -1,0 +1,33 @@
+// The requests that may be on their way to a PDP at a time: counted in one place, for all who send.
+
+/** A number of slots. Taken when a request goes out, free again when its connection is, which may be later than its answer. */
+export class Slots {
+  #free: number
+  readonly #listeners: (() => void)[] = []
+
+  constructor (count: number) {
+    this.#free = count
+  }
+
+  get free (): number {
+    return this.#free
+  }
+
+  /** Takes a slot. Whoever calls has looked whether one is free. */
+  take (): void {
+    this.#free--
+  }
+
+  release (): void {
+    this.#free++
+    for (const listener of this.#listeners) {
+      if (this.#free === 0) return
+      listener()
+    }
+  }
+
+  /** Calls `listener` whenever a slot has become free, as long as it still is; who has asked first is told first. */
+  onFree (listener: () => void): void {
+    this.#listeners.push(listener)
+  }
+}

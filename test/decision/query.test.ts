@@ -1,0 +1,171 @@
+// Promise 3: the key of a query is injective, and what is asked is what the wire carries.
+import fc from 'fast-check'
+import t from 'tap'
+import { createQuery, type ContextInput, type ResourceInput, type UserInput } from '../../src/decision/query.js'
+
+type Parts = [UserInput, string, ResourceInput, string?, ContextInput?]
+const keyOf = (parts: Parts) => createQuery(...parts).key
+
+t.test('a resource as a string is split at the first colon', async t => {
+  t.same(createQuery('u', 'a', 'task').resource, { type: 'task', key: undefined, tenant: 'default' })
+  t.same(createQuery('u', 'a', 'task:1:2').resource, { type: 'task', key: '1:2', tenant: 'default' })
+})
+
+t.test('equal questions have equal keys, however they are written', async t => {
+  t.equal(keyOf(['u', 'a', 'task:1']), keyOf([{ key: 'u' }, 'a', { type: 'task', key: '1' }]))
+  t.equal(keyOf(['u', 'a', 'task']), keyOf(['u', 'a', 'task', 'default']))
+  t.equal(keyOf(['u', 'a', 'task', 'x']), keyOf(['u', 'a', { type: 'task', tenant: 'x' }, 'y']))
+  t.equal(
+    keyOf(['u', 'a', { type: 'task', attributes: { a: 1, b: { c: 2, d: 3 } } }]),
+    keyOf(['u', 'a', { type: 'task', attributes: { b: { d: 3, c: 2 }, a: 1 } }]))
+  t.equal(keyOf(['u', 'a', 'task', undefined, { a: undefined }]), keyOf(['u', 'a', 'task', undefined, {}]))
+})
+
+t.test('questions that look alike have different keys', async t => {
+  const alike: Parts[] = [
+    ['u', 'a', 'task'],
+    ['u', 'a', 'task:1'],
+    ['u', 'a', 'task:1:'],
+    ['ua', '-', 'task'],
+    ['u', 'at', 'ask'],
+    ['u', 'a', 'task', 'tenant'],
+    ['u', 'a', 'task:tenant'],
+    ['u', 'a', { type: 'task', key: '-' }],
+    ['u', 'a', { type: 'task', key: 'default' }],
+    ['u', 'a', { type: 'task', attributes: {} }],
+    ['u', 'a', { type: 'task', attributes: { n: 1 } }],
+    ['u', 'a', { type: 'task', attributes: { n: '1' } }],
+    ['u', 'a', { type: 'task', attributes: { n: null } }],
+    ['u', 'a', { type: 'task', attributes: { n: [1] } }],
+    ['u', 'a', { type: 'task', attributes: { n: { 0: 1 } } }],
+    ['u', 'a', 'task', undefined, { n: 1 }],
+    [{ key: 'u', attributes: { n: 1 } }, 'a', 'task'],
+    [{ key: 'u', attributes: {} }, 'a', 'task'],
+    [{ key: 'u', email: 'e' }, 'a', 'task'],
+    [{ key: 'u', firstName: 'e' }, 'a', 'task'],
+    [{ key: 'u', lastName: 'e' }, 'a', 'task'],
+    ['\u00e9', 'a', 'task'],
+    ['e\u0301', 'a', 'task'],
+    ['\ud800', 'a', 'task'],
+    ['\ufffd', 'a', 'task'],
+    ['1:u', 'a', 'task'],
+    ['u1:a', 'a', 'task'],
+    ['__proto__', 'a', 'task'],
+    ['u', '__proto__', 'task'],
+    ['u', 'a', { type: 'task', attributes: JSON.parse('{"__proto__":{"n":1}}') }]
+  ]
+  t.equal(new Set(alike.map(keyOf)).size, alike.length)
+})
+
+const hostile = fc.oneof(
+  fc.string({ minLength: 1, unit: 'binary' }),
+  fc.stringMatching(/^[-:0-9"{},a\\]{1,8}$/),
+  fc.constantFrom('1:a', '-', '--', '2:{}', '__proto__', 'default', '\ud83d', 'é', 'é', '1', 'true', 'null'))
+const attributes = fc.option(fc.dictionary(hostile, fc.oneof(fc.jsonValue({ maxDepth: 2 }), hostile) as fc.Arbitrary<unknown>, { maxKeys: 3 }), { nil: undefined })
+const parts: fc.Arbitrary<Parts> = fc.tuple(
+  fc.oneof(hostile, fc.record({ key: hostile, email: fc.option(hostile, { nil: undefined }), attributes })),
+  hostile,
+  fc.record({ type: hostile.filter(type => !type.includes(':')), key: fc.option(hostile, { nil: undefined }), tenant: fc.option(hostile, { nil: undefined }), attributes }),
+  fc.option(hostile, { nil: undefined }),
+  attributes)
+
+/** The question, independent of the code under test: its wire form with names sorted. */
+function canonicalQuestion ([user, action, resource, tenant, context]: Parts): string {
+  const who = typeof user === 'string' ? { key: user } : user
+  const what = resource as { tenant?: string }
+  return JSON.stringify(sortNames({ who, action, what: { ...what, tenant: what.tenant ?? tenant ?? 'default' }, context }))
+}
+
+function sortNames (value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(sortNames)
+  // Pairs instead of an object: __proto__ and integer-like names would not survive as they are.
+  return Object.keys(value).filter(name => (value as Record<string, unknown>)[name] !== undefined).sort()
+    .map(name => [name, sortNames((value as Record<string, unknown>)[name])])
+}
+
+t.test('any two questions share a key exactly when they are the same question', async t => {
+  fc.assert(fc.property(parts, parts, (a, b) => {
+    return (keyOf(a) === keyOf(b)) === (canonicalQuestion(a) === canonicalQuestion(b))
+  }), { numRuns: 5_000 })
+  // Pairs that differ in little are the dangerous ones: all keys of a crowd of questions at once.
+  fc.assert(fc.property(fc.array(parts, { minLength: 20, maxLength: 40 }), crowd => {
+    return new Set(crowd.map(keyOf)).size === new Set(crowd.map(canonicalQuestion)).size
+  }), { numRuns: 300 })
+  // And the same text cut at every place: user|action|type|key.
+  fc.assert(fc.property(fc.stringMatching(/^[-0-9a:]{4,9}$/), text => {
+    const cuts: Parts[] = []
+    for (let i = 1; i < text.length - 2; i++) {
+      for (let j = i + 1; j < text.length - 1; j++) {
+        for (let k = j + 1; k < text.length; k++) {
+          const type = text.slice(j, k)
+          if (!type.includes(':')) cuts.push([text.slice(0, i), text.slice(i, j), { type, key: text.slice(k) }])
+        }
+      }
+    }
+    return new Set(cuts.map(keyOf)).size === cuts.length
+  }), { numRuns: 1_000 })
+  t.pass('5,000 pairs, 300 crowds, 1,000 texts cut everywhere')
+})
+
+t.test('no two of all questions over texts that look like boundaries share a key', async t => {
+  const keys = new Set<string>()
+  let count = 0
+  for (const user of ['u', 'u-', 'u---', '1:u', { key: 'u', email: '-' }, { key: 'u', email: 'e' }]) {
+    for (const action of ['a', 'a:t', '1:a', 'a-', '-', 'a:t:k']) {
+      for (const type of ['t', 'k', 't-', '-', '1', 'k-']) {
+        for (const key of [undefined, 'k', 'k-', '-', 't', 'k:d', 'k-:d', '1:t']) {
+          for (const tenant of ['d', 'k:d', '-:d', 'd-', '1:d']) {
+            keys.add(keyOf([user, action, { type, key, tenant }]))
+            count++
+          }
+        }
+      }
+    }
+  }
+  t.equal(keys.size, count)
+})
+
+t.test('a long key is short, and as injective', async t => {
+  const long = 'x'.repeat(10_000)
+  const keys = [long, long + 'y', long + '\ud800', long + '\ufffd', long + '\udc00'].map(key => keyOf(['u', 'a', { type: 'task', key }]))
+  t.equal(new Set(keys).size, keys.length)
+  for (const key of keys) t.ok(key.length < 100)
+  t.equal(keyOf(['u', 'a', { type: 'task', key: long }]), keys[0])
+})
+
+t.test('what is asked is a copy: changing the attributes afterwards changes nothing', async t => {
+  const attributes = { level: 1, deep: { list: [1] } }
+  const query = createQuery({ key: 'u', attributes }, 'a', { type: 'task', attributes }, undefined, attributes)
+  attributes.level = 2
+  attributes.deep.list.push(2)
+  const expected = { level: 1, deep: { list: [1] } }
+  t.same(query.user.attributes, expected)
+  t.same(query.resource.attributes, expected)
+  t.same(query.context, expected)
+})
+
+t.test('what JSON turns into something else is asked as that', async t => {
+  const query = createQuery('u', 'a', 'task', undefined, { at: new Date(0), gone: undefined, zero: -0 })
+  t.same(query.context, { at: '1970-01-01T00:00:00.000Z', zero: 0 })
+})
+
+t.test('what makes no question is refused, without quoting attribute values', async t => {
+  const cyclic: Record<string, unknown> = { password: 'hunter2' }
+  cyclic.self = cyclic
+  let deep: Record<string, unknown> = {}
+  for (let i = 0; i < 100_000; i++) deep = { deep }
+  const wrong: unknown[][] = [
+    [undefined, 'a', 'task'], [null, 'a', 'task'], ['', 'a', 'task'], [7, 'a', 'task'], [{}, 'a', 'task'], [{ key: 7 }, 'a', 'task'], [{ key: 'u', email: 7 }, 'a', 'task'],
+    ['u', '', 'task'], ['u', undefined, 'task'], ['u', 7, 'task'],
+    ['u', 'a', ''], ['u', 'a', undefined], ['u', 'a', null], ['u', 'a', 7], ['u', 'a', ':'], ['u', 'a', 'task:'], ['u', 'a', ':1'], ['u', 'a', {}],
+    ['u', 'a', { type: '' }], ['u', 'a', { type: 'a:b' }], ['u', 'a', { type: 'task', key: '' }], ['u', 'a', { type: 'task', key: 7 }], ['u', 'a', { type: 'task', tenant: '' }],
+    ['u', 'a', { type: 'task', tenant: ['x'] }], ['u', 'a', 'task', ''], ['u', 'a', 'task', 7],
+    ['u', 'a', 'task', undefined, []], ['u', 'a', 'task', undefined, 'x'], ['u', 'a', 'task', undefined, { n: NaN }], ['u', 'a', 'task', undefined, { n: 1n }],
+    ['u', 'a', 'task', undefined, { f () {} }], ['u', 'a', 'task', undefined, cyclic], ['u', 'a', 'task', undefined, deep],
+    ['u', 'a', 'task', undefined, { toJSON: () => 'text' }], [{ key: 'u', attributes: 'hunter2' }, 'a', { type: 'task', attributes: [cyclic] }]
+  ]
+  for (const parts of wrong) {
+    t.throws(() => createQuery(...parts as Parts), { code: 'FST_PERMIT_QUERY', message: /^(?!.*hunter2)/ })
+  }
+})

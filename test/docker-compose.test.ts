@@ -1,0 +1,76 @@
+// The containers, as far as they can be judged without Docker: that what the files say fits together.
+import { access, readFile } from 'node:fs/promises'
+import t from 'tap'
+import { parse } from 'yaml'
+
+interface Service {
+  profiles?: string[]
+  image?: string
+  build?: string
+  environment?: Record<string, string>
+  ports?: string[]
+  depends_on?: Record<string, { condition: string }>
+  healthcheck?: { test: string[] }
+}
+
+const read = (name: string) => readFile(new URL(`../${name}`, import.meta.url), 'utf8')
+const { services } = parse(await read('docker-compose.yml')) as { services: Record<'pdp' | 'app' | 'app-embedded', Service> }
+const dockerfile = await read('Dockerfile')
+
+t.test('the PDP is published where the quickstart has it, on the loopback only', async t => {
+  t.equal(services.pdp.image, 'permitio/pdp-v2:latest')
+  t.same(services.pdp.ports, ['127.0.0.1:7766:7000'])
+  t.same(services.pdp.environment, { PDP_API_KEY: '$' + '{PDP_API_KEY:-}' })
+})
+
+t.test("the health check asks the PDP's own port for /healthy, and fails when the answer is not a success", async t => {
+  const [kind, tool, flag, program] = services.pdp.healthcheck?.test ?? []
+  t.same([kind, tool, flag], ['CMD', 'python3', '-c'])
+  t.match(program, "urllib.request.urlopen('http://127.0.0.1:7000/healthy'")
+})
+
+t.test('the app is pointed at the PDP by the names that it reads, with the same key, and starts after it', async t => {
+  const { environment, depends_on: order } = services.app
+  t.same(environment, { PERMIT_PDP_URL: 'http://pdp:7000', PERMIT_API_KEY: services.pdp.environment?.PDP_API_KEY })
+  t.same(order, { pdp: { condition: 'service_healthy' } })
+  const options = await read('src/options.ts')
+  for (const name of Object.keys(environment ?? {})) t.match(options, `env.${name}`, `${name} is read`)
+})
+
+t.test('one profile has the PDP and the app, the other the app alone, and needs neither key nor PDP', async t => {
+  t.same(services.pdp.profiles, ['pdp'])
+  t.same(services.app.profiles, ['pdp'], 'a service and what it depends on are in one profile')
+  t.same(services['app-embedded'].profiles, ['embedded'])
+  t.equal(services['app-embedded'].environment, undefined)
+  t.equal(services['app-embedded'].depends_on, undefined)
+  t.notMatch(await read('docker-compose.yml'), /:\?/, 'no variable is required: it would be in every profile')
+})
+
+t.test('the app is built here, and published on the loopback only', async t => {
+  for (const service of [services.app, services['app-embedded']]) {
+    t.equal(service.build, '.')
+    t.same(service.ports, ['127.0.0.1:3000:3000'])
+  }
+})
+
+t.test('the image listens for the outside, runs as somebody without rights, and starts what npm start starts', async t => {
+  t.match(dockerfile, /^FROM node:20-slim$/m)
+  t.match(dockerfile, /^ENV HOST=0\.0\.0\.0 PORT=3000$/m)
+  t.match(dockerfile, /^EXPOSE 3000$/m)
+  t.match(dockerfile, /^USER node$/m)
+  const { scripts } = JSON.parse(await read('package.json'))
+  t.equal(scripts.start, 'tsx example-app/main.ts')
+  t.match(dockerfile, 'CMD ["node", "--import", "tsx", "example-app/main.ts"]')
+  t.ok(dockerfile.indexOf('USER node') < dockerfile.indexOf('CMD'))
+})
+
+t.test('what the Dockerfile copies exists, and is not kept out by .dockerignore', async t => {
+  const ignore = (await read('.dockerignore')).split('\n')
+  t.ok(ignore.includes('*'))
+  const copied = [...dockerfile.matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, names]) => (names as string).split(' '))
+  t.ok(copied.length > 0)
+  for (const name of copied) {
+    await t.resolves(access(new URL(`../${name}`, import.meta.url)), `${name} exists`)
+    t.ok(ignore.includes(`!${name}`), `${name} is let in`)
+  }
+})

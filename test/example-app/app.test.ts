@@ -1,0 +1,137 @@
+// The example app, asked in this process: the quickstart's story, and what each of its people may do.
+import t, { type Test } from 'tap'
+import { buildApp } from '../../example-app/app.js'
+
+async function start (t: Test) {
+  const app = await buildApp()
+  t.teardown(() => app.close())
+
+  async function logIn (name: string): Promise<string> {
+    const answer = await app.inject({ method: 'POST', url: '/login', payload: { email: `${name}@example.com`, password: name } })
+    return answer.json<{ token: string }>().token
+  }
+
+  /** Asks in the name of a person; without one, in nobody's. */
+  async function ask (name: string | undefined, method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, payload?: object) {
+    const headers = name === undefined ? {} : { authorization: `Bearer ${await logIn(name)}` }
+    return app.inject({ method, url, headers, ...(payload === undefined ? {} : { payload }) })
+  }
+
+  return { app, ask, logIn }
+}
+
+t.test("the quickstart's first route permits John to retrieve a task in the default tenant", async t => {
+  const { ask } = await start(t)
+  const answer = await ask(undefined, 'GET', '/')
+  t.equal(answer.statusCode, 200)
+  t.equal(answer.body, '{"result":"John Smith is PERMITTED to retrieve task!"}')
+})
+
+t.test("the quickstart's second route does not permit John to create a task in tenant2", async t => {
+  const { ask } = await start(t)
+  const answer = await ask(undefined, 'GET', '/tenant2')
+  t.equal(answer.statusCode, 403)
+  t.equal(answer.body, '{"result":"John Smith is NOT PERMITTED to create task (tenant 2)!"}')
+})
+
+const REQUESTS = [
+  ['GET', '/tenants/default/tasks'],
+  ['POST', '/tenants/default/tasks', { title: 'Ship it' }],
+  ['GET', '/tenants/default/tasks/1'],
+  ['PATCH', '/tenants/default/tasks/1', { done: true }],
+  ['DELETE', '/tenants/default/tasks/1'],
+  ['GET', '/tenants/tenant2/tasks'],
+  ['POST', '/tenants/tenant2/tasks', { title: 'Ship it' }],
+  ['GET', '/tenants/tenant2/tasks/3'],
+  ['PATCH', '/tenants/tenant2/tasks/3', { done: true }],
+  ['DELETE', '/tenants/tenant2/tasks/3']
+] as const
+
+const NO = 403
+const RIGHTS: ReadonlyArray<[who: string | undefined, is: string, statuses: readonly number[]]> = [
+  ['ada', 'the admin of default', [200, 201, 200, 200, 204, NO, NO, NO, NO, NO]],
+  ['victor', 'the viewer of default', [200, NO, 200, NO, NO, NO, NO, NO, NO, NO]],
+  ['tess', 'the admin of tenant2', [NO, NO, NO, NO, NO, 200, 201, 200, 200, 204]],
+  ['noel', 'a person without roles', [NO, NO, NO, NO, NO, NO, NO, NO, NO, NO]],
+  [undefined, 'nobody at all', [401, 401, 401, 401, 401, 401, 401, 401, 401, 401]]
+]
+
+for (const [who, is, statuses] of RIGHTS) {
+  t.test(`${is} may do what the policy says, in both tenants`, async t => {
+    const { ask } = await start(t)
+    for (const [index, [method, url, payload]] of REQUESTS.entries()) {
+      const answer = await ask(who, method, url, payload)
+      t.equal(answer.statusCode, statuses[index], `${method} ${url}`)
+      if (answer.statusCode === 401) t.equal(answer.json().code, 'FST_PERMIT_UNAUTHENTICATED')
+      if (answer.statusCode === 403) t.equal(answer.json().code, 'FST_PERMIT_FORBIDDEN')
+    }
+  })
+}
+
+t.test('a tenant that does not exist is refused, and nothing is created in it', async t => {
+  const { ask } = await start(t)
+  t.equal((await ask('ada', 'POST', '/tenants/nowhere/tasks', { title: 'Lost' })).statusCode, 403)
+  t.equal((await ask('ada', 'GET', '/tenants//tasks')).statusCode, 403)
+})
+
+t.test('the list shows each person what that person may see, in every tenant', async t => {
+  const { ask } = await start(t)
+  const seenBy = async (name: string) => (await ask(name, 'GET', '/tasks')).json<Array<{ id: string }>>().map(task => task.id)
+  t.same(await seenBy('ada'), ['1', '2'])
+  t.same(await seenBy('victor'), ['1', '2'])
+  t.same(await seenBy('tess'), ['3'])
+  t.same(await seenBy('noel'), [])
+  t.equal((await ask(undefined, 'GET', '/tasks')).statusCode, 401, 'and nobody at all nothing')
+})
+
+t.test("another tenant's task is not there under one's own tenant", async t => {
+  const { ask } = await start(t)
+  for (const [method, payload] of [['GET'], ['PATCH', { title: 'Mine now' }], ['DELETE']] as const) {
+    t.equal((await ask('ada', method, '/tenants/default/tasks/3', payload)).statusCode, 404, `${method} is 404`)
+  }
+  t.same((await ask('tess', 'GET', '/tenants/tenant2/tasks/3')).json(), { id: '3', tenant: 'tenant2', title: 'Plan the party', done: false })
+})
+
+t.test('a task cannot be moved to another tenant by its body', async t => {
+  const { ask } = await start(t)
+  t.match((await ask('ada', 'POST', '/tenants/default/tasks', { title: 'Sneak in', tenant: 'tenant2' })).json(), { tenant: 'default' })
+  t.match((await ask('ada', 'PATCH', '/tenants/default/tasks/1', { tenant: 'tenant2', id: '3' })).json(), { id: '1', tenant: 'default' })
+  t.equal((await ask('tess', 'GET', '/tenants/tenant2/tasks')).json().length, 1)
+})
+
+t.test('tasks are created, changed and deleted', async t => {
+  const { ask } = await start(t)
+  const created = (await ask('ada', 'POST', '/tenants/default/tasks', { title: 'Ship it' })).json()
+  t.same(created, { id: '4', tenant: 'default', title: 'Ship it', done: false })
+  t.same((await ask('ada', 'PATCH', '/tenants/default/tasks/4', { done: true })).json(), { ...created, done: true })
+  t.same((await ask('victor', 'GET', '/tenants/default/tasks/4')).json(), { ...created, done: true })
+  t.equal((await ask('ada', 'DELETE', '/tenants/default/tasks/4')).statusCode, 204)
+  t.equal((await ask('ada', 'GET', '/tenants/default/tasks/4')).statusCode, 404)
+})
+
+t.test('a wrong password and an unknown email get no token', async t => {
+  const { app } = await start(t)
+  for (const payload of [{ email: 'ada@example.com', password: 'guess' }, { email: 'eve@example.com', password: 'ada' }]) {
+    const answer = await app.inject({ method: 'POST', url: '/login', payload })
+    t.equal(answer.statusCode, 401)
+    t.notOk('token' in answer.json())
+  }
+})
+
+t.test('a token that this app did not sign is refused', async t => {
+  const { app } = await start(t)
+  const other = await start(t)
+  const stolen = await other.logIn('ada')
+  for (const token of [stolen, 'nonsense', `${stolen}x`]) {
+    const answer = await app.inject({ url: '/tenants/default/tasks', headers: { authorization: `Bearer ${token}` } })
+    t.equal(answer.statusCode, 401)
+  }
+})
+
+t.test('the OpenAPI document and its page are there, with every route and its refusals', async t => {
+  const { app } = await start(t)
+  t.equal((await app.inject('/docs/')).statusCode, 200)
+  const { paths } = (await app.inject('/docs/json')).json()
+  t.same(Object.keys(paths).sort(), ['/', '/login', '/tasks', '/tenant2', '/tenants/{tenant}/tasks', '/tenants/{tenant}/tasks/{id}'].sort())
+  t.hasProps(paths['/tenants/{tenant}/tasks'].post.responses, ['201', '401', '403', '503'])
+})

@@ -1,0 +1,29 @@
+// The example app with its PDP over the network: told who there is by the same writes, decided alike, with no change of code.
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { buildApp } from '../../example-app/app.js'
+import { createLocalPdp } from '../../src/local/index.js'
+
+const SECRET = 'a-token-for-this-test'
+
+t.test('the story of the quickstart, decided by a local PDP that the app has told it to', async t => {
+  const pdp = createLocalPdp({ policy: fileURLToPath(new URL('../../example-app/permit.yaml', import.meta.url)), token: SECRET })
+  t.teardown(() => pdp.close())
+  const before = { ...process.env }
+  process.env.PERMIT_PDP_URL = await pdp.listen({ port: 0 })
+  process.env.PERMIT_API_KEY = SECRET
+  t.teardown(() => { process.env = before })
+
+  for (const time of ['the first time', 'again, when everything is there already']) {
+    const app = await buildApp()
+    const admin = await app.inject('/')
+    t.equal(admin.statusCode, 200, time)
+    t.equal(admin.body, '{"result":"John Smith is PERMITTED to retrieve task!"}')
+    const viewer = await app.inject('/tenant2')
+    t.equal(viewer.statusCode, 403)
+    t.equal(viewer.body, '{"result":"John Smith is NOT PERMITTED to create task (tenant 2)!"}')
+    t.equal((await app.inject('/tenants/default/tasks')).statusCode, 401)
+    t.equal((await app.permit.explain('john@smith.com', 'retrieve', 'task')).source, 'cache')
+    await app.close()
+  }
+})

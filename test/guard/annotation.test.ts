@@ -1,0 +1,277 @@
+// Every form of an annotation: what it asks the PDP, and what a wrong one says.
+import t, { type Test } from 'tap'
+import type { Annotation } from '../../src/index.js'
+import type { PermitOptions } from '../../src/index.js'
+import type { WireQuestion } from '../support/fake-pdp.js'
+import { guardedApp } from '../support/app.js'
+
+interface Setting { url?: string, at?: string, user?: string, headers?: Record<string, string>, options?: Partial<PermitOptions>, decide?: (question: WireQuestion) => boolean }
+
+/** What the PDP is asked when ann requests a route with the annotation, and what she gets. */
+async function asked (t: Test, annotation: Annotation, { url = '/tasks/:id', at = '/tasks/7', user = 'ann', headers = {}, options, decide = () => true }: Setting = {}) {
+  const { app, pdp } = await guardedApp(t, options, { decide })
+  let ran = 0
+  app.get(url, { config: { permit: annotation } }, async () => { ran++; return 'ok' })
+  const { statusCode, json, body } = await app.inject({ url: at, headers: { 'x-user': user, ...headers } })
+  return {
+    statusCode,
+    ran,
+    code: statusCode === 200 ? undefined : json().code as string,
+    body,
+    questions: pdp.questions.map(({ action, resource, context }) => ({ action, resource, ...(Object.keys(context ?? {}).length > 0 && { context }) }))
+  }
+}
+
+const taskOf = (key?: string, tenant = 'default') => ({ type: 'task', ...(key !== undefined && { key }), tenant })
+
+t.test('a string is a permission in Permit\'s spelling', async t => {
+  const { statusCode, questions } = await asked(t, 'task:create')
+  t.equal(statusCode, 200)
+  t.same(questions, [{ action: 'create', resource: taskOf() }])
+})
+
+t.test('a resource may be a type', async t => {
+  t.same((await asked(t, { action: 'list', resource: 'task' })).questions, [{ action: 'list', resource: taskOf() }])
+})
+
+t.test('a resource may be one instance, by a constant', async t => {
+  t.same((await asked(t, { action: 'list', resource: 'task:a:b' })).questions, [{ action: 'list', resource: taskOf('a:b') }])
+})
+
+t.test('a resource may be a template over the params', async t => {
+  t.same((await asked(t, { action: 'retrieve', resource: 'task:{id}' })).questions, [{ action: 'retrieve', resource: taskOf('7') }])
+  t.same((await asked(t, { action: 'retrieve', resource: { type: 'task', key: 'k-{id}', attributes: { a: 1 } } })).questions,
+    [{ action: 'retrieve', resource: { ...taskOf('k-7'), attributes: { a: 1 } } }])
+  t.same((await asked(t, { action: 'retrieve', resource: 'task:{year}-{n}' }, { url: '/t/:year/:n', at: '/t/2026/3' })).questions,
+    [{ action: 'retrieve', resource: taskOf('2026-3') }])
+  t.same((await asked(t, { action: 'retrieve', resource: 'task:{*}' }, { url: '/files/*', at: '/files/a/b' })).questions,
+    [{ action: 'retrieve', resource: taskOf('a/b') }])
+})
+
+t.test('a resource may be an object, a function or an async function', async t => {
+  const object = { type: 'task', key: 'k', tenant: 'acme', attributes: { secret: false } }
+  const expected = [{ action: 'retrieve', resource: object }]
+  t.same((await asked(t, { action: 'retrieve', resource: object })).questions, expected)
+  t.same((await asked(t, { action: 'retrieve', resource: () => object })).questions, expected)
+  t.same((await asked(t, { action: 'retrieve', resource: async () => object })).questions, expected)
+  t.same((await asked(t, { action: 'retrieve', resource: async request => `task:${(request.params as { id: string }).id}` })).questions,
+    [{ action: 'retrieve', resource: taskOf('7') }])
+})
+
+t.test('what a function returns is not a template', async t => {
+  const { questions } = await asked(t, { action: 'retrieve', resource: request => `task:${(request.params as { id: string }).id}` }, { at: '/tasks/%7Bid%7D' })
+  t.same(questions, [{ action: 'retrieve', resource: taskOf('{id}') }])
+})
+
+t.test('the whole annotation may be a function or an async function', async t => {
+  t.same((await asked(t, () => 'task:create')).questions, [{ action: 'create', resource: taskOf() }])
+  t.same((await asked(t, async () => ({ action: 'retrieve', resource: 'task:{id}' }))).questions, [{ action: 'retrieve', resource: taskOf('{id}') }])
+})
+
+t.test('the tenant comes from the resource, else the annotation, else the plugin, else it is default', async t => {
+  const options: Partial<PermitOptions> = { tenant: request => request.headers['x-tenant'] as string }
+  const headers = { 'x-tenant': 'by-plugin' }
+  const tenants = async (annotation: Annotation, setting: Setting) => (await asked(t, annotation, setting)).questions.map(q => q.resource.tenant)
+  t.same(await tenants('task:create', { options, headers }), ['by-plugin'])
+  t.same(await tenants('task:create', { options: { tenant: async () => 'later' }, headers }), ['later'])
+  t.same(await tenants('task:create', { options }), ['default'])
+  t.same(await tenants({ action: 'create', resource: 'task', tenant: 'by-annotation' }, { options, headers }), ['by-annotation'])
+  t.same(await tenants({ action: 'create', resource: 'task', tenant: () => 'by-function' }, { options, headers }), ['by-function'])
+  t.same(await tenants({ action: 'create', resource: 'task', tenant: async () => 'by-async' }, { options, headers }), ['by-async'])
+  t.same(await tenants({ action: 'create', resource: { type: 'task', tenant: 'by-resource' }, tenant: 'by-annotation' }, { options, headers }), ['by-resource'])
+  t.same(await tenants({ action: 'create', resource: () => ({ type: 'task', tenant: 'by-resource' }), tenant: 'by-annotation' }, { options, headers }), ['by-resource'])
+})
+
+t.test('the context is sent, constant or by function', async t => {
+  for (const context of [{ ip: '::1' }, () => ({ ip: '::1' }), async () => ({ ip: '::1' })]) {
+    t.same((await asked(t, { action: 'create', resource: 'task', context })).questions, [{ action: 'create', resource: taskOf(), context: { ip: '::1' } }])
+  }
+})
+
+t.test('anyOf lets in who has one of the permissions', async t => {
+  const annotation: Annotation = { anyOf: ['task:create', { action: 'update', resource: 'task:{id}' }] }
+  t.equal((await asked(t, annotation, { decide: q => q.action === 'create' })).statusCode, 200)
+  t.equal((await asked(t, annotation, { decide: q => q.resource.key === '7' })).statusCode, 200)
+  t.equal((await asked(t, annotation, { decide: () => false })).statusCode, 403)
+})
+
+t.test('allOf lets in who has all of the permissions', async t => {
+  const annotation: Annotation = { allOf: ['task:create', async () => 'task:update'].slice(0, 1).concat(['task:update']) as Annotation[] as never }
+  t.equal((await asked(t, annotation, { decide: () => true })).statusCode, 200)
+  t.equal((await asked(t, annotation, { decide: q => q.action === 'create' })).statusCode, 403)
+  t.equal((await asked(t, annotation, { decide: q => q.action === 'update' })).statusCode, 403)
+})
+
+t.test('anyOf and allOf nest', async t => {
+  const annotation: Annotation = { allOf: ['task:a', { anyOf: ['task:b', 'task:c'] }] }
+  t.equal((await asked(t, annotation, { decide: q => q.action !== 'b' })).statusCode, 200)
+  t.equal((await asked(t, annotation, { decide: q => q.action !== 'a' })).statusCode, 403)
+  t.equal((await asked(t, annotation, { decide: q => q.action === 'a' })).statusCode, 403)
+})
+
+t.test('a part without a decision is decided by the others where they can, and is 503 where they cannot', async t => {
+  const broken = (action: string, others: boolean) => (q: WireQuestion) => {
+    if (q.action === action) throw new Error('the PDP breaks')
+    return others
+  }
+  t.equal((await asked(t, { anyOf: ['task:a', 'task:b'] }, { decide: broken('a', true) })).statusCode, 200)
+  t.equal((await asked(t, { anyOf: ['task:a', 'task:b'] }, { decide: broken('a', false) })).statusCode, 503)
+  t.equal((await asked(t, { allOf: ['task:a', 'task:b'] }, { decide: broken('a', true) })).statusCode, 503)
+  t.equal((await asked(t, { allOf: ['task:a', 'task:b'] }, { decide: broken('a', false) })).statusCode, 403)
+})
+
+t.test('app.permit.guard() is the same guard as a hook', async t => {
+  const { app, pdp } = await guardedApp(t)
+  app.get('/a/:id', { preHandler: app.permit.guard({ action: 'retrieve', resource: 'task:{id}' }) }, async () => 'ok')
+  app.get('/b', { onRequest: [app.permit.guard('task:create')] }, async () => 'ok')
+  t.equal((await app.inject({ url: '/a/7' })).statusCode, 401)
+  t.equal((await app.inject({ url: '/a/7', headers: { 'x-user': 'eve' } })).statusCode, 403)
+  t.equal((await app.inject({ url: '/a/7', headers: { 'x-user': 'ann' } })).statusCode, 200)
+  t.equal((await app.inject({ url: '/b', headers: { 'x-user': 'eve' } })).statusCode, 403)
+  t.equal((await app.inject({ url: '/b', headers: { 'x-user': 'ann' } })).statusCode, 200)
+  t.equal(pdp.questions[0]?.resource.key, '7')
+})
+
+t.test('guard() and an annotation on one route are both asked', async t => {
+  const { app, pdp } = await guardedApp(t)
+  app.get('/both', { preHandler: app.permit.guard('task:a'), config: { permit: 'task:b' } }, async () => 'ok')
+  t.equal((await app.inject({ url: '/both', headers: { 'x-user': 'ann' } })).statusCode, 200)
+  t.same(pdp.questions.map(q => q.action), ['a', 'b'])
+})
+
+t.test('a function that does not return a permission lets nobody in', async t => {
+  const returned: unknown[] = [false, true, undefined, null, '', 'task', 'task:', ':create', 'a:b:c', 7, {}, [], { action: 'a' }, { anyOf: [] }, { allOf: [] },
+    { action: '', resource: 'task' }, { action: 'a', resource: '' }, { action: 'a', resource: 'task:' }, { action: 'a', resource: { type: 'task', key: '' } },
+    { action: 'a', resource: 'task', tenant: 7 }, { action: 'a', resource: { type: 'a:b' } }]
+  for (const value of returned) {
+    for (const annotation of [() => value, async () => value] as Annotation[]) {
+      const { statusCode, ran, code, questions } = await asked(t, annotation)
+      t.equal(statusCode, 500, `a function that returns ${JSON.stringify(value)}`)
+      t.match(code, /^FST_PERMIT_(ANNOTATION|QUERY)$/)
+      t.equal(ran, 0)
+      t.same(questions, [])
+    }
+  }
+})
+
+t.test('a function that throws or rejects, with whatever, lets nobody in', async t => {
+  const nothing: unknown[] = [undefined, null, 0, '', false, 'text', {}, new Error('boom')]
+  for (const thrown of nothing) {
+    const fails: (() => never)[] = [() => { throw thrown }]
+    const rejects = async () => { throw thrown }
+    for (const fail of [...fails, rejects] as (() => never)[]) {
+      for (const annotation of [fail, { action: 'a', resource: fail }, { action: 'a', resource: 'task', tenant: fail }, { action: 'a', resource: 'task', context: fail }] as Annotation[]) {
+        const { statusCode, ran } = await asked(t, annotation)
+        t.equal(statusCode, 500)
+        t.equal(ran, 0)
+      }
+      for (const options of [{ user: fail }, { tenant: fail }] as Partial<PermitOptions>[]) {
+        const { statusCode, ran } = await asked(t, 'task:create', { options })
+        t.equal(statusCode, 500)
+        t.equal(ran, 0)
+      }
+    }
+  }
+})
+
+t.test('an error of an option keeps its own status', async t => {
+  const options: Partial<PermitOptions> = { user: async () => { throw Object.assign(new Error('token expired'), { statusCode: 401 }) } }
+  t.equal((await asked(t, 'task:create', { options })).statusCode, 401)
+})
+
+t.test('a user may be an object with attributes, or a promise', async t => {
+  const { app, pdp } = await guardedApp(t, { user: async () => ({ key: 'ann', email: 'ann@x.example', firstName: 'Ann', lastName: 'X', attributes: { age: 3 } }) })
+  app.get('/', { config: { permit: 'task:create' } }, async () => 'ok')
+  t.equal((await app.inject('/')).statusCode, 200)
+  t.same(pdp.questions[0]?.user, { key: 'ann', email: 'ann@x.example', first_name: 'Ann', last_name: 'X', attributes: { age: 3 } })
+})
+
+t.test('nobody is 401, and something that is no user is an error', async t => {
+  for (const user of [undefined, null, ''] as const) {
+    for (const options of [{ user: () => user }, { user: async () => user }]) {
+      const { statusCode, code, questions } = await asked(t, 'task:create', { options })
+      t.equal(statusCode, 401)
+      t.equal(code, 'FST_PERMIT_UNAUTHENTICATED')
+      t.same(questions, [])
+    }
+  }
+  for (const user of [7, false, true, [], {}, { key: '' }, { key: 7 }, { key: 'a', attributes: [] }, { key: 'a', attributes: { n: NaN } }] as never[]) {
+    const { statusCode, code, ran } = await asked(t, 'task:create', { options: { user: () => user } })
+    t.equal(statusCode, 500)
+    t.equal(code, 'FST_PERMIT_QUERY')
+    t.equal(ran, 0)
+  }
+})
+
+t.test('without the option, the user is the subject of the verified token', async t => {
+  const { app, pdp } = await guardedApp(t, { user: undefined })
+  app.decorateRequest('user', null as never)
+  app.addHook('onRequest', async request => {
+    const sub = request.headers['x-user']
+    if (sub !== undefined) (request as { user?: unknown }).user = { sub }
+  })
+  app.get('/', { config: { permit: 'task:create' } }, async () => 'ok')
+  t.equal((await app.inject('/')).statusCode, 401)
+  t.equal((await app.inject({ url: '/', headers: { 'x-user': 'ann' } })).statusCode, 200)
+  t.equal(pdp.questions[0]?.user.key, 'ann')
+})
+
+const WRONG: [unknown, RegExp][] = [
+  [undefined, /it is undefined/],
+  [null, /it is null/],
+  [true, /it is true/],
+  [7, /it is 7/],
+  ['', /expected 'type:action'/],
+  ['task', /expected 'type:action'/],
+  ['task:', /expected 'type:action'/],
+  [':create', /expected 'type:action'/],
+  ['task:{id}', /expected 'type:action'/],
+  ['a:b:c', /expected 'type:action'/],
+  [{}, /action is undefined/],
+  [{ action: 'a' }, /the resource is undefined/],
+  [{ action: 'a', resource: 'task', tenent: 'x' }, /"tenent" is not known/],
+  [{ action: '{id}', resource: 'task' }, /an action is never filled in/],
+  [{ action: () => 'a', resource: 'task' }, /a request never chooses the action/],
+  [{ action: 'a', resource: '{id}' }, /a type is never filled in/],
+  [{ action: 'a', resource: '{id}:7' }, /a type is never filled in/],
+  [{ action: 'a', resource: { type: '{id}' } }, /a type is never filled in/],
+  [{ action: 'a', resource: 'task', tenant: '{id}' }, /a tenant is never filled in/],
+  [{ action: 'a', resource: { type: 'task', tenant: '{id}' } }, /a tenant is never filled in/],
+  [{ action: 'a', resource: 'task', tenant: '' }, /expected a string that is not empty/],
+  [{ action: 'a', resource: 'task:' }, /neither of them empty/],
+  [{ action: 'a', resource: ':x' }, /neither of them empty/],
+  [{ action: 'a', resource: { type: 'a:b' } }, /a type has no colon/],
+  [{ action: 'a', resource: { type: 'task', id: '{id}' } }, /"id" is not known/],
+  [{ action: 'a', resource: 'task:{id' }, /a brace that is not part/],
+  [{ action: 'a', resource: 'task:{}' }, /a brace that is not part/],
+  [{ action: 'a', resource: 'task:{{id}}' }, /a brace that is not part/],
+  [{ action: 'a', resource: 'task:{other}' }, /the resource names \{other\}, but the URL has only \{id\}/],
+  [{ action: 'a', resource: 'task:{constructor}' }, /names \{constructor\}/],
+  [{ anyOf: ['task:a', { action: 'a', resource: 'task:{other}' }] }, /names \{other\}/],
+  [{ anyOf: [] }, /at least one permission/],
+  [{ allOf: [] }, /at least one permission/],
+  [{ allOf: 'task:a' }, /at least one permission/],
+  [{ anyOf: ['task:a'], allOf: ['task:b'] }, /"allOf" is not known/],
+  [{ anyOf: [false] }, /it is false/],
+  [{ action: 'a', resource: 'task', context: 'x' }, /the context must be an object/]
+]
+
+t.test('a wrong annotation stops the app where the route is declared, and says which route and what to write', async t => {
+  for (const [annotation, message] of WRONG) {
+    const { app } = await guardedApp(t)
+    t.throws(() => app.get('/tasks/:id', { config: { permit: annotation as Annotation } }, async () => 'ok'), {
+      code: /^FST_PERMIT_(ANNOTATION|QUERY)$/, message
+    }, JSON.stringify(annotation))
+    t.throws(() => app.get('/tasks/:id', { config: { permit: annotation as Annotation } }, async () => 'ok'), { message: /config.permit of GET \/tasks\/:id/ })
+    if (typeof annotation === 'object' && annotation !== null && /names|only/.test(message.source)) {
+      t.throws(() => app.get('/tasks/:id', { preHandler: app.permit.guard(annotation as never) }, async () => 'ok'), { message })
+    } else {
+      t.throws(() => app.permit.guard(annotation as never), { message })
+    }
+  }
+})
+
+t.test('guard(false) is refused: it would guard nothing', async t => {
+  const { app } = await guardedApp(t)
+  t.throws(() => app.permit.guard(false as never), { code: 'FST_PERMIT_ANNOTATION' })
+})

@@ -1,0 +1,90 @@
+// What the options accept, fill in and complain about.
+import t from 'tap'
+import { resolveOptions } from '../src/options.js'
+import { fastifyFor } from './support/app.js'
+import permit from '../src/index.js'
+
+const pdp = 'http://localhost:7766'
+const token = 'permit_key_secret'
+
+t.test('the defaults are the documented ones', async t => {
+  const { origin, cache, timeout, tenant } = resolveOptions({ pdp, token }, {})
+  t.match(origin, { kind: 'pdp', url: new URL(pdp), token, connections: 32, queue: 2000, batch: 50 })
+  t.same(cache, { ttl: 2000, max: 50_000 })
+  t.equal(timeout, 1000)
+  t.equal(tenant, undefined)
+})
+
+t.test('pdp and token fall back to the environment, an explicit option wins', async t => {
+  const env = { PERMIT_PDP_URL: 'http://env:1', PERMIT_API_KEY: 'env-key' }
+  t.match(resolveOptions({}, env).origin, { kind: 'pdp', url: new URL('http://env:1'), token: 'env-key' })
+  t.match(resolveOptions({ pdp, token }, env).origin, { url: new URL(pdp), token })
+  t.match(resolveOptions({ pdp: undefined, policy: undefined }, env).origin, { url: new URL('http://env:1') })
+  t.same(resolveOptions({ policy: './permit.yaml' }, env).origin, { kind: 'policy', policy: './permit.yaml' })
+})
+
+t.test('the embedded PDP is not cached unless asked for', async t => {
+  t.equal(resolveOptions({ policy: './p.yaml' }, {}).cache, false)
+  t.same(resolveOptions({ policy: './p.yaml', cache: {} }, {}).cache, { ttl: 2000, max: 50_000 })
+  t.same(resolveOptions({ pdp, token, cache: { ttl: 5 } }, {}).cache, { ttl: 5, max: 50_000 })
+  t.equal(resolveOptions({ pdp, token, cache: false }, {}).cache, false)
+})
+
+t.test("Fastify's own options of a register are let through", async t => {
+  t.ok(resolveOptions({ pdp, token, prefix: '/x', logLevel: 'info', logSerializers: {} }, {}))
+})
+
+const WRONG: [object | undefined | null | string, RegExp][] = [
+  [undefined, /the options are undefined; expected an object/],
+  [{}, /neither option "pdp" \(nor PERMIT_PDP_URL\) nor option "policy"/],
+  [{ pdp, token, policy: './p.yaml' }, /both options "pdp" and "policy"/],
+  [{ pdp }, /option "token" is missing, and so is PERMIT_API_KEY/],
+  [{ pdp: 7, token }, /option "pdp" is 7; expected an http\(s\) URL/],
+  [{ pdp: '', token }, /option "pdp" is an empty string; expected an http\(s\) URL/],
+  [{ pdp: [pdp], token }, /option "pdp" is an array; expected/],
+  [{ pdp: 'localhost:7766', token }, /option "pdp" cannot be used; expected an http\(s\) URL/],
+  [{ pdp: 'ftp://x', token }, /option "pdp" cannot be used/],
+  [{ pdp: 'http://me:hunter2@x', token }, /option "pdp" cannot be used/],
+  [{ pdp: 'http://x/?a=1', token }, /option "pdp" cannot be used/],
+  [{ pdp, token: 7 }, /option "token" is 7; expected a string/],
+  [{ pdp, token: 'a b' }, /option "token" is a string that cannot be used/],
+  [{ pdp, token: '' }, /option "token" is an empty string/],
+  [{ pdp, token: 'a\r\nx-evil: 1' }, /option "token" is a string that cannot be used/],
+  [{ pdp, token, user: 'ann' }, /option "user" is a string that cannot be used; expected a function/],
+  [{ pdp, token, tenant: 'default' }, /option "tenant" is a string that cannot be used; expected a function/],
+  [{ pdp, token, cache: true }, /option "cache" is true; expected false or \{ ttl\?, max\? \}/],
+  [{ pdp, token, cache: { ttl: -1 } }, /option "cache.ttl" is -1; expected milliseconds, an integer from 1/],
+  [{ pdp, token, cache: { ttl: '2s' } }, /option "cache.ttl" is a string/],
+  [{ pdp, token, cache: { max: 0 } }, /option "cache.max" is 0/],
+  [{ pdp, token, cache: { tll: 5 } }, /option "cache.tll" is not known; expected one of ttl, max/],
+  [{ pdp, token, timeout: 0 }, /option "timeout" is 0; expected milliseconds/],
+  [{ pdp, token, timeout: 1.5 }, /option "timeout" is 1.5/],
+  [{ pdp, token, timeout: Infinity }, /option "timeout" is Infinity/],
+  [{ pdp, token, timeuot: 5 }, /option "timeuot" is not known; expected one of pdp, policy, token/],
+  [{ pdp, token, connections: 0 }, /option "connections" is 0/],
+  [{ pdp, token, batch: 1_001 }, /option "batch" is 1001/],
+  [{ pdp, token, queue: -1 }, /option "queue" is -1/]
+]
+
+t.test('a wrong option is named, with what was given and what is expected, and the app does not start', async t => {
+  for (const [options, message] of WRONG) {
+    t.throws(() => resolveOptions(options, {}), { code: 'FST_PERMIT_OPTIONS', message }, String(message))
+  }
+  const app = fastifyFor(t)
+  app.register(permit, { pdp, token, timeout: -5 })
+  await t.rejects(async () => app.ready(), { code: 'FST_PERMIT_OPTIONS', message: /option "timeout" is -5/ })
+})
+
+t.test('no complaint quotes the token or a password', async t => {
+  for (const options of [
+    { pdp, token: 'hunter2 ' }, { pdp: 'http://me:hunter2@x', token }, { pdp, token: ['hunter2'] }, { pdp, token: 'hunter2', policy: 'x' }, { pdp: new URL('http://me:hunter2@x'), token }, { pdp: ['http://me:hunter2@x'], token }, { pdp, token, cache: 'hunter2' }, 'hunter2', { pdp, token: 'hunter2', timeout: 0 }
+  ]) {
+    try {
+      resolveOptions(options as never, {})
+      t.fail('expected an error')
+    } catch (error) {
+      t.notMatch(`${(error as Error).message} ${(error as Error).stack}`, /hunter2/)
+    }
+  }
+  t.throws(() => resolveOptions({ pdp }, { PERMIT_API_KEY: 'hunter2\n' }), { message: /^(?!.*hunter2).*PERMIT_API_KEY/ })
+})
