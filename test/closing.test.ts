@@ -5,7 +5,7 @@ import t from 'tap'
 import permit from '../src/index.js'
 import { guardedApp } from './support/app.js'
 
-const open = () => process.getActiveResourcesInfo().filter(name => /TCP|TLS|Timeout|FSReq|FSEvent/.test(name)).sort()
+const open = () => process.getActiveResourcesInfo().filter(name => /TCP|TLS|Timeout|FSEvent/.test(name)).sort()
 
 t.test('after closing, no socket and no timer is left', async t => {
   const before = open()

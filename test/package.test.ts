@@ -8,9 +8,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import ts from 'typescript'
+import { built } from './support/built.js'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('..', import.meta.url))
+// Packed as it was built: building it here would take away what other tests are running.
+built('index.js')
 
 // Within the project, so that what a user would have installed beside the package is found; and not below its
 // package.json alone, by which the project would be found in place of the package.
@@ -23,7 +26,7 @@ await writeFile(join(user, 'package.json'), '{ "name": "somebody", "private": tr
 
 // What the test runner has in its environment is not for npm and Node as a user runs them.
 const { NODE_OPTIONS: _, ...env } = process.env
-const { stdout } = await run('npm', ['pack', '--json', '--silent', '--pack-destination', user], { cwd: root, env })
+const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--silent', '--pack-destination', user], { cwd: root, env })
 const [{ filename, files }] = JSON.parse(stdout.slice(stdout.indexOf('[\n'))) as [{ filename: string, files: Array<{ path: string }> }]
 await run('tar', ['-xzf', join(user, filename), '-C', user])
 await mkdir(join(user, 'node_modules'))

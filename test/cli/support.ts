@@ -2,10 +2,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { built } from '../support/built.js'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+const MAIN = built('cli/main.js')
 
 export interface Ended {
   /** Exit code; null when a signal ended it. */
@@ -25,7 +25,7 @@ export interface Running {
 export function start (t: Test, args: readonly string[], env: Record<string, string> = {}): Running {
   // What the test runner has in its environment is not for the command.
   const { NODE_OPTIONS: _, PERMIT_API_KEY: _key, PDP_API_KEY: _pdp, ...clean } = process.env
-  const child = spawn(process.execPath, ['--import=tsx', MAIN, ...args], { env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => { child.kill('SIGKILL') })
   const closed = once(child, 'close') as Promise<[number | null]>
   const lines: string[] = []

@@ -64,8 +64,8 @@ t.test('a WebSocket route is behind its guard whichever plugin came first', asyn
     await app.register(permit, optionsFor(pdp))
     if (order === 'permit first') await app.register(websocket)
     let opened = 0
-    app.get('/socket', { ...annotated, websocket: true }, socket => { opened++; socket.close() })
-    app.route({ method: 'GET', url: '/both', ...annotated, handler: async () => 'http', wsHandler: socket => { opened++; socket.close() } })
+    app.get('/socket', { ...annotated, websocket: true }, socket => { opened++; socket.terminate() })
+    app.route({ method: 'GET', url: '/both', ...annotated, handler: async () => 'http', wsHandler: socket => { opened++; socket.terminate() } })
     await app.ready()
     for (const url of ['/socket', '/both']) {
       await t.rejects(app.injectWS(url, { headers: eve }))

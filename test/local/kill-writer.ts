@@ -1,7 +1,11 @@
 // The process that the kill test kills: writes facts without end, and says on stdout what it begins and what was acknowledged.
 import { writeSync } from 'node:fs'
-import { Environment } from '../../src/local/environment.js'
+import { pathToFileURL } from 'node:url'
+import type * as Sources from '../../src/local/environment.js'
+import { built } from '../support/built.js'
 import { killPolicy } from './kill-policy.js'
+
+const { Environment } = await import(pathToFileURL(built('local/environment.js')).href) as typeof Sources
 
 const [folder = '', round = ''] = process.argv.slice(2)
 
