@@ -50,7 +50,7 @@ async function run ({ url, connections, seconds }: Order) {
   setTimeout(() => { running = false }, seconds * 1000)
   await Promise.all(sockets.map(drive))
   const took = (performance.now() - start) / 1000
-  return { requests: total / took, p50: latency.percentile(50) / 1000, p99: latency.percentile(99) / 1000, wrong }
+  return { total, requests: total / took, p50: latency.percentile(50) / 1000, p99: latency.percentile(99) / 1000, wrong }
 }
 
 /** Whether the head and the body, as long as the head says, are there. All servers here send a content-length. */

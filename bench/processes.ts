@@ -26,14 +26,17 @@ export function stopAll (): void {
   children.clear()
 }
 
-export interface Load { requests: number, p50: number, p99: number, wrong: number }
+export interface Load { total: number, requests: number, p50: number, p99: number, wrong: number }
 
 /** One load generator, used for all: it is warm after the first round. */
 export async function loadGenerator () {
   const { child } = await start('./load.js')
-  return async (port: number, connections: number, seconds: number): Promise<Load> => {
-    child.send({ url: `http://127.0.0.1:${port}/`, connections, seconds })
-    const [result] = await once(child, 'message') as [Load]
-    return result
+  return {
+    async run (port: number, connections: number, seconds: number): Promise<Load> {
+      child.send({ url: `http://127.0.0.1:${port}/`, connections, seconds })
+      const [result] = await once(child, 'message') as [Load]
+      return result
+    },
+    stop: () => stop(child)
   }
 }

@@ -40,7 +40,6 @@ if (options.compare !== undefined) {
 
 const { quick } = options
 const rounds = quick ? 2 : 5
-const seconds = quick ? 1 : 4
 const progress = (text: string) => process.stderr.write(`${text}\n`)
 
 const MAIN = ['bare', 'permit: warm cache', 'permit: warm cache, many users', 'permit: embedded', 'permit: no cache', 'undici pool in a hook', 'permitio SDK in a hook']
@@ -55,11 +54,11 @@ const single = await measureSingle(quick ? 5 : 15, quick ? 500 : 1_500)
 progress('Memory')
 const memory = await start<{ bytes: number }>('./memory.js', [], ['--expose-gc'])
 progress('Over HTTP')
-const http = await measureHttp({ variants: [...MAIN, ...OTHERS], rounds, seconds }, progress)
+const http = await measureHttp({ variants: [...MAIN, ...OTHERS], starts: quick ? 1 : 4, rounds: quick ? 2 : 4, seconds: quick ? 1 : 2 }, progress)
 
 const curves: Results['curves'] = {}
 if (!quick) {
-  const curve = { rounds: 3, seconds: 1.5 }
+  const curve = { starts: 2, rounds: 2, seconds: 1 }
   curves.connections = {}
   for (const connections of [1, 16, 64, 256, 1_024]) {
     curves.connections[connections] = await measureHttp({ variants: ['bare', 'permit: warm cache', 'permit: no cache'], connections, ...curve }, progress)
@@ -117,10 +116,12 @@ if (!quick) {
   const { machine } = results
   writeFileSync(fileURLToPath(new URL('../chart.svg', import.meta.url)), chart(
     'Requests per second through one guarded Fastify route',
-    `64 connections, median of ${rounds} rounds in turns; ${machine.cores} cores for server, PDP and load; Node ${machine.node}`, http))
+    `64 connections, median of 16 rounds in turns; ${machine.cores} cores for server, PDP and load; Node ${machine.node}`, http))
 }
 console.table(results.targets.map(({ what, wanted, measured, met }) => ({ what, wanted, measured: Number(measured.toPrecision(3)), met })))
-console.table(http.map(({ name, requests, ratio, p50, p99 }) => ({ name, 'requests/s': Math.round(requests), 'against bare': Number(ratio.toFixed(3)), 'p50 ms': p50, 'p99 ms': p99 })))
+console.table(http.map(({ name, requests, ratio, p50, p99, cpu, extra }) => ({
+  name, 'requests/s': Math.round(requests), 'against bare': Number(ratio.toFixed(3)), 'p50 ms': p50, 'p99 ms': p99, 'processor µs': Number(cpu.toFixed(1)), 'beyond bare': Number(extra.toFixed(1))
+})))
 console.table(decisions.map(({ name, perSecond }) => ({ name, 'decisions/s': Math.round(perSecond) })))
 console.table(guards.map(({ name, nanoseconds }) => ({ name, 'ns a call': Math.round(nanoseconds) })))
 progress(`written to ${out}`)
