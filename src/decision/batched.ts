@@ -13,11 +13,15 @@ export interface BatchOptions {
 /** How long a PDP that has no bulk endpoint is spared before it is tried again: it may have been upgraded. */
 const BULK_RETRY_AFTER = 5 * 60_000
 
+/** Turns of the event loop that questions wait at most for others to go along with, beyond the one they came in. */
+const MAX_TURNS = 2
+
 /**
  * Batches adaptively, with no timer. While nothing is on its way, a question leaves at once, by itself. While something
- * is, questions wait for the end of the event loop's turn and leave together; and while all connections are taken, the
- * next that comes free takes everything that waits, up to the limit. So an idle system has no added latency, a busy one
- * adds less than a turn of its loop, and a saturated one gets cheaper per question as the load grows.
+ * is, questions wait for the end of the event loop's turn, and for a turn or two more as long as each brings others, and
+ * leave together; and while all connections are taken, the next that comes free takes everything that waits, up to the
+ * limit. So an idle system has no added latency, a busy one adds a few turns of its loop, and a saturated one gets
+ * cheaper per question as the load grows.
  *
  * Each question keeps its own deadline, also while it waits, and does not travel when its time is up or its caller is gone.
  * @param clock for tests; default: the process's monotonic clock.
@@ -61,6 +65,8 @@ class Batcher implements DecisionPoint, Closable {
   #queue: Waiting[] = []
   #busy = 0
   #scheduled = false
+  #gathered = 0
+  #turns = 0
   #bulkFrom = -Infinity
   #bulkRequests = 0
   #bulkQueries = 0
@@ -140,7 +146,20 @@ class Batcher implements DecisionPoint, Closable {
   #schedule (): void {
     if (this.#scheduled || this.#pdp.slots.free === 0) return
     this.#scheduled = true
-    setImmediate(this.#flush)
+    this.#gathered = 0
+    this.#turns = 0
+    setImmediate(this.#gather)
+  }
+
+  /** As long as each turn of the loop brings more questions to go along, but for a few turns at most. */
+  readonly #gather = (): void => {
+    const { length } = this.#queue
+    if (length > this.#gathered && length < this.#options.batch && this.#turns++ < MAX_TURNS) {
+      this.#gathered = length
+      setImmediate(this.#gather)
+    } else {
+      this.#flush()
+    }
   }
 
   readonly #flush = (): void => {

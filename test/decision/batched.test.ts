@@ -52,7 +52,10 @@ function byHand ({ connections = 2, ...options }: Partial<BatchOptions> & { conn
 
 const allowIf = (allow: (key: string) => boolean) => ({ queries, resolve }: Request) =>
   resolve(queries.map(query => ({ allow: allow(query.resource.key!), code: query.resource.key! })))
-const turn = () => new Promise(resolve => setImmediate(resolve))
+/** Turns of the event loop enough for whatever waits for others to have left. */
+async function turn (): Promise<void> {
+  for (let turns = 0; turns < 4; turns++) await new Promise(resolve => setImmediate(resolve))
+}
 /** Takes steps until a promise has settled; rejects as it does. */
 async function whilePending (promise: Promise<unknown>, step: () => Promise<void>) {
   const state = { pending: true }
@@ -67,6 +70,20 @@ t.test('while nothing is on its way, a question leaves in the tick in which it i
   const { check, asked } = byHand()
   check('a')
   t.same(asked(), ['a'])
+})
+
+t.test('questions that come turn after turn leave together, as long as each turn brings some, for three turns at most', async t => {
+  for (const [brings, leaves] of [[[1, 1, 1, 1], [3, 1]], [[1, 1, 0, 1], [2, 1]]] as const) {
+    const { check, requests } = byHand({ connections: 10 })
+    check('first')
+    let asked = 0
+    for (const many of brings) {
+      for (let one = 0; one < many; one++) check(`q${asked++}`)
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    await turn()
+    t.same(requests.slice(1).map(({ queries }) => queries.length), leaves, brings.join())
+  }
 })
 
 t.test('questions of one turn of the loop leave together, the first alone', async t => {
