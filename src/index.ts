@@ -1,9 +1,10 @@
 // The package's face: the plugin and the public types, nothing else.
 export { default, default as permit } from './plugin.js'
-export type { PermitOptions, TenantOption, UserOption } from './options.js'
-export type { Annotation, PerRequest, Permission, PermissionRequirement, Requirement } from './guard/annotation.js'
-export type { AppPermit } from './guard/app-permit.js'
-export type { CheckOptions, RequestPermit } from './guard/request-permit.js'
+export type {
+  Annotation, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit, Requirement, TenantOption, UserOption
+} from './fastify/types.js'
+export type { AppPermit } from './fastify/app-permit.js'
+export type { CheckOptions } from './guard/request-permit.js'
 export type { CheckInput, Explanation, PermissionsOptions } from './decision/checks.js'
 export type { ContextInput, ResourceInput, UserInput } from './decision/query.js'
 export type { Decision, DecisionPointStats, DecisionSource, Health, UserPermissions } from './pdp/point.js'

@@ -1,18 +1,17 @@
 // The options of the plugin: one schema, from which the types, the defaults, the messages and the README's table come.
 import Type, { type Static, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { FastifyRequest } from 'fastify'
 import type { UserInput } from './decision/query.js'
 import type { Policy } from './engine/policy.js'
 import { OptionsError } from './errors.js'
 
 /** Who asks, for a request; nothing means that nobody is authenticated, which is 401 on a guarded route. */
-export type UserOption = (request: FastifyRequest) => UserInput | null | undefined | Promise<UserInput | null | undefined>
+export type UserOption<R> = (request: R) => UserInput | null | undefined | Promise<UserInput | null | undefined>
 /**
  * The tenant that a request is about; nothing means `default`. An array is in the type because a header may be one, so
  * that `request => request.headers['x-tenant']` can be written; it is refused when it happens: it names no one tenant.
  */
-export type TenantOption = (request: FastifyRequest) =>
+export type TenantOption<R> = (request: R) =>
   string | readonly string[] | null | undefined | Promise<string | readonly string[] | null | undefined>
 
 /** What an option's schema says besides its type: `expected` is for messages and, with the others, for the README's table. */
@@ -93,22 +92,12 @@ export const OptionsSchema = Type.Object({
     expected: 'the path of a folder',
     shownDefault: 'in memory'
   })),
-  /**
-   * Who asks: a function from the request to the user's key, or `{ key, email?, attributes? }`; it may be async.
-   * `undefined` or `null` means that nobody is authenticated: 401 on a guarded route.
-   * @defaultValue `request => request.user?.sub`, what `@fastify/jwt` leaves behind
-   */
-  user: Type.Optional(callable<UserOption>({
+  user: Type.Optional(callable<UserOption<unknown>>({
     description: 'Who asks. Nothing (`undefined`, `null`) is 401.',
     expected: 'a function from the request to a key, { key, email?, attributes? } or nothing; may be async',
     shownDefault: '`request => request.user?.sub`'
   })),
-  /**
-   * The tenant that a request is about, where neither the annotation nor the resource says; may be async.
-   * `undefined` or `null` means `default`. An empty string is refused: it is more likely lost than meant.
-   * @defaultValue `default`, for every request
-   */
-  tenant: Type.Optional(callable<TenantOption>({
+  tenant: Type.Optional(callable<TenantOption<unknown>>({
     description: 'Which tenant a request is about, where the annotation or the resource does not say.',
     expected: 'a function from the request to a tenant key or nothing; may be async',
     shownDefault: '`default`'
@@ -179,8 +168,23 @@ export const OptionsSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-/** The options of `app.register(permit, options)`. Exactly one of `pdp` and `policy`. */
-export type PermitOptions = Static<typeof OptionsSchema>
+type AnyOptions = Static<typeof OptionsSchema>
+
+/** The options, for a framework whose request is `R`. Exactly one of `pdp` and `policy`. */
+export type PermitOptions<R> = Omit<AnyOptions, 'user' | 'tenant'> & {
+  /**
+   * Who asks: a function from the request to the user's key, or `{ key, email?, attributes? }`; it may be async.
+   * `undefined` or `null` means that nobody is authenticated: 401 on a guarded route.
+   * @defaultValue `request => request.user?.sub`, what `@fastify/jwt` leaves behind
+   */
+  user?: UserOption<R>
+  /**
+   * The tenant that a request is about, where neither the annotation nor the resource says; may be async.
+   * `undefined` or `null` means `default`. An empty string is refused: it is more likely lost than meant.
+   * @defaultValue `default`, for every request
+   */
+  tenant?: TenantOption<R>
+}
 
 /** Where decisions come from. */
 export type DecisionOrigin =
@@ -188,10 +192,10 @@ export type DecisionOrigin =
   | { readonly kind: 'policy', readonly policy: string | Policy, readonly data?: string }
 
 /** The options with everything filled in. */
-export interface ResolvedOptions {
+export interface ResolvedOptions<R> {
   readonly origin: DecisionOrigin
-  readonly user: UserOption
-  readonly tenant: TenantOption | undefined
+  readonly user: UserOption<R>
+  readonly tenant: TenantOption<R> | undefined
   readonly cache: { readonly ttl: number, readonly max: number } | false
   /** Milliseconds. */
   readonly timeout: number
@@ -209,7 +213,7 @@ const FASTIFY_OPTIONS = new Set(['prefix', 'logLevel', 'logSerializers'])
  * with `policy`, PERMIT_PDP_URL is not looked at.
  * @throws {@link OptionsError}
  */
-export function resolveOptions (input: unknown, env: Environment): ResolvedOptions {
+export function resolveOptions<R> (input: unknown, env: Environment): ResolvedOptions<R> {
   if (typeof input !== 'object' || input === null) throw new OptionsError(`the options are ${show(input)}; expected an object`)
   // An option that is undefined is one that was not given: `pdp: process.env.X` may well be undefined.
   const options: unknown = Object.fromEntries(
@@ -226,7 +230,7 @@ export function resolveOptions (input: unknown, env: Environment): ResolvedOptio
   }
 }
 
-function resolveOrigin (options: PermitOptions, env: Environment): DecisionOrigin {
+function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
   if (options.pdp !== undefined && options.policy !== undefined) {
     throw new OptionsError('both options "pdp" and "policy" are given; expected exactly one: a PDP over the network, or a policy that is decided in this process')
   }
@@ -271,14 +275,14 @@ function parseUrl (name: string, text: string): URL {
   return url
 }
 
-function resolveCache (cache: PermitOptions['cache'], origin: DecisionOrigin): ResolvedOptions['cache'] {
+function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): ResolvedOptions<unknown>['cache'] {
   if (cache === false || (cache === undefined && origin.kind === 'policy')) return false
   const { ttl, max } = CacheSchema.properties
   return { ttl: cache?.ttl ?? defaultOf(ttl), max: cache?.max ?? defaultOf(max) }
 }
 
 /** The default of `user`: the subject of the token that `@fastify/jwt` verified. */
-function subjectOfToken (request: FastifyRequest): string | undefined {
+function subjectOfToken (request: unknown): string | undefined {
   const user: unknown = (request as { user?: unknown }).user
   if (typeof user !== 'object' || user === null || !('sub' in user)) return undefined
   return user.sub as string | undefined

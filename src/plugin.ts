@@ -4,11 +4,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Checks } from './decision/checks.js'
 import { openPath } from './decision/path.js'
 import { OptionsError } from './errors.js'
-import type { Annotation } from './guard/annotation.js'
-import { AppPermit } from './guard/app-permit.js'
+import { AppPermit } from './fastify/app-permit.js'
+import { callerOf } from './fastify/caller.js'
+import { RouteGuards } from './fastify/routes.js'
+import type { Annotation, PermitOptions } from './fastify/types.js'
 import { RequestPermit } from './guard/request-permit.js'
-import { RouteGuards } from './guard/routes.js'
-import { resolveOptions, type PermitOptions } from './options.js'
+import { resolveOptions } from './options.js'
 import { Writer } from './write/writer.js'
 
 declare module 'fastify' {
@@ -19,7 +20,7 @@ declare module 'fastify' {
 
   interface FastifyRequest {
     /** Questions in the name of the request's user. */
-    permit: RequestPermit
+    permit: RequestPermit<FastifyRequest>
   }
 
   interface FastifyContextConfig {
@@ -44,10 +45,10 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   // Fastify adds a hook when its turn comes, and not at all to a plugin that has failed by then.
   await app.after()
 
-  const { origin, cache, timeout, user, tenant } = resolveOptions(input, process.env)
+  const { origin, cache, timeout, user, tenant } = resolveOptions<FastifyRequest>(input, process.env)
   const path = openPath({ origin, cache, timeout }, app.log)
   const checks = new Checks(path, timeout)
-  const enforcement = { checks, user, tenant }
+  const enforcement = { checks, user, tenant, caller: callerOf }
   guards.start(enforcement)
 
   app.decorate('permit', new AppPermit(checks, guards, new Writer(path.facts, user => checks.invalidate(user))))

@@ -11,7 +11,8 @@ import type { TSchema } from 'typebox'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { PolicySchema } from '../src/engine/policy.js'
-import { AppPermit } from '../src/guard/app-permit.js'
+import { AppPermit } from '../src/fastify/app-permit.js'
+import { Permit } from '../src/guard/permit.js'
 import { RequestPermit } from '../src/guard/request-permit.js'
 import * as errors from '../src/errors.js'
 import permit, { type Annotation } from '../src/index.js'
@@ -254,10 +255,10 @@ function optionRows (properties: Readonly<Record<string, TSchema>>, prefix = '')
 }
 
 t.test('the tables of request.permit and app.permit name every method, and no other', async t => {
-  const methodsOf = (face: object) => Object.getOwnPropertyNames(face).filter(name => name !== 'constructor').sort()
+  const methodsOf = (...faces: object[]) => faces.flatMap(face => Object.getOwnPropertyNames(face)).filter(name => name !== 'constructor').sort()
   const named = (heading: string) => tableOf(heading).flatMap(([cell]) => code(cell as string)).map(text => text.replace(/\(.*/, '')).sort()
   t.same(named('`request.permit`'), methodsOf(RequestPermit.prototype))
-  t.same(named('`app.permit`'), methodsOf(AppPermit.prototype))
+  t.same(named('`app.permit`'), methodsOf(AppPermit.prototype, Permit.prototype))
 })
 
 t.test('the table of errors has the codes and statuses that the errors have', async t => {

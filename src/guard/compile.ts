@@ -1,5 +1,4 @@
 // Turns an annotation into what a request needs to be asked about, once, when the route is declared.
-import type { FastifyRequest } from 'fastify'
 import { DEFAULT_TENANT, describe, keyAbout, normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
 import { AnnotationError, ForbiddenError, QueryError } from '../errors.js'
 import type { JsonObject, MaybePromise, QueryResource, QueryUser } from '../pdp/point.js'
@@ -7,23 +6,29 @@ import type { Annotation, Permission, PermissionRequirement, PerRequest, Require
 import { fillKey, hasBrace, parseKeyTemplate, type KeyTemplate } from './template.js'
 import { ignore, isThenable, whenever } from './whenever.js'
 
+/** What a template needs of a request, whatever the framework. */
+export interface WithParams { readonly params: unknown }
+
 /** A question, or what refuses a request that cannot even be asked about: a param that its resource needs is empty. */
 export type QueryOrRefusal = Question | ForbiddenError
 
 /** An annotation, compiled. */
-export type CompiledAnnotation =
-  | { readonly kind: 'public' }
-  | { readonly kind: 'permission', readonly params: readonly string[], readonly ask: AskPermission }
-  | { readonly kind: 'any' | 'all', readonly params: readonly string[], readonly parts: readonly CompiledRequirement[] }
-  | { readonly kind: 'function', readonly params: readonly string[], readonly requirement: (request: FastifyRequest) => MaybePromise<CompiledRequirement> }
+export type CompiledAnnotation<R> = { readonly kind: 'public' } | CompiledGuard<R>
 
-export type CompiledRequirement = Extract<CompiledAnnotation, { kind: 'permission' | 'any' | 'all' }>
+/** What a guard enforces: anything but "public". */
+export type CompiledGuard<R> =
+  | CompiledRequirement<R>
+  | { readonly kind: 'function', readonly params: readonly string[], readonly requirement: (request: R) => MaybePromise<CompiledRequirement<R>> }
+
+export type CompiledRequirement<R> =
+  | { readonly kind: 'permission', readonly params: readonly string[], readonly ask: AskPermission<R> }
+  | { readonly kind: 'any' | 'all', readonly params: readonly string[], readonly parts: readonly CompiledRequirement<R>[] }
 
 /** The query of one permission for one request and user. */
-export type AskPermission = (request: FastifyRequest, user: QueryUser) => QueryOrRefusal | Promise<QueryOrRefusal>
+export type AskPermission<R> = (request: R, user: QueryUser) => QueryOrRefusal | Promise<QueryOrRefusal>
 
 /** The plugin's `tenant` option, or undefined for `default`. */
-export type TenantOf = ((request: FastifyRequest) => MaybePromise<string | readonly string[] | null | undefined>) | undefined
+export type TenantOf<R> = ((request: R) => MaybePromise<string | readonly string[] | null | undefined>) | undefined
 
 /** Nesting of anyOf and allOf; nobody needs more, and a cycle ends here. */
 const MAX_DEPTH = 8
@@ -33,7 +38,7 @@ const MAX_DEPTH = 8
  * @param tenantOption the plugin's `tenant` option.
  * @throws {@link AnnotationError} that says what is wrong and what to write.
  */
-export function compileAnnotation (annotation: Annotation, tenantOption: TenantOf): CompiledAnnotation {
+export function compileAnnotation<R extends WithParams> (annotation: Annotation<R>, tenantOption: TenantOf<R>): CompiledAnnotation<R> {
   if (annotation === false) return { kind: 'public' }
   if (typeof annotation === 'function') {
     return {
@@ -45,31 +50,31 @@ export function compileAnnotation (annotation: Annotation, tenantOption: TenantO
   return compileRequirement(annotation, { templates: true, tenantOption })
 }
 
-interface Mode {
+interface Mode<R> {
   /** Whether `{param}` means something. Not in what a function returns: it may hold values from the request. */
   readonly templates: boolean
-  readonly tenantOption: TenantOf
+  readonly tenantOption: TenantOf<R>
 }
 
-function compileRequirement (requirement: Requirement, mode: Mode, depth = 0): CompiledRequirement {
+function compileRequirement<R extends WithParams> (requirement: Requirement<R>, mode: Mode<R>, depth = 0): CompiledRequirement<R> {
   if (depth > MAX_DEPTH) throw new AnnotationError(`anyOf and allOf are nested more than ${MAX_DEPTH} deep`)
   if (typeof requirement === 'string') return compilePermission(parsePermission(requirement), mode)
   if (typeof requirement !== 'object' || requirement === null) {
     throw new AnnotationError(`it is ${describe(requirement)}; expected 'type:action', { action, resource }, { anyOf }, { allOf } or a function; and false, outside of functions, for a public route`)
   }
   const kind = 'anyOf' in requirement ? 'anyOf' : 'allOf' in requirement ? 'allOf' : undefined
-  if (kind === undefined) return compilePermission(requirement as PermissionRequirement, mode)
+  if (kind === undefined) return compilePermission(requirement as PermissionRequirement<R>, mode)
 
   onlyKnown(requirement, [kind])
-  const parts = (requirement as Record<typeof kind, readonly Requirement[]>)[kind]
+  const parts = (requirement as Record<typeof kind, readonly Requirement<R>[]>)[kind]
   // An empty allOf would be true for everybody.
   if (!Array.isArray(parts) || parts.length === 0) throw new AnnotationError(`${kind} must be an array of at least one permission`)
-  const compiled = parts.map((part: Requirement) => compileRequirement(part, mode, depth + 1))
+  const compiled = parts.map((part: Requirement<R>) => compileRequirement(part, mode, depth + 1))
   return { kind: kind === 'anyOf' ? 'any' : 'all', parts: compiled, params: compiled.flatMap(part => part.params) }
 }
 
 /** `'task:create'`, Permit's spelling: the type first, then the action. */
-function parsePermission (permission: string): PermissionRequirement {
+function parsePermission<R> (permission: string): PermissionRequirement<R> {
   const [type, action, ...more] = permission.split(':')
   if (!type || !action || more.length > 0 || hasBrace(permission)) {
     throw new AnnotationError(`the permission is ${describe(permission)}; expected 'type:action', such as 'task:create', or { action: 'retrieve', resource: 'task:{id}' } for one instance`)
@@ -77,7 +82,7 @@ function parsePermission (permission: string): PermissionRequirement {
   return { action, resource: type }
 }
 
-function compilePermission (permission: Exclude<Permission, string>, mode: Mode): CompiledRequirement {
+function compilePermission<R extends WithParams> (permission: Exclude<Permission<R>, string>, mode: Mode<R>): CompiledRequirement<R> {
   onlyKnown(permission, ['action', 'resource', 'tenant', 'context'])
   const { action, resource, tenant, context } = permission
   if (typeof action !== 'string' || action === '') throw new AnnotationError(`action is ${describe(action)}; expected a string, such as 'retrieve': a request never chooses the action`)
@@ -96,13 +101,13 @@ function compilePermission (permission: Exclude<Permission, string>, mode: Mode)
 }
 
 /** Nothing depends on the request but the user: all else, and its part of the key, is made here, once. */
-function askConstant (action: string, resource: QueryResource, context: JsonObject | undefined): AskPermission {
+function askConstant<R> (action: string, resource: QueryResource, context: JsonObject | undefined): AskPermission<R> {
   const about = keyAbout(action, resource, context)
   return (_request, user) => new Question(user, action, resource, context, about)
 }
 
 /** The key of the resource comes from the params, all else is known. */
-function askTemplate (action: string, { type, tenant, attributes }: QueryResource, template: KeyTemplate, context: JsonObject | undefined): AskPermission {
+function askTemplate<R extends WithParams> (action: string, { type, tenant, attributes }: QueryResource, template: KeyTemplate, context: JsonObject | undefined): AskPermission<R> {
   return (request, user) => {
     const key = fillKey(template, request.params)
     return key === undefined
@@ -112,7 +117,7 @@ function askTemplate (action: string, { type, tenant, attributes }: QueryResourc
 }
 
 /** Some part has to be worked out for each request, and may have to be waited for. */
-function askAnything (action: string, target: CompiledResource, tenantOf: string | Exclude<TenantOf, undefined>, contextOf: CompiledContext): AskPermission {
+function askAnything<R extends WithParams> (action: string, target: CompiledResource<R>, tenantOf: string | Exclude<TenantOf<R>, undefined>, contextOf: CompiledContext<R>): AskPermission<R> {
   return (request, user) => {
     let resource, tenant, context
     try {
@@ -146,37 +151,40 @@ function incomplete (user: QueryUser, action: string, resource: string, tenant: 
   return new ForbiddenError({ user: user.key, action, resource, tenant, code: 'incomplete_request', reason })
 }
 
-function fill ({ resource: { type, key, attributes }, ...rest }: Extract<CompiledResource, { kind: 'constant' | 'template' }>, request: FastifyRequest): ResourceInput | undefined {
+function fill<R extends WithParams> ({ resource: { type, key, attributes }, ...rest }: FixedResource, request: R): ResourceInput | undefined {
   if (rest.kind === 'constant') return { type, key, attributes }
   const filled = fillKey(rest.template, request.params)
   return filled === undefined ? undefined : { type, key: filled, attributes }
 }
 
 /** What is acted on. `tenant` is the one that the resource itself names, which wins over every other. */
-type CompiledResource =
+type CompiledResource<R> =
+  | FixedResource
+  | { readonly kind: 'function', readonly tenant: undefined, readonly resource: (request: R) => MaybePromise<ResourceInput> }
+
+type FixedResource =
   | { readonly kind: 'constant', readonly tenant: string | undefined, readonly resource: QueryResource }
   | { readonly kind: 'template', readonly tenant: string | undefined, readonly resource: QueryResource, readonly template: KeyTemplate }
-  | { readonly kind: 'function', readonly tenant: undefined, readonly resource: (request: FastifyRequest) => MaybePromise<ResourceInput> }
 
-function compileResource (resource: PerRequest<ResourceInput>, mode: Mode): CompiledResource {
+function compileResource<R> (resource: PerRequest<ResourceInput, R>, mode: Mode<R>): CompiledResource<R> {
   if (typeof resource === 'function') return { kind: 'function', tenant: undefined, resource: request => whenever(resource(request), requireResource) }
-  const { constant, template } = splitTemplate(resource, mode)
+  const { constant, template } = splitTemplate(resource, mode.templates)
   const tenant = typeof resource === 'object' ? resource.tenant : undefined
   return template === undefined ? { kind: 'constant', tenant, resource: constant } : { kind: 'template', tenant, resource: constant, template }
 }
 
 /** Checks a resource that is not a function, and takes the template out of its key. */
-function splitTemplate (resource: ResourceInput, mode: Mode): { constant: QueryResource, template: KeyTemplate | undefined } {
+function splitTemplate (resource: ResourceInput, templates: boolean): { constant: QueryResource, template: KeyTemplate | undefined } {
   const parts = typeof resource === 'string' ? splitResource(resource) : resource
   if (typeof parts === 'object' && parts !== null) onlyKnown(parts, ['type', 'key', 'tenant', 'attributes'])
   const constant = normaliseResource(parts)
-  if (!mode.templates) return { constant, template: undefined }
+  if (!templates) return { constant, template: undefined }
   if (hasBrace(constant.type)) throw new AnnotationError(`the resource's type is ${JSON.stringify(constant.type)}; a type is never filled in from the request`)
   if (hasBrace(constant.tenant)) throw new AnnotationError(`the resource's tenant is ${JSON.stringify(constant.tenant)}; a tenant is never filled in from a param: use a function`)
   return { constant, template: constant.key === undefined ? undefined : parseKeyTemplate(constant.key) }
 }
 
-function compileTenant (tenant: PermissionRequirement['tenant'], { templates, tenantOption }: Mode): string | Exclude<TenantOf, undefined> {
+function compileTenant<R> (tenant: PermissionRequirement<R>['tenant'], { templates, tenantOption }: Mode<R>): string | Exclude<TenantOf<R>, undefined> {
   if (tenant === undefined || tenant === null) return tenantOption ?? DEFAULT_TENANT
   if (typeof tenant === 'function') return tenant
   if (typeof tenant !== 'string' || tenant === '') throw new AnnotationError(`tenant is ${describe(tenant)}; expected a string that is not empty, or a function`)
@@ -184,9 +192,9 @@ function compileTenant (tenant: PermissionRequirement['tenant'], { templates, te
   return tenant
 }
 
-type CompiledContext = JsonObject | undefined | ((request: FastifyRequest) => MaybePromise<ContextInput | undefined>)
+type CompiledContext<R> = JsonObject | undefined | ((request: R) => MaybePromise<ContextInput | undefined>)
 
-function compileContext (context: PermissionRequirement['context']): CompiledContext {
+function compileContext<R> (context: PermissionRequirement<R>['context']): CompiledContext<R> {
   if (context === undefined || typeof context === 'function') return context
   return toJsonObject('the context', context)
 }

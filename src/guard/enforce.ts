@@ -1,21 +1,22 @@
 // From a compiled annotation and a request to a verdict: may the handler run, or which error goes out instead?
-import type { FastifyRequest } from 'fastify'
 import type { Checks } from '../decision/checks.js'
 import { forbidden } from '../decision/checks.js'
 import { normaliseUser, Question, type UserInput } from '../decision/query.js'
 import { ForbiddenError, UnauthenticatedError } from '../errors.js'
 import type { Caller, Decision, MaybePromise, QueryUser } from '../pdp/point.js'
-import type { AskPermission, CompiledAnnotation, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile.js'
+import type { AskPermission, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile.js'
 import { isThenable, whenever } from './whenever.js'
 
 /** `true` and nothing else lets a request through; an error is what it is refused with. */
 export type Verdict = true | Error
 
 /** What enforcement needs of the plugin. */
-export interface Enforcement {
+export interface Enforcement<R> {
   readonly checks: Checks
-  readonly user: (request: FastifyRequest) => MaybePromise<UserInput | null | undefined>
-  readonly tenant: TenantOf
+  readonly user: (request: R) => MaybePromise<UserInput | null | undefined>
+  readonly tenant: TenantOf<R>
+  /** Whoever waits for the answer, where that can be told. */
+  readonly caller: (request: R) => Caller | undefined
 }
 
 /**
@@ -24,15 +25,15 @@ export interface Enforcement {
  *
  * This is the hot path: no closure and no promise before something has to be waited for.
  */
-export function enforce (enforcement: Enforcement, annotation: Exclude<CompiledAnnotation, { kind: 'public' }>, request: FastifyRequest): MaybePromise<Verdict> {
+export function enforce<R> (enforcement: Enforcement<R>, annotation: CompiledGuard<R>, request: R): MaybePromise<Verdict> {
   const who = enforcement.user(request)
   return isThenable(who)
     ? Promise.resolve(who).then(who => enforceFor(enforcement, annotation, request, who))
     : enforceFor(enforcement, annotation, request, who)
 }
 
-function enforceFor (
-  enforcement: Enforcement, annotation: Exclude<CompiledAnnotation, { kind: 'public' }>, request: FastifyRequest, who: UserInput | null | undefined
+function enforceFor<R> (
+  enforcement: Enforcement<R>, annotation: CompiledGuard<R>, request: R, who: UserInput | null | undefined
 ): MaybePromise<Verdict> {
   if (who === undefined || who === null || who === '') return new UnauthenticatedError()
   const user = normaliseUser(who)
@@ -41,24 +42,24 @@ function enforceFor (
   return whenever(annotation.requirement(request), requirement => meets(enforcement, requirement, request, user))
 }
 
-function meets (enforcement: Enforcement, requirement: CompiledRequirement, request: FastifyRequest, user: QueryUser): MaybePromise<Verdict> {
+function meets<R> (enforcement: Enforcement<R>, requirement: CompiledRequirement<R>, request: R, user: QueryUser): MaybePromise<Verdict> {
   if (requirement.kind === 'permission') return isPermitted(enforcement, requirement.ask, request, user)
   const attempts = requirement.parts.map(part => attempt(() => meets(enforcement, part, request, user)))
   return combine(attempts, requirement.kind === 'any' ? anyOf : allOf)
 }
 
-function isPermitted (enforcement: Enforcement, ask: AskPermission, request: FastifyRequest, user: QueryUser): MaybePromise<Verdict> {
+function isPermitted<R> (enforcement: Enforcement<R>, ask: AskPermission<R>, request: R, user: QueryUser): MaybePromise<Verdict> {
   const query = ask(request, user)
   return query instanceof Promise
     ? query.then(query => decideOn(enforcement, query, request))
     : decideOn(enforcement, query, request)
 }
 
-function decideOn ({ checks }: Enforcement, query: QueryOrRefusal, request: FastifyRequest): MaybePromise<Verdict> {
+function decideOn<R> ({ checks, caller }: Enforcement<R>, query: QueryOrRefusal, request: R): MaybePromise<Verdict> {
   if (!(query instanceof Question)) return query
   const known = checks.peek(query)
   if (known !== undefined) return judge(query, known)
-  const decision = checks.decide(query, undefined, callerOf(request))
+  const decision = checks.decide(query, undefined, caller(request))
   return decision instanceof Promise ? decision.then(decision => judge(query, decision)) : judge(query, decision)
 }
 
@@ -107,10 +108,4 @@ function orThrow (attempts: readonly Attempt[]): Error {
   for (const attempt of attempts) if ('failure' in attempt) throw attempt.failure
   for (const attempt of attempts) if ('verdict' in attempt && attempt.verdict !== true) return attempt.verdict
   return new ForbiddenError()
-}
-
-/** The connection of a request: when it is gone, nobody waits for the decision any more. */
-function callerOf ({ raw }: FastifyRequest): Caller {
-  // Over HTTP/2 a socket carries many requests; each has a stream of its own.
-  return (raw as { stream?: Caller }).stream ?? raw.socket
 }

@@ -1,5 +1,4 @@
 // `request.permit`: questions inside a handler, asked in the name of the request's user and tenant.
-import type { FastifyRequest } from 'fastify'
 import type { CheckInput, Explanation, PermissionsOptions } from '../decision/checks.js'
 import { createQuery, type ContextInput, type ResourceInput, type UserInput } from '../decision/query.js'
 import { UnauthenticatedError } from '../errors.js'
@@ -18,11 +17,11 @@ export interface CheckOptions {
  * The request's view of the plugin. Every method rejects with a 401 error when nobody is authenticated, with a 503
  * error when no decision can be had, and with a `QueryError` when what is asked makes no question.
  */
-export class RequestPermit {
-  readonly #request: FastifyRequest
-  readonly #enforcement: Enforcement
+export class RequestPermit<R = unknown> {
+  readonly #request: R
+  readonly #enforcement: Enforcement<R>
 
-  constructor (request: FastifyRequest, enforcement: Enforcement) {
+  constructor (request: R, enforcement: Enforcement<R>) {
     this.#request = request
     this.#enforcement = enforcement
   }

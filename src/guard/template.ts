@@ -1,5 +1,4 @@
 // Resource keys with values from the route's params: 'task:{id}'. A param fills in a value, never structure.
-import findMyWay from 'find-my-way'
 import { AnnotationError, QueryError } from '../errors.js'
 
 /** A key template, parsed: constant texts around params, `texts.length === params.length + 1`. */
@@ -60,12 +59,4 @@ function paramText (params: unknown, name: string): string | undefined {
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value)
   if (value === undefined || value === null) return undefined
   throw new QueryError(`the param "${name}" is neither a string nor a number or boolean: it cannot be a resource's key`)
-}
-
-/** The names of the params in a route's URL, as Fastify's own router reads it. */
-export function paramNames (url: string): Set<string> {
-  if (url === '*') return new Set(['*'])
-  const router = findMyWay({ allowUnsafeRegex: true })
-  router.on('GET', url, () => {})
-  return new Set(router.findRoute('GET', url)?.params)
 }

@@ -1,8 +1,9 @@
 // The guard as a Fastify hook: the handler behind it runs after a yes, and after nothing else.
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler } from 'fastify'
-import { AnnotationError, ForbiddenError, PdpError, QueryError, UnavailableError } from '../errors.js'
-import type { CompiledAnnotation } from './compile.js'
-import { enforce, type Enforcement, type Verdict } from './enforce.js'
+import { UnavailableError } from '../errors.js'
+import type { CompiledGuard } from '../guard/compile.js'
+import { enforce, type Enforcement, type Verdict } from '../guard/enforce.js'
+import { forClient, logRefusal, NOT_STARTED, toError } from '../guard/refusal.js'
 import { recordPass } from './passes.js'
 
 /**
@@ -10,7 +11,7 @@ import { recordPass } from './passes.js'
  * then costs no promise.
  * @param enforcement undefined as long as the plugin has not started: then everybody is refused.
  */
-export function createGuard (enforcement: () => Enforcement | undefined, annotation: Exclude<CompiledAnnotation, { kind: 'public' }>): preHandlerHookHandler {
+export function createGuard (enforcement: () => Enforcement<FastifyRequest> | undefined, annotation: CompiledGuard<FastifyRequest>): preHandlerHookHandler {
   return function permitGuard (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
     let verdict: Verdict | Promise<Verdict>
     try {
@@ -34,8 +35,6 @@ export function createGuard (enforcement: () => Enforcement | undefined, annotat
   }
 }
 
-const NOT_STARTED = new UnavailableError(new PdpError('closed', 'fastify-permit has not started: its options were refused'))
-
 function conclude (verdict: Verdict, guard: object, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
   if (verdict === true) {
     recordPass(request, guard)
@@ -46,37 +45,8 @@ function conclude (verdict: Verdict, guard: object, request: FastifyRequest, rep
 }
 
 function refuse (error: Error, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
-  try {
-    log(error, request)
-  } catch {
-    // A serializer of the app that throws must not leave the client without an answer.
-  }
+  logRefusal(error, request.log)
   // For an error handler of the app that sends a body of its own: the client is told all the same when to come back.
   if (error instanceof UnavailableError) reply.headers(error.headers)
   done(forClient(error))
-}
-
-function log (error: Error, request: FastifyRequest): void {
-  if (error instanceof ForbiddenError) {
-    request.log.info({ permit: error.denial }, 'permit: denied')
-  } else if (error instanceof UnavailableError) {
-    const { cause } = error
-    request.log.warn({
-      permit: { failure: cause instanceof PdpError ? cause.failure : 'unknown', reason: cause instanceof Error ? cause.message : undefined }
-    }, 'permit: no decision')
-  }
-}
-
-/** A mistake in the app's own functions is described in the log, through the cause; the client is told that there is one. */
-function forClient (error: Error): Error {
-  if (error instanceof QueryError) return new QueryError(NOT_THE_CLIENTS, { cause: error })
-  if (error instanceof AnnotationError) return new AnnotationError(NOT_THE_CLIENTS, { cause: error })
-  return error
-}
-
-const NOT_THE_CLIENTS = 'What this request needs a permission for could not be worked out.'
-
-/** Whatever was thrown, as an error: `done(undefined)` would run the handler. */
-function toError (thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error('A function of an annotation or an option threw something that is not an error.')
 }

@@ -1,12 +1,14 @@
 // Sees to it that every annotated route of a scope is guarded, whenever and however it is declared.
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
 import { AnnotationError, QueryError } from '../errors.js'
-import type { Annotation } from './annotation.js'
-import { compileAnnotation, type CompiledAnnotation } from './compile.js'
-import type { Enforcement } from './enforce.js'
-import { createGuard } from './guard.js'
+import { compileAnnotation, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile.js'
+import type { Enforcement } from '../guard/enforce.js'
+import { createGuard } from './hook.js'
 import { behindGuards, PASSED_SLOT } from './passes.js'
-import { paramNames } from './template.js'
+import type { Annotation } from './types.js'
+import { paramNames } from './url-params.js'
+
+type CompiledAnnotation = AnyCompiledAnnotation<FastifyRequest>
 
 /** In the config of a route that was seen when it was declared: which guard stands before which route. */
 const GUARDED = Symbol('fastify-permit.guarded')
@@ -29,7 +31,7 @@ interface Boxed { readonly value: Annotation }
 
 /** The guards of one registration of the plugin. */
 export class RouteGuards {
-  #enforcement: Enforcement | undefined
+  #enforcement: Enforcement<FastifyRequest> | undefined
   /** Every guard made here, with the params that its templates name. */
   readonly #made = new WeakMap<object, { readonly params: readonly string[], readonly byAnnotation: boolean }>()
   readonly #seen: SeenRoute[] = []
@@ -54,7 +56,7 @@ export class RouteGuards {
   }
 
   /** From now on, requests are decided. */
-  start (enforcement: Enforcement): void {
+  start (enforcement: Enforcement<FastifyRequest>): void {
     this.#enforcement = enforcement
   }
 
@@ -65,7 +67,7 @@ export class RouteGuards {
     return this.#make(compiled, false)
   }
 
-  #make (compiled: Exclude<CompiledAnnotation, { kind: 'public' }>, byAnnotation: boolean): preHandlerHookHandler {
+  #make (compiled: CompiledGuard<FastifyRequest>, byAnnotation: boolean): preHandlerHookHandler {
     const guard = createGuard(() => this.#enforcement, compiled)
     this.#made.set(guard, { params: compiled.params, byAnnotation })
     return guard

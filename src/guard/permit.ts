@@ -1,5 +1,4 @@
-// `app.permit`: questions outside of a request, the user first, and what an app wants to know of the plugin.
-import type { preHandlerHookHandler } from 'fastify'
+// Questions outside of a request, the user first, the write API, and what an app wants to know: the same for every framework.
 import type { CheckInput, Checks, Explanation, PermissionsOptions } from '../decision/checks.js'
 import { createQuery, type ContextInput, type ResourceInput, type UserInput } from '../decision/query.js'
 import type { DecisionPointStats, Health, UserPermissions } from '../pdp/point.js'
@@ -7,23 +6,19 @@ import type { MutationResult } from '../pdp/facts.js'
 import { WriteApi } from '../write/api.js'
 import type { Mutation } from '../write/mutation.js'
 import type { Writer } from '../write/writer.js'
-import type { Annotation } from './annotation.js'
-import type { RouteGuards } from './routes.js'
 
 /**
  * The app's view of the plugin, for jobs, sockets and queues. What asks rejects with a 503 error when no decision can
  * be had, and with a `QueryError` when what is asked makes no question. The tenant is that of the resource, or `default`.
  */
-export class AppPermit {
+export class Permit {
   readonly #checks: Checks
-  readonly #guards: RouteGuards
   readonly #writer: Writer
   /** The writes that there are: users, tenants, roles, resource instances, relationship tuples. Handed to `write`, or awaited. */
   readonly api: WriteApi
 
-  constructor (checks: Checks, guards: RouteGuards, writer: Writer) {
+  constructor (checks: Checks, writer: Writer) {
     this.#checks = checks
-    this.#guards = guards
     this.#writer = writer
     this.api = new WriteApi(writer)
   }
@@ -57,14 +52,6 @@ export class AppPermit {
   /** What `user` may do, by tenant and resource instance. Never from the cache. */
   async permissions (user: UserInput, options?: PermissionsOptions): Promise<UserPermissions> {
     return this.#checks.permissions(user, options)
-  }
-
-  /**
-   * The guard as a hook, for those who prefer it to `config.permit`: `{ preHandler: app.permit.guard('task:create') }`.
-   * @throws `AnnotationError` when the requirement makes none.
-   */
-  guard (requirement: Exclude<Annotation, false>): preHandlerHookHandler {
-    return this.#guards.guard(requirement)
   }
 
   /**

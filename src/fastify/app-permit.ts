@@ -1,0 +1,25 @@
+// `app.permit` of a Fastify app: what every app gets, and the guard as a hook.
+import type { preHandlerHookHandler } from 'fastify'
+import type { Checks } from '../decision/checks.js'
+import { Permit } from '../guard/permit.js'
+import type { Writer } from '../write/writer.js'
+import type { RouteGuards } from './routes.js'
+import type { Annotation } from './types.js'
+
+/** The app's view of the plugin, see {@link Permit}. */
+export class AppPermit extends Permit {
+  readonly #guards: RouteGuards
+
+  constructor (checks: Checks, guards: RouteGuards, writer: Writer) {
+    super(checks, writer)
+    this.#guards = guards
+  }
+
+  /**
+   * The guard as a hook, for those who prefer it to `config.permit`: `{ preHandler: app.permit.guard('task:create') }`.
+   * @throws `AnnotationError` when the requirement makes none.
+   */
+  guard (requirement: Exclude<Annotation, false>): preHandlerHookHandler {
+    return this.#guards.guard(requirement)
+  }
+}

@@ -1,0 +1,39 @@
+// What becomes of a request that does not get in: what the log says of it, and what its client is told.
+import { AnnotationError, ForbiddenError, PdpError, QueryError, UnavailableError } from '../errors.js'
+
+/** Where a refusal is logged: a request's logger, in the shape that pino and Fastify have. */
+export interface RefusalLog {
+  info (details: object, message: string): void
+  warn (details: object, message: string): void
+}
+
+/** What everybody is refused with as long as the plugin has not started. */
+export const NOT_STARTED = new UnavailableError(new PdpError('closed', 'fastify-permit has not started: its options were refused'))
+
+/** Whatever was thrown, as an error: to go on with `undefined` would run the handler. */
+export function toError (thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error('A function of an annotation or an option threw something that is not an error.')
+}
+
+/** Says who was refused, and why. Never throws: a serializer of the app that does must not leave the client without an answer. */
+export function logRefusal (error: Error, log: RefusalLog): void {
+  try {
+    if (error instanceof ForbiddenError) {
+      log.info({ permit: error.denial }, 'permit: denied')
+    } else if (error instanceof UnavailableError) {
+      const { cause } = error
+      log.warn({
+        permit: { failure: cause instanceof PdpError ? cause.failure : 'unknown', reason: cause instanceof Error ? cause.message : undefined }
+      }, 'permit: no decision')
+    }
+  } catch {}
+}
+
+/** A mistake in the app's own functions is described in the log, through the cause; the client is told that there is one. */
+export function forClient (error: Error): Error {
+  if (error instanceof QueryError) return new QueryError(NOT_THE_CLIENTS, { cause: error })
+  if (error instanceof AnnotationError) return new AnnotationError(NOT_THE_CLIENTS, { cause: error })
+  return error
+}
+
+const NOT_THE_CLIENTS = 'What this request needs a permission for could not be worked out.'
