@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { chart } from './chart.js'
 import { compare } from './compare.js'
 import { measureDecisions } from './contest.js'
+import { measureGrowth, type GrowthRow } from './growth.js'
 import { measureGuards } from './guard.js'
 import { measureHttp, type Row } from './http.js'
 import { start, stopAll } from './processes.js'
@@ -22,6 +23,7 @@ export interface Results {
   targets: Target[]
   http: Row[]
   curves: Record<string, Record<string, Row[]>>
+  growth: GrowthRow[]
   decisions: Awaited<ReturnType<typeof measureDecisions>>
   guards: Awaited<ReturnType<typeof measureGuards>>
   single: Awaited<ReturnType<typeof measureSingle>>
@@ -49,6 +51,7 @@ progress('Guards by themselves')
 const guards = await measureGuards(quick ? 5 : 20, 50_000)
 progress('Decisions in one process')
 const decisions = await measureDecisions(rounds, quick ? 200 : 1_000, progress)
+const growth = await measureGrowth(quick ? [1_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000], quick ? 3 : 9, progress)
 progress('One check at a time')
 const single = await measureSingle(quick ? 5 : 15, quick ? 500 : 1_500)
 progress('Memory')
@@ -99,11 +102,13 @@ const results: Results = {
     atLeast('requests/s, embedded, no cache, against bare', 0.93, row('permit: embedded').ratio),
     atLeast('decisions/s in one process, against casbin', 1_000, rate('casbin')),
     atLeast('the same, against Cedar', 50, rate('@cedar-policy/cedar-wasm')),
+    atLeast('decisions/s with the most role assignments, against 1,000', 0.8, growth.filter(row => row.scenario.startsWith('RBAC, 10')).at(-1)!.ofSmallest),
     atMost('requests to the PDP for 1,000 different checks in one tick', 25, single.burst),
     atMost('bytes of heap for a decision in the cache', 300, memory.hello.bytes)
   ],
   http,
   curves,
+  growth,
   decisions,
   guards,
   single,
