@@ -12,6 +12,7 @@ export type { FactMutation, InitialRole, MutationResult, PartlyApplied } from '.
 export type { AssignmentInput, InstanceName, ResourceInstanceInput, SyncUserInput, TenantInput, TupleInput, WriteApi } from './write/api.js'
 export type { Mutation } from './write/mutation.js'
 export type { Policy } from './engine/policy.js'
+export type { ActionOf, PermissionName, RelationOf, ResourceRoleOf, ResourceType, RoleName } from './decision/vocabulary.js'
 export {
   AnnotationError, BypassedError, DataError, ForbiddenError, MutationError, OptionsError, PdpError, PolicyFileError, QueryError, UnauthenticatedError,
   UnavailableError, WriteError, type Denial, type PdpFailure, type WriteProgress

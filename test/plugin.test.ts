@@ -62,7 +62,7 @@ t.test('app.permit asks for whom it is told', async t => {
 
 t.test('a question that makes none rejects, and asks nobody', async t => {
   const { app, pdp } = await guardedApp(t)
-  for (const resource of ['', 'task:', { type: '' }, undefined] as never[]) {
+  for (const resource of ['', 'task:', { type: '' }, undefined] as unknown[] as string[]) {
     await t.rejects(app.permit.check('ann', 'read', resource), { code: 'FST_PERMIT_QUERY' })
     await t.rejects(app.permit.filter('ann', 'read', [1], () => resource), { code: 'FST_PERMIT_QUERY' })
   }

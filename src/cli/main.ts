@@ -2,8 +2,9 @@
 // The command `fastify-permit`: finds the command that is meant, and turns what it says into an exit code.
 import { EXIT, UsageError, type Command, type Terminal } from './command.js'
 import { pdpCommand } from './pdp.js'
+import { typesCommand } from './types.js'
 
-const COMMANDS: readonly Command[] = [pdpCommand]
+const COMMANDS: readonly Command[] = [pdpCommand, typesCommand]
 
 const terminal: Terminal = {
   env: process.env,

@@ -5,11 +5,15 @@ import type {
 } from '../pdp/point.js'
 import type { DecisionPath } from './path.js'
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'
+import type { ActionOf, ResourceType } from './vocabulary.js'
 
 /** One question of a `bulkCheck`. */
-export interface CheckInput {
-  readonly action: string
-  readonly resource: ResourceInput
+export type CheckInput = { [T in ResourceType]: CheckOn<T> }[ResourceType]
+
+/** One question about resources of one type. */
+export interface CheckOn<T extends ResourceType> {
+  readonly action: ActionOf<T>
+  readonly resource: ResourceInput<T>
   /** Where the resource names no tenant itself; default: the request's tenant, in the end `default`. */
   readonly tenant?: string
   readonly context?: ContextInput
@@ -28,7 +32,7 @@ export interface PermissionsOptions {
   readonly tenants?: readonly string[]
   /** `type:key` each. */
   readonly resources?: readonly string[]
-  readonly resourceTypes?: readonly string[]
+  readonly resourceTypes?: readonly ResourceType[]
   readonly context?: ContextInput
 }
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { configure } from 'safe-stable-stringify'
 import { QueryError } from '../errors.js'
 import type { JsonObject, Query, QueryResource, QueryUser } from '../pdp/point.js'
+import type { ResourceType } from './vocabulary.js'
 
 /** Who asks. A string is the user's key. */
 export type UserInput = string | {
@@ -19,8 +20,8 @@ export type UserInput = string | {
  * What is acted on: `'task'`, `'task:123'` (split at the first colon: a key may contain colons), or an object.
  * Without a key the question is about the type.
  */
-export type ResourceInput = string | {
-  readonly type: string
+export type ResourceInput<T extends ResourceType = ResourceType> = T | `${T}:${string}` | {
+  readonly type: T
   readonly key?: string
   /** The tenant that the resource belongs to; default: that of the check, in the end `default`. */
   readonly tenant?: string

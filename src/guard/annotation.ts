@@ -1,19 +1,23 @@
 // What a developer may write to say what a route requires, as types; `R` is the framework's request.
 import type { ContextInput, ResourceInput } from '../decision/query.js'
+import type { ActionOf, PermissionName, ResourceType } from '../decision/vocabulary.js'
 import type { MaybePromise } from '../pdp/point.js'
 
 /** A value, or a function that has it for a request, at once or by promise. */
 export type PerRequest<T, R> = T | ((request: R) => MaybePromise<T>)
 
 /** An action on a resource, as an annotation requires it. */
-export interface PermissionRequirement<R> {
+export type PermissionRequirement<R> = { [T in ResourceType]: RequirementOn<T, R> }[ResourceType]
+
+/** An action on a resource of one type. */
+export interface RequirementOn<T extends ResourceType, R> {
   /** The action, for example `retrieve`. Always a constant: a request never chooses what is checked. */
-  readonly action: string
+  readonly action: ActionOf<T>
   /**
    * On what: `'task'`, `'task:{id}'` with values from the route's params, `{ type, key, attributes? }` with the same
    * templates in `key`, or a function of the request. What a function returns is taken as it is: no template is filled in.
    */
-  readonly resource: PerRequest<ResourceInput, R>
+  readonly resource: PerRequest<ResourceInput<T>, R>
   /** The tenant; default: that of the resource, then the plugin's `tenant` option, then `default`. Never a template. */
   readonly tenant?: PerRequest<string | readonly string[] | null | undefined, R>
   /** Facts about the circumstances, for conditions. */
@@ -21,7 +25,7 @@ export interface PermissionRequirement<R> {
 }
 
 /** A permission in Permit's own spelling, `'<type>:<action>'`, or in parts. */
-export type Permission<R> = string | PermissionRequirement<R>
+export type Permission<R> = PermissionName | PermissionRequirement<R>
 
 /** Requirements that are combined. `anyOf`: one of them is enough; `allOf`: each is needed. They nest. */
 export type Requirement<R> =

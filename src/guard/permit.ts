@@ -1,6 +1,7 @@
 // Questions outside of a request, the user first, the write API, and what an app wants to know: the same for every framework.
 import type { CheckInput, Checks, Explanation, PermissionsOptions } from '../decision/checks.js'
 import { createQuery, type ContextInput, type ResourceInput, type UserInput } from '../decision/query.js'
+import type { ActionOf, ResourceType } from '../decision/vocabulary.js'
 import type { DecisionPointStats, Health, UserPermissions } from '../pdp/point.js'
 import type { MutationResult } from '../pdp/facts.js'
 import { WriteApi } from '../write/api.js'
@@ -24,17 +25,17 @@ export class Permit {
   }
 
   /** May `user` do `action` on `resource`? */
-  async check (user: UserInput, action: string, resource: ResourceInput, context?: ContextInput): Promise<boolean> {
+  async check<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, context?: ContextInput): Promise<boolean> {
     return this.#checks.isAllowed(createQuery(user, action, resource, undefined, context))
   }
 
   /** Resolves when `user` may, throws the 403 when not. */
-  async assert (user: UserInput, action: string, resource: ResourceInput, context?: ContextInput): Promise<void> {
+  async assert<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, context?: ContextInput): Promise<void> {
     return this.#checks.assertAllowed(createQuery(user, action, resource, undefined, context))
   }
 
   /** The whole decision: allow, reason, where it came from, how long it took. For people and logs. */
-  async explain (user: UserInput, action: string, resource: ResourceInput, context?: ContextInput): Promise<Explanation> {
+  async explain<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, context?: ContextInput): Promise<Explanation> {
     return this.#checks.explainQuery(createQuery(user, action, resource, undefined, context))
   }
 
@@ -44,7 +45,7 @@ export class Permit {
   }
 
   /** The items that `user` may do `action` on, in order. Rejects when it cannot be had for one of them. */
-  async filter<T> (user: UserInput, action: string, items: readonly T[], toResource: (item: T) => ResourceInput): Promise<T[]> {
+  async filter<Item, T extends ResourceType> (user: UserInput, action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>): Promise<Item[]> {
     const allowed = await this.bulkCheck(user, items.map(item => ({ action, resource: toResource(item) })))
     return items.filter((_, index) => allowed[index] === true)
   }

@@ -1,6 +1,7 @@
 // `request.permit`: questions inside a handler, asked in the name of the request's user and tenant.
 import type { CheckInput, Explanation, PermissionsOptions } from '../decision/checks.js'
 import { createQuery, type ContextInput, type ResourceInput, type UserInput } from '../decision/query.js'
+import type { ActionOf, ResourceType } from '../decision/vocabulary.js'
 import { UnauthenticatedError } from '../errors.js'
 import type { Query, UserPermissions } from '../pdp/point.js'
 import type { Enforcement } from './enforce.js'
@@ -27,17 +28,17 @@ export class RequestPermit<R = unknown> {
   }
 
   /** May the user do `action` on `resource`? */
-  async check (action: string, resource: ResourceInput, options?: CheckOptions): Promise<boolean> {
+  async check<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<boolean> {
     return this.#enforcement.checks.isAllowed(await this.#query(action, resource, options))
   }
 
   /** Resolves when the user may, throws the 403 when not. */
-  async assert (action: string, resource: ResourceInput, options?: CheckOptions): Promise<void> {
+  async assert<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<void> {
     return this.#enforcement.checks.assertAllowed(await this.#query(action, resource, options))
   }
 
   /** The whole decision: allow, reason, where it came from, how long it took. For people and logs. */
-  async explain (action: string, resource: ResourceInput, options?: CheckOptions): Promise<Explanation> {
+  async explain<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<Explanation> {
     return this.#enforcement.checks.explainQuery(await this.#query(action, resource, options))
   }
 
@@ -50,7 +51,7 @@ export class RequestPermit<R = unknown> {
   }
 
   /** The items that the user may do `action` on, in order. Rejects when it cannot be had for one of them. */
-  async filter<T> (action: string, items: readonly T[], toResource: (item: T) => ResourceInput): Promise<T[]> {
+  async filter<Item, T extends ResourceType> (action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>): Promise<Item[]> {
     const allowed = await this.bulkCheck(items.map(item => ({ action, resource: toResource(item) })))
     return items.filter((_, index) => allowed[index] === true)
   }

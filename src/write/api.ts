@@ -1,4 +1,5 @@
 // `app.permit.api`: the mutations that there are, in the words of Permit's SDKs.
+import type { InstanceText, RelationOf, ResourceRoleOf, ResourceType, RoleName } from '../decision/vocabulary.js'
 import { DEFAULT_TENANT } from '../engine/facts.js'
 import type { FactMutation } from '../pdp/facts.js'
 import { AssignmentSchema, InstanceSchema, readInput, readInstance, readKey, TenantSchema, TupleSchema, UserSchema } from './input.js'
@@ -16,7 +17,7 @@ export interface SyncUserInput {
   /** What JSON can carry. */
   readonly attributes?: Readonly<Record<string, unknown>>
   /** Roles that the user gets when new, each in a tenant, `default` unless told. */
-  readonly roles?: ReadonlyArray<{ readonly role: string, readonly tenant?: string }>
+  readonly roles?: ReadonlyArray<{ readonly role: RoleName, readonly tenant?: string }>
 }
 
 /** A tenant to create. */
@@ -30,17 +31,17 @@ export interface TenantInput {
 /** A role of a user in a tenant, or with an instance (`type:key`) on that instance. */
 export interface AssignmentInput {
   readonly user: string
-  readonly role: string
+  readonly role: RoleName | ResourceRoleOf<ResourceType>
   /** `default` unless told; with an instance, the instance's. */
   readonly tenant?: string
-  readonly resourceInstance?: string
-  readonly resource_instance?: string
+  readonly resourceInstance?: InstanceText<ResourceType>
+  readonly resource_instance?: InstanceText<ResourceType>
 }
 
 /** A resource instance to create. */
 export interface ResourceInstanceInput {
   /** Resource type. */
-  readonly resource: string
+  readonly resource: ResourceType
   readonly key: string
   /** `default` unless told. */
   readonly tenant?: string
@@ -48,15 +49,15 @@ export interface ResourceInstanceInput {
 }
 
 /** An instance: `type:key`, or its parts. */
-export type InstanceName = string | { readonly resource: string, readonly key: string }
+export type InstanceName<T extends ResourceType = ResourceType> = InstanceText<T> | { readonly resource: T, readonly key: string }
 
 /** `subject` is `relation` of `object`: `folder:rnd` is `parent` of `document:spec`. */
-export interface TupleInput {
+export interface TupleInput<T extends ResourceType = ResourceType> {
   /** `type:key`. */
-  readonly subject: string
-  readonly relation: string
+  readonly subject: InstanceText<ResourceType>
+  readonly relation: RelationOf<T>
   /** `type:key`. */
-  readonly object: string
+  readonly object: InstanceText<T>
   /** That of the instances unless told. */
   readonly tenant?: string
 }
@@ -102,7 +103,7 @@ export class WriteApi {
   }
 
   /** Gives a user a role in a tenant. */
-  assignRole (user: string, role: string, tenant?: string): Mutation
+  assignRole (user: string, role: RoleName, tenant?: string): Mutation
   /** Gives a user a role in a tenant, or on a resource instance. */
   assignRole (assignment: AssignmentInput): Mutation
   assignRole (user: string | AssignmentInput, role?: string, tenant?: string): Mutation {
@@ -110,7 +111,7 @@ export class WriteApi {
   }
 
   /** Takes a role in a tenant from a user. */
-  unassignRole (user: string, role: string, tenant?: string): Mutation
+  unassignRole (user: string, role: RoleName, tenant?: string): Mutation
   /** Takes a role in a tenant, or on a resource instance, from a user. */
   unassignRole (assignment: AssignmentInput): Mutation
   unassignRole (user: string | AssignmentInput, role?: string, tenant?: string): Mutation {
@@ -118,12 +119,12 @@ export class WriteApi {
   }
 
   /** Gives a user one of the resource type's roles on an instance, which is created when it is not there. */
-  assignResourceRole (user: string, role: string, instance: InstanceName): Mutation {
+  assignResourceRole<T extends ResourceType> (user: string, role: ResourceRoleOf<T>, instance: InstanceName<T>): Mutation {
     return this.#assignment('assignRole', { user, role, resource_instance: readInstance('assignResourceRole', instance) })
   }
 
   /** Takes a role on an instance from a user. */
-  unassignResourceRole (user: string, role: string, instance: InstanceName): Mutation {
+  unassignResourceRole<T extends ResourceType> (user: string, role: ResourceRoleOf<T>, instance: InstanceName<T>): Mutation {
     return this.#assignment('unassignRole', { user, role, resource_instance: readInstance('unassignResourceRole', instance) })
   }
 
@@ -139,12 +140,12 @@ export class WriteApi {
   }
 
   /** Links two resource instances, which are created when they are not there. */
-  createRelationshipTuple (tuple: TupleInput): Mutation {
+  createRelationshipTuple<T extends ResourceType> (tuple: TupleInput<T>): Mutation {
     return this.#mutation({ kind: 'createRelationshipTuple', tuple: readInput('createRelationshipTuple', TupleSchema, tuple) })
   }
 
   /** Unlinks two resource instances. */
-  deleteRelationshipTuple (tuple: TupleInput): Mutation {
+  deleteRelationshipTuple<T extends ResourceType> (tuple: TupleInput<T>): Mutation {
     return this.#mutation({ kind: 'deleteRelationshipTuple', tuple: readInput('deleteRelationshipTuple', TupleSchema, tuple) })
   }
 

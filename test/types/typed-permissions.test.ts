@@ -1,0 +1,180 @@
+// Types, tested as types: what the policy has compiles and is completed, what it does not have does not compile.
+/* eslint no-template-curly-in-string: off -- these are statements to be compiled */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import ts from 'typescript'
+import { declarationOf } from '../../src/cli/declaration.js'
+import { built } from '../support/built.js'
+
+built('index.d.ts')
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+const DECLARATION = declarationOf({
+  resources: new Map([
+    ['task', { actions: ['create', 'retrieve'], roles: ['owner', 'helper'], relations: ['parent'] }],
+    ['folder', { actions: ['open', 'retrieve'], roles: ['keeper'], relations: [] }]
+  ]),
+  roles: ['admin', 'viewer']
+}, 'a test')
+
+const START = `
+import Fastify from 'fastify'
+import permit from 'fastify-permit'
+const id: string = 'x'
+const app = Fastify()
+await app.register(permit, { policy: './permit.yaml' })
+const { api } = app.permit
+const handler = async () => 'ok'
+`
+
+/** Each by itself; `request` is one. */
+const RIGHT = [
+  "app.get('/', { config: { permit: 'task:create' } }, handler)",
+  "app.get('/', { config: { permit: false } }, handler)",
+  "app.get('/:id', { config: { permit: { action: 'retrieve', resource: 'task:{id}' } } }, handler)",
+  "app.get('/:id', { config: { permit: { action: 'open', resource: { type: 'folder', key: '{id}', tenant: 'a' } } } }, handler)",
+  "app.get('/', { config: { permit: { action: 'retrieve', resource: request => ({ type: 'task', key: request.id }) } } }, handler)",
+  "app.get('/', { config: { permit: { anyOf: ['task:create', { allOf: ['folder:open', { action: 'create', resource: 'task' }] }] } } }, handler)",
+  "app.get('/', { config: { permit: request => request.method === 'GET' ? 'task:create' : { action: 'open', resource: 'folder' } } }, handler)",
+  "app.get('/', { preHandler: app.permit.guard({ action: 'open', resource: 'folder' }) }, handler)",
+  "app.get('/', request => request.permit.check('retrieve', 'task'))",
+  "app.get('/', request => request.permit.check('open', `folder:${id}`))",
+  "app.get('/', request => request.permit.assert('open', { type: 'folder', key: id, tenant: 'a' }, { context: { hour: 9 } }))",
+  "app.get('/', request => request.permit.filter('retrieve', [{ id }], item => ({ type: 'task', key: item.id })))",
+  "app.get('/', request => request.permit.filter('open', [{ id }], item => `folder:${item.id}`))",
+  "app.get('/', request => request.permit.bulkCheck([{ action: 'open', resource: 'folder:1' }, { action: 'create', resource: 'task' }]))",
+  "void app.permit.check('ann', 'create', 'task')",
+  "void app.permit.permissions('ann', { resourceTypes: ['task'] })",
+  "api.syncUser({ key: 'ann', roles: [{ role: 'admin' }] })",
+  "api.assignRole('ann', 'viewer', 'tenant2')",
+  "api.assignRole({ user: 'ann', role: 'owner', resourceInstance: 'task:1' })",
+  "api.assignResourceRole('ann', 'owner', 'task:1')",
+  "api.assignResourceRole('ann', 'keeper', { resource: 'folder', key: '1' })",
+  "api.createRelationshipTuple({ subject: 'folder:1', relation: 'parent', object: 'task:1' })",
+  "api.createResourceInstance({ resource: 'folder', key: '1' })"
+]
+
+const WRONG = [
+  "app.get('/', { config: { permit: 'task:fly' } }, handler)",
+  "app.get('/', { config: { permit: 'tusk:create' } }, handler)",
+  "app.get('/', { config: { permit: true } }, handler)",
+  "app.get('/:id', { config: { permit: { action: 'fly', resource: 'task:{id}' } } }, handler)",
+  "app.get('/:id', { config: { permit: { action: 'open', resource: 'task:{id}' } } }, handler)",
+  "app.get('/', { config: { permit: { action: 'open', resource: () => ({ type: 'task' }) } } }, handler)",
+  "app.get('/', { config: { permit: { anyOf: ['task:create', 'task:crate'] } } }, handler)",
+  "app.get('/', { config: { permit: () => 'task:fly' } }, handler)",
+  "app.get('/', { preHandler: app.permit.guard('folder:fly') }, handler)",
+  "app.get('/', request => request.permit.check('reed', 'task'))",
+  "app.get('/', request => request.permit.check('open', 'task:1'))",
+  "app.get('/', request => request.permit.check('open', { type: 'floder' }))",
+  "app.get('/', request => request.permit.assert('retrieve', 'tusk'))",
+  "app.get('/', request => request.permit.explain('retrieve', `tusk:${id}`))",
+  "app.get('/', request => request.permit.filter('open', [id], key => ({ type: 'task', key })))",
+  "app.get('/', request => request.permit.bulkCheck([{ action: 'open', resource: 'task:1' }]))",
+  "void app.permit.check('ann', 'open', 'task')",
+  "void app.permit.permissions('ann', { resourceTypes: ['tusk'] })",
+  "api.syncUser({ key: 'ann', roles: [{ role: 'boss' }] })",
+  "api.assignRole('ann', 'boss')",
+  "api.assignRole({ user: 'ann', role: 'boss', resourceInstance: 'task:1' })",
+  "api.assignResourceRole('ann', 'keeper', 'task:1')",
+  "api.unassignResourceRole('ann', 'owner', 'folder:1')",
+  "api.createRelationshipTuple({ subject: 'folder:1', relation: 'child', object: 'task:1' })",
+  "api.createRelationshipTuple({ subject: 'folder:1', relation: 'parent', object: 'folder:2' })",
+  "api.createResourceInstance({ resource: 'tusk', key: '1' })"
+]
+
+const OPTIONS: ts.CompilerOptions = {
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  lib: ['lib.es2023.d.ts'],
+  types: ['node'],
+  strict: true,
+  noEmit: true,
+  skipLibCheck: true
+}
+
+/** A project within this one, so that it finds the package as a user's code does: as it was built. */
+async function project (t: Test, files: Readonly<Record<string, string>>): Promise<string> {
+  await mkdir(join(root, '.tap'), { recursive: true })
+  const folder = await mkdtemp(join(root, '.tap', 'types-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+  return folder
+}
+
+/** The first line of what the compiler has against each statement, undefined where it has nothing. */
+function complaints (folder: string, names: readonly string[], statements: readonly string[]): (string | undefined)[] {
+  const program = ts.createProgram(names.map(name => join(folder, name)), OPTIONS)
+  const file = program.getSourceFile(join(folder, 'app.ts')) as ts.SourceFile
+  const found = new Map<number, string>()
+  for (const diagnostic of ts.getPreEmitDiagnostics(program)) {
+    if (diagnostic.file !== file) throw new Error(ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n'))
+    found.set(file.getLineAndCharacterOfPosition(diagnostic.start ?? 0).line, ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n'))
+  }
+  const first = START.split('\n').length - 1
+  if ([...found.keys()].some(line => line < first)) throw new Error([...found.values()].join('\n'))
+  return statements.map((_, index) => found.get(first + index)?.split('\n')[0])
+}
+
+t.test('with the declaration of a policy, its permissions, types and roles compile', async t => {
+  const folder = await project(t, { 'app.ts': START + RIGHT.join('\n'), 'permit.d.ts': DECLARATION })
+  const found = complaints(folder, ['app.ts', 'permit.d.ts'], RIGHT)
+  RIGHT.forEach((statement, index) => t.equal(found[index], undefined, statement))
+})
+
+t.test('with the declaration of a policy, what it does not have does not compile', async t => {
+  const folder = await project(t, { 'app.ts': START + WRONG.join('\n'), 'permit.d.ts': DECLARATION })
+  const found = complaints(folder, ['app.ts', 'permit.d.ts'], WRONG)
+  WRONG.forEach((statement, index) => t.type(found[index], 'string', statement))
+})
+
+t.test('without a declaration, every word compiles, and what is no annotation does not', async t => {
+  const statements = [...RIGHT, ...WRONG]
+  const folder = await project(t, { 'app.ts': START + statements.join('\n') })
+  const found = complaints(folder, ['app.ts'], statements)
+  statements.forEach((statement, index) => {
+    if (statement.includes('permit: true')) t.type(found[index], 'string', statement)
+    else t.equal(found[index], undefined, statement)
+  })
+})
+
+t.test('an editor completes permissions, actions, resources and roles', async t => {
+  const places: [string, string[]][] = [
+    ["app.get('/', { config: { permit: '|' } }, handler)", ['folder:open', 'folder:retrieve', 'task:create', 'task:retrieve']],
+    ["app.get('/', request => request.permit.check('|', 'task'))", ['create', 'retrieve']],
+    ["app.get('/', request => request.permit.check('retrieve', '|'))", ['folder', 'task']],
+    ["api.assignRole('ann', '|')", ['admin', 'viewer']],
+    ["api.assignResourceRole('ann', '|', 'folder:1')", ['keeper']]
+  ]
+  const folder = await project(t, { 'permit.d.ts': DECLARATION })
+  const file = join(folder, 'app.ts')
+  let text = ''
+  let version = 0
+  const service = ts.createLanguageService({
+    fileExists: ts.sys.fileExists,
+    readFile: ts.sys.readFile,
+    readDirectory: ts.sys.readDirectory,
+    directoryExists: ts.sys.directoryExists,
+    getDirectories: ts.sys.getDirectories,
+    getDefaultLibFileName: ts.getDefaultLibFilePath,
+    getCompilationSettings: () => OPTIONS,
+    getScriptFileNames: () => [file, join(folder, 'permit.d.ts')],
+    getScriptVersion: name => name === file ? String(version) : '0',
+    getScriptSnapshot: name => {
+      const content = name === file ? text : ts.sys.readFile(name)
+      return content === undefined ? undefined : ts.ScriptSnapshot.fromString(content)
+    },
+    getCurrentDirectory: () => folder
+  })
+  for (const [statement, expected] of places) {
+    const code = START + statement
+    const position = code.indexOf('|')
+    text = code.replace('|', '')
+    version++
+    const entries = service.getCompletionsAtPosition(file, position, {})?.entries.map(({ name }) => name) ?? []
+    t.ok(expected.every(word => entries.includes(word)), `${statement}: ${entries.slice(0, 12).join(', ')}`)
+  }
+})
