@@ -1,9 +1,9 @@
 // The README is tested as the code is: its snippets run, its commands exist, its tables are complete.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, readdir, readFile, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
@@ -18,49 +18,18 @@ import * as errors from '../src/errors.js'
 import permit, { type Annotation } from '../src/index.js'
 import { OptionsSchema } from '../src/options.js'
 import { assignment, curl } from './example-app/curl.js'
-import { root, startApp } from './example-app/start.js'
+import { startApp } from './example-app/start.js'
 import { fastifyFor, guardedApp, pdpFor } from './support/app.js'
+import { code, documentOf, folderWith, root, snippetsOf, tableIn } from './support/documents.js'
 
-interface Snippet {
-  /** The heading that it stands under. */
-  readonly section: string
-  readonly language: string
-  readonly text: string
-}
-
-const readme = await readFile(join(root, 'README.md'), 'utf8')
+const readme = await documentOf('README.md')
 const snippets = snippetsOf(readme)
 const policyText = snippets.find(({ language }) => language === 'yaml')?.text as string
 
-function snippetsOf (markdown: string): Snippet[] {
-  const found: Snippet[] = []
-  let section = ''
-  for (const [, heading, language, text] of markdown.matchAll(/^#+ (.+)$|^```(\w+)\n([^]*?)^```$/gm)) {
-    if (heading !== undefined) section = heading
-    else found.push({ section, language: language as string, text: text as string })
-  }
-  return found
-}
+const tableOf = (heading: string, document = readme) => tableIn(document, heading)
 
-/** The rows of the table whose first heading is `heading`, as cells. */
-function tableOf (heading: string, document = readme): string[][] {
-  const lines = document.split('\n')
-  const start = lines.findIndex(line => line.startsWith(`| ${heading} |`))
-  const rows = lines.slice(start + 2)
-  return rows.slice(0, rows.findIndex(line => !line.startsWith('|'))).map(row =>
-    row.slice(1, -1).split(/(?<!\\)\|/).map(cell => cell.trim().replaceAll('\\|', '|')))
-}
-
-const code = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(match => match[1] as string)
-
-/** A folder within the project, so that a snippet finds its packages where a user's code does. */
-async function folderFor (t: Test): Promise<string> {
-  await mkdir(join(root, '.tap'), { recursive: true })
-  const folder = await mkdtemp(join(root, '.tap', 'readme-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  await writeFile(join(folder, 'permit.yaml'), policyText)
-  return folder
-}
+/** A folder with the README's permit.yaml. */
+const folderFor = (t: Test): Promise<string> => folderWith(t, { 'permit.yaml': policyText })
 
 /** Runs a snippet as the module that it is, where its permit.yaml lies, and hands out its `app`. */
 async function run (t: Test, text: string, replace: Readonly<Record<string, string>> = {}): Promise<FastifyInstance> {
@@ -344,9 +313,12 @@ t.test('there is no command in the README that no test knows', async t => {
 })
 
 t.test('the links within the project lead somewhere', async t => {
-  for (const name of ['docs/security.md', 'docs/embedded-pdp.md']) {
-    const document = await readFile(join(root, name), 'utf8')
-    for (const [, target = ''] of document.matchAll(/\]\(([^)]+)\)/g)) await t.resolves(access(join(root, 'docs', target)), target)
+  for (const name of await readdir(join(root, 'docs'), { recursive: true })) {
+    if (!name.endsWith('.md')) continue
+    const document = await documentOf(`docs/${name}`)
+    for (const [, target = ''] of document.matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
+      if (!target.startsWith('http')) await t.resolves(access(join(root, 'docs', dirname(name), target)), `${name}: ${target}`)
+    }
   }
   const anchors = new Set([...readme.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     `#${(heading as string).toLowerCase().replaceAll(/[^\w\s-]/g, '').replaceAll(/\s/g, '-')}`))

@@ -1,0 +1,146 @@
+// The recipes run: each page's app is started as a reader would have it, and does what the page says.
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import t, { type Test } from 'tap'
+import WebSocket from 'ws'
+import { documentOf, folderWith, root, snippetsOf } from '../support/documents.js'
+
+const POLICY = snippetsOf(await documentOf('README.md')).find(({ language }) => language === 'yaml')?.text as string
+
+/** The files of a page, by name. */
+async function filesOf (page: string): Promise<Record<string, string>> {
+  const files = snippetsOf(await documentOf(`docs/recipes/${page}.md`)).filter(({ language }) => language === 'ts')
+  return Object.fromEntries(files.map(({ file, text }) => [file ?? '', text]))
+}
+
+/** The app of a page, beside the README's permit.yaml. */
+async function appOf (t: Test, page: string, env: Readonly<Record<string, string>> = {}): Promise<FastifyInstance> {
+  const folder = await folderWith(t, { 'permit.yaml': POLICY, ...await filesOf(page) })
+  for (const [name, value] of Object.entries(env)) {
+    process.env[name] = value
+    t.teardown(() => { delete process.env[name] })
+  }
+  process.chdir(folder)
+  t.teardown(() => process.chdir(root))
+  const { app } = await import(pathToFileURL(join(folder, 'app.ts')).href) as { app: FastifyInstance }
+  t.teardown(() => app.close())
+  return app
+}
+
+async function statusOf (app: FastifyInstance, request: InjectOptions): Promise<number> {
+  return (await app.inject(request)).statusCode
+}
+
+const create: InjectOptions = { method: 'POST', url: '/tasks' }
+
+t.test('with @fastify/jwt, who has no token gets 401, a forged one 401, a role its right, and the public route is open', async t => {
+  const app = await appOf(t, 'jwt', { JWT_SECRET: 'a secret for this test' })
+  const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
+  t.equal(await statusOf(app, create), 401)
+  t.equal(await statusOf(app, { ...create, ...bearer(app.jwt.sign({ sub: 'ada@example.com' })) }), 200)
+  t.equal(await statusOf(app, { ...create, ...bearer(app.jwt.sign({ sub: 'victor@example.com' })) }), 403)
+  t.equal(await statusOf(app, { ...create, ...bearer(`${app.jwt.sign({ sub: 'ada@example.com' })}x`) }), 401)
+  t.equal(await statusOf(app, { url: '/' }), 200)
+})
+
+t.test('with @fastify/auth, people come with tokens and machines with keys', async t => {
+  const app = await appOf(t, 'auth', { JWT_SECRET: 'a secret for this test' })
+  t.equal(await statusOf(app, create), 401)
+  t.equal(await statusOf(app, { ...create, headers: { 'x-api-key': 'no such key' } }), 401)
+  t.equal(await statusOf(app, { ...create, headers: { 'x-api-key': 'key-of-the-builder' } }), 403, 'known, and without a role')
+  await app.permit.write(app.permit.api.syncUser({ key: 'builder@example.com', roles: [{ role: 'admin' }] }))
+  t.equal((await app.inject({ ...create, headers: { 'x-api-key': 'key-of-the-builder' } })).body, 'created by builder@example.com')
+  const token = app.jwt.sign({ sub: 'ada@example.com' })
+  t.equal((await app.inject({ ...create, headers: { authorization: `Bearer ${token}` } })).body, 'created by ada@example.com')
+})
+
+t.test('with @fastify/session, a role that is taken away counts for the next request of the same session', async t => {
+  const app = await appOf(t, 'session', { SESSION_SECRET: 'a secret for this test, which is long', DEMO_PASSWORD: 'open sesame' })
+  t.equal(await statusOf(app, create), 401)
+  const login = (user: string, password: string) => app.inject({ method: 'POST', url: '/login', payload: { user, password } })
+  t.equal((await login('ada@example.com', 'wrong')).statusCode, 401)
+  const [cookie] = (await login('ada@example.com', 'open sesame')).cookies
+  const cookies = { [cookie?.name as string]: cookie?.value as string }
+  t.equal(await statusOf(app, { ...create, cookies }), 200)
+  await app.permit.write(app.permit.api.unassignRole('ada@example.com', 'admin'))
+  t.equal(await statusOf(app, { ...create, cookies }), 403)
+  await app.inject({ method: 'POST', url: '/logout', cookies })
+  t.equal(await statusOf(app, { ...create, cookies }), 401)
+})
+
+t.test('with @fastify/autoload, loaded routes are guarded, and each scope by its own policy', async t => {
+  const app = await appOf(t, 'autoload', { FASTIFY_AUTOLOAD_TYPESCRIPT: '1' })
+  const as = (user: string) => ({ headers: { 'x-user': `${user}@example.com` } })
+  t.equal(await statusOf(app, { ...create, ...as('ada') }), 200)
+  t.equal(await statusOf(app, { ...create, ...as('victor') }), 403)
+  t.equal(await statusOf(app, { url: '/tasks/1', ...as('victor') }), 200)
+  t.equal(await statusOf(app, { url: '/tasks/1' }), 401)
+  t.equal(await statusOf(app, { url: '/admin/reports', ...as('noel') }), 200)
+  t.equal(await statusOf(app, { url: '/admin/reports', ...as('ada') }), 403)
+  t.equal(await statusOf(app, { url: '/tasks/1', ...as('noel') }), 403)
+})
+
+t.test('with @fastify/websocket, a socket ends when its right is taken away, at its next message or without one', async t => {
+  const app = await appOf(t, 'websocket', { RECHECK: '20' })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const url = `ws://127.0.0.1:${(app.server.address() as AddressInfo).port}/tasks/watch`
+  const { api } = app.permit
+
+  const refused = new WebSocket(url, { headers: { 'x-user': 'noel@example.com' } })
+  const [, response] = await once(refused, 'unexpected-response') as [unknown, { statusCode: number, destroy (): void }]
+  t.equal(response.statusCode, 403)
+  response.destroy()
+
+  for (const says of ['something', 'nothing']) {
+    await app.permit.write(api.assignRole('victor@example.com', 'viewer'))
+    const socket = new WebSocket(url, { headers: { 'x-user': 'victor@example.com' } })
+    await once(socket, 'open')
+    socket.send('what is there?')
+    const [message] = await once(socket, 'message') as [Buffer]
+    t.equal(message.toString(), 'a task')
+    await app.permit.write(api.unassignRole('victor@example.com', 'viewer'))
+    if (says === 'something') socket.send('and now?')
+    const [code] = await once(socket, 'close') as [number]
+    t.equal(code, 1008, `it says ${says}`)
+  }
+})
+
+t.test('with mercurius, each field is decided, and what may not be seen is not in the list', async t => {
+  const app = await appOf(t, 'graphql')
+  const ask = async (user: string, query: string) =>
+    (await app.inject({ method: 'POST', url: '/graphql', headers: { 'x-user': `${user}@example.com` }, payload: { query } })).json()
+  t.same(await ask('ada', '{ tasks { id deletable } }'), { data: { tasks: [{ id: '1', deletable: true }] } })
+  t.same(await ask('victor', '{ tasks { id deletable } }'), { data: { tasks: [{ id: '1', deletable: false }] } })
+  t.same(await ask('noel', '{ tasks { id } }'), { data: { tasks: [] } })
+  t.match(await ask('ada', 'mutation { createTask(title: "New") { id } }'), { data: { createTask: { id: '3' } } })
+  const denied = await ask('victor', 'mutation { createTask(title: "New") { id } }')
+  t.equal(denied.data, null)
+  t.match(denied.errors, [{ message: 'You are not allowed to do this.' }])
+  t.notMatch(JSON.stringify(denied), /no_permission|victor/)
+})
+
+t.test("a reader's own tests pass, without a network", async t => {
+  const folder = await folderWith(t, await filesOf('testing'))
+  // The runner must not think that it is part of the one around it.
+  const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: _options, ...env } = process.env
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import=tsx', '--test', 'app.test.ts'], { cwd: folder, env })
+  t.match(stdout, /^# pass 2$/m)
+})
+
+t.test('no page has a type error, and every page is in the list', async t => {
+  const pages = (await readdir(join(root, 'docs/recipes'))).map(name => name.replace('.md', '')).filter(name => name !== 'README')
+  const list = await documentOf('docs/recipes/README.md')
+  for (const page of pages) t.match(list, `(${page}.md)`)
+  const files: Record<string, string> = { 'tsconfig.json': JSON.stringify({ extends: '../../tsconfig.json', include: ['**/*.ts'] }) }
+  for (const page of pages) for (const [name, text] of Object.entries(await filesOf(page))) files[`${page}/${name}`] = text
+  const folder = await folderWith(t, files)
+  const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder])
+    .catch((error: { stdout: string }) => error)
+  t.equal(stdout, '')
+})
