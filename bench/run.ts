@@ -11,6 +11,7 @@ import { measureGrowth, type GrowthRow } from './growth.js'
 import { measureGuards } from './guard.js'
 import { measureHttp, type Row } from './http.js'
 import { start, stopAll } from './processes.js'
+import { profile } from './profile.js'
 import { measureSingle } from './single.js'
 
 export interface Target { what: string, wanted: string, measured: number, met: boolean }
@@ -31,12 +32,18 @@ export interface Results {
 }
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' } }
+  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' }, profile: { type: 'string' } }
 })
 
 if (options.compare !== undefined) {
   const [before, after = fileURLToPath(new URL('../results.json', import.meta.url))] = options.compare
   console.log(compare(read(before!), read(after)))
+  process.exit()
+}
+
+if (options.profile !== undefined) {
+  console.table((await profile(options.profile, 6)).map(({ what, share }) => ({ what, '% of busy time': (share * 100).toFixed(1) })))
+  stopAll()
   process.exit()
 }
 
