@@ -27,7 +27,9 @@ export async function buildApp (options: FastifyServerOptions = {}) {
     // With PERMIT_PDP_URL (and PERMIT_API_KEY) in the environment that PDP decides; else the embedded one, by permit.yaml.
     policy: process.env.PERMIT_PDP_URL ? undefined : fileURLToPath(new URL('./permit.yaml', import.meta.url)),
     // Who asks is `request.user.sub`, the plugin's default: auth.ts sees to it. The tenant is the one in the URL.
-    tenant: request => (request.params as { tenant?: string }).tenant
+    tenant: request => (request.params as { tenant?: string }).tenant,
+    // With its secret in the environment, the PDP may tell of changes that others have made.
+    updates: process.env.PERMIT_PDP_URL && process.env.PERMIT_UPDATES_SECRET ? '/permit/updates' : undefined
   })
 
   // A PDP that is not there yet does not keep the app from starting: until it is, nobody gets in.

@@ -2,6 +2,7 @@
 import Type, { type Static, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { UserInput } from './decision/query.js'
+import type { UpdatesEndpoint } from './decision/updates.js'
 import type { Policy } from './engine/policy.js'
 import { OptionsError } from './errors.js'
 
@@ -46,6 +47,28 @@ const CacheSchema = Type.Object({
     default: 50_000,
     description: 'How many decisions are remembered; the least recently used goes first.',
     expected: 'an integer from 1 to 10000000'
+  }))
+}, { additionalProperties: false })
+
+const UpdatesPath = Type.String({
+  pattern: '^/[^?#*:]*$',
+  description: 'The path of the route.',
+  expected: "a path without params, such as '/permit/updates'"
+})
+
+const UpdatesSchema = Type.Object({
+  /** The path of the route. */
+  path: UpdatesPath,
+  /**
+   * What the reports have to carry in the header `x-permit-updates-secret`; 16 characters at least.
+   * @defaultValue the environment's PERMIT_UPDATES_SECRET
+   */
+  secret: Type.Optional(Type.String({
+    minLength: 16,
+    pattern: HEADER_SAFE,
+    description: 'What a report has to carry in the header `x-permit-updates-secret`.',
+    expected: 'a string of at least 16 visible ASCII characters',
+    shownDefault: '`PERMIT_UPDATES_SECRET`'
   }))
 }, { additionalProperties: false })
 
@@ -165,6 +188,15 @@ export const OptionsSchema = Type.Object({
     default: 10_000,
     description: 'How long a write waits until the PDP has it.',
     expected: 'milliseconds, an integer from 1 to 600000'
+  })),
+  /**
+   * Takes the PDP's reports of changes at this path, and forgets what it had decided before: the path, or the path and the secret that the
+   * reports carry. Only with `pdp`; the embedded PDP needs no reports.
+   * @defaultValue none: a change that this app did not make is seen when `cache.ttl` has passed
+   */
+  updates: Type.Optional(Type.Union([UpdatesPath, UpdatesSchema], {
+    description: 'Take the reports of changes that the PDP sends, at this path.',
+    expected: "a path such as '/permit/updates', or { path, secret? }"
   }))
 }, { additionalProperties: false })
 
@@ -199,6 +231,13 @@ export interface ResolvedOptions<R> {
   readonly cache: { readonly ttl: number, readonly max: number } | false
   /** Milliseconds. */
   readonly timeout: number
+  readonly updates: UpdatesEndpoint | undefined
+}
+
+/** The options that are objects, and what may be in them. */
+const INNER: Readonly<Record<string, Readonly<Record<string, TSchema>>>> = {
+  cache: CacheSchema.properties,
+  updates: UpdatesSchema.properties
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -226,7 +265,8 @@ export function resolveOptions<R> (input: unknown, env: Environment): ResolvedOp
     user: options.user ?? subjectOfToken,
     tenant: options.tenant,
     cache: resolveCache(options.cache, origin),
-    timeout: options.timeout ?? defaultOf(OptionsSchema.properties.timeout)
+    timeout: options.timeout ?? defaultOf(OptionsSchema.properties.timeout),
+    updates: resolveUpdates(options.updates, origin, env)
   }
 }
 
@@ -281,6 +321,20 @@ function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): Reso
   return { ttl: cache?.ttl ?? defaultOf(ttl), max: cache?.max ?? defaultOf(max) }
 }
 
+function resolveUpdates (updates: AnyOptions['updates'], origin: DecisionOrigin, env: Environment): UpdatesEndpoint | undefined {
+  if (updates === undefined) return undefined
+  if (origin.kind === 'policy') {
+    throw new OptionsError('option "updates" is given together with option "policy"; expected it with "pdp" only: the embedded PDP tells of its changes by itself')
+  }
+  const { path, secret = env.PERMIT_UPDATES_SECRET } = typeof updates === 'string' ? { path: updates } : updates
+  const { expected } = UpdatesSchema.properties.secret as Partial<Words>
+  if (secret === undefined || secret === '') {
+    throw new OptionsError(`option "updates" needs a secret, in "updates.secret" or PERMIT_UPDATES_SECRET; expected ${expected}: without one, everybody could empty the cache`)
+  }
+  if (secret.length < 16 || !new RegExp(HEADER_SAFE).test(secret)) throw new OptionsError(`PERMIT_UPDATES_SECRET cannot be used; expected ${expected}`)
+  return { path, secret }
+}
+
 /** The default of `user`: the subject of the token that `@fastify/jwt` verified. */
 function subjectOfToken (request: unknown): string | undefined {
   const user: unknown = (request as { user?: unknown }).user
@@ -297,7 +351,7 @@ function complain (options: unknown): string {
   const errors = validator.Errors(options)
   const unknown = errors.find(error => error.keyword === 'additionalProperties')
   if (unknown?.keyword === 'additionalProperties') {
-    const known = unknown.instancePath === '' ? OptionsSchema.properties : CacheSchema.properties
+    const known = unknown.instancePath === '' ? OptionsSchema.properties : INNER[unknown.instancePath.slice(1)] ?? {}
     const name = [...unknown.instancePath.split('/').slice(1), unknown.params.additionalProperties[0]].join('.')
     return `option "${name}" is not known; expected one of ${Object.keys(known).join(', ')}`
   }
@@ -305,9 +359,9 @@ function complain (options: unknown): string {
   const [deepest] = errors.sort((a, b) => depth(b.instancePath) - depth(a.instancePath))
   const path = deepest?.instancePath.split('/').slice(1) ?? []
   const [name = '', inner = ''] = path
-  const schema = (path.length > 1 ? CacheSchema.properties : OptionsSchema.properties) as Record<string, TSchema & Partial<Words>>
+  const schema = (INNER[name]?.[inner] ?? (OptionsSchema.properties as Record<string, TSchema>)[name]) as (TSchema & Partial<Words>) | undefined
   const value = path.reduce<unknown>((holder, key) => (holder as Record<string, unknown>)[key], options)
-  return `option "${path.join('.')}" is ${show(value)}; expected ${schema[inner || name]?.expected}`
+  return `option "${path.join('.')}" is ${show(value)}; expected ${schema?.expected}`
 }
 
 function depth (pointer: string): number {

@@ -8,6 +8,7 @@ import { AppPermit } from './fastify/app-permit.js'
 import { callerOf } from './fastify/caller.js'
 import { RouteGuards } from './fastify/routes.js'
 import type { Annotation, PermitOptions } from './fastify/types.js'
+import { declareUpdatesRoute } from './fastify/updates-route.js'
 import { RequestPermit } from './guard/request-permit.js'
 import { resolveOptions } from './options.js'
 import { Writer } from './write/writer.js'
@@ -45,7 +46,7 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   // Fastify adds a hook when its turn comes, and not at all to a plugin that has failed by then.
   await app.after()
 
-  const { origin, cache, timeout, user, tenant } = resolveOptions<FastifyRequest>(input, process.env)
+  const { origin, cache, timeout, user, tenant, updates } = resolveOptions<FastifyRequest>(input, process.env)
   const path = openPath({ origin, cache, timeout }, app.log)
   const checks = new Checks(path, timeout)
   const enforcement = { checks, user, tenant, caller: callerOf }
@@ -56,6 +57,8 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
     getter (this: FastifyRequest) { return new RequestPermit(this, enforcement) }
   })
   app.addHook('onClose', () => checks.close())
+
+  if (updates !== undefined) declareUpdatesRoute(app, updates, affected => checks.forget(affected))
 
   await path.pdp.open()
   app.log.debug({ permit: { pdp: origin.kind === 'pdp' ? path.pdp.name : 'embedded', cache, timeout } }, 'permit: ready')

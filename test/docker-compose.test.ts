@@ -2,6 +2,7 @@
 import { access, readFile } from 'node:fs/promises'
 import t from 'tap'
 import { parse } from 'yaml'
+import { UPDATES_HEADER } from '../src/decision/updates.js'
 
 interface Service {
   profiles?: string[]
@@ -20,7 +21,17 @@ const dockerfile = await read('Dockerfile')
 t.test('the PDP is published where the quickstart has it, on the loopback only', async t => {
   t.equal(services.pdp.image, 'permitio/pdp-v2:latest')
   t.same(services.pdp.ports, ['127.0.0.1:7766:7000'])
-  t.same(services.pdp.environment, { PDP_API_KEY: '$' + '{PDP_API_KEY:-}' })
+  t.equal(services.pdp.environment?.PDP_API_KEY, '$' + '{PDP_API_KEY:-}')
+})
+
+t.test('the PDP reports changes to the route of the app, with the secret that the app wants', async t => {
+  const { environment } = services.pdp
+  t.equal(environment?.OPAL_SHOULD_REPORT_ON_DATA_UPDATES, 'True')
+  const { callbacks } = JSON.parse(environment?.OPAL_DEFAULT_UPDATE_CALLBACKS ?? '') as { callbacks: Array<[string, { headers: Record<string, string> }]> }
+  const secret = services.app.environment?.PERMIT_UPDATES_SECRET
+  t.equal(secret, '$' + '{PERMIT_UPDATES_SECRET:-}')
+  t.same(callbacks, [['http://app:3000/permit/updates', { headers: { [UPDATES_HEADER]: secret } }]])
+  t.match(await read('example-app/app.ts'), "'/permit/updates'")
 })
 
 t.test("the health check asks the PDP's own port for /healthy, and fails when the answer is not a success", async t => {
@@ -31,7 +42,9 @@ t.test("the health check asks the PDP's own port for /healthy, and fails when th
 
 t.test('the app is pointed at the PDP by the names that it reads, with the same key, and starts after it', async t => {
   const { environment, depends_on: order } = services.app
-  t.same(environment, { PERMIT_PDP_URL: 'http://pdp:7000', PERMIT_API_KEY: services.pdp.environment?.PDP_API_KEY })
+  t.hasProps(environment ?? {}, ['PERMIT_PDP_URL', 'PERMIT_API_KEY', 'PERMIT_UPDATES_SECRET'])
+  t.equal(environment?.PERMIT_PDP_URL, 'http://pdp:7000')
+  t.equal(environment?.PERMIT_API_KEY, services.pdp.environment?.PDP_API_KEY)
   t.same(order, { pdp: { condition: 'service_healthy' } })
   const options = await read('src/options.ts')
   for (const name of Object.keys(environment ?? {})) t.match(options, `env.${name}`, `${name} is read`)

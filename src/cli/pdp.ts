@@ -17,6 +17,8 @@ Options:
   --port <port>      where to listen, ${DEFAULT_PORT} unless told otherwise, 0 for a free port
   --host <address>   where to listen, ${DEFAULT_HOST} unless told otherwise; others than the loopback need a token
   --opa-port <port>  serves POST /v1/data/permit/root on a port of its own, too, as the container does on 8181
+  --report-to <url>  reports each change there, to an app with the option "updates"; may be given several times; the
+                     secret that the app wants is in PERMIT_UPDATES_SECRET
   --no-watch         does not reload the policy file when it changes
   --help             this text
 
@@ -36,6 +38,7 @@ export const pdpCommand: Command = {
       port: { type: 'string', default: DEFAULT_PORT },
       host: { type: 'string', default: DEFAULT_HOST },
       'opa-port': { type: 'string' },
+      'report-to': { type: 'string', multiple: true, default: [] },
       'no-watch': { type: 'boolean', default: false }
     })
     const { policy, data, host } = options
@@ -50,6 +53,7 @@ export const pdpCommand: Command = {
       data,
       watch: !options['no-watch'],
       token,
+      reportTo: options['report-to'].map(url => ({ url, headers: reportHeaders(terminal) })),
       // What it says of itself is on stdout, one line for each address; what goes wrong is on stderr.
       logger: { level: 'warn', stream: process.stderr },
       ...(opaPort === undefined ? {} : { opa: { port: opaPort, host } })
@@ -72,6 +76,11 @@ export const pdpCommand: Command = {
 
 function tokenOf ({ env }: Terminal): string | undefined {
   return env['PERMIT_API_KEY'] || env['PDP_API_KEY'] || undefined
+}
+
+function reportHeaders ({ env }: Terminal): Record<string, string> {
+  const secret = env['PERMIT_UPDATES_SECRET']
+  return secret ? { 'x-permit-updates-secret': secret } : {}
 }
 
 /** The first of the signals that ask a process to end. A second one ends it the hard way. */

@@ -3,6 +3,7 @@ import { ForbiddenError } from '../errors.js'
 import type {
   Caller, Decision, DecisionPointStats, DecisionSource, Health, MaybePromise, Pdp, Query, Trace, UserPermissions
 } from '../pdp/point.js'
+import type { Affected } from './generations.js'
 import type { DecisionPath } from './path.js'
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'
 import type { ActionOf, ResourceType } from './vocabulary.js'
@@ -112,6 +113,11 @@ export class Checks {
   /** Forgets the decisions of one user, or all of them, also those that are on their way. */
   invalidate (user?: string | { readonly key: string }): void {
     this.#path.generations.invalidate(user === undefined ? undefined : normaliseUser(user).key)
+  }
+
+  /** Forgets what a change at the PDP could alter. What is on its way is forgotten, too: a change that is reported meanwhile wins. */
+  forget (affected: Affected): void {
+    this.#path.generations.forget(affected)
   }
 
   /** Counters since the start, and latencies. */

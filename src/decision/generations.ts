@@ -1,5 +1,8 @@
 // Tells whether a decision was asked for before or after it was invalidated, without finding the decisions themselves.
 
+/** Whose decisions a change could alter. */
+export type Affected = { readonly all: true } | { readonly users: readonly string[] }
+
 /**
  * A stamp taken when a question is asked is current as long as neither its user nor everything was invalidated since.
  * Invalidating costs one map entry, however many decisions it forgets; decisions in flight are covered, too.
@@ -31,6 +34,12 @@ export class Generations {
     if (this.#users.size === 0) return true
     const since = this.#users.get(user)
     return since === undefined || since <= stamp
+  }
+
+  /** Makes older stamps of all whom a change could concern out of date. */
+  forget (affected: Affected): void {
+    if ('all' in affected) this.invalidate()
+    else for (const user of affected.users) this.invalidate(user)
   }
 
   /** Makes older stamps of `user`, or of everybody, out of date. */

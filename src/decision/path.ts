@@ -1,5 +1,5 @@
 // Puts the path of a question together: the one place that shows every stage, outermost first.
-import type { EnvironmentChange, EnvironmentLog } from '../local/environment.js'
+import type { EnvironmentLog } from '../local/environment.js'
 import { embeddedPdp } from '../pdp/embedded.js'
 import type { FactsApi } from '../pdp/facts.js'
 import { permitFacts } from '../pdp/permit-facts.js'
@@ -43,7 +43,7 @@ export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unkno
   if (origin.kind === 'policy') {
     // Nothing to coalesce: the embedded PDP answers in the same tick.
     const { policy, data } = origin
-    const pdp = embeddedPdp({ policy, data, log, onChange: change => invalidate(generations, change) })
+    const pdp = embeddedPdp({ policy, data, log, onChange: change => generations.forget(change) })
     const point = counted(cache === false ? pdp : cached(pdp, cache, generations))
     return { point, pdp, facts: pdp.facts, generations, bulkConcurrency: 1, close: deadline => pdp.close(deadline) }
   }
@@ -67,9 +67,4 @@ export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unkno
       await Promise.all([pdp.close(deadline), writes.close(deadline)])
     }
   }
-}
-
-function invalidate (generations: Generations, change: EnvironmentChange): void {
-  if ('all' in change) generations.invalidate()
-  else for (const user of change.users) generations.invalidate(user)
 }

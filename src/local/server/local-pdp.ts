@@ -14,6 +14,7 @@ import { mount, type Mount } from './mount.js'
 import { opaRoutes } from './opa.js'
 import { openapiDocument } from './openapi.js'
 import { checkLocalPdpOptions, type LocalPdpOptions } from './options.js'
+import { Reports } from './reports.js'
 import { schemaRoutes, setRuleRoutes } from './schema/index.js'
 import { scopeRoutes } from './scope.js'
 import { Environment } from '../environment.js'
@@ -79,11 +80,14 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
   const parts: { opaUrl: string | undefined } = { opaUrl: undefined }
 
   app.register(async scope => {
-    const { policy, data, watch } = checked
+    const { policy, data, watch, reportTo = [] } = checked
     const environment = await Environment.open({ policy, data, watch, log: scope.log })
+    const reports = new Reports(reportTo, scope.log)
+    environment.onChange(change => reports.report(change))
     scope.addHook('onClose', async () => {
       // What was asked before the app began to close may still be written.
       await inFlight.drained(CLOSE_TIMEOUT)
+      await reports.close()
       await environment.close()
     })
     mount(scope, environment, healthMounts)

@@ -57,6 +57,15 @@ export const LocalPdpOptionsSchema = Type.Object({
     ...Type.Union([Type.Boolean(), Type.Object({})]),
     expected: "Fastify's logger option, or a logger"
   })),
+  /**
+   * Where to report that data or the policy has changed, as the container's OPAL client does: URLs of apps with the option `updates`, with the
+   * headers that they want. One after the other; what cannot be delivered is tried again until it can.
+   * @defaultValue nowhere
+   */
+  reportTo: Type.Optional(Type.Array(Type.Object({
+    url: Type.String({ pattern: '^https?://' }),
+    headers: Type.Optional(Type.Record(Type.String(), Type.String({ pattern: '^[\\x20-\\x7e]*$' })))
+  }, { additionalProperties: false }), { maxItems: 16, expected: 'up to 16 of { url, headers? }' })),
   /** Serve the path that some SDKs ask of OPA on a port of its own, too, as the container does on 8181. It opens when the app gets ready. */
   opa: Type.Optional(Type.Intersect([OpaSchema], { expected: '{ port, host? }' }))
 }, { additionalProperties: false })

@@ -1,0 +1,32 @@
+// The route at which the PDP reports that something has changed.
+import type { FastifyInstance } from 'fastify'
+import type { Affected } from '../decision/generations.js'
+import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER, type UpdatesEndpoint } from '../decision/updates.js'
+import { secretCheck } from '../local/server/secret.js'
+
+/**
+ * Declares it in a scope of its own: the body is read as it is, whatever parsers the app has. It is public for the guard, and protected
+ * by its own secret, which is looked at before the body is.
+ */
+export function declareUpdatesRoute (app: FastifyInstance, { path, secret }: UpdatesEndpoint, changed: (affected: Affected) => void): void {
+  const isSecret = secretCheck(secret)
+  app.register(async scope => {
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: MAX_UPDATE_SIZE }, (_request, body, done) => done(null, body))
+    scope.post(path, {
+      config: { permit: false },
+      // For @fastify/swagger, whose types are not needed here.
+      schema: { hide: true } as object,
+      bodyLimit: MAX_UPDATE_SIZE,
+      onRequest: async (request, reply) => {
+        const given = request.headers[UPDATES_HEADER]
+        if (typeof given !== 'string' || !isSecret(given)) return reply.code(401).send({ statusCode: 401, error: 'Unauthorized', message: 'The secret of the updates is missing or wrong.' })
+      }
+    }, async (request, reply) => {
+      const affected = affectedBy(typeof request.body === 'string' ? request.body : '')
+      changed(affected)
+      request.log.debug({ permit: { forgotten: 'all' in affected ? 'all' : affected.users.length } }, 'permit: the PDP reported a change')
+      return reply.code(204).send()
+    })
+  })
+}
