@@ -5,6 +5,7 @@ import type {
 } from '../pdp/point.js'
 import type { Affected } from './generations.js'
 import type { DecisionPath } from './path.js'
+import { Observation } from './observation.js'
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'
 import type { ActionOf, ResourceType } from './vocabulary.js'
 
@@ -41,22 +42,44 @@ export class Checks {
   readonly #path: DecisionPath
   readonly #pdp: Pdp
   readonly #timeout: number
+  readonly #observation: Observation
 
   /** @param timeout the deadline of a check, ms from when it is asked. */
-  constructor (path: DecisionPath, timeout: number) {
+  constructor (path: DecisionPath, timeout: number, observation: Observation = new Observation()) {
     this.#path = path
     this.#pdp = path.pdp
     this.#timeout = timeout
+    this.#observation = observation
   }
 
-  /** The decision, where it is at hand: it asks nobody. */
-  peek (query: Query): Decision | undefined {
+  /**
+   * The decision, where it is at hand: it asks nobody.
+   * @param asker - the request that it is for, for those who watch
+   */
+  peek (query: Query, asker?: object): Decision | undefined {
+    if (this.#observation.active) return this.#watchedPeek(query, asker)
     return this.#path.point.peek(query)
   }
 
   /** The decision on a query. */
-  decide (query: Query, trace?: Trace, caller?: Caller): MaybePromise<Decision> {
-    return this.#path.point.decide(query, this.#deadline(), trace, caller)
+  decide (query: Query, trace?: Trace, caller?: Caller, asker?: object): MaybePromise<Decision> {
+    return this.#decideBy(this.#deadline(), query, trace, caller, asker)
+  }
+
+  #decideBy (deadline: number, query: Query, trace?: Trace, caller?: Caller, asker?: object): MaybePromise<Decision> {
+    const { point } = this.#path
+    if (!this.#observation.active) return point.decide(query, deadline, trace, caller)
+    const known = trace === undefined ? this.#watchedPeek(query, asker) : undefined
+    if (known !== undefined) return known
+    const followed: Trace = trace ?? { source: undefined }
+    return this.#observation.watch(query, asker, () => followed.source, () => point.decide(query, deadline, followed, caller))
+  }
+
+  #watchedPeek (query: Query, asker: object | undefined): Decision | undefined {
+    const start = performance.now()
+    const decision = this.#path.point.peek(query)
+    if (decision !== undefined) this.#observation.answered(query, decision, this.#path.atHand, performance.now() - start, asker)
+    return decision
   }
 
   /** What a user may do. Asked each time. */
@@ -71,33 +94,33 @@ export class Checks {
     }, this.#deadline())
   }
 
-  async isAllowed (query: Query): Promise<boolean> {
-    const decision = await this.decide(query)
+  async isAllowed (query: Query, asker?: object): Promise<boolean> {
+    const decision = await this.decide(query, undefined, undefined, asker)
     return decision.allow === true
   }
 
-  async assertAllowed (query: Query): Promise<void> {
-    const decision = await this.decide(query)
+  async assertAllowed (query: Query, asker?: object): Promise<void> {
+    const decision = await this.decide(query, undefined, undefined, asker)
     if (decision.allow !== true) throw forbidden(query, decision)
   }
 
-  async explainQuery (query: Query): Promise<Explanation> {
+  async explainQuery (query: Query, asker?: object): Promise<Explanation> {
     const trace: Trace = { source: undefined }
     const start = performance.now()
-    const { allow, code, reason, debug } = await this.decide(query, trace)
+    const { allow, code, reason, debug } = await this.decide(query, trace, undefined, asker)
     return { allow: allow === true, code, reason, debug, source: trace.source, duration: performance.now() - start }
   }
 
-  async areAllowed (queries: readonly Query[]): Promise<boolean[]> {
+  async areAllowed (queries: readonly Query[], asker?: object): Promise<boolean[]> {
     const deadline = this.#deadline()
-    const { point, bulkConcurrency } = this.#path
+    const { bulkConcurrency } = this.#path
     const allowed = new Array<boolean>(queries.length).fill(false)
     let next = 0
     const ask = async () => {
       try {
         while (next < queries.length) {
           const index = next++
-          const answer = point.decide(queries[index] as Query, deadline)
+          const answer = this.#decideBy(deadline, queries[index] as Query, undefined, undefined, asker)
           const decision = answer instanceof Promise ? await answer : answer
           allowed[index] = decision.allow === true
         }

@@ -4,7 +4,7 @@ import { embeddedPdp } from '../pdp/embedded.js'
 import type { FactsApi } from '../pdp/facts.js'
 import { permitFacts } from '../pdp/permit-facts.js'
 import { permitPdp } from '../pdp/permit.js'
-import type { DecisionPoint, Pdp } from '../pdp/point.js'
+import type { DecisionPoint, DecisionSource, Pdp } from '../pdp/point.js'
 import { httpTransport } from '../pdp/transport.js'
 import type { ResolvedOptions } from '../options.js'
 import { batched } from './batched.js'
@@ -12,12 +12,15 @@ import { cached } from './cached.js'
 import { coalesced } from './coalesced.js'
 import { counted } from './counted.js'
 import { Generations } from './generations.js'
+import { outspoken } from './outage.js'
 
 export interface DecisionPath {
   /** Where questions go in. */
   readonly point: DecisionPoint
   /** The end of the path, for what is not a decision: permissions, health, closing. */
   readonly pdp: Pdp
+  /** Where answers come from that are at hand without asking. */
+  readonly atHand: DecisionSource
   /** Where facts are written. */
   readonly facts: FactsApi
   readonly generations: Generations
@@ -45,7 +48,7 @@ export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unkno
     const { policy, data } = origin
     const pdp = embeddedPdp({ policy, data, log, onChange: change => generations.forget(change) })
     const point = counted(cache === false ? pdp : cached(pdp, cache, generations))
-    return { point, pdp, facts: pdp.facts, generations, bulkConcurrency: 1, close: deadline => pdp.close(deadline) }
+    return { point, pdp, atHand: cache === false ? 'embedded' : 'cache', facts: pdp.facts, generations, bulkConcurrency: 1, close: deadline => pdp.close(deadline) }
   }
 
   const { url, token, connections, queue, batch, factsTimeout } = origin
@@ -53,11 +56,13 @@ export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unkno
   const pdp = permitPdp(httpTransport({ ...wire, connections, maxQueue: queue }))
   const writes = httpTransport({ ...wire, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE })
   const batches = batched(pdp, { queue, batch })
-  const asked = coalesced(batches, generations)
+  const shared = coalesced(batches, generations)
+  const asked = log === undefined ? shared : outspoken(shared, log)
   const point = counted(cache === false ? asked : cached(asked, cache, generations))
   return {
     point,
     pdp,
+    atHand: 'cache',
     facts: permitFacts(writes, factsTimeout),
     generations,
     // Half of what may wait, so that a large bulk check leaves room for everybody else.

@@ -57,9 +57,9 @@ function isPermitted<R> (enforcement: Enforcement<R>, ask: AskPermission<R>, req
 
 function decideOn<R> ({ checks, caller }: Enforcement<R>, query: QueryOrRefusal, request: R): MaybePromise<Verdict> {
   if (!(query instanceof Question)) return query
-  const known = checks.peek(query)
+  const known = checks.peek(query, request as object)
   if (known !== undefined) return judge(query, known)
-  const decision = checks.decide(query, undefined, caller(request))
+  const decision = checks.decide(query, undefined, caller(request), request as object)
   return decision instanceof Promise ? decision.then(decision => judge(query, decision)) : judge(query, decision)
 }
 

@@ -4,7 +4,7 @@ import { AnnotationError, ForbiddenError, PdpError, QueryError, UnavailableError
 /** Where a refusal is logged: a request's logger, in the shape that pino and Fastify have. */
 export interface RefusalLog {
   info (details: object, message: string): void
-  warn (details: object, message: string): void
+  debug (details: object, message: string): void
 }
 
 /** What everybody is refused with as long as the plugin has not started. */
@@ -22,7 +22,8 @@ export function logRefusal (error: Error, log: RefusalLog): void {
       log.info({ permit: error.denial }, 'permit: denied')
     } else if (error instanceof UnavailableError) {
       const { cause } = error
-      log.warn({
+      // That there are none at all is said once, for all requests.
+      log.debug({
         permit: { failure: cause instanceof PdpError ? cause.failure : 'unknown', reason: cause instanceof Error ? cause.message : undefined }
       }, 'permit: no decision')
     }

@@ -1,0 +1,118 @@
+// Whoever watches decisions being made: in this process's diagnostics channel, and observers that options bring. Without any, it costs a look.
+import { tracingChannel } from 'node:diagnostics_channel'
+import type { Decision, DecisionSource, Query } from '../pdp/point.js'
+
+/** How a check ended. */
+export interface CheckOutcome {
+  /** The decision; absent when none could be had. */
+  readonly decision?: Decision
+  /** Why there is none: an `UnavailableError`, with the cause. */
+  readonly error?: unknown
+  /** Where the answer came from; where there is none, whence it was awaited, if that far. */
+  readonly source: DecisionSource | undefined
+  /** How long it took, ms. */
+  readonly duration: number
+}
+
+/**
+ * Watches checks. What it throws is caught: it can neither change a decision nor delay it.
+ */
+export interface CheckObserver {
+  /** A check begins that is not answered in the same tick. What it returns is given back at the end. */
+  started? (query: Query): unknown
+  /**
+   * A check has ended.
+   * @param asker - the request that it was made for, where there is one
+   * @param begun - what `started` returned
+   */
+  ended (query: Query, outcome: CheckOutcome, asker: object | undefined, begun: unknown): void
+}
+
+/**
+ * What subscribers of the channel are handed: one object for each check, in which the outcome appears when it is known.
+ */
+export interface CheckMessage {
+  /** The question, attribute values included: it stays in this process. */
+  readonly query: Query
+  decision?: Decision
+  source?: DecisionSource
+  /** Ms. */
+  duration?: number
+  /** Of a check without a decision, as Node's tracing channels have it. */
+  error?: unknown
+}
+
+/** The name of the tracing channel: subscribe to `tracing:fastify-permit:check:start`, `:end`, `:asyncStart`, `:asyncEnd` and `:error`. */
+export const CHECK_CHANNEL = 'fastify-permit:check'
+
+const channel = tracingChannel<'', CheckMessage>(CHECK_CHANNEL)
+
+/** One for each registration of the plugin. */
+export class Observation {
+  readonly #observers: readonly CheckObserver[]
+  readonly #failed: (error: unknown) => void
+
+  /** @param failed - told what an observer throws */
+  constructor (observers: readonly CheckObserver[] = [], failed: (error: unknown) => void = () => {}) {
+    this.#observers = observers
+    this.#failed = failed
+  }
+
+  /** Whether anybody watches. Looked at for each check: subscribers of a channel come and go. */
+  get active (): boolean {
+    return this.#observers.length > 0 || channel.hasSubscribers
+  }
+
+  /** A check that was answered in the tick in which it was asked. */
+  answered (query: Query, decision: Decision, source: DecisionSource, duration: number, asker: object | undefined): void {
+    if (channel.hasSubscribers) {
+      const message: CheckMessage = { query }
+      channel.start.publish(message)
+      channel.end.publish(Object.assign(message, { decision, source, duration }))
+    }
+    this.#end(query, { decision, source, duration }, asker, undefined)
+  }
+
+  /** Watches a check that may take a while: from its question to its answer. */
+  async watch (query: Query, asker: object | undefined, source: () => DecisionSource | undefined, ask: () => Decision | Promise<Decision>): Promise<Decision> {
+    const message: CheckMessage = { query }
+    const begun = this.#observers.map(observer => this.#start(observer, query))
+    const start = performance.now()
+    const asked = async () => {
+      try {
+        message.decision = await ask()
+        return message.decision
+      } finally {
+        message.source = source()
+        message.duration = performance.now() - start
+      }
+    }
+    try {
+      const decision = await (channel.hasSubscribers ? channel.tracePromise(asked, message) : asked())
+      this.#end(query, { decision, source: message.source, duration: message.duration ?? 0 }, asker, begun)
+      return decision
+    } catch (error) {
+      this.#end(query, { error, source: message.source, duration: message.duration ?? 0 }, asker, begun)
+      throw error
+    }
+  }
+
+  #start (observer: CheckObserver, query: Query): unknown {
+    try {
+      return observer.started?.(query)
+    } catch (error) {
+      this.#failed(error)
+      return undefined
+    }
+  }
+
+  #end (query: Query, outcome: CheckOutcome, asker: object | undefined, begun: readonly unknown[] | undefined): void {
+    this.#observers.forEach((observer, index) => {
+      try {
+        observer.ended(query, outcome, asker, begun?.[index])
+      } catch (error) {
+        this.#failed(error)
+      }
+    })
+  }
+}

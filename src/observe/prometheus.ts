@@ -1,0 +1,112 @@
+// The option `metrics`: Prometheus metrics through prom-client, counted as checks end and read from the counters that are there anyway.
+import type * as PromClient from 'prom-client'
+import type { CheckObserver } from '../decision/observation.js'
+import type { DecisionPointStats } from '../pdp/point.js'
+
+/** What the option takes, beside `true` for prom-client's own registry. */
+export interface MetricsOptions {
+  /** Where the metrics are registered. */
+  readonly register?: PromClient.Registry
+  /** What their names begin with. */
+  readonly prefix?: string
+}
+
+type Client = Pick<typeof PromClient, 'Counter' | 'Histogram' | 'Gauge' | 'register'>
+
+/** Seconds: from a decision that is at hand to one that a deadline ends. */
+const BUCKETS = [0.000_01, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
+
+/** Readings of the counters, of each registration of the plugin that shares a registry. */
+const sources = new WeakMap<PromClient.Registry, Map<string, Set<() => DecisionPointStats>>>()
+
+export interface Metrics {
+  readonly observer: CheckObserver
+  /** Begins to read counters. */
+  read (stats: () => DecisionPointStats): void
+  /** Stops reading them: the plugin closes. */
+  close (): void
+}
+
+/** Metrics in a registry. Several registrations of the plugin share them: counters add up. */
+export function prometheus (client: Client, { register = client.register, prefix = 'fastify_permit_' }: MetricsOptions): Metrics {
+  const registers = [register]
+  const checks = existing<PromClient.Counter>(register, `${prefix}checks_total`) ?? new client.Counter({
+    name: `${prefix}checks_total`, help: 'Checks by result (allow, deny, error) and by where the answer came from.', labelNames: ['result', 'source'], registers
+  })
+  const duration = existing<PromClient.Histogram>(register, `${prefix}check_duration_seconds`) ?? new client.Histogram({
+    name: `${prefix}check_duration_seconds`, help: 'How long checks took, by where the answer came from.', labelNames: ['source'], buckets: BUCKETS, registers
+  })
+  const readings = readingsOf(client, register, prefix)
+  let stats: (() => DecisionPointStats) | undefined
+
+  return {
+    observer: {
+      ended (_query, outcome) {
+        const source = outcome.source ?? 'none'
+        checks.inc({ result: outcome.decision === undefined ? 'error' : outcome.decision.allow === true ? 'allow' : 'deny', source })
+        duration.observe({ source }, outcome.duration / 1000)
+      }
+    },
+    read (read) {
+      stats = read
+      readings.add(read)
+    },
+    close () {
+      if (stats !== undefined) readings.delete(stats)
+    }
+  }
+}
+
+function existing<T> (register: PromClient.Registry, name: string): T | undefined {
+  return register.getSingleMetric(name) as T | undefined
+}
+
+/** Metrics whose values are looked up when somebody asks for them. */
+function readingsOf (client: Client, register: PromClient.Registry, prefix: string): Set<() => DecisionPointStats> {
+  let ofRegistry = sources.get(register)
+  if (ofRegistry === undefined) sources.set(register, ofRegistry = new Map())
+  const known = ofRegistry.get(prefix)
+  if (known !== undefined) return known
+  const readings = new Set<() => DecisionPointStats>()
+  ofRegistry.set(prefix, readings)
+  const registers = [register]
+  const sum = (pick: (stats: DecisionPointStats) => number | undefined): number =>
+    [...readings].reduce((total, read) => total + (pick(read()) ?? 0), 0)
+
+  for (const [name, help, pick] of GAUGES) {
+    new client.Gauge({ name: `${prefix}${name}`, help, registers, collect () { this.set(sum(pick)) } })
+  }
+  for (const [name, help, pick] of COUNTERS) {
+    new client.Counter({ name: `${prefix}${name}`, help, registers, collect () { this.reset(); this.inc(sum(pick)) } })
+  }
+  new client.Gauge({
+    name: `${prefix}cache_hit_ratio`,
+    help: 'Share of the checks since the start that were answered from the cache.',
+    registers,
+    collect () {
+      const hits = sum(({ cache }) => cache?.hits)
+      const all = hits + sum(({ cache }) => cache?.misses)
+      this.set(all === 0 ? 0 : hits / all)
+    }
+  })
+  return readings
+}
+
+type Reading = readonly [name: string, help: string, pick: (stats: DecisionPointStats) => number | undefined]
+
+const GAUGES: readonly Reading[] = [
+  ['cache_entries', 'Decisions that are remembered now.', ({ cache }) => cache?.size],
+  ['waiting_checks', 'Checks that wait for the PDP now.', ({ batches }) => batches?.waiting],
+  ['pdp_requests_in_flight', 'Requests to the PDP that are on their way now.', ({ pdp }) => pdp?.inFlight]
+]
+
+const COUNTERS: readonly Reading[] = [
+  ['cache_hits_total', 'Checks that were answered from the cache.', ({ cache }) => cache?.hits],
+  ['cache_misses_total', 'Checks that were not.', ({ cache }) => cache?.misses],
+  ['cache_invalidations_total', 'How often something was forgotten because it may have changed.', ({ cache }) => cache?.invalidations],
+  ['coalesced_checks_total', 'Checks that shared the answer of an equal one on its way.', ({ coalesced }) => coalesced],
+  ['pdp_requests_total', 'Requests to the PDP.', ({ pdp }) => pdp?.requests],
+  ['pdp_request_failures_total', 'Requests to the PDP that ended without a decision.', ({ pdp }) => pdp?.failures],
+  ['batch_requests_total', 'Requests to the PDP with several checks in them.', ({ batches }) => batches?.requests],
+  ['batch_checks_total', 'Checks in those requests: divided by their number, the mean size of a batch.', ({ batches }) => batches?.checks]
+]
