@@ -39,19 +39,36 @@ export function compileRules (compilation: Compilation): void {
 }
 
 function compileSets (compilation: Compilation): Sets {
-  const { policy, problems } = compilation
+  const { policy } = compilation
   const users = new Map(entriesOf(policy.user_sets).map(([key, set]) =>
-    [key, conditionSet(key, compileCondition(blockOf(set).conditions, ['user_sets', key, 'conditions'], problems))]))
+    [key, compileSet(compilation, key, blockOf(set).conditions, ['user_sets', key, 'conditions'])]))
   const resources = new Map(entriesOf(policy.resource_sets).map(([key, set]) => {
     const { resource: type, conditions } = blockOf(set)
     if (isText(type)) compilation.type(type, ['resource_sets', key, 'resource'])
-    return [key, { type: type ?? '', set: conditionSet(key, compileCondition(conditions, ['resource_sets', key, 'conditions'], problems)) }]
+    return [key, { type: type ?? '', set: compileSet(compilation, key, conditions, ['resource_sets', key, 'conditions']) }]
   }))
   return {
     users,
     resources,
     roles: new Map(Array.from(compilation.roles, role => [role, roleSet(role)])),
     types: new Map(Array.from(compilation.types.keys(), type => [type, typeSet(type)]))
+  }
+}
+
+function compileSet ({ problems }: Compilation, key: string, conditions: unknown, path: Path): CompiledSet {
+  const before = problems.length
+  const predicate = compileCondition(conditions, path, problems)
+  // Of a policy with problems nothing is used, and what is wrong with it may be that it cannot be copied.
+  return conditionSet(key, predicate, problems.length === before ? copyOf(conditions) : undefined)
+}
+
+/** A copy, because what the caller does to the document afterwards must not change what is said of decisions. */
+function copyOf (conditions: unknown): unknown {
+  try {
+    return structuredClone(conditions)
+  } catch {
+    // A value that no file could hold, such as a function. It can be decided by, and not be shown.
+    return undefined
   }
 }
 
