@@ -20,8 +20,17 @@ export type SetKind = 'condition' | 'role' | 'type'
 
 /** The rules for one permission, by user set. */
 export interface CompiledRules {
-  readonly userSets: ReadonlyArray<{ readonly set: CompiledSet, readonly resourceSets: ReadonlyArray<{ readonly set: CompiledSet, readonly granted: Verdict }> }>
+  readonly userSets: ReadonlyArray<{ readonly set: CompiledSet, readonly resourceSets: readonly CompiledRule[] }>
   readonly denied: { readonly noUserSet: Verdict, readonly noResourceSet: Verdict, readonly noRule: Verdict }
+}
+
+/** A rule, from the side of its user set. */
+export interface CompiledRule {
+  /** The resource set. */
+  readonly set: CompiledSet
+  readonly granted: Verdict
+  /** Which rule of the document it is, from 0. */
+  readonly index: number
 }
 
 /** The denials of ABAC for a permission. */

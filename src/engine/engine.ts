@@ -5,7 +5,7 @@ import { compilePolicy } from './compile.js'
 import { explainAbac, explainRbac, explainRebac, explainUnknown, type Debug } from './explain.js'
 import { Facts, type InstanceNode, type TenantNode, type UserNode } from './facts.js'
 import { LoadedFacts } from './document-facts.js'
-import { prospectsOf, type Prospect } from './prospects.js'
+import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './prospects.js'
 import { authorizedUsers, tenantsToAsk, tenantView, userPermissions, userTenants, type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World } from './questions.js'
 import { decideRbac } from './rbac.js'
 import { decideRebac } from './rebac.js'
@@ -126,6 +126,18 @@ export class Engine {
     const userNode = this.facts.userNode(user)
     const tenantNode = this.facts.tenantNode(tenant)
     return userNode === undefined || tenantNode === undefined ? [] : prospectsOf(this.#schema, userNode, tenantNode)
+  }
+
+  /** What a user may do on a resource instance, in its tenant: each permission of its type, always, depending on the circumstances, or never. */
+  prospectsOn (user: string, resource: { readonly type: string, readonly key: string }): Prospect[] {
+    const userNode = this.facts.userNode(user)
+    const instance = this.facts.instanceNode(resource.type, resource.key)
+    return userNode === undefined || instance === undefined ? [] : prospectsOn(this.#schema, userNode, instance)
+  }
+
+  /** Which roles hold which permission, whoever has them. */
+  grants (): Grants[] {
+    return grantsOf(this.#schema)
   }
 
   /** The tenants in which the answer is yes. The query's tenant does not matter. */

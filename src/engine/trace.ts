@@ -41,7 +41,16 @@ export interface RbacTrace {
 export interface AbacTrace {
   readonly allow: boolean
   /** The rules for the permission. */
-  readonly rules: ReadonlyArray<{ readonly user_set: SetTrace, readonly resource_set: SetTrace, readonly allow: boolean }>
+  readonly rules: readonly RuleTrace[]
+}
+
+/** A rule that joins two sets. */
+export interface RuleTrace {
+  /** Which of the policy's `set_rules` it is, from 0. */
+  readonly index: number
+  readonly allow: boolean
+  readonly user_set: SetTrace
+  readonly resource_set: SetTrace
 }
 
 /** A user set or a resource set. */
@@ -89,9 +98,9 @@ export function traceAbac (rules: CompiledRules, attributes: AttributesOfQuery):
     traces.set(set, known)
     return known
   }
-  const traced = rules.userSets.flatMap(({ set, resourceSets }) => resourceSets.map(({ set: resourceSet }) => {
+  const traced = rules.userSets.flatMap(({ set, resourceSets }) => resourceSets.map(({ set: resourceSet, index }): RuleTrace => {
     const sets = { user_set: trace(set), resource_set: trace(resourceSet) }
-    return { ...sets, allow: sets.user_set.matched && sets.resource_set.matched }
+    return { index, allow: sets.user_set.matched && sets.resource_set.matched, ...sets }
   }))
   return { allow: matchingSets(rules, attributes).rules.length > 0, rules: traced }
 }

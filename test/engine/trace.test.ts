@@ -65,6 +65,7 @@ t.test('a resource role that the user has is there with the way on which it come
 
 t.test('what a user may always do is always allowed, and what it may never do never', async t => {
   const seen = { always: 0, depends: 0, never: 0 }
+  const instances = { always: 0, depends: 0, never: 0 }
   fc.assert(fc.property(policy, fc.array(query, { minLength: 20, maxLength: 40 }), (policy, queries) => {
     const engine = new Engine(policy)
     const prospects = new Map<string, string>()
@@ -77,15 +78,26 @@ t.test('what a user may always do is always allowed, and what it may never do ne
         }
       }
     }
+    const onInstances = new Map<string, string>()
+    for (const user of USERS) {
+      for (const { resource: type, key } of engine.facts.resourceInstances()) {
+        for (const { permission, may } of engine.prospectsOn(user, { type, key })) onInstances.set(JSON.stringify([user, `${type}:${key}`, permission]), may)
+      }
+    }
     // About users as they are stored, hence without what a query says of them.
     const asked: EngineQuery[] = [...ALL_QUERIES, ...queries.map(query => ({ ...query, user: { key: query.user.key } }))]
     for (const query of asked) {
       const may = prospects.get(JSON.stringify([query.user.key, query.resource.tenant, `${query.resource.type}:${query.action}`])) ?? 'never'
       const { allow } = engine.decide(query)
       if ((may === 'always' && !allow) || (may === 'never' && allow)) throw new Error(`${may}, but ${allow}: ${JSON.stringify(query)}`)
+      const { type, key, tenant, attributes } = query.resource
+      if (attributes !== undefined || engine.facts.getResourceInstance(`${type}:${key}`)?.tenant !== tenant) continue
+      const on = onInstances.get(JSON.stringify([query.user.key, `${type}:${key}`, `${type}:${query.action}`])) ?? 'never'
+      instances[on as keyof typeof instances]++
+      if ((on === 'always' && !allow) || (on === 'never' && allow)) throw new Error(`${on} on the instance, but ${allow}: ${JSON.stringify(query)}`)
     }
   }), { numRuns: runs })
-  t.ok(Object.values(seen).every(count => count > 0), JSON.stringify(seen))
+  t.ok([seen, instances].every(counts => Object.values(counts).every(count => count > 0)), JSON.stringify({ seen, instances }))
 })
 
 t.test('it tells values, references and the ways of roles by name', async t => {
