@@ -84,6 +84,6 @@ function inOurWords<R> (options: Options, parse: () => R): R {
     const sentence = error.message.split('. ')[0] ?? ''
     const name = 'code' in error && error.code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' ? /'--([^']+)'/.exec(sentence)?.[1] : undefined
     const meant = name === undefined ? undefined : closest(name, Object.keys(options))
-    throw new UsageError(meant === undefined ? sentence : `${sentence}; did you mean '--${meant}'?`)
+    throw new UsageError(meant === undefined ? sentence : `${sentence} (did you mean '--${meant}'?)`)
   }
 }

@@ -52,7 +52,7 @@ export async function readExpectations (file: string): Promise<Expectations> {
 /** @throws `PolicyError` with every problem and its place */
 export function parseExpectations (text: string, file: string): Expectations {
   const { value, duplicates, locate } = parseYaml(text, { file, maxBytes: MAX_BYTES, words: WORDS })
-  const shape = shapeProblems(ExpectationsSchema, value).map(withQuotes)
+  const shape = withQuotes(shapeProblems(ExpectationsSchema, value))
   if (shape.length + duplicates.length > 0) throw new PolicyError([...duplicates, ...locate(shape)])
   // Its shape was checked right here.
   const document = value as ExpectationsDocument
@@ -153,9 +153,12 @@ function placed (expectations: readonly Unplaced[], locate: Expectations['locate
   })
 }
 
-/** YAML makes a map of `- ann may read doc: 1`, and what is wrong with that is not the key. */
-function withQuotes (problem: PolicyProblem): PolicyProblem {
-  const key = problem.path.at(-1)
-  if (!problem.message.startsWith('unknown property') || typeof key !== 'string' || !/ may /.test(key)) return problem
-  return { ...problem, message: 'a colon and a space make something else of this sentence', hint: 'put it in quotes, or take the space out' }
+/** YAML makes a map of `- ann may read doc: 1`, and what is wrong with that is neither its key nor what it lacks. */
+function withQuotes (problems: readonly PolicyProblem[]): PolicyProblem[] {
+  const sentences = problems.filter(({ message, path }) => message.startsWith('unknown property') && / may /.test(String(path.at(-1))))
+  const mistaken = new Set(sentences.map(({ path }) => path.slice(0, -1).join('/')))
+  return [
+    ...problems.filter(({ path }) => !mistaken.has(path.join('/')) && !mistaken.has(path.slice(0, -1).join('/'))),
+    ...sentences.map(({ path }) => ({ path, message: 'a colon and a space make something else of this sentence', hint: 'put it in quotes, or take the space out' }))
+  ]
 }

@@ -1,5 +1,6 @@
 // The tables of a policy as one HTML file that needs nothing else: to be sent by mail, and read by people who write no code.
 import type { Cell, PermissionMatrix, PermissionTable, TenantTables } from './permission-matrix.js'
+import { namesOf } from './printable.js'
 
 const SIGNS = {
   always: { sign: '✓', word: 'yes' },
@@ -85,7 +86,7 @@ function tenantSection ({ types, instances, without }: TenantTables): string {
     ...(instances.length === 0 ? [] : ['<h3>Single resources on which somebody has a role</h3>\n']),
     ...instances.map(table => tableOf(table.instance, 'User', table))
   ]
-  const nobody = without.length === 0 ? '' : `<p class="faint">May do nothing here: ${escape(without.join(', '))}</p>\n`
+  const nobody = without.length === 0 ? '' : `<p class="faint">May do nothing here: ${escape(namesOf(without))}</p>\n`
   return tables.join('') + (tables.length + without.length === 0 ? '<p class="faint">The policy lists no users.</p>\n' : nobody)
 }
 

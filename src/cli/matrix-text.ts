@@ -1,7 +1,7 @@
 // The tables of a policy as text, in as many columns as the terminal has.
 import type { Colors } from './colors.js'
 import type { PermissionMatrix, PermissionTable, TenantTables } from './permission-matrix.js'
-import { fit, printable, widthOf, wrap } from './printable.js'
+import { fit, namesOf, printable, widthOf, wrap } from './printable.js'
 
 const SIGNS = { always: '✓', depends: '~', never: '·' } as const
 
@@ -26,7 +26,7 @@ function ofTenant ({ tenant, name, types, instances, without }: TenantTables, co
   const title = `Tenant ${tenant}${name === undefined ? '' : ` (${name})`}`
   const tables = [...types.map(table => ofTable(table.type, table, columns, colors)), ...instances.map(table => ofTable(table.instance, table, columns, colors))]
   const lines = [colors.strong(printable(title)), ...tables.flatMap(table => ['', ...table])]
-  if (without.length > 0) lines.push('', ...wrap(`May do nothing here: ${without.map(printable).join(', ')}`, columns - 2).map(line => `  ${line}`))
+  if (without.length > 0) lines.push('', ...wrap(`May do nothing here: ${namesOf(without.map(printable))}`, columns - 2).map(line => `  ${line}`))
   return lines
 }
 

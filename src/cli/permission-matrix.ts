@@ -58,13 +58,17 @@ export function matrixOf (policy: Policy, engine: Engine, only?: string): Permis
 type TypeOfPolicy = Pick<PermissionTable, 'type' | 'actions'>
 
 function tenantTables (engine: Engine, types: readonly TypeOfPolicy[], users: readonly string[], tenant: string): Omit<TenantTables, 'tenant' | 'name'> {
-  const prospects = new Map(users.map(user => [user, byPermission(engine.prospects(user, tenant))]))
-  const active = users.filter(user => [...prospects.get(user)?.values() ?? []].some(({ may }) => may !== 'never'))
-  const rowOf = (user: string, { type, actions }: TypeOfPolicy) => ({ name: user, cells: actions.map(action => prospects.get(user)?.get(`${type}:${action}`) ?? NEVER) })
+  const active = new Map<string, ReadonlyMap<string, Cell>>()
+  const without: string[] = []
+  for (const user of users) {
+    const prospects = engine.prospects(user, tenant)
+    if (prospects.some(({ may }) => may !== 'never')) active.set(user, byPermission(prospects))
+    else without.push(user)
+  }
   return {
-    types: active.length === 0 ? [] : types.map(ofType => ({ ...ofType, rows: active.map(user => rowOf(user, ofType)) })),
+    types: active.size === 0 ? [] : types.map(({ type, actions }) => ({ type, actions, rows: Array.from(active, ([name, cells]) => rowOf(name, type, actions, cells)) })),
     instances: instanceTables(engine, types, users, tenant),
-    without: users.filter(user => !active.includes(user))
+    without
   }
 }
 
@@ -81,11 +85,7 @@ function instanceTables (engine: Engine, types: readonly TypeOfPolicy[], users: 
   const order = types.map(({ type }) => type)
   return [...holders].sort(([a, { type }], [b, { type: other }]) => order.indexOf(type) - order.indexOf(other) || (a < b ? -1 : 1)).map(([instance, { type, key, users }]) => {
     const actions = types.find(of => of.type === type)?.actions ?? []
-    const rows = users.map(user => {
-      const cells = byPermission(engine.prospectsOn(user, { type, key }))
-      return { name: user, cells: actions.map(action => cells.get(`${type}:${action}`) ?? NEVER) }
-    })
-    return { instance, type, actions, rows }
+    return { instance, type, actions, rows: users.map(user => rowOf(user, type, actions, byPermission(engine.prospectsOn(user, { type, key })))) }
   })
 }
 
@@ -101,6 +101,10 @@ function roleTables (policy: Policy, engine: Engine, types: readonly TypeOfPolic
     roles: roles.length === 0 ? [] : types.map(ofType => table(ofType, roles, 'roles')),
     resource_roles: ofTypes.filter(({ rows }) => rows.length > 0)
   }
+}
+
+function rowOf (name: string, type: string, actions: readonly string[], cells: ReadonlyMap<string, Cell>): PermissionTable['rows'][number] {
+  return { name, cells: actions.map(action => cells.get(`${type}:${action}`) ?? NEVER) }
 }
 
 const NEVER: Cell = { may: 'never', because: [] }

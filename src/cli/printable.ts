@@ -5,6 +5,9 @@ const DANGEROUS = /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u20
 
 const WIDE = /\p{Script=Han}|\p{Script=Hangul}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Emoji_Presentation}|[\uff01-\uff60]/u
 
+/** Names in a list, before the others are only counted. */
+const MAX_NAMES = 50
+
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
 /** The text with what a terminal would obey, or a reader be fooled by, written out. */
@@ -46,6 +49,11 @@ export function wrap (text: string, width: number): string[] {
     }
   }
   return [...lines, line]
+}
+
+/** A list of names that stays readable. */
+export function namesOf (names: readonly string[]): string {
+  return names.length <= MAX_NAMES ? names.join(', ') : `${names.slice(0, MAX_NAMES).join(', ')} and ${names.length - MAX_NAMES} more`
 }
 
 function columnsOf (grapheme: string): number {

@@ -16,7 +16,7 @@ export async function run ([name, ...args]: string[], terminal: Terminal, comman
   const command = commands.find(command => command.name === name)
   if (command === undefined) {
     const meant = closest(name, commands.map(command => command.name))
-    terminal.err(`fastify-permit: there is no command '${name}'; ${meant === undefined ? '' : `did you mean '${meant}'? `}fastify-permit --help lists them`)
+    terminal.err(`fastify-permit: there is no command '${name}'${meant === undefined ? '' : ` (did you mean '${meant}'?)`}; fastify-permit --help lists them`)
     return EXIT.usage
   }
   if (args.includes('--help') || args.includes('-h')) {

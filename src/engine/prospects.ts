@@ -2,7 +2,7 @@
 // one table.
 
 import { AttributesOfQuery, type CompiledSet } from './abac.js'
-import { rolesOf, type CompiledResourceRole } from './rebac.js'
+import { assignmentsBehind, rolesOf, type CompiledResourceRole } from './rebac.js'
 import { isRecord } from './values.js'
 import type { InstanceNode, TenantNode, UserNode } from './facts.js'
 import type { CompiledPermission, CompiledSchema } from './schema.js'
@@ -49,7 +49,8 @@ export function grantsOf (schema: CompiledSchema): Grants[] {
  * It is about the user as it is stored: attributes that a query brings along may open or close more.
  */
 export function prospectsOf (schema: CompiledSchema, user: UserNode, tenant: TenantNode): Prospect[] {
-  const here = [...rolesIn(schema, user)].filter(([instance]) => instance.tenant === tenant)
+  const roles = rolesOf(user, (type, key) => schema.types.get(type)?.resourceRoles.get(key))
+  const here = [...roles].filter(([instance]) => instance.tenant === tenant)
   return [...schema.types.values()].flatMap(({ key, permissions }) => {
     const onInstances = here.filter(([{ fact }]) => fact.resource === key)
     return Array.from(permissions.values(), permission => {
@@ -62,13 +63,9 @@ export function prospectsOf (schema: CompiledSchema, user: UserNode, tenant: Ten
 /** Every permission of the instance's type, for one user on that instance as it is stored. */
 export function prospectsOn (schema: CompiledSchema, user: UserNode, instance: InstanceNode): Prospect[] {
   const type = schema.types.get(instance.fact.resource)
-  const roles = rolesIn(schema, user).get(instance) ?? []
+  const roles = [...type?.resourceRoles.values() ?? []].filter(role => assignmentsBehind([role], user, instance).next().done !== true)
   return Array.from(type?.permissions.values() ?? [], permission =>
     prospectOf(permission, instance.fact.resource, user, instance.tenant, instance, phrasesOf(permission, roles, instance), []))
-}
-
-function rolesIn (schema: CompiledSchema, user: UserNode): Map<InstanceNode, Set<CompiledResourceRole>> {
-  return rolesOf(user, (type, key) => schema.types.get(type)?.resourceRoles.get(key))
 }
 
 function phrasesOf ({ action }: CompiledPermission, roles: Iterable<CompiledResourceRole>, instance: InstanceNode): string[] {
