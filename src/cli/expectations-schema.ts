@@ -4,8 +4,14 @@ import { PolicySchema } from '../engine/policy.js'
 
 const strict = { additionalProperties: false } as const
 
+/** An action in a sentence; the words that join actions are none. */
+const ACTION = '(?!(?:and|or|not)\\s)[^\\s,]+'
+
+/** Several of them: `create and delete`, `create, delete or list`. */
+const OTHER_ACTIONS = `(?:(?:${ACTION},\\s*)*${ACTION}\\s+(?:and|or)\\s+|(?:${ACTION},\\s*)+(?:(?:and|or)\\s+)?)?`
+
 /** `ann may not create, retrieve or delete task:1 in tenant2` */
-export const SENTENCE_PATTERN = '^\\s*\\S+\\s+may\\s+(not\\s+)?(\\S+,\\s+)*((\\S+\\s+)?(and|or)\\s+)?\\S+\\s+\\S+(\\s+in\\s+\\S+)?\\s*$'
+export const SENTENCE_PATTERN = `^\\s*\\S+\\s+may\\s+(?:not\\s+)?${OTHER_ACTIONS}${ACTION}\\s+\\S*[^\\s,](?:\\s+in\\s+\\S+)?\\s*$`
 
 const text = (description: string) => Type.String({ minLength: 1, description })
 const values = (description: string) => Type.Record(Type.String(), Type.Unknown(), { description })

@@ -142,7 +142,7 @@ class Reader {
 
 /** `create, retrieve and delete` */
 function actionsOf (list: string): string[] {
-  return list.split(/,\s+(?:(?:and|or)\s+)?|\s+(?:and|or)\s+/)
+  return list.split(/,\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+/)
 }
 
 /** All at once, because each look-up of a place walks the file's index. */
