@@ -20,7 +20,7 @@ body { margin: 0 auto; max-width: 78rem; padding: 1.5rem; background: var(--page
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; } h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
 nav ul, .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; padding: 0; }
 .faint { color: var(--faint); }
-.scroll { max-height: 80vh; overflow: auto; border: 1px solid var(--line); border-radius: .4rem; width: fit-content; max-width: 100%; }
+.scroll { margin: .75rem 0; max-height: 80vh; overflow: auto; border: 1px solid var(--line); border-radius: .4rem; width: fit-content; max-width: 100%; }
 table { border-collapse: separate; border-spacing: 0; }
 caption { text-align: left; padding: .5rem .75rem; font-weight: 600; }
 th, td { padding: .35rem .75rem; border-bottom: 1px solid var(--line); text-align: center; }
