@@ -1,5 +1,5 @@
 // The examples of docs/commands.md print what the page says.
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -41,4 +41,12 @@ for (const [, line = '', output = ''] of examples) {
 t.test('the test files on the page can be read', async t => {
   const files = [...page.matchAll(/```yaml\n([^]*?)```/g)]
   t.same(files.map(([, text = '']) => parseExpectations(text, 'page').expectations.length), [14, 1])
+})
+
+t.test('the links on the page lead somewhere', async t => {
+  const anchors = new Set([...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => `#${heading.toLowerCase().replaceAll(/[^\w\s-]/g, '').replaceAll(/\s/g, '-')}`))
+  for (const [, target = ''] of page.matchAll(/\]\(([^)]+)\)/g)) {
+    if (target.startsWith('#')) t.ok(anchors.has(target), target)
+    else await t.resolves(access(join(root, 'docs', target.replace(/#.*/, ''))), target)
+  }
 })
