@@ -1,5 +1,5 @@
 // `fastify-permit explain`: why a user may do something, or not, model by model.
-import { AUTHORITY_OPTIONS, GIVEN_HELP, openAuthority, PDP_HELP, WHOM_HELP } from './authority.js'
+import { AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP, WHOM_HELP } from './authority-options.js'
 import { parseOptions } from './arguments.js'
 import { colorsOf } from './colors.js'
 import { EXIT, type Command } from './command.js'
@@ -48,6 +48,8 @@ export const explainCommand: Command = {
   async run (args, terminal) {
     const options = parseOptions(args, { ...QUESTION_OPTIONS, ...AUTHORITY_OPTIONS, json: { type: 'boolean', default: false } })
     const query = questionOf(options)
+    // Not before it is needed: help and mistakes need no engine.
+    const { openAuthority } = await import('./authority.js')
     const authority = await openAuthority(options, terminal)
     try {
       const { decision, tree } = await explain(authority, query)

@@ -1,13 +1,10 @@
 // `fastify-permit matrix`: a policy as a table of users by permissions, for the terminal and as a page.
 import { writeFile } from 'node:fs/promises'
 import { suggest } from '../engine/suggest.js'
-import { readPolicyFile } from '../local/policy-file.js'
-import { AUTHORITY_OPTIONS, GIVEN_HELP, policyAuthority } from './authority.js'
+import { AUTHORITY_OPTIONS, GIVEN_HELP } from './authority-options.js'
 import { parseOptions } from './arguments.js'
 import { colorsOf } from './colors.js'
 import { EXIT, UsageError, type Command } from './command.js'
-import { readExpectations } from './expectations.js'
-import { withGiven } from './given.js'
 import { matrixHtml } from './matrix-html.js'
 import { matrixText } from './matrix-text.js'
 import { matrixOf } from './permission-matrix.js'
@@ -58,8 +55,10 @@ export const matrixCommand: Command = {
       json: { type: 'boolean', default: false }
     })
     if (file === undefined) throw new UsageError('--policy is missing')
-    const document = await readPolicyFile(file)
-    const { policy, engine } = policyAuthority(file, given === undefined ? document : withGiven(document, await readExpectations(given)))
+    if (html !== undefined && json) throw new UsageError('--html and --json are both given; give one of them')
+    // Not before it is needed: help and mistakes need no engine.
+    const { openPolicy } = await import('./authority.js')
+    const { policy, engine } = await openPolicy(file, given)
     if (tenant !== undefined && engine.facts.getTenant(tenant) === undefined) {
       throw new UsageError(`tenant '${tenant}' is not in the policy; ${suggest(tenant, Array.from(engine.facts.tenants(), ({ key }) => key), '')}`)
     }

@@ -1,19 +1,16 @@
 // `fastify-permit test`: does a policy do what people expect of it? For CI.
 import { writeFile } from 'node:fs/promises'
-import { readPolicyFile } from '../local/policy-file.js'
-import { AUTHORITY_OPTIONS, openAuthority, PDP_HELP, policyAuthority, WHOM_HELP, type Answer, type Authority } from './authority.js'
+import { AUTHORITY_OPTIONS, PDP_HELP, WHOM_HELP } from './authority-options.js'
 import { integerOf, parseFilesAndOptions } from './arguments.js'
 import { colorsOf, type Colors } from './colors.js'
-import { EXIT, UsageError, type Command, type Terminal } from './command.js'
-import { Coverage, COVERED, type Covered, type CoverageReport } from './coverage.js'
-import { readExpectations, type Expectation, type Expectations } from './expectations.js'
-import { explain } from './explanation.js'
-import { FileError } from './file-error.js'
-import { withGiven } from './given.js'
+import { EXIT, UsageError, type Command } from './command.js'
+import { COVERED, type Covered, type CoverageReport } from './coverage.js'
+import type { Expectation } from './expectations.js'
 import { junitOf } from './junit.js'
 import { printable } from './printable.js'
 import { wordsOf } from './question.js'
-import { drawTree, type Branch } from './tree.js'
+import { drawTree } from './tree.js'
+import type { Result } from './test-run.js'
 
 const HELP = `Usage: fastify-permit test <file...> --policy <file> [options]
 
@@ -57,22 +54,6 @@ Examples:
   fastify-permit test tests/*.yaml --policy permit.yaml --coverage-min 90
   fastify-permit test permit.test.yaml --pdp http://localhost:7766 --explain`
 
-/** How an expectation came out. */
-interface Result {
-  readonly file: string
-  readonly expectation: Expectation
-  readonly answer: Answer
-  /** Why it does not hold; it holds without one. */
-  readonly failure?: string
-  readonly tree?: Branch
-}
-
-/** Codes that say that the question has no sense to this policy. */
-const SENSELESS: ReadonlySet<string | undefined> = new Set(['no_such_resource', 'no_such_action', 'no_such_tenant'])
-
-/** Questions on their way at a time. */
-const CONCURRENCY = 16
-
 /** The command. */
 export const testCommand: Command = {
   name: 'test',
@@ -95,10 +76,9 @@ export const testCommand: Command = {
     const wantsCoverage = options.coverage || minimum !== undefined
     if (wantsCoverage && options.policy === undefined) throw new UsageError('coverage is given without --policy; what a PDP over HTTP could be asked is not known')
 
-    const documents = await Promise.all(files.map(readExpectations))
-    const { results, coverage } = options.policy !== undefined && options.pdp === undefined
-      ? await testPolicy(options.policy, documents, options.explain)
-      : { results: await testPdp(documents, options, terminal), coverage: undefined }
+    // Not before it is needed: help and mistakes need no engine.
+    const { runTests } = await import('./test-run.js')
+    const { results, coverage } = await runTests(files, options, terminal)
     const report = wantsCoverage ? coverage : undefined
     const tooLow = report !== undefined && minimum !== undefined && report.percent < minimum
 
@@ -117,52 +97,6 @@ export const testCommand: Command = {
     }
     return failed.length === 0 && !tooLow ? EXIT.ok : EXIT.no
   }
-}
-
-async function testPolicy (file: string, documents: readonly Expectations[], wantsTrees: boolean): Promise<{ readonly results: Result[], readonly coverage: CoverageReport }> {
-  const policy = await readPolicyFile(file)
-  const coverage = new Coverage(policy)
-  const results: Result[] = []
-  for (const document of documents) {
-    // Each file is about facts of its own.
-    const authority = policyAuthority(file, withGiven(policy, document))
-    for (const expectation of document.expectations) {
-      coverage.note(expectation.query, authority.engine.trace(expectation.query))
-      results.push(await ask(authority, document.file, expectation, wantsTrees))
-    }
-  }
-  return { results, coverage: coverage.report() }
-}
-
-async function testPdp (documents: readonly Expectations[], options: Parameters<typeof openAuthority>[0] & { readonly explain: boolean }, terminal: Terminal): Promise<Result[]> {
-  const withFacts = documents.find(({ given }) => given !== undefined)
-  if (withFacts !== undefined) throw new FileError(`${withFacts.file} has facts under "given", which cannot be given to a PDP over HTTP: it has its own; test the file with --policy`)
-  const authority = await openAuthority(options, terminal)
-  try {
-    const all = documents.flatMap(({ file, expectations }) => expectations.map(expectation => ({ file, expectation })))
-    const results = new Array<Result>(all.length)
-    const next = all.entries()
-    const work = async (): Promise<void> => {
-      for (const [index, { file, expectation }] of next) results[index] = await ask(authority, file, expectation, options.explain)
-    }
-    await Promise.all(Array.from({ length: CONCURRENCY }, work))
-    return results
-  } finally {
-    await authority.close()
-  }
-}
-
-async function ask (authority: Authority, file: string, expectation: Expectation, wantsTree: boolean): Promise<Result> {
-  const answer = await authority.ask(expectation.query)
-  const failure = failureOf(expectation, answer)
-  if (failure === undefined) return { file, expectation, answer }
-  return { file, expectation, answer, failure, ...(wantsTree ? { tree: (await explain(authority, expectation.query)).tree } : {}) }
-}
-
-function failureOf ({ may }: Expectation, { allow, code, reason = 'without a reason' }: Answer): string | undefined {
-  if (SENSELESS.has(code)) return `cannot be asked: ${reason}`
-  if (may === allow) return undefined
-  return allow ? `but may: ${reason}` : `but may not: ${reason}${code === undefined ? '' : ` (${code})`}`
 }
 
 /** What holds, and perhaps for another reason than was meant. */
