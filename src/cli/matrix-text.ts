@@ -37,7 +37,7 @@ function ofTables (title: string, tables: readonly PermissionTable[], columns: n
 /** A table; one below the other where not all actions fit into a line. */
 function ofTable (title: string, { actions, rows }: PermissionTable, columns: number, colors: Colors): string[] {
   const names = [title, ...rows.map(({ name }) => name)].map(printable)
-  const nameWidth = Math.min(MAX_NAME, Math.max(...names.map(widthOf)))
+  const nameWidth = names.reduce((width, name) => Math.min(MAX_NAME, Math.max(width, widthOf(name))), 0)
   const widths = actions.map(action => Math.min(MAX_NAME, widthOf(printable(action))))
   return chunks(widths, columns - nameWidth - 2).flatMap((indexes, part) => [
     ...(part === 0 ? [] : ['']),

@@ -47,9 +47,10 @@ export interface PermissionMatrix {
 export function matrixOf (policy: Policy, engine: Engine, only?: string): PermissionMatrix {
   const types = Object.entries(policy.resources ?? {}).map(([type, { actions }]): TypeOfPolicy => ({ type, actions: Object.keys(actions) }))
   const users = Array.from(engine.facts.users(), ({ key }) => key)
+  const holders = new Set(Array.from(engine.facts.roleAssignments()).filter(({ resource_instance: on }) => on !== undefined).map(({ user }) => user))
   const tenants = [...engine.facts.tenants()].filter(({ key }) => only === undefined || key === only)
   return {
-    tenants: tenants.map(({ key, name }) => ({ tenant: key, ...(name === undefined ? {} : { name }), ...tenantTables(engine, types, users, key) })),
+    tenants: tenants.map(({ key, name }) => ({ tenant: key, ...(name === undefined ? {} : { name }), ...tenantTables(engine, types, users, [...holders], key) })),
     ...roleTables(policy, engine, types),
     rules: (policy.set_rules ?? []).map(({ user_set: userSet, permission, resource_set: resourceSet }) => `${userSet} may ${permission} on ${resourceSet}`)
   }
@@ -57,7 +58,7 @@ export function matrixOf (policy: Policy, engine: Engine, only?: string): Permis
 
 type TypeOfPolicy = Pick<PermissionTable, 'type' | 'actions'>
 
-function tenantTables (engine: Engine, types: readonly TypeOfPolicy[], users: readonly string[], tenant: string): Omit<TenantTables, 'tenant' | 'name'> {
+function tenantTables (engine: Engine, types: readonly TypeOfPolicy[], users: readonly string[], holders: readonly string[], tenant: string): Omit<TenantTables, 'tenant' | 'name'> {
   const active = new Map<string, ReadonlyMap<string, Cell>>()
   const without: string[] = []
   for (const user of users) {
@@ -67,23 +68,24 @@ function tenantTables (engine: Engine, types: readonly TypeOfPolicy[], users: re
   }
   return {
     types: active.size === 0 ? [] : types.map(({ type, actions }) => ({ type, actions, rows: Array.from(active, ([name, cells]) => rowOf(name, type, actions, cells)) })),
-    instances: instanceTables(engine, types, users, tenant),
+    instances: instanceTables(engine, types, holders, tenant),
     without
   }
 }
 
+/** @param users - those who have been assigned roles on instances: nobody else has any, derived ones included */
 function instanceTables (engine: Engine, types: readonly TypeOfPolicy[], users: readonly string[], tenant: string): TenantTables['instances'] {
-  const holders = new Map<string, { readonly type: string, readonly key: string, readonly users: string[] }>()
+  const found = new Map<string, { readonly type: string, readonly key: string, readonly users: string[] }>()
   for (const user of users) {
     for (const [instance, { resource, roles = [] }] of Object.entries(engine.userPermissions(user, { tenants: [tenant] }))) {
       if (resource === undefined || roles.length === 0) continue
-      const known = holders.get(instance) ?? { type: resource.type, key: resource.key, users: [] }
+      const known = found.get(instance) ?? { type: resource.type, key: resource.key, users: [] }
       known.users.push(user)
-      holders.set(instance, known)
+      found.set(instance, known)
     }
   }
   const order = types.map(({ type }) => type)
-  return [...holders].sort(([a, { type }], [b, { type: other }]) => order.indexOf(type) - order.indexOf(other) || (a < b ? -1 : 1)).map(([instance, { type, key, users }]) => {
+  return [...found].sort(([a, { type }], [b, { type: other }]) => order.indexOf(type) - order.indexOf(other) || (a < b ? -1 : 1)).map(([instance, { type, key, users }]) => {
     const actions = types.find(of => of.type === type)?.actions ?? []
     return { instance, type, actions, rows: users.map(user => rowOf(user, type, actions, byPermission(engine.prospectsOn(user, { type, key })))) }
   })

@@ -3,6 +3,8 @@
 /** Control characters, and those that turn the direction of writing around. */
 const DANGEROUS = /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu
 
+const PLAIN = /^[ -~]*$/
+
 const WIDE = /\p{Script=Han}|\p{Script=Hangul}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Emoji_Presentation}|[\uff01-\uff60]/u
 
 /** Names in a list, before the others are only counted. */
@@ -17,6 +19,8 @@ export function printable (text: string): string {
 
 /** How many columns the text takes. */
 export function widthOf (text: string): number {
+  // Nearly all keys are, and there may be very many of them.
+  if (PLAIN.test(text)) return text.length
   let width = 0
   for (const { segment } of graphemes.segment(text)) width += columnsOf(segment)
   return width

@@ -74,7 +74,7 @@ function phrasesOf ({ action }: CompiledPermission, roles: Iterable<CompiledReso
 
 function prospectOf (permission: CompiledPermission, type: string, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, alwaysByRole: readonly string[], dependsOnRole: readonly string[]): Prospect {
   const always = [...(user.tenantRoles?.get(tenant) ?? []).filter(role => permission.grantedBy.has(role)).map(role => `role '${role}'`), ...alwaysByRole]
-  const depends: string[] = []
+  const depends = [...dependsOnRole]
   const query = { user: { key: user.fact.key }, action: permission.action, resource: { type, tenant: tenant.fact.key } }
   const attributes = new AttributesOfQuery(query, user, tenant, instance)
   const unknown = instance === undefined ? OF_THE_QUERY : OF_THE_CIRCUMSTANCES
@@ -89,7 +89,6 @@ function prospectOf (permission: CompiledPermission, type: string, user: UserNod
       else depends.push(phrase)
     }
   }
-  depends.push(...dependsOnRole)
   if (always.length > 0) return { permission: permission.key, may: 'always', because: some(always) }
   if (depends.length > 0) return { permission: permission.key, may: 'depends', because: some(depends) }
   return { permission: permission.key, may: 'never', because: [] }
