@@ -67,10 +67,10 @@ async function testPolicy (file: string, documents: readonly Expectations[], wan
 }
 
 async function testPdp (documents: readonly Expectations[], options: TestOptions, terminal: Terminal): Promise<TestRun> {
-  const withFacts = documents.find(({ given }) => given !== undefined)
-  if (withFacts !== undefined) throw new FileError(`${withFacts.file} has facts under "given", which cannot be given to a PDP over HTTP: it has its own; test the file with --policy`)
   const authority = await openAuthority(options, terminal)
   try {
+    const withFacts = documents.find(({ given }) => given !== undefined)
+    if (withFacts !== undefined) throw new FileError(`${withFacts.file} has facts under "given", which cannot be given to a PDP over HTTP: it has its own; test the file with --policy`)
     const all = documents.flatMap(({ file, expectations }) => expectations.map(expectation => ({ file, expectation })))
     const results = new Array<Result>(all.length)
     const next = all.entries()

@@ -69,6 +69,7 @@ t.test('one tenant, and as JSON with what makes each cell so', async t => {
   t.match(tenants, [{ tenant: 'acme', types: [{ type: 'task', actions: ['create', 'retrieve', 'delete'], rows: [{ name: 'victor', cells: [{ may: 'never' }, { may: 'always', because: ["role 'viewer'"] }, { may: 'never' }] }] }] }])
   t.equal(tenants.length, 1)
   t.match(await permit(['matrix', '--policy', policy, '--tenant', 'acne']), { code: 2, err: /'acne' is not in the policy; did you mean 'acme'/ })
+  t.match(await permit(['matrix', '--policy', policy, '--json', '--html', 'x']), { code: 2, err: /--html and --json/ })
   t.match(await permit(['matrix']), { code: 2, err: /--policy is missing/ })
   t.match(await permit(['matrix', '--policy', policy, '--html', join(policy, 'no-folder.html')]), { code: 3, err: /no-folder/ })
 })
