@@ -34,8 +34,8 @@ await rename(join(user, 'package'), installed)
 const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as
   { exports: Record<string, unknown>, dependencies: Record<string, string>, peerDependencies: Record<string, string> }
 
-t.test('it ships compiled JavaScript, declarations, maps and the schema of the policy file, and nothing else', async t => {
-  const others = files.map(({ path }) => path).filter(path => path !== 'dist/permit.schema.json' && !/^dist\/.+\.(js|js\.map|d\.ts)$/.test(path))
+t.test('it ships compiled JavaScript, declarations, maps and the schemas of policy files and test files, and nothing else', async t => {
+  const others = files.map(({ path }) => path).filter(path => !['dist/permit.schema.json', 'dist/permit.test.schema.json'].includes(path) && !/^dist\/.+\.(js|js\.map|d\.ts)$/.test(path))
   t.same(others.sort(), ['LICENSE', 'README.md', 'package.json'])
 })
 

@@ -3,6 +3,10 @@
 /** Where a command reads and writes; tests have their own. */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Whether a person reads `out`; nobody does unless it is said. */
+  readonly isTTY?: boolean
+  /** How wide `out` is, where that is known. */
+  readonly columns?: number
   out (text: string): void
   err (text: string): void
 }
@@ -14,6 +18,8 @@ export interface Command {
   readonly summary: string
   /** The text of `--help`. */
   readonly help: string
+  /** The exit code when it fails; {@link EXIT}.failed unless told, which a command must not use that gives it a meaning of its own. */
+  readonly failure?: number
   /**
    * Runs it.
    *
@@ -23,8 +29,8 @@ export interface Command {
   run (args: string[], terminal: Terminal): Promise<number>
 }
 
-/** Exit codes, as shells know them. */
-export const EXIT = Object.freeze({ ok: 0, failed: 1, usage: 2 })
+/** Exit codes, as shells know them. Commands that ask for decisions say no with 1, and 3 when there is no answer. */
+export const EXIT = Object.freeze({ ok: 0, failed: 1, no: 1, usage: 2, unanswered: 3 })
 
 /** Arguments that cannot be used. The message goes to the terminal, with a pointer to `--help`, and the exit code is 2. */
 export class UsageError extends Error {

@@ -1,6 +1,5 @@
 // `fastify-permit types`: a policy's words as TypeScript, so that the compiler knows them.
 import { readFile, writeFile } from 'node:fs/promises'
-import { readPolicyFile } from '../local/policy-file.js'
 import { parseOptions } from './arguments.js'
 import { EXIT, UsageError, type Command, type Terminal } from './command.js'
 import { declarationOf, type PolicyWords } from './declaration.js'
@@ -59,6 +58,7 @@ export const typesCommand: Command = {
 }
 
 async function localWords (path: string): Promise<PolicyWords> {
+  const { readPolicyFile } = await import('../local/policy-file.js')
   const { resources = {}, roles = {} } = await readPolicyFile(path)
   return {
     resources: new Map(Object.entries(resources ?? {}).map(([type, { actions, roles, relations }]) =>

@@ -9,13 +9,28 @@ import type { InstanceNode, TenantNode, UserNode } from './facts.js'
 /** A user set or resource set, or a role or resource type that counts as one. */
 export interface CompiledSet {
   readonly key: string
+  readonly kind: SetKind
   readonly matches: (query: AttributesOfQuery) => boolean
+  /** A copy of the condition as it was written, for those who want to know why; no decision reads it. */
+  readonly written: unknown
 }
+
+/** What a set is: of what meets a condition, of those who have a role, of all resources of a type. */
+export type SetKind = 'condition' | 'role' | 'type'
 
 /** The rules for one permission, by user set. */
 export interface CompiledRules {
-  readonly userSets: ReadonlyArray<{ readonly set: CompiledSet, readonly resourceSets: ReadonlyArray<{ readonly set: CompiledSet, readonly granted: Verdict }> }>
+  readonly userSets: ReadonlyArray<{ readonly set: CompiledSet, readonly resourceSets: readonly CompiledRule[] }>
   readonly denied: { readonly noUserSet: Verdict, readonly noResourceSet: Verdict, readonly noRule: Verdict }
+}
+
+/** A rule, from the side of its user set. */
+export interface CompiledRule {
+  /** The resource set. */
+  readonly set: CompiledSet
+  readonly granted: Verdict
+  /** Which rule of the document it is, from 0. */
+  readonly index: number
 }
 
 /** The denials of ABAC for a permission. */
@@ -29,17 +44,17 @@ export function abacDenials (permission: string): CompiledRules['denied'] {
 
 /** A set of those who have the role in the query's tenant: a role counts as a user set of its own. Only assigned roles count. */
 export function roleSet (role: string): CompiledSet {
-  return { key: role, matches: query => query.hasRole(role) }
+  return { key: role, kind: 'role', matches: query => query.hasRole(role), written: undefined }
 }
 
 /** The set of all resources of a type: a resource type counts as a resource set of its own. */
 export function typeSet (type: string): CompiledSet {
-  return { key: type, matches: () => true }
+  return { key: type, kind: 'type', matches: () => true, written: undefined }
 }
 
 /** A set of what meets a condition. */
-export function conditionSet (key: string, condition: Predicate): CompiledSet {
-  return { key, matches: condition }
+export function conditionSet (key: string, condition: Predicate, written: unknown): CompiledSet {
+  return { key, kind: 'condition', matches: condition, written }
 }
 
 /** Decides with the sets that the permission's own rules name, each asked at most once. */

@@ -1,10 +1,10 @@
 // Compiles ABAC: sets to functions, and rules to what each permission looks at.
 
-import { abacDenials, conditionSet, roleSet, typeSet, type CompiledSet } from './abac.js'
+import { abacDenials, conditionSet, roleSet, typeSet, type CompiledRule, type CompiledSet } from './abac.js'
 import { blockOf, blocksOf, entriesOf, isText } from './document.js'
 import { compileCondition } from './conditions.js'
 import { suggest } from './suggest.js'
-import { verdict, type Verdict } from './verdict.js'
+import { verdict } from './verdict.js'
 import type { Compilation, Path, PermissionDraft, TypeDraft } from './compilation.js'
 import type { PolicySetRule } from './policy.js'
 
@@ -23,29 +23,29 @@ interface Sets {
   readonly types: ReadonlyMap<string, CompiledSet>
 }
 
-type RulesDraft = Map<CompiledSet, Map<CompiledSet, Verdict>>
+type RulesDraft = Map<CompiledSet, Map<CompiledSet, CompiledRule>>
 
 /** Adds the rules to the permissions that they are about. */
 export function compileRules (compilation: Compilation): void {
   const sets = compileSets(compilation)
   const drafts = new Map<PermissionDraft, RulesDraft>()
-  for (const [index, rule] of blocksOf(compilation.policy.set_rules)) addRule(compilation, sets, drafts, rule, ['set_rules', index])
+  for (const [index, rule] of blocksOf(compilation.policy.set_rules)) addRule(compilation, sets, drafts, rule, index)
   for (const [permission, draft] of drafts) {
     permission.rules = {
-      userSets: Array.from(draft, ([set, resourceSets]) => ({ set, resourceSets: Array.from(resourceSets, ([set, granted]) => ({ set, granted })) })),
+      userSets: Array.from(draft, ([set, resourceSets]) => ({ set, resourceSets: [...resourceSets.values()] })),
       denied: abacDenials(permission.key)
     }
   }
 }
 
 function compileSets (compilation: Compilation): Sets {
-  const { policy, problems } = compilation
+  const { policy } = compilation
   const users = new Map(entriesOf(policy.user_sets).map(([key, set]) =>
-    [key, conditionSet(key, compileCondition(blockOf(set).conditions, ['user_sets', key, 'conditions'], problems))]))
+    [key, compileSet(compilation, key, blockOf(set).conditions, ['user_sets', key, 'conditions'])]))
   const resources = new Map(entriesOf(policy.resource_sets).map(([key, set]) => {
     const { resource: type, conditions } = blockOf(set)
     if (isText(type)) compilation.type(type, ['resource_sets', key, 'resource'])
-    return [key, { type: type ?? '', set: conditionSet(key, compileCondition(conditions, ['resource_sets', key, 'conditions'], problems)) }]
+    return [key, { type: type ?? '', set: compileSet(compilation, key, conditions, ['resource_sets', key, 'conditions']) }]
   }))
   return {
     users,
@@ -55,7 +55,25 @@ function compileSets (compilation: Compilation): Sets {
   }
 }
 
-function addRule (compilation: Compilation, sets: Sets, drafts: Map<PermissionDraft, RulesDraft>, rule: Partial<PolicySetRule>, path: Path): void {
+function compileSet ({ problems }: Compilation, key: string, conditions: unknown, path: Path): CompiledSet {
+  const before = problems.length
+  const predicate = compileCondition(conditions, path, problems)
+  // Of a policy with problems nothing is used, and what is wrong with it may be that it cannot be copied.
+  return conditionSet(key, predicate, problems.length === before ? copyOf(conditions) : undefined)
+}
+
+/** A copy, because what the caller does to the document afterwards must not change what is said of decisions. */
+function copyOf (conditions: unknown): unknown {
+  try {
+    return structuredClone(conditions)
+  } catch {
+    // A value that no file could hold, such as a function. It can be decided by, and not be shown.
+    return undefined
+  }
+}
+
+function addRule (compilation: Compilation, sets: Sets, drafts: Map<PermissionDraft, RulesDraft>, rule: Partial<PolicySetRule>, index: number): void {
+  const path = ['set_rules', index]
   const userSet = findUserSet(compilation, sets, rule, path)
   const found = isText(rule.permission) ? compilation.permission(rule.permission, [...path, 'permission']) : undefined
   const resourceSet = findResourceSet(compilation, sets, rule, path, found?.type)
@@ -63,10 +81,11 @@ function addRule (compilation: Compilation, sets: Sets, drafts: Map<PermissionDr
   const { permission } = found
   const draft: RulesDraft = drafts.get(permission) ?? new Map()
   drafts.set(permission, draft)
-  const resourceSets = draft.get(userSet) ?? new Map<CompiledSet, Verdict>()
+  const resourceSets = draft.get(userSet) ?? new Map<CompiledSet, CompiledRule>()
   draft.set(userSet, resourceSets)
   if (resourceSets.has(resourceSet)) compilation.problem(path, 'this rule is there twice', 'remove one of them')
-  resourceSets.set(resourceSet, verdict('allow', `user set '${userSet.key}' has the permission '${permission.key}' on resource set '${resourceSet.key}'`))
+  const granted = verdict('allow', `user set '${userSet.key}' has the permission '${permission.key}' on resource set '${resourceSet.key}'`)
+  resourceSets.set(resourceSet, { set: resourceSet, granted, index })
 }
 
 function findUserSet (compilation: Compilation, sets: Sets, rule: Partial<PolicySetRule>, path: Path): CompiledSet | undefined {

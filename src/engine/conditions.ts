@@ -135,6 +135,13 @@ export function compileCondition (condition: unknown, path: Path, problems: Poli
   return new ConditionCompiler(problems).condition(condition, path, 0)
 }
 
+/** The value of `user.address.city`, read as conditions read it; `undefined` when there is none. */
+export function readAttribute (text: string, attributes: AttributeSource): unknown {
+  const [scopeName = '', name = '', ...names] = text.split('.')
+  const scope = SCOPES.get(scopeName)
+  return scope === undefined ? undefined : walk(attributes.lookup(scope, name), names)
+}
+
 class ConditionCompiler {
   readonly #problems: PolicyProblem[]
 

@@ -5,10 +5,12 @@ import { compilePolicy } from './compile.js'
 import { explainAbac, explainRbac, explainRebac, explainUnknown, type Debug } from './explain.js'
 import { Facts, type InstanceNode, type TenantNode, type UserNode } from './facts.js'
 import { LoadedFacts } from './document-facts.js'
+import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './prospects.js'
 import { authorizedUsers, tenantsToAsk, tenantView, userPermissions, userTenants, type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World } from './questions.js'
 import { decideRbac } from './rbac.js'
 import { decideRebac } from './rebac.js'
 import { EMPTY_SCHEMA, type CompiledPermission, type CompiledSchema } from './schema.js'
+import { traceAbac, traceRbac, traceRebac, type DecisionTrace, type ModelsTrace } from './trace.js'
 import { DENIED, type Verdict } from './verdict.js'
 import type { Policy } from './policy.js'
 
@@ -112,6 +114,32 @@ export class Engine {
     return { allow, code, reason, debug }
   }
 
+  /** Explains as {@link Engine.explain} does, and takes the decision apart: every role, condition and derivation that was looked at. */
+  trace (query: EngineQuery): DecisionTrace {
+    const { allow, code, reason } = this.explain(query)
+    const found = this.#find(query)
+    return found === undefined ? { allow, code, reason } : { allow, code, reason, models: this.#trace(query, found) }
+  }
+
+  /** What a user may do in a tenant: each permission of the policy, always, depending on the resource and the circumstances, or never. */
+  prospects (user: string, tenant: string): Prospect[] {
+    const userNode = this.facts.userNode(user)
+    const tenantNode = this.facts.tenantNode(tenant)
+    return userNode === undefined || tenantNode === undefined ? [] : prospectsOf(this.#schema, userNode, tenantNode)
+  }
+
+  /** What a user may do on a resource instance, in its tenant: each permission of its type, always, depending on the circumstances, or never. */
+  prospectsOn (user: string, resource: { readonly type: string, readonly key: string }): Prospect[] {
+    const userNode = this.facts.userNode(user)
+    const instance = this.facts.instanceNode(resource.type, resource.key)
+    return userNode === undefined || instance === undefined ? [] : prospectsOn(this.#schema, userNode, instance)
+  }
+
+  /** Which roles hold which permission, whoever has them. */
+  grants (): Grants[] {
+    return grantsOf(this.#schema)
+  }
+
   /** The tenants in which the answer is yes. The query's tenant does not matter. */
   allTenants (query: Omit<EngineQuery, 'resource'> & { resource: Omit<EngineQuery['resource'], 'tenant'> & { tenant?: string } }): Array<{ tenant: TenantView, allow: true }> {
     const allowed: Array<{ tenant: TenantView, allow: true }> = []
@@ -170,6 +198,16 @@ export class Engine {
       ? undefined
       : explainRebac(decideRebac(held, user, tenant, instance), held, permission, user, tenant, instance, query)
     return { rbac, ...(abac === undefined ? {} : { abac }), ...(rebac === undefined ? {} : { rebac }) }
+  }
+
+  #trace (query: EngineQuery, { permission, user, tenant }: Found): ModelsTrace {
+    const instance = this.#instance(query)
+    const { rules, held } = permission
+    return {
+      rbac: traceRbac(permission, user, tenant),
+      ...(rules === null ? {} : { abac: traceAbac(rules, new AttributesOfQuery(query, user, tenant, instance)) }),
+      ...(held === null ? {} : { rebac: traceRebac(held, user, tenant, instance, query.resource.key !== undefined) })
+    }
   }
 
   #find (query: EngineQuery): Found | undefined {

@@ -30,7 +30,7 @@ export class PolicyError extends Error {
   readonly problems: readonly PolicyProblem[]
 
   constructor (problems: readonly PolicyProblem[], options?: ErrorOptions) {
-    super(describe(problems), options)
+    super(describeProblems('policy', problems), options)
     this.problems = problems
   }
 }
@@ -46,11 +46,12 @@ export function formatPath (path: ReadonlyArray<string | number>): string {
   return text === '' ? '(top)' : text
 }
 
-function describe (problems: readonly PolicyProblem[]): string {
+/** The problems, one line each, under a line that says what has them. */
+export function describeProblems (noun: string, problems: readonly PolicyProblem[]): string {
   const lines = problems.slice(0, MAX_LINES).map(problem => `  ${formatProblem(problem)}`)
   if (problems.length > MAX_LINES) lines.push(`  … and ${problems.length - MAX_LINES} more`)
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
-  return [`The policy has ${count}:`, ...lines].join('\n')
+  return [`The ${noun} has ${count}:`, ...lines].join('\n')
 }
 
 function formatProblem ({ file, line, column, path, message, hint }: PolicyProblem): string {

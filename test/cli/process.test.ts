@@ -1,0 +1,55 @@
+// The commands as a shell runs them: exit codes that scripts go by, and a reader who leaves early.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import t from 'tap'
+import { pdpFor } from '../support/app.js'
+import { built } from '../support/built.js'
+import { run, start } from './support.js'
+
+const example = fileURLToPath(new URL('../../example-app/', import.meta.url))
+const POLICY = ['--policy', join(example, 'permit.yaml'), '--given', join(example, 'permit.test.yaml')]
+const question = (user: string) => ['--user', user, '--action', 'create', '--resource', 'task']
+
+t.test('yes is 0, no is 1, nonsense is 2, no decision is 3', async t => {
+  const pdp = await pdpFor(t, { decide: () => true })
+  const asked = [
+    run(t, 'check', ...question('ada@example.com'), ...POLICY),
+    run(t, 'check', ...question('victor@example.com'), ...POLICY),
+    run(t, 'check', '--polcy', 'x'),
+    run(t, 'check', ...question('ada@example.com'), '--policy', join(example, 'none.yaml')),
+    start(t, ['check', ...question('ada@example.com')], { PERMIT_PDP_URL: pdp.url, PERMIT_API_KEY: pdp.token }).ended(),
+    start(t, ['check', ...question('ada@example.com')], { PERMIT_PDP_URL: pdp.url, PERMIT_API_KEY: 'wrong' }).ended(),
+    run(t, 'explain', ...question('victor@example.com'), ...POLICY)
+  ]
+  t.same((await Promise.all(asked)).map(({ code }) => code), [0, 1, 2, 3, 0, 3, 1])
+})
+
+t.test('the expectations of the example app hold, and cover its policy', async t => {
+  const { code, out } = await run(t, 'test', join(example, 'permit.test.yaml'), '--policy', join(example, 'permit.yaml'), '--coverage-min', '100')
+  t.match({ code, out }, { code: 0, out: /all hold/ })
+})
+
+t.test('a reader who leaves early is no failure, and the exit code is still the answer', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'fastify-permit-pipe-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const file = join(folder, 'permit.yaml')
+  const users = Array.from({ length: 5_000 }, (_, index) => `user-with-a-long-name-${index}`)
+  await writeFile(file, JSON.stringify({
+    resources: { task: { actions: { create: {} } } },
+    roles: { admin: { permissions: ['task:create'] } },
+    users: Object.fromEntries(users.map(user => [user, {}])),
+    role_assignments: users.map(user => ({ user, role: 'admin' }))
+  }))
+  const child = spawn(process.execPath, [built('cli/main.js'), 'matrix', '--policy', file, '--json'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  t.teardown(() => { child.kill('SIGKILL') })
+  let err = ''
+  child.stderr.setEncoding('utf8').on('data', chunk => { err += chunk })
+  // As `head` does: a bit is read, and the pipe is closed while much is still to come.
+  child.stdout.once('data', () => child.stdout.destroy())
+  const [code] = await once(child, 'exit')
+  t.same({ code, err }, { code: 0, err: '' })
+})
