@@ -1,9 +1,12 @@
 // The package's face: the plugin and the public types, nothing else.
 export { default, default as permit } from './plugin.js'
 export type {
-  Annotation, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit, Requirement, TenantOption, UserOption
+  Annotation, OnDecision, OnDenied, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit, Requirement, TenantOption, UserOption
 } from './fastify/types.js'
 export type { AppPermit } from './fastify/app-permit.js'
+export type { DecisionEvent } from './guard/audit-trail.js'
+export type { MetricsOptions, OpenTelemetryOptions } from './observe/options.js'
+export { CHECK_CHANNEL, type CheckMessage } from './decision/observation.js'
 export type { CheckOptions } from './guard/request-permit.js'
 export type { CheckInput, Explanation, PermissionsOptions } from './decision/checks.js'
 export type { ContextInput, ResourceInput, UserInput } from './decision/query.js'

@@ -4,7 +4,10 @@ import { Compile } from 'typebox/compile'
 import type { UserInput } from './decision/query.js'
 import type { UpdatesEndpoint } from './decision/updates.js'
 import type { Policy } from './engine/policy.js'
-import { OptionsError } from './errors.js'
+import { OptionsError, type Denial } from './errors.js'
+import type { OnDecision } from './guard/audit-trail.js'
+import type { MaybePromise } from './pdp/point.js'
+import type { MetricsOptions, OpenTelemetryOptions } from './observe/options.js'
 
 /** Who asks, for a request; nothing means that nobody is authenticated, which is 401 on a guarded route. */
 export type UserOption<R> = (request: R) => UserInput | null | undefined | Promise<UserInput | null | undefined>
@@ -14,6 +17,12 @@ export type UserOption<R> = (request: R) => UserInput | null | undefined | Promi
  */
 export type TenantOption<R> = (request: R) =>
   string | readonly string[] | null | undefined | Promise<string | readonly string[] | null | undefined>
+
+/**
+ * Answers a denied request in another way: it returns an error that goes out instead of the 403, or sends a reply and returns it. When
+ * it does neither, or throws, the 403 goes out. It is not asked for a 401 or a 503, and whatever it does, the handler does not run.
+ */
+export type OnDenied<R, Reply> = (request: R, reply: Reply, denial: Denial | undefined) => MaybePromise<Error | Reply | undefined | void>
 
 /** What an option's schema says besides its type: `expected` is for messages and, with the others, for the README's table. */
 interface Words { description: string, expected: string, shownDefault?: string }
@@ -69,6 +78,52 @@ const UpdatesSchema = Type.Object({
     description: 'What a report has to carry in the header `x-permit-updates-secret`.',
     expected: 'a string of at least 16 visible ASCII characters',
     shownDefault: '`PERMIT_UPDATES_SECRET`'
+  }))
+}, { additionalProperties: false })
+
+const MetricsSchema = Type.Object({
+  /**
+   * The registry of `prom-client`.
+   * @defaultValue its own, `prom-client`'s `register`
+   */
+  register: Type.Optional(Type.Unsafe<NonNullable<MetricsOptions['register']>>({
+    ...Type.Object({}),
+    description: 'Where they are registered.',
+    expected: 'a Registry of prom-client',
+    shownDefault: "prom-client's own"
+  })),
+  /**
+   * What their names begin with.
+   * @defaultValue `fastify_permit_`
+   */
+  prefix: Type.Optional(Type.String({
+    pattern: '^[a-zA-Z_][a-zA-Z0-9_]*$',
+    description: 'What their names begin with.',
+    expected: 'letters, digits and underscores',
+    shownDefault: '`fastify_permit_`'
+  }))
+}, { additionalProperties: false })
+
+const OpenTelemetrySchema = Type.Object({
+  /**
+   * Where spans go.
+   * @defaultValue the global provider
+   */
+  tracerProvider: Type.Optional(Type.Unsafe<NonNullable<OpenTelemetryOptions['tracerProvider']>>({
+    ...Type.Object({}),
+    description: 'Where spans go.',
+    expected: 'a TracerProvider',
+    shownDefault: 'the global one'
+  })),
+  /**
+   * Where metrics go.
+   * @defaultValue the global provider
+   */
+  meterProvider: Type.Optional(Type.Unsafe<NonNullable<OpenTelemetryOptions['meterProvider']>>({
+    ...Type.Object({}),
+    description: 'Where metrics go.',
+    expected: 'a MeterProvider',
+    shownDefault: 'the global one'
   }))
 }, { additionalProperties: false })
 
@@ -197,13 +252,39 @@ export const OptionsSchema = Type.Object({
   updates: Type.Optional(Type.Union([UpdatesPath, UpdatesSchema], {
     description: 'Take the reports of changes that the PDP sends, at this path.',
     expected: "a path such as '/permit/updates', or { path, secret? }"
+  })),
+  onDenied: Type.Optional(callable<OnDenied<unknown, unknown>>({
+    description: 'Answer a denied request in another way than with the 403.',
+    expected: 'a function from the request, the reply and the denial to an error or nothing; may be async'
+  })),
+  onDecision: Type.Optional(callable<OnDecision<unknown>>({
+    description: 'Hear of every decision, after the response, for an audit trail.',
+    expected: 'a function of the event and the request; may be async'
+  })),
+  /**
+   * Prometheus metrics through `prom-client`, which has to be installed: `true` registers them with its own registry.
+   * @defaultValue `false`
+   */
+  metrics: Type.Optional(Type.Union([Type.Boolean(), MetricsSchema], {
+    description: 'Prometheus metrics. Needs `npm i prom-client`.',
+    expected: 'true, false or { register?, prefix? }',
+    shownDefault: '`false`'
+  })),
+  /**
+   * Spans and metrics through `@opentelemetry/api`, which has to be installed: `true` takes the providers that the app has registered.
+   * @defaultValue `false`
+   */
+  openTelemetry: Type.Optional(Type.Union([Type.Boolean(), OpenTelemetrySchema], {
+    description: 'OpenTelemetry spans and metrics. Needs `npm i @opentelemetry/api`.',
+    expected: 'true, false or { tracerProvider?, meterProvider? }',
+    shownDefault: '`false`'
   }))
 }, { additionalProperties: false })
 
 type AnyOptions = Static<typeof OptionsSchema>
 
 /** The options, for a framework whose request is `R`. Exactly one of `pdp` and `policy`. */
-export type PermitOptions<R> = Omit<AnyOptions, 'user' | 'tenant'> & {
+export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'onDenied' | 'onDecision'> & {
   /**
    * Who asks: a function from the request to the user's key, or `{ key, email?, attributes? }`; it may be async.
    * `undefined` or `null` means that nobody is authenticated: 401 on a guarded route.
@@ -216,6 +297,16 @@ export type PermitOptions<R> = Omit<AnyOptions, 'user' | 'tenant'> & {
    * @defaultValue `default`, for every request
    */
   tenant?: TenantOption<R>
+  /**
+   * Answers a denied request in another way than with the 403: by an error that goes out instead, or by sending a reply.
+   * @defaultValue the 403
+   */
+  onDenied?: OnDenied<R, Reply>
+  /**
+   * Hears of every decision, after the response: allowed, denied, or none. What it throws is logged once; it changes nothing.
+   * @defaultValue nobody hears of them
+   */
+  onDecision?: OnDecision<R>
 }
 
 /** Where decisions come from. */
@@ -224,7 +315,7 @@ export type DecisionOrigin =
   | { readonly kind: 'policy', readonly policy: string | Policy, readonly data?: string }
 
 /** The options with everything filled in. */
-export interface ResolvedOptions<R> {
+export interface ResolvedOptions<R, Reply> {
   readonly origin: DecisionOrigin
   readonly user: UserOption<R>
   readonly tenant: TenantOption<R> | undefined
@@ -232,12 +323,18 @@ export interface ResolvedOptions<R> {
   /** Milliseconds. */
   readonly timeout: number
   readonly updates: UpdatesEndpoint | undefined
+  readonly onDenied: OnDenied<R, Reply> | undefined
+  readonly onDecision: OnDecision<R> | undefined
+  readonly metrics: MetricsOptions | false
+  readonly openTelemetry: OpenTelemetryOptions | false
 }
 
 /** The options that are objects, and what may be in them. */
 const INNER: Readonly<Record<string, Readonly<Record<string, TSchema>>>> = {
   cache: CacheSchema.properties,
-  updates: UpdatesSchema.properties
+  updates: UpdatesSchema.properties,
+  metrics: MetricsSchema.properties,
+  openTelemetry: OpenTelemetrySchema.properties
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -252,7 +349,7 @@ const FASTIFY_OPTIONS = new Set(['prefix', 'logLevel', 'logSerializers'])
  * with `policy`, PERMIT_PDP_URL is not looked at.
  * @throws {@link OptionsError}
  */
-export function resolveOptions<R> (input: unknown, env: Environment): ResolvedOptions<R> {
+export function resolveOptions<R, Reply> (input: unknown, env: Environment): ResolvedOptions<R, Reply> {
   if (typeof input !== 'object' || input === null) throw new OptionsError(`the options are ${show(input)}; expected an object`)
   // An option that is undefined is one that was not given: `pdp: process.env.X` may well be undefined.
   const options: unknown = Object.fromEntries(
@@ -266,7 +363,11 @@ export function resolveOptions<R> (input: unknown, env: Environment): ResolvedOp
     tenant: options.tenant,
     cache: resolveCache(options.cache, origin),
     timeout: options.timeout ?? defaultOf(OptionsSchema.properties.timeout),
-    updates: resolveUpdates(options.updates, origin, env)
+    updates: resolveUpdates(options.updates, origin, env),
+    onDenied: options.onDenied as OnDenied<R, Reply> | undefined,
+    onDecision: options.onDecision,
+    metrics: options.metrics === true ? {} : options.metrics ?? false,
+    openTelemetry: options.openTelemetry === true ? {} : options.openTelemetry ?? false
   }
 }
 
@@ -315,7 +416,7 @@ function parseUrl (name: string, text: string): URL {
   return url
 }
 
-function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): ResolvedOptions<unknown>['cache'] {
+function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): ResolvedOptions<unknown, unknown>['cache'] {
   if (cache === false || (cache === undefined && origin.kind === 'policy')) return false
   const { ttl, max } = CacheSchema.properties
   return { ttl: cache?.ttl ?? defaultOf(ttl), max: cache?.max ?? defaultOf(max) }

@@ -49,13 +49,16 @@ const channel = tracingChannel<'', CheckMessage>(CHECK_CHANNEL)
 
 /** One for each registration of the plugin. */
 export class Observation {
-  readonly #observers: readonly CheckObserver[]
+  readonly #observers: CheckObserver[] = []
   readonly #failed: (error: unknown) => void
 
   /** @param failed - told what an observer throws */
-  constructor (observers: readonly CheckObserver[] = [], failed: (error: unknown) => void = () => {}) {
-    this.#observers = observers
+  constructor (failed: (error: unknown) => void = () => {}) {
     this.#failed = failed
+  }
+
+  add (observer: CheckObserver): void {
+    this.#observers.push(observer)
   }
 
   /** Whether anybody watches. Looked at for each check: subscribers of a channel come and go. */

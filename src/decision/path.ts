@@ -40,7 +40,7 @@ const WRITE_CONNECTIONS = 4
 const WRITE_QUEUE = 1_000
 
 /** The path that the options describe. A stage that an option turns off is not in the line. */
-export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unknown>, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog): DecisionPath {
+export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unknown, unknown>, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog): DecisionPath {
   const generations = new Generations()
 
   if (origin.kind === 'policy') {

@@ -1,21 +1,27 @@
 // The guard as a Fastify hook: the handler behind it runs after a yes, and after nothing else.
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler } from 'fastify'
-import { UnavailableError } from '../errors.js'
+import { ForbiddenError, UnavailableError } from '../errors.js'
 import type { CompiledGuard } from '../guard/compile.js'
 import { enforce, type Enforcement, type Verdict } from '../guard/enforce.js'
-import { forClient, logRefusal, NOT_STARTED, toError } from '../guard/refusal.js'
+import { answerToDenied, forClient, logRefusal, NOT_STARTED, toError } from '../guard/refusal.js'
 import { recordPass } from './passes.js'
+import type { OnDenied } from './types.js'
+
+/** What enforcement in Fastify needs. */
+export interface FastifyEnforcement extends Enforcement<FastifyRequest> {
+  readonly onDenied?: OnDenied
+}
 
 /**
  * A hook that refuses requests that do not meet the annotation. In callback form, because an answer that is at hand
  * then costs no promise.
  * @param enforcement undefined as long as the plugin has not started: then everybody is refused.
  */
-export function createGuard (enforcement: () => Enforcement<FastifyRequest> | undefined, annotation: CompiledGuard<FastifyRequest>): preHandlerHookHandler {
+export function createGuard (enforcement: () => FastifyEnforcement | undefined, annotation: CompiledGuard<FastifyRequest>): preHandlerHookHandler {
   return function permitGuard (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
     let verdict: Verdict | Promise<Verdict>
+    const started = enforcement()
     try {
-      const started = enforcement()
       verdict = started === undefined ? NOT_STARTED : enforce(started, annotation, request)
     } catch (error) {
       verdict = toError(error)
@@ -26,27 +32,39 @@ export function createGuard (enforcement: () => Enforcement<FastifyRequest> | un
       done()
     } else if (verdict instanceof Promise) {
       verdict.then(
-        verdict => conclude(verdict, permitGuard, request, reply, done),
-        error => refuse(toError(error), request, reply, done)
+        verdict => conclude(verdict, permitGuard, started, request, reply, done),
+        error => refuse(toError(error), started, request, reply, done)
       )
     } else {
-      refuse(verdict, request, reply, done)
+      refuse(verdict, started, request, reply, done)
     }
   }
 }
 
-function conclude (verdict: Verdict, guard: object, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+function conclude (
+  verdict: Verdict, guard: object, enforcement: FastifyEnforcement | undefined, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction
+): void {
   if (verdict === true) {
     recordPass(request, guard)
     done()
   } else {
-    refuse(toError(verdict), request, reply, done)
+    refuse(toError(verdict), enforcement, request, reply, done)
   }
 }
 
-function refuse (error: Error, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+function refuse (error: Error, enforcement: FastifyEnforcement | undefined, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
   logRefusal(error, request.log)
   // For an error handler of the app that sends a body of its own: the client is told all the same when to come back.
   if (error instanceof UnavailableError) reply.headers(error.headers)
-  done(forClient(error))
+  if (error instanceof ForbiddenError && enforcement?.onDenied !== undefined) {
+    answerToDenied(enforcement.onDenied, request, reply, error, isAnswered, request.log)
+      // Without an error there is a reply already; and to go on without one would run the handler.
+      .then(error => { if (error !== undefined) done(error) }, () => done(error))
+  } else {
+    done(forClient(error))
+  }
+}
+
+function isAnswered (reply: FastifyReply): boolean {
+  return reply.sent
 }

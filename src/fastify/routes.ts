@@ -2,8 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
 import { AnnotationError, QueryError } from '../errors.js'
 import { compileAnnotation, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile.js'
-import type { Enforcement } from '../guard/enforce.js'
-import { createGuard } from './hook.js'
+import { createGuard, type FastifyEnforcement } from './hook.js'
 import { behindGuards, PASSED_SLOT } from './passes.js'
 import type { Annotation } from './types.js'
 import { paramNames } from './url-params.js'
@@ -31,7 +30,7 @@ interface Boxed { readonly value: Annotation }
 
 /** The guards of one registration of the plugin. */
 export class RouteGuards {
-  #enforcement: Enforcement<FastifyRequest> | undefined
+  #enforcement: FastifyEnforcement | undefined
   /** Every guard made here, with the params that its templates name. */
   readonly #made = new WeakMap<object, { readonly params: readonly string[], readonly byAnnotation: boolean }>()
   readonly #seen: SeenRoute[] = []
@@ -56,7 +55,7 @@ export class RouteGuards {
   }
 
   /** From now on, requests are decided. */
-  start (enforcement: Enforcement<FastifyRequest>): void {
+  start (enforcement: FastifyEnforcement): void {
     this.#enforcement = enforcement
   }
 

@@ -1,6 +1,7 @@
 // The types that a Fastify app writes: those of the core, about Fastify's request.
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type * as annotation from '../guard/annotation.js'
+import type * as audit from '../guard/audit-trail.js'
 import type * as options from '../options.js'
 import type * as asking from '../guard/request-permit.js'
 
@@ -15,10 +16,14 @@ export type PermissionRequirement = annotation.PermissionRequirement<FastifyRequ
 /** Requirements, alone or combined by `anyOf` and `allOf`. */
 export type Requirement = annotation.Requirement<FastifyRequest>
 /** The options of `app.register(permit, options)`. Exactly one of `pdp` and `policy`. */
-export type PermitOptions = options.PermitOptions<FastifyRequest>
+export type PermitOptions = options.PermitOptions<FastifyRequest, FastifyReply>
 /** Who asks, for a request. */
 export type UserOption = options.UserOption<FastifyRequest>
 /** The tenant that a request is about. */
 export type TenantOption = options.TenantOption<FastifyRequest>
+/** Answers a denied request in another way than with the 403. */
+export type OnDenied = options.OnDenied<FastifyRequest, FastifyReply>
+/** Hears of every decision, after the response. */
+export type OnDecision = audit.OnDecision<FastifyRequest>
 /** `request.permit`. */
 export type RequestPermit = asking.RequestPermit<FastifyRequest>

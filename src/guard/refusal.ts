@@ -1,10 +1,12 @@
 // What becomes of a request that does not get in: what the log says of it, and what its client is told.
 import { AnnotationError, ForbiddenError, PdpError, QueryError, UnavailableError } from '../errors.js'
+import type { OnDenied } from '../options.js'
 
 /** Where a refusal is logged: a request's logger, in the shape that pino and Fastify have. */
 export interface RefusalLog {
   info (details: object, message: string): void
   debug (details: object, message: string): void
+  error (details: object, message: string): void
 }
 
 /** What everybody is refused with as long as the plugin has not started. */
@@ -27,6 +29,29 @@ export function logRefusal (error: Error, log: RefusalLog): void {
         permit: { failure: cause instanceof PdpError ? cause.failure : 'unknown', reason: cause instanceof Error ? cause.message : undefined }
       }, 'permit: no decision')
     }
+  } catch {}
+}
+
+/**
+ * What goes out for a denied request: what the option `onDenied` says, else the 403; nothing when the option has answered by itself.
+ * @param isAnswered - whether a reply has been sent already
+ */
+export async function answerToDenied<R, Reply> (
+  onDenied: OnDenied<R, Reply>, request: R, reply: Reply, error: ForbiddenError, isAnswered: (reply: Reply) => boolean, log: RefusalLog
+): Promise<Error | undefined> {
+  try {
+    const answer = await onDenied(request, reply, error.denial)
+    if (answer === reply) return undefined
+    if (answer instanceof Error && !isAnswered(reply)) return answer
+  } catch (thrown) {
+    logFailure(thrown, log)
+  }
+  return isAnswered(reply) ? undefined : error
+}
+
+function logFailure (thrown: unknown, log: RefusalLog): void {
+  try {
+    log.error({ err: toError(thrown) }, 'permit: the option onDenied threw; the request is refused with 403')
   } catch {}
 }
 

@@ -3,12 +3,7 @@ import type * as OpenTelemetry from '@opentelemetry/api'
 import type { CheckObserver, CheckOutcome } from '../decision/observation.js'
 import { PdpError, UnavailableError } from '../errors.js'
 import type { Query } from '../pdp/point.js'
-
-/** What the option takes, beside `true` for the global providers. */
-export interface OpenTelemetryOptions {
-  readonly tracerProvider?: OpenTelemetry.TracerProvider
-  readonly meterProvider?: OpenTelemetry.MeterProvider
-}
+import type { OpenTelemetryOptions } from './options.js'
 
 type Api = Pick<typeof OpenTelemetry, 'context' | 'trace' | 'metrics' | 'SpanKind' | 'SpanStatusCode'>
 
@@ -23,9 +18,9 @@ const BOUNDARIES = [0.000_01, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.0
  * Spans and metrics. Attributes are names out of the policy: action, resource type, result, source. Never who asked, about which
  * resource, or the value of an attribute.
  */
-export function openTelemetry (api: Api, { tracerProvider = api.trace, meterProvider = api.metrics }: OpenTelemetryOptions): CheckObserver {
-  const tracer = tracerProvider.getTracer(NAME)
-  const duration = meterProvider.getMeter(NAME).createHistogram('fastify_permit.check.duration', {
+export function openTelemetry (api: Api, options: OpenTelemetryOptions): CheckObserver {
+  const tracer = ((options.tracerProvider ?? api.trace) as OpenTelemetry.TracerProvider).getTracer(NAME)
+  const duration = ((options.meterProvider ?? api.metrics) as OpenTelemetry.MeterProvider).getMeter(NAME).createHistogram('fastify_permit.check.duration', {
     description: 'How long checks took.', unit: 's', advice: { explicitBucketBoundaries: BOUNDARIES }
   })
   return {

@@ -2,14 +2,7 @@
 import type * as PromClient from 'prom-client'
 import type { CheckObserver } from '../decision/observation.js'
 import type { DecisionPointStats } from '../pdp/point.js'
-
-/** What the option takes, beside `true` for prom-client's own registry. */
-export interface MetricsOptions {
-  /** Where the metrics are registered. */
-  readonly register?: PromClient.Registry
-  /** What their names begin with. */
-  readonly prefix?: string
-}
+import type { MetricsOptions } from './options.js'
 
 type Client = Pick<typeof PromClient, 'Counter' | 'Histogram' | 'Gauge' | 'register'>
 
@@ -28,7 +21,9 @@ export interface Metrics {
 }
 
 /** Metrics in a registry. Several registrations of the plugin share them: counters add up. */
-export function prometheus (client: Client, { register = client.register, prefix = 'fastify_permit_' }: MetricsOptions): Metrics {
+export function prometheus (client: Client, options: MetricsOptions): Metrics {
+  const { prefix = 'fastify_permit_' } = options
+  const register = (options.register ?? client.register) as PromClient.Registry
   const registers = [register]
   const checks = existing<PromClient.Counter>(register, `${prefix}checks_total`) ?? new client.Counter({
     name: `${prefix}checks_total`, help: 'Checks by result (allow, deny, error) and by where the answer came from.', labelNames: ['result', 'source'], registers
@@ -73,21 +68,17 @@ function readingsOf (client: Client, register: PromClient.Registry, prefix: stri
   const sum = (pick: (stats: DecisionPointStats) => number | undefined): number =>
     [...readings].reduce((total, read) => total + (pick(read()) ?? 0), 0)
 
-  for (const [name, help, pick] of GAUGES) {
-    new client.Gauge({ name: `${prefix}${name}`, help, registers, collect () { this.set(sum(pick)) } })
-  }
-  for (const [name, help, pick] of COUNTERS) {
-    new client.Counter({ name: `${prefix}${name}`, help, registers, collect () { this.reset(); this.inc(sum(pick)) } })
-  }
-  new client.Gauge({
-    name: `${prefix}cache_hit_ratio`,
-    help: 'Share of the checks since the start that were answered from the cache.',
-    registers,
-    collect () {
-      const hits = sum(({ cache }) => cache?.hits)
-      const all = hits + sum(({ cache }) => cache?.misses)
-      this.set(all === 0 ? 0 : hits / all)
-    }
+  const gauge = (name: string, help: string, value: () => number) =>
+    new client.Gauge({ name: `${prefix}${name}`, help, registers, collect () { this.set(value()) } })
+  const counter = (name: string, help: string, value: () => number) =>
+    new client.Counter({ name: `${prefix}${name}`, help, registers, collect () { this.reset(); this.inc(value()) } })
+
+  for (const [name, help, pick] of GAUGES) gauge(name, help, () => sum(pick))
+  for (const [name, help, pick] of COUNTERS) counter(name, help, () => sum(pick))
+  gauge('cache_hit_ratio', 'Share of the checks since the start that were answered from the cache.', () => {
+    const hits = sum(({ cache }) => cache?.hits)
+    const all = hits + sum(({ cache }) => cache?.misses)
+    return all === 0 ? 0 : hits / all
   })
   return readings
 }

@@ -1,0 +1,13 @@
+// The option `onDecision` in Fastify: when a request has been answered.
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { AuditTrail } from '../guard/audit-trail.js'
+import type { OnDecision } from './types.js'
+
+/** An audit trail that hears of the answers of a scope. */
+export function auditTrail (app: FastifyInstance, onDecision: OnDecision): AuditTrail<FastifyRequest> {
+  const trail = new AuditTrail<FastifyRequest>(onDecision, error => app.log.error({ err: error }, 'permit: the option onDecision threw; this is said once'))
+  app.addHook('onResponse', async request => trail.answered(request))
+  // A client that goes away gets no response, and what was decided for it is told all the same.
+  app.addHook('onRequestAbort', async request => trail.answered(request))
+  return trail
+}

@@ -1,0 +1,117 @@
+// The option onDenied answers differently; whatever it does, the handler behind the guard does not run.
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import type { OnDenied } from '../../src/index.js'
+import { guardedApp, logSink } from '../support/app.js'
+
+async function deniedApp (t: Test, onDenied: OnDenied, prepare: (app: Awaited<ReturnType<typeof guardedApp>>['app']) => void = () => {}) {
+  const sink = logSink()
+  const { app, pdp } = await guardedApp(t, { onDenied }, {}, { logger: sink.logger })
+  let ran = 0
+  prepare(app)
+  app.get('/tasks/:id', { config: { permit: { action: 'retrieve', resource: 'task:{id}' } } }, async () => { ran++; return 'secret' })
+  const ask = (user: string | undefined) => app.inject({ url: '/tasks/7', headers: user === undefined ? {} : { 'x-user': user } })
+  return { app, pdp, ask, ran: () => ran, lines: sink.lines }
+}
+
+t.test('an error that it returns goes out instead of the 403, with the denial for it to look at', async t => {
+  let seen: unknown
+  const { ask, ran } = await deniedApp(t, (request, _reply, denial) => {
+    seen = { id: (request.params as { id: string }).id, denial }
+    return Object.assign(new Error('There is no such task.'), { statusCode: 404 })
+  })
+  const { statusCode, body } = await ask('eve')
+  t.equal(statusCode, 404)
+  t.match(body, 'There is no such task.')
+  t.match(seen, { id: '7', denial: { user: 'eve', action: 'retrieve', resource: 'task:7', code: 'no_permission' } })
+  t.equal(ran(), 0)
+  t.equal((await ask('ann')).body, 'secret')
+  t.equal(ran(), 1)
+})
+
+t.test('a reply that it sends and returns goes out, also when hooks take their time with it', async t => {
+  const { ask, ran } = await deniedApp(t, async (_request, reply) => reply.code(200).type('text/html').send('<h1>Please ask your admin</h1>'), app => {
+    app.addHook('onSend', async (_request, _reply, payload) => {
+      await new Promise(resolve => setImmediate(resolve))
+      return payload
+    })
+  })
+  const { statusCode, body } = await ask('eve')
+  t.equal(statusCode, 200)
+  t.equal(body, '<h1>Please ask your admin</h1>')
+  t.equal(ran(), 0)
+})
+
+t.test('it is not asked when nobody is there, or when there is no decision', async t => {
+  let asked = 0
+  const { ask, pdp, ran } = await deniedApp(t, () => { asked++ })
+  t.equal((await ask(undefined)).statusCode, 401)
+  pdp.options.intercept = (_request, response) => { response.writeHead(500).end(); return true }
+  t.equal((await ask('eve')).statusCode, 503)
+  t.equal(asked, 0)
+  t.equal(ran(), 0)
+})
+
+const ATTEMPTS: Readonly<Record<string, OnDenied>> = {
+  'returns nothing': () => {},
+  'returns true': (() => true) as never,
+  'returns null': (() => null) as never,
+  'returns an object that looks like an error': (() => ({ statusCode: 200, message: 'ok' })) as never,
+  'returns the request': ((request: unknown) => request) as never,
+  throws: () => { throw new Error('of its own') },
+  'throws nothing at all': () => { throw undefined }, // eslint-disable-line no-throw-literal
+  rejects: async () => { throw new Error('of its own') },
+  'rejects with nothing': () => Promise.reject(), // eslint-disable-line prefer-promise-reject-errors
+  'resolves late with true': (async () => { await new Promise(resolve => setImmediate(resolve)); return true }) as never,
+  'is a thenable that resolves twice': (() => ({ then (resolve: (value: unknown) => void) { resolve(undefined); resolve(true) } })) as never,
+  'is a thenable that throws': (() => ({ then () { throw new Error('of its own') } })) as never
+}
+
+for (const [name, onDenied] of Object.entries(ATTEMPTS)) {
+  t.test(`one that ${name}: the 403 goes out, once, and the handler does not run`, async t => {
+    const { ask, ran } = await deniedApp(t, onDenied)
+    const { statusCode, body } = await ask('eve')
+    t.equal(statusCode, 403)
+    t.equal(JSON.parse(body).code, 'FST_PERMIT_FORBIDDEN')
+    t.notMatch(body, 'of its own')
+    t.equal(ran(), 0)
+  })
+}
+
+t.test('what it throws is in the log', async t => {
+  const { ask, lines } = await deniedApp(t, () => { throw new Error('a mistake of mine') })
+  await ask('eve')
+  t.match(lines.find(({ msg }) => String(msg).includes('onDenied')), { level: 50, err: { message: 'a mistake of mine' } })
+})
+
+t.test('one that takes the reply over answers by itself, and the handler does not run', async t => {
+  const { app, ran } = await deniedApp(t, (_request, reply) => {
+    reply.hijack()
+    reply.raw.writeHead(418).end('hijacked')
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const answer = await fetch(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/tasks/7`, { headers: { 'x-user': 'eve' } })
+  t.equal(answer.status, 418)
+  t.equal(await answer.text(), 'hijacked')
+  t.equal(ran(), 0)
+})
+
+t.test('one that never answers keeps the client waiting, and the handler does not run', async t => {
+  const { app, ran } = await deniedApp(t, () => new Promise<undefined>(() => {}))
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const controller = new AbortController()
+  const answer = fetch(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/tasks/7`, { headers: { 'x-user': 'eve' }, signal: controller.signal })
+  const [socket] = await once(app.server, 'connection')
+  await once(socket, 'data').catch(() => {})
+  controller.abort()
+  await t.rejects(answer)
+  t.equal(ran(), 0)
+})
+
+t.test('a guard in a preHandler of the route is answered in the same way', async t => {
+  const { app } = await guardedApp(t, { onDenied: () => Object.assign(new Error('Not here.'), { statusCode: 404 }) })
+  app.get('/by-hook', { preHandler: app.permit.guard('task:list') }, async () => 'secret')
+  t.equal((await app.inject({ url: '/by-hook', headers: { 'x-user': 'eve' } })).statusCode, 404)
+  t.equal((await app.inject({ url: '/by-hook', headers: { 'x-user': 'ann' } })).statusCode, 200)
+})

@@ -1,0 +1,95 @@
+// Prometheus metrics, read as a scraper reads them.
+import client from 'prom-client'
+import t, { type Test } from 'tap'
+import type { MetricsOptions, PermitOptions } from '../../src/index.js'
+import permit from '../../src/index.js'
+import { byHeader, fastifyFor, guardedApp } from '../support/app.js'
+
+async function scrape (register: client.Registry): Promise<Record<string, number>> {
+  const lines = (await register.metrics()).split('\n').filter(line => line !== '' && !line.startsWith('#'))
+  return Object.fromEntries(lines.map(line => {
+    const [, name = '', value = ''] = /^(.+) (\S+)$/.exec(line) ?? []
+    return [name, Number(value)]
+  }))
+}
+
+async function meteredApp (t: Test, options: Partial<PermitOptions> = {}, metrics: MetricsOptions = {}) {
+  const register = new client.Registry()
+  const { app, pdp } = await guardedApp(t, { metrics: { register, ...metrics }, ...options })
+  app.get('/tasks', { config: { permit: 'task:list' } }, async () => 'ok')
+  return { app, pdp, register, ask: async (user: string) => (await app.inject({ url: '/tasks', headers: { 'x-user': user } })).statusCode }
+}
+
+t.test('checks are counted by result and source, and timed', async t => {
+  const { pdp, register, ask } = await meteredApp(t, { cache: { ttl: 60_000 } })
+  for (const user of ['ann', 'ann', 'ann', 'eve']) await ask(user)
+  pdp.options.intercept = (_request, response) => { response.writeHead(400).end(); return true }
+  t.equal(await ask('bob'), 503)
+  const metrics = await scrape(register)
+  t.match(metrics, {
+    'fastify_permit_checks_total{result="allow",source="pdp"}': 1,
+    'fastify_permit_checks_total{result="allow",source="cache"}': 2,
+    'fastify_permit_checks_total{result="deny",source="pdp"}': 1,
+    'fastify_permit_checks_total{result="error",source="pdp"}': 1,
+    'fastify_permit_check_duration_seconds_count{source="pdp"}': 3,
+    'fastify_permit_check_duration_seconds_count{source="cache"}': 2,
+    fastify_permit_cache_entries: 2,
+    fastify_permit_cache_hits_total: 2,
+    fastify_permit_cache_misses_total: 3,
+    fastify_permit_cache_hit_ratio: 0.4
+  })
+  t.ok((metrics.fastify_permit_pdp_requests_total ?? 0) >= 3)
+  t.ok((metrics.fastify_permit_pdp_request_failures_total ?? 0) >= 1)
+  t.ok((metrics['fastify_permit_check_duration_seconds_sum{source="pdp"}'] ?? 0) > 0)
+})
+
+t.test('batches and their sizes are told', async t => {
+  const { app, register } = await meteredApp(t, { cache: false })
+  await app.permit.bulkCheck('ann', Array.from({ length: 100 }, (_, index) => ({ action: 'read', resource: { type: 'task', key: String(index) } })))
+  const { fastify_permit_batch_requests_total: requests = 0, fastify_permit_batch_checks_total: checks = 0 } = await scrape(register)
+  t.ok(requests >= 2)
+  t.ok(checks / requests > 10)
+})
+
+t.test('several registrations share a registry: their counters add up, and one that closes is no longer read', async t => {
+  const { app: first, register, ask } = await meteredApp(t, { cache: { ttl: 60_000 } })
+  const second = fastifyFor(t)
+  await second.register(permit, { policy: {}, user: byHeader, cache: {}, metrics: { register } })
+  await ask('ann')
+  await second.permit.check('bob', 'read', 'task')
+  const both = await scrape(register)
+  t.equal(both.fastify_permit_cache_entries, 2)
+  t.equal(both['fastify_permit_checks_total{result="allow",source="pdp"}'], 1)
+  t.equal(both['fastify_permit_checks_total{result="deny",source="embedded"}'], 1)
+  await first.close()
+  t.equal((await scrape(register)).fastify_permit_cache_entries, 1)
+})
+
+t.test('names can begin with something else, and then collide with nobody', async t => {
+  const register = new client.Registry()
+  const app = fastifyFor(t)
+  await app.register(permit, { policy: {}, metrics: { register, prefix: 'tasks_authz_' } })
+  await app.permit.check('bob', 'read', 'task')
+  t.ok(Object.keys(await scrape(register)).every(name => name.startsWith('tasks_authz_')))
+})
+
+t.test('true takes the registry of prom-client itself', async t => {
+  t.teardown(() => client.register.clear())
+  const app = fastifyFor(t)
+  await app.register(permit, { policy: {}, metrics: true })
+  await app.permit.check('bob', 'read', 'task')
+  t.ok((await scrape(client.register))['fastify_permit_checks_total{result="deny",source="embedded"}'])
+})
+
+t.test('labels are words of ours only: no user, no resource and no action can make new ones', async t => {
+  const { app, register } = await meteredApp(t)
+  const before = Object.keys(await scrape(register)).length
+  for (let user = 0; user < 200; user++) await app.permit.check(`user${user}`, `action${user}`, `type${user}:1`)
+  t.ok(Object.keys(await scrape(register)).length < before + 40)
+})
+
+t.test('what is no registry, or no prefix, stops the app', async t => {
+  for (const metrics of [1, 'yes', { register: 1 }, { prefix: 'a-b' }, { prefix: '' }, { other: 1 }]) {
+    await t.rejects(async () => fastifyFor(t).register(permit, { policy: {}, metrics: metrics as never }), { code: 'FST_PERMIT_OPTIONS', message: /"metrics/ }, JSON.stringify(metrics))
+  }
+})
