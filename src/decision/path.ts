@@ -3,9 +3,9 @@ import type { EnvironmentChange, EnvironmentLog } from '../local/environment.js'
 import { embeddedPdp } from '../pdp/embedded.js'
 import type { FactsApi } from '../pdp/facts.js'
 import { permitFacts } from '../pdp/permit-facts.js'
-import { permitPdp } from '../pdp/permit.js'
+import { permitPdp, permitProbe } from '../pdp/permit.js'
 import type { DecisionPoint, Pdp } from '../pdp/point.js'
-import { httpTransport } from '../pdp/transport.js'
+import { httpTransport, type TransportLog } from '../pdp/transport.js'
 import type { ResolvedOptions } from '../options.js'
 import { batched } from './batched.js'
 import { cached } from './cached.js'
@@ -37,7 +37,7 @@ const WRITE_CONNECTIONS = 4
 const WRITE_QUEUE = 1_000
 
 /** The path that the options describe. A stage that an option turns off is not in the line. */
-export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog): DecisionPath {
+export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog & TransportLog): DecisionPath {
   const generations = new Generations()
 
   if (origin.kind === 'policy') {
@@ -48,10 +48,10 @@ export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions, 'ori
     return { point, pdp, facts: pdp.facts, generations, bulkConcurrency: 1, close: deadline => pdp.close(deadline) }
   }
 
-  const { url, token, connections, queue, batch, factsTimeout } = origin
-  const wire = { url, token, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
-  const pdp = permitPdp(httpTransport({ ...wire, connections, maxQueue: queue }))
-  const writes = httpTransport({ ...wire, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE })
+  const { urls, token, connections, queue, batch, factsTimeout, retries, breaker, hedge } = origin
+  const wire = { url: urls, token, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
+  const pdp = permitPdp(httpTransport({ ...wire, connections, maxQueue: queue, retries, breaker, hedge, probe: permitProbe, log }), log)
+  const writes = httpTransport({ ...wire, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
   const batches = batched(pdp, { queue, batch })
   const asked = coalesced(batches, generations)
   const point = counted(cache === false ? asked : cached(asked, cache, generations))

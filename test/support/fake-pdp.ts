@@ -28,7 +28,7 @@ export interface FakePdpOptions {
 export interface FakePdp {
   readonly url: string
   readonly token: string
-  /** Everything that was asked, in the order of arrival. */
+  /** Everything that was asked, in the order of arrival, without probes. */
   readonly requests: WireRequest[]
   /** The questions to /allowed. */
   readonly questions: WireQuestion[]
@@ -49,7 +49,9 @@ export async function startFakePdp (options: FakePdpOptions = {}): Promise<FakeP
     const request: WireRequest = {
       method: incoming.method ?? '', url: incoming.url ?? '', headers: incoming.headers, body: text === '' ? undefined : JSON.parse(text)
     }
-    requests.push(request)
+    // The question about nothing, with which an app finds out at boot, and while its breaker is open, whether a PDP is well.
+    const probe = request.method === 'POST' && request.url?.endsWith('/allowed/bulk') === true && text === '[]'
+    if (!probe) requests.push(request)
     if (await pdp.options.intercept?.(request, response) === true) return
 
     const route = `${request.method} ${request.url}`

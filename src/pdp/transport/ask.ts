@@ -1,0 +1,226 @@
+// One request until its answer or its end: which PDP is asked, who else when that fails or is slow, and when it is enough.
+import { PdpError } from '../../errors.js'
+import type { Dated, Deadlines } from '../deadlines.js'
+import type { Balance } from './balance.js'
+import { Exchange, type ExchangeOwner } from './exchange.js'
+import { mayAnotherAnswer } from './failure.js'
+import type { Hedging } from './hedging.js'
+import type { Replica } from './replica.js'
+import type { TransportRequest } from './request.js'
+
+/** Something that happens at a time, unless it is taken off before. */
+export interface Alarm extends Dated {
+  expire (): void
+}
+
+/** What a request needs of the transport that it travels by. */
+export interface Desk {
+  readonly closed: boolean
+  readonly balance: Balance
+  /** Whether what is sent may change something: then it goes out again only where it surely did not arrive. */
+  readonly writes: boolean
+  readonly maxResponseSize: number
+  /** Ends of attempts and of waiting. */
+  readonly deadlines: Deadlines<Alarm>
+  /** Times at which somebody else is asked, too. Undefined where there is nobody else, and no hedging. */
+  readonly looks: Deadlines<Alarm> | undefined
+  readonly hedging: Hedging | undefined
+  /** The ms after which the same PDP is asked again; undefined when it is not to be. Counts. */
+  pauseBefore (retry: number, error: PdpError, failed: Exchange<unknown>): number | undefined
+  /** Calls `begin` at a time. */
+  pause (ask: Ask<unknown>, time: number): void
+  /** Calls `go` when a slot is free, or `expire` at the deadline. */
+  wait (ask: Ask<unknown>): void
+  stopWaiting (ask: Ask<unknown>): void
+  done (ask: Ask<unknown>, failed: boolean): void
+}
+
+/** What an attempt ends with when another was faster. Nobody sees it. */
+const OUTRUN = new PdpError('abandoned', 'another attempt was answered first')
+
+export class Ask<T> implements Alarm {
+  readonly deadline: number
+  readonly start: number
+  readonly #request: TransportRequest<T>
+  readonly #desk: Desk
+  readonly #resolve: (result: T) => void
+  readonly #reject: (error: PdpError) => void
+  readonly #running: Attempt<T>[] = []
+  #tried: Replica[] = []
+  #retries = 0
+  #error: PdpError | undefined
+  #look: Alarm | undefined
+  #settled = false
+
+  constructor (request: TransportRequest<T>, start: number, desk: Desk, resolve: (result: T) => void, reject: (error: PdpError) => void) {
+    this.deadline = request.deadline
+    this.start = start
+    this.#request = request
+    this.#desk = desk
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  get tried (): readonly Replica[] {
+    return this.#tried
+  }
+
+  /** Goes to a replica, or waits for one, or ends because there is none. */
+  begin (): void {
+    const { balance } = this.#desk
+    const replica = balance.pick(this.#tried)
+    if (replica !== undefined) this.go(replica)
+    else if (balance.has(this.#tried)) this.#desk.wait(this as Ask<unknown>)
+    else this.end(this.#error ?? new PdpError('circuit', 'the PDP has failed too often in a row and is not asked until it is back'))
+  }
+
+  /** Goes to this replica, which has a slot free. */
+  go (replica: Replica): void {
+    this.#tried.push(replica)
+    const attempt = new Attempt(this, replica, this.#request, this.#tried.length === 1 ? this.start : performance.now(), this.#desk)
+    this.#running.push(attempt)
+    this.#desk.deadlines.add(attempt.exchange)
+    if (this.#desk.looks !== undefined && this.#running.length === 1) this.#planLook(this.#desk.looks, attempt)
+    replica.send(attempt.exchange as Exchange<unknown>)
+  }
+
+  /** The deadline has come while it waited. */
+  expire (): void {
+    this.#desk.stopWaiting(this as Ask<unknown>)
+    this.end(this.#error ?? new PdpError('timeout', 'the deadline passed before a connection to the PDP was free'))
+  }
+
+  /** Ends it without an answer. */
+  end (error: PdpError): void {
+    if (this.#settle()) return
+    this.#desk.done(this as Ask<unknown>, true)
+    this.#reject(error)
+  }
+
+  /** @internal The outcome of an attempt. */
+  settled (attempt: Attempt<T>, error: PdpError | undefined, result: T | undefined): void {
+    this.#running.splice(this.#running.indexOf(attempt), 1)
+    if (this.#settled) return
+    if (error === undefined) {
+      this.#settle()
+      this.#desk.done(this as Ask<unknown>, false)
+      this.#resolve(result as T)
+    } else if (this.#running.length > 0) {
+      // The other attempt may still be answered.
+      this.#error = error
+    } else {
+      this.#failed(attempt, error)
+    }
+  }
+
+  #failed ({ exchange }: Attempt<T>, error: PdpError): void {
+    const { balance, closed, writes } = this.#desk
+    const now = performance.now()
+    this.#error = error
+    if (now >= this.deadline || closed) {
+      this.end(error)
+    } else if ((writes ? !exchange.sent && error.failure === 'network' : mayAnotherAnswer(error)) && balance.has(this.#tried)) {
+      this.begin()
+    } else {
+      const pause = writes ? undefined : this.#desk.pauseBefore(this.#retries, error, exchange as Exchange<unknown>)
+      if (pause === undefined || now + pause >= this.deadline) this.end(error)
+      else this.#again(now + pause)
+    }
+  }
+
+  /** Begins anew at a time, with nobody tried. */
+  #again (time: number): void {
+    this.#retries++
+    this.#tried = []
+    this.#desk.pause(this as Ask<unknown>, time)
+  }
+
+  /**
+   * Nobody waits for one PDP to the end: at half of the time that is left, another one is asked, too, where there is one;
+   * with hedging also earlier. What was asked first goes on: it may just be slow.
+   */
+  #planLook (looks: Deadlines<Alarm>, attempt: Attempt<T>): void {
+    const { balance, hedging, writes } = this.#desk
+    if (writes) return
+    const now = performance.now()
+    const half = balance.has(this.#tried) ? now + (this.deadline - now) / 2 : Infinity
+    const delay = hedging?.delay
+    const hedge = delay === undefined ? Infinity : now + delay
+    const at = Math.min(half, hedge)
+    if (at >= this.deadline) return
+    this.#lookAt(looks, at, () => {
+      if (hedge < half && this.#hedge()) return
+      if (half === Infinity) return
+      if (hedge < half) this.#lookAt(looks, half, () => this.#askAnother(attempt))
+      else this.#askAnother(attempt)
+    })
+  }
+
+  #lookAt (looks: Deadlines<Alarm>, deadline: number, expire: () => void): void {
+    if (this.#look !== undefined) looks.delete(this.#look)
+    this.#look = { deadline, expire }
+    looks.add(this.#look)
+  }
+
+  #askAnother (attempt: Attempt<T>): void {
+    if (this.#running.length !== 1) return
+    attempt.overdue = true
+    const replica = this.#desk.balance.pick(this.#tried)
+    if (replica !== undefined) this.go(replica)
+  }
+
+  #hedge (): boolean {
+    const { balance, hedging } = this.#desk
+    if (this.#running.length !== 1) return true
+    // Without another replica another connection to the same one may still be faster.
+    const replica = balance.pick(this.#tried) ?? balance.pick([])
+    if (replica === undefined || hedging?.take() !== true) return false
+    this.go(replica)
+    return true
+  }
+
+  /** Ends what is on its way or planned. True when that was done already. */
+  #settle (): boolean {
+    if (this.#settled) return true
+    this.#settled = true
+    if (this.#look !== undefined) this.#desk.looks?.delete(this.#look)
+    if (this.#running.length > 0) for (const attempt of [...this.#running]) attempt.exchange.fail(OUTRUN)
+    return false
+  }
+}
+
+/** One exchange with one replica, on behalf of a request. */
+class Attempt<T> implements ExchangeOwner<T> {
+  readonly exchange: Exchange<T>
+  /** Whether another replica was asked because this one took too long. */
+  overdue = false
+  readonly #ask: Ask<T>
+  readonly #replica: Replica
+  readonly #era: number
+  readonly #desk: Desk
+
+  constructor (ask: Ask<T>, replica: Replica, request: TransportRequest<T>, start: number, desk: Desk) {
+    this.#ask = ask
+    this.#replica = replica
+    this.#era = replica.era
+    this.#desk = desk
+    this.exchange = new Exchange(request, start, desk.maxResponseSize, this)
+  }
+
+  settled (exchange: Exchange<T>, error: PdpError | undefined, result?: T): void {
+    if (error === undefined) {
+      this.#replica.succeeded(this.#era)
+      this.#desk.hedging?.record(performance.now() - exchange.start)
+    } else if (error !== OUTRUN) {
+      this.#replica.failed(this.#era, error)
+    } else if (this.overdue) {
+      this.#replica.failed(this.#era, new PdpError('timeout', 'the PDP had not answered when another replica had'))
+    }
+    this.#ask.settled(this, error, result)
+  }
+
+  finished (exchange: Exchange<T>): void {
+    this.#desk.deadlines.delete(exchange)
+    this.#replica.finished()
+  }
+}

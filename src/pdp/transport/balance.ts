@@ -1,0 +1,48 @@
+// Which PDP gets the next request, where there are several.
+import type { Replica } from './replica.js'
+
+/** Picks replicas for requests. `tried` are those that the request has been to already. */
+export interface Balance {
+  /** A replica that may be asked and has a slot free. */
+  pick (tried: readonly Replica[]): Replica | undefined
+  /** Whether there is a replica that may be asked, now or when it has a slot free. */
+  has (tried: readonly Replica[]): boolean
+  /** Whether this replica, which has a slot free, is one that the request may go to. */
+  takes (replica: Replica, tried: readonly Replica[]): boolean
+}
+
+/**
+ * For questions: of those whose breaker is closed the one with the fewest requests on their way; among equals each in
+ * its turn. One that hangs keeps its requests, and so gets no more of them than it has connections.
+ */
+export function byLoad (replicas: readonly Replica[]): Balance {
+  let turn = 0
+  const takes = (replica: Replica, tried: readonly Replica[]) => replica.usable && !tried.includes(replica)
+  return {
+    pick (tried) {
+      const count = replicas.length
+      turn = (turn + 1) % count
+      let best: Replica | undefined
+      for (let index = 0; index < count; index++) {
+        const replica = replicas[(turn + index) % count] as Replica
+        if (replica.slots.free > (best === undefined ? 0 : best.slots.free) && takes(replica, tried)) best = replica
+      }
+      return best
+    },
+    has: tried => replicas.some(replica => takes(replica, tried)),
+    takes
+  }
+}
+
+/** For writes: always the first, and the next only where those before it could not be reached. */
+export function inOrder (replicas: readonly Replica[]): Balance {
+  const next = (tried: readonly Replica[]) => replicas.find(replica => !tried.includes(replica))
+  return {
+    pick (tried) {
+      const replica = next(tried)
+      return replica !== undefined && replica.slots.free > 0 ? replica : undefined
+    },
+    has: tried => next(tried) !== undefined,
+    takes: (replica, tried) => next(tried) === replica
+  }
+}
