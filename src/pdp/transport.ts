@@ -184,9 +184,9 @@ class HttpTransport implements ProbingTransport, Desk, FreeSlots {
     return this.#closed
   }
 
-  pauseBefore (retry: number, error: PdpError, failed: Exchange<unknown>): number | undefined {
+  pauseBefore (retry: number, error: PdpError, failed: Exchange<unknown>, left: number): number | undefined {
     const delay = retryDelay(error, failed, retry, this.#retries, Math.random())
-    if (delay === undefined || !this.#retryBudget.take()) return undefined
+    if (delay === undefined || delay >= left || !this.#retryBudget.take()) return undefined
     this.#retried++
     return delay
   }

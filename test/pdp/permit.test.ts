@@ -38,6 +38,8 @@ t.test('no more sockets are opened than may be, and they are used again', async 
     },
     decide: () => true
   })
+  // The look at boot has a connection of its own, which is gone.
+  ports.clear()
   for (let round = 0; round < 5; round++) {
     await Promise.all(Array.from({ length: 400 }, (_, index) => app.permit.check('ann', `a${index}`, 'task')))
   }

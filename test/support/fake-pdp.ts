@@ -19,6 +19,8 @@ export interface WireRequest {
 
 export interface FakePdpOptions {
   token?: string
+  /** The port of one that was closed, to come back in its place. */
+  port?: number
   /** The answer to one question; a promise holds it back. */
   decide?: (question: WireQuestion) => boolean | Promise<boolean>
   /** Answers in place of the PDP when it returns true: for PDPs that misbehave. */
@@ -85,7 +87,7 @@ export async function startFakePdp (options: FakePdpOptions = {}): Promise<FakeP
   const server = createServer((incoming, response) => {
     answer(incoming, response).catch(() => response.destroy())
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(options.port ?? 0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
 
   return Object.assign(pdp, {

@@ -25,8 +25,8 @@ export interface Desk {
   /** Times at which somebody else is asked, too. Undefined where there is nobody else, and no hedging. */
   readonly looks: Deadlines<Alarm> | undefined
   readonly hedging: Hedging | undefined
-  /** The ms after which the same PDP is asked again; undefined when it is not to be. Counts. */
-  pauseBefore (retry: number, error: PdpError, failed: Exchange<unknown>): number | undefined
+  /** The ms, less than `left`, after which the same PDP is asked again; undefined when it is not to be. Counts. */
+  pauseBefore (retry: number, error: PdpError, failed: Exchange<unknown>, left: number): number | undefined
   /** Calls `begin` at a time. */
   pause (ask: Ask<unknown>, time: number): void
   /** Calls `go` when a slot is free, or `expire` at the deadline. */
@@ -122,8 +122,8 @@ export class Ask<T> implements Alarm {
     } else if ((writes ? !exchange.sent && error.failure === 'network' : mayAnotherAnswer(error)) && balance.has(this.#tried)) {
       this.begin()
     } else {
-      const pause = writes ? undefined : this.#desk.pauseBefore(this.#retries, error, exchange as Exchange<unknown>)
-      if (pause === undefined || now + pause >= this.deadline) this.end(error)
+      const pause = writes ? undefined : this.#desk.pauseBefore(this.#retries, error, exchange as Exchange<unknown>, this.deadline - now)
+      if (pause === undefined) this.end(error)
       else this.#again(now + pause)
     }
   }

@@ -12,22 +12,28 @@ export interface Balance {
 }
 
 /**
- * For questions: of those whose breaker is closed the one with the fewest requests on their way; among equals each in
- * its turn. One that hangs keeps its requests, and so gets no more of them than it has connections.
+ * For questions: of those whose breaker is closed the one with the fewest requests on their way; among equals the one
+ * that was picked longest ago. One that hangs keeps its requests, and so gets no more of them than it has connections.
  */
 export function byLoad (replicas: readonly Replica[]): Balance {
-  let turn = 0
+  let picks = 0
+  const lastPick = replicas.map(() => 0)
   const takes = (replica: Replica, tried: readonly Replica[]) => replica.usable && !tried.includes(replica)
   return {
     pick (tried) {
-      const count = replicas.length
-      turn = (turn + 1) % count
-      let best: Replica | undefined
-      for (let index = 0; index < count; index++) {
-        const replica = replicas[(turn + index) % count] as Replica
-        if (replica.slots.free > (best === undefined ? 0 : best.slots.free) && takes(replica, tried)) best = replica
+      let best = -1
+      let most = 0
+      for (let index = 0; index < replicas.length; index++) {
+        const replica = replicas[index] as Replica
+        const { free } = replica.slots
+        const better = free > most || (free === most && best >= 0 && (lastPick[index] as number) < (lastPick[best] as number))
+        if (better && takes(replica, tried)) {
+          best = index
+          most = free
+        }
       }
-      return best
+      if (best >= 0) lastPick[best] = ++picks
+      return replicas[best]
     },
     has: tried => replicas.some(replica => takes(replica, tried)),
     takes

@@ -71,7 +71,7 @@ export class Breaker {
 
   /** @param era that in which the question was sent */
   failure (era: number): void {
-    if (era === this.era && this.#failing.failure() && !this.#probing) this.#look()
+    if (era === this.era && this.usable && this.#failing.failure() && !this.#probing) this.#look()
   }
 
   /** Lets go of the timer; nothing changes afterwards. */

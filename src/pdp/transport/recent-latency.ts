@@ -37,7 +37,7 @@ export class RecentLatency {
   /** The percentile in ms; undefined before enough is known. */
   get value (): number | undefined {
     const now = this.#now()
-    if (now - this.#workedOut >= GOOD_FOR) {
+    if (this.#known === undefined || now - this.#workedOut >= GOOD_FOR) {
       this.#workedOut = now
       this.#turn()
       // Of the two windows the slower one: right after a turn the newer knows next to nothing.
