@@ -1,4 +1,5 @@
 // Hedging: off unless asked for, bounded, and only ever a second way to the same believable answer.
+import type { ServerResponse } from 'node:http'
 import t from 'tap'
 import { Hedging } from '../../../src/pdp/transport/hedging.js'
 import { RecentLatency } from '../../../src/pdp/transport/recent-latency.js'
@@ -97,7 +98,7 @@ t.test('with one PDP the second request goes by another connection', async t => 
 t.test('a second answer that cannot be believed does not win, and the loser\'s failure does not show', async t => {
   let first: string | undefined
   const misbehave = (name: string) => ({
-    intercept: async (request: { url: string, body: unknown }, response: import('node:http').ServerResponse) => {
+    intercept: async (request: { url: string, body: unknown }, response: ServerResponse) => {
       if ((request.body as { action?: string } | undefined)?.action !== 'odd') return false
       first ??= name
       if (first !== name) {

@@ -39,7 +39,7 @@ const FAILURES: Record<string, (response: ServerResponse) => void> = {
   'answers 503': response => { response.writeHead(503).end() },
   'is overloaded': response => { response.writeHead(429, { 'retry-after': '60' }).end() },
   'refuses the token': response => { response.writeHead(403).end() },
-  'redirects': response => { response.writeHead(302, { location: '/elsewhere' }).end() },
+  redirects: response => { response.writeHead(302, { location: '/elsewhere' }).end() },
   'cannot be believed': response => sendJson(response, 200, { allow: 'true' }),
   'is cut off': response => {
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' })
@@ -109,9 +109,9 @@ t.test('killing a replica under load is not seen, and neither is its return', as
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const statuses = new Map<number, number>()
   let count = 0
-  let stop = false
+  const load = { on: true }
   const client = async () => {
-    while (!stop) {
+    while (load.on) {
       const { status } = await fetch(`${url}/tasks/${count++}`, { headers: ann })
       statuses.set(status, (statuses.get(status) ?? 0) + 1)
     }
@@ -129,7 +129,7 @@ t.test('killing a replica under load is not seen, and neither is its return', as
   await pdps[0]!.close()
   await pdps[2]!.close()
   await reach(count + 500)
-  stop = true
+  load.on = false
   await Promise.all(clients)
   t.same([...statuses.keys()], [200], `${count} requests, all of them 200`)
   t.match(app.permit.stats(), { checks: { failed: 0, denied: 0 } })
@@ -148,7 +148,6 @@ t.test('writes go to the first replica, to the next when it cannot be reached, a
   pdps[0]!.options.intercept = (_request, response) => { response.writeHead(503).end(); return true }
   await t.rejects(app.permit.write(api.createTenant({ key: 'x' })), { cause: { failure: 'status' } })
   t.same(writes(), [6, 0])
-
 })
 
 t.test('a write goes to the next replica where the first cannot be reached', async t => {
