@@ -85,7 +85,7 @@ export interface ProbingTransport extends Transport {
 
 /** Retries for each request that was asked for, at most: a PDP that is overloaded must not be asked twice as much. */
 const RETRY_SHARE = 0.2
-/** As many may fail at once because one PDP closed its connections. */
+/** As many may fail at once because one PDP closed its connections. No more wait for their retry at a time, either. */
 const RETRY_BURST = 100
 
 export function httpTransport (options: TransportOptions): ProbingTransport {
@@ -186,7 +186,7 @@ class HttpTransport implements ProbingTransport, Desk, FreeSlots {
 
   pauseBefore (retry: number, error: PdpError, failed: Exchange<unknown>, left: number): number | undefined {
     const delay = retryDelay(error, failed, retry, this.#retries, Math.random())
-    if (delay === undefined || delay >= left || !this.#retryBudget.take()) return undefined
+    if (delay === undefined || delay >= left || this.#paused.size >= RETRY_BURST || !this.#retryBudget.take()) return undefined
     this.#retried++
     return delay
   }
@@ -202,9 +202,11 @@ class HttpTransport implements ProbingTransport, Desk, FreeSlots {
     })
   }
 
-  wait (ask: Ask<unknown>): void {
+  wait (ask: Ask<unknown>): boolean {
+    if (this.#waiting.size >= this.#maxQueue) return false
     this.#waiting.add(ask)
     this.deadlines.add(ask)
+    return true
   }
 
   stopWaiting (ask: Ask<unknown>): void {

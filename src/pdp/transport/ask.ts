@@ -29,8 +29,8 @@ export interface Desk {
   pauseBefore (retry: number, error: PdpError, failed: Exchange<unknown>, left: number): number | undefined
   /** Calls `begin` at a time. */
   pause (ask: Ask<unknown>, time: number): void
-  /** Calls `go` when a slot is free, or `expire` at the deadline. */
-  wait (ask: Ask<unknown>): void
+  /** Calls `go` when a slot is free, or `expire` at the deadline. False when too many wait already. */
+  wait (ask: Ask<unknown>): boolean
   stopWaiting (ask: Ask<unknown>): void
   done (ask: Ask<unknown>, failed: boolean): void
 }
@@ -69,9 +69,13 @@ export class Ask<T> implements Alarm {
   begin (): void {
     const { balance } = this.#desk
     const replica = balance.pick(this.#tried)
-    if (replica !== undefined) this.go(replica)
-    else if (balance.has(this.#tried)) this.#desk.wait(this as Ask<unknown>)
-    else this.end(this.#error ?? new PdpError('circuit', 'the PDP has failed too often in a row and is not asked until it is back'))
+    if (replica !== undefined) {
+      this.go(replica)
+    } else if (!balance.has(this.#tried)) {
+      this.end(this.#error ?? new PdpError('circuit', 'the PDP has failed too often in a row and is not asked until it is back'))
+    } else if (!this.#desk.wait(this as Ask<unknown>)) {
+      this.end(this.#error ?? new PdpError('overload', 'too many requests wait for a connection to the PDP'))
+    }
   }
 
   /** Goes to this replica, which has a slot free. */

@@ -13,25 +13,35 @@ export interface Balance {
 
 /**
  * For questions: of those whose breaker is closed the one with the fewest requests on their way; among equals the one
- * that was picked longest ago. One that hangs keeps its requests, and so gets no more of them than it has connections.
+ * that was picked longest ago; and before all others those that have not failed a moment ago. One that hangs keeps its
+ * requests, and so gets no more of them than it has connections.
  */
 export function byLoad (replicas: readonly Replica[]): Balance {
   let picks = 0
   const lastPick = replicas.map(() => 0)
   const takes = (replica: Replica, tried: readonly Replica[]) => replica.usable && !tried.includes(replica)
+
+  /** The least busy one that is, or is not, shunned; -1 for none. */
+  function leastBusy (tried: readonly Replica[], now: number, shunned: boolean): number {
+    let best = -1
+    let most = 0
+    for (let index = 0; index < replicas.length; index++) {
+      const replica = replicas[index] as Replica
+      const { free } = replica.slots
+      const better = free > most || (free === most && best >= 0 && (lastPick[index] as number) < (lastPick[best] as number))
+      if (better && takes(replica, tried) && replica.isShunned(now) === shunned) {
+        best = index
+        most = free
+      }
+    }
+    return best
+  }
+
   return {
     pick (tried) {
-      let best = -1
-      let most = 0
-      for (let index = 0; index < replicas.length; index++) {
-        const replica = replicas[index] as Replica
-        const { free } = replica.slots
-        const better = free > most || (free === most && best >= 0 && (lastPick[index] as number) < (lastPick[best] as number))
-        if (better && takes(replica, tried)) {
-          best = index
-          most = free
-        }
-      }
+      const now = performance.now()
+      let best = leastBusy(tried, now, false)
+      if (best < 0) best = leastBusy(tried, now, true)
       if (best >= 0) lastPick[best] = ++picks
       return replicas[best]
     },

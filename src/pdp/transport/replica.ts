@@ -5,7 +5,7 @@ import { Slots } from '../slots.js'
 import { trackedSockets, type Sockets } from '../sockets.js'
 import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js'
 import { Exchange } from './exchange.js'
-import { isAgainstPdp } from './failure.js'
+import { isAgainstPdp, mayAnotherAnswer } from './failure.js'
 import type { Probe } from './request.js'
 
 export interface ReplicaOptions {
@@ -44,6 +44,9 @@ export interface ReplicaStats {
  */
 const PROBE_TIMEOUT = 400
 
+/** Ms for which a replica that failed gets questions only when no other has a connection free. */
+const SHUNNED_FOR = 250
+
 // The deadline of each request is the only clock: undici's own timers are coarse, and two clocks disagree.
 const SETTINGS = { pipelining: 1, headersTimeout: 0, bodyTimeout: 0 }
 
@@ -64,6 +67,7 @@ export class Replica {
   #requests = 0
   #failures = 0
   #inFlight = 0
+  #shunnedUntil = -Infinity
 
   constructor ({ url, token, connections, maxResponseSize, connectTimeout, probe, breaker, onChange }: ReplicaOptions) {
     this.#origin = url.origin
@@ -104,12 +108,23 @@ export class Replica {
     this.slots.release()
   }
 
+  /**
+   * Whether others are to be preferred, because it failed a moment ago. One that fails fast always has connections free,
+   * and would otherwise get most of the questions until its breaker opens.
+   * @param now a time of `performance.now()`
+   */
+  isShunned (now: number): boolean {
+    return now < this.#shunnedUntil
+  }
+
   succeeded (era: number): void {
+    this.#shunnedUntil = -Infinity
     this.#breaker?.success(era)
   }
 
   failed (era: number, error: PdpError): void {
     this.#failures++
+    if (mayAnotherAnswer(error)) this.#shunnedUntil = performance.now() + SHUNNED_FOR
     if (isAgainstPdp(error)) this.#breaker?.failure(era)
   }
 

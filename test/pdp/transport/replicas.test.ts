@@ -96,6 +96,20 @@ t.test('a replica that hangs costs half the deadline, once: the other one is ask
   t.equal(lines.filter(line => /is not asked until it is back/.test(String(line.msg))).length, 1, 'one line in the log')
 })
 
+t.test('a replica that fails fast, but is well when it is looked at, does not draw the questions to itself, and what it failed does not pile up', async t => {
+  const { app, pdps } = await appWithReplicas(t, [
+    { intercept: (request, response) => { if (request.body instanceof Array && request.body.length === 0) return false; response.writeHead(500).end(); return true } },
+    { decide: () => new Promise(resolve => setTimeout(resolve, 20, true)) }
+  ], { connections: 2, batch: 1, queue: 20, retries: 0, timeout: 2_000 })
+  const outcomes = await Promise.allSettled(Array.from({ length: 15 }, (_, index) => app.permit.check('ann', `a${index}`, 'task')))
+  t.ok(outcomes.every(({ status }) => status === 'fulfilled'))
+  const more = await Promise.allSettled(Array.from({ length: 300 }, (_, index) => app.permit.check('ann', `b${index}`, 'task')))
+  const failed = more.filter(outcome => outcome.status === 'rejected').map(({ reason }) => reason.cause.failure)
+  t.ok(failed.length > 0 && failed.length < 300)
+  t.ok(pdps[0]!.requests.length < 120, `${pdps[0]!.requests.length} went to the one that fails`)
+  t.equal(app.permit.stats().pdp?.replicas[0]?.state, 'closed')
+})
+
 t.test('a slow answer is taken although another replica was asked, too', async t => {
   const slow = (allow: boolean) => ({ decide: () => new Promise<boolean>(resolve => setTimeout(resolve, 300, allow)) })
   const { app } = await appWithReplicas(t, [slow(true), slow(true)], { timeout: 500 })
