@@ -343,7 +343,7 @@ t.test('there is no command in the README that no test knows', async t => {
 })
 
 t.test('the links within the project lead somewhere', async t => {
-  for (const name of ['docs/security.md', 'docs/embedded-pdp.md']) {
+  for (const name of ['docs/security.md', 'docs/embedded-pdp.md', 'docs/resilience.md']) {
     const document = await readFile(join(root, name), 'utf8')
     for (const [, target = ''] of document.matchAll(/\]\(([^)]+)\)/g)) await t.resolves(access(join(root, 'docs', target)), target)
   }
@@ -351,6 +351,6 @@ t.test('the links within the project lead somewhere', async t => {
     `#${(heading as string).toLowerCase().replaceAll(/[^\w\s-]/g, '').replaceAll(/\s/g, '-')}`))
   for (const [, target = ''] of readme.matchAll(/\]\(([^)]+)\)/g)) {
     if (target.startsWith('#')) t.ok(anchors.has(target), target)
-    else if (!target.startsWith('http')) await t.resolves(access(join(root, target)), target)
+    else if (!target.startsWith('http')) await t.resolves(access(join(root, target.replace(/#.*/, ''))), target)
   }
 })
