@@ -191,11 +191,20 @@ t.test('one question that the PDP chokes on does not shut the others out, howeve
   t.equal(app.permit.stats().pdp?.replicas[0]?.state, 'closed')
 })
 
-t.test('a token that is refused and a question that is wrong do not count', async t => {
+t.test('a token that is refused and a question that is wrong do not count: they do not even make it look', async t => {
   for (const status of [400, 401, 403, 404, 422, 429]) {
-    const { app } = await guardedApp(t, { breaker: { failures: 1 }, retries: 0 }, { intercept: (_request, response) => { response.writeHead(status).end(); return true } })
+    let probes = 0
+    const { app } = await guardedApp(t, { breaker: { failures: 1 }, retries: 0 }, {
+      intercept: ({ body }, response) => {
+        if (Array.isArray(body)) probes++
+        response.writeHead(status).end()
+        return true
+      }
+    })
+    t.equal(probes, 1, 'at boot')
     for (let count = 0; count < 5; count++) await t.rejects(app.permit.check('ann', `a${count}`, 'task'), { cause: { status } })
-    await turns()
+    await app.close()
+    t.equal(probes, 1)
     t.equal(app.permit.stats().pdp?.replicas[0]?.state, 'closed')
   }
 })

@@ -1,9 +1,11 @@
 // Several PDPs: one that fails, hangs or lies is made up for by the others, and nobody sees it.
 import type { ServerResponse } from 'node:http'
 import t from 'tap'
-import { sendJson, startFakePdp } from '../../support/fake-pdp.js'
+import type { PdpError } from '../../../src/errors.js'
+import { httpTransport } from '../../../src/pdp/transport.js'
+import { sendJson, startFakePdp, type FakePdpOptions } from '../../support/fake-pdp.js'
 import { appWithReplicas, portOf, until } from '../../support/replicas.js'
-import { deferred, logSink } from '../../support/app.js'
+import { deferred, logSink, pdpFor } from '../../support/app.js'
 
 const ann = { 'x-user': 'ann' }
 const never = () => new Promise<boolean>(() => {})
@@ -96,18 +98,44 @@ t.test('a replica that hangs costs half the deadline, once: the other one is ask
   t.equal(lines.filter(line => /is not asked until it is back/.test(String(line.msg))).length, 1, 'one line in the log')
 })
 
-t.test('a replica that fails fast, but is well when it is looked at, does not draw the questions to itself, and what it failed does not pile up', async t => {
-  const { app, pdps } = await appWithReplicas(t, [
-    { intercept: (request, response) => { if (request.body instanceof Array && request.body.length === 0) return false; response.writeHead(500).end(); return true } },
-    { decide: () => new Promise(resolve => setTimeout(resolve, 20, true)) }
-  ], { connections: 2, batch: 1, queue: 20, retries: 0, timeout: 2_000 })
-  const outcomes = await Promise.allSettled(Array.from({ length: 15 }, (_, index) => app.permit.check('ann', `a${index}`, 'task')))
-  t.ok(outcomes.every(({ status }) => status === 'fulfilled'))
-  const more = await Promise.allSettled(Array.from({ length: 300 }, (_, index) => app.permit.check('ann', `b${index}`, 'task')))
-  const failed = more.filter(outcome => outcome.status === 'rejected').map(({ reason }) => reason.cause.failure)
-  t.ok(failed.length > 0 && failed.length < 300)
-  t.ok(pdps[0]!.requests.length < 120, `${pdps[0]!.requests.length} went to the one that fails`)
+/** Fails every question at once, and is well when it is looked at: its breaker stays closed. */
+const failsFast: FakePdpOptions = {
+  intercept: ({ body }, response) => {
+    const probe = Array.isArray(body) && body.length === 0
+    if (!probe) response.writeHead(500).end()
+    return !probe
+  }
+}
+
+t.test('a replica that fails fast does not draw the questions to itself', async t => {
+  const { app, pdps } = await appWithReplicas(t, [failsFast, {}], { retries: 0 })
+  const start = performance.now()
+  for (let index = 0; index < 200; index++) t.equal(await app.permit.check('ann', `a${index}`, 'task'), true)
+  const least = Math.ceil((performance.now() - start) / 250) + 1
+  t.ok(pdps[0]!.requests.length <= least, `${pdps[0]!.requests.length} of 200 were asked there first`)
   t.equal(app.permit.stats().pdp?.replicas[0]?.state, 'closed')
+})
+
+t.test('what one replica failed and no other has a connection for does not pile up', async t => {
+  const [fails, hangs] = [await pdpFor(t, failsFast), await pdpFor(t, { decide: never })]
+  const transport = httpTransport({
+    url: [fails, hangs].map(pdp => new URL(pdp.url)), token: fails.token, connections: 1, maxQueue: 5, maxResponseSize: 1_000, connectTimeout: 1_000
+  })
+  const outcomes: string[] = []
+  const send = () => transport.send({
+    method: 'POST', path: '/allowed', body: '{"resource":{}}', deadline: performance.now() + 20_000, read: () => true
+  }).catch((error: PdpError) => { outcomes.push(error.failure) })
+  const first = send()
+  await until(() => hangs.requests.length === 1)
+  const asked = fails.requests.length
+  const others: Promise<unknown>[] = []
+  for (let index = 1; index <= 30; index++) {
+    others.push(send())
+    await until(() => fails.requests.length === asked + index && transport.stats().inFlight === 1)
+  }
+  t.same(outcomes, Array(25).fill('status'), 'five wait for the other one, and no more')
+  await transport.close(performance.now())
+  await Promise.all([first, ...others])
 })
 
 t.test('a slow answer is taken although another replica was asked, too', async t => {
