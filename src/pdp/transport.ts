@@ -8,7 +8,7 @@ import { Ask, type Alarm, type Desk } from './transport/ask.js'
 import { byLoad, inOrder, type Balance } from './transport/balance.js'
 import type { BreakerOptions } from './transport/breaker.js'
 import { Budget } from './transport/budget.js'
-import type { Exchange } from './transport/exchange.js'
+import type { Failed } from './transport/failure.js'
 import { Hedging, type HedgeOptions } from './transport/hedging.js'
 import { Replica } from './transport/replica.js'
 import type { Probe, TransportRequest } from './transport/request.js'
@@ -127,7 +127,8 @@ class HttpTransport implements ProbingTransport, Desk, FreeSlots {
       url, token, connections, maxResponseSize, connectTimeout, probe, breaker, onChange: (replica, reason) => this.#changed(replica, reason)
     }))
     this.name = this.#replicas.map(replica => replica.name).join(', ')
-    this.balance = writes ? inOrder(this.#replicas) : byLoad(this.#replicas)
+    // With one PDP there is nothing to balance.
+    this.balance = writes || urls.length === 1 ? inOrder(this.#replicas) : byLoad(this.#replicas)
     this.writes = writes
     this.maxResponseSize = maxResponseSize
     this.hedging = hedge === false || writes ? undefined : new Hedging(hedge)
@@ -184,7 +185,7 @@ class HttpTransport implements ProbingTransport, Desk, FreeSlots {
     return this.#closed
   }
 
-  pauseBefore (retry: number, error: PdpError, failed: Exchange<unknown>, left: number): number | undefined {
+  pauseBefore (retry: number, error: PdpError, failed: Failed, left: number): number | undefined {
     const delay = retryDelay(error, failed, retry, this.#retries, Math.random())
     if (delay === undefined || delay >= left || this.#paused.size >= RETRY_BURST || !this.#retryBudget.take()) return undefined
     this.#retried++

@@ -2,8 +2,8 @@
 import { PdpError } from '../../errors.js'
 import type { Dated, Deadlines } from '../deadlines.js'
 import type { Balance } from './balance.js'
-import { Exchange, type ExchangeOwner } from './exchange.js'
-import { mayAnotherAnswer } from './failure.js'
+import { Exchange } from './exchange.js'
+import { mayAnotherAnswer, type Failed } from './failure.js'
 import type { Hedging } from './hedging.js'
 import type { Replica } from './replica.js'
 import type { TransportRequest } from './request.js'
@@ -26,7 +26,7 @@ export interface Desk {
   readonly looks: Deadlines<Alarm> | undefined
   readonly hedging: Hedging | undefined
   /** The ms, less than `left`, after which the same PDP is asked again; undefined when it is not to be. Counts. */
-  pauseBefore (retry: number, error: PdpError, failed: Exchange<unknown>, left: number): number | undefined
+  pauseBefore (retry: number, error: PdpError, failed: Failed, left: number): number | undefined
   /** Calls `begin` at a time. */
   pause (ask: Ask<unknown>, time: number): void
   /** Calls `go` when a slot is free, or `expire` at the deadline. False when too many wait already. */
@@ -83,9 +83,9 @@ export class Ask<T> implements Alarm {
     this.#tried.push(replica)
     const attempt = new Attempt(this, replica, this.#request, this.#tried.length === 1 ? this.start : performance.now(), this.#desk)
     this.#running.push(attempt)
-    this.#desk.deadlines.add(attempt.exchange)
+    this.#desk.deadlines.add(attempt)
     if (this.#desk.looks !== undefined && this.#running.length === 1) this.#planLook(this.#desk.looks, attempt)
-    replica.send(attempt.exchange as Exchange<unknown>)
+    replica.send(attempt as Exchange<unknown>)
   }
 
   /** The deadline has come while it waited. */
@@ -103,7 +103,8 @@ export class Ask<T> implements Alarm {
 
   /** @internal The outcome of an attempt. */
   settled (attempt: Attempt<T>, error: PdpError | undefined, result: T | undefined): void {
-    this.#running.splice(this.#running.indexOf(attempt), 1)
+    if (this.#running.length === 1) this.#running.pop()
+    else this.#running.splice(this.#running.indexOf(attempt), 1)
     if (this.#settled) return
     if (error === undefined) {
       this.#settle()
@@ -117,16 +118,16 @@ export class Ask<T> implements Alarm {
     }
   }
 
-  #failed ({ exchange }: Attempt<T>, error: PdpError): void {
+  #failed (attempt: Attempt<T>, error: PdpError): void {
     const { balance, closed, writes } = this.#desk
     const now = performance.now()
     this.#error = error
     if (now >= this.deadline || closed) {
       this.end(error)
-    } else if ((writes ? !exchange.sent && error.failure === 'network' : mayAnotherAnswer(error)) && balance.has(this.#tried)) {
+    } else if ((writes ? !attempt.sent && error.failure === 'network' : mayAnotherAnswer(error)) && balance.has(this.#tried)) {
       this.begin()
     } else {
-      const pause = writes ? undefined : this.#desk.pauseBefore(this.#retries, error, exchange as Exchange<unknown>, this.deadline - now)
+      const pause = writes ? undefined : this.#desk.pauseBefore(this.#retries, error, attempt, this.deadline - now)
       if (pause === undefined) this.end(error)
       else this.#again(now + pause)
     }
@@ -188,14 +189,13 @@ export class Ask<T> implements Alarm {
     if (this.#settled) return true
     this.#settled = true
     if (this.#look !== undefined) this.#desk.looks?.delete(this.#look)
-    if (this.#running.length > 0) for (const attempt of [...this.#running]) attempt.exchange.fail(OUTRUN)
+    if (this.#running.length > 0) for (const attempt of [...this.#running]) attempt.fail(OUTRUN)
     return false
   }
 }
 
 /** One exchange with one replica, on behalf of a request. */
-class Attempt<T> implements ExchangeOwner<T> {
-  readonly exchange: Exchange<T>
+class Attempt<T> extends Exchange<T> {
   /** Whether another replica was asked because this one took too long. */
   overdue = false
   readonly #ask: Ask<T>
@@ -204,17 +204,17 @@ class Attempt<T> implements ExchangeOwner<T> {
   readonly #desk: Desk
 
   constructor (ask: Ask<T>, replica: Replica, request: TransportRequest<T>, start: number, desk: Desk) {
+    super(request, start, desk.maxResponseSize)
     this.#ask = ask
     this.#replica = replica
     this.#era = replica.era
     this.#desk = desk
-    this.exchange = new Exchange(request, start, desk.maxResponseSize, this)
   }
 
-  settled (exchange: Exchange<T>, error: PdpError | undefined, result?: T): void {
+  protected override settled (error: PdpError | undefined, result?: T): void {
     if (error === undefined) {
       this.#replica.succeeded(this.#era)
-      this.#desk.hedging?.record(performance.now() - exchange.start)
+      this.#desk.hedging?.record(performance.now() - this.start)
     } else if (error !== OUTRUN) {
       this.#replica.failed(this.#era, error)
     } else if (this.overdue) {
@@ -223,8 +223,8 @@ class Attempt<T> implements ExchangeOwner<T> {
     this.#ask.settled(this, error, result)
   }
 
-  finished (exchange: Exchange<T>): void {
-    this.#desk.deadlines.delete(exchange)
+  protected override finished (): void {
+    this.#desk.deadlines.delete(this)
     this.#replica.finished()
   }
 }

@@ -50,9 +50,9 @@ export function byLoad (replicas: readonly Replica[]): Balance {
   }
 }
 
-/** For writes: always the first, and the next only where those before it could not be reached. */
+/** For writes: always the first that may be asked, and the next only where those before it could not be reached. */
 export function inOrder (replicas: readonly Replica[]): Balance {
-  const next = (tried: readonly Replica[]) => replicas.find(replica => !tried.includes(replica))
+  const next = (tried: readonly Replica[]) => replicas.find(replica => replica.usable && !tried.includes(replica))
   return {
     pick (tried) {
       const replica = next(tried)

@@ -5,14 +5,6 @@ import type { Dated } from '../deadlines.js'
 import { statusError, toPdpError, type Failed } from './failure.js'
 import type { TransportRequest } from './request.js'
 
-/** Whoever started an exchange, and wants to know. */
-export interface ExchangeOwner<T> {
-  /** The outcome, once: an error, or the result. */
-  settled (exchange: Exchange<T>, error: PdpError | undefined, result?: T): void
-  /** The connection is free again, or gone: before the outcome or after it, once. */
-  finished (exchange: Exchange<T>): void
-}
-
 /** Of an answer that was refused, this much is read to keep the connection; past it the connection goes. */
 const DISCARD_LIMIT = 16 * 1024
 
@@ -22,7 +14,7 @@ type Headers = Record<string, string | string[] | undefined>
  * As undici tells it. It settles once, whatever comes in whichever order, and is finished when the connection is free
  * again or gone, which may be later.
  */
-export class Exchange<T> implements Dispatcher.DispatchHandler, Dated, Failed {
+export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, Failed {
   readonly deadline: number
   readonly request: TransportRequest<T>
   /** A time of `performance.now()`. */
@@ -32,20 +24,23 @@ export class Exchange<T> implements Dispatcher.DispatchHandler, Dated, Failed {
   /** The status of the answer; 0 before it. */
   status = 0
   retryAfter: number | undefined
-  readonly #owner: ExchangeOwner<T>
   readonly #maxSize: number
   #controller: Dispatcher.DispatchController | undefined
   #chunks: Buffer[] = []
   #size = 0
   #settled = false
 
-  constructor (request: TransportRequest<T>, start: number, maxSize: number, owner: ExchangeOwner<T>) {
+  constructor (request: TransportRequest<T>, start: number, maxSize: number) {
     this.deadline = request.deadline
     this.request = request
     this.start = start
     this.#maxSize = maxSize
-    this.#owner = owner
   }
+
+  /** The outcome, once: an error, or the result. */
+  protected abstract settled (error: PdpError | undefined, result?: T): void
+  /** The connection is free again, or gone: before the outcome or after it, once. */
+  protected abstract finished (): void
 
   /** The deadline has come. */
   expire (): void {
@@ -99,7 +94,7 @@ export class Exchange<T> implements Dispatcher.DispatchHandler, Dated, Failed {
   }
 
   onResponseEnd (): void {
-    this.#owner.finished(this)
+    this.finished()
     if (this.#settled) return
     let result: T
     try {
@@ -112,7 +107,7 @@ export class Exchange<T> implements Dispatcher.DispatchHandler, Dated, Failed {
   }
 
   onResponseError (_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#owner.finished(this)
+    this.finished()
     this.#conclude(toPdpError(error))
   }
 
@@ -137,7 +132,7 @@ export class Exchange<T> implements Dispatcher.DispatchHandler, Dated, Failed {
     if (this.#settled) return
     this.#settled = true
     this.#chunks = []
-    this.#owner.settled(this, error, result)
+    this.settled(error, result)
   }
 }
 

@@ -6,7 +6,7 @@ import { trackedSockets, type Sockets } from '../sockets.js'
 import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js'
 import { Exchange } from './exchange.js'
 import { isAgainstPdp, mayAnotherAnswer } from './failure.js'
-import type { Probe } from './request.js'
+import type { Probe, TransportRequest } from './request.js'
 
 export interface ReplicaOptions {
   /** The PDP's base URL; a path in it is a prefix. */
@@ -100,7 +100,7 @@ export class Replica {
     this.slots.take()
     this.#requests++
     this.#inFlight++
-    this.#pool.dispatch(this.#toWire(exchange), exchange)
+    this.#pool.dispatch(this.#toWire(exchange.request), exchange)
   }
 
   finished (): void {
@@ -134,26 +134,23 @@ export class Replica {
    * failed with, or undefined.
    */
   probe (timeout: number): Promise<PdpError | undefined> {
-    const { promise, resolve } = settling<PdpError | undefined>()
     if (this.#probe === undefined) return Promise.resolve(undefined)
-    const start = performance.now()
-    const sockets = trackedSockets(timeout)
-    const client = new Client(this.#origin, { ...SETTINGS, connect: sockets.connect })
-    const exchange = new Exchange<unknown>({ ...this.#probe, deadline: start + timeout }, start, this.#maxResponseSize, {
-      settled: (_exchange, error) => {
+    const request = { ...this.#probe, deadline: performance.now() + timeout }
+    return new Promise(resolve => {
+      const sockets = trackedSockets(timeout)
+      const client = new Client(this.#origin, { ...SETTINGS, connect: sockets.connect })
+      const exchange = new ProbeExchange(request, this.#maxResponseSize, error => {
         clearTimeout(timer)
         this.#probes.delete(exchange)
-        resolve(error)
         client.destroy().catch(() => {})
         sockets.destroy()
-      },
-      finished: () => {}
+        resolve(error)
+      })
+      const timer = setTimeout(() => exchange.expire(), timeout)
+      timer.unref()
+      this.#probes.add(exchange)
+      client.dispatch(this.#toWire(request), exchange)
     })
-    const timer = setTimeout(() => exchange.expire(), timeout)
-    timer.unref()
-    this.#probes.add(exchange)
-    client.dispatch(this.#toWire(exchange), exchange)
-    return promise
   }
 
   async #isWell (): Promise<void> {
@@ -162,7 +159,7 @@ export class Replica {
     if (error !== undefined && (isAgainstPdp(error) || error.failure === 'closed')) throw error
   }
 
-  #toWire ({ request: { method, path, body, headers } }: Exchange<unknown>) {
+  #toWire ({ method, path, body, headers }: TransportRequest<unknown>) {
     const own = body === undefined ? this.#headers : this.#jsonHeaders
     return { method, path: this.#prefix + path, headers: headers === undefined ? own : { ...own, ...headers }, body }
   }
@@ -192,8 +189,18 @@ export class Replica {
   }
 }
 
-function settling<T> () {
-  let resolve!: (value: T) => void
-  const promise = new Promise<T>(_resolve => { resolve = _resolve })
-  return { promise, resolve }
+/** The exchange of a probe, which has its connection for itself. */
+class ProbeExchange extends Exchange<unknown> {
+  readonly #done: (error: PdpError | undefined) => void
+
+  constructor (request: TransportRequest<unknown>, maxSize: number, done: (error: PdpError | undefined) => void) {
+    super(request, performance.now(), maxSize)
+    this.#done = done
+  }
+
+  protected override settled (error: PdpError | undefined): void {
+    this.#done(error)
+  }
+
+  protected override finished (): void {}
 }
