@@ -28,7 +28,7 @@ export class Breaker {
   era = 0
   readonly #failing: ConsecutiveBreaker
   readonly #halfOpenAfter: number
-  readonly #probe: () => Promise<void>
+  readonly #probe: (suspected: boolean) => Promise<void>
   // Minus infinity: cockatiel would wait by the wall clock, which may be set back. The timer here waits.
   readonly #circuit = circuitBreaker(handleAll, { halfOpenAfter: -Infinity, breaker: new ConsecutiveBreaker(1) })
   #probing = false
@@ -36,10 +36,10 @@ export class Breaker {
   #closed = false
 
   /**
-   * @param probe resolves when the PDP is well, rejects when it is not, in any case soon
+   * @param probe resolves when the PDP is well, rejects when it is not; `suspected` while it is still asked, which must be soon
    * @param onChange called when it has opened, with the reason, and when it has closed
    */
-  constructor (options: BreakerOptions, probe: () => Promise<void>, onChange: (reason: PdpError | undefined) => void) {
+  constructor (options: BreakerOptions, probe: (suspected: boolean) => Promise<void>, onChange: (reason: PdpError | undefined) => void) {
     this.#failing = new ConsecutiveBreaker(options.failures)
     this.#halfOpenAfter = options.halfOpenAfter
     this.#probe = probe
@@ -84,7 +84,7 @@ export class Breaker {
     if (this.#closed) return
     this.#probing = true
     const done = () => { this.#probing = false }
-    this.#circuit.execute(this.#probe).then(() => {
+    this.#circuit.execute(() => this.#probe(this.usable)).then(() => {
       this.#failing.success()
       done()
     }, done)

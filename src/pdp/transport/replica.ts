@@ -6,6 +6,7 @@ import { trackedSockets, type Sockets } from '../sockets.js'
 import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js'
 import { Exchange } from './exchange.js'
 import { isAgainstPdp, mayAnotherAnswer } from './failure.js'
+import { firstSuccess } from './probing.js'
 import type { Probe, TransportRequest } from './request.js'
 
 export interface ReplicaOptions {
@@ -38,11 +39,17 @@ export interface ReplicaStats {
   readonly inFlight: number
 }
 
+/** Ms that a PDP under suspicion has to answer a probe. One that is slower is not asked until it has answered in its own time. */
+const SUSPECT_TIMEOUT = 400
+
 /**
- * Ms that an open breaker's probe may take. With `halfOpenAfter` it bounds how long a PDP that is back is not noticed,
- * also when the network had swallowed a probe.
+ * Ms between two probes that are on their way to a PDP that is not asked. With `halfOpenAfter` it bounds how long one that
+ * hung, and does so no more, is not noticed.
  */
-const PROBE_TIMEOUT = 400
+const PROBE_EVERY = 400
+
+/** Probes on their way to a PDP at a time. */
+const MAX_PROBES = 5
 
 /** Ms for which a replica that failed gets questions only when no other has a connection free. */
 const SHUNNED_FOR = 250
@@ -61,6 +68,7 @@ export class Replica {
   readonly #headers: Readonly<Record<string, string>>
   readonly #jsonHeaders: Readonly<Record<string, string>>
   readonly #maxResponseSize: number
+  readonly #connectTimeout: number
   readonly #probe: Probe | undefined
   readonly #breaker: Breaker | undefined
   readonly #probes = new Set<Exchange<unknown>>()
@@ -76,12 +84,13 @@ export class Replica {
     this.#headers = { authorization: `Bearer ${token}`, accept: 'application/json' }
     this.#jsonHeaders = { ...this.#headers, 'content-type': 'application/json' }
     this.#maxResponseSize = maxResponseSize
+    this.#connectTimeout = connectTimeout
     this.#sockets = trackedSockets(connectTimeout)
     this.#pool = new Pool(this.#origin, { ...SETTINGS, connect: this.#sockets.connect, connections })
     this.slots = new Slots(connections)
     this.#probe = probe
     if (breaker !== false && probe !== undefined) {
-      this.#breaker = new Breaker(breaker, () => this.#isWell(), reason => onChange(this, reason))
+      this.#breaker = new Breaker(breaker, suspected => this.#look(suspected), reason => onChange(this, reason))
     }
   }
 
@@ -153,10 +162,14 @@ export class Replica {
     })
   }
 
-  async #isWell (): Promise<void> {
-    const error = await this.probe(PROBE_TIMEOUT)
-    // Whoever refuses the token, or the question, is there.
-    if (error !== undefined && (isAgainstPdp(error) || error.failure === 'closed')) throw error
+  /** Rejects with what is wrong with it. Whoever refuses the token, or the question, is there. */
+  #look (suspected: boolean): Promise<void> {
+    // Over TLS and a long way a new connection takes several round trips: a probe has as long as a question has.
+    const timeout = suspected ? SUSPECT_TIMEOUT : Math.max(SUSPECT_TIMEOUT, this.#connectTimeout)
+    return firstSuccess(async timeout => {
+      const error = await this.probe(timeout)
+      return error !== undefined && (isAgainstPdp(error) || error.failure === 'closed') ? error : undefined
+    }, timeout, Math.max(PROBE_EVERY, timeout / MAX_PROBES))
   }
 
   #toWire ({ method, path, body, headers }: TransportRequest<unknown>) {

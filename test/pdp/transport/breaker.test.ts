@@ -5,6 +5,7 @@ import t from 'tap'
 import { PdpError } from '../../../src/errors.js'
 import permit from '../../../src/index.js'
 import { Breaker } from '../../../src/pdp/transport/breaker.js'
+import { firstSuccess } from '../../../src/pdp/transport/probing.js'
 import { fastifyFor, guardedApp, logSink, optionsFor } from '../../support/app.js'
 import { startFakePdp } from '../../support/fake-pdp.js'
 import { portOf, until } from '../../support/replicas.js'
@@ -151,6 +152,39 @@ t.test('a PDP that is back is asked within a second, without traffic; the log ha
   t.match(about(/is not asked until it is back/), [{ level: 50, permit: { pdp: pdp.url, failure: 'network' } }])
   t.match(about(/is back and is asked again/), [{ level: 30, permit: { pdp: pdp.url } }])
   t.equal(about(/is not asked until it is back/).length + about(/is back and is asked again/).length, 2)
+})
+
+t.test('a PDP that hung, and does not any more, is asked within a second, although a probe was lost in it', async t => {
+  let hangs = false
+  const { app } = await guardedApp(t, { timeout: 1_000, breaker: { failures: 2 } }, { intercept: () => hangs ? new Promise(() => {}) : false, decide: () => true })
+  hangs = true
+  await Promise.all(['a', 'b', 'c'].map(action => t.rejects(app.permit.check('ann', action, 'task'), { cause: { failure: 'timeout' } })))
+  await until(() => app.permit.stats().pdp?.replicas[0]?.state === 'half-open')
+  hangs = false
+  const start = performance.now()
+  await until(() => app.permit.stats().pdp?.replicas[0]?.state === 'closed')
+  t.ok(performance.now() - start < 1_000, `${performance.now() - start} ms`)
+  t.equal(await app.permit.check('ann', 'read', 'task'), true)
+})
+
+t.test('probes go out one after the other while none ends; the first success counts, and only failures of all do', async t => {
+  const sent: { timeout: number, end: (error?: PdpError) => void }[] = []
+  const probe = (timeout: number) => new Promise<PdpError | undefined>(resolve => sent.push({ timeout, end: resolve }))
+  const lost = new PdpError('timeout', 'lost')
+  const first = firstSuccess(probe, 1_000, 10)
+  await until(() => sent.length === 3)
+  t.ok(sent[2]!.timeout <= 981 && sent[0]!.timeout <= 1_000, 'all end together')
+  sent[0]!.end(lost)
+  sent[2]!.end()
+  await first
+
+  sent.length = 0
+  const second = firstSuccess(probe, 1_000, 10)
+  await until(() => sent.length === 2)
+  sent[1]!.end(lost)
+  sent[0]!.end(lost)
+  await t.rejects(second, { message: 'lost' })
+  t.equal(sent.length, 2)
 })
 
 t.test('a PDP that accepts and never answers opens it, and what waits for it fails at once instead of at the deadline', async t => {
