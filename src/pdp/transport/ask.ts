@@ -80,11 +80,12 @@ export class Ask<T> implements Alarm {
 
   /** Goes to this replica, which has a slot free. */
   go (replica: Replica): void {
+    const isFirst = this.#tried.length === 0 && this.#retries === 0
     this.#tried.push(replica)
-    const attempt = new Attempt(this, replica, this.#request, this.#tried.length === 1 ? this.start : performance.now(), this.#desk)
+    const attempt = new Attempt(this, replica, this.#request, isFirst ? this.start : performance.now(), this.#desk)
     this.#running.push(attempt)
     this.#desk.deadlines.add(attempt)
-    if (this.#desk.looks !== undefined && this.#running.length === 1) this.#planLook(this.#desk.looks, attempt)
+    if (this.#desk.looks !== undefined) this.#planLook(this.#desk.looks)
     replica.send(attempt as Exchange<unknown>)
   }
 
@@ -141,42 +142,44 @@ export class Ask<T> implements Alarm {
   }
 
   /**
-   * Nobody waits for one PDP to the end: at half of the time that is left, another one is asked, too, where there is one;
-   * with hedging also earlier. What was asked first goes on: it may just be slow.
+   * Nobody waits for one PDP to the end: at half of the time that is left, another one is asked, too, as long as there is one;
+   * with hedging the first time also earlier. What was asked before goes on: it may just be slow.
    */
-  #planLook (looks: Deadlines<Alarm>, attempt: Attempt<T>): void {
-    const { balance, hedging, writes } = this.#desk
-    if (writes) return
+  #planLook (looks: Deadlines<Alarm>): void {
+    const { balance, hedging } = this.#desk
     const now = performance.now()
     const half = balance.has(this.#tried) ? now + (this.deadline - now) / 2 : Infinity
-    const delay = hedging?.delay
+    const delay = this.#running.length === 1 ? hedging?.delay : undefined
     const hedge = delay === undefined ? Infinity : now + delay
-    const at = Math.min(half, hedge)
-    if (at >= this.deadline) return
-    this.#lookAt(looks, at, () => {
-      if (hedge < half && this.#hedge()) return
-      if (half === Infinity) return
-      if (hedge < half) this.#lookAt(looks, half, () => this.#askAnother(attempt))
-      else this.#askAnother(attempt)
-    })
+    if (hedge >= half) {
+      this.#lookAt(looks, half, () => this.#askAnother())
+    } else {
+      this.#lookAt(looks, hedge, () => {
+        if (!this.#hedge()) this.#lookAt(looks, half, () => this.#askAnother())
+      })
+    }
   }
 
   #lookAt (looks: Deadlines<Alarm>, deadline: number, expire: () => void): void {
     if (this.#look !== undefined) looks.delete(this.#look)
+    this.#look = undefined
+    if (deadline >= this.deadline) return
     this.#look = { deadline, expire }
     looks.add(this.#look)
   }
 
-  #askAnother (attempt: Attempt<T>): void {
-    if (this.#running.length !== 1) return
-    attempt.overdue = true
+  #askAnother (): void {
+    // Between two attempts there is nothing to look after.
+    if (this.#running.length === 0) return
     const replica = this.#desk.balance.pick(this.#tried)
-    if (replica !== undefined) this.go(replica)
+    if (replica === undefined) return
+    for (const attempt of this.#running) attempt.overdue = true
+    this.go(replica)
   }
 
   #hedge (): boolean {
     const { balance, hedging } = this.#desk
-    if (this.#running.length !== 1) return true
+    if (this.#running.length === 0) return false
     // Without another replica another connection to the same one may still be faster.
     const replica = balance.pick(this.#tried) ?? balance.pick([])
     if (replica === undefined || hedging?.take() !== true) return false

@@ -98,6 +98,13 @@ t.test('a replica that hangs costs half the deadline, once: the other one is ask
   t.equal(lines.filter(line => /is not asked until it is back/.test(String(line.msg))).length, 1, 'one line in the log')
 })
 
+t.test('where most hang, each is asked in its turn until one answers, within the deadline', async t => {
+  const { app, pdps } = await appWithReplicas(t, [{ intercept: never }, { intercept: never }, { intercept: never }, {}], { timeout: 800, retries: 0, breaker: false })
+  for (let index = 0; index < 4; index++) t.equal(await app.permit.check('ann', `a${index}`, 'task'), true)
+  t.ok(pdps.slice(0, 3).every(pdp => pdp.requests.length > 0))
+  t.match(app.permit.stats().pdp, { failures: 0 })
+})
+
 /** Fails every question at once, and is well when it is looked at: its breaker stays closed. */
 const failsFast: FakePdpOptions = {
   intercept: ({ body }, response) => {
