@@ -37,9 +37,9 @@ t.test('a slow PDP, offered ten times what it can do: refused at once, or answer
   t.ok(waiting <= queue + 2, `${waiting} waited at most`)
   // The slack is for one process that is client, app and PDP on a busy machine.
   const slowest = Math.max(...all.map(({ took }) => took))
-  t.ok(slowest < timeout + 250, `the slowest took ${slowest} ms`)
+  t.ok(slowest < timeout + 400, `the slowest took ${slowest} ms`)
   const median = refused.map(({ took }) => took).sort((a, b) => a - b)[Math.floor(refused.length / 2)]!
-  t.ok(median < 50, `half of the refusals took less than ${median} ms`)
+  t.ok(median < 100, `half of the refusals took less than ${median} ms`)
   t.match(app.permit.stats(), { batches: { waiting: 0 }, pdp: { inFlight: 0 } })
   t.equal(await app.permit.check('ann', 'after', 'task'), true, 'and afterwards all is as before')
 })

@@ -137,7 +137,7 @@ t.test('a dead PDP costs microseconds: a check fails at once, with 503 and Retry
   }
   const each = (performance.now() - start) / count * 1000
   t.comment(`${each.toFixed(1)} µs for a check while the breaker is open`)
-  t.ok(each < 500, `${each} µs`)
+  t.ok(each < 2_000, `${each} µs, on however busy a machine, and not the timeout of a second`)
   t.equal(app.permit.stats().pdp?.replicas[0]?.requests, before, 'nothing was sent')
   t.match(await app.permit.health(), { ok: false, pdp: pdp.url, reason: /failed too often/, replicas: [{ url: pdp.url, state: /open/ }] })
 })
@@ -200,7 +200,7 @@ t.test('a PDP that accepts and never answers opens it, and what waits for it fai
     silent.close()
   })
   const app = fastifyFor(t)
-  await app.register(permit, { pdp: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`, token: 'x', timeout: 150, connections: 8, batch: 1 })
+  await app.register(permit, { pdp: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`, token: 'x', timeout: 500, connections: 8, batch: 1 })
   const first = await Promise.all(Array.from({ length: 8 }, (_, index) => app.permit.check('ann', `a${index}`, 'task').catch(failure)))
   t.same(first, Array(8).fill('timeout'))
   // Some travel, others wait for a connection, while the probe is on its way.
@@ -209,8 +209,8 @@ t.test('a PDP that accepts and never answers opens it, and what waits for it fai
     for (const outcome of await Promise.all(Array.from({ length: 16 }, (_, index) => app.permit.check('ann', `b${round}-${index}`, 'task').catch(failure)))) states.add(outcome as string)
   }
   const start = performance.now()
-  t.same(await Promise.all(Array.from({ length: 500 }, (_, index) => app.permit.check('ann', `c${index}`, 'task').catch(failure))), Array(500).fill('circuit'))
-  t.ok(performance.now() - start < 140, `${performance.now() - start} ms`)
+  t.same(await Promise.all(Array.from({ length: 100 }, (_, index) => app.permit.check('ann', `c${index}`, 'task').catch(failure))), Array(100).fill('circuit'))
+  t.ok(performance.now() - start < 480, `${performance.now() - start} ms`)
 })
 
 t.test('one question that the PDP chokes on does not shut the others out, however often it comes', async t => {
@@ -239,7 +239,8 @@ t.test('a token that is refused and a question that is wrong do not count: they 
         return true
       }
     })
-    t.equal(probes, 1, 'at boot')
+    // At boot.
+    await until(() => probes === 1)
     for (let count = 0; count < 5; count++) await t.rejects(app.permit.check('ann', `a${count}`, 'task'), { cause: { status } })
     await app.close()
     t.equal(probes, 1)
