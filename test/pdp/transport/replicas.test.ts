@@ -99,9 +99,9 @@ t.test('a replica that hangs costs half the deadline, once: the other one is ask
 })
 
 t.test('where most hang, each is asked in its turn until one answers, within the deadline', async t => {
-  const { app, pdps } = await appWithReplicas(t, [{ intercept: never }, { intercept: never }, { intercept: never }, {}], { timeout: 800, retries: 0, breaker: false })
-  for (let index = 0; index < 4; index++) t.equal(await app.permit.check('ann', `a${index}`, 'task'), true)
-  t.ok(pdps.slice(0, 3).every(pdp => pdp.requests.length > 0))
+  const { app, pdps } = await appWithReplicas(t, [{ intercept: never }, { intercept: never }, {}], { timeout: 1_600, retries: 0, breaker: false })
+  for (let index = 0; index < 3; index++) t.equal(await app.permit.check('ann', `a${index}`, 'task'), true)
+  t.ok(pdps.slice(0, 2).every(pdp => pdp.requests.length > 0))
   t.match(app.permit.stats().pdp, { failures: 0 })
 })
 
