@@ -133,6 +133,7 @@ export type PdpFailure =
   | 'overload'      // a bound of ours was reached
   | 'closed'        // the app is closing
   | 'abandoned'     // whoever asked is gone
+  | 'circuit'       // not asked: the PDP, and each of its replicas, has failed too often in a row, and its circuit breaker is open
 
 /** The cause of an {@link UnavailableError}. Carries no header and no body: the token and attributes stay in. */
 export class PdpError extends Error {

@@ -6,8 +6,9 @@ import type { UpdatesEndpoint } from './decision/updates.js'
 import type { Policy } from './engine/policy.js'
 import { OptionsError, type Denial } from './errors.js'
 import type { OnDecision } from './guard/audit-trail.js'
-import type { MaybePromise } from './pdp/point.js'
 import type { MetricsOptions, OpenTelemetryOptions } from './observe/options.js'
+import type { MaybePromise } from './pdp/point.js'
+import type { BreakerOptions, HedgeOptions } from './pdp/transport.js'
 
 /** Who asks, for a request; nothing means that nobody is authenticated, which is 401 on a guarded route. */
 export type UserOption<R> = (request: R) => UserInput | null | undefined | Promise<UserInput | null | undefined>
@@ -56,6 +57,68 @@ const CacheSchema = Type.Object({
     default: 50_000,
     description: 'How many decisions are remembered; the least recently used goes first.',
     expected: 'an integer from 1 to 10000000'
+  })),
+  /**
+   * While no PDP can be reached, a decision that was asked for at most so many ms ago still serves, unless it was invalidated.
+   * More than `ttl`. What it gives up: a role that was taken away at the PDP may work for as long.
+   * @defaultValue none: without a PDP there is no decision
+   */
+  staleIfError: Type.Optional(Type.Integer({
+    minimum: 1,
+    maximum: 86_400_000,
+    description: 'How old a decision may be that serves while no PDP can be reached.',
+    expected: 'milliseconds, an integer from 1 to 86400000, more than ttl',
+    shownDefault: 'off'
+  }))
+}, { additionalProperties: false })
+
+const BreakerSchema = Type.Object({
+  /**
+   * Failures in a row after which a PDP is looked at, and is not asked any more when that fails, too.
+   * @defaultValue 5
+   */
+  failures: Type.Optional(Type.Integer({
+    minimum: 1,
+    maximum: 1_000,
+    default: 5,
+    description: 'Failures in a row that put a PDP under suspicion.',
+    expected: 'an integer from 1 to 1000'
+  })),
+  /**
+   * Ms after which it is looked whether a PDP that is not asked is back, and again and again until it is.
+   * @defaultValue 500
+   */
+  halfOpenAfter: Type.Optional(Type.Integer({
+    minimum: 10,
+    maximum: 60_000,
+    default: 500,
+    description: 'How often it is looked whether a PDP that failed is back.',
+    expected: 'milliseconds, an integer from 10 to 60000'
+  }))
+}, { additionalProperties: false })
+
+const HedgeSchema = Type.Object({
+  /**
+   * A second request goes out when the first takes longer than so many of 100 recent ones.
+   * @defaultValue 99
+   */
+  percentile: Type.Optional(Type.Number({
+    minimum: 50,
+    maximum: 99.9,
+    default: 99,
+    description: 'The percentile of recent latency after which a second request goes out.',
+    expected: 'a number from 50 to 99.9'
+  })),
+  /**
+   * Ms before which no second request goes out.
+   * @defaultValue 10
+   */
+  min: Type.Optional(Type.Integer({
+    minimum: 1,
+    maximum: 60_000,
+    default: 10,
+    description: 'Before so many ms no second request goes out.',
+    expected: 'milliseconds, an integer from 1 to 60000'
   }))
 }, { additionalProperties: false })
 
@@ -130,13 +193,13 @@ const OpenTelemetrySchema = Type.Object({
 /** The schema of the options, for tools and documents. */
 export const OptionsSchema = Type.Object({
   /**
-   * The URL of Permit's PDP, for example `http://localhost:7766`. A path in it is a prefix. Exactly one of `pdp` and `policy`.
+   * The URL of Permit's PDP, for example `http://localhost:7766`. A path in it is a prefix. Several, as an array or with
+   * commas, are replicas of one another: whichever is well and least busy is asked. Exactly one of `pdp` and `policy`.
    * @defaultValue the environment's PERMIT_PDP_URL, unless `policy` is given
    */
-  pdp: Type.Optional(Type.String({
-    minLength: 1,
-    description: "The URL of Permit's PDP. This or `policy`.",
-    expected: "an http(s) URL without credentials, query or hash, such as 'http://localhost:7766'",
+  pdp: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 16 })], {
+    description: "The URL of Permit's PDP, or several of replicas. This or `policy`.",
+    expected: "an http(s) URL without credentials, query or hash, such as 'http://localhost:7766', or up to 16 in an array",
     shownDefault: '`PERMIT_PDP_URL`'
   })),
   /**
@@ -186,7 +249,7 @@ export const OptionsSchema = Type.Object({
    */
   cache: Type.Optional(Type.Union([Type.Literal(false), CacheSchema], {
     description: 'Remember decisions, allow and deny alike, or `false`.',
-    expected: 'false or { ttl?, max? }',
+    expected: 'false or { ttl?, max?, staleIfError? }',
     shownDefault: 'on with `pdp`, `false` with `policy`'
   })),
   /**
@@ -201,14 +264,14 @@ export const OptionsSchema = Type.Object({
     expected: 'milliseconds, an integer from 1 to 60000'
   })),
   /**
-   * Sockets to the PDP at most.
+   * Sockets to each PDP at most.
    * @defaultValue 32
    */
   connections: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 1_024,
     default: 32,
-    description: 'Sockets to the PDP at most.',
+    description: 'Sockets to each PDP at most.',
     expected: 'an integer from 1 to 1024'
   })),
   /**
@@ -232,6 +295,36 @@ export const OptionsSchema = Type.Object({
     default: 50,
     description: 'Checks in one request to the PDP at most.',
     expected: 'an integer from 1 to 1000'
+  })),
+  /**
+   * How often the same PDP is asked again, within the deadline, after a failure that may pass: no connection, a connection that
+   * broke before the answer, 429, and once after 502, 503 and 504. Replicas are asked anyway; a write is never repeated.
+   * @defaultValue 1
+   */
+  retries: Type.Optional(Type.Integer({
+    minimum: 0,
+    maximum: 10,
+    default: 1,
+    description: 'How often a PDP is asked again after a failure that may pass, within `timeout`.',
+    expected: 'an integer from 0 to 10'
+  })),
+  /**
+   * Do not ask a PDP that is dead: checks fail at once, or go to its replicas, until it is back. `false` asks whatever happens.
+   * @defaultValue `{ failures: 5, halfOpenAfter: 500 }`
+   */
+  breaker: Type.Optional(Type.Union([Type.Literal(false), BreakerSchema], {
+    description: 'Do not ask a PDP that is dead until it is back, or `false`.',
+    expected: 'false or { failures?, halfOpenAfter? }',
+    shownDefault: 'on'
+  })),
+  /**
+   * Ask a second replica, or by a second connection, when the first answer is late; at most one such request for ten others.
+   * @defaultValue false
+   */
+  hedge: Type.Optional(Type.Union([Type.Literal(false), HedgeSchema], {
+    description: 'Ask a second PDP when the first is slower than usual; at most 10 % more requests.',
+    expected: 'false or { percentile?, min? }',
+    shownDefault: '`false`'
   })),
   /**
    * How long a write waits until the PDP has it, in ms. Past it the write fails, although it was made. Of no use to the embedded PDP.
@@ -311,7 +404,19 @@ export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'onDe
 
 /** Where decisions come from. */
 export type DecisionOrigin =
-  | { readonly kind: 'pdp', readonly url: URL, readonly token: string, readonly connections: number, readonly queue: number, readonly batch: number, readonly factsTimeout: number }
+  | {
+    readonly kind: 'pdp'
+    /** One, or several that are replicas of one another. */
+    readonly urls: readonly URL[]
+    readonly token: string
+    readonly connections: number
+    readonly queue: number
+    readonly batch: number
+    readonly factsTimeout: number
+    readonly retries: number
+    readonly breaker: BreakerOptions | false
+    readonly hedge: HedgeOptions | false
+  }
   | { readonly kind: 'policy', readonly policy: string | Policy, readonly data?: string }
 
 /** The options with everything filled in. */
@@ -319,7 +424,7 @@ export interface ResolvedOptions<R, Reply> {
   readonly origin: DecisionOrigin
   readonly user: UserOption<R>
   readonly tenant: TenantOption<R> | undefined
-  readonly cache: { readonly ttl: number, readonly max: number } | false
+  readonly cache: { readonly ttl: number, readonly max: number, readonly staleIfError?: number } | false
   /** Milliseconds. */
   readonly timeout: number
   readonly updates: UpdatesEndpoint | undefined
@@ -332,6 +437,8 @@ export interface ResolvedOptions<R, Reply> {
 /** The options that are objects, and what may be in them. */
 const INNER: Readonly<Record<string, Readonly<Record<string, TSchema>>>> = {
   cache: CacheSchema.properties,
+  breaker: BreakerSchema.properties,
+  hedge: HedgeSchema.properties,
   updates: UpdatesSchema.properties,
   metrics: MetricsSchema.properties,
   openTelemetry: OpenTelemetrySchema.properties
@@ -380,20 +487,35 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
     throw new OptionsError('option "data" is given without option "policy"; expected both: only the embedded PDP keeps facts, a PDP over the network has its own')
   }
 
-  const url = options.pdp ?? env.PERMIT_PDP_URL
-  if (url === undefined || url === '') {
+  const urls = options.pdp ?? env.PERMIT_PDP_URL
+  if (urls === undefined || urls === '') {
     throw new OptionsError("neither option \"pdp\" (nor PERMIT_PDP_URL) nor option \"policy\" is given; expected exactly one, such as pdp: 'http://localhost:7766' or policy: './permit.yaml'")
   }
-  const { connections, queue, batch, factsTimeout } = OptionsSchema.properties
+  const { connections, queue, batch, factsTimeout, retries } = OptionsSchema.properties
   return {
     kind: 'pdp',
-    url: parseUrl(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', url),
+    urls: parseUrls(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', urls),
     token: options.token ?? tokenOf(env),
     connections: options.connections ?? defaultOf(connections),
     queue: options.queue ?? defaultOf(queue),
     batch: options.batch ?? defaultOf(batch),
-    factsTimeout: options.factsTimeout ?? defaultOf(factsTimeout)
+    factsTimeout: options.factsTimeout ?? defaultOf(factsTimeout),
+    retries: options.retries ?? defaultOf(retries),
+    breaker: resolveBreaker(options.breaker),
+    hedge: resolveHedge(options.hedge)
   }
+}
+
+function resolveBreaker (breaker: AnyOptions['breaker']): BreakerOptions | false {
+  if (breaker === false) return false
+  const { failures, halfOpenAfter } = BreakerSchema.properties
+  return { failures: breaker?.failures ?? defaultOf(failures), halfOpenAfter: breaker?.halfOpenAfter ?? defaultOf(halfOpenAfter) }
+}
+
+function resolveHedge (hedge: AnyOptions['hedge'] = false): HedgeOptions | false {
+  if (hedge === false) return false
+  const { percentile, min } = HedgeSchema.properties
+  return { percentile: hedge.percentile ?? defaultOf(percentile), min: hedge.min ?? defaultOf(min) }
 }
 
 function tokenOf (env: Environment): string {
@@ -407,6 +529,13 @@ function tokenOf (env: Environment): string {
   return token
 }
 
+/** One URL or several, in an array or with commas between them. */
+function parseUrls (name: string, texts: string | readonly string[]): URL[] {
+  const urls = [texts].flat().flatMap(text => text.split(',')).map(text => parseUrl(name, text.trim()))
+  if (new Set(urls.map(({ href }) => href)).size < urls.length) throw new OptionsError(`${name} holds the same URL twice; expected each replica once`)
+  return urls
+}
+
 function parseUrl (name: string, text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const usable = url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:') &&
@@ -418,8 +547,12 @@ function parseUrl (name: string, text: string): URL {
 
 function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): ResolvedOptions<unknown, unknown>['cache'] {
   if (cache === false || (cache === undefined && origin.kind === 'policy')) return false
-  const { ttl, max } = CacheSchema.properties
-  return { ttl: cache?.ttl ?? defaultOf(ttl), max: cache?.max ?? defaultOf(max) }
+  const { max } = CacheSchema.properties
+  const { ttl = defaultOf(CacheSchema.properties.ttl), staleIfError } = cache ?? {}
+  if (staleIfError !== undefined && staleIfError <= ttl) {
+    throw new OptionsError(`option "cache.staleIfError" is ${staleIfError}; expected more than cache.ttl, which is ${ttl}: until then a decision serves anyway`)
+  }
+  return { ttl, max: cache?.max ?? defaultOf(max), ...(staleIfError === undefined ? {} : { staleIfError }) }
 }
 
 function resolveUpdates (updates: AnyOptions['updates'], origin: DecisionOrigin, env: Environment): UpdatesEndpoint | undefined {

@@ -4,6 +4,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import permit from '../src/index.js'
 import { guardedApp } from './support/app.js'
+import { appWithReplicas } from './support/replicas.js'
 
 const open = () => process.getActiveResourcesInfo().filter(name => /TCP|TLS|Timeout|FSEvent/.test(name)).sort()
 
@@ -17,6 +18,24 @@ t.test('after closing, no socket and no timer is left', async t => {
   await app.close()
   await pdp.close()
   // The sockets' own close events come a few turns of the loop later.
+  for (let turn = 0; turn < 100 && open().length > before.length; turn++) await new Promise(resolve => setImmediate(resolve))
+  t.same(open(), before)
+})
+
+t.test('closing leaves nothing of replicas that die and hang, of retries, hedges and probes', async t => {
+  const before = open()
+  const { app, pdps } = await appWithReplicas(t, [{}, {}], {
+    timeout: 200, retries: 3, hedge: { percentile: 50, min: 1 }, breaker: { failures: 1, halfOpenAfter: 20 }, cache: { ttl: 1, staleIfError: 60_000 }
+  })
+  const ask = (count: number) => Promise.allSettled(Array.from({ length: count }, (_, index) => app.permit.check('ann', `a${index}`, 'task')))
+  await ask(50)
+  await pdps[0]!.close()
+  pdps[1]!.options.intercept = () => new Promise(() => {})
+  await ask(50)
+  const last = ask(50)
+  await app.close()
+  await last
+  await pdps[1]!.close()
   for (let turn = 0; turn < 100 && open().length > before.length; turn++) await new Promise(resolve => setImmediate(resolve))
   t.same(open(), before)
 })

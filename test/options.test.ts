@@ -9,7 +9,9 @@ const token = 'permit_key_secret'
 
 t.test('the defaults are the documented ones', async t => {
   const { origin, cache, timeout, tenant } = resolveOptions({ pdp, token }, {})
-  t.match(origin, { kind: 'pdp', url: new URL(pdp), token, connections: 32, queue: 2000, batch: 50 })
+  t.match(origin, {
+    kind: 'pdp', urls: [new URL(pdp)], token, connections: 32, queue: 2000, batch: 50, retries: 1, breaker: { failures: 5, halfOpenAfter: 500 }, hedge: false
+  })
   t.same(cache, { ttl: 2000, max: 50_000 })
   t.equal(timeout, 1000)
   t.equal(tenant, undefined)
@@ -17,10 +19,25 @@ t.test('the defaults are the documented ones', async t => {
 
 t.test('pdp and token fall back to the environment, an explicit option wins', async t => {
   const env = { PERMIT_PDP_URL: 'http://env:1', PERMIT_API_KEY: 'env-key' }
-  t.match(resolveOptions({}, env).origin, { kind: 'pdp', url: new URL('http://env:1'), token: 'env-key' })
-  t.match(resolveOptions({ pdp, token }, env).origin, { url: new URL(pdp), token })
-  t.match(resolveOptions({ pdp: undefined, policy: undefined }, env).origin, { url: new URL('http://env:1') })
+  t.match(resolveOptions({}, env).origin, { kind: 'pdp', urls: [new URL('http://env:1')], token: 'env-key' })
+  t.match(resolveOptions({ pdp, token }, env).origin, { urls: [new URL(pdp)], token })
+  t.match(resolveOptions({ pdp: undefined, policy: undefined }, env).origin, { urls: [new URL('http://env:1')] })
   t.same(resolveOptions({ policy: './permit.yaml' }, env).origin, { kind: 'policy', policy: './permit.yaml' })
+})
+
+t.test('several PDPs are given in an array, or with commas', async t => {
+  const urls = [new URL('http://a:7766'), new URL('https://b/prefix')]
+  t.match(resolveOptions({ pdp: ['http://a:7766', 'https://b/prefix'], token }, {}).origin, { urls })
+  t.match(resolveOptions({ pdp: 'http://a:7766,https://b/prefix', token }, {}).origin, { urls })
+  t.match(resolveOptions({}, { PERMIT_PDP_URL: 'http://a:7766, https://b/prefix', PERMIT_API_KEY: token }).origin, { urls })
+})
+
+t.test('what makes up for a PDP that fails can be turned off and on', async t => {
+  t.match(resolveOptions({ pdp, token, retries: 0, breaker: false, hedge: {} }, {}).origin, { retries: 0, breaker: false, hedge: { percentile: 99, min: 10 } })
+  t.match(resolveOptions({ pdp, token, breaker: { failures: 2 }, hedge: { percentile: 90, min: 1 } }, {}).origin, {
+    breaker: { failures: 2, halfOpenAfter: 500 }, hedge: { percentile: 90, min: 1 }
+  })
+  t.same(resolveOptions({ pdp, token, cache: { staleIfError: 60_000 } }, {}).cache, { ttl: 2000, max: 50_000, staleIfError: 60_000 })
 })
 
 t.test('the embedded PDP is not cached unless asked for', async t => {
@@ -41,7 +58,17 @@ const WRONG: [object | undefined | null | string, RegExp][] = [
   [{ pdp }, /option "token" is missing, and so is PERMIT_API_KEY/],
   [{ pdp: 7, token }, /option "pdp" is 7; expected an http\(s\) URL/],
   [{ pdp: '', token }, /option "pdp" is an empty string; expected an http\(s\) URL/],
-  [{ pdp: [pdp], token }, /option "pdp" is an array; expected/],
+  [{ pdp: [], token }, /option "pdp" is an array; expected/],
+  [{ pdp: [pdp, 7], token }, /option "pdp.1" is 7; expected an http\(s\) URL/],
+  [{ pdp: [pdp, pdp], token }, /option "pdp" holds the same URL twice/],
+  [{ pdp: `${pdp}, ftp://x`, token }, /option "pdp" cannot be used/],
+  [{ pdp, token, retries: 11 }, /option "retries" is 11; expected an integer from 0 to 10/],
+  [{ pdp, token, breaker: true }, /option "breaker" is true; expected false or \{ failures\?, halfOpenAfter\? \}/],
+  [{ pdp, token, breaker: { failures: 0 } }, /option "breaker.failures" is 0; expected an integer/],
+  [{ pdp, token, breaker: { after: 5 } }, /option "breaker.after" is not known; expected one of failures, halfOpenAfter/],
+  [{ pdp, token, hedge: { percentile: 100 } }, /option "hedge.percentile" is 100; expected a number from 50 to 99.9/],
+  [{ pdp, token, cache: { staleIfError: 0 } }, /option "cache.staleIfError" is 0; expected milliseconds/],
+  [{ pdp, token, cache: { ttl: 100, staleIfError: 100 } }, /option "cache.staleIfError" is 100; expected more than cache.ttl, which is 100/],
   [{ pdp: 'localhost:7766', token }, /option "pdp" cannot be used; expected an http\(s\) URL/],
   [{ pdp: 'ftp://x', token }, /option "pdp" cannot be used/],
   [{ pdp: 'http://me:hunter2@x', token }, /option "pdp" cannot be used/],
@@ -52,11 +79,11 @@ const WRONG: [object | undefined | null | string, RegExp][] = [
   [{ pdp, token: 'a\r\nx-evil: 1' }, /option "token" is a string that cannot be used/],
   [{ pdp, token, user: 'ann' }, /option "user" is a string that cannot be used; expected a function/],
   [{ pdp, token, tenant: 'default' }, /option "tenant" is a string that cannot be used; expected a function/],
-  [{ pdp, token, cache: true }, /option "cache" is true; expected false or \{ ttl\?, max\? \}/],
+  [{ pdp, token, cache: true }, /option "cache" is true; expected false or \{ ttl\?, max\?, staleIfError\? \}/],
   [{ pdp, token, cache: { ttl: -1 } }, /option "cache.ttl" is -1; expected milliseconds, an integer from 1/],
   [{ pdp, token, cache: { ttl: '2s' } }, /option "cache.ttl" is a string/],
   [{ pdp, token, cache: { max: 0 } }, /option "cache.max" is 0/],
-  [{ pdp, token, cache: { tll: 5 } }, /option "cache.tll" is not known; expected one of ttl, max/],
+  [{ pdp, token, cache: { tll: 5 } }, /option "cache.tll" is not known; expected one of ttl, max, staleIfError/],
   [{ pdp, token, timeout: 0 }, /option "timeout" is 0; expected milliseconds/],
   [{ pdp, token, timeout: 1.5 }, /option "timeout" is 1.5/],
   [{ pdp, token, timeout: Infinity }, /option "timeout" is Infinity/],

@@ -126,7 +126,7 @@ t.test('stats count what happened', async t => {
 
 t.test('health tells whether decisions can be had now', async t => {
   const { app, pdp } = await guardedApp(t)
-  t.same(await app.permit.health(), { ok: true, pdp: pdp.url })
+  t.same(await app.permit.health(), { ok: true, pdp: pdp.url, replicas: [{ url: pdp.url, state: 'closed' }] })
   pdp.options.intercept = (_request, response) => { response.writeHead(503).end(); return true }
   t.match(await app.permit.health(), { ok: false, reason: /503/ })
   await pdp.close()

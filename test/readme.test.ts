@@ -324,6 +324,6 @@ t.test('the links within the project lead somewhere', async t => {
     `#${(heading as string).toLowerCase().replaceAll(/[^\w\s-]/g, '').replaceAll(/\s/g, '-')}`))
   for (const [, target = ''] of readme.matchAll(/\]\(([^)]+)\)/g)) {
     if (target.startsWith('#')) t.ok(anchors.has(target), target)
-    else if (!target.startsWith('http')) await t.resolves(access(join(root, target)), target)
+    else if (!target.startsWith('http')) await t.resolves(access(join(root, target.replace(/#.*/, ''))), target)
   }
 })

@@ -1,5 +1,6 @@
 // The stage that remembers decisions for a short while, so that a repeated question costs one lookup.
 import { LRUCache } from 'lru-cache'
+import { PdpError, UnavailableError } from '../errors.js'
 import type { Caller, Decision, DecisionPoint, DecisionPointStats, MaybePromise, Query, Trace } from '../pdp/point.js'
 import type { Generations } from './generations.js'
 
@@ -8,6 +9,11 @@ export interface CacheOptions {
   readonly ttl: number
   /** How many decisions are remembered; the least recently used one goes first. */
   readonly max: number
+  /**
+   * How long ago a decision may have been asked for that serves while no PDP can be reached, ms; more than `ttl`.
+   * Default: what is past its time serves nobody.
+   */
+  readonly staleIfError?: number
 }
 
 interface Remembered {
@@ -31,17 +37,24 @@ export class CachedDecisionPoint implements DecisionPoint {
   readonly #generations: Generations
   readonly #clock: { now (): number }
   readonly #entries: LRUCache<string, Remembered>
+  readonly #ttl: number
+  readonly #staleIfError: number | undefined
   #last: Remembered = { decision: DENY, stamp: -1 }
   #hits = 0
   #misses = 0
+  #stale = 0
 
   constructor (next: DecisionPoint, options: CacheOptions, generations: Generations, clock: { now (): number }) {
     this.#next = next
     this.#generations = generations
     this.#clock = clock
+    this.#ttl = options.ttl
+    this.#staleIfError = options.staleIfError
     // ttlResolution 0: the clock is read for each lookup, which is cheaper than the timer that would cache it, and an
     // entry cannot outlive its ttl while the event loop is busy.
-    this.#entries = new LRUCache({ max: options.max, ttl: options.ttl, ttlResolution: 0, perf: clock })
+    this.#entries = new LRUCache({
+      max: options.max, ttl: options.ttl, ttlResolution: 0, perf: clock, noDeleteOnStaleGet: options.staleIfError !== undefined
+    })
   }
 
   decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): MaybePromise<Decision> {
@@ -56,7 +69,24 @@ export class CachedDecisionPoint implements DecisionPoint {
     const start = this.#clock.now()
     const answer = this.#next.decide(query, deadline, trace, caller)
     if (!(answer instanceof Promise)) return this.#remember(query, stamp, start, answer)
-    return answer.then(decision => this.#remember(query, stamp, start, decision))
+    const remember = (decision: Decision) => this.#remember(query, stamp, start, decision)
+    return this.#staleIfError === undefined
+      ? answer.then(remember)
+      : answer.then(remember, error => this.#fallBack(query, error, trace))
+  }
+
+  /**
+   * The decision that was once remembered, although its time is up, where no PDP could be reached. Looked up now: what was
+   * invalidated by now, also while the question was on its way, is gone.
+   */
+  #fallBack (query: Query, error: unknown, trace: Trace | undefined): Decision {
+    const entry = isOutOfReach(error) ? this.#entries.peek(query.key, { allowStale: true }) : undefined
+    if (entry === undefined || !this.#generations.isCurrent(entry.stamp, query.user.key)) throw error
+    const age = this.#ttl - this.#entries.getRemainingTTL(query.key)
+    if (age > (this.#staleIfError as number)) throw error
+    this.#stale++
+    if (trace !== undefined) trace.source = 'stale'
+    return entry.decision
   }
 
   /** The remembered decision, if it still holds. */
@@ -93,10 +123,25 @@ export class CachedDecisionPoint implements DecisionPoint {
         max: this.#entries.max,
         hits: this.#hits,
         misses: this.#misses,
-        invalidations: this.#generations.invalidations
+        invalidations: this.#generations.invalidations,
+        stale: this.#stale
       }
     }
   }
+}
+
+/** Statuses with which a PDP, or what stands before it, says that it cannot answer anybody now. */
+const AWAY = new Set([502, 503, 504])
+
+/**
+ * Whether a question failed because no PDP could be reached. A PDP that refuses the token, lies, or cannot cope with this
+ * very question is there; and our own bounds, a caller who is gone and an app that is closing are no outage.
+ */
+function isOutOfReach (error: unknown): boolean {
+  const cause = error instanceof UnavailableError ? error.cause : undefined
+  if (!(cause instanceof PdpError)) return false
+  const { failure, status = 0 } = cause
+  return failure === 'network' || failure === 'timeout' || failure === 'circuit' || (failure === 'status' && AWAY.has(status))
 }
 
 const ALLOW: Decision = Object.freeze({ allow: true })

@@ -3,9 +3,9 @@ import type { EnvironmentLog } from '../local/environment.js'
 import { embeddedPdp } from '../pdp/embedded.js'
 import type { FactsApi } from '../pdp/facts.js'
 import { permitFacts } from '../pdp/permit-facts.js'
-import { permitPdp } from '../pdp/permit.js'
+import { permitPdp, permitProbe } from '../pdp/permit.js'
 import type { DecisionPoint, DecisionSource, Pdp } from '../pdp/point.js'
-import { httpTransport } from '../pdp/transport.js'
+import { httpTransport, type TransportLog } from '../pdp/transport.js'
 import type { ResolvedOptions } from '../options.js'
 import { batched } from './batched.js'
 import { cached } from './cached.js'
@@ -40,7 +40,7 @@ const WRITE_CONNECTIONS = 4
 const WRITE_QUEUE = 1_000
 
 /** The path that the options describe. A stage that an option turns off is not in the line. */
-export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unknown, unknown>, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog): DecisionPath {
+export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unknown, unknown>, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog & TransportLog): DecisionPath {
   const generations = new Generations()
 
   if (origin.kind === 'policy') {
@@ -51,10 +51,10 @@ export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unkno
     return { point, pdp, atHand: cache === false ? 'embedded' : 'cache', facts: pdp.facts, generations, bulkConcurrency: 1, close: deadline => pdp.close(deadline) }
   }
 
-  const { url, token, connections, queue, batch, factsTimeout } = origin
-  const wire = { url, token, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
-  const pdp = permitPdp(httpTransport({ ...wire, connections, maxQueue: queue }))
-  const writes = httpTransport({ ...wire, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE })
+  const { urls, token, connections, queue, batch, factsTimeout, retries, breaker, hedge } = origin
+  const wire = { url: urls, token, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
+  const pdp = permitPdp(httpTransport({ ...wire, connections, maxQueue: queue, retries, breaker, hedge, probe: permitProbe, log }), log)
+  const writes = httpTransport({ ...wire, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
   const batches = batched(pdp, { queue, batch })
   const shared = coalesced(batches, generations)
   const asked = log === undefined ? shared : outspoken(shared, log)

@@ -3,7 +3,8 @@ import Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { PdpError, UnavailableError } from '../errors.js'
 import type { BatchingPdp, Decision, Health, PermissionsQuestion, Query, UserPermissions } from './point.js'
-import type { Transport } from './transport.js'
+import { lookAtBoot } from './boot.js'
+import type { Probe, ProbingTransport, TransportLog } from './transport.js'
 
 // `result` beside `allow` is for old SDKs and never read: one field decides.
 const AllowedAnswer = Compile(Type.Object({ allow: Type.Boolean(), debug: Type.Optional(Type.Unknown()) }))
@@ -17,14 +18,25 @@ const PermissionsAnswer = Compile(Type.Record(Type.String(), Type.Object({
   roles: Type.Optional(Type.Array(Type.String()))
 })))
 
-/** Asks Permit's PDP (container or local PDP) by its own wire: `POST /allowed`, `POST /allowed/bulk` and `POST /user-permissions`. */
-export function permitPdp (transport: Transport): BatchingPdp {
+/** Finds out whether a Permit PDP is well: a question about nothing, which goes the way of a question and needs the token. */
+export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body: '[]', read: answer => readDecisions(answer, 0) }
+
+/**
+ * Asks Permit's PDP (container or local PDP) by its own wire: `POST /allowed`, `POST /allowed/bulk` and `POST /user-permissions`.
+ * @param transport with {@link permitProbe} as its probe
+ * @param log hears at boot of a token that is refused and of a PDP that is not there
+ */
+export function permitPdp (transport: ProbingTransport, log?: TransportLog): BatchingPdp {
+  const states = () => transport.stats().replicas.map(({ url, state }) => ({ url, state }))
+
   return {
     name: transport.name,
     slots: transport.slots,
 
     // A PDP that is not there yet must not keep the app from starting: what is asked meanwhile is 503.
-    async open () {},
+    async open () {
+      if (log !== undefined) await lookAtBoot(transport, log)
+    },
 
     peek: () => undefined,
 
@@ -64,9 +76,9 @@ export function permitPdp (transport: Transport): BatchingPdp {
     async health (deadline): Promise<Health> {
       try {
         await transport.send({ method: 'GET', path: '/healthy', deadline, read: () => {} })
-        return { ok: true, pdp: transport.name }
+        return { ok: true, pdp: transport.name, replicas: states() }
       } catch (error) {
-        return { ok: false, pdp: transport.name, reason: error instanceof Error ? error.message : 'unknown' }
+        return { ok: false, pdp: transport.name, reason: error instanceof Error ? error.message : 'unknown', replicas: states() }
       }
     },
 

@@ -1,6 +1,7 @@
 // The one interface that every stage between a question and the PDP implements, and what goes through it.
 
-import type { Slots } from './slots.js'
+import type { FreeSlots } from './slots.js'
+import type { ReplicaStats } from './transport/replica.js'
 
 /** A value that JSON can carry. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
@@ -33,8 +34,11 @@ export interface Query {
   readonly key: string
 }
 
-/** Where an answer came from: this process's memory, an equal question already on its way, or the decision point itself. */
-export type DecisionSource = 'cache' | 'flight' | 'pdp' | 'embedded'
+/**
+ * Where an answer came from: this process's memory, an equal question already on its way, the decision point itself, or
+ * (`stale`) memory past its time, because no PDP could be reached.
+ */
+export type DecisionSource = 'cache' | 'flight' | 'pdp' | 'embedded' | 'stale'
 
 /** An answer. Only `allow === true` lets anybody in. */
 export interface Decision {
@@ -85,6 +89,8 @@ export interface DecisionPointStats {
     misses: number
     /** How often something was forgotten by `invalidate`, a user or everything. */
     invalidations: number
+    /** Decisions past their time that were given because no PDP could be reached. */
+    stale: number
   }
   /** Checks that were asked for together. */
   batches?: {
@@ -100,13 +106,19 @@ export interface DecisionPointStats {
   /** Checks that shared the answer of an equal check already on its way. */
   coalesced?: number
   pdp?: {
-    /** Requests sent, and how many of them ended without a decision. */
+    /** Requests made, each counted once however often it was sent, and how many of them ended without a decision. */
     requests: number
     failures: number
     /** Requests on their way now. */
     inFlight: number
     /** How long requests took, ms; percentiles since the start, undefined before the first. */
     latency: { mean: number, p50: number, p99: number, max: number } | undefined
+    /** Requests that were sent again to the same PDP. */
+    retries: number
+    /** Requests that were sent to a second PDP because the first was slower than usual. */
+    hedges: number
+    /** Each PDP by itself. */
+    replicas: readonly ReplicaStats[]
   }
 }
 
@@ -127,7 +139,7 @@ export interface Pdp extends DecisionPoint {
 /** A PDP that answers many queries by one request. */
 export interface BatchingPdp extends Pdp {
   /** How many requests may be on their way at a time. Each `decide` and `decideAll` takes one at once, if one is free. */
-  readonly slots: Slots
+  readonly slots: FreeSlots
   decide (query: Query, deadline: number, trace?: Trace): Promise<Decision>
   /** The decisions in the order of the queries. Rejects as a whole when one of the answers cannot be believed. */
   decideAll (queries: readonly Query[], deadline: number): Promise<readonly Decision[]>
@@ -139,6 +151,8 @@ export interface Health {
   readonly pdp: string
   /** Why not, where `ok` is false. */
   readonly reason?: string
+  /** Each PDP that is asked over the network, and what its circuit breaker says. */
+  readonly replicas?: ReadonlyArray<Pick<ReplicaStats, 'url' | 'state'>>
 }
 
 export interface PermissionsQuestion {

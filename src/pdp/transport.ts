@@ -1,18 +1,29 @@
-// The way to one PDP over HTTP: a pool of connections, one deadline for each request, a bounded answer, JSON or nothing.
-import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
-import { Pool, type Dispatcher } from 'undici'
-import { PdpError, type PdpFailure } from '../errors.js'
-import { Deadlines, type Dated } from './deadlines.js'
+// The way to a PDP over HTTP, or to several that are replicas of one another: the one place where its parts are put together.
+import { createHistogram, performance } from 'node:perf_hooks'
+import { PdpError } from '../errors.js'
+import { Deadlines } from './deadlines.js'
 import type { DecisionPointStats } from './point.js'
-import { Slots } from './slots.js'
-import { trackedSockets, type Sockets } from './sockets.js'
+import type { FreeSlots } from './slots.js'
+import { Ask, type Alarm, type Desk } from './transport/ask.js'
+import { byLoad, inOrder, type Balance } from './transport/balance.js'
+import type { BreakerOptions } from './transport/breaker.js'
+import { Budget } from './transport/budget.js'
+import type { Failed } from './transport/failure.js'
+import { Hedging, type HedgeOptions } from './transport/hedging.js'
+import { Replica } from './transport/replica.js'
+import type { Probe, TransportRequest } from './transport/request.js'
+import { retryDelay } from './transport/retry.js'
 
-export interface TransportOptions {
-  /** The PDP's base URL; a path in it is a prefix. */
-  readonly url: URL
-  /** Sent as a bearer token to this host, and kept out of everything else. */
+export type { Probe, TransportRequest } from './transport/request.js'
+export type { BreakerOptions } from './transport/breaker.js'
+export type { HedgeOptions } from './transport/hedging.js'
+
+export type TransportOptions = {
+  /** The PDP's base URL, or those of its replicas; a path in it is a prefix. */
+  readonly url: URL | readonly URL[]
+  /** Sent as a bearer token to these hosts, and kept out of everything else. */
   readonly token: string
-  /** Sockets at most. */
+  /** Sockets to each replica at most. */
   readonly connections: number
   /** Requests that may wait for a socket; one more fails at once. */
   readonly maxQueue: number
@@ -20,304 +31,268 @@ export interface TransportOptions {
   readonly maxResponseSize: number
   /** How long connecting may take, ms. */
   readonly connectTimeout: number
-}
+  /**
+   * Whether what is sent may change something. A write goes to the first replica, to the next only where those before it
+   * could not be reached, and is never sent again when any of it may have arrived. Default: false, questions, which may
+   * be asked any number of times.
+   */
+  readonly writes?: boolean
+  /** How often the same PDP is asked again after a failure that may pass; default 0. Other replicas are asked anyway. */
+  readonly retries?: number
+  /** Default: no hedging. */
+  readonly hedge?: HedgeOptions | false
+  /** Hears when a breaker opens or closes. */
+  readonly log?: TransportLog
+} & (
+  /** Finds out whether a PDP is well. A breaker needs it. */
+  | { readonly probe: Probe, readonly breaker?: BreakerOptions | false }
+  | { readonly probe?: undefined, readonly breaker?: false })
 
-/** A request, and how its answer is read. */
-export interface TransportRequest<T> {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  readonly path: string
-  /** JSON text. */
-  readonly body?: string
-  /** Beyond those that every request has. */
-  readonly headers?: Readonly<Record<string, string>>
-  /** A time of `performance.now()`, ms. */
-  readonly deadline: number
-  /** Which statuses are answers; default: 200 alone. Any other is a failure. */
-  readonly answers?: readonly number[]
-  /** Makes the result of an answer's parsed JSON (undefined for an empty one), or throws where it cannot be believed. */
-  readonly read: (answer: unknown, status: number) => T
+/** Where a transport says what happened to it; a pino logger is one. */
+export interface TransportLog {
+  info (details: object, message: string): void
+  warn (details: object, message: string): void
+  error (details: object, message: string): void
 }
 
 /** Sends JSON and gets JSON back, or rejects with a {@link PdpError}. */
 export interface Transport {
-  /** The PDP's URL, fit for logs. */
+  /** The PDP's URL, or those of its replicas, fit for logs. */
   readonly name: string
-  /** The requests that may be on their way at a time. Who sends while none is free, waits. */
-  readonly slots: Slots
+  /** The requests that may be on their way at a time, to all replicas that can be asked. Who sends while none is free, waits. */
+  readonly slots: FreeSlots
   send<T> (request: TransportRequest<T>): Promise<T>
   stats (): NonNullable<DecisionPointStats['pdp']>
   close (deadline: number): Promise<void>
 }
 
-export function httpTransport (options: TransportOptions): Transport {
+/** What a replica had to say to the probe. */
+export interface ProbeResult {
+  /** Its URL, fit for logs. */
+  readonly url: string
+  /** Undefined where all is well. */
+  readonly error: PdpError | undefined
+}
+
+/** A transport that can be told to look whether the PDP is there. */
+export interface ProbingTransport extends Transport {
+  /**
+   * Sends the probe to each replica, on connections of their own, and tells of each as soon as it has answered. Never
+   * rejects; resolves when all have, within the connect timeout.
+   */
+  probe (hear: (result: ProbeResult) => void): Promise<void>
+}
+
+/** Retries for each request that was asked for, at most: a PDP that is overloaded must not be asked twice as much. */
+const RETRY_SHARE = 0.2
+/** As many may fail at once because one PDP closed its connections. No more wait for their retry at a time, either. */
+const RETRY_BURST = 100
+
+export function httpTransport (options: TransportOptions): ProbingTransport {
   return new HttpTransport(options)
 }
 
-class HttpTransport implements Transport {
+class HttpTransport implements ProbingTransport, Desk, FreeSlots {
   readonly name: string
-  readonly slots: Slots
-  readonly #pool: Pool
-  readonly #sockets: Sockets
-  readonly #prefix: string
+  readonly slots: FreeSlots = this
+  readonly balance: Balance
+  readonly writes: boolean
+  readonly maxResponseSize: number
+  readonly deadlines = new Deadlines<Alarm>(expire)
+  readonly looks: Deadlines<Alarm> | undefined
+  readonly hedging: Hedging | undefined
+  readonly #replicas: readonly Replica[]
   readonly #maxQueue: number
-  readonly #maxResponseSize: number
-  readonly #headers: Readonly<Record<string, string>>
-  readonly #jsonHeaders: Readonly<Record<string, string>>
-  readonly #deadlines = new Deadlines<Exchange<unknown>>(exchange => this.#expire(exchange))
+  readonly #connectTimeout: number
+  readonly #log: TransportLog | undefined
+  readonly #retries: number
+  readonly #retryBudget = new Budget(RETRY_SHARE, RETRY_BURST)
   readonly #latency = createHistogram()
   /** What waits for a slot. undici's own queue stays empty: nothing in it could be taken back. */
-  readonly #waiting = new Set<Exchange<unknown>>()
+  readonly #waiting = new Set<Ask<unknown>>()
+  /** What waits until it is time to ask again. */
+  readonly #paused = new Set<Ask<unknown>>()
+  readonly #pauses = new Deadlines<Alarm>(expire)
+  readonly #freeListeners: (() => void)[] = []
   #requests = 0
   #failures = 0
-  #inFlight = 0
+  #retried = 0
   #closed = false
 
-  constructor ({ url, token, connections, maxQueue, maxResponseSize, connectTimeout }: TransportOptions) {
-    this.#prefix = url.pathname.replace(/\/+$/, '')
-    this.name = url.origin + this.#prefix
-    this.#maxQueue = maxQueue
-    this.#maxResponseSize = maxResponseSize
-    this.#headers = { authorization: `Bearer ${token}`, accept: 'application/json' }
-    this.#jsonHeaders = { ...this.#headers, 'content-type': 'application/json' }
-    this.#sockets = trackedSockets(connectTimeout)
-    this.#pool = new Pool(url.origin, {
-      connections,
-      pipelining: 1,
-      connect: this.#sockets.connect,
-      // The deadline of each request is the only clock: undici's own timers are coarse, and two clocks disagree.
-      headersTimeout: 0,
-      bodyTimeout: 0
-    })
-    this.slots = new Slots(connections)
-    this.slots.onFree(() => this.#startNext())
+  constructor (options: TransportOptions) {
+    const { url, writes = false, retries = 0, hedge = false, probe, breaker = false, log } = options
+    const { token, connections, maxResponseSize, connectTimeout } = options
+    const urls = url instanceof URL ? [url] : url
+    this.#replicas = urls.map(url => new Replica({
+      url, token, connections, maxResponseSize, connectTimeout, probe, breaker, onChange: (replica, reason) => this.#changed(replica, reason)
+    }))
+    this.name = this.#replicas.map(replica => replica.name).join(', ')
+    // With one PDP there is nothing to balance.
+    this.balance = writes || urls.length === 1 ? inOrder(this.#replicas) : byLoad(this.#replicas)
+    this.writes = writes
+    this.maxResponseSize = maxResponseSize
+    this.hedging = hedge === false || writes ? undefined : new Hedging(hedge)
+    this.looks = (urls.length > 1 && !writes) || this.hedging !== undefined ? new Deadlines<Alarm>(expire) : undefined
+    this.#maxQueue = options.maxQueue
+    this.#connectTimeout = connectTimeout
+    this.#log = log
+    this.#retries = retries
+    for (const replica of this.#replicas) replica.slots.onFree(() => this.#freed(replica))
   }
 
   send<T> (request: TransportRequest<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const refusal = this.#refuse(request.deadline)
+      const now = performance.now()
+      const refusal = this.#refuse(request.deadline, now)
       if (refusal !== undefined) {
         reject(refusal)
         return
       }
       this.#requests++
-      const exchange = new Exchange<T>(request, this.#maxResponseSize, this.#latency, (error, result) => {
-        if (error === undefined) {
-          resolve(result as T)
-        } else {
-          this.#failures++
-          reject(error)
-        }
-      }, () => this.#finish(exchange as Exchange<unknown>)) as Exchange<unknown>
-      this.#deadlines.add(exchange)
-      if (this.slots.free > 0) this.#start(exchange)
-      else this.#waiting.add(exchange)
+      this.#retryBudget.earn()
+      this.hedging?.earn()
+      new Ask<T>(request, now, this, resolve, reject).begin()
     })
   }
 
-  #start (exchange: Exchange<unknown>): void {
-    this.slots.take()
-    this.#inFlight++
-    const { method, path, body, headers } = exchange.request
-    const own = body === undefined ? this.#headers : this.#jsonHeaders
-    this.#pool.dispatch({
-      method,
-      path: this.#prefix + path,
-      headers: headers === undefined ? own : { ...own, ...headers },
-      body
-    }, exchange)
-  }
-
-  #finish (exchange: Exchange<unknown>): void {
-    this.#inFlight--
-    this.#deadlines.delete(exchange)
-    this.slots.release()
-  }
-
-  #startNext (): void {
-    const [next] = this.#waiting
-    if (next === undefined) return
-    this.#waiting.delete(next)
-    this.#start(next)
-  }
-
-  #expire (exchange: Exchange<unknown>): void {
-    this.#waiting.delete(exchange)
-    exchange.expire()
-  }
-
-  #refuse (deadline: number): PdpError | undefined {
+  #refuse (deadline: number, now: number): PdpError | undefined {
     if (this.#closed) return new PdpError('closed', 'the app is closing')
-    if (this.slots.free === 0 && this.#waiting.size >= this.#maxQueue) {
+    if (this.#waiting.size >= this.#maxQueue && this.free === 0) {
       return new PdpError('overload', `${this.#waiting.size} requests wait for a connection to the PDP, which is the bound`)
     }
-    if (deadline <= performance.now()) return new PdpError('timeout', 'the deadline had passed before the PDP could be asked')
+    if (deadline <= now) return new PdpError('timeout', 'the deadline had passed before the PDP could be asked')
     return undefined
+  }
+
+  /** With nobody to ask, one is free: what is sent then takes none, and fails at once instead of waiting for one. */
+  get free (): number {
+    let free = 0
+    let usable = false
+    for (const replica of this.#replicas) {
+      if (replica.usable) {
+        usable = true
+        free += replica.slots.free
+      }
+    }
+    return usable ? free : 1
+  }
+
+  onFree (listener: () => void): void {
+    this.#freeListeners.push(listener)
+  }
+
+  get closed (): boolean {
+    return this.#closed
+  }
+
+  pauseBefore (retry: number, error: PdpError, failed: Failed, left: number): number | undefined {
+    const delay = retryDelay(error, failed, retry, this.#retries, Math.random())
+    if (delay === undefined || delay >= left || this.#paused.size >= RETRY_BURST || !this.#retryBudget.take()) return undefined
+    this.#retried++
+    return delay
+  }
+
+  pause (ask: Ask<unknown>, deadline: number): void {
+    this.#paused.add(ask)
+    this.#pauses.add({
+      deadline,
+      expire: () => {
+        this.#paused.delete(ask)
+        ask.begin()
+      }
+    })
+  }
+
+  wait (ask: Ask<unknown>): boolean {
+    if (this.#waiting.size >= this.#maxQueue) return false
+    this.#waiting.add(ask)
+    this.deadlines.add(ask)
+    return true
+  }
+
+  stopWaiting (ask: Ask<unknown>): void {
+    this.#waiting.delete(ask)
+    this.deadlines.delete(ask)
+  }
+
+  done (ask: Ask<unknown>, failed: boolean): void {
+    if (failed) this.#failures++
+    else this.#latency.record(Math.max(1, Math.round((performance.now() - ask.start) * 1000)))
+  }
+
+  /** A slot of a replica has become free: what has waited longest and may go there, goes. */
+  #freed (replica: Replica): void {
+    for (const ask of this.#waiting) {
+      if (!this.balance.takes(replica, ask.tried)) continue
+      this.stopWaiting(ask)
+      ask.go(replica)
+      break
+    }
+    this.#tellFree()
+  }
+
+  #tellFree (): void {
+    for (const listener of this.#freeListeners) {
+      if (this.free === 0) return
+      listener()
+    }
+  }
+
+  /** A breaker has opened, with a reason, or has closed. */
+  #changed (replica: Replica, reason: PdpError | undefined): void {
+    this.#logChange(replica, reason)
+    // What waits may have nobody left to wait for, or somebody new.
+    for (const ask of [...this.#waiting]) {
+      this.stopWaiting(ask)
+      ask.begin()
+    }
+    this.#tellFree()
+  }
+
+  #logChange ({ name }: Replica, reason: PdpError | undefined): void {
+    if (reason === undefined) {
+      this.#log?.info({ permit: { pdp: name } }, 'permit: the PDP is back and is asked again')
+      return
+    }
+    const details = { permit: { pdp: name, failure: reason.failure, reason: reason.message } }
+    if (this.#replicas.some(replica => replica.usable)) this.#log?.warn(details, 'permit: the PDP fails and is not asked until it is back; its replicas are')
+    else this.#log?.error(details, 'permit: the PDP fails and is not asked until it is back; checks fail at once')
+  }
+
+  async probe (hear: (result: ProbeResult) => void): Promise<void> {
+    await Promise.all(this.#replicas.map(async replica => hear({ url: replica.name, error: await replica.probe(this.#connectTimeout) })))
   }
 
   stats (): NonNullable<DecisionPointStats['pdp']> {
     const { count, mean, max } = this.#latency
+    const replicas = this.#replicas.map(replica => replica.stats())
     return {
       requests: this.#requests,
       failures: this.#failures,
-      inFlight: this.#inFlight,
+      inFlight: replicas.reduce((sum, { inFlight }) => sum + inFlight, 0),
       latency: count === 0
         ? undefined
-        : { mean: mean / 1000, p50: this.#latency.percentile(50) / 1000, p99: this.#latency.percentile(99) / 1000, max: max / 1000 }
+        : { mean: mean / 1000, p50: this.#latency.percentile(50) / 1000, p99: this.#latency.percentile(99) / 1000, max: max / 1000 },
+      retries: this.#retried,
+      hedges: this.hedging?.count ?? 0,
+      replicas
     }
   }
 
   async close (deadline: number): Promise<void> {
     this.#closed = true
-    for (const exchange of this.#waiting) exchange.fail(new PdpError('closed', 'the app is closing'))
-    this.#waiting.clear()
-    let timer: NodeJS.Timeout | undefined
-    // A close that is overtaken by a destroy never settles: whichever comes first ends the wait.
-    const destroyed = new Promise<void>(resolve => {
-      timer = setTimeout(() => { this.#pool.destroy().then(resolve, resolve) }, Math.max(0, deadline - performance.now()))
-    })
-    await Promise.race([this.#pool.close(), destroyed])
-    clearTimeout(timer)
-    this.#sockets.destroy()
-    this.#deadlines.clear()
+    for (const ask of [...this.#waiting, ...this.#paused]) {
+      this.stopWaiting(ask)
+      ask.end(new PdpError('closed', 'the app is closing'))
+    }
+    this.#paused.clear()
+    this.#pauses.clear()
+    await Promise.all(this.#replicas.map(replica => replica.close(deadline)))
+    this.deadlines.clear()
+    this.looks?.clear()
   }
 }
 
-/** Of an answer that was refused, this much is read to keep the connection; past it the connection goes. */
-const DISCARD_LIMIT = 16 * 1024
-
-/**
- * One request and its answer, as undici tells it. It settles once, whatever comes in whichever order, and is finished
- * when the connection is free again or gone, which may be later.
- */
-class Exchange<T> implements Dispatcher.DispatchHandler, Dated {
-  readonly deadline: number
-  readonly request: TransportRequest<T>
-  readonly #maxSize: number
-  readonly #latency: RecordableHistogram
-  readonly #settle: (error: PdpError | undefined, result?: T) => void
-  readonly #finish: () => void
-  readonly #start = performance.now()
-  #controller: Dispatcher.DispatchController | undefined
-  #status = 0
-  #chunks: Buffer[] = []
-  #size = 0
-  #settled = false
-
-  constructor (
-    request: TransportRequest<T>, maxSize: number, latency: RecordableHistogram,
-    settle: (error: PdpError | undefined, result?: T) => void, finish: () => void
-  ) {
-    this.deadline = request.deadline
-    this.request = request
-    this.#maxSize = maxSize
-    this.#latency = latency
-    this.#settle = settle
-    this.#finish = finish
-  }
-
-  /** The deadline has come. */
-  expire (): void {
-    this.fail(new PdpError('timeout', `the PDP did not answer within ${Math.round(this.deadline - this.#start)} ms`))
-  }
-
-  onRequestStart (controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    // Its time may have run out while it waited for a connection: then it does not travel.
-    if (this.#settled) controller.abort(new Error('the deadline has passed'))
-  }
-
-  onResponseStart (_controller: Dispatcher.DispatchController, status: number, headers: Dispatcher.DispatchController['rawHeaders']): void {
-    if (status < 200) return
-    this.#status = status
-    // Looked at before the body is: a refusal with an endless body is a refusal.
-    const refusal = this.#judge(status, headers as Record<string, string | string[] | undefined>)
-    if (refusal !== undefined) this.#conclude(refusal)
-  }
-
-  #judge (status: number, headers: Record<string, string | string[] | undefined>): PdpError | undefined {
-    const { answers } = this.request
-    if (answers === undefined ? status !== 200 : !answers.includes(status)) return statusError(status)
-    if (status === 204) return undefined
-    const type = headers['content-type']
-    if (typeof type !== 'string' || !/^application\/json\s*(;|$)/i.test(type)) {
-      return new PdpError('answer', `the PDP answered with content type ${typeof type === 'string' ? JSON.stringify(type.slice(0, 60)) : 'none'}, not application/json`, { status })
-    }
-    // Without a length, an answer that was cut off cannot be told from a whole one.
-    if (headers['content-length'] === undefined && !/(^|,)\s*chunked\s*$/i.test(String(headers['transfer-encoding'] ?? ''))) {
-      return new PdpError('answer', 'the PDP answered without a content-length', { status })
-    }
-    const encoding = headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') return new PdpError('answer', 'the PDP answered in an encoding that was not asked for', { status })
-    return undefined
-  }
-
-  onResponseData (_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#size += chunk.length
-    if (this.#settled) {
-      if (this.#size > DISCARD_LIMIT) this.#controller?.abort(new Error('the rest of a refused answer is not wanted'))
-    } else if (this.#size > this.#maxSize) {
-      this.fail(new PdpError('answer', `the PDP answered with more than ${this.#maxSize} bytes`))
-    } else {
-      this.#chunks.push(chunk)
-    }
-  }
-
-  onResponseEnd (): void {
-    this.#finish()
-    if (this.#settled) return
-    let result: T
-    try {
-      result = this.request.read(this.#parse(), this.#status)
-    } catch (error) {
-      this.#conclude(error instanceof PdpError ? error : new PdpError('answer', 'the answer of the PDP could not be read'))
-      return
-    }
-    this.#latency.record(Math.max(1, Math.round((performance.now() - this.#start) * 1000)))
-    this.#conclude(undefined, result)
-  }
-
-  onResponseError (_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#finish()
-    this.#conclude(toPdpError(error))
-  }
-
-  #parse (): unknown {
-    const text = (this.#chunks.length === 1 ? this.#chunks[0] as Buffer : Buffer.concat(this.#chunks)).toString()
-    if (text === '' && this.#status === 204) return undefined
-    try {
-      return JSON.parse(text)
-    } catch {
-      // The parser's message quotes the text, which may hold attributes.
-      throw new PdpError('answer', 'the PDP answered with something that is not JSON')
-    }
-  }
-
-  /** Ends the exchange and, with it, the connection: what would still come on it is nobody's answer. */
-  fail (error: PdpError): void {
-    this.#conclude(error)
-    this.#controller?.abort(error)
-  }
-
-  #conclude (error: PdpError | undefined, result?: T): void {
-    if (this.#settled) return
-    this.#settled = true
-    this.#chunks = []
-    this.#settle(error, result)
-  }
-}
-
-function statusError (status: number): PdpError {
-  if (status === 401 || status === 403) {
-    return new PdpError('token', `the PDP refused the token with ${status}: check the option token or PERMIT_API_KEY`, { status })
-  }
-  return new PdpError('status', `the PDP answered with status ${status}`, { status })
-}
-
-function toPdpError (error: unknown): PdpError {
-  if (error instanceof PdpError) return error
-  const { code, name, message } = error as { code?: unknown, name?: unknown, message?: unknown }
-  const failure: PdpFailure = code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED' ? 'closed' : 'network'
-  const what = [typeof code === 'string' ? code : name, message].filter(part => typeof part === 'string' && part !== '').join(': ')
-  // Only the words are taken over: undici's errors can hold sockets, and with them what was sent.
-  return new PdpError(failure, `the exchange with the PDP failed: ${what}`)
+function expire (alarm: Alarm): void {
+  alarm.expire()
 }

@@ -29,7 +29,9 @@ t.test('no more sockets are opened than may be, and they are used again', async 
   let open = 0
   const ports = new Set<number | undefined>()
   const { app } = await guardedApp(t, { connections: 4 }, {
-    intercept: async (_request, response) => {
+    intercept: async ({ body }, response) => {
+      // The look at boot has a connection of its own.
+      if (Array.isArray(body) && body.length === 0) return false
       ports.add(response.socket?.remotePort)
       most = Math.max(most, ++open)
       await new Promise(resolve => setImmediate(resolve))

@@ -4,6 +4,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import permit, { type CheckInput, type ContextInput, type ResourceInput, type UserInput } from '../../src/index.js'
 import { recorderFor, type Recorded } from './recorder.js'
+import { until } from '../support/replicas.js'
 import { localPdp, sdkFor, TOKEN } from './support.js'
 
 const POLICY = {
@@ -20,6 +21,10 @@ async function bothClients (t: Test, options: { connections?: number } = {}) {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(permit, { pdp: recorder.url, token: TOKEN, cache: false, ...options })
+  // The look at boot has nothing to do with the SDK's wire, but for going where questions go.
+  const boot: Recorded[] = []
+  await until(() => boot.push(...recorder.take()) > 0)
+  t.match(boot, [{ method: 'POST', url: '/allowed/bulk', body: [], status: 200 }])
   return { app, recorder, sdk: sdkFor(recorder.url) }
 }
 

@@ -19,6 +19,8 @@ export interface WireRequest {
 
 export interface FakePdpOptions {
   token?: string
+  /** The port of one that was closed, to come back in its place. */
+  port?: number
   /** The answer to one question; a promise holds it back. */
   decide?: (question: WireQuestion) => boolean | Promise<boolean>
   /** Answers in place of the PDP when it returns true: for PDPs that misbehave. */
@@ -28,7 +30,7 @@ export interface FakePdpOptions {
 export interface FakePdp {
   readonly url: string
   readonly token: string
-  /** Everything that was asked, in the order of arrival. */
+  /** Everything that was asked, in the order of arrival, without probes. */
   readonly requests: WireRequest[]
   /** The questions to /allowed. */
   readonly questions: WireQuestion[]
@@ -49,7 +51,9 @@ export async function startFakePdp (options: FakePdpOptions = {}): Promise<FakeP
     const request: WireRequest = {
       method: incoming.method ?? '', url: incoming.url ?? '', headers: incoming.headers, body: text === '' ? undefined : JSON.parse(text)
     }
-    requests.push(request)
+    // The question about nothing, with which an app finds out at boot, and while its breaker is open, whether a PDP is well.
+    const probe = request.method === 'POST' && request.url?.endsWith('/allowed/bulk') === true && text === '[]'
+    if (!probe) requests.push(request)
     if (await pdp.options.intercept?.(request, response) === true) return
 
     const route = `${request.method} ${request.url}`
@@ -83,7 +87,7 @@ export async function startFakePdp (options: FakePdpOptions = {}): Promise<FakeP
   const server = createServer((incoming, response) => {
     answer(incoming, response).catch(() => response.destroy())
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(options.port ?? 0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
 
   return Object.assign(pdp, {
