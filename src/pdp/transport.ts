@@ -1,4 +1,5 @@
 // The way to one PDP over HTTP: a pool of connections, one deadline for each request, a bounded answer, JSON or nothing.
+import { isUtf8 } from 'node:buffer'
 import { createHistogram, performance, type RecordableHistogram } from 'node:perf_hooks'
 import { Pool, type Dispatcher } from 'undici'
 import { PdpError, type PdpFailure } from '../errors.js'
@@ -185,6 +186,9 @@ class HttpTransport implements Transport {
 /** Of an answer that was refused, this much is read to keep the connection; past it the connection goes. */
 const DISCARD_LIMIT = 16 * 1024
 
+/** Answers before the answer (1xx). Each costs time, and a flood of them would keep the event loop until the deadline, and past it. */
+const MAX_INTERIM = 16
+
 /**
  * One request and its answer, as undici tells it. It settles once, whatever comes in whichever order, and is finished
  * when the connection is free again or gone, which may be later.
@@ -201,6 +205,7 @@ class Exchange<T> implements Dispatcher.DispatchHandler, Dated {
   #status = 0
   #chunks: Buffer[] = []
   #size = 0
+  #interim = 0
   #settled = false
 
   constructor (
@@ -227,7 +232,10 @@ class Exchange<T> implements Dispatcher.DispatchHandler, Dated {
   }
 
   onResponseStart (_controller: Dispatcher.DispatchController, status: number, headers: Dispatcher.DispatchController['rawHeaders']): void {
-    if (status < 200) return
+    if (status < 200) {
+      if (++this.#interim > MAX_INTERIM) this.fail(new PdpError('answer', `the PDP sent more than ${MAX_INTERIM} interim answers`, { status }))
+      return
+    }
     this.#status = status
     // Looked at before the body is: a refusal with an endless body is a refusal.
     const refusal = this.#judge(status, headers as Record<string, string | string[] | undefined>)
@@ -282,7 +290,10 @@ class Exchange<T> implements Dispatcher.DispatchHandler, Dated {
   }
 
   #parse (): unknown {
-    const text = (this.#chunks.length === 1 ? this.#chunks[0] as Buffer : Buffer.concat(this.#chunks)).toString()
+    const bytes = this.#chunks.length === 1 ? this.#chunks[0] as Buffer : Buffer.concat(this.#chunks)
+    // JSON is UTF-8 (RFC 8259, 8.1). Decoding would put something else in place of what is not.
+    if (!isUtf8(bytes)) throw new PdpError('answer', 'the PDP answered with something that is not UTF-8')
+    const text = bytes.toString()
     if (text === '' && this.#status === 204) return undefined
     try {
       return JSON.parse(text)
