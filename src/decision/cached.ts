@@ -31,6 +31,8 @@ export class CachedDecisionPoint implements DecisionPoint {
   readonly #generations: Generations
   readonly #clock: { now (): number }
   readonly #entries: LRUCache<string, Remembered>
+  /** When the question was asked whose answer several share: what they get is as old as that for each of them. */
+  readonly #asked = new WeakMap<Promise<Decision>, number>()
   #last: Remembered = { decision: DENY, stamp: -1 }
   #hits = 0
   #misses = 0
@@ -56,7 +58,9 @@ export class CachedDecisionPoint implements DecisionPoint {
     const start = this.#clock.now()
     const answer = this.#next.decide(query, deadline, trace, caller)
     if (!(answer instanceof Promise)) return this.#remember(query, stamp, start, answer)
-    return answer.then(decision => this.#remember(query, stamp, start, decision))
+    const asked = this.#asked.get(answer) ?? start
+    this.#asked.set(answer, asked)
+    return answer.then(decision => this.#remember(query, stamp, asked, decision))
   }
 
   /** The remembered decision, if it still holds. */
