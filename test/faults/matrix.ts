@@ -11,7 +11,7 @@ export const TIMEOUT = 300
 const LOAD = 100
 
 /** Requests at once before a fault, for connections, and after it. */
-const WARM = 20
+const WARM = 10
 const AFTERWARDS = 10
 
 interface Mode {
