@@ -56,6 +56,57 @@ t.test('closing leaves no socket that is still connecting', async t => {
   t.same(open(), before)
 })
 
+t.test('closing under load leaves nothing, whatever the PDP does with what is on its way', async t => {
+  const before = open()
+  let asked = 0
+  const sockets = new Set<Socket>()
+  const { app, pdp } = await guardedApp(t, { timeout: 400, connections: 4, cache: { ttl: 60_000 } }, {
+    intercept: (_request, response) => {
+      const { socket } = response
+      // Seen from the other side: Node tells of no socket that is idle.
+      if (socket !== null && !sockets.has(socket)) sockets.add(socket.once('close', () => sockets.delete(socket)))
+      const way = asked++ % 5
+      // Answers late, resets, stops in the middle, never says a word; and answers.
+      if (way === 0) setTimeout(() => response.destroy(), 20)
+      if (way === 1) response.socket?.resetAndDestroy()
+      if (way === 2) response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' }).write('{"allow":')
+      return way < 4
+    }
+  })
+  let ran = 0
+  let refused = 0
+  app.get('/:id', { config: { permit: { action: 'read', resource: 'task:{id}' } } }, async () => { ran++ })
+  await app.ready()
+  const outcomes: Promise<unknown>[] = []
+  const load = () => {
+    for (let one = 0; one < 20; one++) {
+      const key = `task-${outcomes.length}`
+      outcomes.push(
+        app.permit.check('ann', 'read', { type: 'task', key: `check-${key}` }).catch((error: { code: string }) => { refused++; t.equal(error.code, 'FST_PERMIT_UNAVAILABLE') }),
+        app.inject({ url: `/${key}`, headers: { 'x-user': 'eve' } }).catch(() => {}),
+        app.permit.filter('ann', 'read', ['1', '2', '3'], item => ({ type: 'task', key: `${key}-${item}` })).catch(() => {}),
+        app.permit.write(app.permit.api.assignRole('ann', 'admin', key)).catch((error: { code: string }) => { t.equal(error.code, 'FST_PERMIT_WRITE') }))
+    }
+  }
+  for (let turn = 0; turn < 5; turn++) {
+    load()
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  const start = performance.now()
+  const closed = app.close()
+  load()
+  await closed
+  t.ok(performance.now() - start < 3_000, 'it did not wait for long')
+  await Promise.all(outcomes)
+  t.equal(ran, 0)
+  t.ok(refused > 0)
+  for (let turn = 0; turn < 200 && sockets.size > 0; turn++) await new Promise(resolve => setImmediate(resolve))
+  t.equal(sockets.size, 0)
+  await pdp.close()
+  for (let turn = 0; turn < 200 && open().length > before.length; turn++) await new Promise(resolve => setImmediate(resolve))
+  t.same(open(), before)
+})
+
 t.test('a PDP whose connects hang does not pile up what was asked', async t => {
   const silent = createServer(socket => { socket.on('error', () => {}) })
   await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))

@@ -39,6 +39,8 @@ export class CachedDecisionPoint implements DecisionPoint {
   readonly #entries: LRUCache<string, Remembered>
   readonly #ttl: number
   readonly #staleIfError: number | undefined
+  /** When the question was asked whose answer several share: what they get is as old as that for each of them. */
+  readonly #asked = new WeakMap<Promise<Decision>, number>()
   #last: Remembered = { decision: DENY, stamp: -1 }
   #hits = 0
   #misses = 0
@@ -69,7 +71,9 @@ export class CachedDecisionPoint implements DecisionPoint {
     const start = this.#clock.now()
     const answer = this.#next.decide(query, deadline, trace, caller)
     if (!(answer instanceof Promise)) return this.#remember(query, stamp, start, answer)
-    const remember = (decision: Decision) => this.#remember(query, stamp, start, decision)
+    const asked = this.#asked.get(answer) ?? start
+    this.#asked.set(answer, asked)
+    const remember = (decision: Decision) => this.#remember(query, stamp, asked, decision)
     return this.#staleIfError === undefined
       ? answer.then(remember)
       : answer.then(remember, error => this.#fallBack(query, error, trace))

@@ -1,7 +1,9 @@
 // Promise 3: the key of a query is injective, and what is asked is what the wire carries.
 import fc from 'fast-check'
 import t from 'tap'
-import { createQuery, type ContextInput, type ResourceInput, type UserInput } from '../../src/decision/query.js'
+import type { FastifyRequest } from 'fastify'
+import { compileAnnotation, type AskPermission } from '../../src/guard/compile.js'
+import { createQuery, type Question, type ContextInput, type ResourceInput, type UserInput } from '../../src/decision/query.js'
 
 type Parts = [UserInput, string, ResourceInput, string?, ContextInput?]
 const keyOf = (parts: Parts) => createQuery(...parts).key
@@ -132,6 +134,47 @@ t.test('a long key is short, and as injective', async t => {
   t.equal(new Set(keys).size, keys.length)
   for (const key of keys) t.ok(key.length < 100)
   t.equal(keyOf(['u', 'a', { type: 'task', key: long }]), keys[0])
+})
+
+const units = fc.array(fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.integer({ min: 0xd800, max: 0xdfff }), fc.integer({ min: 0x2d, max: 0x3a })), { minLength: 470, maxLength: 560 })
+
+t.test('questions about where keys begin to be hashed differ by a single code unit, wherever it is', async t => {
+  const places: ((text: string) => Parts)[] = [
+    text => [text, 'a', 'task'],
+    text => [{ key: 'u', lastName: text }, 'a', 'task'],
+    text => ['u', text, 'task'],
+    text => ['u', 'a', { type: 'task', key: text }],
+    text => ['u', 'a', 'task', text],
+    text => ['u', 'a', { type: 'task', attributes: { name: text } }],
+    text => ['u', 'a', 'task', undefined, { [text]: 1 }]
+  ]
+  fc.assert(fc.property(units, fc.nat(), fc.integer({ min: 0, max: 0xffff }), fc.constantFrom(...places), (codes, at, code, place) => {
+    const text = String.fromCharCode(...codes)
+    const other = String.fromCharCode(...codes.map((old, index) => index === at % codes.length ? code : old))
+    return (keyOf(place(text)) === keyOf(place(other))) === (text === other)
+  }), { numRuns: 2_000 })
+  // And a boundary that moves by one in a text that stays.
+  fc.assert(fc.property(units, fc.integer({ min: 1, max: 460 }), (codes, at) => {
+    const text = String.fromCharCode(...codes)
+    const cut = (place: number): Parts => [text.slice(0, place), text.slice(place), 'task']
+    return keyOf(cut(at)) !== keyOf(cut(at + 1))
+  }), { numRuns: 1_000 })
+  t.pass('2,000 pairs, 1,000 boundaries')
+})
+
+t.test('what an annotation asks and what the app asks have one key exactly when they are the same question', async t => {
+  // One shares the other's remembered decision, though their keys are put together in different places.
+  const text = fc.oneof(fc.stringMatching(/^[-0-9a]{1,3}$/), fc.constantFrom('default', 'a', '1'))
+  const question = fc.record({ user: text, action: text, type: text, key: fc.option(text, { nil: undefined }), tenant: fc.option(text, { nil: undefined }), context: fc.option(fc.constantFrom({}, { a: 1 }, { a: '1' }), { nil: undefined }) })
+  fc.assert(fc.property(question, question, (annotated, asked) => {
+    const { action, type, key, tenant, context } = annotated
+    const compiled = compileAnnotation({ action, resource: { type, key }, tenant, context }, undefined) as { ask: AskPermission<FastifyRequest> }
+    const guards = compiled.ask({} as FastifyRequest, { key: annotated.user }) as Question
+    const apps = ({ user, action, type, key, tenant, context }: typeof asked) => createQuery(user, action, { type, key, tenant }, undefined, context)
+    const same = JSON.stringify({ ...annotated, tenant: tenant ?? 'default' }) === JSON.stringify({ ...asked, tenant: asked.tenant ?? 'default' })
+    return guards.key === apps(annotated).key && (guards.key === apps(asked).key) === same
+  }), { numRuns: 2_000 })
+  t.pass('2,000 pairs')
 })
 
 t.test('what is asked is a copy: changing the attributes afterwards changes nothing', async t => {

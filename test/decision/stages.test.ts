@@ -70,6 +70,22 @@ t.test('a decision is as old as its question: what the PDP took counts', async t
   t.ok(ask(cache) instanceof Promise)
 })
 
+t.test('who joins an answer on its way does not make it younger', async t => {
+  const { asked, point } = byHand()
+  const clock = clockAt()
+  const generations = new Generations()
+  const cache = cached(coalesced(point, generations), { ttl: 100, max: 10 }, generations, clock)
+  const first = ask(cache)
+  clock.advance(90)
+  const second = ask(cache)
+  asked[0]!.resolve(allow)
+  await Promise.all([first, second])
+  clock.advance(10)
+  t.notOk(ask(cache) instanceof Promise)
+  clock.advance(1)
+  t.ok(ask(cache) instanceof Promise)
+})
+
 t.test('an error is never remembered', async t => {
   const { asked, point } = byHand()
   const cache = cached(point, { ttl: 100, max: 10 }, new Generations(), clockAt())

@@ -1,6 +1,10 @@
 // Promise 5: the request fills in values, never structure.
 import fc from 'fast-check'
 import t from 'tap'
+import type { FastifyRequest } from 'fastify'
+import { Question } from '../../src/decision/query.js'
+import { ForbiddenError } from '../../src/errors.js'
+import { compileAnnotation, type AskPermission } from '../../src/guard/compile.js'
 import { guardedApp } from '../support/app.js'
 
 const annotated = { config: { permit: { action: 'retrieve', resource: 'task:{id}' } } }
@@ -105,4 +109,37 @@ t.test('no value of a param changes the type, the tenant or the action', async t
     }
   ), { numRuns: 300 })
   t.pass('300 hostile values')
+})
+
+t.test('whatever the template, two requests ask the same question only with the same params', async t => {
+  const separator = fc.stringMatching(/^[-:a]{1,2}$/)
+  const edge = fc.stringMatching(/^[-:a]{0,1}$/)
+  // Made of what separates, and many at a time, so that they collide if anything does.
+  const value = fc.oneof({ weight: 9, arbitrary: fc.stringMatching(/^[-:a{}]{1,3}$/) }, { weight: 1, arbitrary: fc.constantFrom('', 1, 11, true, undefined) })
+  const shape = fc.integer({ min: 1, max: 3 }).chain(count => fc.tuple(
+    fc.array(separator, { minLength: count - 1, maxLength: count - 1 }), edge, edge,
+    fc.array(fc.array(value, { minLength: count, maxLength: count }), { minLength: 30, maxLength: 60 })))
+
+  let asked = 0
+  fc.assert(fc.property(shape, ([separators, before, after, requests]) => {
+    const names = separators.map((_, index) => `p${index}`).concat('last')
+    const template = before + names.map((name, index) => `{${name}}${separators[index] ?? ''}`).join('') + after
+    const { ask } = compileAnnotation({ action: 'read', resource: { type: 'task', key: template } }, undefined) as { ask: AskPermission<FastifyRequest> }
+    const askers = new Map<string, string>()
+    for (const values of requests) {
+      const params = Object.fromEntries(names.map((name, index) => [name, values[index]]))
+      const question = ask({ params } as FastifyRequest, { key: 'ann' })
+      if (question instanceof ForbiddenError) continue
+      if (!(question instanceof Question)) return false
+      asked++
+      const { action, resource, user, context } = question
+      if (action !== 'read' || resource.type !== 'task' || resource.tenant !== 'default' || user.key !== 'ann' || context !== undefined || resource.attributes !== undefined) return false
+      if (values.some(value => value === undefined || value === '')) return false
+      const who = JSON.stringify(values.map(String))
+      if ((askers.get(question.key) ?? who) !== who) return false
+      askers.set(question.key, who)
+    }
+    return true
+  }), { numRuns: 500 })
+  t.ok(asked > 5_000, `${asked} questions`)
 })

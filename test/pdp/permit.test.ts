@@ -55,3 +55,18 @@ t.test('permissions in a shape that the wire does not have are no answer', async
     await t.rejects(app.permit.permissions('ann'), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'answer' } }, answer)
   }
 })
+
+t.test('interim answers are passed over, and a flood of them ends the question long before its deadline', async t => {
+  for (const [many, outcome] of [[3, true], [1_000, 'answer']] as const) {
+    const { app } = await guardedApp(t, { timeout: 20_000 }, {
+      intercept: async (_request, response) => {
+        for (let one = 0; one < many && !response.destroyed; one++) await new Promise<void>(resolve => response.writeEarlyHints({ link: '</x>' }, resolve))
+        return false
+      },
+      decide: () => true
+    })
+    const start = performance.now()
+    t.equal(await app.permit.check('ann', 'read', 'task').catch((error: { cause: { failure: string } }) => error.cause.failure), outcome)
+    t.ok(performance.now() - start < 10_000)
+  }
+})

@@ -1,4 +1,5 @@
 // One attempt: a request to one PDP and its answer, of which nothing is believed that is not whole, bounded and JSON.
+import { isUtf8 } from 'node:buffer'
 import type { Dispatcher } from 'undici'
 import { PdpError } from '../../errors.js'
 import type { Dated } from '../deadlines.js'
@@ -7,6 +8,9 @@ import type { TransportRequest } from './request.js'
 
 /** Of an answer that was refused, this much is read to keep the connection; past it the connection goes. */
 const DISCARD_LIMIT = 16 * 1024
+
+/** Answers before the answer (1xx). Each costs time, and a flood of them would keep the event loop until the deadline, and past it. */
+const MAX_INTERIM = 16
 
 type Headers = Record<string, string | string[] | undefined>
 
@@ -26,6 +30,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   retryAfter: number | undefined
   readonly #maxSize: number
   #controller: Dispatcher.DispatchController | undefined
+  #interim = 0
   #chunks: Buffer[] = []
   #size = 0
   #settled = false
@@ -55,7 +60,10 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   }
 
   onResponseStart (_controller: Dispatcher.DispatchController, status: number, headers: Dispatcher.DispatchController['rawHeaders']): void {
-    if (status < 200) return
+    if (status < 200) {
+      if (++this.#interim > MAX_INTERIM) this.fail(new PdpError('answer', `the PDP sent more than ${MAX_INTERIM} interim answers`, { status }))
+      return
+    }
     this.status = status
     // Looked at before the body is: a refusal with an endless body is a refusal.
     const refusal = this.#judge(status, headers as Headers)
@@ -112,7 +120,10 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   }
 
   #parse (): unknown {
-    const text = (this.#chunks.length === 1 ? this.#chunks[0] as Buffer : Buffer.concat(this.#chunks)).toString()
+    const bytes = this.#chunks.length === 1 ? this.#chunks[0] as Buffer : Buffer.concat(this.#chunks)
+    // JSON is UTF-8 (RFC 8259, 8.1). Decoding would put something else in place of what is not.
+    if (!isUtf8(bytes)) throw new PdpError('answer', 'the PDP answered with something that is not UTF-8')
+    const text = bytes.toString()
     if (text === '' && this.status === 204) return undefined
     try {
       return JSON.parse(text)

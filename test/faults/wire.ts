@@ -1,0 +1,32 @@
+// What the fault matrix needs to know of a wire: where it is spoken, and how a yes looks in it.
+import type { PermitOptions } from '../../src/index.js'
+
+/** A wire between the plugin and a PDP. Another one is another object of this kind. */
+export interface Wire {
+  readonly name: string
+  readonly single: string
+  readonly bulk: string
+  /** The field that decides, in an answer and in each item of a bulk answer. */
+  readonly field: string
+  /** The field of a bulk answer that holds the items. */
+  readonly list: string
+  /** The plugin's options for a PDP that speaks it. */
+  options (url: string, token: string): Partial<PermitOptions>
+  /** The keys of the resources that are asked about, in order. */
+  keysOf (body: unknown, bulk: boolean): string[]
+}
+
+interface PermitQuestion { readonly resource: { readonly key: string } }
+
+export const permitWire: Wire = {
+  name: "Permit's wire",
+  single: '/allowed',
+  bulk: '/allowed/bulk',
+  field: 'allow',
+  list: 'allow',
+  options: (pdp, token) => ({ pdp, token }),
+  keysOf: (body, bulk) => (bulk ? body as PermitQuestion[] : [body as PermitQuestion]).map(({ resource }) => resource.key)
+}
+
+/** The wires that the matrix is for. */
+export const wires: readonly Wire[] = [permitWire]

@@ -1,0 +1,35 @@
+// The soak in short: real processes, killed and hung under load. `npm run soak` is the long form.
+import t from 'tap'
+import { Ledger } from './ledger.js'
+import { soak, tableOf } from './soak.js'
+
+t.test('while the PDP dies, hangs and comes back, and roles come and go, nobody gets in who must not', async t => {
+  const result = await soak({ seconds: 10, report: line => t.comment(line) })
+  t.comment(`\n${tableOf(result)}`)
+  const { figures, violations } = result
+  t.same(violations, [])
+  t.ok(Object.values(figures.faults).reduce((total, count) => total + count, 0) >= 2, 'there were faults')
+  t.ok(figures.revocations.app > 5 && figures.revocations.pdp > 5, 'roles were taken away')
+  t.ok(figures.judged > 500 && figures.denied > 50, 'and there was something to judge')
+})
+
+t.test('an answer is wrong when nothing that it may be based on could have been it, and only then', async t => {
+  const ttl = 60
+  const ledger = new Ledger(ttl)
+  for (const changedBy of ['app', 'pdp'] as const) {
+    const judge = (asked: number, allowed: boolean) => ledger.judge(changedBy, asked, allowed)
+    ledger.add(changedBy, changedBy)
+    const before = performance.now()
+    ledger.begin(changedBy)
+    t.equal(judge(performance.now() + 1_000, true), 'undecidable', 'a change is under way')
+    ledger.acknowledge(changedBy, 'revoked')
+    const after = performance.now()
+    t.equal(judge(before, true), 'undecidable', 'asked before it was acknowledged')
+    t.equal(judge(after + 1, true), changedBy === 'app' ? 'wrong allow' : 'undecidable', 'asked just after it')
+    t.equal(judge(after + ttl + 1, true), 'wrong allow', 'asked when nothing of before may be remembered')
+    t.equal(judge(after + ttl + 1, false), 'right')
+    ledger.acknowledge(changedBy, 'granted')
+    t.equal(judge(performance.now() + ttl + 1, false), 'wrong deny')
+    t.equal(judge(performance.now() + ttl + 1, true), 'right')
+  }
+})
