@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile'
 import type { FastifyRequest } from 'fastify'
 import type { UserInput } from './decision/query.js'
 import type { Policy } from './engine/policy.js'
+import type { EvaluationMap } from './pdp/authzen-mapping.js'
 import { OptionsError } from './errors.js'
 
 /** Who asks, for a request; nothing means that nobody is authenticated, which is 401 on a guarded route. */
@@ -50,6 +51,28 @@ const CacheSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
+const AuthZenSchema = Type.Object({
+  /**
+   * Whether the PDP is asked for its endpoints, at `/.well-known/authzen-configuration`; `false`: they are at their default paths.
+   * @defaultValue true
+   */
+  discovery: Type.Optional(Type.Boolean({
+    default: true,
+    description: 'Ask the PDP for its endpoints, at `/.well-known/authzen-configuration`.',
+    expected: 'true or false'
+  })),
+  /**
+   * Changes a question on its way to the PDP: from the evaluation that the defaults make of a query, and the query, to the evaluation that
+   * is sent. Equal queries must become equal evaluations.
+   * @defaultValue none: the defaults are sent
+   */
+  map: Type.Optional(callable<EvaluationMap>({
+    description: 'Changes what is sent: from the evaluation that the defaults make of a query to another one.',
+    expected: 'a function from an evaluation and its query to an evaluation',
+    shownDefault: 'the defaults'
+  }))
+}, { additionalProperties: false })
+
 /** The schema of the options, for tools and documents. */
 export const OptionsSchema = Type.Object({
   /**
@@ -63,6 +86,20 @@ export const OptionsSchema = Type.Object({
     shownDefault: '`PERMIT_PDP_URL`'
   })),
   /**
+   * What the PDP speaks: Permit's own wire, or OpenID AuthZEN 1.0 as many others do. Only with `pdp`.
+   * @defaultValue `permit`
+   */
+  protocol: Type.Optional(Type.Union([Type.Literal('permit'), Type.Literal('authzen')], {
+    default: 'permit',
+    description: "What the PDP speaks: Permit's wire, or [AuthZEN](docs/authzen.md).",
+    expected: "'permit' or 'authzen'"
+  })),
+  /** How questions are put to a PDP that speaks AuthZEN. Only with `protocol: 'authzen'`. */
+  authzen: Type.Optional(Type.Union([AuthZenSchema], {
+    description: 'How questions are put to a PDP that speaks AuthZEN.',
+    expected: '{ discovery?, map? }'
+  })),
+  /**
    * Decide in this process, by this policy: the path of a `permit.yaml` or `.json`, relative to the working directory,
    * or the same as an object. Exactly one of `pdp` and `policy`.
    */
@@ -72,14 +109,15 @@ export const OptionsSchema = Type.Object({
     expected: 'the path of a policy file (.yaml, .yml or .json), or a policy as an object'
   })),
   /**
-   * Permit's API key. Sent to the PDP as a bearer token, and nowhere else. Needed with `pdp`.
-   * @defaultValue the environment's PERMIT_API_KEY
+   * Permit's API key, or what another PDP wants as a bearer token. Sent to the PDP, and nowhere else. Needed with `pdp`, but for
+   * `protocol: 'authzen'`: there no token is sent unless one is given here, and PERMIT_API_KEY is not looked at, as it is not that PDP's.
+   * @defaultValue the environment's PERMIT_API_KEY; none with `protocol: 'authzen'`
    */
   token: Type.Optional(Type.String({
     pattern: HEADER_SAFE,
     description: "Permit's API key, sent to the PDP as a bearer token and nowhere else.",
     expected: 'a string of visible ASCII characters',
-    shownDefault: '`PERMIT_API_KEY`'
+    shownDefault: "`PERMIT_API_KEY`; none with `protocol: 'authzen'`"
   })),
   /**
    * The folder in which the embedded PDP keeps facts (users, tenants, roles, resource instances, relationship tuples), relative to
@@ -182,9 +220,15 @@ export const OptionsSchema = Type.Object({
 /** The options of `app.register(permit, options)`. Exactly one of `pdp` and `policy`. */
 export type PermitOptions = Static<typeof OptionsSchema>
 
-/** Where decisions come from. */
+/** How a PDP is asked that speaks AuthZEN. */
+export interface AuthZenSettings {
+  readonly discovery: boolean
+  readonly map: EvaluationMap | undefined
+}
+
+/** Where decisions come from; over the network by Permit's wire where `authzen` is undefined. */
 export type DecisionOrigin =
-  | { readonly kind: 'pdp', readonly url: URL, readonly token: string, readonly connections: number, readonly queue: number, readonly batch: number, readonly factsTimeout: number }
+  | { readonly kind: 'pdp', readonly url: URL, readonly token: string | undefined, readonly authzen: AuthZenSettings | undefined, readonly connections: number, readonly queue: number, readonly batch: number, readonly factsTimeout: number }
   | { readonly kind: 'policy', readonly policy: string | Policy, readonly data?: string }
 
 /** The options with everything filled in. */
@@ -227,8 +271,14 @@ export function resolveOptions (input: unknown, env: Environment): ResolvedOptio
 }
 
 function resolveOrigin (options: PermitOptions, env: Environment): DecisionOrigin {
+  if (options.authzen !== undefined && options.protocol !== 'authzen') {
+    throw new OptionsError("option \"authzen\" is given without protocol: 'authzen'; expected both")
+  }
   if (options.pdp !== undefined && options.policy !== undefined) {
     throw new OptionsError('both options "pdp" and "policy" are given; expected exactly one: a PDP over the network, or a policy that is decided in this process')
+  }
+  if (options.policy !== undefined && options.protocol !== undefined) {
+    throw new OptionsError('both options "policy" and "protocol" are given; expected "protocol" with "pdp" only: a policy is decided in this process')
   }
   if (options.policy !== undefined) return { kind: 'policy', policy: options.policy, ...(options.data === undefined ? {} : { data: options.data }) }
   if (options.data !== undefined) {
@@ -240,10 +290,12 @@ function resolveOrigin (options: PermitOptions, env: Environment): DecisionOrigi
     throw new OptionsError("neither option \"pdp\" (nor PERMIT_PDP_URL) nor option \"policy\" is given; expected exactly one, such as pdp: 'http://localhost:7766' or policy: './permit.yaml'")
   }
   const { connections, queue, batch, factsTimeout } = OptionsSchema.properties
+  const isAuthZen = options.protocol === 'authzen'
   return {
     kind: 'pdp',
     url: parseUrl(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', url),
-    token: options.token ?? tokenOf(env),
+    token: options.token ?? (isAuthZen ? undefined : tokenOf(env)),
+    authzen: isAuthZen ? { discovery: options.authzen?.discovery ?? true, map: options.authzen?.map } : undefined,
     connections: options.connections ?? defaultOf(connections),
     queue: options.queue ?? defaultOf(queue),
     batch: options.batch ?? defaultOf(batch),
@@ -293,7 +345,8 @@ function complain (options: unknown): string {
   const errors = validator.Errors(options)
   const unknown = errors.find(error => error.keyword === 'additionalProperties')
   if (unknown?.keyword === 'additionalProperties') {
-    const known = unknown.instancePath === '' ? OptionsSchema.properties : CacheSchema.properties
+    const [, holder] = unknown.instancePath.split('/')
+    const known = holder === undefined ? OptionsSchema.properties : innerOf(holder)
     const name = [...unknown.instancePath.split('/').slice(1), unknown.params.additionalProperties[0]].join('.')
     return `option "${name}" is not known; expected one of ${Object.keys(known).join(', ')}`
   }
@@ -301,9 +354,14 @@ function complain (options: unknown): string {
   const [deepest] = errors.sort((a, b) => depth(b.instancePath) - depth(a.instancePath))
   const path = deepest?.instancePath.split('/').slice(1) ?? []
   const [name = '', inner = ''] = path
-  const schema = (path.length > 1 ? CacheSchema.properties : OptionsSchema.properties) as Record<string, TSchema & Partial<Words>>
+  const schema = (path.length > 1 ? innerOf(name) : OptionsSchema.properties) as Record<string, TSchema & Partial<Words>>
   const value = path.reduce<unknown>((holder, key) => (holder as Record<string, unknown>)[key], options)
   return `option "${path.join('.')}" is ${show(value)}; expected ${schema[inner || name]?.expected}`
+}
+
+/** The options within an option. */
+function innerOf (name: string): Readonly<Record<string, TSchema>> {
+  return name === 'authzen' ? AuthZenSchema.properties : CacheSchema.properties
 }
 
 function depth (pointer: string): number {

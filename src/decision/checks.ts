@@ -66,24 +66,24 @@ export class Checks {
     }, this.#deadline())
   }
 
-  async isAllowed (query: Query): Promise<boolean> {
-    const decision = await this.decide(query)
+  async isAllowed (query: Query, caller?: Caller): Promise<boolean> {
+    const decision = await this.decide(query, undefined, caller)
     return decision.allow === true
   }
 
-  async assertAllowed (query: Query): Promise<void> {
-    const decision = await this.decide(query)
+  async assertAllowed (query: Query, caller?: Caller): Promise<void> {
+    const decision = await this.decide(query, undefined, caller)
     if (decision.allow !== true) throw forbidden(query, decision)
   }
 
-  async explainQuery (query: Query): Promise<Explanation> {
+  async explainQuery (query: Query, caller?: Caller): Promise<Explanation> {
     const trace: Trace = { source: undefined }
     const start = performance.now()
-    const { allow, code, reason, debug } = await this.decide(query, trace)
-    return { allow: allow === true, code, reason, debug, source: trace.source, duration: performance.now() - start }
+    const { allow, code, reason, debug, context } = await this.decide(query, trace, caller)
+    return { allow: allow === true, code, reason, debug, context, source: trace.source, duration: performance.now() - start }
   }
 
-  async areAllowed (queries: readonly Query[]): Promise<boolean[]> {
+  async areAllowed (queries: readonly Query[], caller?: Caller): Promise<boolean[]> {
     const deadline = this.#deadline()
     const { point, bulkConcurrency } = this.#path
     const allowed = new Array<boolean>(queries.length).fill(false)
@@ -92,7 +92,7 @@ export class Checks {
       try {
         while (next < queries.length) {
           const index = next++
-          const answer = point.decide(queries[index] as Query, deadline)
+          const answer = point.decide(queries[index] as Query, deadline, undefined, caller)
           const decision = answer instanceof Promise ? await answer : answer
           allowed[index] = decision.allow === true
         }
@@ -131,13 +131,16 @@ export class Checks {
 }
 
 /** The 403 for a query, with what a log wants to know. */
-export function forbidden ({ user, action, resource }: Query, { code, reason }: Decision): ForbiddenError {
-  return new ForbiddenError({
+export function forbidden ({ user, action, resource }: Query, { code, reason, context }: Decision): ForbiddenError {
+  const denial = {
     user: user.key,
     action,
     resource: resource.key === undefined ? resource.type : `${resource.type}:${resource.key}`,
     tenant: resource.tenant,
     code,
     reason
-  })
+  }
+  // Not enumerable: the denial is logged.
+  if (context !== undefined) Object.defineProperty(denial, 'context', { value: context })
+  return new ForbiddenError(denial)
 }

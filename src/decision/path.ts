@@ -1,5 +1,6 @@
 // Puts the path of a question together: the one place that shows every stage, outermost first.
 import type { EnvironmentChange, EnvironmentLog } from '../local/environment.js'
+import { authzenFacts, authzenPdp, type AuthZenLog } from '../pdp/authzen.js'
 import { embeddedPdp } from '../pdp/embedded.js'
 import type { FactsApi } from '../pdp/facts.js'
 import { permitFacts } from '../pdp/permit-facts.js'
@@ -37,7 +38,7 @@ const WRITE_CONNECTIONS = 4
 const WRITE_QUEUE = 1_000
 
 /** The path that the options describe. A stage that an option turns off is not in the line. */
-export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog): DecisionPath {
+export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog & AuthZenLog): DecisionPath {
   const generations = new Generations()
 
   if (origin.kind === 'policy') {
@@ -48,23 +49,26 @@ export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions, 'ori
     return { point, pdp, facts: pdp.facts, generations, bulkConcurrency: 1, close: deadline => pdp.close(deadline) }
   }
 
-  const { url, token, connections, queue, batch, factsTimeout } = origin
+  const { url, token, authzen, connections, queue, batch, factsTimeout } = origin
   const wire = { url, token, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
-  const pdp = permitPdp(httpTransport({ ...wire, connections, maxQueue: queue }))
-  const writes = httpTransport({ ...wire, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE })
+  // An AuthZEN PDP may have its endpoints anywhere at its origin.
+  const pdp = authzen === undefined
+    ? permitPdp(httpTransport({ ...wire, connections, maxQueue: queue }))
+    : authzenPdp(httpTransport({ ...wire, url: new URL(url.origin), connections, maxQueue: queue }), { url, ...authzen, timeout, log })
+  const writes = authzen === undefined ? httpTransport({ ...wire, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE }) : undefined
   const batches = batched(pdp, { queue, batch })
   const asked = coalesced(batches, generations)
   const point = counted(cache === false ? asked : cached(asked, cache, generations))
   return {
     point,
     pdp,
-    facts: permitFacts(writes, factsTimeout),
+    facts: writes === undefined ? authzenFacts : permitFacts(writes, factsTimeout),
     generations,
     // Half of what may wait, so that a large bulk check leaves room for everybody else.
     bulkConcurrency: Math.max(1, Math.floor(queue / 2)),
     async close (deadline) {
       await batches.close(deadline)
-      await Promise.all([pdp.close(deadline), writes.close(deadline)])
+      await Promise.all([pdp.close(deadline), writes?.close(deadline)])
     }
   }
 }

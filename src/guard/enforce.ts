@@ -58,7 +58,7 @@ function decideOn ({ checks }: Enforcement, query: QueryOrRefusal, request: Fast
   if (!(query instanceof Question)) return query
   const known = checks.peek(query)
   if (known !== undefined) return judge(query, known)
-  const decision = checks.decide(query, undefined, callerOf(request))
+  const decision = checks.decide(query, undefined, new RequestCaller(request))
   return decision instanceof Promise ? decision.then(decision => judge(query, decision)) : judge(query, decision)
 }
 
@@ -109,8 +109,21 @@ function orThrow (attempts: readonly Attempt[]): Error {
   return new ForbiddenError()
 }
 
-/** The connection of a request: when it is gone, nobody waits for the decision any more. */
-function callerOf ({ raw }: FastifyRequest): Caller {
-  // Over HTTP/2 a socket carries many requests; each has a stream of its own.
-  return (raw as { stream?: Caller }).stream ?? raw.socket
+/** A request that asks: gone when its connection is. Made only for a question that is not answered at once. */
+class RequestCaller implements Caller {
+  readonly #request: FastifyRequest
+
+  constructor (request: FastifyRequest) {
+    this.#request = request
+  }
+
+  get destroyed (): boolean {
+    const { raw } = this.#request
+    // Over HTTP/2 a socket carries many requests; each has a stream of its own.
+    return ((raw as { stream?: Caller }).stream ?? raw.socket).destroyed
+  }
+
+  get requestId (): string {
+    return this.#request.id
+  }
 }

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { CheckInput, Explanation, PermissionsOptions } from '../decision/checks.js'
 import { createQuery, type ContextInput, type ResourceInput, type UserInput } from '../decision/query.js'
 import { UnauthenticatedError } from '../errors.js'
-import type { Query, UserPermissions } from '../pdp/point.js'
+import type { Caller, Query, UserPermissions } from '../pdp/point.js'
 import type { Enforcement } from './enforce.js'
 
 /** What a check may be given beyond its action and resource. */
@@ -29,17 +29,17 @@ export class RequestPermit {
 
   /** May the user do `action` on `resource`? */
   async check (action: string, resource: ResourceInput, options?: CheckOptions): Promise<boolean> {
-    return this.#enforcement.checks.isAllowed(await this.#query(action, resource, options))
+    return this.#enforcement.checks.isAllowed(await this.#query(action, resource, options), this.#caller())
   }
 
   /** Resolves when the user may, throws the 403 when not. */
   async assert (action: string, resource: ResourceInput, options?: CheckOptions): Promise<void> {
-    return this.#enforcement.checks.assertAllowed(await this.#query(action, resource, options))
+    return this.#enforcement.checks.assertAllowed(await this.#query(action, resource, options), this.#caller())
   }
 
   /** The whole decision: allow, reason, where it came from, how long it took. For people and logs. */
   async explain (action: string, resource: ResourceInput, options?: CheckOptions): Promise<Explanation> {
-    return this.#enforcement.checks.explainQuery(await this.#query(action, resource, options))
+    return this.#enforcement.checks.explainQuery(await this.#query(action, resource, options), this.#caller())
   }
 
   /** Many questions, answered in order, within the deadline of one check. Rejects when one of them has no answer. */
@@ -47,7 +47,7 @@ export class RequestPermit {
     const user = await this.#user()
     const tenant = await this.#tenant()
     return this.#enforcement.checks.areAllowed(checks.map(check =>
-      createQuery(user, check.action, check.resource, check.tenant ?? tenant, check.context)))
+      createQuery(user, check.action, check.resource, check.tenant ?? tenant, check.context)), this.#caller())
   }
 
   /** The items that the user may do `action` on, in order. Rejects when it cannot be had for one of them. */
@@ -64,6 +64,11 @@ export class RequestPermit {
   async #query (action: string, resource: ResourceInput, { tenant, context }: CheckOptions = {}): Promise<Query> {
     const user = await this.#user()
     return createQuery(user, action, resource, tenant ?? await this.#tenant(), context)
+  }
+
+  /** Never gone: a handler may go on asking when its client has left. */
+  #caller (): Caller {
+    return { destroyed: false, requestId: this.#request.id }
   }
 
   async #user (): Promise<UserInput> {

@@ -10,8 +10,8 @@ import { trackedSockets, type Sockets } from './sockets.js'
 export interface TransportOptions {
   /** The PDP's base URL; a path in it is a prefix. */
   readonly url: URL
-  /** Sent as a bearer token to this host, and kept out of everything else. */
-  readonly token: string
+  /** Sent as a bearer token to this host, and kept out of everything else; without one no such header is sent. */
+  readonly token?: string
   /** Sockets at most. */
   readonly connections: number
   /** Requests that may wait for a socket; one more fails at once. */
@@ -77,7 +77,7 @@ class HttpTransport implements Transport {
     this.name = url.origin + this.#prefix
     this.#maxQueue = maxQueue
     this.#maxResponseSize = maxResponseSize
-    this.#headers = { authorization: `Bearer ${token}`, accept: 'application/json' }
+    this.#headers = { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), accept: 'application/json' }
     this.#jsonHeaders = { ...this.#headers, 'content-type': 'application/json' }
     this.#sockets = trackedSockets(connectTimeout)
     this.#pool = new Pool(url.origin, {
