@@ -86,20 +86,6 @@ export const OptionsSchema = Type.Object({
     shownDefault: '`PERMIT_PDP_URL`'
   })),
   /**
-   * What the PDP speaks: Permit's own wire, or OpenID AuthZEN 1.0 as many others do. Only with `pdp`.
-   * @defaultValue `permit`
-   */
-  protocol: Type.Optional(Type.Union([Type.Literal('permit'), Type.Literal('authzen')], {
-    default: 'permit',
-    description: "What the PDP speaks: Permit's wire, or [AuthZEN](docs/authzen.md).",
-    expected: "'permit' or 'authzen'"
-  })),
-  /** How questions are put to a PDP that speaks AuthZEN. Only with `protocol: 'authzen'`. */
-  authzen: Type.Optional(Type.Union([AuthZenSchema], {
-    description: 'How questions are put to a PDP that speaks AuthZEN.',
-    expected: '{ discovery?, map? }'
-  })),
-  /**
    * Decide in this process, by this policy: the path of a `permit.yaml` or `.json`, relative to the working directory,
    * or the same as an object. Exactly one of `pdp` and `policy`.
    */
@@ -118,6 +104,20 @@ export const OptionsSchema = Type.Object({
     description: "Permit's API key, sent to the PDP as a bearer token and nowhere else.",
     expected: 'a string of visible ASCII characters',
     shownDefault: "`PERMIT_API_KEY`; none with `protocol: 'authzen'`"
+  })),
+  /**
+   * What the PDP speaks: Permit's own wire, or OpenID AuthZEN 1.0 as many others do. Only with `pdp`.
+   * @defaultValue `permit`
+   */
+  protocol: Type.Optional(Type.Union([Type.Literal('permit'), Type.Literal('authzen')], {
+    default: 'permit',
+    description: "What the PDP speaks: Permit's wire, or [AuthZEN](docs/authzen.md).",
+    expected: "'permit' or 'authzen'"
+  })),
+  /** How questions are put to a PDP that speaks AuthZEN. Only with `protocol: 'authzen'`. */
+  authzen: Type.Optional(Type.Union([AuthZenSchema], {
+    description: 'How questions are put to a PDP that speaks AuthZEN.',
+    expected: '{ discovery?, map? }'
   })),
   /**
    * The folder in which the embedded PDP keeps facts (users, tenants, roles, resource instances, relationship tuples), relative to

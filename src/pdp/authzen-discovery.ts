@@ -40,7 +40,7 @@ const Metadata = Compile(Type.Object({
 
 /**
  * Looks for the endpoints when they are needed, again after a while, and never for two at a time. As long as none are known, whoever
- * needs them waits for the look on its way; one that fails is followed by another when somebody asks again.
+ * needs them waits for the look on its way, and looks again, once, when that fails.
  *
  * A PDP that says that it has no metadata (404 and the like) has its endpoints at their default paths. So has one whose metadata is about
  * another URL than the configured one: the standard forbids to use that. Endpoints at another origin are refused: the token, and what is
@@ -76,8 +76,15 @@ export class Discovery {
   }
 
   /** The endpoints. Rejects with a `PdpError` when they cannot be had now. */
-  find (): Promise<Endpoints> {
-    return this.#known === undefined ? this.#look() : Promise.resolve(this.#known)
+  async find (): Promise<Endpoints> {
+    if (this.#looking !== undefined) {
+      try {
+        return await this.#looking
+      } catch {
+        // It was somebody else's look, at the PDP as it was then.
+      }
+    }
+    return this.#known ?? this.#look()
   }
 
   /** Asks the PDP, whatever is known. Rejects with a `PdpError` when it does not answer as one that can be asked for decisions. */
