@@ -23,6 +23,15 @@ t.test('pdp and token fall back to the environment, an explicit option wins', as
   t.same(resolveOptions({ policy: './permit.yaml' }, env).origin, { kind: 'policy', policy: './permit.yaml' })
 })
 
+t.test("a PDP that speaks AuthZEN needs no token, and Permit's key is not taken for its", async t => {
+  const env = { PERMIT_PDP_URL: 'http://env:1', PERMIT_API_KEY: 'env-key' }
+  const none = { token: undefined, authzen: { discovery: true, map: undefined } }
+  t.match(resolveOptions({ pdp, protocol: 'authzen' }, {}).origin, { kind: 'pdp', url: new URL(pdp), ...none })
+  t.match(resolveOptions({ protocol: 'authzen' }, env).origin, { url: new URL('http://env:1'), ...none })
+  t.match(resolveOptions({ pdp, protocol: 'authzen', token, authzen: { discovery: false } }, env).origin, { token, authzen: { discovery: false } })
+  t.match(resolveOptions({ pdp, token, protocol: 'permit' }, {}).origin, { token, authzen: undefined })
+})
+
 t.test('the embedded PDP is not cached unless asked for', async t => {
   t.equal(resolveOptions({ policy: './p.yaml' }, {}).cache, false)
   t.same(resolveOptions({ policy: './p.yaml', cache: {} }, {}).cache, { ttl: 2000, max: 50_000 })
@@ -63,7 +72,17 @@ const WRONG: [object | undefined | null | string, RegExp][] = [
   [{ pdp, token, timeuot: 5 }, /option "timeuot" is not known; expected one of pdp, policy, token/],
   [{ pdp, token, connections: 0 }, /option "connections" is 0/],
   [{ pdp, token, batch: 1_001 }, /option "batch" is 1001/],
-  [{ pdp, token, queue: -1 }, /option "queue" is -1/]
+  [{ pdp, token, queue: -1 }, /option "queue" is -1/],
+  [{ pdp, protocol: 'AuthZEN' }, /option "protocol" is a string that cannot be used; expected 'permit' or 'authzen'/],
+  [{ policy: './p.yaml', protocol: 'authzen' }, /both options "policy" and "protocol"/],
+  [{ pdp, token, authzen: {} }, /option "authzen" is given without protocol: 'authzen'/],
+  [{ pdp, token, protocol: 'permit', authzen: {} }, /option "authzen" is given without protocol: 'authzen'/],
+  [{ policy: './p.yaml', authzen: {} }, /option "authzen" is given without protocol: 'authzen'/],
+  [{ pdp, protocol: 'permit' }, /option "token" is missing/],
+  [{ pdp, protocol: 'authzen', authzen: true }, /option "authzen" is true; expected \{ discovery\?, map\? \}/],
+  [{ pdp, protocol: 'authzen', authzen: { map: {} } }, /option "authzen.map" is an object; expected a function/],
+  [{ pdp, protocol: 'authzen', authzen: { discovery: 'no' } }, /option "authzen.discovery" is a string that cannot be used; expected true or false/],
+  [{ pdp, protocol: 'authzen', authzen: { mapping: 7 } }, /option "authzen.mapping" is not known; expected one of discovery, map/]
 ]
 
 t.test('a wrong option is named, with what was given and what is expected, and the app does not start', async t => {

@@ -95,7 +95,7 @@ export class Discovery {
         // Between host and path, as the standard has it.
         path: `/.well-known/authzen-configuration${pathOf(this.#options.url)}`,
         deadline,
-        read: answer => this.#read(answer)
+        read: answer => this.#options.enabled ? this.#read(answer) : this.#defaults
       })
     } catch (error) {
       if (error instanceof PdpError && saysNothingIsThere(error.status)) return this.#defaults
@@ -127,9 +127,10 @@ export class Discovery {
       this.#warn(`the PDP's metadata is about another URL than ${url.origin}${pathOf(url)}, so it is not used: the endpoints are taken to be at their default paths`)
       return this.#defaults
     }
-    this.#said = ''
     const { access_evaluation_endpoint: evaluation, access_evaluations_endpoint: evaluations } = answer
-    return { evaluation: this.#pathAtOrigin(evaluation), evaluations: evaluations === undefined ? undefined : this.#pathAtOrigin(evaluations) }
+    const found = { evaluation: this.#pathAtOrigin(evaluation), evaluations: evaluations === undefined ? undefined : this.#pathAtOrigin(evaluations) }
+    this.#said = ''
+    return found
   }
 
   #pathAtOrigin (endpoint: string): string {
