@@ -76,12 +76,12 @@ const AuthZenSchema = Type.Object({
 /** The schema of the options, for tools and documents. */
 export const OptionsSchema = Type.Object({
   /**
-   * The URL of Permit's PDP, for example `http://localhost:7766`. A path in it is a prefix. Exactly one of `pdp` and `policy`.
+   * The URL of Permit's PDP, for example `http://localhost:7766`, or with `protocol: 'authzen'` that of another one. A path in it is a prefix. Exactly one of `pdp` and `policy`.
    * @defaultValue the environment's PERMIT_PDP_URL, unless `policy` is given
    */
   pdp: Type.Optional(Type.String({
     minLength: 1,
-    description: "The URL of Permit's PDP. This or `policy`.",
+    description: "The URL of the PDP: Permit's, or with `protocol` another one. This or `policy`.",
     expected: "an http(s) URL without credentials, query or hash, such as 'http://localhost:7766'",
     shownDefault: '`PERMIT_PDP_URL`'
   })),
@@ -101,7 +101,7 @@ export const OptionsSchema = Type.Object({
    */
   token: Type.Optional(Type.String({
     pattern: HEADER_SAFE,
-    description: "Permit's API key, sent to the PDP as a bearer token and nowhere else.",
+    description: "Permit's API key, or another PDP's token; sent to the PDP as a bearer token and nowhere else.",
     expected: 'a string of visible ASCII characters',
     shownDefault: "`PERMIT_API_KEY`; none with `protocol: 'authzen'`"
   })),

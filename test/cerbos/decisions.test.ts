@@ -120,6 +120,10 @@ else {
       context: { 'cerbos.response': { results: [{ meta: { actions: { read: { matchedPolicy: 'resource.task.vdefault' } } } }] } }
     })
     t.equal((await app.permit.explain(withRoles('ann', 'viewer'), 'read', 'task:1')).context, undefined)
+    t.match(await app.permit.explain('ann', 'transfer', 'task:1', { 'cerbos.includeMeta': true }), {
+      allow: false,
+      context: { 'cerbos.response': { results: [{ outputs: [{ val: { step_up: 'a second factor' } }] }] } }
+    })
   })
 
   t.test('guarded routes get yes, no and nobody from Cerbos, and it gets the id of each request', async t => {

@@ -19,5 +19,10 @@ resourcePolicy:
       effect: EFFECT_ALLOW
       roles: ['*']
       condition: { match: { expr: 'R.attr.context.ip == "10.0.0.1"' } }
+    - actions: [transfer]
+      effect: EFFECT_ALLOW
+      roles: ['*']
+      condition: { match: { expr: 'has(P.attr.mfa) && P.attr.mfa == true' } }
+      output: { when: { conditionNotMet: '{"step_up": "a second factor"}' } }
     - { actions: [greet], effect: EFFECT_ALLOW, roles: [user] }
 `]
