@@ -17,11 +17,35 @@ export function batches (evaluations: ReadonlyArray<WrittenEvaluation | undefine
   const found: Batch[] = []
   for (const [place, evaluation] of evaluations.entries()) {
     if (evaluation === undefined) continue
-    let batch = found.find(batch => batch.takes(evaluation))
+    const names = namesIn(evaluation)
+    let batch = found.find(batch => batch.takes(names))
     if (batch === undefined) found.push(batch = new Batch())
-    batch.add(place, evaluation)
+    batch.add(place, names)
   }
   return found.map(({ places }) => places)
+}
+
+/** What an evaluation names, and what it says about it. */
+interface Names {
+  readonly subject: string
+  readonly aboutSubject: string
+  readonly resource: string
+  readonly aboutResource: string
+  readonly size: number
+}
+
+function namesIn (evaluation: WrittenEvaluation): Names {
+  // Without the subject's type: who looks a subject up by its id alone does not look at it either. And as UTF-8 has it: to a PDP
+  // that replaces what is no text, all lone surrogates are one.
+  const subject = toUSVString(evaluation.subjectId)
+  const type = toUSVString(evaluation.resourceType)
+  return {
+    subject,
+    aboutSubject: evaluation.subject,
+    resource: `${subject.length}:${subject}${type.length}:${type}${toUSVString(evaluation.resourceId)}`,
+    aboutResource: `${evaluation.resource.length}:${evaluation.resource}${evaluation.context}`,
+    size: sizeOf(evaluation)
+  }
 }
 
 class Batch {
@@ -30,36 +54,18 @@ class Batch {
   readonly #resources = new Map<string, string>()
   #size = 0
 
-  takes (evaluation: WrittenEvaluation): boolean {
-    const subject = this.#subjects.get(subjectKey(evaluation))
-    if (subject !== undefined && subject !== evaluation.subject) return false
-    const resource = this.#resources.get(resourceKey(evaluation))
-    if (resource !== undefined && resource !== about(evaluation)) return false
-    return this.#size + sizeOf(evaluation) <= MAX_BATCH
+  takes ({ subject, aboutSubject, resource, aboutResource, size }: Names): boolean {
+    return (this.#subjects.get(subject) ?? aboutSubject) === aboutSubject &&
+      (this.#resources.get(resource) ?? aboutResource) === aboutResource &&
+      this.#size + size <= MAX_BATCH
   }
 
-  add (place: number, evaluation: WrittenEvaluation): void {
+  add (place: number, { subject, aboutSubject, resource, aboutResource, size }: Names): void {
     this.places.push(place)
-    this.#subjects.set(subjectKey(evaluation), evaluation.subject)
-    this.#resources.set(resourceKey(evaluation), about(evaluation))
-    this.#size += sizeOf(evaluation)
+    this.#subjects.set(subject, aboutSubject)
+    this.#resources.set(resource, aboutResource)
+    this.#size += size
   }
-}
-
-// Without the subject's type: who looks a subject up by its id alone does not look at it either. And as UTF-8 has it: to a PDP that
-// replaces what is no text, all lone surrogates are one.
-function subjectKey ({ subjectId }: WrittenEvaluation): string {
-  return toUSVString(subjectId)
-}
-
-function resourceKey (evaluation: WrittenEvaluation): string {
-  const subject = subjectKey(evaluation)
-  const type = toUSVString(evaluation.resourceType)
-  return `${subject.length}:${subject}${type.length}:${type}${toUSVString(evaluation.resourceId)}`
-}
-
-function about ({ resource, context }: WrittenEvaluation): string {
-  return `${resource.length}:${resource}${context}`
 }
 
 function sizeOf ({ subject, action, resource, context }: WrittenEvaluation): number {

@@ -94,11 +94,18 @@ export function authzenPdp (transport: Transport, { url, discovery: enabled, map
     async decideAll (queries, deadline, callers = []): Promise<readonly Decision[]> {
       const written = queries.map(query => isReserved(query) ? undefined : writeEvaluation(query, map))
       const decisions = new Array<Decision>(queries.length).fill(RESERVED)
-      await Promise.all(batches(written).map(async places => {
-        const answers = await whenKnown(deadline, endpoints =>
-          evaluateAll(places.map(place => written[place] as WrittenEvaluation), endpoints, deadline, places.map(place => callers[place])))
-        places.forEach((place, index) => { decisions[place] = answers[index] as Decision })
-      }))
+      const groups = batches(written)
+      let next = 0
+      const ask = async () => {
+        for (let places = groups[next++]; places !== undefined; places = groups[next++]) {
+          const asked = places
+          const answers = await whenKnown(deadline, endpoints =>
+            evaluateAll(asked.map(place => written[place] as WrittenEvaluation), endpoints, deadline, asked.map(place => callers[place])))
+          asked.forEach((place, index) => { decisions[place] = answers[index] as Decision })
+        }
+      }
+      // As many at a time as can travel now: those that waited for a connection would get it before everybody else's questions.
+      await Promise.all(Array.from({ length: Math.min(groups.length, Math.max(1, slots.free)) }, ask))
       return decisions
     },
 
@@ -158,7 +165,7 @@ function headersFor (requestId: string | undefined): Readonly<Record<string, str
 
 function idOf (caller: Caller | undefined): string | undefined {
   const id = caller?.requestId
-  return id !== undefined && SENDABLE_ID.test(id) ? id : undefined
+  return typeof id === 'string' && SENDABLE_ID.test(id) ? id : undefined
 }
 
 const OWN = randomUUID()

@@ -61,11 +61,12 @@ t.test('answers of the standard are read as what they say', async t => {
 
 const entity = (types: string[]) => fc.record({
   type: fc.constantFrom(...types),
-  id: fc.constantFrom('1', '2', '3', '\ud800', '\udfff', '1:2'),
-  properties: fc.option(fc.dictionary(fc.constantFrom('tenant', 'level'), fc.constantFrom('a', 'b'), { maxKeys: 2 }), { nil: undefined })
+  id: fc.constantFrom('1', '\ud800', '\udfff', '1:2'),
+  // Mostly none: that two are about the same has to happen often.
+  properties: fc.constantFrom(undefined, undefined, undefined, { tenant: 'a' }, { tenant: 'b' })
 })
 const evaluations = fc.array(fc.record({
-  subject: entity(['user', 'identity']),
+  subject: entity(['user', 'user', 'identity']),
   action: fc.record({ name: fc.constantFrom('read', 'write') }),
   resource: entity(['task', 'file']),
   context: fc.constantFrom(undefined, {}, { ip: '::1' })

@@ -158,6 +158,15 @@ t.test('batches that are refused as too large are halved, and stay as small as t
   }
 })
 
+t.test('questions that cannot travel together travel one after the other where there is no room for all of them', async t => {
+  for (const options of [{ connections: 1, queue: 20 }, { connections: 3 }, {}]) {
+    const { app, pdp } = await appFor(t, { timeout: 5_000, ...options }, { decide: ({ resource }) => ({ decision: resource.properties?.tenant === 't7' }) })
+    const answers = await Promise.all(Array.from({ length: 15 }, (_, index) => app.permit.check('ann', 'read', { type: 'task', tenant: `t${index}` })))
+    t.same(answers, Array.from({ length: 15 }, (_, index) => index === 7), JSON.stringify(options))
+    t.equal(pdp.to(EVALUATION).length, 15)
+  }
+})
+
 t.test('a few questions that are refused together do not make all batches small', async t => {
   const { app, pdp } = await appFor(t, { connections: 1 }, {
     intercept: ({ url, body }, response) => {
