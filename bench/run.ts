@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { againstTheFaster, measureCerbos } from './cerbos.js'
 import { chart } from './chart.js'
 import { compare } from './compare.js'
 import { measureDecisions } from './contest.js'
@@ -28,6 +29,7 @@ export interface Results {
   decisions: Awaited<ReturnType<typeof measureDecisions>>
   guards: Awaited<ReturnType<typeof measureGuards>>
   single: Awaited<ReturnType<typeof measureSingle>>
+  cerbos: Awaited<ReturnType<typeof measureCerbos>>
   bytesPerDecision: number
 }
 
@@ -63,6 +65,8 @@ progress('One check at a time')
 const single = await measureSingle(quick ? 5 : 15, quick ? 500 : 1_500)
 progress('Memory')
 const memory = await start<{ bytes: number }>('./memory.js', [], ['--expose-gc'])
+progress('By a real Cerbos')
+const cerbos = await measureCerbos(rounds, quick ? 500 : 2_000, progress)
 progress('Over HTTP')
 const http = await measureHttp({ variants: [...MAIN, ...OTHERS], starts: quick ? 1 : 4, rounds: quick ? 2 : 4, seconds: quick ? 1 : 2 }, progress)
 
@@ -98,7 +102,7 @@ const atMost = (what: string, wanted: number, measured: number): Target => ({ wh
 const results: Results = {
   date: new Date().toISOString().slice(0, 10),
   machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version },
-  versions: versions(['fastify', 'undici', 'lru-cache', 'permitio', 'casbin', 'fastify-casbin-rest', 'fastify-guard', '@casl/ability', '@cedar-policy/cedar-wasm']),
+  versions: versions(['fastify', 'undici', 'lru-cache', 'permitio', 'casbin', 'fastify-casbin-rest', 'fastify-guard', '@casl/ability', '@cedar-policy/cedar-wasm', '@cerbos/http', '@cerbos/grpc']),
   quick,
   targets: [
     atLeast('requests/s, warm cache, against bare', 0.96, row('permit: warm cache').ratio),
@@ -111,6 +115,9 @@ const results: Results = {
     atLeast('the same, against Cedar', 50, rate('@cedar-policy/cedar-wasm')),
     atLeast('decisions/s with the most role assignments, against 1,000', 0.8, growth.filter(row => row.scenario.startsWith('RBAC, 10')).at(-1)!.ofSmallest),
     atMost('requests to the PDP for 1,000 different checks in one tick', 25, single.burst),
+    ...(cerbos.length === 0
+      ? []
+      : [64, 256].map(concurrency => atLeast(`checks/s by a real Cerbos, ${concurrency} at a time, against the faster of its own clients`, 4, againstTheFaster(cerbos, concurrency)))),
     atMost('bytes of heap for a decision in the cache', 300, memory.hello.bytes)
   ],
   http,
@@ -119,6 +126,7 @@ const results: Results = {
   decisions,
   guards,
   single,
+  cerbos,
   bytesPerDecision: memory.hello.bytes
 }
 
@@ -135,6 +143,7 @@ console.table(http.map(({ name, requests, ratio, p50, p99, cpu, extra }) => ({
   name, 'requests/s': Math.round(requests), 'against bare': Number(ratio.toFixed(3)), 'p50 ms': p50, 'p99 ms': p99, 'processor µs': Number(cpu.toFixed(1)), 'beyond bare': Number(extra.toFixed(1))
 })))
 console.table(decisions.map(({ name, perSecond }) => ({ name, 'decisions/s': Math.round(perSecond) })))
+console.table(cerbos.map(({ name, concurrency, perSecond, ratio }) => ({ name, 'at a time': concurrency, 'checks/s': Math.round(perSecond), 'the first against it': Number(ratio.toFixed(2)) })))
 console.table(guards.map(({ name, nanoseconds }) => ({ name, 'ns a call': Math.round(nanoseconds) })))
 progress(`written to ${out}`)
 process.exit()

@@ -1,11 +1,11 @@
 // The example app, put together: documents, authentication, authorization, routes.
-import { fileURLToPath } from 'node:url'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyServerOptions } from 'fastify'
 import permit from 'fastify-permit'
 import auth from './auth.js'
+import { asUser, decidedBy, isStateless } from './pdp.js'
 import quickstart from './quickstart.js'
 import { seed } from './seed.js'
 import taskRoutes from './task-routes.js'
@@ -24,16 +24,17 @@ export async function buildApp (options: FastifyServerOptions = {}) {
   await app.register(auth)
 
   await app.register(permit, {
-    // With PERMIT_PDP_URL (and PERMIT_API_KEY) in the environment that PDP decides; else the embedded one, by permit.yaml.
-    policy: process.env.PERMIT_PDP_URL ? undefined : fileURLToPath(new URL('./permit.yaml', import.meta.url)),
-    // Who asks is `request.user.sub`, the plugin's default: auth.ts sees to it. The tenant is the one in the URL.
+    // The embedded PDP by permit.yaml, unless the environment names another one.
+    ...decidedBy(),
+    // Who asks is the subject of the token that auth.ts has verified. The tenant is the one in the URL.
+    user: ({ user }) => user ? asUser(user.sub) : undefined,
     tenant: request => (request.params as { tenant?: string }).tenant,
     // With its secret in the environment, the PDP may tell of changes that others have made.
     updates: process.env.PERMIT_PDP_URL && process.env.PERMIT_UPDATES_SECRET ? '/permit/updates' : undefined
   })
 
   // A PDP that is not there yet does not keep the app from starting: until it is, nobody gets in.
-  app.addHook('onReady', () => seed(app).catch((error: unknown) => app.log.error(error, 'The PDP could not be told who there is.')))
+  if (!isStateless()) app.addHook('onReady', () => seed(app).catch((error: unknown) => app.log.error(error, 'The PDP could not be told who there is.')))
 
   await app.register(quickstart)
   await app.register(taskRoutes)

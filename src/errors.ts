@@ -36,6 +36,12 @@ export const QueryError = createError<[string, { cause: unknown }?]>('FST_PERMIT
 /** A mutation that cannot be made: a key that is not a string, a property that there is not. A mistake in the app's code. */
 export const MutationError = createError<[string, { cause: unknown }?]>('FST_PERMIT_MUTATION', '%s', 500)
 
+/**
+ * The PDP that is asked cannot answer this at all, whoever asks: an AuthZEN PDP has no call for what a user may do, nor for writes. A mistake in
+ * the app's code. The message says what to do instead.
+ */
+export const UnsupportedError = createError<[string]>('FST_PERMIT_UNSUPPORTED', '%s', 500)
+
 const Write = createError<[string]>('FST_PERMIT_WRITE', '%s', 500)
 
 /** How far a write came. */
@@ -93,6 +99,11 @@ export interface Denial {
   readonly code?: string
   /** The PDP's sentence; undefined when it gave none. */
   readonly reason?: string
+  /**
+   * What an AuthZEN PDP sent along with its no, for example what to do to get a yes. Not enumerable: it may hold anything, so it goes
+   * into a log or to a client only when the app puts it there, part by part.
+   */
+  readonly context?: Readonly<Record<string, unknown>>
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Policy } from './engine/policy.js'
 import { OptionsError, type Denial } from './errors.js'
 import type { OnDecision } from './guard/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from './observe/options.js'
+import type { EvaluationMap } from './pdp/authzen-mapping.js'
 import type { MaybePromise } from './pdp/point.js'
 import type { BreakerOptions, HedgeOptions } from './pdp/transport.js'
 
@@ -190,15 +191,38 @@ const OpenTelemetrySchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
+const AuthZenSchema = Type.Object({
+  /**
+   * Whether the PDP is asked for its endpoints, at `/.well-known/authzen-configuration`; `false`: they are at their default paths.
+   * @defaultValue true
+   */
+  discovery: Type.Optional(Type.Boolean({
+    default: true,
+    description: 'Ask the PDP for its endpoints, at `/.well-known/authzen-configuration`.',
+    expected: 'true or false'
+  })),
+  /**
+   * Changes a question on its way to the PDP: from the evaluation that the defaults make of a query, and the query, to the evaluation that
+   * is sent. Equal queries must become equal evaluations.
+   * @defaultValue none: the defaults are sent
+   */
+  map: Type.Optional(callable<EvaluationMap>({
+    description: 'Changes what is sent: from the evaluation that the defaults make of a query to another one.',
+    expected: 'a function from an evaluation and its query to an evaluation',
+    shownDefault: 'the defaults'
+  }))
+}, { additionalProperties: false })
+
 /** The schema of the options, for tools and documents. */
 export const OptionsSchema = Type.Object({
   /**
-   * The URL of Permit's PDP, for example `http://localhost:7766`. A path in it is a prefix. Several, as an array or with
-   * commas, are replicas of one another: whichever is well and least busy is asked. Exactly one of `pdp` and `policy`.
+   * The URL of Permit's PDP, for example `http://localhost:7766`, or with `protocol: 'authzen'` that of another one. A path in it is a
+   * prefix. Several, as an array or with commas, are replicas of one another: whichever is well and least busy is asked. Exactly one of
+   * `pdp` and `policy`.
    * @defaultValue the environment's PERMIT_PDP_URL, unless `policy` is given
    */
   pdp: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 16 })], {
-    description: "The URL of Permit's PDP, or several of replicas. This or `policy`.",
+    description: "The URL of the PDP, or several of replicas: Permit's, or with `protocol` another one. This or `policy`.",
     expected: "an http(s) URL without credentials, query or hash, such as 'http://localhost:7766', or up to 16 in an array",
     shownDefault: '`PERMIT_PDP_URL`'
   })),
@@ -212,14 +236,29 @@ export const OptionsSchema = Type.Object({
     expected: 'the path of a policy file (.yaml, .yml or .json), or a policy as an object'
   })),
   /**
-   * Permit's API key. Sent to the PDP as a bearer token, and nowhere else. Needed with `pdp`.
-   * @defaultValue the environment's PERMIT_API_KEY
+   * Permit's API key, or what another PDP wants as a bearer token. Sent to the PDP, and nowhere else. Needed with `pdp`, but for
+   * `protocol: 'authzen'`: there no token is sent unless one is given here, and PERMIT_API_KEY is not looked at, as it is not that PDP's.
+   * @defaultValue the environment's PERMIT_API_KEY; none with `protocol: 'authzen'`
    */
   token: Type.Optional(Type.String({
     pattern: HEADER_SAFE,
-    description: "Permit's API key, sent to the PDP as a bearer token and nowhere else.",
+    description: "Permit's API key, or another PDP's token; sent to the PDP as a bearer token and nowhere else.",
     expected: 'a string of visible ASCII characters',
-    shownDefault: '`PERMIT_API_KEY`'
+    shownDefault: "`PERMIT_API_KEY`; none with `protocol: 'authzen'`"
+  })),
+  /**
+   * What the PDP speaks: Permit's own wire, or OpenID AuthZEN 1.0 as many others do. Only with `pdp`.
+   * @defaultValue `permit`
+   */
+  protocol: Type.Optional(Type.Union([Type.Literal('permit'), Type.Literal('authzen')], {
+    default: 'permit',
+    description: "What the PDP speaks: Permit's wire, or [AuthZEN](docs/authzen.md).",
+    expected: "'permit' or 'authzen'"
+  })),
+  /** How questions are put to a PDP that speaks AuthZEN. Only with `protocol: 'authzen'`. */
+  authzen: Type.Optional(Type.Union([AuthZenSchema], {
+    description: 'How questions are put to a PDP that speaks AuthZEN.',
+    expected: '{ discovery?, map? }'
   })),
   /**
    * The folder in which the embedded PDP keeps facts (users, tenants, roles, resource instances, relationship tuples), relative to
@@ -402,13 +441,21 @@ export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'onDe
   onDecision?: OnDecision<R>
 }
 
-/** Where decisions come from. */
+/** How a PDP is asked that speaks AuthZEN. */
+export interface AuthZenSettings {
+  readonly discovery: boolean
+  readonly map: EvaluationMap | undefined
+}
+
+/** Where decisions come from; over the network by Permit's wire where `authzen` is undefined. */
 export type DecisionOrigin =
   | {
     readonly kind: 'pdp'
     /** One, or several that are replicas of one another. */
     readonly urls: readonly URL[]
-    readonly token: string
+    readonly token: string | undefined
+    /** How an AuthZEN PDP is asked; undefined for Permit's. */
+    readonly authzen: AuthZenSettings | undefined
     readonly connections: number
     readonly queue: number
     readonly batch: number
@@ -439,6 +486,7 @@ const INNER: Readonly<Record<string, Readonly<Record<string, TSchema>>>> = {
   cache: CacheSchema.properties,
   breaker: BreakerSchema.properties,
   hedge: HedgeSchema.properties,
+  authzen: AuthZenSchema.properties,
   updates: UpdatesSchema.properties,
   metrics: MetricsSchema.properties,
   openTelemetry: OpenTelemetrySchema.properties
@@ -479,8 +527,14 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
 }
 
 function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
+  if (options.authzen !== undefined && options.protocol !== 'authzen') {
+    throw new OptionsError("option \"authzen\" is given without protocol: 'authzen'; expected both")
+  }
   if (options.pdp !== undefined && options.policy !== undefined) {
     throw new OptionsError('both options "pdp" and "policy" are given; expected exactly one: a PDP over the network, or a policy that is decided in this process')
+  }
+  if (options.policy !== undefined && options.protocol !== undefined) {
+    throw new OptionsError('both options "policy" and "protocol" are given; expected "protocol" with "pdp" only: a policy is decided in this process')
   }
   if (options.policy !== undefined) return { kind: 'policy', policy: options.policy, ...(options.data === undefined ? {} : { data: options.data }) }
   if (options.data !== undefined) {
@@ -492,10 +546,16 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
     throw new OptionsError("neither option \"pdp\" (nor PERMIT_PDP_URL) nor option \"policy\" is given; expected exactly one, such as pdp: 'http://localhost:7766' or policy: './permit.yaml'")
   }
   const { connections, queue, batch, factsTimeout, retries } = OptionsSchema.properties
+  const isAuthZen = options.protocol === 'authzen'
+  const parsed = parseUrls(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', urls)
+  if (isAuthZen && new Set(parsed.map(({ pathname }) => pathname.replace(/\/+$/, ''))).size > 1) {
+    throw new OptionsError('option "pdp" has URLs with different paths; expected one path for all replicas of an AuthZEN PDP: where one has its endpoints, all have them')
+  }
   return {
     kind: 'pdp',
-    urls: parseUrls(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', urls),
-    token: options.token ?? tokenOf(env),
+    urls: parsed,
+    token: options.token ?? (isAuthZen ? undefined : tokenOf(env)),
+    authzen: isAuthZen ? { discovery: options.authzen?.discovery ?? true, map: options.authzen?.map } : undefined,
     connections: options.connections ?? defaultOf(connections),
     queue: options.queue ?? defaultOf(queue),
     batch: options.batch ?? defaultOf(batch),

@@ -58,7 +58,7 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   for (const observer of observers.list) observation.add(observer)
   observers.read(() => checks.stats())
   if (onDecision !== undefined) observation.add(auditTrail(app, onDecision))
-  const enforcement = { checks, user, tenant, caller: callerOf, onDenied }
+  const enforcement = { checks, user, tenant, caller: callerOf, requestId: ({ id }: FastifyRequest) => id, onDenied }
   guards.start(enforcement)
 
   app.decorate('permit', new AppPermit(checks, guards, new Writer(path.facts, user => checks.invalidate(user))))

@@ -40,6 +40,16 @@ t.test('what makes up for a PDP that fails can be turned off and on', async t =>
   t.same(resolveOptions({ pdp, token, cache: { staleIfError: 60_000 } }, {}).cache, { ttl: 2000, max: 50_000, staleIfError: 60_000 })
 })
 
+t.test("a PDP that speaks AuthZEN needs no token, and Permit's key is not taken for its", async t => {
+  const env = { PERMIT_PDP_URL: 'http://env:1', PERMIT_API_KEY: 'env-key' }
+  const none = { token: undefined, authzen: { discovery: true, map: undefined } }
+  t.match(resolveOptions({ pdp, protocol: 'authzen' }, {}).origin, { kind: 'pdp', urls: [new URL(pdp)], ...none })
+  t.match(resolveOptions({ protocol: 'authzen' }, env).origin, { urls: [new URL('http://env:1')], ...none })
+  t.match(resolveOptions({ pdp, protocol: 'authzen', token, authzen: { discovery: false } }, env).origin, { token, authzen: { discovery: false } })
+  t.match(resolveOptions({ pdp, token, protocol: 'permit' }, {}).origin, { token, authzen: undefined })
+  t.throws(() => resolveOptions({ pdp: ['http://a/one', 'http://b/two'], protocol: 'authzen' }, {}), { code: 'FST_PERMIT_OPTIONS', message: /different paths/ })
+})
+
 t.test('the embedded PDP is not cached unless asked for', async t => {
   t.equal(resolveOptions({ policy: './p.yaml' }, {}).cache, false)
   t.same(resolveOptions({ policy: './p.yaml', cache: {} }, {}).cache, { ttl: 2000, max: 50_000 })
@@ -90,7 +100,17 @@ const WRONG: [object | undefined | null | string, RegExp][] = [
   [{ pdp, token, timeuot: 5 }, /option "timeuot" is not known; expected one of pdp, policy, token/],
   [{ pdp, token, connections: 0 }, /option "connections" is 0/],
   [{ pdp, token, batch: 1_001 }, /option "batch" is 1001/],
-  [{ pdp, token, queue: -1 }, /option "queue" is -1/]
+  [{ pdp, token, queue: -1 }, /option "queue" is -1/],
+  [{ pdp, protocol: 'AuthZEN' }, /option "protocol" is a string that cannot be used; expected 'permit' or 'authzen'/],
+  [{ policy: './p.yaml', protocol: 'authzen' }, /both options "policy" and "protocol"/],
+  [{ pdp, token, authzen: {} }, /option "authzen" is given without protocol: 'authzen'/],
+  [{ pdp, token, protocol: 'permit', authzen: {} }, /option "authzen" is given without protocol: 'authzen'/],
+  [{ policy: './p.yaml', authzen: {} }, /option "authzen" is given without protocol: 'authzen'/],
+  [{ pdp, protocol: 'permit' }, /option "token" is missing/],
+  [{ pdp, protocol: 'authzen', authzen: true }, /option "authzen" is true; expected \{ discovery\?, map\? \}/],
+  [{ pdp, protocol: 'authzen', authzen: { map: {} } }, /option "authzen.map" is an object; expected a function/],
+  [{ pdp, protocol: 'authzen', authzen: { discovery: 'no' } }, /option "authzen.discovery" is a string that cannot be used; expected true or false/],
+  [{ pdp, protocol: 'authzen', authzen: { mapping: 7 } }, /option "authzen.mapping" is not known; expected one of discovery, map/]
 ]
 
 t.test('a wrong option is named, with what was given and what is expected, and the app does not start', async t => {

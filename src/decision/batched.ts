@@ -1,5 +1,5 @@
 // The stage that asks many questions by one request when there are many, and one by one when there are few.
-import { PdpError, UnavailableError } from '../errors.js'
+import { PdpError, QueryError, UnavailableError } from '../errors.js'
 import { Deadlines, type Dated } from '../pdp/deadlines.js'
 import type { BatchingPdp, Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../pdp/point.js'
 
@@ -10,8 +10,11 @@ export interface BatchOptions {
   readonly batch: number
 }
 
-/** How long a PDP that has no bulk endpoint is spared before it is tried again: it may have been upgraded. */
+/** How long a PDP that has no bulk endpoint is spared before it is tried again: it may have been upgraded. As long for large batches, where it refused one. */
 const BULK_RETRY_AFTER = 5 * 60_000
+
+/** A lower limit is not learned: a few questions that are large, or odd together, must not end batching for everybody. */
+const LEAST_LIMIT = 10
 
 /** Turns of the event loop that questions wait at most for others to go along with, beyond the one they came in. */
 const MAX_TURNS = 2
@@ -22,6 +25,9 @@ const MAX_TURNS = 2
  * leave together; and while all connections are taken, the next that comes free takes everything that waits, up to the
  * limit. So an idle system has no added latency, a busy one adds a few turns of its loop, and a saturated one gets
  * cheaper per question as the load grows.
+ *
+ * What a PDP takes in one request is learned: a batch that it refuses is asked again in halves, and where those were good enough, batches
+ * stay as small for a while; without a bulk endpoint, questions go one by one for a while.
  *
  * Each question keeps its own deadline, also while it waits, and does not travel when its time is up or its caller is gone.
  * @param clock for tests; default: the process's monotonic clock.
@@ -68,6 +74,9 @@ class Batcher implements DecisionPoint, Closable {
   #gathered = 0
   #turns = 0
   #bulkFrom = -Infinity
+  /** Questions that the PDP takes in one request, as far as it has been learned, and until when that is believed. */
+  #limit = Infinity
+  #limitUntil = -Infinity
   #bulkRequests = 0
   #bulkQueries = 0
   #largest = 0
@@ -88,7 +97,7 @@ class Batcher implements DecisionPoint, Closable {
     const { slots } = this.#pdp
     if (this.#busy === 0 && this.#queue.length === 0 && slots.free > 0) {
       this.#busy++
-      const answer = this.#pdp.decide(query, deadline)
+      const answer = this.#pdp.decide(query, deadline, undefined, caller)
       answer.then(this.#release, this.#release)
       return answer
     }
@@ -175,7 +184,8 @@ class Batcher implements DecisionPoint, Closable {
 
   /** Takes the next questions off the queue that still want to travel. */
   #take (): Waiting[] {
-    const limit = this.#clock.now() < this.#bulkFrom ? 1 : this.#options.batch
+    const now = this.#clock.now()
+    const limit = now < this.#bulkFrom ? 1 : now < this.#limitUntil ? Math.min(this.#limit, this.#options.batch) : this.#options.batch
     const taken = this.#queue.splice(0, limit)
     return taken.filter(waiting => this.#travels(waiting))
   }
@@ -188,22 +198,21 @@ class Batcher implements DecisionPoint, Closable {
     return !waiting.settled
   }
 
-  /** Asks for a group by one request. Settles each of its questions, and never rejects. */
-  async #ask (group: readonly Waiting[]): Promise<void> {
+  /** Asks for a group by one request. Settles each of its questions, and never rejects; tells whether the one request was enough. */
+  async #ask (group: readonly Waiting[]): Promise<boolean> {
     const [first] = group
-    if (first === undefined) return
+    if (first === undefined) return true
     try {
-      if (group.length === 1) {
-        this.#answer(first, await this.#pdp.decide(first.query, first.deadline))
-      } else {
-        await this.#askInBulk(group)
-      }
+      if (group.length > 1) return await this.#askInBulk(group)
+      this.#answer(first, await this.#pdp.decide(first.query, first.deadline, undefined, first.caller))
+      return true
     } catch (error) {
       for (const waiting of group) this.#fail(waiting, error)
+      return false
     }
   }
 
-  async #askInBulk (group: readonly Waiting[]): Promise<void> {
+  async #askInBulk (group: readonly Waiting[]): Promise<boolean> {
     this.#bulkRequests++
     this.#bulkQueries += group.length
     this.#largest = Math.max(this.#largest, group.length)
@@ -211,7 +220,7 @@ class Batcher implements DecisionPoint, Closable {
     try {
       // As late as the last of them may be; each is watched for itself.
       const deadline = group.reduce((latest, waiting) => Math.max(latest, waiting.deadline), 0)
-      decisions = await this.#pdp.decideAll(group.map(waiting => waiting.query), deadline)
+      decisions = await this.#pdp.decideAll(group.map(waiting => waiting.query), deadline, group.map(waiting => waiting.caller))
       if (decisions.length !== group.length) throw noDecision('answer', 'a bulk answer has another length than its question')
     } catch (error) {
       const remedy = remedyFor(error)
@@ -219,16 +228,26 @@ class Batcher implements DecisionPoint, Closable {
       if (remedy === 'one by one') {
         this.#bulkFrom = this.#clock.now() + BULK_RETRY_AFTER
         this.#queue = [...group, ...this.#queue]
-        return
+        return false
       }
       // One question that the PDP chokes on must not take the others down: halves, until it is alone.
       this.#splits++
       const middle = Math.ceil(group.length / 2)
-      await this.#ask(group.slice(0, middle).filter(waiting => this.#travels(waiting)))
-      await this.#ask(group.slice(middle).filter(waiting => this.#travels(waiting)))
-      return
+      const first = await this.#ask(group.slice(0, middle).filter(waiting => this.#travels(waiting)))
+      const second = await this.#ask(group.slice(middle).filter(waiting => this.#travels(waiting)))
+      // Had it been for one question, one of the halves would have been refused, too.
+      if (first && second && mayBeTooLarge(error)) this.#learn(middle)
+      return false
     }
     group.forEach((waiting, index) => this.#answer(waiting, decisions[index] as Decision))
+    return true
+  }
+
+  #learn (middle: number): void {
+    const now = this.#clock.now()
+    const limit = Math.max(middle, LEAST_LIMIT)
+    this.#limit = now < this.#limitUntil ? Math.min(this.#limit, limit) : limit
+    this.#limitUntil = now + BULK_RETRY_AFTER
   }
 
   #answer (waiting: Waiting, decision: Decision): void {
@@ -244,6 +263,8 @@ class Batcher implements DecisionPoint, Closable {
 
 /** What may help after a failed bulk request: asking in parts, or not in bulk at all. Otherwise nothing would. */
 function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
+  // A question that cannot be put to this PDP is its caller's mistake, and not that of the others.
+  if (error instanceof QueryError) return 'split'
   const cause = error instanceof UnavailableError ? error.cause : error
   if (!(cause instanceof PdpError)) return undefined
   if (cause.failure === 'answer') return 'split'
@@ -251,6 +272,12 @@ function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
   if (cause.status === 404 || cause.status === 405 || cause.status === 501) return 'one by one'
   // A PDP that says that it is overloaded is not helped by more requests.
   return cause.status === 429 || cause.status === 503 ? undefined : 'split'
+}
+
+/** Whether a PDP may have refused a bulk request for its size. */
+function mayBeTooLarge (error: unknown): boolean {
+  const cause = error instanceof UnavailableError ? error.cause : error
+  return cause instanceof PdpError && (cause.status === 400 || cause.status === 413 || cause.status === 422)
 }
 
 function noDecision (failure: ConstructorParameters<typeof PdpError>[0], message: string): UnavailableError {

@@ -1,6 +1,7 @@
 // The stage that remembers decisions for a short while, so that a repeated question costs one lookup.
 import { LRUCache } from 'lru-cache'
 import { PdpError, UnavailableError } from '../errors.js'
+import { isAtMost } from '../pdp/characters.js'
 import type { Caller, Decision, DecisionPoint, DecisionPointStats, MaybePromise, Query, Trace } from '../pdp/point.js'
 import type { Generations } from './generations.js'
 
@@ -160,8 +161,12 @@ function flat (text: string): string {
   return text
 }
 
-/** A PDP's debug output can be large: what is remembered is the answer and its reason. */
-function withoutDebug ({ allow, code, reason }: Decision): Decision {
+/** Characters of a denial's context that is remembered: enough to say what to do to get a yes. */
+const MAX_CONTEXT = 512
+
+/** A PDP's debug output can be large: what is remembered is the answer and its reason, and of a denial what a client may have to be told. */
+function withoutDebug ({ allow, code, reason, context }: Decision): Decision {
+  if (context !== undefined && !allow && isAtMost(context, MAX_CONTEXT)) return { allow, code, reason, context }
   if (code === undefined && reason === undefined) return allow ? ALLOW : DENY
   return { allow, code, reason }
 }

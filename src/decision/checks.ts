@@ -94,24 +94,24 @@ export class Checks {
     }, this.#deadline())
   }
 
-  async isAllowed (query: Query, asker?: object): Promise<boolean> {
-    const decision = await this.decide(query, undefined, undefined, asker)
+  async isAllowed (query: Query, caller?: Caller, asker?: object): Promise<boolean> {
+    const decision = await this.decide(query, undefined, caller, asker)
     return decision.allow === true
   }
 
-  async assertAllowed (query: Query, asker?: object): Promise<void> {
-    const decision = await this.decide(query, undefined, undefined, asker)
+  async assertAllowed (query: Query, caller?: Caller, asker?: object): Promise<void> {
+    const decision = await this.decide(query, undefined, caller, asker)
     if (decision.allow !== true) throw forbidden(query, decision)
   }
 
-  async explainQuery (query: Query, asker?: object): Promise<Explanation> {
+  async explainQuery (query: Query, caller?: Caller, asker?: object): Promise<Explanation> {
     const trace: Trace = { source: undefined }
     const start = performance.now()
-    const { allow, code, reason, debug } = await this.decide(query, trace, undefined, asker)
-    return { allow: allow === true, code, reason, debug, source: trace.source, duration: performance.now() - start }
+    const { allow, code, reason, debug, context } = await this.decide(query, trace, caller, asker)
+    return { allow: allow === true, code, reason, debug, context, source: trace.source, duration: performance.now() - start }
   }
 
-  async areAllowed (queries: readonly Query[], asker?: object): Promise<boolean[]> {
+  async areAllowed (queries: readonly Query[], caller?: Caller, asker?: object): Promise<boolean[]> {
     const deadline = this.#deadline()
     const { bulkConcurrency } = this.#path
     const allowed = new Array<boolean>(queries.length).fill(false)
@@ -120,7 +120,7 @@ export class Checks {
       try {
         while (next < queries.length) {
           const index = next++
-          const answer = this.#decideBy(deadline, queries[index] as Query, undefined, undefined, asker)
+          const answer = this.#decideBy(deadline, queries[index] as Query, undefined, caller, asker)
           const decision = answer instanceof Promise ? await answer : answer
           allowed[index] = decision.allow === true
         }
@@ -164,13 +164,16 @@ export class Checks {
 }
 
 /** The 403 for a query, with what a log wants to know. */
-export function forbidden ({ user, action, resource }: Query, { code, reason }: Decision): ForbiddenError {
-  return new ForbiddenError({
+export function forbidden ({ user, action, resource }: Query, { code, reason, context }: Decision): ForbiddenError {
+  const denial = {
     user: user.key,
     action,
     resource: resource.key === undefined ? resource.type : `${resource.type}:${resource.key}`,
     tenant: resource.tenant,
     code,
     reason
-  })
+  }
+  // Not enumerable: the denial is logged.
+  if (context !== undefined) Object.defineProperty(denial, 'context', { value: context })
+  return new ForbiddenError(denial)
 }

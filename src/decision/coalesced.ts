@@ -18,6 +18,11 @@ class Flight implements Caller {
   get destroyed (): boolean {
     return this.#callers.every(caller => caller?.destroyed === true)
   }
+
+  /** That of the first on board who has one: the others are told by the log that they were answered by a flight. */
+  get requestId (): string | undefined {
+    return this.#callers.find(caller => caller?.requestId !== undefined)?.requestId
+  }
 }
 
 /**

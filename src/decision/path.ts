@@ -1,5 +1,6 @@
 // Puts the path of a question together: the one place that shows every stage, outermost first.
 import type { EnvironmentLog } from '../local/environment.js'
+import { authzenFacts, authzenPdp, authzenProbe, type AuthZenLog } from '../pdp/authzen.js'
 import { embeddedPdp } from '../pdp/embedded.js'
 import type { FactsApi } from '../pdp/facts.js'
 import { permitFacts } from '../pdp/permit-facts.js'
@@ -40,7 +41,7 @@ const WRITE_CONNECTIONS = 4
 const WRITE_QUEUE = 1_000
 
 /** The path that the options describe. A stage that an option turns off is not in the line. */
-export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unknown, unknown>, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog & TransportLog): DecisionPath {
+export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unknown, unknown>, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog & TransportLog & AuthZenLog): DecisionPath {
   const generations = new Generations()
 
   if (origin.kind === 'policy') {
@@ -51,10 +52,16 @@ export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unkno
     return { point, pdp, atHand: cache === false ? 'embedded' : 'cache', facts: pdp.facts, generations, bulkConcurrency: 1, close: deadline => pdp.close(deadline) }
   }
 
-  const { urls, token, connections, queue, batch, factsTimeout, retries, breaker, hedge } = origin
-  const wire = { url: urls, token, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
-  const pdp = permitPdp(httpTransport({ ...wire, connections, maxQueue: queue, retries, breaker, hedge, probe: permitProbe, log }), log)
-  const writes = httpTransport({ ...wire, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
+  const { urls, token, authzen, connections, queue, batch, factsTimeout, retries, breaker, hedge } = origin
+  const wire = { token, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
+  const asking = { ...wire, connections, maxQueue: queue, retries, breaker, hedge, log }
+  // An AuthZEN PDP may have its endpoints anywhere at its origin.
+  const pdp = authzen === undefined
+    ? permitPdp(httpTransport({ ...asking, url: urls, probe: permitProbe }), log)
+    : authzenPdp(httpTransport({ ...asking, url: urls.map(({ origin }) => new URL(origin)), probe: authzenProbe(urls) }), { urls, ...authzen, timeout, log })
+  const writes = authzen === undefined
+    ? httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
+    : undefined
   const batches = batched(pdp, { queue, batch })
   const shared = coalesced(batches, generations)
   const asked = log === undefined ? shared : outspoken(shared, log)
@@ -63,13 +70,13 @@ export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unkno
     point,
     pdp,
     atHand: 'cache',
-    facts: permitFacts(writes, factsTimeout),
+    facts: writes === undefined ? authzenFacts : permitFacts(writes, factsTimeout),
     generations,
     // Half of what may wait, so that a large bulk check leaves room for everybody else.
     bulkConcurrency: Math.max(1, Math.floor(queue / 2)),
     async close (deadline) {
       await batches.close(deadline)
-      await Promise.all([pdp.close(deadline), writes.close(deadline)])
+      await Promise.all([pdp.close(deadline), writes?.close(deadline)])
     }
   }
 }

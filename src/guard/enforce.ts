@@ -17,6 +17,8 @@ export interface Enforcement<R> {
   readonly tenant: TenantOf<R>
   /** Whoever waits for the answer, where that can be told. */
   readonly caller: (request: R) => Caller | undefined
+  /** The request's id in the app's log, where it has one. */
+  readonly requestId: (request: R) => string | undefined
 }
 
 /**

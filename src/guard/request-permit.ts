@@ -3,7 +3,7 @@ import type { CheckInput, Explanation, PermissionsOptions } from '../decision/ch
 import { createQuery, type ContextInput, type ResourceInput, type UserInput } from '../decision/query.js'
 import type { ActionOf, ResourceType } from '../decision/vocabulary.js'
 import { UnauthenticatedError } from '../errors.js'
-import type { Query, UserPermissions } from '../pdp/point.js'
+import type { Caller, Query, UserPermissions } from '../pdp/point.js'
 import type { Enforcement } from './enforce.js'
 
 /** What a check may be given beyond its action and resource. */
@@ -29,17 +29,17 @@ export class RequestPermit<R = unknown> {
 
   /** May the user do `action` on `resource`? */
   async check<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<boolean> {
-    return this.#enforcement.checks.isAllowed(await this.#query(action, resource, options), this.#asker)
+    return this.#enforcement.checks.isAllowed(await this.#query(action, resource, options), this.#caller, this.#asker)
   }
 
   /** Resolves when the user may, throws the 403 when not. */
   async assert<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<void> {
-    return this.#enforcement.checks.assertAllowed(await this.#query(action, resource, options), this.#asker)
+    return this.#enforcement.checks.assertAllowed(await this.#query(action, resource, options), this.#caller, this.#asker)
   }
 
   /** The whole decision: allow, reason, where it came from, how long it took. For people and logs. */
   async explain<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<Explanation> {
-    return this.#enforcement.checks.explainQuery(await this.#query(action, resource, options), this.#asker)
+    return this.#enforcement.checks.explainQuery(await this.#query(action, resource, options), this.#caller, this.#asker)
   }
 
   /** Many questions, answered in order, within the deadline of one check. Rejects when one of them has no answer. */
@@ -47,7 +47,7 @@ export class RequestPermit<R = unknown> {
     const user = await this.#user()
     const tenant = await this.#tenant()
     return this.#enforcement.checks.areAllowed(checks.map(check =>
-      createQuery(user, check.action, check.resource, check.tenant ?? tenant, check.context)), this.#asker)
+      createQuery(user, check.action, check.resource, check.tenant ?? tenant, check.context)), this.#caller, this.#asker)
   }
 
   /** The items that the user may do `action` on, in order. Rejects when it cannot be had for one of them. */
@@ -59,6 +59,11 @@ export class RequestPermit<R = unknown> {
   /** What the user may do, by tenant and resource instance. */
   async permissions (options?: PermissionsOptions): Promise<UserPermissions> {
     return this.#enforcement.checks.permissions(await this.#user(), options)
+  }
+
+  /** Never gone: a handler may go on asking when its client has left. */
+  get #caller (): Caller {
+    return { destroyed: false, requestId: this.#enforcement.requestId(this.#request) }
   }
 
   get #asker (): object {

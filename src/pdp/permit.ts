@@ -125,7 +125,7 @@ const MAX_REASON = 300
  * RBAC's when roles were looked at in vain, else that of the last model that had a say. What is missing or of another
  * shape gives no reason, never an error: the decision stands by itself.
  */
-function readReason (allow: boolean, debug: unknown): Pick<Decision, 'code' | 'reason'> {
+export function readReason (allow: boolean, debug: unknown): Pick<Decision, 'code' | 'reason'> {
   if (!isRecord(debug)) return {}
   const { rbac } = debug
   const inVain = isRecord(rbac) && rbac.code === 'no_permission'
@@ -138,10 +138,10 @@ function readReason (allow: boolean, debug: unknown): Pick<Decision, 'code' | 'r
 }
 
 /** A short text as it is, a long one cut and copied: a slice alone would keep the whole text in memory. */
-function cut (text: string): string {
+export function cut (text: string): string {
   return text.length <= MAX_REASON ? text : Buffer.from(text.slice(0, MAX_REASON)).toString()
 }
 
-function isRecord (value: unknown): value is Record<string, unknown> {
+export function isRecord (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -49,13 +49,23 @@ export interface Decision {
   readonly reason?: string
   /** What each model (RBAC, ABAC, ReBAC) had to say, where the PDP told. Not kept in the cache. */
   readonly debug?: unknown
+  /**
+   * What an AuthZEN PDP sent along: reasons, obligations, what to do to get a yes. At most 16,384 characters; one that is longer is
+   * left out. Of a decision from the cache only a denial's is there, and only up to 512 characters.
+   */
+  readonly context?: Readonly<Record<string, unknown>>
 }
 
 /** Filled in by the stages for a caller who wants to know; most do not, and pay nothing. */
 export interface Trace { source: DecisionSource | undefined }
 
-/** Whoever asks, where that can be told: a socket or a stream. A question whose caller is gone need not be asked. */
-export interface Caller { readonly destroyed: boolean }
+/** Whoever asks, where that can be told: most often a request. */
+export interface Caller {
+  /** A question whose caller is gone need not be asked. */
+  readonly destroyed: boolean
+  /** The request's id in the app's log, for PDPs that want to be told; read only when a question travels. */
+  readonly requestId?: string
+}
 
 /** A value now, or a promise of it: an answer that is at hand costs no tick. */
 export type MaybePromise<T> = T | Promise<T>
@@ -140,9 +150,12 @@ export interface Pdp extends DecisionPoint {
 export interface BatchingPdp extends Pdp {
   /** How many requests may be on their way at a time. Each `decide` and `decideAll` takes one at once, if one is free. */
   readonly slots: FreeSlots
-  decide (query: Query, deadline: number, trace?: Trace): Promise<Decision>
-  /** The decisions in the order of the queries. Rejects as a whole when one of the answers cannot be believed. */
-  decideAll (queries: readonly Query[], deadline: number): Promise<readonly Decision[]>
+  decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): Promise<Decision>
+  /**
+   * The decisions in the order of the queries. Rejects as a whole when one of the answers cannot be believed.
+   * @param callers - who asks each of them
+   */
+  decideAll (queries: readonly Query[], deadline: number, callers?: ReadonlyArray<Caller | undefined>): Promise<readonly Decision[]>
 }
 
 export interface Health {

@@ -37,3 +37,35 @@ export class Slots implements FreeSlots {
     this.#listeners.push(listener)
   }
 }
+
+/** Somebody else's slots, some of which are held for what is not on its way yet but will be: whoever batches then sends no more than can travel. */
+export class HeldSlots implements FreeSlots {
+  readonly #slots: FreeSlots
+  readonly #listeners: (() => void)[] = []
+  #held = 0
+
+  constructor (slots: FreeSlots) {
+    this.#slots = slots
+  }
+
+  get free (): number {
+    return Math.max(0, this.#slots.free - this.#held)
+  }
+
+  hold (): void {
+    this.#held++
+  }
+
+  letGo (): void {
+    this.#held--
+    for (const listener of this.#listeners) {
+      if (this.free === 0) return
+      listener()
+    }
+  }
+
+  onFree (listener: () => void): void {
+    this.#listeners.push(listener)
+    this.#slots.onFree(() => { if (this.free > 0) listener() })
+  }
+}

@@ -21,8 +21,8 @@ export type { HedgeOptions } from './transport/hedging.js'
 export type TransportOptions = {
   /** The PDP's base URL, or those of its replicas; a path in it is a prefix. */
   readonly url: URL | readonly URL[]
-  /** Sent as a bearer token to these hosts, and kept out of everything else. */
-  readonly token: string
+  /** Sent as a bearer token to these hosts, and kept out of everything else; without one no such header is sent. */
+  readonly token?: string
   /** Sockets to each replica at most. */
   readonly connections: number
   /** Requests that may wait for a socket; one more fails at once. */

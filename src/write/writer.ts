@@ -1,5 +1,5 @@
 // Makes writes, one after the other, and forgets the decisions that they could change.
-import { MutationError, WriteError } from '../errors.js'
+import { MutationError, UnsupportedError, WriteError } from '../errors.js'
 import { PartlyAppliedError, type FactMutation, type FactsApi, type MutationResult } from '../pdp/facts.js'
 import { Mutation } from './mutation.js'
 
@@ -26,6 +26,8 @@ export class Writer {
       try {
         applied.push(await this.#apply(description))
       } catch (error) {
+        // Nothing was applied, and nothing will be.
+        if (error instanceof UnsupportedError) throw error
         const partly = error instanceof PartlyAppliedError ? error : undefined
         throw new WriteError(description.kind, { index, applied, partly: partly?.applied, cause: partly === undefined ? error : partly.cause })
       }

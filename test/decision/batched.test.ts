@@ -293,3 +293,31 @@ t.test('a bulk answer is believed only whole and in full', async t => {
     t.same(pdp.requests.map(request => request.url), ['/allowed', '/allowed/bulk', '/allowed', '/allowed'])
   }
 })
+
+t.test('what a PDP takes at once is learned from what it refuses, and forgotten after a while', async t => {
+  let now = 0
+  const { check, requests, asked } = byHand({ connections: 1, batch: 40 }, { now: () => now })
+  const answered: number[] = []
+  const answer = async () => {
+    for (; answered.length < requests.length; await turn()) {
+      const request = requests[answered.length] as Request
+      answered.push(request.queries.length)
+      if (request.queries.length > 25) request.reject(unavailable('status', 413))
+      else allowIf(() => true)(request)
+    }
+  }
+  const ask = async (prefix: string) => {
+    answered.length = 0
+    requests.length = 0
+    const answers = Array.from({ length: 41 }, (_, index) => check(`${prefix}${index}`))
+    await turn()
+    await answer()
+    t.ok((await Promise.all(answers)).every(({ allow }) => allow))
+    t.equal(asked().join(' ').split(' ').filter(key => key.endsWith(`${prefix}40`)).length >= 1, true)
+    return [...answered]
+  }
+  t.same(await ask('a'), [1, 40, 20, 20])
+  t.same(await ask('b'), [1, 20, 20])
+  now += 5 * 60_000 + 1
+  t.same(await ask('c'), [1, 40, 20, 20])
+})

@@ -1,24 +1,6 @@
 // The example app, asked in this process: the quickstart's story, and what each of its people may do.
-import t, { type Test } from 'tap'
-import { buildApp } from '../../example-app/app.js'
-
-async function start (t: Test) {
-  const app = await buildApp()
-  t.teardown(() => app.close())
-
-  async function logIn (name: string): Promise<string> {
-    const answer = await app.inject({ method: 'POST', url: '/login', payload: { email: `${name}@example.com`, password: name } })
-    return answer.json<{ token: string }>().token
-  }
-
-  /** Asks in the name of a person; without one, in nobody's. */
-  async function ask (name: string | undefined, method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, payload?: object) {
-    const headers = name === undefined ? {} : { authorization: `Bearer ${await logIn(name)}` }
-    return app.inject({ method, url, headers, ...(payload === undefined ? {} : { payload }) })
-  }
-
-  return { app, ask, logIn }
-}
+import t from 'tap'
+import { REQUESTS, RIGHTS, start } from './story.js'
 
 t.test("the quickstart's first route permits John to retrieve a task in the default tenant", async t => {
   const { ask } = await start(t)
@@ -33,28 +15,6 @@ t.test("the quickstart's second route does not permit John to create a task in t
   t.equal(answer.statusCode, 403)
   t.equal(answer.body, '{"result":"John Smith is NOT PERMITTED to create task (tenant 2)!"}')
 })
-
-const REQUESTS = [
-  ['GET', '/tenants/default/tasks'],
-  ['POST', '/tenants/default/tasks', { title: 'Ship it' }],
-  ['GET', '/tenants/default/tasks/1'],
-  ['PATCH', '/tenants/default/tasks/1', { done: true }],
-  ['DELETE', '/tenants/default/tasks/1'],
-  ['GET', '/tenants/tenant2/tasks'],
-  ['POST', '/tenants/tenant2/tasks', { title: 'Ship it' }],
-  ['GET', '/tenants/tenant2/tasks/3'],
-  ['PATCH', '/tenants/tenant2/tasks/3', { done: true }],
-  ['DELETE', '/tenants/tenant2/tasks/3']
-] as const
-
-const NO = 403
-const RIGHTS: ReadonlyArray<[who: string | undefined, is: string, statuses: readonly number[]]> = [
-  ['ada', 'the admin of default', [200, 201, 200, 200, 204, NO, NO, NO, NO, NO]],
-  ['victor', 'the viewer of default', [200, NO, 200, NO, NO, NO, NO, NO, NO, NO]],
-  ['tess', 'the admin of tenant2', [NO, NO, NO, NO, NO, 200, 201, 200, 200, 204]],
-  ['noel', 'a person without roles', [NO, NO, NO, NO, NO, NO, NO, NO, NO, NO]],
-  [undefined, 'nobody at all', [401, 401, 401, 401, 401, 401, 401, 401, 401, 401]]
-]
 
 for (const [who, is, statuses] of RIGHTS) {
   t.test(`${is} may do what the policy says, in both tenants`, async t => {

@@ -21,7 +21,7 @@ export interface StartedApp {
 /** Starts the app on a free port. It ends with the test at the latest. */
 export async function startApp (t: Test, env: Record<string, string> = {}, command: readonly string[] = NODE): Promise<StartedApp> {
   // What the test runner or the shell have in their environment is not what a newcomer has.
-  const { NODE_OPTIONS: _, PERMIT_PDP_URL: __, PERMIT_API_KEY: ___, JWT_SECRET: ____, HOST: _____, ...inherited } = process.env
+  const { NODE_OPTIONS: _, PERMIT_PDP_URL: __, PERMIT_API_KEY: ___, JWT_SECRET: ____, HOST: _____, CERBOS_URL: ______, ...inherited } = process.env
   const [file = '', ...args] = command
   // A process group of its own, so that npm's children end with it.
   const child = spawn(file, args, { cwd: root, env: { ...inherited, PORT: '0', ...env }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -12,8 +12,8 @@ import type { Probe, TransportRequest } from './request.js'
 export interface ReplicaOptions {
   /** The PDP's base URL; a path in it is a prefix. */
   readonly url: URL
-  /** Sent as a bearer token to this host, and kept out of everything else. */
-  readonly token: string
+  /** Sent as a bearer token to this host, and kept out of everything else; without one no such header is sent. */
+  readonly token: string | undefined
   /** Sockets at most. */
   readonly connections: number
   /** Bytes of an answer at most. */
@@ -81,7 +81,7 @@ export class Replica {
     this.#origin = url.origin
     this.#prefix = url.pathname.replace(/\/+$/, '')
     this.name = this.#origin + this.#prefix
-    this.#headers = { authorization: `Bearer ${token}`, accept: 'application/json' }
+    this.#headers = { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), accept: 'application/json' }
     this.#jsonHeaders = { ...this.#headers, 'content-type': 'application/json' }
     this.#maxResponseSize = maxResponseSize
     this.#connectTimeout = connectTimeout

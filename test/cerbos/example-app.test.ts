@@ -1,0 +1,56 @@
+// The example app, decided by the real Cerbos: the same people may do the same, by the policies that come with the app.
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { startApp } from '../example-app/start.js'
+import { REQUESTS, RIGHTS, start } from '../example-app/story.js'
+import { binary, startCerbos } from './server.js'
+
+if (binary === undefined) t.plan(0, 'Cerbos is not to be had on this platform')
+else {
+  const cerbos = await startCerbos(t, { policies: fileURLToPath(new URL('../../example-app/cerbos', import.meta.url)) })
+  process.env.CERBOS_URL = cerbos.url
+  t.teardown(() => { delete process.env.CERBOS_URL })
+
+  t.test("the quickstart's story", async t => {
+    const { app, ask } = await start(t)
+    t.equal((await ask(undefined, 'GET', '/')).body, '{"result":"John Smith is PERMITTED to retrieve task!"}')
+    const tenant2 = await ask(undefined, 'GET', '/tenant2')
+    t.equal(tenant2.statusCode, 403)
+    t.equal(tenant2.body, '{"result":"John Smith is NOT PERMITTED to create task (tenant 2)!"}')
+    t.same(await app.permit.health(), { ok: true, pdp: cerbos.url })
+  })
+
+  for (const [who, is, statuses] of RIGHTS) {
+    t.test(`${is} may do what the policies say, in both tenants`, async t => {
+      const { ask } = await start(t)
+      const answers: number[] = []
+      for (const [method, url, payload] of REQUESTS) answers.push((await ask(who, method, url, payload)).statusCode)
+      t.same(answers, statuses)
+    })
+  }
+
+  t.test('the list shows each person what that person may see, in every tenant, also when all ask at once', async t => {
+    const { ask } = await start(t)
+    const names = ['ada', 'victor', 'tess', 'noel']
+    const lists = await Promise.all(names.map(async name => (await ask(name, 'GET', '/tasks')).json<Array<{ id: string }>>().map(task => task.id)))
+    t.same(lists, [['1', '2'], ['1', '2'], ['3'], []])
+  })
+
+  t.test('with CERBOS_URL alone the app starts as a process, and Cerbos decides', async t => {
+    const app = await startApp(t, { CERBOS_URL: cerbos.url })
+    t.match(app.output, `PDP: ${cerbos.url}`)
+    t.equal((await fetch(`${app.url}/`)).status, 200)
+    t.equal((await fetch(`${app.url}/tenant2`)).status, 403)
+    t.equal((await fetch(`${app.url}/tenants/default/tasks`)).status, 401)
+    t.equal(await app.stop(), 0)
+  })
+
+  t.test('while Cerbos is away nobody gets in, and the app starts all the same; when it is back, so is the app', async t => {
+    await cerbos.kill()
+    const { ask } = await start(t)
+    t.equal((await ask('ada', 'GET', '/tenants/default/tasks')).statusCode, 503)
+    await cerbos.restart()
+    t.equal((await ask('ada', 'GET', '/tenants/default/tasks')).statusCode, 200)
+    t.equal((await ask('noel', 'GET', '/tenants/default/tasks')).statusCode, 403)
+  })
+}
