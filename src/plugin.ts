@@ -1,16 +1,13 @@
 // The plugin: options in; decorators, hooks and their clean-up out.
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Checks } from './decision/checks.js'
-import { openPath } from './decision/path.js'
 import { OptionsError } from './errors.js'
 import { AppPermit } from './fastify/app-permit.js'
-import { callerOf } from './fastify/caller.js'
 import { RouteGuards } from './fastify/routes.js'
 import type { Annotation, PermitOptions } from './fastify/types.js'
+import { connectionOf } from './guard/caller.js'
+import { prepare } from './guard/opening.js'
 import { RequestPermit } from './guard/request-permit.js'
-import { resolveOptions } from './options.js'
-import { Writer } from './write/writer.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -45,20 +42,18 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   // Fastify adds a hook when its turn comes, and not at all to a plugin that has failed by then.
   await app.after()
 
-  const { origin, cache, timeout, user, tenant } = resolveOptions<FastifyRequest>(input, process.env)
-  const path = openPath({ origin, cache, timeout }, app.log)
-  const checks = new Checks(path, timeout)
-  const enforcement = { checks, user, tenant, caller: callerOf }
+  const { enforcement, checks, writer, open } = prepare<FastifyRequest>(input, {
+    env: process.env, log: app.log, caller: ({ raw }) => connectionOf(raw)
+  })
   guards.start(enforcement)
 
-  app.decorate('permit', new AppPermit(checks, guards, new Writer(path.facts, user => checks.invalidate(user))))
+  app.decorate('permit', new AppPermit(checks, guards, writer))
   app.decorateRequest('permit', {
     getter (this: FastifyRequest) { return new RequestPermit(this, enforcement) }
   })
   app.addHook('onClose', () => checks.close())
 
-  await path.pdp.open()
-  app.log.debug({ permit: { pdp: origin.kind === 'pdp' ? path.pdp.name : 'embedded', cache, timeout } }, 'permit: ready')
+  await open()
 }
 
 export default fp(permit, { name: 'fastify-permit', fastify: '5.x' })
