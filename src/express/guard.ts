@@ -82,6 +82,8 @@ function refuse (error: Error, scope: Scope | undefined, response: ServerRespons
     logRefusal(error, scope.log)
     logMistake(error, scope.log)
   }
+  // Somebody else has answered while the guard waited: there is nobody left to tell, and Express would cut the connection.
+  if (response.writableEnded) return
   // For an error handler of the app that sends a body of its own: the client is told all the same when to come back.
   if (error instanceof UnavailableError && !response.headersSent) {
     for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
