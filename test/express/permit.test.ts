@@ -103,7 +103,10 @@ for (const [version, express] of EXPRESSES) {
     const { ask } = await listen(t, app)
     const { body } = await ask('/', 'ann', { headers: { 'x-tenant': 'acme' } })
     t.match(JSON.parse(body), {
-      check: true, bulk: [true, false], filter: ['1', '3'], explain: { allow: false, code: 'no_permission', source: 'cache' },
+      check: true,
+      bulk: [true, false],
+      filter: ['1', '3'],
+      explain: { allow: false, code: 'no_permission', source: 'cache' },
       permissions: { '__tenant:default': { permissions: ['task:retrieve'] } }
     })
     t.equal(pdp.questions[0]?.resource.tenant, 'acme')
