@@ -344,9 +344,9 @@ t.test('there is no command in the README that no test knows', async t => {
 })
 
 t.test('the links within the project lead somewhere', async t => {
-  for (const name of ['docs/security.md', 'docs/embedded-pdp.md']) {
+  for (const name of ['docs/security.md', 'docs/embedded-pdp.md', 'docs/express.md']) {
     const document = await readFile(join(root, name), 'utf8')
-    for (const [, target = ''] of document.matchAll(/\]\(([^)]+)\)/g)) await t.resolves(access(join(root, 'docs', target)), target)
+    for (const [, target = ''] of document.matchAll(/\]\(([^)]+)\)/g)) await t.resolves(access(join(root, 'docs', target.replace(/#.*/, ''))), target)
   }
   const anchors = new Set([...readme.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     `#${(heading as string).toLowerCase().replaceAll(/[^\w\s-]/g, '').replaceAll(/\s/g, '-')}`))
