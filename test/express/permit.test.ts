@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { NextFunction, Request, Response } from 'express'
 import t from 'tap'
 import { ForbiddenError, guard, permit, UnauthenticatedError, UnavailableError, type PermitOptions } from '../../src/express/index.js'
+import { Gate } from '../../src/express/until-open.js'
 import { deferred, pdpFor } from '../support/app.js'
 import { appOf, authzFor, byHeader, EXPRESSES, guardedApp, listen, optionsFor, silentLog } from '../support/express.js'
 
@@ -228,6 +229,24 @@ t.test('what is asked before it is open waits until it is, closing included', as
   const shut = permit({ log: silentLog().log, policy: {} })
   await shut.close()
   await t.rejects(shut.permit.check('ann', 'read', 'task'), { code: 'FST_PERMIT_UNAVAILABLE' })
+})
+
+t.test('a guard that is reached before it is open waits: for the decision, or for the deadline', async t => {
+  const request = (user: string) => ({ headers: { 'x-user': user }, params: {}, socket: {} }) as unknown as Request
+  const response = { setHeader () {} } as unknown as Response
+  const ask = (authz: ReturnType<typeof permit>, user: string) =>
+    new Promise<unknown>(resolve => { authz.guard('task:read')(request(user), response, resolve) })
+
+  const authz = authzFor(t, { user: byHeader, policy: { resources: { task: { actions: { read: {} } } }, roles: { r: { permissions: ['task:read'] } }, users: { ann: {} }, role_assignments: [{ user: 'ann', role: 'r' }] } })
+  t.match(await Promise.all([ask(authz, 'ann'), ask(authz, 'eve')]), [undefined, { code: 'FST_PERMIT_FORBIDDEN' }])
+
+  const gate = new Gate()
+  const start = performance.now()
+  await t.rejects(gate.wait(start + 40), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'timeout' } })
+  t.ok(performance.now() - start >= 39)
+  await t.rejects(gate.wait(start), { code: 'FST_PERMIT_UNAVAILABLE' }, 'and not beyond a deadline that has passed')
+  gate.open()
+  await gate.wait(start)
 })
 
 t.test('without a log, what is wrong goes to the console', async t => {
