@@ -1,7 +1,7 @@
 // Tells the PDP who there is: the quickstart's John, and the people who can log in. The same for an embedded PDP and for one over the network.
-import type { FastifyInstance } from 'fastify'
+import type { AppPermit } from 'fastify-permit'
 
-export async function seed (app: FastifyInstance): Promise<void> {
+export async function seed (app: { readonly permit: Pick<AppPermit, 'api' | 'write'> }): Promise<void> {
   const { api } = app.permit
 
   // First a user, with a role that counts when the user is new.

@@ -1,6 +1,20 @@
 // Every error that the package raises: one place to read what can go wrong, with which status and code.
-import createError from '@fastify/error'
+import createFastifyError from '@fastify/error'
 import type { MutationResult, PartlyApplied } from './pdp/facts.js'
+
+/**
+ * Fastify reads `statusCode` of an error, Express and what is built on it `status` as well: they are the same. On the
+ * prototype, so that an error handler that sends `{ ...error }` sends what it always did.
+ */
+const createError = ((...definition: Parameters<typeof createFastifyError>) => {
+  const Class = createFastifyError(...definition)
+  Object.defineProperty(Class.prototype, 'status', {
+    get (this: { statusCode?: number }) { return this.statusCode },
+    // An error handler may write `error.status ??= 500`.
+    set (this: object, value: unknown) { Object.defineProperty(this, 'status', { value, writable: true, configurable: true }) }
+  })
+  return Class
+}) as typeof createFastifyError
 
 /** Seconds that a client is asked to wait after a 503: long enough not to hammer, short enough to notice a recovery. */
 export const RETRY_AFTER_SECONDS = 1

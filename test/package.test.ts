@@ -110,6 +110,77 @@ t.test('a user can write an app with it that is type-checked, declarations inclu
   t.same(stdout.trim().split('\n'), ['200', '403', '401', '403'])
 })
 
+t.test('what an Express app imports loads nothing of Fastify, neither when it runs nor when it is type-checked', async t => {
+  for (const [entry, own] of [['dist/express/index.js', /\.js$/], ['dist/express/index.d.ts', /\.d\.ts$/]] as const) {
+    const packages = new Set<string>()
+    const seen = new Set<string>()
+    const follow = async (path: string): Promise<void> => {
+      if (seen.has(path)) return
+      seen.add(path)
+      const { importedFiles } = ts.preProcessFile(await readFile(path, 'utf8'))
+      for (const { fileName: name } of importedFiles) {
+        if (name.startsWith('.')) await follow(join(path, '..', own.test('x.js') ? name : name.replace(/\.js$/, '.d.ts')))
+        else packages.add(name)
+      }
+    }
+    await follow(join(installed, entry))
+    t.ok(seen.size > 15, `${seen.size} files`)
+    t.same([...packages].filter(name => /^(fastify|fastify-plugin|find-my-way)(\/|$)/.test(name)), [], entry)
+    t.notOk([...seen].some(path => /dist\/(fastify|plugin|local\/server)/.test(path)), entry)
+    // At run time not even Express: the app brings its own.
+    if (own.test('x.js')) t.notOk(packages.has('express'))
+  }
+})
+
+const EXPRESS_APP = `
+import express from 'express'
+import { guard, permit, ForbiddenError, type PermitOptions } from 'fastify-permit/express'
+
+const options: PermitOptions = {
+  policy: {
+    resources: { task: { actions: { create: {}, retrieve: {} } } },
+    roles: { admin: { permissions: ['task:create'] } },
+    users: { ada: {}, victor: {} },
+    role_assignments: [{ user: 'ada', role: 'admin' }]
+  },
+  user: request => request.headers['x-user']?.toString()
+}
+
+const app = express()
+const authz = permit(options)
+app.use(authz)
+app.post('/tasks/:id', guard('task:create'), async (req, res) => {
+  const id: string = req.params.id
+  res.json([id, await req.permit.check('create', 'task')])
+})
+app.set('env', 'test')
+
+const server = authz.closeWith(app.listen(0, '127.0.0.1', async () => {
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  for (const headers of [{ 'x-user': 'ada' }, { 'x-user': 'victor' }, undefined]) {
+    const answer = await fetch(\`http://127.0.0.1:\${port}/tasks/7\`, { method: 'POST', headers })
+    console.log(answer.status)
+  }
+  console.log(new ForbiddenError().statusCode)
+  server.close()
+  server.closeAllConnections()
+}))
+`
+
+t.test('a user can write an Express app with it that is type-checked, guarded, and ends when its server is closed', async t => {
+  await writeFile(join(user, 'express-app.ts'), EXPRESS_APP)
+  await writeFile(join(user, 'tsconfig.json'), JSON.stringify({
+    compilerOptions: { strict: true, target: 'ES2022', module: 'NodeNext', types: ['node'], outDir: 'out' },
+    files: ['express-app.ts']
+  }))
+  const { stdout: complaints } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', user], { cwd: user, env })
+    .catch((error: { stdout: string }) => error)
+  t.equal(complaints, '')
+  const { stdout } = await run(process.execPath, [join(user, 'out/express-app.js')], { cwd: user, env })
+  t.same(stdout.trim().split('\n'), ['200', '403', '401', '403'])
+})
+
 t.test('a map leads from the compiled code to the source that it carries', async t => {
   const map = JSON.parse(await readFile(join(installed, 'dist/plugin.js.map'), 'utf8'))
   t.match(map.sourcesContent[0], 'export default fp(permit')

@@ -1,7 +1,7 @@
 // Sees to it that every annotated route of a scope is guarded, whenever and however it is declared.
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
-import { AnnotationError, QueryError } from '../errors.js'
-import { compileAnnotation, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile.js'
+import { AnnotationError } from '../errors.js'
+import { compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile.js'
 import { createGuard, type FastifyEnforcement } from './hook.js'
 import { behindGuards, PASSED_SLOT } from './passes.js'
 import type { Annotation } from './types.js'
@@ -61,9 +61,7 @@ export class RouteGuards {
 
   /** The guard as a hook, for those who put it into a route themselves. */
   guard (requirement: Exclude<Annotation, false>): preHandlerHookHandler {
-    const compiled = this.#compile(requirement, 'guard()')
-    if (compiled.kind === 'public') throw new AnnotationError('guard(false) would guard nothing; leave it out')
-    return this.#make(compiled, false)
+    return this.#make(compileGuard<FastifyRequest>(requirement, this.#enforcement?.tenant), false)
   }
 
   #make (compiled: CompiledGuard<FastifyRequest>, byAnnotation: boolean): preHandlerHookHandler {
@@ -152,12 +150,7 @@ export class RouteGuards {
   }
 
   #compile (annotation: Annotation, name: string): CompiledAnnotation {
-    try {
-      return compileAnnotation(annotation, this.#enforcement?.tenant)
-    } catch (error) {
-      if (!(error instanceof AnnotationError || error instanceof QueryError)) throw error
-      throw new AnnotationError(`${name}: ${error.message}`)
-    }
+    return compileNamed<FastifyRequest>(name, annotation, this.#enforcement?.tenant)
   }
 }
 

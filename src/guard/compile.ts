@@ -50,6 +50,26 @@ export function compileAnnotation<R extends WithParams> (annotation: Annotation<
   return compileRequirement(annotation, { templates: true, tenantOption })
 }
 
+/**
+ * {@link compileAnnotation}, for an annotation that has a name, such as `config.permit of GET /tasks`.
+ * @throws {@link AnnotationError} that begins with it.
+ */
+export function compileNamed<R extends WithParams> (name: string, annotation: Annotation<R>, tenantOption: TenantOf<R>): CompiledAnnotation<R> {
+  try {
+    return compileAnnotation(annotation, tenantOption)
+  } catch (error) {
+    if (!(error instanceof AnnotationError || error instanceof QueryError)) throw error
+    throw new AnnotationError(`${name}: ${error.message}`)
+  }
+}
+
+/** What `guard(requirement)` makes, for every framework. */
+export function compileGuard<R extends WithParams> (requirement: Exclude<Annotation<R>, false>, tenantOption: TenantOf<R>): CompiledGuard<R> {
+  const compiled = compileNamed<R>('guard()', requirement, tenantOption)
+  if (compiled.kind === 'public') throw new AnnotationError('guard(false) would guard nothing; leave it out')
+  return compiled
+}
+
 interface Mode<R> {
   /** Whether `{param}` means something. Not in what a function returns: it may hold values from the request. */
   readonly templates: boolean

@@ -20,7 +20,7 @@ export function shellWords (line: string, variables: ReadonlyMap<string, string>
   return words
 }
 
-/** Runs `curl …`. Knows the options -s, -H, -d and -X. */
+/** Runs `curl …`. Knows the options -s, -H, -d, -u and -X. */
 export async function curl (line: string, variables?: ReadonlyMap<string, string>): Promise<CurlAnswer> {
   const [command, ...words] = shellWords(line, variables)
   if (command !== 'curl') throw new Error(`not a curl line: ${line}`)
@@ -34,7 +34,8 @@ export async function curl (line: string, variables?: ReadonlyMap<string, string
     if (word === '-H') {
       const [, name, value] = /^([\w-]+): (.*)$/.exec(words.shift() as string) ?? []
       headers.append(name as string, value as string)
-    } else if (word === '-d') body = words.shift()
+    } else if (word === '-u') headers.append('authorization', `Basic ${btoa(words.shift() as string)}`)
+    else if (word === '-d') body = words.shift()
     else if (word === '-X') method = words.shift()
     else if (word.startsWith('-')) throw new Error(`the curl option ${word} is not known here: ${line}`)
     else url = word

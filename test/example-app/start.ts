@@ -9,6 +9,9 @@ export const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Node itself, so that a signal arrives at the app; `npm start` puts two processes in between. */
 const NODE = [process.execPath, '--import', 'tsx', 'example-app/main.ts']
 
+/** The same for the app in Express. */
+export const EXPRESS = [...NODE.slice(0, -1), 'example-app/express.ts']
+
 export interface StartedApp {
   /** Where it listens, as it printed it. */
   readonly url: string
@@ -35,8 +38,8 @@ export async function startApp (t: Test, env: Record<string, string> = {}, comma
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk
-      // The last thing that it prints is where the documents are.
-      const [, found] = /listens on (\S+) [^]*\/docs\n/.exec(output) ?? []
+      // The last thing that it prints is where the documents are, or where there is more.
+      const [, found] = /listens on (\S+) [^]*(?:\/docs|npm start)\n/.exec(output) ?? []
       if (found !== undefined) resolve(found)
     })
     exited.then(([code]) => reject(new Error(`the app ended with ${code}: ${errors}`)), reject)

@@ -1,7 +1,7 @@
 // Who may ask: whoever holds the token. Without a token, only this machine.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isLoopbackHost } from './loopback.js'
-import { secretCheck } from './secret.js'
+import { secretCheck } from '../secret.js'
 
 /** Guards every route that is declared after it in this scope, and those that do not exist. */
 export function guardWithToken (app: FastifyInstance, token: string | undefined): void {

@@ -1,0 +1,105 @@
+// The quickstart as an Express app: one file, the same policy, people and PDP as the Fastify one beside it.
+import { fileURLToPath } from 'node:url'
+import express, { type NextFunction, type Request, type Response } from 'express'
+import { guard, permit } from 'fastify-permit/express'
+import { findPerson } from './people.js'
+import { seed } from './seed.js'
+import { Tasks } from './tasks.js'
+
+const app = express()
+const tasks = new Tasks()
+
+const authz = permit({
+  // With PERMIT_PDP_URL (and PERMIT_API_KEY) in the environment that PDP decides; else the embedded one, by permit.yaml.
+  policy: process.env.PERMIT_PDP_URL ? undefined : fileURLToPath(new URL('./permit.yaml', import.meta.url)),
+  user: request => whoAsks(request),
+  tenant: request => request.params.tenant
+})
+app.use(authz)
+
+app.get('/', async (_request, response) => {
+  // The tenant is `default` where the resource names none.
+  const permitted = await authz.permit.check('john@smith.com', 'retrieve', 'task')
+  response.status(permitted ? 200 : 403).json({ result: `John Smith is ${permitted ? '' : 'NOT '}PERMITTED to retrieve task!` })
+})
+
+app.get('/tenant2', async (_request, response) => {
+  const permitted = await authz.permit.check('john@smith.com', 'create', { type: 'task', tenant: 'tenant2' })
+  response.status(permitted ? 200 : 403).json({ result: `John Smith is ${permitted ? '' : 'NOT '}PERMITTED to create task (tenant 2)!` })
+})
+
+// Each route says what it requires; no handler asks who is calling.
+app.get('/tenants/:tenant/tasks', guard('task:list'), (request, response) => {
+  response.json(tasks.in(request.params.tenant))
+})
+
+app.get('/tenants/:tenant/tasks/:id', guard({ action: 'retrieve', resource: 'task:{id}' }), (request, response, next) => {
+  const task = tasks.find(request.params.tenant, request.params.id)
+  if (task === undefined) next()
+  else response.json(task)
+})
+
+app.delete('/tenants/:tenant/tasks/:id', guard({ action: 'delete', resource: 'task:{id}' }), (request, response, next) => {
+  if (tasks.delete(request.params.tenant, request.params.id)) response.status(204).end()
+  else next()
+})
+
+// The tasks that one may see, in every tenant: each is a question of its own.
+app.get('/tasks', async (request, response) => {
+  response.json(await request.permit.filter('retrieve', tasks.all(), ({ id, tenant }) => ({ type: 'task', key: id, tenant })))
+})
+
+app.use((_request, response) => { response.status(404).json({ message: 'There is no such thing.' }) })
+
+app.use((error: Error & { status?: number, code?: string, headers?: Record<string, string> }, _request: Request, response: Response, next: NextFunction) => {
+  if (response.headersSent) {
+    next(error)
+    return
+  }
+  const { status = 500, code, headers = {}, message } = error
+  // What went wrong inside is not for the client.
+  response.status(status).set(headers).json({ code, message: code?.startsWith('FST_PERMIT_') || status < 500 ? message : 'Something went wrong.' })
+})
+
+/** Basic authentication, for a demonstration only: a real service leaves passwords to an identity provider. */
+function whoAsks ({ headers: { authorization = '' } }: Request): string | undefined {
+  const [, encoded] = /^Basic (\S+)$/.exec(authorization) ?? []
+  const [email = '', password = ''] = Buffer.from(encoded ?? '', 'base64').toString().split(':')
+  return findPerson(email, password)?.email
+}
+
+await authz.ready()
+// A PDP that is not there yet does not keep the app from starting: until it is, nobody gets in.
+await seed(authz).catch((error: unknown) => console.error('The PDP could not be told who there is.', error))
+
+const server = app.listen(Number(process.env.PORT ?? 3000), process.env.HOST ?? '127.0.0.1', async () => {
+  const address = server.address()
+  const url = typeof address === 'object' && address !== null ? `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}` : String(address)
+  const { ok, pdp, reason } = await authz.permit.health()
+  console.log(`
+The task service listens on ${url} (Express; PDP: ${ok ? pdp : `${pdp}, no decisions now: ${reason}`}). In another terminal, type
+
+  curl ${url}/
+    200: john@smith.com is an admin in the tenant default, and may retrieve a task
+
+  curl ${url}/tenant2
+    403: in tenant2 he is a viewer, and may not create one
+
+  curl ${url}/tenants/default/tasks
+    401: nobody at all is asking
+
+  curl -u victor@example.com:victor ${url}/tenants/default/tasks/1
+    200: victor@example.com is a viewer in the tenant default
+
+  curl -X DELETE -u victor@example.com:victor ${url}/tenants/default/tasks/1
+    403: and a viewer may not delete
+
+  curl -u ada@example.com:ada ${url}/tenants/tenant2/tasks
+    403: ada@example.com is an admin, but not in tenant2
+
+The same with Fastify, and more: npm start
+`)
+})
+// When the server has closed, what asks the PDP closes, too.
+authz.closeWith(server)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => server.close())

@@ -1,0 +1,76 @@
+// As long as a guard waits for its decision, nothing behind it runs: Express itself does not see to that.
+import { BypassedError } from '../errors.js'
+
+/** A symbol that only this file knows. Its value is the guard that waits, or that was passed by. */
+const WAITING = Symbol('fastify-permit.waiting')
+
+interface Request {
+  [WAITING]?: { passedBy: boolean }
+  route?: { stack?: unknown }
+  app?: App
+}
+
+type App = { parent?: App } & Partial<Record<'router' | '_router', { stack?: unknown }>>
+
+/**
+ * Marks a request as one that waits, and puts what could be run in the meantime behind the question whether one does.
+ *
+ * A middleware that calls `next` twice makes Express go on twice: to the guard, and, while that one still waits for its
+ * decision, to what comes after it. Express gives a guard no way to stop that, but where layers are they can be found.
+ * @param known the stacks that this guard has put behind already
+ */
+export function startWaiting (request: object, known: WeakSet<object>): void {
+  const carrier = request as Request
+  carrier[WAITING] = { passedBy: false }
+  shield(carrier.route?.stack, known)
+  for (let app = carrier.app; app !== undefined; app = app.parent) {
+    shield(stackOf(app), known)
+  }
+}
+
+function stackOf (app: App): unknown {
+  // Express 4 has `_router`, and as `router` a getter that throws; Express 5 has `router`.
+  return ('_router' in app ? app._router : app.router)?.stack
+}
+
+/** The decision is there. False when something has gone past the guard meanwhile: the request has got its error already. */
+export function stopWaiting (request: object): boolean {
+  const carrier = request as Request
+  const { passedBy } = carrier[WAITING] ?? { passedBy: false }
+  if (!passedBy) carrier[WAITING] = undefined
+  return !passedBy
+}
+
+/** @throws `BypassedError` when a guard of the request waits for its decision, or was passed by. */
+export function requireNoWaiting (request: object): void {
+  const waiting = (request as Request)[WAITING]
+  if (waiting === undefined) return
+  waiting.passedBy = true
+  throw new BypassedError()
+}
+
+interface Layer { handle?: unknown, route?: { stack?: unknown } }
+
+const shielded = new WeakSet<object>()
+
+function shield (stack: unknown, known: WeakSet<object>): void {
+  if (!Array.isArray(stack) || known.has(stack)) return
+  known.add(stack)
+  for (const layer of stack as Layer[]) {
+    shield(layer.route?.stack, known)
+    const { handle } = layer
+    // Handlers of errors have four parameters; they must run.
+    if (typeof handle !== 'function' || handle.length > 3) continue
+    shield((handle as { stack?: unknown }).stack, known)
+    if (shielded.has(handle)) continue
+    // A proxy, so that what else a handler is stays as it is: a router has its own stack, others a name that is looked at.
+    const behind = new Proxy(handle, {
+      apply (target: CallableFunction, self: unknown, args: unknown[]): unknown {
+        requireNoWaiting(args[0] as object)
+        return Reflect.apply(target, self, args)
+      }
+    })
+    shielded.add(behind)
+    layer.handle = behind
+  }
+}

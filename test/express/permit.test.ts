@@ -1,0 +1,258 @@
+// `permit()` of Express 5 and 4: what an app gets from it, what its clients are told, what is logged, and how it ends.
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { NextFunction, Request, Response } from 'express'
+import t from 'tap'
+import { ForbiddenError, guard, permit, UnauthenticatedError, UnavailableError, type PermitOptions } from '../../src/express/index.js'
+import { Gate } from '../../src/express/until-open.js'
+import { deferred, pdpFor } from '../support/app.js'
+import { appOf, authzFor, byHeader, EXPRESSES, guardedApp, listen, optionsFor, silentLog } from '../support/express.js'
+
+const open = () => process.getActiveResourcesInfo().filter(name => /TCP|TLS|Timeout|FSEvent/.test(name)).sort()
+
+for (const [version, express] of EXPRESSES) {
+  t.test(`${version}: the two lines of the documents guard a route`, async t => {
+    const pdp = await pdpFor(t, { decide: ({ user }) => user.key === 'ann' })
+    process.env.PERMIT_PDP_URL = pdp.url
+    process.env.PERMIT_API_KEY = pdp.token
+    t.teardown(() => { delete process.env.PERMIT_PDP_URL; delete process.env.PERMIT_API_KEY })
+    const app = appOf(express)
+    app.use((request, _response, next) => { Object.assign(request, { user: { sub: request.headers['x-user'] } }); next() })
+    const authz = permit({ log: silentLog().log })
+    t.teardown(() => authz.close())
+    app.use(authz)
+    app.get('/tasks/:id', guard('task:retrieve'), (request, response) => { response.send(request.params.id) })
+    app.get('/one/:id', guard({ action: 'retrieve', resource: 'task:{id}' }), (request, response) => { response.send(request.params.id) })
+    const { ask } = await listen(t, app)
+    t.match(await ask('/tasks/7', 'ann'), { status: 200, body: '7' })
+    t.match(await ask('/one/7', 'ann'), { status: 200, body: '7' })
+    t.match(pdp.questions, [{ action: 'retrieve', resource: { type: 'task', key: undefined } }, { resource: { type: 'task', key: '7' } }])
+    t.equal((await ask('/one/7', 'eve')).status, 403)
+  })
+
+  t.test(`${version}: errors go through next, with status, statusCode and code, and never say why`, async t => {
+    const { app, pdp } = await guardedApp(t, express)
+    const errors: unknown[] = []
+    app.get('/', guard('task:read'), (_request, response) => { response.send('in') })
+    app.get('/inside', (request, _response, next) => { request.permit.assert('read', 'task').then(() => next(), next) })
+    app.use((error: Error, _request: Request, _response: Response, next: NextFunction) => { errors.push(error); next(error) })
+    const { ask } = await listen(t, app)
+    for (const path of ['/', '/inside']) {
+      const answers = [await ask(path), await ask(path, 'eve')]
+      t.same(answers.map(({ status }) => status), [401, 403])
+      t.notMatch(answers[1]?.body, /no_permission|eve|denial|does not have/)
+    }
+    await pdp.close()
+    for (const path of ['/', '/inside']) {
+      const { status, headers, body } = await ask(path, 'ann')
+      t.equal(status, 503)
+      t.equal(headers.get('retry-after'), '1', path)
+      t.notMatch(body, /ECONNREFUSED|127\.0\.0\.1|cause/)
+    }
+    t.match(errors, [
+      { code: 'FST_PERMIT_UNAUTHENTICATED', status: 401, statusCode: 401 }, { code: 'FST_PERMIT_FORBIDDEN', status: 403, statusCode: 403 }, {}, {},
+      { code: 'FST_PERMIT_UNAVAILABLE', status: 503, statusCode: 503 }, {}
+    ])
+    t.ok(errors[0] instanceof UnauthenticatedError && errors[1] instanceof ForbiddenError && errors[4] instanceof UnavailableError)
+    t.notOk('status' in { ...errors[1] as object }, 'and a spread error is as before')
+  })
+
+  t.test(`${version}: Retry-After goes out with a body of the app's own, too`, async t => {
+    const { app, pdp } = await guardedApp(t, express)
+    app.get('/', guard('task:read'), (_request, response) => { response.send('in') })
+    app.use((error: { status: number }, _request: Request, response: Response, _next: NextFunction) => { response.status(error.status).json({ ...error }) })
+    await pdp.close()
+    const { ask } = await listen(t, app)
+    const { headers, status, body } = await ask('/', 'ann')
+    t.equal(status, 503)
+    t.equal(headers.get('retry-after'), '1')
+    t.notMatch(body, /ECONNREFUSED|127\.0\.0\.1|cause/)
+  })
+
+  t.test(`${version}: a decision in the cache, or made in this process, is answered in the same tick`, async t => {
+    const pdp = await pdpFor(t, { decide: ({ user }) => user.key === 'ann' })
+    const remote = authzFor(t, optionsFor(pdp, { cache: { ttl: 60_000 } }))
+    const embedded = authzFor(t, {
+      user: byHeader,
+      policy: { resources: { task: { actions: { read: {} } } }, roles: { r: { permissions: ['task:read'] } }, users: { ann: {} }, role_assignments: [{ user: 'ann', role: 'r' }] }
+    })
+    await Promise.all([remote.ready(), embedded.ready()])
+    for (const user of ['ann', 'eve']) await remote.permit.check(user, 'read', 'task')
+    for (const authz of [remote, embedded]) {
+      const request = (user: string | undefined) => ({ headers: { 'x-user': user }, params: {}, socket: {} }) as unknown as Request
+      for (const [user, code] of [['ann', undefined], ['eve', 'FST_PERMIT_FORBIDDEN'], [undefined, 'FST_PERMIT_UNAUTHENTICATED']]) {
+        let called = 0
+        let error: { code?: string } | undefined
+        authz.guard('task:read')(request(user), {} as Response, given => { called++; error = given as typeof error })
+        t.equal(called, 1, 'next was called before the guard returned')
+        t.equal(error?.code, code)
+      }
+    }
+  })
+
+  t.test(`${version}: req.permit and authz.permit answer as they do with Fastify`, async t => {
+    const { app, authz, pdp } = await guardedApp(t, express, { cache: { ttl: 60_000 }, tenant: request => request.headers['x-tenant'] }, { decide: ({ resource }) => resource.key !== '2' })
+    app.get('/', async (request, response) => {
+      response.json({
+        check: await request.permit.check('read', 'task:1'),
+        bulk: await request.permit.bulkCheck([{ action: 'read', resource: 'task:1' }, { action: 'read', resource: 'task:2' }]),
+        filter: await request.permit.filter('read', ['1', '2', '3'], key => ({ type: 'task', key })),
+        explain: await request.permit.explain('read', 'task:2'),
+        permissions: await request.permit.permissions()
+      })
+    })
+    const { ask } = await listen(t, app)
+    const { body } = await ask('/', 'ann', { headers: { 'x-tenant': 'acme' } })
+    t.match(JSON.parse(body), {
+      check: true,
+      bulk: [true, false],
+      filter: ['1', '3'],
+      explain: { allow: false, code: 'no_permission', source: 'cache' },
+      permissions: { '__tenant:default': { permissions: ['task:retrieve'] } }
+    })
+    t.equal(pdp.questions[0]?.resource.tenant, 'acme')
+    t.equal(await authz.permit.check('ann', 'read', 'task:1'), true)
+    await t.rejects(authz.permit.assert('ann', 'read', 'task:2'), { code: 'FST_PERMIT_FORBIDDEN', status: 403 })
+    t.match(authz.permit.stats(), { cache: { max: 50_000 }, pdp: { failures: 0 } })
+    t.match(await authz.permit.health(), { ok: true, pdp: pdp.url })
+    const asked = pdp.questions.length
+    authz.permit.invalidate('ann')
+    await authz.permit.check('ann', 'read', 'task:1')
+    t.equal(pdp.questions.length, asked + 1)
+  })
+
+  t.test(`${version}: denials and checks without a decision are logged, and so are mistakes that the client is not told`, async t => {
+    const { log, lines } = silentLog()
+    const { app, pdp } = await guardedApp(t, express, { log })
+    app.get('/', guard('task:read'), () => {})
+    app.get('/mistake', guard({ action: 'read', resource: () => ({ type: '' }) }), () => {})
+    const { ask } = await listen(t, app)
+    await ask('/', 'eve')
+    const mistake = await ask('/mistake', 'ann')
+    await pdp.close()
+    await ask('/', 'ann')
+    t.match(lines.filter(({ level }) => level !== 'debug'), [
+      { level: 'info', message: 'permit: denied', details: { permit: { user: 'eve', action: 'read', resource: 'task', code: 'no_permission' } } },
+      { level: 'error', details: { err: { code: 'FST_PERMIT_QUERY' } } },
+      { level: 'warn', message: 'permit: no decision', details: { permit: { failure: 'network' } } }
+    ])
+    t.equal(mistake.status, 500)
+    t.notMatch(mistake.body, /type/)
+    t.notMatch(JSON.stringify(lines), pdp.token)
+  })
+
+  t.test(`${version}: a log that throws leaves nobody without an answer, and lets nobody in`, async t => {
+    const fails = () => { throw new Error('disk full') }
+    const { app } = await guardedApp(t, express, { log: { debug () {}, info: fails, warn: fails, error: fails } })
+    app.get('/', guard('task:read'), () => {})
+    const { ask } = await listen(t, app)
+    t.equal((await ask('/', 'eve')).status, 403)
+  })
+
+  t.test(`${version}: a handler that throws is answered as ever, once`, async t => {
+    const { app } = await guardedApp(t, express, { cache: {} })
+    let ran = 0
+    app.get('/sync', guard('task:read'), () => { ran++; throw new Error('mine') })
+    app.get('/async', guard('task:read'), async (_request, _response, next) => {
+      ran++
+      // Express 4 does not look at what a handler returns.
+      if (version === 'Express 4') next(new Error('mine'))
+      else throw new Error('mine')
+    })
+    const { ask } = await listen(t, app)
+    for (const path of ['/sync', '/sync', '/async', '/async']) t.equal((await ask(path, 'ann')).status, 500)
+    t.equal(ran, 4)
+  })
+
+  t.test(`${version}: a client that goes away while the decision is on its way does no harm`, async t => {
+    const asked = deferred<(allow: boolean) => void>()
+    const { app } = await guardedApp(t, express, {}, { decide: question => question.user.key === 'gone' ? new Promise(resolve => asked.resolve(resolve)) : true })
+    let ran = 0
+    app.get('/', guard('task:read'), (_request, response) => { ran++; response.send('in') })
+    const { ask } = await listen(t, app)
+    const abort = new AbortController()
+    const gone = ask('/', 'gone', { signal: abort.signal }).catch((error: Error) => error.name)
+    const answer = await asked.promise
+    abort.abort()
+    t.equal(await gone, 'AbortError')
+    answer(false)
+    t.equal((await ask('/', 'ann')).status, 200)
+    t.equal(ran, 1)
+  })
+
+  t.test(`${version}: it closes with its server, and leaves no socket and no timer`, async t => {
+    const before = open()
+    const pdp = await pdpFor(t, { decide: () => true })
+    const authz = permit(optionsFor(pdp, { cache: { ttl: 60_000 }, log: silentLog().log }))
+    const app = appOf(express)
+    app.use(authz)
+    app.get('/', guard('task:read'), (_request, response) => { response.send('in') })
+    const server = authz.closeWith(createServer(app).listen(0, '127.0.0.1'))
+    await once(server, 'listening')
+    await Promise.all(Array.from({ length: 20 }, (_, index) => authz.permit.check('ann', `a${index}`, 'task')))
+    t.ok(open().length > before.length, 'there was something to close')
+    server.close()
+    server.closeAllConnections()
+    await once(server, 'close')
+    await authz.close()
+    await t.rejects(authz.permit.check('ann', 'other', 'task'), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'closed' } })
+    await pdp.close()
+    for (let turn = 0; turn < 100 && open().length > before.length; turn++) await new Promise(resolve => setImmediate(resolve))
+    t.same(open(), before)
+  })
+}
+
+t.test('options that are wrong are thrown at once, in the words of the Fastify plugin', async t => {
+  t.throws(() => permit({ policy: {}, pdp: 'http://localhost:7766' }), { code: 'FST_PERMIT_OPTIONS', message: /both/ })
+  t.throws(() => permit({ policy: {}, timeout: 0 }), { code: 'FST_PERMIT_OPTIONS', message: /timeout/ })
+  t.throws(() => permit({ policy: {}, other: 1 } as PermitOptions), { code: 'FST_PERMIT_OPTIONS', message: /"other" is not known/ })
+  for (const nothing of [undefined, null, 7]) t.throws(() => permit(nothing as never), { code: 'FST_PERMIT_OPTIONS', message: /object/ })
+  for (const log of [null, true, {}, { info () {}, warn () {}, error () {} }]) t.throws(() => permit({ policy: {}, log: log as never }), { code: 'FST_PERMIT_OPTIONS', message: /log/ })
+})
+
+t.test('a requirement that is none is thrown where the guard is made', async t => {
+  for (const wrong of [false, undefined, null, 7, 'task', {}, { anyOf: [] }, { action: 'read', resource: '{type}:1' }, { action: 'read', resource: 'task:{id' }]) {
+    t.throws(() => guard(wrong as never), { code: 'FST_PERMIT_ANNOTATION', message: /^guard/ })
+  }
+})
+
+t.test('what is asked before it is open waits until it is, closing included', async t => {
+  const authz = permit({ log: silentLog().log, policy: { resources: { task: { actions: { read: {} } } }, roles: { r: { permissions: ['task:read'] } } } })
+  t.same(await authz.permit.health(), { ok: false, pdp: 'embedded', reason: 'it has not started' })
+  const { api } = authz.permit
+  await authz.permit.write(api.syncUser({ key: 'ann', roles: [{ role: 'r', tenant: 'default' }] }))
+  t.equal(await authz.permit.check('ann', 'read', 'task'), true)
+  t.match(await authz.permit.permissions('ann'), { '__tenant:default': { permissions: ['task:read'] } })
+  await authz.close()
+  await authz.close()
+
+  const shut = permit({ log: silentLog().log, policy: {} })
+  await shut.close()
+  await t.rejects(shut.permit.check('ann', 'read', 'task'), { code: 'FST_PERMIT_UNAVAILABLE' })
+})
+
+t.test('a guard that is reached before it is open waits: for the decision, or for the deadline', async t => {
+  const request = (user: string) => ({ headers: { 'x-user': user }, params: {}, socket: {} }) as unknown as Request
+  const response = { setHeader () {} } as unknown as Response
+  const ask = (authz: ReturnType<typeof permit>, user: string) =>
+    new Promise<unknown>(resolve => { authz.guard('task:read')(request(user), response, resolve) })
+
+  const authz = authzFor(t, { user: byHeader, policy: { resources: { task: { actions: { read: {} } } }, roles: { r: { permissions: ['task:read'] } }, users: { ann: {} }, role_assignments: [{ user: 'ann', role: 'r' }] } })
+  t.match(await Promise.all([ask(authz, 'ann'), ask(authz, 'eve')]), [undefined, { code: 'FST_PERMIT_FORBIDDEN' }])
+
+  const gate = new Gate()
+  const start = performance.now()
+  await t.rejects(gate.wait(start + 40), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'timeout' } })
+  t.ok(performance.now() - start >= 39)
+  await t.rejects(gate.wait(start), { code: 'FST_PERMIT_UNAVAILABLE' }, 'and not beyond a deadline that has passed')
+  gate.open()
+  await gate.wait(start)
+})
+
+t.test('without a log, what is wrong goes to the console', async t => {
+  const said = t.capture(console, 'error', () => {})
+  const authz = permit({ policy: { roles: { r: { permissions: ['nothing:read'] } } } })
+  await t.rejects(authz.ready(), { code: 'FST_PERMIT_POLICY' })
+  t.match(said(), [{ args: [/could not start/, { err: { code: 'FST_PERMIT_POLICY' } }] }])
+  await authz.close()
+})
