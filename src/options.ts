@@ -626,6 +626,7 @@ function resolveUpdates (updates: AnyOptions['updates'], origin: DecisionOrigin,
     throw new OptionsError(`option "updates" needs a secret, in "updates.secret" or PERMIT_UPDATES_SECRET; expected ${expected}: without one, everybody could empty the cache`)
   }
   if (secret.length < 16 || !new RegExp(HEADER_SAFE).test(secret)) throw new OptionsError(`PERMIT_UPDATES_SECRET cannot be used; expected ${expected}`)
+  if (secret === origin.token) throw new OptionsError('option "updates" has the token for its secret; expected another one: the token may do everything, and a report needs to do nothing but make the app forget')
   return { path, secret }
 }
 

@@ -27,10 +27,14 @@ t.test('the PDP is published where the quickstart has it, on the loopback only',
 t.test('the PDP reports changes to the route of the app, with the secret that the app wants', async t => {
   const { environment } = services.pdp
   t.equal(environment?.OPAL_SHOULD_REPORT_ON_DATA_UPDATES, 'True')
-  const { callbacks } = JSON.parse(environment?.OPAL_DEFAULT_UPDATE_CALLBACKS ?? '') as { callbacks: Array<[string, { headers: Record<string, string> }]> }
+  const { callbacks } = JSON.parse(environment?.OPAL_DEFAULT_UPDATE_CALLBACKS ?? '') as { callbacks: Array<[string, { method: string, process_data: boolean, headers: Record<string, string> }]> }
   const secret = services.app.environment?.PERMIT_UPDATES_SECRET
   t.equal(secret, '$' + '{PERMIT_UPDATES_SECRET:-}')
-  t.same(callbacks, [['http://app:3000/permit/updates', { headers: { [UPDATES_HEADER]: secret } }]])
+  t.same(callbacks, [['http://app:3000/permit/updates', {
+    method: 'post',
+    process_data: false,
+    headers: { 'content-type': 'application/json', [UPDATES_HEADER]: secret }
+  }]])
   t.match(await read('example-app/app.ts'), "'/permit/updates'")
 })
 

@@ -313,11 +313,11 @@ t.test('there is no command in the README that no test knows', async t => {
 })
 
 t.test('the links within the project lead somewhere', async t => {
-  for (const name of await readdir(join(root, 'docs'), { recursive: true })) {
-    if (!name.endsWith('.md')) continue
-    const document = await documentOf(`docs/${name}`)
+  const documents = (await readdir(join(root, 'docs'), { recursive: true })).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)
+  for (const name of [...documents, 'SECURITY.md']) {
+    const document = await documentOf(name)
     for (const [, target = ''] of document.matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
-      if (!target.startsWith('http')) await t.resolves(access(join(root, 'docs', dirname(name), target)), `${name}: ${target}`)
+      if (!target.startsWith('http')) await t.resolves(access(join(root, dirname(name), target)), `${name}: ${target}`)
     }
   }
   const anchors = new Set([...readme.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>

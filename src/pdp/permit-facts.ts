@@ -50,7 +50,7 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
     const { status, body } = await send(request)
     if (status < 300) return status
     if (status === also && Refusal.Check(body)) return status
-    throw refused(status, body, timeout)
+    throw refused(status, body, timeout, request.body)
   }
 
   async function create (path: string, body: object): Promise<MutationResult> {
@@ -113,8 +113,20 @@ function segment (key: string): string {
   return encodeURIComponent(key)
 }
 
-function refused (status: number, body: unknown, timeout: number): PdpError {
+function refused (status: number, body: unknown, timeout: number, written?: object): PdpError {
   if (status === 424) return new PdpError('timeout', `the write was made, and the PDP did not have it within ${timeout} ms`, { status })
   const said = Refusal.Check(body) ? body.message ?? body.title : undefined
-  return new PdpError('status', `the PDP answered the write with ${status}${said === undefined ? '' : `: ${said.slice(0, MAX_MESSAGE)}`}`, { status })
+  return new PdpError('status', `the PDP answered the write with ${status}${said === undefined ? '' : `: ${withoutAttributes(said, written).slice(0, MAX_MESSAGE)}`}`, { status })
+}
+
+/** A refusal may quote what it refuses, and attribute values stay out of errors. */
+function withoutAttributes (said: string, written: object | undefined): string {
+  if (written === undefined || !('attributes' in written)) return said
+  const values: string[] = []
+  JSON.stringify(written.attributes, (_name, value: unknown) => {
+    if ((typeof value === 'string' || typeof value === 'number') && value !== '') values.push(String(value))
+    return value
+  })
+  // The longest first: one may be a part of another.
+  return values.sort((a, b) => b.length - a.length).reduce((text, value) => text.replaceAll(value, '…'), said)
 }

@@ -119,6 +119,7 @@ t.test('the secret comes from the environment, too, and its absence stops the ap
   for (const wrong of [true, '', 'permit', '/a/:b', '/a?b', { path: '/a', secret: 'short' }, { secret: SECRET }, { path: '/a', secret: SECRET, more: 1 }]) {
     await t.rejects(async () => fastifyFor(t).register(permit, optionsFor(pdp, { updates: wrong as never })), { code: 'FST_PERMIT_OPTIONS', message: /updates/ }, JSON.stringify(wrong))
   }
+  await t.rejects(async () => fastifyFor(t).register(permit, optionsFor(pdp, { token: SECRET, updates })), { code: 'FST_PERMIT_OPTIONS', message: /token/ })
   await t.rejects(async () => fastifyFor(t).register(permit, { policy: {}, updates }), { code: 'FST_PERMIT_OPTIONS', message: /"updates".*"policy"/ })
 })
 

@@ -2,28 +2,34 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { LoopbackServer } from './loopback.js'
 
-/** Time for a request to arrive as a whole, ms. */
-const REQUEST_TIMEOUT = 10_000
-
-/** A connection on which nothing happens goes after this, ms. Longer than the clients' own, so that they let go first. */
-const IDLE_TIMEOUT = 75_000
-
-/** Sockets at once. */
-const MAX_CONNECTIONS = 4_096
+/** What a server bears; times in ms. */
+export const SERVER_LIMITS: Readonly<Record<'requestTimeout' | 'checkInterval' | 'idleTimeout' | 'maxConnections' | 'maxHeaderSize', number>> = Object.freeze({
+  /** Time for a request to arrive as a whole, its head included. */
+  requestTimeout: 10_000,
+  /** How often it is looked whether a time is up. */
+  checkInterval: 1_000,
+  /** A connection on which nothing happens goes after this. Longer than the clients' own, so that they let go first. */
+  idleTimeout: 75_000,
+  /** Sockets at once. */
+  maxConnections: 4_096,
+  /** Bytes of a request's head. Said, because Node's own can be raised for the whole process. */
+  maxHeaderSize: 16 * 1024
+})
 
 /** For Fastify's `serverFactory`. */
-export function serverFactory (loopbackOnly: boolean): (handler: RequestListener) => Server {
+export function serverFactory (loopbackOnly: boolean, limits: typeof SERVER_LIMITS = SERVER_LIMITS): (handler: RequestListener) => Server {
   return handler => {
     const options = {
-      requestTimeout: REQUEST_TIMEOUT,
-      headersTimeout: REQUEST_TIMEOUT,
-      keepAliveTimeout: IDLE_TIMEOUT,
-      connectionsCheckingInterval: 1_000,
+      requestTimeout: limits.requestTimeout,
+      headersTimeout: limits.requestTimeout,
+      keepAliveTimeout: limits.idleTimeout,
+      connectionsCheckingInterval: limits.checkInterval,
+      maxHeaderSize: limits.maxHeaderSize,
       noDelay: true
     }
     const server = loopbackOnly ? new LoopbackServer(options, handler) : createServer(options, handler)
-    server.maxConnections = MAX_CONNECTIONS
-    server.setTimeout(IDLE_TIMEOUT)
+    server.maxConnections = limits.maxConnections
+    server.setTimeout(limits.idleTimeout)
     return server
   }
 }

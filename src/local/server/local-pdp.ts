@@ -84,6 +84,8 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
     const environment = await Environment.open({ policy, data, watch, log: scope.log })
     const reports = new Reports(reportTo, scope.log)
     environment.onChange(change => reports.report(change))
+    // What apps remember is of before this start: the facts may be others now.
+    reports.report({ all: true })
     scope.addHook('onClose', async () => {
       // What was asked before the app began to close may still be written.
       await inFlight.drained(CLOSE_TIMEOUT)

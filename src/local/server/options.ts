@@ -1,5 +1,4 @@
 // The options of the local PDP: one schema, from which the types, the checks and the words come.
-import { inspect } from 'node:util'
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
@@ -81,7 +80,7 @@ let validator: { Check (value: unknown): boolean, Errors (value: unknown): Array
  * @throws {@link OptionsError} that names the option and what it should be
  */
 export function checkLocalPdpOptions (input: unknown): LocalPdpOptions {
-  if (typeof input !== 'object' || input === null) throw new OptionsError(`the options of the local PDP are ${inspect(input)}; expected an object`)
+  if (typeof input !== 'object' || input === null) throw new OptionsError(`the options of the local PDP are ${input === null ? 'null' : `a ${typeof input}`}; expected an object`)
   validator ??= Compile(LocalPdpOptionsSchema)
   const options: unknown = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
   if (validator.Check(options)) return options as LocalPdpOptions

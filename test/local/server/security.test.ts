@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
+import Fastify from 'fastify'
+import { serverFactory, SERVER_LIMITS } from '../../../src/local/server/http-server.js'
 import { createLocalPdp } from '../../../src/local/index.js'
 import { ask, pdpFor, TOKEN } from './support.js'
 
@@ -147,4 +149,69 @@ t.test('a wrong token is in no log', async t => {
   t.ok(lines.length > 0)
   t.notMatch(lines.join(''), /mistyped-token|attribute-value/)
   t.notMatch(lines.join(''), TOKEN)
+})
+
+t.test('a client that sends slowly is cut, in the head and in the body, while others are served', async t => {
+  const app = Fastify({ serverFactory: serverFactory(true, { ...SERVER_LIMITS, requestTimeout: 300, checkInterval: 50 }) })
+  t.teardown(() => app.close())
+  app.post('/allowed', async () => 'ok')
+  const { port } = new URL(await app.listen({ port: 0 }))
+  const starts = ['POST /allowed HTTP/1.1\r\nhost: x\r\nx: ', 'POST /allowed HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 1000\r\n\r\n', '']
+  await Promise.all(starts.map(async start => {
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.on('error', () => {}).resume()
+    if (start !== '') socket.write(start)
+    const drip = setInterval(() => socket.write('x'), 40)
+    const from = performance.now()
+    await once(socket, 'close')
+    clearInterval(drip)
+    t.ok(performance.now() - from < 2_000, JSON.stringify(start.slice(-20)))
+  }))
+  t.equal((await fetch(`http://127.0.0.1:${port}/allowed`, { method: 'POST' })).status, 200)
+})
+
+t.test('past the bound of connections, a new one is closed, and those that are there go on', async t => {
+  const app = Fastify({ serverFactory: serverFactory(true, { ...SERVER_LIMITS, maxConnections: 2 }) })
+  t.teardown(() => app.close())
+  app.get('/', async () => 'ok')
+  const { port } = new URL(await app.listen({ port: 0 }))
+  const sockets = await Promise.all([0, 1].map(async () => {
+    const socket = connect(Number(port), '127.0.0.1')
+    await once(socket, 'connect')
+    return socket
+  }))
+  const third = connect(Number(port), '127.0.0.1')
+  third.on('error', () => {}).resume()
+  await once(third, 'close')
+  for (const socket of sockets) {
+    socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+    const [chunk] = await once(socket.setEncoding('utf8'), 'data')
+    t.match(chunk, /^HTTP\/1\.1 200 /)
+    socket.destroy()
+  }
+})
+
+t.test('the local PDP has these bounds, on both of its ports', async t => {
+  for (const token of [TOKEN, undefined]) {
+    const app = createLocalPdp({ token })
+    t.teardown(() => app.close())
+    await app.ready()
+    t.match(app.server, { requestTimeout: 10_000, headersTimeout: 10_000, maxConnections: 4_096, maxHeaderSize: 16 * 1024, timeout: 75_000 })
+  }
+})
+
+t.test('JSON that is deep, or that names a prototype, changes nothing but what it says', async t => {
+  const { post, get } = await pdpFor(t)
+  for (const deep of ['['.repeat(100) + ']'.repeat(100), `{"key":"x","attributes":${'{"a":'.repeat(100)}1${'}'.repeat(100)}}`]) t.equal((await post('/facts/users', deep)).status, 422)
+  t.equal((await post('/facts/users', '['.repeat(1_000_000))).status, 422)
+  for (const name of ['__proto__', 'constructor', 'prototype']) {
+    const body = `{"key":"${name}","attributes":{"${name}":{"age":99,"polluted":true}}}`
+    t.equal((await post('/facts/users', body)).status, 200, name)
+    t.equal((await get(`/facts/users/${name}`)).status, 200)
+    t.match((await post('/allowed', { ...question, user: { key: name }, action: 'approve' })).json, { allow: false })
+  }
+  // Where an attribute of everybody would be found.
+  const asked = await post('/allowed', '{"user":{"key":"bob","attributes":{"__proto__":{"age":99}}},"action":"approve","resource":{"type":"task","tenant":"acme"},"__proto__":{"allow":true}}')
+  t.match(asked.json, { allow: false })
+  t.equal(({} as { polluted?: unknown }).polluted, undefined)
 })
