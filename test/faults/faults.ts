@@ -51,16 +51,20 @@ function silent (socket: Socket): void {
 }
 
 export function faultsOf (wire: Wire, { elsewhere, authority, stranger }: Surroundings): Fault[] {
+  const answers = [
+    ...statuses(elsewhere + wire.single),
+    ...decisions(wire.field),
+    ...texts(wire.field),
+    ...bulkAnswers(wire)
+  ]
+  if (wire.answersOnly === true) return answers
   return [
     ...connections(),
     ...certificates(authority, stranger),
     ...lengths(),
     ...garbage(),
     ...envelopes(),
-    ...statuses(elsewhere + wire.single),
-    ...decisions(wire.field),
-    ...texts(wire.field),
-    ...bulkAnswers(wire),
+    ...answers,
     ...tooMuch(wire)
   ]
 }

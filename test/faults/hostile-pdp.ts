@@ -162,7 +162,7 @@ export class HostilePdp {
     const keys = asksForDecisions ? keysOf(JSON.parse(body), bulk) : []
     this.seen.push(...keys)
     if (bulk) this.bulks++
-    const listOf = (decisions: readonly string[]) => bulk ? `{"${list}":[${decisions.join()}]}` : decisions[0] as string
+    const listOf = (decisions: readonly string[]) => bulk ? `{"${list}":[${decisions.join()}]}` : decisions[0] ?? '{}'
     const each = (decision: string) => listOf(bulk ? keys.map(() => decision) : [decision])
     const asked: Asked = {
       socket,
