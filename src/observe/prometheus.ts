@@ -75,6 +75,16 @@ function readingsOf (client: Client, register: PromClient.Registry, prefix: stri
 
   for (const [name, help, pick] of GAUGES) gauge(name, help, () => sum(pick))
   for (const [name, help, pick] of COUNTERS) counter(name, help, () => sum(pick))
+  const up = new client.Gauge({
+    name: `${prefix}pdp_up`,
+    help: 'Whether a PDP is asked: 0 while its circuit breaker is not closed.',
+    labelNames: ['pdp'],
+    registers,
+    collect () {
+      up.reset()
+      for (const read of readings) for (const { url, state } of read().pdp?.replicas ?? []) up.set({ pdp: url }, state === 'closed' ? 1 : 0)
+    }
+  })
   gauge('cache_hit_ratio', 'Share of the checks since the start that were answered from the cache.', () => {
     const hits = sum(({ cache }) => cache?.hits)
     const all = hits + sum(({ cache }) => cache?.misses)
@@ -97,6 +107,9 @@ const COUNTERS: readonly Reading[] = [
   ['cache_invalidations_total', 'How often something was forgotten because it may have changed.', ({ cache }) => cache?.invalidations],
   ['coalesced_checks_total', 'Checks that shared the answer of an equal one on its way.', ({ coalesced }) => coalesced],
   ['pdp_requests_total', 'Requests to the PDP.', ({ pdp }) => pdp?.requests],
+  ['pdp_retries_total', 'Requests that were sent again to the same PDP.', ({ pdp }) => pdp?.retries],
+  ['pdp_hedges_total', 'Requests that were sent to a second PDP because the first was slow.', ({ pdp }) => pdp?.hedges],
+  ['stale_decisions_total', 'Decisions past their time that served while no PDP could be reached.', ({ cache }) => cache?.stale],
   ['pdp_request_failures_total', 'Requests to the PDP that ended without a decision.', ({ pdp }) => pdp?.failures],
   ['batch_requests_total', 'Requests to the PDP with several checks in them.', ({ batches }) => batches?.requests],
   ['batch_checks_total', 'Checks in those requests: divided by their number, the mean size of a batch.', ({ batches }) => batches?.checks]

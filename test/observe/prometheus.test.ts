@@ -65,6 +65,18 @@ t.test('several registrations share a registry: their counters add up, and one t
   t.equal((await scrape(register)).fastify_permit_cache_entries, 1)
 })
 
+t.test('a PDP whose circuit breaker is open is told to be down, and up when it is back', async t => {
+  const { app, pdp, register } = await meteredApp(t, { breaker: { failures: 1, halfOpenAfter: 50 } })
+  const name = `fastify_permit_pdp_up{pdp="${pdp.url}"}`
+  t.equal((await scrape(register))[name], 1)
+  pdp.options.intercept = (_request, response) => { response.writeHead(500).end(); return true }
+  await t.rejects(app.permit.check('ann', 'read', 'task'))
+  while ((await scrape(register))[name] !== 0) await app.permit.check('ann', 'read', 'task').catch(() => {})
+  pdp.options.intercept = undefined
+  while ((await scrape(register))[name] !== 1) await new Promise(resolve => setTimeout(resolve, 5))
+  t.equal(await app.permit.check('ann', 'read', 'task'), true)
+})
+
 t.test('names can begin with something else, and then collide with nobody', async t => {
   const register = new client.Registry()
   const app = fastifyFor(t)
