@@ -1,4 +1,5 @@
 // Promise 7 under load: past the bounds 503 at once, and whoever is admitted is answered or refused by the deadline.
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import t from 'tap'
 import { guardedApp } from '../support/app.js'
 
@@ -12,6 +13,8 @@ t.test('a slow PDP, offered ten times what it can do: refused at once, or answer
   app.get('/tasks/:id', { config: { permit: { action: 'retrieve', resource: 'task:{id}' } } }, async () => 'ok')
   await app.ready()
 
+  const turns = monitorEventLoopDelay({ resolution: 5 })
+  turns.enable()
   const outcomes: Promise<Outcome>[] = []
   let waiting = 0
   const ask = async (id: number): Promise<Outcome> => {
@@ -35,9 +38,11 @@ t.test('a slow PDP, offered ten times what it can do: refused at once, or answer
   t.ok(refused.length > all.length / 2)
   t.ok(refused.every(({ retryAfter }) => retryAfter === '1'), 'each refusal says when to come back')
   t.ok(waiting <= queue + 2, `${waiting} waited at most`)
-  // The slack is for one process that is client, app and PDP on a busy machine.
+  // The slack is for one process that is client, app and PDP on a busy machine: what a turn of its loop took, nobody could answer in.
+  turns.disable()
+  const stalled = turns.max / 1e6
   const slowest = Math.max(...all.map(({ took }) => took))
-  t.ok(slowest < timeout + 400, `the slowest took ${slowest} ms`)
+  t.ok(slowest < timeout + 400 + 2 * stalled, `the slowest took ${slowest} ms, the slowest turn ${stalled} ms`)
   const median = refused.map(({ took }) => took).sort((a, b) => a - b)[Math.floor(refused.length / 2)]!
   t.ok(median < 100, `half of the refusals took less than ${median} ms`)
   t.match(app.permit.stats(), { batches: { waiting: 0 }, pdp: { inFlight: 0 } })
