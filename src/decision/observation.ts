@@ -32,7 +32,7 @@ export interface CheckObserver {
  * What subscribers of the channel are handed: one object for each check, in which the outcome appears when it is known.
  */
 export interface CheckMessage {
-  /** The question, attribute values included: it stays in this process. */
+  /** A copy of the question, attribute values included: it stays in this process. */
   readonly query: Query
   decision?: Decision
   source?: DecisionSource
@@ -69,33 +69,31 @@ export class Observation {
   /** A check that was answered in the tick in which it was asked. */
   answered (query: Query, decision: Decision, source: DecisionSource, duration: number, asker: object | undefined): void {
     if (channel.hasSubscribers) {
-      const message: CheckMessage = { query }
+      const message = messageOn(query)
       channel.start.publish(message)
-      channel.end.publish(Object.assign(message, { decision, source, duration }))
+      channel.end.publish(Object.assign(message, { decision: structuredClone(decision), source, duration }))
     }
     this.#end(query, { decision, source, duration }, asker, undefined)
   }
 
   /** Watches a check that may take a while: from its question to its answer. */
   async watch (query: Query, asker: object | undefined, source: () => DecisionSource | undefined, ask: () => Decision | Promise<Decision>): Promise<Decision> {
-    const message: CheckMessage = { query }
     const begun = this.#observers.map(observer => this.#start(observer, query))
     const start = performance.now()
+    let duration = 0
     const asked = async () => {
       try {
-        message.decision = await ask()
-        return message.decision
+        return await ask()
       } finally {
-        message.source = source()
-        message.duration = performance.now() - start
+        duration = performance.now() - start
       }
     }
     try {
-      const decision = await (channel.hasSubscribers ? channel.tracePromise(asked, message) : asked())
-      this.#end(query, { decision, source: message.source, duration: message.duration ?? 0 }, asker, begun)
+      const decision = await (channel.hasSubscribers ? trace(query, asked, source) : asked())
+      this.#end(query, { decision, source: source(), duration }, asker, begun)
       return decision
     } catch (error) {
-      this.#end(query, { error, source: message.source, duration: message.duration ?? 0 }, asker, begun)
+      this.#end(query, { error, source: source(), duration }, asker, begun)
       throw error
     }
   }
@@ -118,4 +116,26 @@ export class Observation {
       }
     })
   }
+}
+
+/** Subscribers get copies: whatever they do with them, the question and the answer that the guard and the cache have stay what they are. */
+function messageOn ({ user, action, resource, context, key }: Query): CheckMessage {
+  return { query: structuredClone({ user, action, resource, context, key }) }
+}
+
+/** The promise that the channel traces resolves with nothing: Node hands its result to subscribers, too. */
+async function trace (query: Query, ask: () => Promise<Decision>, source: () => DecisionSource | undefined): Promise<Decision> {
+  const message = messageOn(query)
+  const start = performance.now()
+  const decided: { decision?: Decision } = {}
+  await channel.tracePromise(async () => {
+    try {
+      decided.decision = await ask()
+      message.decision = structuredClone(decided.decision)
+    } finally {
+      message.source = source()
+      message.duration = performance.now() - start
+    }
+  }, message)
+  return decided.decision as Decision
 }

@@ -61,8 +61,9 @@ function readingsOf (client: Client, register: PromClient.Registry, prefix: stri
   let ofRegistry = sources.get(register)
   if (ofRegistry === undefined) sources.set(register, ofRegistry = new Map())
   const known = ofRegistry.get(prefix)
-  if (known !== undefined) return known
-  const readings = new Set<() => DecisionPointStats>()
+  // Whoever clears a registry has taken its metrics away, and not what they read.
+  if (known !== undefined && existing(register, `${prefix}cache_entries`) !== undefined) return known
+  const readings = known ?? new Set<() => DecisionPointStats>()
   ofRegistry.set(prefix, readings)
   const registers = [register]
   const sum = (pick: (stats: DecisionPointStats) => number | undefined): number =>

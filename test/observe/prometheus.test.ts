@@ -77,6 +77,16 @@ t.test('a PDP whose circuit breaker is open is told to be down, and up when it i
   t.equal(await app.permit.check('ann', 'read', 'task'), true)
 })
 
+t.test('a registry that was cleared gets all metrics again from the next registration', async t => {
+  const { app, register } = await meteredApp(t)
+  const before = Object.keys(await scrape(register)).filter(name => name.startsWith('fastify_permit_cache'))
+  register.clear()
+  await app.close()
+  const second = fastifyFor(t)
+  await second.register(permit, { policy: {}, user: byHeader, cache: {}, metrics: { register } })
+  t.same(Object.keys(await scrape(register)).filter(name => name.startsWith('fastify_permit_cache')), before)
+})
+
 t.test('names can begin with something else, and then collide with nobody', async t => {
   const register = new client.Registry()
   const app = fastifyFor(t)
