@@ -266,6 +266,15 @@ t.test('a guard that is reached before it is open waits: for the decision, or fo
   await gate.wait(start)
 })
 
+t.test('a gate that has failed stays shut, for who waits and for who comes later', async t => {
+  const gate = new Gate()
+  const waits = t.rejects(gate.wait(performance.now() + 60_000), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'closed' } })
+  gate.fail()
+  await waits
+  await t.rejects(gate.wait(performance.now() + 60_000), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'closed' } })
+  t.equal(gate.isOpen, false)
+})
+
 t.test('without a log, what is wrong goes to the console', async t => {
   const said = t.capture(console, 'error', () => {})
   const authz = permit({ policy: { roles: { r: { permissions: ['nothing:read'] } } } })
