@@ -1,6 +1,7 @@
 // The path at which the PDP reports changes, in Express 5 and 4: who may, what is forgotten, and what is none of its business.
 import { once } from 'node:events'
 import { connect, type AddressInfo } from 'node:net'
+import type { RequestHandler } from 'express'
 import t, { type Test } from 'tap'
 import { authzFor, appOf, EXPRESSES, listen, optionsFor } from '../support/express.js'
 import { pdpFor } from '../support/app.js'
@@ -9,7 +10,7 @@ const SECRET = 'a-secret-of-the-updates'
 const about = (user: string) => JSON.stringify({ reports: [{ entry: { dst_path: `/users/${user}` } }] })
 
 for (const [version, express] of EXPRESSES) {
-  async function updatedApp (t: Test, before?: Parameters<ReturnType<typeof express>['use']>[0]) {
+  async function updatedApp (t: Test, before?: RequestHandler) {
     const pdp = await pdpFor(t, { decide: () => true })
     const authz = authzFor(t, optionsFor(pdp, { cache: { ttl: 60_000 }, updates: { path: '/updates', secret: SECRET } }))
     const app = appOf(express)
