@@ -210,6 +210,9 @@ class Batcher implements DecisionPoint, Closable {
     if (!waiting.settled && waiting.caller?.destroyed === true) {
       this.#deadlines.delete(waiting)
       waiting.fail(noDecision('abandoned', 'the caller is gone'))
+    } else if (!waiting.settled && waiting.deadline <= performance.now()) {
+      this.#deadlines.delete(waiting)
+      waiting.fail(this.#tooLate(waiting))
     }
     return !waiting.settled
   }
