@@ -43,9 +43,11 @@ export interface Closable {
 
 class Waiting implements Dated {
   settled = false
+  travels = false
 
   constructor (
     readonly query: Query,
+    readonly since: number,
     readonly deadline: number,
     readonly caller: Caller | undefined,
     private readonly resolve: (decision: Decision) => void,
@@ -67,9 +69,11 @@ class Batcher implements DecisionPoint, Closable {
   readonly #pdp: BatchingPdp
   readonly #options: BatchOptions
   readonly #clock: { now (): number }
-  readonly #deadlines = new Deadlines<Waiting>(waiting => waiting.fail(noDecision('timeout', 'the deadline passed before the PDP had answered')))
+  readonly #deadlines = new Deadlines<Waiting>(waiting => waiting.fail(this.#tooLate(waiting)))
   #queue: Waiting[] = []
   #busy = 0
+  /** When the PDP has answered last. */
+  #answered = -Infinity
   #scheduled = false
   #gathered = 0
   #turns = 0
@@ -98,14 +102,14 @@ class Batcher implements DecisionPoint, Closable {
     if (this.#busy === 0 && this.#queue.length === 0 && slots.free > 0) {
       this.#busy++
       const answer = this.#pdp.decide(query, deadline, undefined, caller)
-      answer.then(this.#release, this.#release)
+      answer.then(this.#releaseAnswered, this.#release)
       return answer
     }
     if (this.#isFull()) {
       return Promise.reject(noDecision('overload', `${this.#queue.length} checks wait for the PDP, which is the bound`))
     }
     return new Promise((resolve, reject) => {
-      const waiting = new Waiting(query, deadline, caller, resolve, reject)
+      const waiting = new Waiting(query, this.#clock.now(), deadline, caller, resolve, reject)
       this.#queue.push(waiting)
       this.#deadlines.add(waiting)
       this.#schedule()
@@ -144,6 +148,18 @@ class Batcher implements DecisionPoint, Closable {
     // Those whose time is up are taken off when they are come upon; before anybody is refused, they are looked for.
     this.#queue = this.#queue.filter(waiting => !waiting.settled)
     return this.#queue.length >= bound
+  }
+
+  /** Of a question that waited while others were answered the PDP is not to blame, but how much there is to ask: that is no outage. */
+  #tooLate ({ travels, since }: Waiting): UnavailableError {
+    return !travels && this.#answered > since
+      ? noDecision('overload', 'the deadline passed while the check waited for others, which the PDP answers')
+      : noDecision('timeout', 'the deadline passed before the PDP had answered')
+  }
+
+  readonly #releaseAnswered = (): void => {
+    this.#answered = this.#clock.now()
+    this.#release()
   }
 
   readonly #release = (): void => {
@@ -194,6 +210,9 @@ class Batcher implements DecisionPoint, Closable {
     if (!waiting.settled && waiting.caller?.destroyed === true) {
       this.#deadlines.delete(waiting)
       waiting.fail(noDecision('abandoned', 'the caller is gone'))
+    } else if (!waiting.settled && waiting.deadline <= performance.now()) {
+      this.#deadlines.delete(waiting)
+      waiting.fail(this.#tooLate(waiting))
     }
     return !waiting.settled
   }
@@ -202,6 +221,7 @@ class Batcher implements DecisionPoint, Closable {
   async #ask (group: readonly Waiting[]): Promise<boolean> {
     const [first] = group
     if (first === undefined) return true
+    for (const waiting of group) waiting.travels = true
     try {
       if (group.length > 1) return await this.#askInBulk(group)
       this.#answer(first, await this.#pdp.decide(first.query, first.deadline, undefined, first.caller))
@@ -227,6 +247,7 @@ class Batcher implements DecisionPoint, Closable {
       if (remedy === undefined) throw error
       if (remedy === 'one by one') {
         this.#bulkFrom = this.#clock.now() + BULK_RETRY_AFTER
+        for (const waiting of group) waiting.travels = false
         this.#queue = [...group, ...this.#queue]
         return false
       }
@@ -251,6 +272,7 @@ class Batcher implements DecisionPoint, Closable {
   }
 
   #answer (waiting: Waiting, decision: Decision): void {
+    this.#answered = this.#clock.now()
     this.#deadlines.delete(waiting)
     if (!waiting.settled) waiting.answer(decision)
   }

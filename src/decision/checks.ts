@@ -1,5 +1,5 @@
 // What can be asked of a decision path: one query or many, with the deadline that each gets.
-import { ForbiddenError } from '../errors.js'
+import { ForbiddenError, PdpError, UnavailableError } from '../errors.js'
 import type {
   Caller, Decision, DecisionPointStats, DecisionSource, Health, MaybePromise, Pdp, Query, Trace, UserPermissions
 } from '../pdp/point.js'
@@ -129,7 +129,19 @@ export class Checks {
         throw error
       }
     }
-    await Promise.all(Array.from({ length: Math.min(bulkConcurrency, queries.length) }, ask))
+    // A question that is asked late may join one on its way that has more time left than the others.
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        next = queries.length
+        reject(new UnavailableError(new PdpError('timeout', 'the deadline passed before all of the questions were answered')))
+      }, Math.max(0, deadline - performance.now()))
+    })
+    try {
+      await Promise.race([Promise.all(Array.from({ length: Math.min(bulkConcurrency, queries.length) }, ask)), late])
+    } finally {
+      clearTimeout(timer)
+    }
     return allowed
   }
 

@@ -29,7 +29,8 @@ class Flight implements Caller {
  * Joins a question to an equal one that is already on its way to `next`. A flight that took off before its user, or
  * everything, was invalidated takes nobody else on: whoever asks afterwards gets an answer from afterwards.
  *
- * Whoever joins shares the flight's deadline, which is never later than their own.
+ * Whoever joins shares the flight's deadline, which is never later than their own, but for late questions of a bulk check, which watches its
+ * deadline by itself.
  */
 export function coalesced (next: DecisionPoint, generations: Generations): DecisionPoint {
   const flights = new Map<string, Flight>()

@@ -7,7 +7,7 @@ import { enforce, type Verdict } from '../guard/enforce.js'
 import { answerToDenied, forClient, logRefusal, toError } from '../guard/refusal.js'
 import { ignore } from '../guard/whenever.js'
 import type { MaybePromise } from '../pdp/point.js'
-import { requireNoWaiting, startWaiting, stopWaiting } from './pending.js'
+import { keepWaiting, requireNoWaiting, startWaiting, stopWaiting } from './pending.js'
 import { scopeOf, type Scope } from './scope.js'
 import type { Annotation, Middleware, Next } from './types.js'
 
@@ -83,17 +83,20 @@ function refuse (error: Error, scope: Scope | undefined, known: WeakSet<object>,
     logMistake(error, scope.log)
   }
   // Somebody else has answered while the guard waited: there is nobody left to tell, and Express would cut the connection.
-  if (response.writableEnded) return
+  if (response.writableEnded) {
+    keepWaiting(request, known)
+    return
+  }
   // For an error handler of the app that sends a body of its own: the client is told all the same when to come back.
   if (error instanceof UnavailableError && !response.headersSent) {
     for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value)
   }
   if (error instanceof ForbiddenError && scope?.onDenied !== undefined) {
     // It may take its time, and nothing behind the guard may run meanwhile.
-    startWaiting(request, known)
+    keepWaiting(request, known)
     answerToDenied(scope.onDenied, request, response as Response, error, isAnswered, scope.log).then(error => {
-      // Without an error there is a reply already; and to go on without one would run the handler.
-      if (stopWaiting(request) && error !== undefined) next(error)
+      // Without an error there is a reply already; and to go on without one would run the handler. So the request waits for good.
+      if (error !== undefined && stopWaiting(request)) next(error)
     })
   } else {
     next(forClient(error))

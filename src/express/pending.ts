@@ -28,6 +28,15 @@ export function startWaiting (request: object, known: WeakSet<object>): void {
   }
 }
 
+/**
+ * Marks a request that has been refused, and is not handed on: Express stands where it stood, directly before what the guard is there for, and
+ * whoever calls `next` once more would run that.
+ * @param known the stacks that this guard has put behind already
+ */
+export function keepWaiting (request: object, known: WeakSet<object>): void {
+  if ((request as Request)[WAITING] === undefined) startWaiting(request, known)
+}
+
 function stackOf (app: App): unknown {
   // Express 4 has `_router`, and as `router` a getter that throws; Express 5 has `router`.
   return ('_router' in app ? app._router : app.router)?.stack

@@ -55,9 +55,11 @@ export function permit (options: PermitOptions): ExpressPermit {
   })
   const scope: Scope = { enforcement, log, onDenied }
   const report = updates === undefined ? undefined : updatesHandler(updates, affected => checks.forget(affected))
+  // A guard of these options may be reached by a request that has not come through the middleware.
+  const awaited = new WeakSet<object>()
   const trail = onDecision === undefined
     ? undefined
-    : new AuditTrail<Request>(onDecision, error => log.error({ err: error }, 'permit: the option onDecision threw; this is said once'))
+    : new AuditTrail<Request>(onDecision, error => log.error({ err: error }, 'permit: the option onDecision threw; this is said once'), request => awaited.has(request))
   if (trail !== undefined) observation.add(trail)
 
   const opening = open()
@@ -78,7 +80,10 @@ export function permit (options: PermitOptions): ExpressPermit {
       return
     }
     // After the answer, or when nobody waits for it any more.
-    if (trail !== undefined) response.once('close', () => trail.answered(request))
+    if (trail !== undefined && !awaited.has(request)) {
+      awaited.add(request)
+      response.once('close', () => trail.answered(request))
+    }
     next()
   }
 

@@ -30,18 +30,26 @@ export interface DecisionEvent {
 /** The option: called for each check, allowed, denied or without a decision. What it throws, or rejects with, is logged once. */
 export type OnDecision<R> = (event: DecisionEvent, request: R | undefined) => unknown
 
+/** Events that are kept for one request at most: one whose answer is a stream may go on asking for as long as it likes. */
+const MAX_KEPT = 1_000
+
 /**
- * Keeps the events of a request until it has been answered. One that belongs to no request, or to one that has been answered already, is told
- * in a later turn of the event loop.
+ * Keeps the events of a request until it has been answered. One that belongs to no request, to one whose answer nobody tells of, or to one that
+ * has been answered already, is told in a later turn of the event loop. So are those of a request that has very many.
  */
 export class AuditTrail<R extends object> implements CheckObserver {
   readonly #tell: OnDecision<R>
   readonly #failed: (error: unknown) => void
+  readonly #isAwaited: (request: R) => boolean
   readonly #waiting = new WeakMap<object, DecisionEvent[] | 'answered'>()
 
-  /** @param failed - told what the option throws, once */
-  constructor (tell: OnDecision<R>, failed: (error: unknown) => void) {
+  /**
+   * @param failed - told what the option throws, once
+   * @param isAwaited - whether `answered` will be called for a request; of one for which it is not, nothing may be kept
+   */
+  constructor (tell: OnDecision<R>, failed: (error: unknown) => void, isAwaited: (request: R) => boolean) {
     this.#tell = tell
+    this.#isAwaited = isAwaited
     let told = false
     this.#failed = error => {
       if (told) return
@@ -52,10 +60,15 @@ export class AuditTrail<R extends object> implements CheckObserver {
 
   ended (query: Query, outcome: CheckOutcome, asker: object | undefined): void {
     const event = eventOf(query, outcome)
-    const waiting = asker === undefined ? 'answered' : this.#waiting.get(asker)
-    if (waiting === 'answered') setImmediate(() => this.#deliver(event, asker as R | undefined))
-    else if (waiting === undefined) this.#waiting.set(asker as object, [event])
-    else waiting.push(event)
+    const request = asker as R | undefined
+    const waiting = request === undefined ? 'answered' : this.#waiting.get(request) ?? (this.#isAwaited(request) ? [] : 'answered')
+    if (waiting === 'answered') {
+      setImmediate(() => this.#deliver(event, request))
+      return
+    }
+    waiting.push(event)
+    this.#waiting.set(request as R, waiting)
+    if (waiting.length === MAX_KEPT) setImmediate(() => this.answered(request as R))
   }
 
   /** The request has been answered, or nobody waits for its answer any more. May be said twice. */

@@ -83,10 +83,12 @@ function mapped (query: Query, map: EvaluationMap): Evaluation {
   let evaluation: unknown
   let sendable: boolean
   try {
-    evaluation = map(toEvaluation(query), query)
+    const given: unknown = map(toEvaluation(query), query)
+    // As JSON has it, once: what is checked, what is compared with other people's questions and what is sent are the same.
+    evaluation = isEvaluation(given) ? JSON.parse(JSON.stringify(given)) : undefined
     sendable = isEvaluation(evaluation)
   } catch (cause) {
-    throw new QueryError('the option authzen.map threw', { cause })
+    throw new QueryError('the option authzen.map threw, or returned what JSON cannot carry', { cause })
   }
   if (!sendable) {
     throw new QueryError('the option authzen.map returned something that is no evaluation; expected { subject: { type, id, properties? }, action: { name, properties? }, resource: { type, id, properties? }, context? }, with strings that are not empty')

@@ -252,6 +252,18 @@ t.test('a question whose time is up while its batch is on its way is told so, an
   t.equal((await patient).code, 'patient')
 })
 
+t.test('of a bulk check each question has the deadline of all, also one that joins another that is on its way', async t => {
+  const { app, pdp } = await guardedApp(t, { timeout: 200, queue: 0, connections: 4 })
+  pdp.options.decide = async ({ action }) => { await new Promise(resolve => setTimeout(resolve, action === 'first' ? 150 : 190)); return true }
+  await app.ready()
+  const bulk = app.permit.bulkCheck('ann', [{ action: 'first', resource: 'a' }, { action: 'second', resource: 'a' }])
+  const late = t.rejects(bulk, { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'timeout' } })
+  await new Promise(resolve => setTimeout(resolve, 100))
+  const other = app.permit.check('ann', 'second', 'a')
+  await late
+  await other.catch(() => {})
+})
+
 t.test('a question whose caller is gone does not travel', async t => {
   const { check, asked, requests } = byHand({ connections: 1 })
   check('first').catch(() => {})

@@ -185,3 +185,18 @@ t.test('an app goes on through an outage, and forgets what it is told to forget'
   while (app.permit.stats().pdp?.replicas[0]?.state !== 'closed') await new Promise(resolve => setTimeout(resolve, 5))
   t.same([await ask('ann'), await ask('eve')], [403, 403])
 })
+
+t.test('who asks for so much that checks wait until their time is up keeps no old decision alive: the PDP is there', async t => {
+  let allow = true
+  const { app } = await guardedApp(t, { cache: { ttl: 1, staleIfError: 60_000 }, timeout: 500, connections: 1, batch: 1 }, {
+    decide: async () => { await new Promise(resolve => setTimeout(resolve, 60)); return allow }
+  })
+  await app.ready()
+  t.equal(await app.permit.check('ann', 'read', 'task'), true)
+  allow = false
+  await new Promise(resolve => setTimeout(resolve, 5))
+  const flood = Promise.allSettled(Array.from({ length: 50 }, (_, index) => app.permit.check('ann', 'read', `task:${index}`)))
+  await t.rejects(app.permit.check('ann', 'read', 'task'), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'overload' } })
+  await flood
+  t.equal(app.permit.stats().cache?.stale, 0)
+})

@@ -277,6 +277,35 @@ for (const [version, express] of EXPRESSES) {
     })
   }
 
+  t.test(`${version}: a middleware that goes on a second time after a no that was answered gets nobody in`, async t => {
+    const answers: Record<string, Partial<PermitOptions>> = {
+      'by onDenied': { onDenied: (_request, response) => { response.status(418).send('no') } },
+      'by onDenied, which takes its time': { onDenied: async (_request, response) => response },
+      'by somebody else, meanwhile': {}
+    }
+    for (const [name, options] of Object.entries(answers)) {
+      const decided = deferred<boolean>()
+      const asked = deferred<void>()
+      const { app } = await guardedApp(t, express, options, { decide: () => { asked.resolve(); return decided.promise } })
+      let ran = 0
+      let goOn = () => {}
+      const answerMeanwhile: RequestHandler = (_request, response, next) => {
+        if (name === 'by somebody else, meanwhile') asked.promise.then(() => response.status(418).send('no'))
+        next()
+      }
+      app.get('/', answerMeanwhile, (_request, _response, next) => { goOn = next; next() }, guard('task:read'), (_request, response) => { ran++; response.end('in') })
+      const { ask } = await listen(t, app)
+      const answer = ask('/', 'ann').then(({ status }) => status, () => 'cut')
+      await asked.promise
+      await new Promise(resolve => setTimeout(resolve, 10))
+      decided.resolve(false)
+      await new Promise(resolve => setTimeout(resolve, 30))
+      goOn()
+      t.ok([418, 500].includes(await answer as number), name)
+      t.equal(ran, 0, name)
+    }
+  })
+
   t.test(`${version}: a handler of errors that goes on reaches what the app wants it to reach`, async t => {
     const { app } = await guardedApp(t, express)
     app.get('/', guard('task:read'), (_request, response) => { response.send('in') })

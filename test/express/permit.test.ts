@@ -202,6 +202,23 @@ for (const [version, express] of EXPRESSES) {
   })
 }
 
+for (const [version, express] of EXPRESSES) {
+  t.test(`${version}: onDecision hears of a guard, once, whether its request has come through the middleware or not`, async t => {
+    for (const uses of [0, 1, 2]) {
+      const pdp = await pdpFor(t, { decide: () => true })
+      const events: string[] = []
+      const authz = authzFor(t, optionsFor(pdp, { onDecision: ({ action }, request) => { events.push(`${action} ${request?.url}`) } }))
+      const app = appOf(express)
+      for (let use = 0; use < uses; use++) app.use(authz)
+      app.get('/tasks', authz.guard('task:list'), (_request, response) => { response.send('ok') })
+      const { ask } = await listen(t, app)
+      t.equal((await ask('/tasks', 'ann')).status, 200)
+      await new Promise(resolve => setTimeout(resolve, 20))
+      t.same(events, ['list /tasks'])
+    }
+  })
+}
+
 t.test('options that are wrong are thrown at once, in the words of the Fastify plugin', async t => {
   t.throws(() => permit({ policy: {}, pdp: 'http://localhost:7766' }), { code: 'FST_PERMIT_OPTIONS', message: /both/ })
   t.throws(() => permit({ policy: {}, timeout: 0 }), { code: 'FST_PERMIT_OPTIONS', message: /timeout/ })
@@ -247,6 +264,15 @@ t.test('a guard that is reached before it is open waits: for the decision, or fo
   await t.rejects(gate.wait(start), { code: 'FST_PERMIT_UNAVAILABLE' }, 'and not beyond a deadline that has passed')
   gate.open()
   await gate.wait(start)
+})
+
+t.test('a gate that has failed stays shut, for who waits and for who comes later', async t => {
+  const gate = new Gate()
+  const waits = t.rejects(gate.wait(performance.now() + 60_000), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'closed' } })
+  gate.fail()
+  await waits
+  await t.rejects(gate.wait(performance.now() + 60_000), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'closed' } })
+  t.equal(gate.isOpen, false)
 })
 
 t.test('without a log, what is wrong goes to the console', async t => {

@@ -1,8 +1,10 @@
 // The option onDecision hears of every decision, after the response, and can neither change nor delay it.
 import { once } from 'node:events'
 import { connect, type AddressInfo } from 'node:net'
+import websocket from '@fastify/websocket'
 import type { FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
+import WebSocket from 'ws'
 import type { DecisionEvent, OnDecision, PermitOptions } from '../../src/index.js'
 import { deferred, guardedApp, logSink } from '../support/app.js'
 
@@ -116,4 +118,49 @@ t.test('attribute values are in no event', async t => {
   await settle()
   t.equal(events.length, 1)
   t.notMatch(JSON.stringify(events), 'stays-in')
+})
+
+t.test('what a WebSocket asks is told while it is open: it has no response that could be waited for', async t => {
+  const events: string[] = []
+  const { app } = await guardedApp(t, { onDecision: ({ action, allow }) => { events.push(`${action} ${allow}`) } })
+  await app.register(websocket)
+  app.get('/live', { websocket: true, config: { permit: 'feed:open' } }, (socket, request) => {
+    socket.on('message', async () => {
+      await request.permit.check('listen', 'feed')
+      await settle()
+      socket.send('asked')
+    })
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const url = `ws://127.0.0.1:${(app.server.address() as AddressInfo).port}/live`
+  const socket = new WebSocket(url, { headers: { 'x-user': 'ann' } })
+  t.teardown(() => socket.terminate())
+  await once(socket, 'open')
+  t.same(events, ['open true'])
+  for (let time = 0; time < 2; time++) {
+    socket.send('?')
+    await once(socket, 'message')
+  }
+  t.same(events, ['open true', 'listen true', 'listen true'])
+
+  events.length = 0
+  await once(new WebSocket(url, { headers: { 'x-user': 'eve' } }), 'error')
+  t.same(events, ['open false'])
+})
+
+t.test('a response that is a stream and asks again and again keeps a bounded number of events', async t => {
+  let told = 0
+  const { app } = await guardedApp(t, { pdp: undefined, token: undefined, cache: undefined, policy: {}, user: () => 'ann', onDecision: () => { told++ } })
+  const toldMeanwhile = deferred<number>()
+  app.get('/stream', async (request, reply) => {
+    reply.hijack()
+    for (let time = 0; time < 1_500; time++) await request.permit.check('read', 'feed')
+    await settle()
+    toldMeanwhile.resolve(told)
+    reply.raw.end()
+  })
+  await app.inject('/stream')
+  t.equal(await toldMeanwhile.promise, 1_500)
+  await settle()
+  t.equal(told, 1_500, 'and each is told once')
 })

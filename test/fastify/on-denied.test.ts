@@ -115,3 +115,12 @@ t.test('a guard in a preHandler of the route is answered in the same way', async
   t.equal((await app.inject({ url: '/by-hook', headers: { 'x-user': 'eve' } })).statusCode, 404)
   t.equal((await app.inject({ url: '/by-hook', headers: { 'x-user': 'ann' } })).statusCode, 200)
 })
+
+t.test('a reply that it returns now and sends later is the answer, and nothing goes on meanwhile', async t => {
+  const { ask, ran } = await deniedApp(t, (_request, reply) => {
+    setTimeout(() => reply.code(418).send('later'), 20)
+    return reply
+  })
+  t.match(await ask('eve'), { statusCode: 418, body: 'later' })
+  t.equal(ran(), 0)
+})

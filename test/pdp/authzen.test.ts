@@ -109,6 +109,9 @@ t.test('a map that throws, or makes no evaluation, lets nobody in and takes nobo
     'no action': ({ action: _, ...rest }) => rest,
     'properties that are a list': evaluation => ({ ...evaluation, subject: { ...evaluation.subject, properties: [] } }),
     'properties that JSON cannot carry': evaluation => ({ ...evaluation, subject: { ...evaluation.subject, properties: { big: 1n } } }),
+    'a subject with something else that JSON cannot carry': evaluation => ({ ...evaluation, subject: { ...evaluation.subject, big: 1n } }),
+    'a subject that JSON makes a text': evaluation => ({ ...evaluation, subject: { ...evaluation.subject, toJSON: () => 'user:ann' } }),
+    'a subject that JSON leaves out': evaluation => ({ ...evaluation, subject: { ...evaluation.subject, toJSON: () => undefined } }),
     'a context that is a text': evaluation => ({ ...evaluation, context: 'x' })
   }
   for (const [name, make] of Object.entries(wrong)) {
