@@ -19,9 +19,8 @@ export function outspoken (next: DecisionPoint, log: OutageLog): DecisionPoint {
   const outage = new Outage(log)
   const fail = (error: unknown): void => {
     const cause = error instanceof UnavailableError ? error.cause : error
-    const failure = cause instanceof PdpError ? cause.failure : 'unknown'
-    // That a caller has gone, or that the app closes, is nobody's outage.
-    if (failure !== 'abandoned' && failure !== 'closed') outage.failed(failure, cause instanceof Error ? cause.message : undefined)
+    // A mistake of the app's is its own error, not an outage; neither is that a caller has gone, or that the app closes.
+    if (cause instanceof PdpError && cause.failure !== 'abandoned' && cause.failure !== 'closed') outage.failed(cause.failure, cause.message)
   }
   const succeed = (): void => { if (outage.isOn) outage.decided() }
   return {
