@@ -10,6 +10,7 @@ import { declareUpdatesRoute } from './fastify/updates-route.js'
 import { RequestCaller } from './guard/caller.js'
 import { prepare } from './guard/opening.js'
 import { RequestPermit } from './guard/request-permit.js'
+import { strictness } from './guard/strict.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -50,10 +51,10 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
     caller: ({ raw, id }) => new RequestCaller(raw, id),
     requestId: ({ id }) => id
   })
-  const { updates, onDenied, onDecision } = options
+  const { updates, onDenied, onDecision, strict } = options
   const enforcement = { ...shared, onDenied }
   if (onDecision !== undefined) observation.add(auditTrail(app, onDecision))
-  guards.start(enforcement)
+  guards.start(enforcement, strict === false ? undefined : strictness(strict.public))
 
   app.decorate('permit', new AppPermit(checks, guards, writer))
   app.decorateRequest('permit', {
