@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { OptionsError } from './errors.js'
 import { AppPermit } from './fastify/app-permit.js'
 import { auditTrail } from './fastify/audit-trail.js'
+import { tellLookers } from './fastify/looker.js'
 import { RouteGuards } from './fastify/routes.js'
 import type { Annotation, PermitOptions } from './fastify/types.js'
 import { declareUpdatesRoute } from './fastify/updates-route.js'
@@ -42,6 +43,7 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   // First of all, and before anything can fail: should the app be used although it has not started, nobody gets in.
   const guards = new RouteGuards()
   guards.install(app)
+  tellLookers(() => guards.rows())
   // Fastify adds a hook when its turn comes, and not at all to a plugin that has failed by then.
   await app.after()
 
