@@ -53,10 +53,10 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
     caller: ({ raw, id }) => new RequestCaller(raw, id),
     requestId: ({ id }) => id
   })
-  const { updates, onDenied, onDecision, strict } = options
+  const { updates, onDenied, onDecision, strict, openapi } = options
   const enforcement = { ...shared, onDenied }
   if (onDecision !== undefined) observation.add(auditTrail(app, onDecision))
-  guards.start(enforcement, strict === false ? undefined : strictness(strict.public))
+  guards.start(enforcement, strict === false ? undefined : strictness(strict.public), openapi)
 
   app.decorate('permit', new AppPermit(checks, guards, writer))
   app.decorateRequest('permit', {

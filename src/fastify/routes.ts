@@ -2,9 +2,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
 import { AnnotationError, UndeclaredRouteError } from '../errors.js'
 import { compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile.js'
-import { describeAnnotation } from '../guard/description.js'
+import { describeAnnotation, type Description } from '../guard/description.js'
 import { undeclared, type RouteIdentity, type Strictness } from '../guard/strict.js'
 import { createGuard, type FastifyEnforcement } from './hook.js'
+import { documentRoute } from './openapi.js'
 import { behindGuards, PASSED_SLOT } from './passes.js'
 import { identityOf, routesPrinted, rowOf, unknownRow, withoutHeadTwins, type RouteRow } from './route-table.js'
 import type { Annotation } from './types.js'
@@ -52,6 +53,7 @@ interface Boxed { readonly value: Annotation }
 export class RouteGuards {
   #enforcement: FastifyEnforcement | undefined
   #strict: Strictness | undefined
+  #openapi = false
   /** What was there before the plugin was: nobody can tell what these routes say. */
   #unseen: readonly RouteIdentity[] = []
   /** Every guard made here, with the params that its templates name. */
@@ -65,7 +67,8 @@ export class RouteGuards {
   /** Puts the guards into a scope: routes declared from now on, and those declared before. They refuse everybody until `start`. */
   install (app: FastifyInstance): void {
     if (!app.hasRequestDecorator(PASSED_SLOT)) app.decorateRequest(PASSED_SLOT, null)
-    app.addHook('onRoute', route => this.#onRoute(route))
+    const onRoute = (scope: FastifyInstance, route: RouteOptions) => this.#onRoute(scope, route)
+    app.addHook('onRoute', function (route) { onRoute(this, route) })
     // onRoute does not see routes that are there already, nor those that a scope which is there already declares later,
     // nor a 404 handler. A hook of the whole scope runs for them all. Finding out which route a request is for costs
     // something; where only a 404 handler can have been missed, nobody else pays for it.
@@ -82,25 +85,30 @@ export class RouteGuards {
   /**
    * From now on, requests are decided.
    * @param strict - undefined: a route may do without an annotation
+   * @param openapi - whether guarded routes document themselves
    */
-  start (enforcement: FastifyEnforcement, strict: Strictness | undefined): void {
+  start (enforcement: FastifyEnforcement, strict: Strictness | undefined, openapi: boolean): void {
     this.#enforcement = enforcement
     this.#strict = strict
+    this.#openapi = openapi
   }
 
   /** What each route requires, as far as that is known. */
   rows (): RouteRow[] {
     const unseen = this.#unseen.map(route => unknownRow(route, this.#strict?.isPublic(route) === true))
-    const describe = (annotation: Exclude<Annotation, false>) => describeAnnotation(annotation, this.#enforcement?.tenant !== undefined)
     return withoutHeadTwins([...unseen, ...this.#seen.map(({ route, annotation, hooks }) => rowOf({
       route,
-      byAnnotation: annotation === undefined || annotation.value === false ? undefined : describe(annotation.value),
-      byHooks: hooks.flatMap(hook => {
-        const made = this.#made.get(hook)
-        return made === undefined ? [] : [describe(made.annotation)]
-      }),
+      byAnnotation: this.#describe(annotation, [])[0],
+      byHooks: this.#describe(undefined, hooks),
       isPublic: hooks.length === 0 && (annotation === undefined ? this.#strict?.isPublic(identityOf(route)) === true : annotation.value === false)
     }))])
+  }
+
+  /** What a route requires, in words: by its hooks, then by its annotation. */
+  #describe (annotation: Boxed | undefined, hooks: readonly object[]): Description[] {
+    const required = hooks.map(hook => this.#made.get(hook)?.annotation)
+    return [...required, annotation?.value].flatMap(annotation =>
+      annotation === undefined || annotation === false ? [] : [describeAnnotation(annotation, this.#enforcement?.tenant !== undefined)])
   }
 
   /** The guard as a hook, for those who put it into a route themselves. */
@@ -114,7 +122,7 @@ export class RouteGuards {
     return guard
   }
 
-  #onRoute (route: RouteOptions): void {
+  #onRoute (scope: FastifyInstance, route: RouteOptions): void {
     const name = nameOf(route.method, route.url)
     const guards: preHandlerHookHandler[] = []
     for (const hook of [route.onRequest, route.preParsing, route.preValidation, route.preHandler].flatMap(toArray)) {
@@ -138,6 +146,7 @@ export class RouteGuards {
       const mark: Guarded = { guard, url: route.url, method: route.method }
       route.config = { ...route.config, permit: annotation.value, [GUARDED]: mark } as RouteOptions['config']
     }
+    if (this.#openapi && guards.length > 0) documentRoute(scope, route, this.#describe(annotation, hooks).flatMap(({ permissions }) => permissions))
     const seen: Seen = { by: this, url: route.url, method: route.method }
     route.config = { ...route.config, [SEEN]: seen } as RouteOptions['config']
     putBehind(route, guards, () => this.#broken)
