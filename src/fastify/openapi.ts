@@ -5,7 +5,7 @@ import type { DescribedPermission } from '../guard/description.js'
 
 /** On the operation, Permit's extension for the action. */
 const ACTION = 'x-permit-action'
-/** On the path, Permit's extension for the resource's type; on an operation until the document is made. */
+/** On the path, Permit's extension for the resource's type; on the operation, too, for people: Swagger UI shows none of a path. */
 const RESOURCE = 'x-permit-resource'
 /** On an operation until the document is made. */
 const GUARDED = 'x-permit-guarded'
@@ -60,11 +60,10 @@ function completePath (path: Json, isVersion2: boolean): void {
   const operations = Object.values(path).filter(isObject).filter(operation => operation[GUARDED] === true)
   const types = new Set(operations.flatMap(operation => operation[RESOURCE] === undefined ? [] : [operation[RESOURCE]]))
   const [type] = types
-  // A path has one resource. Where its operations are about several, each says its own, for people.
+  // A path has one resource. Where its operations are about several it has none.
   if (types.size === 1) path[RESOURCE] ??= type
   for (const operation of operations) {
     delete operation[GUARDED]
-    if (path[RESOURCE] === operation[RESOURCE]) delete operation[RESOURCE]
     operation.responses = withRefusals(isObject(operation.responses) ? operation.responses : {}, isVersion2)
   }
 }
