@@ -80,13 +80,13 @@ function withRefusals (documented: Json, isVersion2: boolean): Json {
   for (const [status, description] of Object.entries(REFUSALS)) {
     if (status in responses || `${status[0]}XX` in responses || `${status[0]}xx` in responses) continue
     responses[status] = isVersion2
-      ? { description, schema: errorSchema(), ...status === '503' && { headers: { 'Retry-After': RETRY_AFTER } } }
-      : { description, ...status === '503' && { headers: { 'Retry-After': { schema: RETRY_AFTER } } }, content: { 'application/json': { schema: errorSchema() } } }
+      ? { description, schema: errorSchema(), ...status === '503' && { headers: { 'Retry-After': { description: RETRY_AFTER, type: 'integer' } } } }
+      : { description, ...status === '503' && { headers: { 'Retry-After': { description: RETRY_AFTER, schema: { type: 'integer' } } } }, content: { 'application/json': { schema: errorSchema() } } }
   }
   return responses
 }
 
-const RETRY_AFTER = { type: 'integer', description: 'Seconds to wait before asking again.' }
+const RETRY_AFTER = 'Seconds to wait before asking again.'
 
 /** The body that Fastify gives to an error. */
 function errorSchema (): Json {
