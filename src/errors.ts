@@ -36,7 +36,6 @@ export const AnnotationError = createError<[string, { cause: unknown }?]>('FST_P
  * plugin could not see being declared is refused with it, each time. The message lists them, and says what to write.
  */
 export const UndeclaredRouteError = createError<[string, { cause: unknown }?]>('FST_PERMIT_UNDECLARED', '%s', 500)
-export type UndeclaredRouteError = InstanceType<typeof UndeclaredRouteError>
 
 /** The policy file or the inline policy is wrong. The message lists each problem with its place and the fix. */
 export const PolicyFileError = createError<[string, { cause: unknown }?]>('FST_PERMIT_POLICY', '%s', 500)

@@ -52,7 +52,7 @@ function covers (entry: Entry, method: string, url: string): boolean {
  * The error that names every route that says nothing; undefined when there is none.
  * @param unseen - those that were there before the plugin, whatever they say: nobody can tell
  */
-export function undeclared (routes: readonly RouteIdentity[], unseen: readonly RouteIdentity[]): UndeclaredRouteError | undefined {
+export function undeclared (routes: readonly RouteIdentity[], unseen: readonly RouteIdentity[]): Error | undefined {
   if (routes.length === 0 && unseen.length === 0) return undefined
   const parts: string[] = []
   if (routes.length > 0) {
