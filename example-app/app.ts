@@ -19,10 +19,6 @@ export async function buildApp (options: FastifyServerOptions = {}) {
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } }
     }
   })
-  await app.register(swaggerUi, { routePrefix: '/docs' })
-
-  await app.register(auth)
-
   await app.register(permit, {
     // The embedded PDP by permit.yaml, unless the environment names another one.
     ...decidedBy(),
@@ -30,8 +26,13 @@ export async function buildApp (options: FastifyServerOptions = {}) {
     user: ({ user }) => user ? asUser(user.sub) : undefined,
     tenant: request => (request.params as { tenant?: string }).tenant,
     // With its secret in the environment, the PDP may tell of changes that others have made.
-    updates: process.env.PERMIT_PDP_URL && process.env.PERMIT_UPDATES_SECRET ? '/permit/updates' : undefined
+    updates: process.env.PERMIT_PDP_URL && process.env.PERMIT_UPDATES_SECRET ? '/permit/updates' : undefined,
+    // Every route says what it requires, or that it is public; the pages of Swagger UI are public on purpose.
+    strict: { public: ['/docs/*'] }
   })
+
+  await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { deepLinking: true, showExtensions: true } })
+  await app.register(auth)
 
   // A PDP that is not there yet does not keep the app from starting: until it is, nobody gets in.
   if (!isStateless()) app.addHook('onReady', () => seed(app).catch((error: unknown) => app.log.error(error, 'The PDP could not be told who there is.')))

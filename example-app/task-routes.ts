@@ -16,7 +16,7 @@ const taskRoutes: FastifyPluginAsyncTypebox = async app => {
 
   app.get('/tenants/:tenant/tasks', {
     config: { permit: 'task:list' },
-    schema: { summary: 'The tasks of a tenant', security, params: InTenant, response: { 200: Type.Array(TaskSchema), ...refusals } }
+    schema: { summary: 'The tasks of a tenant', security, params: InTenant, response: { 200: Type.Array(TaskSchema) } }
   }, async ({ params }) => tasks.in(params.tenant))
 
   app.post('/tenants/:tenant/tasks', {
@@ -26,13 +26,13 @@ const taskRoutes: FastifyPluginAsyncTypebox = async app => {
       security,
       params: InTenant,
       body: Type.Object({ title: Title }, { additionalProperties: false }),
-      response: { 201: TaskSchema, ...refusals }
+      response: { 201: TaskSchema }
     }
   }, async ({ params, body }, reply) => reply.code(201).send(tasks.create(params.tenant, body.title)))
 
   app.get('/tenants/:tenant/tasks/:id', {
     config: { permit: { action: 'retrieve', resource: 'task:{id}' } },
-    schema: { summary: 'One task', security, params: OneTask, response: { 200: TaskSchema, 404: Refusal, ...refusals } }
+    schema: { summary: 'One task', security, params: OneTask, response: { 200: TaskSchema, 404: Refusal } }
   }, async ({ params }) => orNotFound(tasks.find(params.tenant, params.id)))
 
   app.patch('/tenants/:tenant/tasks/:id', {
@@ -42,13 +42,13 @@ const taskRoutes: FastifyPluginAsyncTypebox = async app => {
       security,
       params: OneTask,
       body: Type.Partial(Type.Object({ title: Title, done: Type.Boolean() }), { additionalProperties: false }),
-      response: { 200: TaskSchema, 404: Refusal, ...refusals }
+      response: { 200: TaskSchema, 404: Refusal }
     }
   }, async ({ params, body }) => orNotFound(tasks.update(params.tenant, params.id, body)))
 
   app.delete('/tenants/:tenant/tasks/:id', {
     config: { permit: { action: 'delete', resource: 'task:{id}' } },
-    schema: { summary: 'Delete a task', security, params: OneTask, response: { 204: Type.Null(), 404: Refusal, ...refusals } }
+    schema: { summary: 'Delete a task', security, params: OneTask, response: { 204: Type.Null(), 404: Refusal } }
   }, async ({ params }, reply) => {
     if (!tasks.delete(params.tenant, params.id)) throw new NotFound()
     return reply.code(204).send(null)

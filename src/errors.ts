@@ -31,6 +31,12 @@ export const OptionsError = createError<[string, { cause: unknown }?]>('FST_PERM
  */
 export const AnnotationError = createError<[string, { cause: unknown }?]>('FST_PERMIT_ANNOTATION', '%s', 500)
 
+/**
+ * With the option `strict`: routes that say neither what they require nor that they are public. The app does not start; a route that the
+ * plugin could not see being declared is refused with it, each time. The message lists them, and says what to write.
+ */
+export const UndeclaredRouteError = createError<[string, { cause: unknown }?]>('FST_PERMIT_UNDECLARED', '%s', 500)
+
 /** The policy file or the inline policy is wrong. The message lists each problem with its place and the fix. */
 export const PolicyFileError = createError<[string, { cause: unknown }?]>('FST_PERMIT_POLICY', '%s', 500)
 

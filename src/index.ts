@@ -4,6 +4,7 @@ export type {
   Annotation, OnDecision, OnDenied, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit, Requirement, TenantOption, UserOption
 } from './fastify/types.js'
 export type { AppPermit } from './fastify/app-permit.js'
+export type { RouteRow } from './fastify/route-table.js'
 export type { DecisionEvent } from './guard/audit-trail.js'
 export type { MetricsOptions, OpenTelemetryOptions } from './observe/options.js'
 export { CHECK_CHANNEL, type CheckMessage } from './decision/observation.js'
@@ -19,5 +20,5 @@ export type { Policy } from './engine/policy.js'
 export type { ActionOf, PermissionName, RelationOf, ResourceRoleOf, ResourceType, RoleName } from './decision/vocabulary.js'
 export {
   AnnotationError, BypassedError, DataError, ForbiddenError, MutationError, OptionsError, PdpError, PolicyFileError, QueryError, UnauthenticatedError,
-  UnavailableError, UnsupportedError, WriteError, type Denial, type PdpFailure, type WriteProgress
+  UnavailableError, UndeclaredRouteError, UnsupportedError, WriteError, type Denial, type PdpFailure, type WriteProgress
 } from './errors.js'

@@ -213,6 +213,21 @@ const AuthZenSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
+const StrictSchema = Type.Object({
+  /**
+   * Routes that are public although they do not say so, because another plugin declares them: a URL as it is declared, with prefixes
+   * (`/docs`), or with `/*` at its end also all below (`/docs/*`); for one method with that before it (`OPTIONS *`). `/*` and `*` are the
+   * routes with that very URL, and not all. A route with an annotation is guarded all the same.
+   * @defaultValue none
+   */
+  public: Type.Optional(Type.Array(Type.String({ pattern: '^(?:[A-Z-]+ )?(?:\\*|/\\*|/[^*]*(?:/\\*)?)$' }), {
+    maxItems: 1_000,
+    description: 'Routes of other plugins that are public on purpose.',
+    expected: "an array of URLs as they are declared, such as '/docs', '/docs/*' with all below, or 'OPTIONS *'",
+    shownDefault: 'none'
+  }))
+}, { additionalProperties: false })
+
 /** The schema of the options, for tools and documents. */
 export const OptionsSchema = Type.Object({
   /**
@@ -410,6 +425,24 @@ export const OptionsSchema = Type.Object({
     description: 'OpenTelemetry spans and metrics. Needs `npm i @opentelemetry/api`.',
     expected: 'true, false or { tracerProvider?, meterProvider? }',
     shownDefault: '`false`'
+  })),
+  /**
+   * An app with a route that says neither what it requires nor that it is public does not start. For Fastify.
+   * @defaultValue `false`
+   */
+  strict: Type.Optional(Type.Union([Type.Boolean(), StrictSchema], {
+    description: '[An app with a route that says nothing does not start.](docs/routes.md)',
+    expected: 'true, false or { public? }',
+    shownDefault: '`false`'
+  })),
+  /**
+   * Guarded routes document themselves where `@fastify/swagger` is registered: refusals, `x-permit-resource` and `x-permit-action`. For Fastify.
+   * @defaultValue `true`
+   */
+  openapi: Type.Optional(Type.Boolean({
+    default: true,
+    description: '[Guarded routes document themselves](docs/openapi.md), where `@fastify/swagger` is.',
+    expected: 'true or false'
   }))
 }, { additionalProperties: false })
 
@@ -479,6 +512,8 @@ export interface ResolvedOptions<R, Reply> {
   readonly onDecision: OnDecision<R> | undefined
   readonly metrics: MetricsOptions | false
   readonly openTelemetry: OpenTelemetryOptions | false
+  readonly strict: { readonly public?: readonly string[] } | false
+  readonly openapi: boolean
 }
 
 /** The options that are objects, and what may be in them. */
@@ -489,7 +524,8 @@ const INNER: Readonly<Record<string, Readonly<Record<string, TSchema>>>> = {
   authzen: AuthZenSchema.properties,
   updates: UpdatesSchema.properties,
   metrics: MetricsSchema.properties,
-  openTelemetry: OpenTelemetrySchema.properties
+  openTelemetry: OpenTelemetrySchema.properties,
+  strict: StrictSchema.properties
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -522,7 +558,9 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
     onDenied: options.onDenied as OnDenied<R, Reply> | undefined,
     onDecision: options.onDecision,
     metrics: options.metrics === true ? {} : options.metrics ?? false,
-    openTelemetry: options.openTelemetry === true ? {} : options.openTelemetry ?? false
+    openTelemetry: options.openTelemetry === true ? {} : options.openTelemetry ?? false,
+    strict: options.strict === true ? {} : options.strict ?? false,
+    openapi: options.openapi ?? true
   }
 }
 

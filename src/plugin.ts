@@ -4,12 +4,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { OptionsError } from './errors.js'
 import { AppPermit } from './fastify/app-permit.js'
 import { auditTrail } from './fastify/audit-trail.js'
+import { tellLookers } from './fastify/looker.js'
 import { RouteGuards } from './fastify/routes.js'
 import type { Annotation, PermitOptions } from './fastify/types.js'
 import { declareUpdatesRoute } from './fastify/updates-route.js'
 import { RequestCaller } from './guard/caller.js'
 import { prepare } from './guard/opening.js'
 import { RequestPermit } from './guard/request-permit.js'
+import { strictness } from './guard/strict.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -41,6 +43,7 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   // First of all, and before anything can fail: should the app be used although it has not started, nobody gets in.
   const guards = new RouteGuards()
   guards.install(app)
+  tellLookers(() => guards.rows())
   // Fastify adds a hook when its turn comes, and not at all to a plugin that has failed by then.
   await app.after()
 
@@ -50,10 +53,10 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
     caller: ({ raw, id }) => new RequestCaller(raw, id),
     requestId: ({ id }) => id
   })
-  const { updates, onDenied, onDecision } = options
+  const { updates, onDenied, onDecision, strict, openapi } = options
   const enforcement = { ...shared, onDenied }
   if (onDecision !== undefined) observation.add(auditTrail(app, onDecision))
-  guards.start(enforcement)
+  guards.start(enforcement, strict === false ? undefined : strictness(strict.public), openapi)
 
   app.decorate('permit', new AppPermit(checks, guards, writer))
   app.decorateRequest('permit', {

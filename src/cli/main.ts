@@ -5,11 +5,12 @@ import { checkCommand } from './check.js'
 import { explainCommand } from './explain.js'
 import { matrixCommand } from './matrix.js'
 import { pdpCommand } from './pdp.js'
+import { routesCommand } from './routes.js'
 import { run } from './run.js'
 import { testCommand } from './test.js'
 import { typesCommand } from './types.js'
 
-const COMMANDS: readonly Command[] = [pdpCommand, checkCommand, explainCommand, testCommand, matrixCommand, typesCommand]
+const COMMANDS: readonly Command[] = [pdpCommand, checkCommand, explainCommand, testCommand, matrixCommand, typesCommand, routesCommand]
 
 const terminal: Terminal = {
   env: process.env,

@@ -48,6 +48,10 @@ export interface ExpressPermit extends Middleware {
  */
 export function permit (options: PermitOptions): ExpressPermit {
   const { log: given, ...others }: PermitOptions = isObject(options) ? options : refuseOptions()
+  // Express does not tell what routes there are: to take the option and look at none would be a promise that is not kept.
+  for (const name of ['strict', 'openapi']) {
+    if (name in others) throw new OptionsError(`option "${name}" is given; expected it with Fastify only: Express does not tell which routes there are`)
+  }
   const log = logOf(given)
   const gate = new Gate()
   const { enforcement, checks, writer, observation, options: { updates, onDenied, onDecision }, open, close: closeAll } = prepare<Request, Response>(others, {

@@ -29,7 +29,7 @@ export type OnDecision = audit.OnDecision<Request>
 export type RequestPermit = asking.RequestPermit<Request>
 
 /** The options of `permit(options)`: those of the Fastify plugin, and where to log. Exactly one of `pdp` and `policy`. */
-export type PermitOptions = options.PermitOptions<Request, Response> & {
+export type PermitOptions = Omit<options.PermitOptions<Request, Response>, 'strict' | 'openapi'> & {
   /**
    * Where denials (`info`), checks without a decision (`warn`), an opening that failed (`error`) and the like are said: pino, or anything of its shape.
    * @defaultValue `warn` and `error` go to the console, the rest nowhere

@@ -3,6 +3,7 @@ import type { preHandlerHookHandler } from 'fastify'
 import type { Checks } from '../decision/checks.js'
 import { Permit } from '../guard/permit.js'
 import type { Writer } from '../write/writer.js'
+import type { RouteRow } from './route-table.js'
 import type { RouteGuards } from './routes.js'
 import type { Annotation } from './types.js'
 
@@ -21,5 +22,13 @@ export class AppPermit extends Permit {
    */
   guard (requirement: Exclude<Annotation, false>): preHandlerHookHandler {
     return this.#guards.guard(requirement)
+  }
+
+  /**
+   * What each route of this scope requires, in the order of declaration: for an audit, or a page of your own. Complete when the app is
+   * ready. Of a route that was declared before the plugin was registered it only says that it is there.
+   */
+  routes (): RouteRow[] {
+    return this.#guards.rows()
   }
 }

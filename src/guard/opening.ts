@@ -24,7 +24,7 @@ export interface Opening<R, Reply> {
   /** Where those are added who want to hear of checks. */
   readonly observation: Observation
   /** What a framework's adapter has to do itself. */
-  readonly options: Pick<ResolvedOptions<R, Reply>, 'updates' | 'onDenied' | 'onDecision'>
+  readonly options: Pick<ResolvedOptions<R, Reply>, 'updates' | 'onDenied' | 'onDecision' | 'strict' | 'openapi'>
   /** Gets the decision point ready. Rejects when that cannot be: `PolicyFileError`, `DataError`. */
   open (): Promise<void>
   /** Lets checks in flight finish within the deadline of a check, then lets go of everything. */

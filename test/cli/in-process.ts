@@ -3,6 +3,7 @@ import { checkCommand } from '../../src/cli/check.js'
 import type { Terminal } from '../../src/cli/command.js'
 import { explainCommand } from '../../src/cli/explain.js'
 import { matrixCommand } from '../../src/cli/matrix.js'
+import { routesCommand } from '../../src/cli/routes.js'
 import { run } from '../../src/cli/run.js'
 import { testCommand } from '../../src/cli/test.js'
 
@@ -22,7 +23,7 @@ export async function permit (args: readonly string[], terminal: Partial<Pick<Te
     ...terminal,
     out: text => { out.push(text) },
     err: text => { err.push(text) }
-  }, [checkCommand, explainCommand, testCommand, matrixCommand])
+  }, [checkCommand, explainCommand, testCommand, matrixCommand, routesCommand])
   return { code, out: out.join('\n'), err: err.join('\n') }
 }
 

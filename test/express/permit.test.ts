@@ -282,3 +282,10 @@ t.test('without a log, what is wrong goes to the console', async t => {
   t.match(said(), [{ args: [/could not start/, { err: { code: 'FST_PERMIT_POLICY' } }] }])
   await authz.close()
 })
+
+t.test('options that Express cannot keep the promise of are refused', t => {
+  for (const name of ['strict', 'openapi']) {
+    t.throws(() => permit({ policy: {}, [name]: true } as never), { code: 'FST_PERMIT_OPTIONS', message: new RegExp(`"${name}" is given; expected it with Fastify only`) })
+  }
+  t.end()
+})

@@ -1,0 +1,102 @@
+// Guarded routes in the document of @fastify/swagger: the refusals, and the extensions that Permit's own CLI reads.
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import { stringify } from 'yaml'
+import type { DescribedPermission } from '../guard/description.js'
+
+/** On the operation, Permit's extension for the action. */
+const ACTION = 'x-permit-action'
+/** On the path, Permit's extension for the resource's type; on the operation, too, for people: Swagger UI shows none of a path. */
+const RESOURCE = 'x-permit-resource'
+/** On an operation until the document is made. */
+const GUARDED = 'x-permit-guarded'
+
+type Json = Record<string, unknown>
+type Swagger = (options?: { yaml?: boolean }) => unknown
+
+/**
+ * Marks a guarded route for the document, and sees to it that the document is completed. Marks are extensions of the route's schema, which
+ * @fastify/swagger passes on and nothing else reads: `schema.response` would change what is sent.
+ * @param scope - where the route is declared. Without @fastify/swagger there nothing happens: it would not see the route, either
+ * @param permissions - what is required, as far as that is known; Permit's form has room for one
+ */
+export function documentRoute (scope: FastifyInstance, route: RouteOptions, permissions: readonly DescribedPermission[]): void {
+  const owner = ownerOf(scope)
+  if (owner === undefined) return
+  complete(owner)
+  const known = permissions.find(({ type }) => type !== undefined)
+  const own = (route.schema ?? {}) as Json
+  const marks: Json = { [GUARDED]: true, ...known === undefined ? {} : { [RESOURCE]: known.type, [ACTION]: known.action } }
+  // A new object: the app's own may be shared with a route that requires something else.
+  route.schema = Object.assign(Object.create(Object.getPrototypeOf(own)), marks, own) as NonNullable<RouteOptions['schema']>
+}
+
+/** The instance that @fastify/swagger has decorated: this scope, or one around it. */
+function ownerOf (scope: FastifyInstance): { swagger: Swagger } | undefined {
+  for (let owner: unknown = scope; typeof owner === 'object' && owner !== null; owner = Object.getPrototypeOf(owner)) {
+    if (Object.hasOwn(owner, 'swagger') && typeof (owner as { swagger: unknown }).swagger === 'function') return owner as { swagger: Swagger }
+  }
+  return undefined
+}
+
+const completing = new WeakSet<Swagger>()
+
+function complete (owner: { swagger: Swagger }): void {
+  const make = owner.swagger
+  if (completing.has(make)) return
+  const swagger: Swagger = options => {
+    const document = make({ ...options, yaml: false })
+    if (isObject(document) && isObject(document.paths)) {
+      for (const path of Object.values(document.paths)) if (isObject(path)) completePath(path, typeof document.swagger === 'string')
+    }
+    // As @fastify/swagger writes it.
+    return options?.yaml === true ? stringify(document, { strict: false }) : document
+  }
+  completing.add(swagger)
+  owner.swagger = swagger
+}
+
+/** @fastify/swagger makes a document once, and hands out the same one ever after: what is completed has no marks any more. */
+function completePath (path: Json, isVersion2: boolean): void {
+  const operations = Object.values(path).filter(isObject).filter(operation => operation[GUARDED] === true)
+  const types = new Set(operations.flatMap(operation => operation[RESOURCE] === undefined ? [] : [operation[RESOURCE]]))
+  const [type] = types
+  // A path has one resource. Where its operations are about several it has none.
+  if (types.size === 1) path[RESOURCE] ??= type
+  for (const operation of operations) {
+    delete operation[GUARDED]
+    operation.responses = withRefusals(isObject(operation.responses) ? operation.responses : {}, isVersion2)
+  }
+}
+
+const REFUSALS = {
+  401: 'Nobody is authenticated.',
+  403: 'Not allowed.',
+  503: 'Whether it is allowed cannot be decided now.'
+} as const
+
+/** What the app has documented stays. */
+function withRefusals (documented: Json, isVersion2: boolean): Json {
+  const responses = { ...documented }
+  for (const [status, description] of Object.entries(REFUSALS)) {
+    if (status in responses || `${status[0]}XX` in responses || `${status[0]}xx` in responses) continue
+    responses[status] = isVersion2
+      ? { description, schema: errorSchema(), ...status === '503' && { headers: { 'Retry-After': { description: RETRY_AFTER, type: 'integer' } } } }
+      : { description, ...status === '503' && { headers: { 'Retry-After': { description: RETRY_AFTER, schema: { type: 'integer' } } } }, content: { 'application/json': { schema: errorSchema() } } }
+  }
+  return responses
+}
+
+const RETRY_AFTER = 'Seconds to wait before asking again.'
+
+/** The body that Fastify gives to an error. */
+function errorSchema (): Json {
+  return {
+    type: 'object',
+    properties: { statusCode: { type: 'integer' }, code: { type: 'string' }, error: { type: 'string' }, message: { type: 'string' } },
+    required: ['statusCode', 'error', 'message']
+  }
+}
+
+function isObject (value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

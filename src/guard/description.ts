@@ -1,0 +1,63 @@
+// An annotation in words: for the table of routes, and for documents. Nothing here decides anything.
+import { DEFAULT_TENANT } from '../decision/query.js'
+import type { Annotation, PermissionRequirement, Requirement } from './annotation.js'
+
+/** What stands where only a request tells. */
+export const BY_FUNCTION = 'by function'
+
+/** One permission of an annotation. */
+export interface DescribedPermission {
+  /** Undefined where a function makes the resource. */
+  readonly type: string | undefined
+  readonly action: string
+  /** `task`, `task:{id}` or `by function`. */
+  readonly resource: string
+  /** A tenant's key, or `by function`. */
+  readonly tenant: string
+}
+
+/** An annotation that is not `false`. */
+export interface Description {
+  /** `task:create`, `(task:list or task:create)`, `by function`. */
+  readonly text: string
+  /** Empty where a function makes the whole requirement. */
+  readonly permissions: readonly DescribedPermission[]
+}
+
+/**
+ * Describes an annotation that has been compiled, and so is one.
+ * @param hasTenantOption - whether the plugin's option `tenant` says which tenant it is where the annotation does not
+ */
+export function describeAnnotation<R> (annotation: Exclude<Annotation<R>, false>, hasTenantOption: boolean): Description {
+  return typeof annotation === 'function' ? { text: BY_FUNCTION, permissions: [] } : describeRequirement(annotation, hasTenantOption)
+}
+
+function describeRequirement<R> (requirement: Requirement<R>, hasTenantOption: boolean): Description {
+  if (typeof requirement === 'string') {
+    const [type = '', action = ''] = requirement.split(':')
+    return describePermission({ action, resource: type }, hasTenantOption)
+  }
+  const all = 'allOf' in requirement
+  if (!all && !('anyOf' in requirement)) return describePermission(requirement as PermissionRequirement<R>, hasTenantOption)
+  const parts = (all ? requirement.allOf : requirement.anyOf).map(part => describeRequirement(part, hasTenantOption))
+  const text = parts.map(part => part.text).join(all ? ' and ' : ' or ')
+  return { text: parts.length > 1 ? `(${text})` : text, permissions: parts.flatMap(part => part.permissions) }
+}
+
+function describePermission<R> ({ action, resource, tenant }: PermissionRequirement<R>, hasTenantOption: boolean): Description {
+  const { type, template, own } = describeResource(resource)
+  const described: DescribedPermission = { type, action, resource: template, tenant: own ?? describeTenant(tenant, hasTenantOption) }
+  return { text: `${type ?? `(${BY_FUNCTION})`}:${action}`, permissions: [described] }
+}
+
+function describeResource<R> (resource: PermissionRequirement<R>['resource']): { type: string | undefined, template: string, own?: string | undefined } {
+  if (typeof resource === 'function') return { type: undefined, template: BY_FUNCTION }
+  if (typeof resource === 'string') return { type: resource.split(':')[0], template: resource }
+  const { type, key, tenant } = resource
+  return { type, template: key === undefined ? type : `${type}:${key}`, own: tenant }
+}
+
+function describeTenant<R> (tenant: PermissionRequirement<R>['tenant'], hasTenantOption: boolean): string {
+  if (typeof tenant === 'string') return tenant
+  return typeof tenant === 'function' || hasTenantOption ? BY_FUNCTION : DEFAULT_TENANT
+}
