@@ -1,4 +1,5 @@
 // Finds the command that is meant, and turns what it says into an exit code.
+import { readFile } from 'node:fs/promises'
 import { closest } from '../engine/suggest.js'
 import { EXIT, UsageError, type Command, type Terminal } from './command.js'
 
@@ -12,6 +13,11 @@ export async function run ([name, ...args]: string[], terminal: Terminal, comman
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     terminal.out(overview(commands))
     return name === undefined ? EXIT.usage : EXIT.ok
+  }
+  if (name === '--version' || name === '-v') {
+    const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+    terminal.out(manifest.version)
+    return EXIT.ok
   }
   const command = commands.find(command => command.name === name)
   if (command === undefined) {
@@ -44,6 +50,7 @@ function overview (commands: readonly Command[]): string {
     'Commands:',
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     '',
-    'fastify-permit <command> --help explains a command.'
+    'fastify-permit <command> --help explains a command.',
+    'fastify-permit --version says which version this is.'
   ].join('\n')
 }

@@ -149,7 +149,7 @@ export class Discovery {
   #warn (what: string): void {
     if (what === this.#said) return
     this.#said = what
-    this.#options.log?.warn({ permit: { reason: what } }, 'permit: the endpoints of the PDP')
+    this.#options.log?.warn({ permit: { reason: what } }, 'permit: where the endpoints of the PDP are could not be learned from it')
   }
 }
 

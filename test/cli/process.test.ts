@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import t from 'tap'
 import { pdpFor } from '../support/app.js'
@@ -26,6 +26,11 @@ t.test('yes is 0, no is 1, nonsense is 2, no decision is 3', async t => {
     run(t, 'explain', ...question('victor@example.com'), ...POLICY)
   ]
   t.same((await Promise.all(asked)).map(({ code }) => code), [0, 1, 2, 3, 0, 3, 1])
+})
+
+t.test('--version says which one is installed', async t => {
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  t.match(await run(t, '--version'), { code: 0, out: version, err: '' })
 })
 
 t.test('the expectations of the example app hold, and cover its policy', async t => {
