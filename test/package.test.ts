@@ -36,7 +36,7 @@ const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf
 
 t.test('it ships compiled JavaScript, declarations, maps, the schemas of policy files and test files, and the pages that the README leads to, and nothing else', async t => {
   const others = files.map(({ path }) => path).filter(path => !['dist/permit.schema.json', 'dist/permit.test.schema.json'].includes(path) && !/^dist\/.+\.(js|js\.map|d\.ts)$|^docs\/.+\.md$/.test(path))
-  t.same(others.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'])
+  t.same(others.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'docs/openapi.png', 'package.json'])
   const shipped = new Set(files.map(({ path }) => path))
   for (const [, page = ''] of (await readFile(join(root, 'README.md'), 'utf8')).matchAll(/\]\((docs\/[\w./-]+\.md)/g)) t.ok(shipped.has(page), page)
 })
