@@ -1,14 +1,20 @@
-// The load generator in a process of its own: many connections, one request at a time on each, and as little work for
+// The load generator in a process of its own: many connections, one or several requests at a time on each, and as little work for
 // each as possible, so that what is measured is the server and not this.
 import { connect, type Socket } from 'node:net'
 import { createHistogram } from 'node:perf_hooks'
 
-interface Order { url: string, connections: number, seconds: number }
+interface Order {
+  url: string
+  connections: number
+  seconds: number
+  /** Requests on their way on each connection. With one, whoever is slower sets the pace; with several, the server always has something to do. */
+  depth: number
+}
 
 const OK = Buffer.from('HTTP/1.1 200 ')
 const END_OF_HEAD = Buffer.from('\r\n\r\n')
 
-async function run ({ url, connections, seconds }: Order) {
+async function run ({ url, connections, seconds, depth }: Order) {
   const { hostname, port, host, pathname } = new URL(url)
   const request = Buffer.from(`GET ${pathname} HTTP/1.1\r\nhost: ${host}\r\n\r\n`)
   const latency = createHistogram()
@@ -17,28 +23,34 @@ async function run ({ url, connections, seconds }: Order) {
   let running = true
 
   const drive = (socket: Socket): Promise<void> => new Promise(resolve => {
-    let sent = 0
+    const sent: number[] = []
     let received: Buffer | undefined
-    const next = () => {
+    const next = (count: number) => {
       if (!running) {
         socket.destroy()
         resolve()
         return
       }
-      sent = performance.now()
-      socket.write(request)
+      const now = performance.now()
+      for (let index = 0; index < count; index++) sent.push(now)
+      socket.write(count === 1 ? request : Buffer.concat(Array.from({ length: count }, () => request)))
     }
     socket.on('data', (chunk: Buffer) => {
       received = received === undefined ? chunk : Buffer.concat([received, chunk])
-      if (!isWhole(received)) return
-      total++
-      if (received.compare(OK, 0, OK.length, 0, OK.length) !== 0) wrong++
-      received = undefined
-      latency.record(Math.max(1, Math.round((performance.now() - sent) * 1000)))
-      next()
+      let answered = 0
+      while (received !== undefined) {
+        const length = lengthOf(received)
+        if (length === undefined) break
+        total++
+        answered++
+        if (received.compare(OK, 0, OK.length, 0, OK.length) !== 0) wrong++
+        latency.record(Math.max(1, Math.round((performance.now() - sent.shift()!) * 1000)))
+        received = received.length === length ? undefined : received.subarray(length)
+      }
+      if (answered > 0) next(answered)
     })
     socket.on('error', () => { wrong++; resolve() })
-    next()
+    next(depth)
   })
 
   const sockets = await Promise.all(Array.from({ length: connections }, () => new Promise<Socket>((resolve, reject) => {
@@ -53,12 +65,13 @@ async function run ({ url, connections, seconds }: Order) {
   return { total, requests: total / took, p50: latency.percentile(50) / 1000, p99: latency.percentile(99) / 1000, wrong }
 }
 
-/** Whether the head and the body, as long as the head says, are there. All servers here send a content-length. */
-function isWhole (received: Buffer): boolean {
+/** The length of the first answer, if all of it is there, as long as its head says. All servers here send a content-length. */
+function lengthOf (received: Buffer): number | undefined {
   const head = received.indexOf(END_OF_HEAD)
-  if (head === -1) return false
+  if (head === -1) return undefined
   const length = /content-length: (\d+)/i.exec(received.toString('latin1', 0, head))
-  return received.length >= head + END_OF_HEAD.length + Number(length?.[1] ?? 0)
+  const whole = head + END_OF_HEAD.length + Number(length?.[1] ?? 0)
+  return received.length >= whole ? whole : undefined
 }
 
 process.on('message', async (order: Order) => process.send?.(await run(order)))

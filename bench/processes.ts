@@ -1,5 +1,5 @@
 // Children of a benchmark: started, asked, and gone when it is over.
-import { fork, type ChildProcess } from 'node:child_process'
+import { execFile, fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
@@ -14,6 +14,14 @@ export async function start<T> (file: string, args: string[] = [], execArgv: str
     once(child, 'exit').then(([code]) => { throw new Error(`${file} ${args[0] ?? ''} ended with ${code}`) })
   ])
   return { child, hello: hello as T }
+}
+
+/**
+ * Keeps a process on one processor, where the system has a command for that: processors of one machine differ, those of a virtual one most, and which
+ * one a process happens to be put on must not be what is compared.
+ */
+export async function pin (child: ChildProcess, processor: number): Promise<void> {
+  await new Promise<void>(resolve => execFile('taskset', ['-a', '-p', '-c', String(processor), String(child.pid)], () => resolve()))
 }
 
 export function stop (child: ChildProcess): void {
@@ -32,11 +40,12 @@ export interface Load { total: number, requests: number, p50: number, p99: numbe
 export async function loadGenerator () {
   const { child } = await start('./load.js')
   return {
-    async run (port: number, connections: number, seconds: number): Promise<Load> {
-      child.send({ url: `http://127.0.0.1:${port}/`, connections, seconds })
+    async run (port: number, connections: number, seconds: number, depth: number): Promise<Load> {
+      child.send({ url: `http://127.0.0.1:${port}/`, connections, seconds, depth })
       const [result] = await once(child, 'message') as [Load]
       return result
     },
+    pin: (processor: number) => pin(child, processor),
     stop: () => stop(child)
   }
 }

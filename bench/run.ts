@@ -53,8 +53,8 @@ const { quick } = options
 const rounds = quick ? 2 : 5
 const progress = (text: string) => process.stderr.write(`${text}\n`)
 
-const MAIN = ['bare', 'permit: warm cache', 'permit: warm cache, many users', 'permit: embedded', 'permit: no cache', 'undici pool in a hook', 'permitio SDK in a hook']
-const OTHERS = ['fastify-guard (roles in the request)', '@casl/ability (one ability for a user)', 'casbin (fastify-casbin-rest)']
+const BY_THEMSELVES = ['bare', 'permit: warm cache', 'permit: warm cache, many users', 'permit: embedded', 'fastify-guard (roles in the request)', '@casl/ability (one ability for a user)', 'casbin (fastify-casbin-rest)']
+const WITH_A_PDP = ['permit: no cache', 'undici pool in a hook', 'permitio SDK in a hook']
 
 progress('Guards by themselves')
 const guards = await measureGuards(quick ? 5 : 20, 50_000)
@@ -68,11 +68,14 @@ const memory = await start<{ bytes: number }>('./memory.js', [], ['--expose-gc']
 progress('By a real Cerbos')
 const cerbos = await measureCerbos(rounds, quick ? 500 : 2_000, progress)
 progress('Over HTTP')
-const http = await measureHttp({ variants: [...MAIN, ...OTHERS], starts: quick ? 1 : 4, rounds: quick ? 2 : 4, seconds: quick ? 1 : 2 }, progress)
+const alone = await measureHttp({ variants: BY_THEMSELVES, pinned: true, starts: quick ? 1 : 3, rounds: quick ? 2 : 3, seconds: 1 }, progress)
+const [, ...asking] = await measureHttp({ variants: ['bare', ...WITH_A_PDP], starts: quick ? 1 : 4, rounds: quick ? 2 : 3, seconds: 1 }, progress)
+// Each half is compared with the bare route as it was measured among its own.
+const http = [...alone, ...asking]
 
 const curves: Results['curves'] = {}
 if (!quick) {
-  const curve = { starts: 2, rounds: 2, seconds: 1 }
+  const curve = { starts: 1, rounds: 2, seconds: 1 }
   curves.connections = {}
   for (const connections of [1, 16, 64, 256, 1_024]) {
     curves.connections[connections] = await measureHttp({ variants: ['bare', 'permit: warm cache', 'permit: no cache'], connections, ...curve }, progress)
@@ -87,7 +90,7 @@ if (!quick) {
   }
   curves.users = {}
   for (const users of [1_000, 10_000, 100_000]) {
-    curves.users[users] = await measureHttp({ variants: ['bare', 'permit: embedded'], setting: { users }, ...curve }, progress)
+    curves.users[users] = await measureHttp({ variants: ['bare', 'permit: embedded'], pinned: true, setting: { users }, ...curve }, progress)
   }
 }
 stopAll()
