@@ -64,10 +64,10 @@ export async function measureHttp ({ variants, starts = 1, rounds, seconds, conn
       for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {
         const { port, child } = servers.get(variant)!
         const before = await processorTime(child)
-        const result = await load.run(port, connections, round === -1 ? 1.5 : seconds, DEPTH)
+        const result = await load.run(port, connections, round === -1 ? 1.5 : seconds, DEPTH, pinned)
         const cpu = (await processorTime(child) - before) / result.total
         // Latency as clients see it who wait for their answers.
-        const { p50, p99, wrong } = await load.run(port, connections, round === -1 ? 0.5 : seconds, 1)
+        const { p50, p99, wrong } = await load.run(port, connections, round === -1 ? 0.5 : seconds, 1, pinned)
         if (result.wrong + wrong > 0) throw new Error(`${variant}: ${result.wrong + wrong} answers were not 200`)
         if (round >= 0) results.get(variant)!.push({ ...result, p50, p99, cpu })
         progress(`${turn + 1} of ${starts}, ${round === -1 ? 'warming up' : `round ${round + 1} of ${rounds}`}: ${variant}: ${Math.round(result.requests)} requests/s, ${cpu.toFixed(1)} µs`)

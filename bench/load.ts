@@ -9,12 +9,14 @@ interface Order {
   seconds: number
   /** Requests on their way on each connection. With one, whoever is slower sets the pace; with several, the server always has something to do. */
   depth: number
+  /** Whether it keeps its processor, which it has for itself. */
+  awake: boolean
 }
 
 const OK = Buffer.from('HTTP/1.1 200 ')
 const END_OF_HEAD = Buffer.from('\r\n\r\n')
 
-async function run ({ url, connections, seconds, depth }: Order) {
+async function run ({ url, connections, seconds, depth, awake }: Order) {
   const { hostname, port, host, pathname } = new URL(url)
   const request = Buffer.from(`GET ${pathname} HTTP/1.1\r\nhost: ${host}\r\n\r\n`)
   const latency = createHistogram()
@@ -60,6 +62,9 @@ async function run ({ url, connections, seconds, depth }: Order) {
   })))
   const start = performance.now()
   setTimeout(() => { running = false }, seconds * 1000)
+  // Never asleep: to wake a process costs the one that writes to it several microseconds, and whether it has to would be what is measured.
+  const spin = (): void => { if (running && awake) setImmediate(spin) }
+  spin()
   await Promise.all(sockets.map(drive))
   const took = (performance.now() - start) / 1000
   return { total, requests: total / took, p50: latency.percentile(50) / 1000, p99: latency.percentile(99) / 1000, wrong }
