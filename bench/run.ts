@@ -139,7 +139,7 @@ if (!quick) {
   const { machine } = results
   writeFileSync(fileURLToPath(new URL('../chart.svg', import.meta.url)), chart(
     'Requests per second through one guarded Fastify route',
-    `64 connections, median of 16 rounds in turns; ${machine.cores} cores for server, PDP and load; Node ${machine.node}`, http))
+    `64 connections, medians of rounds in turns; ${machine.cores} cores for server, PDP and load; Node ${machine.node}`, http))
 }
 console.table(results.targets.map(({ what, wanted, measured, met }) => ({ what, wanted, measured: Number(measured.toPrecision(3)), met })))
 console.table(http.map(({ name, requests, ratio, p50, p99, cpu, extra }) => ({
