@@ -26,50 +26,42 @@ export interface HttpOptions {
   connections?: number
   latency?: number
   setting?: object
-  /**
-   * Whether the server has a processor for itself, and the load the other: then what is compared is not which processor, of two that differ, a
-   * process happened to be put on. Not where a PDP takes part: three processes on two processors are for the system to place.
-   */
-  pinned?: boolean
 }
 
-const LOAD_PROCESSOR = 0
+/**
+ * The server has a processor for itself; the load and the PDP share the other, of which they need less. Left to the system, what is compared is which
+ * processor, of two that differ, a process happened to be put on, and with whom.
+ */
 const SERVER_PROCESSOR = 1
+const OTHERS_PROCESSOR = 0
 
 type Measured = Load & { cpu: number }
-
-/**
- * Requests on their way on each connection while throughput is measured. With one, a load generator in Node is about as fast as the server: the two
- * fall into a step of one request after the other, or do not, and that alone makes a third of the throughput.
- */
-const DEPTH = 4
 
 /**
  * Measures variants in turns, there and back, so that a machine that changes its pace changes it for all. The first
  * variant is the one that the others are compared with; medians of the rounds, and the median of the ratios round by round.
  */
-export async function measureHttp ({ variants, starts = 1, rounds, seconds, connections = 64, latency = 0, setting = {}, pinned = false }: HttpOptions, progress: (text: string) => void): Promise<Row[]> {
+export async function measureHttp ({ variants, starts = 1, rounds, seconds, connections = 64, latency = 0, setting = {} }: HttpOptions, progress: (text: string) => void): Promise<Row[]> {
   const results = new Map<string, Measured[]>(variants.map(variant => [variant, []]))
   for (let turn = 0; turn < starts; turn++) {
     const load = await loadGenerator()
-    if (pinned) await load.pin(LOAD_PROCESSOR)
+    await load.pin(OTHERS_PROCESSOR)
     const pdp = await start<{ port: number }>('./pdp.js', [String(latency)])
+    await pin(pdp.child, OTHERS_PROCESSOR)
     const servers = new Map<string, { port: number, child: ChildProcess }>()
     for (const variant of variants) {
       const { child, hello } = await start<{ port: number }>('./server.js', [variant, `http://127.0.0.1:${pdp.hello.port}`, JSON.stringify(setting)])
-      if (pinned) await pin(child, SERVER_PROCESSOR)
+      await pin(child, SERVER_PROCESSOR)
       servers.set(variant, { port: hello.port, child })
     }
     for (let round = -1; round < rounds; round++) {
       for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {
         const { port, child } = servers.get(variant)!
         const before = await processorTime(child)
-        const result = await load.run(port, connections, round === -1 ? 1.5 : seconds, DEPTH, pinned)
+        const result = await load.run(port, connections, round === -1 ? 1.5 : seconds)
         const cpu = (await processorTime(child) - before) / result.total
-        // Latency as clients see it who wait for their answers.
-        const { p50, p99, wrong } = await load.run(port, connections, round === -1 ? 0.5 : seconds, 1, pinned)
-        if (result.wrong + wrong > 0) throw new Error(`${variant}: ${result.wrong + wrong} answers were not 200`)
-        if (round >= 0) results.get(variant)!.push({ ...result, p50, p99, cpu })
+        if (result.wrong > 0) throw new Error(`${variant}: ${result.wrong} answers were not 200`)
+        if (round >= 0) results.get(variant)!.push({ ...result, cpu })
         progress(`${turn + 1} of ${starts}, ${round === -1 ? 'warming up' : `round ${round + 1} of ${rounds}`}: ${variant}: ${Math.round(result.requests)} requests/s, ${cpu.toFixed(1)} µs`)
       }
     }

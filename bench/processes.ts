@@ -40,8 +40,8 @@ export interface Load { total: number, requests: number, p50: number, p99: numbe
 export async function loadGenerator () {
   const { child } = await start('./load.js')
   return {
-    async run (port: number, connections: number, seconds: number, depth: number, awake = false): Promise<Load> {
-      child.send({ url: `http://127.0.0.1:${port}/`, connections, seconds, depth, awake })
+    async run (port: number, connections: number, seconds: number): Promise<Load> {
+      child.send({ url: `http://127.0.0.1:${port}/`, connections, seconds })
       const [result] = await once(child, 'message') as [Load]
       return result
     },

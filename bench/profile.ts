@@ -20,7 +20,7 @@ export async function profile (variant: string, seconds: number): Promise<Profil
     const load = await loadGenerator()
     const pdp = await start<{ port: number }>('./pdp.js')
     const server = await start<{ port: number }>('./server.js', [variant, `http://127.0.0.1:${pdp.hello.port}`], ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=200'])
-    await load.run(server.hello.port, 64, seconds, 4)
+    await load.run(server.hello.port, 64, seconds)
     server.child.disconnect()
     await once(server.child, 'exit')
     stop(pdp.child)

@@ -68,7 +68,7 @@ const memory = await start<{ bytes: number }>('./memory.js', [], ['--expose-gc']
 progress('By a real Cerbos')
 const cerbos = await measureCerbos(rounds, quick ? 500 : 2_000, progress)
 progress('Over HTTP')
-const alone = await measureHttp({ variants: BY_THEMSELVES, pinned: true, starts: quick ? 1 : 3, rounds: quick ? 2 : 3, seconds: 1 }, progress)
+const alone = await measureHttp({ variants: BY_THEMSELVES, starts: quick ? 1 : 3, rounds: quick ? 2 : 3, seconds: 1 }, progress)
 const [, ...asking] = await measureHttp({ variants: ['bare', ...WITH_A_PDP], starts: quick ? 1 : 4, rounds: quick ? 2 : 3, seconds: 1 }, progress)
 // Each half is compared with the bare route as it was measured among its own.
 const http = [...alone, ...asking]
@@ -90,7 +90,7 @@ if (!quick) {
   }
   curves.users = {}
   for (const users of [1_000, 10_000, 100_000]) {
-    curves.users[users] = await measureHttp({ variants: ['bare', 'permit: embedded'], pinned: true, setting: { users }, ...curve }, progress)
+    curves.users[users] = await measureHttp({ variants: ['bare', 'permit: embedded'], setting: { users }, ...curve }, progress)
   }
 }
 stopAll()
