@@ -117,7 +117,7 @@ export class AttributesOfQuery implements AttributeSource {
   }
 
   hasRole (role: string): boolean {
-    return this.#user.tenantRoles?.get(this.#tenant)?.includes(role) === true
+    return this.#user.rolesIn(this.#tenant.fact.key)?.includes(role) === true
   }
 
   lookup (scope: AttributeScope, name: string): unknown {
@@ -127,7 +127,7 @@ export class AttributesOfQuery implements AttributeSource {
       case 'resource':
         return unite(own(this.#query.resource.attributes, name), unite(own(this.#instance?.fact.attributes, name), name === 'type' ? this.#query.resource.type : undefined))
       case 'tenant':
-        return this.#user.tenantRoles?.has(this.#tenant) === true ? own(this.#tenant.fact.attributes, name) : undefined
+        return this.#user.rolesIn(this.#tenant.fact.key) !== undefined ? own(this.#tenant.fact.attributes, name) : undefined
       case 'context':
         return own(this.#query.context, name)
     }
@@ -140,8 +140,8 @@ export class AttributesOfQuery implements AttributeSource {
 
   #generatedUser (name: string): unknown {
     if (name === 'key') return this.#user.fact.key
-    if (name === 'roles') return this.#user.tenantRoles?.get(this.#tenant) ?? []
-    if (name === 'tenants') return Array.from(this.#user.tenantRoles?.keys() ?? [], tenant => tenant.fact.key)
+    if (name === 'roles') return this.#user.rolesIn(this.#tenant.fact.key) ?? []
+    if (name === 'tenants') return [...this.#user.tenantRoles?.keys() ?? []]
     return undefined
   }
 }

@@ -91,13 +91,16 @@ export class Engine {
     if (type === undefined) return DENIED.noSuchResource
     const permission = type.permissions.get(query.action)
     if (permission === undefined) return DENIED.noSuchAction
-    const tenant = this.facts.tenantNode(query.resource.tenant)
-    if (tenant === undefined) return DENIED.noSuchTenant
     const user = this.facts.userNode(query.user.key)
-    if (user === undefined) return DENIED.userNotSynced
-    const rbac = decideRbac(permission, user, tenant)
+    const roles = user === undefined ? undefined : user.rolesIn(query.resource.tenant)
+    if (user === undefined || roles === undefined) {
+      // Where somebody has a role there is a tenant: otherwise it has to be looked for.
+      if (this.facts.tenantNode(query.resource.tenant) === undefined) return DENIED.noSuchTenant
+      if (user === undefined) return DENIED.userNotSynced
+    }
+    const rbac = decideRbac(permission, user, roles)
     if (rbac.allow || (permission.rules === null && permission.held === null)) return rbac
-    return this.#decideBeyondRoles(query, permission, user, tenant, rbac)
+    return this.#decideBeyondRoles(query, permission, user, rbac)
   }
 
   /** Decides as {@link Engine.decide} does, and says why by name. */
@@ -172,7 +175,9 @@ export class Engine {
     return { schema: this.#schema, facts: this.facts }
   }
 
-  #decideBeyondRoles (query: EngineQuery, permission: CompiledPermission, user: UserNode, tenant: TenantNode, rbac: Verdict): Verdict {
+  #decideBeyondRoles (query: EngineQuery, permission: CompiledPermission, user: UserNode, rbac: Verdict): Verdict {
+    const tenant = this.facts.tenantNode(query.resource.tenant)
+    if (tenant === undefined) return DENIED.noSuchTenant
     let denied = rbac
     const instance = this.#instance(query)
     if (permission.rules !== null) {
@@ -191,7 +196,7 @@ export class Engine {
   #debug (query: EngineQuery, { permission, user, tenant }: Found): Debug {
     const instance = this.#instance(query)
     const { rules, held } = permission
-    const rbac = explainRbac(decideRbac(permission, user, tenant), permission, user, tenant)
+    const rbac = explainRbac(decideRbac(permission, user, user.rolesIn(tenant.fact.key)), permission, user, tenant.fact.key)
     const attributes = new AttributesOfQuery(query, user, tenant, instance)
     const abac = rules === null ? undefined : explainAbac(decideAbac(rules, attributes), rules, permission, attributes, query)
     const rebac = held === null || query.resource.key === undefined
@@ -204,7 +209,7 @@ export class Engine {
     const instance = this.#instance(query)
     const { rules, held } = permission
     return {
-      rbac: traceRbac(permission, user, tenant),
+      rbac: traceRbac(permission, user, tenant.fact.key),
       ...(rules === null ? {} : { abac: traceAbac(rules, new AttributesOfQuery(query, user, tenant, instance)) }),
       ...(held === null ? {} : { rebac: traceRebac(held, user, tenant, instance, query.resource.key !== undefined) })
     }

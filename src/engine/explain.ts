@@ -59,9 +59,9 @@ export function explainUnknown (code: ReasonCode, query: EngineQuery, schema: Co
 }
 
 /** RBAC's part. */
-export function explainRbac (verdict: Verdict, permission: CompiledPermission, user: UserNode, tenant: TenantNode): RbacReason {
+export function explainRbac (verdict: Verdict, permission: CompiledPermission, user: UserNode, tenant: string): RbacReason {
   const who = `user '${user.fact.key}'`
-  const where = `tenant '${tenant.fact.key}'`
+  const where = `tenant '${tenant}'`
   const { allow, code } = verdict
   switch (code) {
     case 'allow': {
@@ -71,9 +71,9 @@ export function explainRbac (verdict: Verdict, permission: CompiledPermission, u
     case 'no_user_roles':
       return { allow, code, reason: `no roles are assigned to ${who} in any tenant` }
     case 'no_role_in_tenant':
-      return { allow, code, reason: `${who} has no role in ${where}, only in ${some(Array.from(user.tenantRoles?.keys() ?? [], other => other.fact.key))}` }
+      return { allow, code, reason: `${who} has no role in ${where}, only in ${some([...user.tenantRoles?.keys() ?? []])}` }
     default:
-      return { allow, code, reason: `none of the roles that ${who} has in ${where} (${some(user.tenantRoles?.get(tenant) ?? [])}) holds the permission '${permission.key}'` }
+      return { allow, code, reason: `none of the roles that ${who} has in ${where} (${some(user.rolesIn(tenant) ?? [])}) holds the permission '${permission.key}'` }
   }
 }
 

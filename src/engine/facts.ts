@@ -73,12 +73,20 @@ export class FactsError extends Error {
 /** A user with what hangs on it. Only the engine sees nodes; everybody else sees facts. */
 export class UserNode {
   fact: UserFact
-  /** Most users have no roles on instances and many none at all: maps are made when needed. */
-  tenantRoles: Map<TenantNode, string[]> | null = null
+  /**
+   * Roles by the key of the tenant, which is there as long as somebody has a role in it. Most users have no roles on instances and many none at
+   * all: maps are made when needed.
+   */
+  tenantRoles: Map<string, string[]> | null = null
   instanceRoles: Map<InstanceNode, string[]> | null = null
 
   constructor (fact: UserFact) {
     this.fact = fact
+  }
+
+  /** The roles in the tenant of that key; undefined when there is none. */
+  rolesIn (tenant: string): readonly string[] | undefined {
+    return this.tenantRoles === null ? undefined : this.tenantRoles.get(tenant)
   }
 }
 
@@ -302,16 +310,16 @@ export class Facts {
     if (fact.resource_instance === undefined) {
       const tenant = this.#needTenant(fact.tenant ?? DEFAULT_TENANT)
       user.tenantRoles ??= new Map()
-      if (!addTo(user.tenantRoles, tenant, fact.role)) return false
+      if (!addTo(user.tenantRoles, tenant.fact.key, fact.role)) return false
       addToSet(tenant.members, fact.role, user)
-      this.#changed('set', 'role_assignment', assignmentFact(user, fact.role, tenant))
+      this.#changed('set', 'role_assignment', assignmentFact(user, fact.role, tenant.fact.key))
       return true
     }
     const instance = this.#needInstance(fact.resource_instance, fact.tenant)
     user.instanceRoles ??= new Map()
     if (!addTo(user.instanceRoles, instance, fact.role)) return false
     addToSet(instance.holders ??= new Map(), fact.role, user)
-    this.#changed('set', 'role_assignment', assignmentFact(user, fact.role, instance.tenant, instance))
+    this.#changed('set', 'role_assignment', assignmentFact(user, fact.role, instance.tenant.fact.key, instance))
     return true
   }
 
@@ -321,17 +329,17 @@ export class Facts {
     if (user === undefined) return false
     if (fact.resource_instance === undefined) {
       const tenant = this.#tenants.get(fact.tenant ?? DEFAULT_TENANT)
-      if (tenant === undefined || user.tenantRoles === null || !removeFrom(user.tenantRoles, tenant, fact.role)) return false
+      if (tenant === undefined || user.tenantRoles === null || !removeFrom(user.tenantRoles, tenant.fact.key, fact.role)) return false
       if (user.tenantRoles.size === 0) user.tenantRoles = null
       removeFromSet(tenant.members, fact.role, user)
-      this.#changed('delete', 'role_assignment', assignmentFact(user, fact.role, tenant))
+      this.#changed('delete', 'role_assignment', assignmentFact(user, fact.role, tenant.fact.key))
       return true
     }
     const instance = this.#findInstance(fact.resource_instance, fact.tenant)
     if (instance === undefined || user.instanceRoles === null || !removeFrom(user.instanceRoles, instance, fact.role)) return false
     if (user.instanceRoles.size === 0) user.instanceRoles = null
     instance.holders = removeFromSet(instance.holders, fact.role, user)
-    this.#changed('delete', 'role_assignment', assignmentFact(user, fact.role, instance.tenant, instance))
+    this.#changed('delete', 'role_assignment', assignmentFact(user, fact.role, instance.tenant.fact.key, instance))
     return true
   }
 
@@ -554,8 +562,8 @@ function removeFromSet<V> (sets: Map<string, Set<V>> | null, key: string, value:
   return sets?.size === 0 ? null : sets
 }
 
-function assignmentFact (user: UserNode, role: string, tenant: TenantNode, instance?: InstanceNode): RoleAssignmentFact {
-  const fact = { user: user.fact.key, role, tenant: tenant.fact.key }
+function assignmentFact (user: UserNode, role: string, tenant: string, instance?: InstanceNode): RoleAssignmentFact {
+  const fact = { user: user.fact.key, role, tenant }
   return instance === undefined ? fact : { ...fact, resource_instance: instance.id }
 }
 
@@ -568,19 +576,19 @@ function * assignmentsOf (user: UserNode): Generator<RoleAssignmentFact> {
     for (const role of roles) yield assignmentFact(user, role, tenant)
   }
   for (const [instance, roles] of user.instanceRoles ?? []) {
-    for (const role of roles) yield assignmentFact(user, role, instance.tenant, instance)
+    for (const role of roles) yield assignmentFact(user, role, instance.tenant.fact.key, instance)
   }
 }
 
 function * membersOf (tenant: TenantNode): Generator<RoleAssignmentFact> {
   for (const [role, users] of tenant.members) {
-    for (const user of users) yield assignmentFact(user, role, tenant)
+    for (const user of users) yield assignmentFact(user, role, tenant.fact.key)
   }
 }
 
 function * holdersOf (instance: InstanceNode): Generator<RoleAssignmentFact> {
   for (const [role, users] of instance.holders ?? []) {
-    for (const user of users) yield assignmentFact(user, role, instance.tenant, instance)
+    for (const user of users) yield assignmentFact(user, role, instance.tenant.fact.key, instance)
   }
 }
 

@@ -73,7 +73,7 @@ function phrasesOf ({ action }: CompiledPermission, roles: Iterable<CompiledReso
 }
 
 function prospectOf (permission: CompiledPermission, type: string, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, alwaysByRole: readonly string[], dependsOnRole: readonly string[]): Prospect {
-  const always = [...(user.tenantRoles?.get(tenant) ?? []).filter(role => permission.grantedBy.has(role)).map(role => `role '${role}'`), ...alwaysByRole]
+  const always = [...(user.rolesIn(tenant.fact.key) ?? []).filter(role => permission.grantedBy.has(role)).map(role => `role '${role}'`), ...alwaysByRole]
   const depends = [...dependsOnRole]
   const query = { user: { key: user.fact.key }, action: permission.action, resource: { type, tenant: tenant.fact.key } }
   const attributes = new AttributesOfQuery(query, user, tenant, instance)

@@ -73,7 +73,8 @@ export interface World {
 export function tenantsToAsk ({ schema, facts }: World, query: Omit<EngineQuery, 'resource'> & { readonly resource: { readonly type: string, readonly key?: string } }): Iterable<TenantNode> {
   const rules = schema.types.get(query.resource.type)?.permissions.get(query.action)?.rules ?? null
   if (rules !== null) return facts.tenantNodes()
-  const tenants = new Set(facts.userNode(query.user.key)?.tenantRoles?.keys())
+  const user = facts.userNode(query.user.key)
+  const tenants = new Set(user === undefined ? [] : tenantsOf(facts, user))
   const instance = query.resource.key === undefined ? undefined : facts.instanceNode(query.resource.type, query.resource.key)
   if (instance !== undefined) tenants.add(instance.tenant)
   return tenants
@@ -81,7 +82,8 @@ export function tenantsToAsk ({ schema, facts }: World, query: Omit<EngineQuery,
 
 /** The tenants of which the user is a member: those in which it has a role. */
 export function userTenants ({ facts }: World, user: QueryUser): TenantView[] {
-  return Array.from(facts.userNode(user.key)?.tenantRoles?.keys() ?? [], tenantView)
+  const node = facts.userNode(user.key)
+  return node === undefined ? [] : Array.from(tenantsOf(facts, node), tenantView)
 }
 
 /** What the user may do, by tenant and by instance. */
@@ -94,7 +96,7 @@ export function userPermissions (world: World, user: QueryUser, filter: Permissi
   if (filter.resources === undefined && types?.has(TENANT_TYPE) !== false) {
     for (const tenant of listedTenants(world, node, tenants)) {
       const permissions = permissionsInTenant(world, user, node, tenant, filter.context)
-      const roles = node.tenantRoles?.get(tenant) ?? []
+      const roles = node.rolesIn(tenant.fact.key) ?? []
       if (permissions.length > 0 || roles.length > 0) result[`${TENANT_TYPE}:${tenant.fact.key}`] = { tenant: tenantView(tenant), permissions, roles: [...roles] }
     }
   }
@@ -150,10 +152,18 @@ function resourceView ({ fact }: InstanceNode): ResourceView {
   return { key: fact.key, type: fact.resource, attributes: fact.attributes ?? {} }
 }
 
+/** The tenants in which the user has a role. */
+function * tenantsOf (facts: Facts, user: UserNode): Generator<TenantNode> {
+  for (const key of user.tenantRoles?.keys() ?? []) {
+    const tenant = facts.tenantNode(key)
+    if (tenant !== undefined) yield tenant
+  }
+}
+
 function * listedTenants ({ schema, facts }: World, user: UserNode, wanted: ReadonlySet<string> | undefined): Generator<TenantNode> {
   // Without rules nothing is allowed where the user has no role.
   if (!schema.hasRules) {
-    for (const tenant of user.tenantRoles?.keys() ?? []) {
+    for (const tenant of tenantsOf(facts, user)) {
       if (wanted?.has(tenant.fact.key) !== false) yield tenant
     }
   } else if (wanted === undefined) {
@@ -183,7 +193,7 @@ function permissionsInTenant ({ schema }: World, user: QueryUser, node: UserNode
   for (const [type, { permissions: ofType }] of schema.types) {
     for (const permission of ofType.values()) {
       const query = { user, action: permission.action, resource: { type, tenant: tenant.fact.key }, context }
-      if (decideRbac(permission, node, tenant).allow || allowedByRules(permission, query, node, tenant, undefined)) permissions.push(permission.key)
+      if (decideRbac(permission, node, node.rolesIn(tenant.fact.key)).allow || allowedByRules(permission, query, node, tenant, undefined)) permissions.push(permission.key)
     }
   }
   return permissions

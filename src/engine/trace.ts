@@ -81,12 +81,12 @@ export interface RebacTrace {
 }
 
 /** Taken apart: RBAC. */
-export function traceRbac (permission: CompiledPermission, user: UserNode, tenant: TenantNode): RbacTrace {
-  const roles = (user.tenantRoles?.get(tenant) ?? []).map(role => {
+export function traceRbac (permission: CompiledPermission, user: UserNode, tenant: string): RbacTrace {
+  const roles = (user.rolesIn(tenant) ?? []).map(role => {
     const granted = permission.grantedBy.get(role)
     return { role, holds: granted !== undefined, ...(granted === undefined ? {} : { reason: granted.reason }) }
   })
-  const elsewhere = [...user.tenantRoles ?? []].filter(([other]) => other !== tenant).map(([other, held]) => ({ tenant: other.fact.key, roles: [...held] }))
+  const elsewhere = [...user.tenantRoles ?? []].filter(([other]) => other !== tenant).map(([other, held]) => ({ tenant: other, roles: [...held] }))
   return { allow: roles.some(({ holds }) => holds), roles, holders: [...permission.grantedBy.keys()], elsewhere }
 }
 
