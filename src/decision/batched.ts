@@ -20,11 +20,11 @@ const LEAST_LIMIT = 10
 const MAX_TURNS = 2
 
 /**
- * Batches adaptively, with no timer. While nothing is on its way, a question leaves at once, by itself. While something
- * is, questions wait for the end of the event loop's turn, and for a turn or two more as long as each brings others, and
- * leave together; and while all connections are taken, the next that comes free takes everything that waits, up to the
- * limit. So an idle system has no added latency, a busy one adds a few turns of its loop, and a saturated one gets
- * cheaper per question as the load grows.
+ * Batches adaptively, with no timer. While nothing is on its way, a question leaves at once, by itself, unless the last ones left
+ * together: then others are to be expected. While something is, questions wait for the end of the event loop's turn, and for a turn or
+ * two more as long as each brings others, and leave together; and while all connections are taken, the next that comes free takes
+ * everything that waits, up to the limit. So an idle system has no added latency, a busy one adds a few turns of its loop, and a
+ * saturated one gets cheaper per question as the load grows.
  *
  * What a PDP takes in one request is learned: a batch that it refuses is asked again in halves, and where those were good enough, batches
  * stay as small for a while; without a bulk endpoint, questions go one by one for a while.
@@ -47,6 +47,7 @@ class Waiting implements Dated {
 
   constructor (
     readonly query: Query,
+    /** How many answers there had been when it came. */
     readonly since: number,
     readonly deadline: number,
     readonly caller: Caller | undefined,
@@ -72,8 +73,10 @@ class Batcher implements DecisionPoint, Closable {
   readonly #deadlines = new Deadlines<Waiting>(waiting => waiting.fail(this.#tooLate(waiting)))
   #queue: Waiting[] = []
   #busy = 0
-  /** When the PDP has answered last. */
-  #answered = -Infinity
+  /** Answers of the PDP. */
+  #answers = 0
+  /** Whether the last that left did so together with others: then the next have company, too, and are worth a turn's wait. */
+  #together = false
   #scheduled = false
   #gathered = 0
   #turns = 0
@@ -99,7 +102,7 @@ class Batcher implements DecisionPoint, Closable {
   decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): Promise<Decision> {
     if (trace !== undefined) trace.source = 'pdp'
     const { slots } = this.#pdp
-    if (this.#busy === 0 && this.#queue.length === 0 && slots.free > 0) {
+    if (this.#busy === 0 && !this.#together && this.#queue.length === 0 && slots.free > 0) {
       this.#busy++
       const answer = this.#pdp.decide(query, deadline, undefined, caller)
       answer.then(this.#releaseAnswered, this.#release)
@@ -109,7 +112,7 @@ class Batcher implements DecisionPoint, Closable {
       return Promise.reject(noDecision('overload', `${this.#queue.length} checks wait for the PDP, which is the bound`))
     }
     return new Promise((resolve, reject) => {
-      const waiting = new Waiting(query, this.#clock.now(), deadline, caller, resolve, reject)
+      const waiting = new Waiting(query, this.#answers, deadline, caller, resolve, reject)
       this.#queue.push(waiting)
       this.#deadlines.add(waiting)
       this.#schedule()
@@ -152,13 +155,13 @@ class Batcher implements DecisionPoint, Closable {
 
   /** Of a question that waited while others were answered the PDP is not to blame, but how much there is to ask: that is no outage. */
   #tooLate ({ travels, since }: Waiting): UnavailableError {
-    return !travels && this.#answered > since
+    return !travels && this.#answers > since
       ? noDecision('overload', 'the deadline passed while the check waited for others, which the PDP answers')
       : noDecision('timeout', 'the deadline passed before the PDP had answered')
   }
 
   readonly #releaseAnswered = (): void => {
-    this.#answered = this.#clock.now()
+    this.#answers++
     this.#release()
   }
 
@@ -202,15 +205,20 @@ class Batcher implements DecisionPoint, Closable {
   #take (): Waiting[] {
     const now = this.#clock.now()
     const limit = now < this.#bulkFrom ? 1 : now < this.#limitUntil ? Math.min(this.#limit, this.#options.batch) : this.#options.batch
-    const taken = this.#queue.splice(0, limit)
-    return taken.filter(waiting => this.#travels(waiting))
+    return this.#travelling(this.#queue.splice(0, limit))
   }
 
-  #travels (waiting: Waiting): boolean {
+  /** Those of a group that still want to travel; the others are told why they do not. */
+  #travelling (group: readonly Waiting[]): Waiting[] {
+    const now = performance.now()
+    return group.filter(waiting => this.#travels(waiting, now))
+  }
+
+  #travels (waiting: Waiting, now: number): boolean {
     if (!waiting.settled && waiting.caller?.destroyed === true) {
       this.#deadlines.delete(waiting)
       waiting.fail(noDecision('abandoned', 'the caller is gone'))
-    } else if (!waiting.settled && waiting.deadline <= performance.now()) {
+    } else if (!waiting.settled && waiting.deadline <= now) {
       this.#deadlines.delete(waiting)
       waiting.fail(this.#tooLate(waiting))
     }
@@ -221,6 +229,7 @@ class Batcher implements DecisionPoint, Closable {
   async #ask (group: readonly Waiting[]): Promise<boolean> {
     const [first] = group
     if (first === undefined) return true
+    this.#together = group.length > 1
     for (const waiting of group) waiting.travels = true
     try {
       if (group.length > 1) return await this.#askInBulk(group)
@@ -254,8 +263,8 @@ class Batcher implements DecisionPoint, Closable {
       // One question that the PDP chokes on must not take the others down: halves, until it is alone.
       this.#splits++
       const middle = Math.ceil(group.length / 2)
-      const first = await this.#ask(group.slice(0, middle).filter(waiting => this.#travels(waiting)))
-      const second = await this.#ask(group.slice(middle).filter(waiting => this.#travels(waiting)))
+      const first = await this.#ask(this.#travelling(group.slice(0, middle)))
+      const second = await this.#ask(this.#travelling(group.slice(middle)))
       // Had it been for one question, one of the halves would have been refused, too.
       if (first && second && mayBeTooLarge(error)) this.#learn(middle)
       return false
@@ -272,7 +281,7 @@ class Batcher implements DecisionPoint, Closable {
   }
 
   #answer (waiting: Waiting, decision: Decision): void {
-    this.#answered = this.#clock.now()
+    this.#answers++
     this.#deadlines.delete(waiting)
     if (!waiting.settled) waiting.answer(decision)
   }

@@ -94,6 +94,30 @@ t.test('questions of one turn of the loop leave together, the first alone', asyn
   t.same(asked(), ['a', 'b c d'])
 })
 
+t.test('after questions that left together the next waits for the end of its turn, for company; after one that had none, no more', async t => {
+  const { check, asked, requests } = byHand()
+  const answerAll = async () => {
+    for (const request of requests) allowIf(() => true)(request)
+    await turn()
+  }
+  for (const key of 'abc') check(key)
+  await turn()
+  await answerAll()
+  check('d')
+  t.same(asked(), ['a', 'b c'], 'nothing is on its way, and yet it waits')
+  check('e')
+  await turn()
+  t.same(asked(), ['a', 'b c', 'd e'])
+  await answerAll()
+  check('f')
+  t.same(asked(), ['a', 'b c', 'd e'])
+  await turn()
+  t.same(asked(), ['a', 'b c', 'd e', 'f'], 'it waited in vain')
+  await answerAll()
+  check('g')
+  t.same(asked(), ['a', 'b c', 'd e', 'f', 'g'])
+})
+
 t.test('while all connections are taken, questions wait; the next that is free takes them, up to the limit', async t => {
   const { check, asked, requests } = byHand({ connections: 1 })
   for (const key of 'abcdefgh') check(key)
@@ -329,7 +353,8 @@ t.test('what a PDP takes at once is learned from what it refuses, and forgotten 
     return [...answered]
   }
   t.same(await ask('a'), [1, 40, 20, 20])
-  t.same(await ask('b'), [1, 20, 20])
+  // The last ones went together: the next have company from the first on.
+  t.same(await ask('b'), [20, 20, 1])
   now += 5 * 60_000 + 1
   t.same(await ask('c'), [1, 40, 20, 20])
 })
