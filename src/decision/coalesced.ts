@@ -5,24 +5,30 @@ import type { Generations } from './generations.js'
 /** A question on its way. As a caller it is gone when everybody on board is. */
 class Flight implements Caller {
   answer!: Promise<Decision>
-  readonly #callers: (Caller | undefined)[]
+  readonly #first: Caller | undefined
+  /** Most flights carry nobody else. */
+  #others: (Caller | undefined)[] | undefined
 
   constructor (readonly stamp: number, caller: Caller | undefined) {
-    this.#callers = [caller]
+    this.#first = caller
   }
 
   board (caller: Caller | undefined): void {
-    this.#callers.push(caller)
+    (this.#others ??= []).push(caller)
   }
 
   get destroyed (): boolean {
-    return this.#callers.every(caller => caller?.destroyed === true)
+    return isGone(this.#first) && (this.#others === undefined || this.#others.every(isGone))
   }
 
   /** That of the first on board who has one: the others are told by the log that they were answered by a flight. */
   get requestId (): string | undefined {
-    return this.#callers.find(caller => caller?.requestId !== undefined)?.requestId
+    return this.#first?.requestId ?? this.#others?.find(caller => caller?.requestId !== undefined)?.requestId
   }
+}
+
+function isGone (caller: Caller | undefined): boolean {
+  return caller?.destroyed === true
 }
 
 /**
@@ -48,6 +54,11 @@ export function coalesced (next: DecisionPoint, generations: Generations): Decis
     const flight = new Flight(generations.now, caller)
     const answer = next.decide(query, deadline, trace, flight)
     if (!(answer instanceof Promise)) return answer
+    takeOff(key, flight, answer)
+    return answer
+  }
+
+  function takeOff (key: string, flight: Flight, answer: Promise<Decision>): void {
     flight.answer = answer
     flights.set(key, flight)
     const land = () => {
@@ -55,7 +66,6 @@ export function coalesced (next: DecisionPoint, generations: Generations): Decis
       if (flights.get(key) === flight) flights.delete(key)
     }
     answer.then(land, land)
-    return answer
   }
 
   function stats (): DecisionPointStats {
