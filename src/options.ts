@@ -21,8 +21,9 @@ export type TenantOption<R> = (request: R) =>
   string | readonly string[] | null | undefined | Promise<string | readonly string[] | null | undefined>
 
 /**
- * Answers a denied request in another way: it returns an error that goes out instead of the 403, or sends a reply and returns it. When
- * it does neither, or throws, the 403 goes out. It is not asked for a 401 or a 503, and whatever it does, the handler does not run.
+ * Answers a denied request in another way: it returns an error that goes out instead of the 403, or sends a reply. When it does neither,
+ * or throws, the 403 goes out. A reply that is sent later, after it has returned, has to be returned. It is not asked for a 401 or a 503,
+ * and whatever it does, the handler does not run.
  */
 export type OnDenied<R, Reply> = (request: R, reply: Reply, denial: Denial | undefined) => MaybePromise<Error | Reply | undefined | void>
 
