@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile'
 import type { UserInput } from './decision/query.js'
 import type { UpdatesEndpoint } from './decision/updates.js'
 import type { Policy } from './engine/policy.js'
+import { closest } from './engine/suggest.js'
 import { OptionsError, type Denial } from './errors.js'
 import type { OnDecision } from './guard/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from './observe/options.js'
@@ -687,7 +688,8 @@ function complain (options: unknown): string {
   if (unknown?.keyword === 'additionalProperties') {
     const known = unknown.instancePath === '' ? OptionsSchema.properties : INNER[unknown.instancePath.slice(1)] ?? {}
     const name = [...unknown.instancePath.split('/').slice(1), unknown.params.additionalProperties[0]].join('.')
-    return `option "${name}" is not known; expected one of ${Object.keys(known).join(', ')}`
+    const meant = closest(String(unknown.params.additionalProperties[0]), Object.keys(known))
+    return `option "${name}" is not known; expected one of ${Object.keys(known).join(', ')}${meant === undefined ? '' : `; did you mean "${meant}"?`}`
   }
   // Of a union every branch complains; the deepest place is the one that was meant.
   const [deepest] = errors.sort((a, b) => depth(b.instancePath) - depth(a.instancePath))
