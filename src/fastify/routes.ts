@@ -148,7 +148,7 @@ export class RouteGuards {
       const mark: Guarded = { guard, url: route.url, method: route.method }
       route.config = { ...route.config, permit: annotation.value, [GUARDED]: mark } as RouteOptions['config']
     }
-    if (this.#openapi && guards.length > 0) documentRoute(scope, route, this.#describe(annotation, hooks).flatMap(({ permissions }) => permissions))
+    if (this.#openapi && guards.length > 0) documentRoute(scope, route, this.#describe(annotation, hooks))
     const seen: Seen = { by: this, url: route.url, method: route.method }
     route.config = { ...route.config, [SEEN]: seen } as RouteOptions['config']
     putBehind(route, guards, () => this.#broken)
