@@ -260,7 +260,7 @@ export const OptionsSchema = Type.Object({
   token: Type.Optional(Type.String({
     pattern: HEADER_SAFE,
     description: "Permit's API key, or another PDP's token; sent to the PDP as a bearer token and nowhere else.",
-    expected: 'a string of visible ASCII characters',
+    expected: 'a string of visible ASCII characters, without spaces',
     shownDefault: "`PERMIT_API_KEY`; none with `protocol: 'authzen'`"
   })),
   /**
@@ -404,7 +404,7 @@ export const OptionsSchema = Type.Object({
   })),
   onDenied: Type.Optional(callable<OnDenied<unknown, unknown>>({
     description: 'Answer a denied request in another way than with the 403.',
-    expected: 'a function from the request, the reply and the denial to an error or nothing; may be async'
+    expected: 'a function from the request, the reply and the denial to an error, the reply that it sends, or nothing; may be async'
   })),
   onDecision: Type.Optional(callable<OnDecision<unknown>>({
     description: 'Hear of every decision, after the response, for an audit trail.',
@@ -624,7 +624,7 @@ function tokenOf (env: Environment): string {
     throw new OptionsError('option "token" is missing, and so is PERMIT_API_KEY; a PDP wants Permit\'s API key')
   }
   if (!new RegExp(HEADER_SAFE).test(token)) {
-    throw new OptionsError('PERMIT_API_KEY holds a character that a header cannot carry; expected a string of visible ASCII characters')
+    throw new OptionsError('PERMIT_API_KEY holds a character that a header cannot carry; expected a string of visible ASCII characters, without spaces')
   }
   return token
 }

@@ -57,7 +57,7 @@ const EFFECTS: Readonly<Record<string, (t: Test, text: string) => Promise<void>>
     process.env.JWT_SECRET = 'a secret for this test'
     process.env.PERMIT_API_KEY = pdp.token
     t.teardown(() => { delete process.env.JWT_SECRET; delete process.env.PERMIT_API_KEY })
-    const app = await run(t, text, { 'http://localhost:7766': pdp.url, 'port: 3000': 'port: 0' })
+    const app = await run(t, text, { 'http://localhost:7766': pdp.url, 'port: 3000': 'port: 0', 'logger: true': 'logger: false' })
     const { port } = app.server.address() as AddressInfo
     const ask = async (user: string | undefined, method: string, path: string) => {
       const headers: Record<string, string> = user === undefined ? {} : { authorization: `Bearer ${app.jwt.sign({ sub: user })}` }
