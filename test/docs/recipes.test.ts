@@ -64,7 +64,7 @@ t.test('the attributes of the page about @fastify/jwt go to the PDP, and count',
       users: { ann: {}, bob: {} }
     } }`
   })
-  const as = (claims: object) => ({ ...create, headers: { authorization: `Bearer ${app.jwt.sign(claims)}` } })
+  const as = (claims: { sub: string, department?: string }) => ({ ...create, headers: { authorization: `Bearer ${app.jwt.sign(claims)}` } })
   t.equal(await statusOf(app, as({ sub: 'ann', department: 'building' })), 200)
   t.equal(await statusOf(app, as({ sub: 'bob', department: 'sales' })), 403)
   t.equal(await statusOf(app, as({ sub: 'bob' })), 403)

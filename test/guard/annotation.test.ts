@@ -1,9 +1,10 @@
 // Every form of an annotation: what it asks the PDP, and what a wrong one says.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t, { type Test } from 'tap'
-import type { Annotation } from '../../src/index.js'
+import permit, { type Annotation } from '../../src/index.js'
 import type { PermitOptions } from '../../src/index.js'
 import type { WireQuestion } from '../support/fake-pdp.js'
-import { guardedApp } from '../support/app.js'
+import { byHeader, fastifyFor, guardedApp, logSink } from '../support/app.js'
 
 interface Setting { url?: string, at?: string, user?: string, headers?: Record<string, string>, options?: Partial<PermitOptions>, decide?: (question: WireQuestion) => boolean }
 
@@ -324,4 +325,41 @@ t.test('an annotation beside the config, where nothing reads it, stops the app',
 t.test('what a function returns is no template: a key that looks like one in another spelling is a key', async t => {
   t.same((await asked(t, () => ({ action: 'a', resource: 'task::id' }))).questions, [{ action: 'a', resource: taskOf(':id') }])
   t.same((await asked(t, { action: 'a', resource: () => 'task::id' })).questions, [{ action: 'a', resource: taskOf(':id') }])
+})
+
+t.test('a permission that the policy in this process does not have is said when the app is ready, with the word that was meant; the app starts', async t => {
+  const sink = logSink('warn')
+  const app = fastifyFor(t, { logger: sink.logger })
+  await app.register(permit, {
+    policy: { resources: { task: { actions: { create: {}, list: {} } } }, roles: { admin: { permissions: ['task:create'] } }, users: { ann: {} }, role_assignments: [{ user: 'ann', role: 'admin' }] },
+    user: byHeader
+  })
+  const told: unknown[] = []
+  const tell = (message: unknown) => told.push(message)
+  subscribe('tracing:fastify-permit:check:start', tell)
+  t.teardown(() => unsubscribe('tracing:fastify-permit:check:start', tell))
+  app.get('/a', { config: { permit: 'task:creat' } }, async () => 'ok')
+  app.get('/b/:id', { config: { permit: { anyOf: ['task:list', { action: 'create', resource: 'tsk:{id}' }] } } }, async () => 'ok')
+  app.get('/c', { preHandler: app.permit.guard('note:read') }, async () => 'ok')
+  app.get('/d', { config: { permit: 'task:create' } }, async () => 'ok')
+  app.get('/e', { config: { permit: () => 'task:lsit' } }, async () => 'ok')
+  await app.ready()
+  t.same(sink.lines.map(({ msg }) => msg), [
+    "permit: GET /a requires 'task:creat', which nobody can have: action 'creat' is not defined on resource type 'task' (did you mean 'create'?)",
+    "permit: GET /b/:id requires 'tsk:create', which nobody can have: resource type 'tsk' is not defined (did you mean 'task'?)",
+    "permit: GET /c requires 'note:read', which nobody can have: resource type 'note' is not defined (known here: 'task')"
+  ])
+  t.same(app.permit.stats().checks, { allowed: 0, denied: 0, failed: 0 }, 'it is nobody\'s question')
+  t.same(told, [])
+  t.equal((await app.inject({ url: '/a', headers: { 'x-user': 'ann' } })).statusCode, 403)
+  t.equal((await app.inject({ url: '/d', headers: { 'x-user': 'ann' } })).statusCode, 200)
+})
+
+t.test('a PDP elsewhere is not asked what it knows', async t => {
+  const sink = logSink('warn')
+  const { app, pdp } = await guardedApp(t, {}, {}, { logger: sink.logger })
+  app.get('/a', { config: { permit: 'task:creat' } }, async () => 'ok')
+  await app.ready()
+  t.same(sink.lines, [])
+  t.same(pdp.questions, [])
 })
