@@ -4,6 +4,7 @@ import { Compile } from 'typebox/compile'
 import type { UserInput } from './decision/query.js'
 import type { UpdatesEndpoint } from './decision/updates.js'
 import type { Policy } from './engine/policy.js'
+import { closest } from './engine/suggest.js'
 import { OptionsError, type Denial } from './errors.js'
 import type { OnDecision } from './guard/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from './observe/options.js'
@@ -21,8 +22,9 @@ export type TenantOption<R> = (request: R) =>
   string | readonly string[] | null | undefined | Promise<string | readonly string[] | null | undefined>
 
 /**
- * Answers a denied request in another way: it returns an error that goes out instead of the 403, or sends a reply and returns it. When
- * it does neither, or throws, the 403 goes out. It is not asked for a 401 or a 503, and whatever it does, the handler does not run.
+ * Answers a denied request in another way: it returns an error that goes out instead of the 403, or sends a reply. When it does neither,
+ * or throws, the 403 goes out. A reply that is sent later, after it has returned, has to be returned. It is not asked for a 401 or a 503,
+ * and whatever it does, the handler does not run.
  */
 export type OnDenied<R, Reply> = (request: R, reply: Reply, denial: Denial | undefined) => MaybePromise<Error | Reply | undefined | void>
 
@@ -258,7 +260,7 @@ export const OptionsSchema = Type.Object({
   token: Type.Optional(Type.String({
     pattern: HEADER_SAFE,
     description: "Permit's API key, or another PDP's token; sent to the PDP as a bearer token and nowhere else.",
-    expected: 'a string of visible ASCII characters',
+    expected: 'a string of visible ASCII characters, without spaces',
     shownDefault: "`PERMIT_API_KEY`; none with `protocol: 'authzen'`"
   })),
   /**
@@ -402,7 +404,7 @@ export const OptionsSchema = Type.Object({
   })),
   onDenied: Type.Optional(callable<OnDenied<unknown, unknown>>({
     description: 'Answer a denied request in another way than with the 403.',
-    expected: 'a function from the request, the reply and the denial to an error or nothing; may be async'
+    expected: 'a function from the request, the reply and the denial to an error, the reply that it sends, or nothing; may be async'
   })),
   onDecision: Type.Optional(callable<OnDecision<unknown>>({
     description: 'Hear of every decision, after the response, for an audit trail.',
@@ -622,7 +624,7 @@ function tokenOf (env: Environment): string {
     throw new OptionsError('option "token" is missing, and so is PERMIT_API_KEY; a PDP wants Permit\'s API key')
   }
   if (!new RegExp(HEADER_SAFE).test(token)) {
-    throw new OptionsError('PERMIT_API_KEY holds a character that a header cannot carry; expected a string of visible ASCII characters')
+    throw new OptionsError('PERMIT_API_KEY holds a character that a header cannot carry; expected a string of visible ASCII characters, without spaces')
   }
   return token
 }
@@ -686,7 +688,8 @@ function complain (options: unknown): string {
   if (unknown?.keyword === 'additionalProperties') {
     const known = unknown.instancePath === '' ? OptionsSchema.properties : INNER[unknown.instancePath.slice(1)] ?? {}
     const name = [...unknown.instancePath.split('/').slice(1), unknown.params.additionalProperties[0]].join('.')
-    return `option "${name}" is not known; expected one of ${Object.keys(known).join(', ')}`
+    const meant = closest(String(unknown.params.additionalProperties[0]), Object.keys(known))
+    return `option "${name}" is not known; expected one of ${Object.keys(known).join(', ')}${meant === undefined ? '' : `; did you mean "${meant}"?`}`
   }
   // Of a union every branch complains; the deepest place is the one that was meant.
   const [deepest] = errors.sort((a, b) => depth(b.instancePath) - depth(a.instancePath))

@@ -7,6 +7,7 @@ import { auditTrail } from './fastify/audit-trail.js'
 import { tellLookers } from './fastify/looker.js'
 import { RouteGuards } from './fastify/routes.js'
 import type { Annotation, PermitOptions } from './fastify/types.js'
+import { warnOfUnknownWords } from './fastify/unknown-words.js'
 import { declareUpdatesRoute } from './fastify/updates-route.js'
 import { RequestCaller } from './guard/caller.js'
 import { prepare } from './guard/opening.js'
@@ -47,7 +48,7 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   // Fastify adds a hook when its turn comes, and not at all to a plugin that has failed by then.
   await app.after()
 
-  const { enforcement: shared, checks, writer, observation, options, open, close } = prepare<FastifyRequest, FastifyReply>(input, {
+  const { enforcement: shared, checks, writer, observation, options, open, unknownWord, close } = prepare<FastifyRequest, FastifyReply>(input, {
     env: process.env,
     log: app.log,
     caller: ({ raw, id }) => new RequestCaller(raw, id),
@@ -67,6 +68,7 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   if (updates !== undefined) declareUpdatesRoute(app, updates, affected => checks.forget(affected))
 
   await open()
+  app.addHook('onReady', () => warnOfUnknownWords(guards.rows(), unknownWord, app.log))
 }
 
 export default fp(permit, { name: 'fastify-permit', fastify: '5.x' })

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -34,12 +34,53 @@ await rename(join(user, 'package'), installed)
 const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as
   { exports: Record<string, unknown>, dependencies: Record<string, string>, peerDependencies: Record<string, string> }
 
-t.test('it ships compiled JavaScript, declarations, maps, the schemas of policy files and test files, and the pages that the README leads to, and nothing else', async t => {
-  const others = files.map(({ path }) => path).filter(path => !['dist/permit.schema.json', 'dist/permit.test.schema.json'].includes(path) && !/^dist\/.+\.(js|js\.map|d\.ts)$|^docs\/.+\.md$/.test(path))
-  t.same(others.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'docs/openapi.png', 'package.json'])
-  const shipped = new Set(files.map(({ path }) => path))
-  for (const [, page = ''] of (await readFile(join(root, 'README.md'), 'utf8')).matchAll(/\]\((docs\/[\w./-]+\.md)/g)) t.ok(shipped.has(page), page)
+t.test('it ships compiled JavaScript, declarations, maps, the schemas of policy files and test files, the pages, and what they lead to, and nothing else', async t => {
+  const others = files.map(({ path }) => path).filter(path => !['dist/permit.schema.json', 'dist/permit.test.schema.json'].includes(path) && !/^dist\/.+\.(js|js\.map|d\.ts)$|^docs\/.+\.md$|^example-app\/.+\.(ts|ya?ml)$/.test(path))
+  t.same(others.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bench/chart.svg', 'bench/results.json', 'docs/openapi.png', 'package.json'])
 })
+
+/** Documents that lead into the repository, and the sentence by which they say so. */
+const OF_THE_REPOSITORY: Readonly<Record<string, string>> = { 'SECURITY.md': 'Links to `src/` and `test/` lead into the repository' }
+
+t.test('every link in its pages leads to something that it ships, to a heading that is there, and the rest says that it leads into the repository', async t => {
+  const shipped = new Set(files.map(({ path }) => path))
+  const exists = (path: string) => shipped.has(path) || files.some(file => file.path.startsWith(`${path.replace(/\/$/, '')}/`))
+  const read = (path: string) => readFile(join(installed, path), 'utf8')
+  let links = 0
+  for (const page of [...shipped].filter(path => path.endsWith('.md'))) {
+    const text = (await read(page)).replaceAll(/^```[^]*?^```$/gm, '')
+    for (const [, target = ''] of text.matchAll(/\]\(([^)\s]+)[^)]*\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue
+      links++
+      const [path = '', anchor] = target.split('#')
+      const to = path === '' ? page : join(dirname(page), path)
+      if (/^(src|test)\//.test(to)) {
+        t.match(text, OF_THE_REPOSITORY[page] ?? /^never$/, `${page} leads to ${target} and says where that is`)
+        continue
+      }
+      t.ok(exists(to), `${page} leads to ${target}`)
+      if (anchor !== undefined && to.endsWith('.md')) t.ok(anchorsOf(await read(to)).has(anchor), `${page} leads to ${target}, a heading`)
+    }
+  }
+  t.ok(links > 100, `${links} links`)
+})
+
+t.test('every page is led to by another one', async t => {
+  const pages = files.map(({ path }) => path).filter(path => path.endsWith('.md') && path !== 'README.md')
+  const led = new Set<string>()
+  for (const page of ['README.md', ...pages]) {
+    for (const [, target = ''] of (await readFile(join(installed, page), 'utf8')).matchAll(/\]\(([^)\s#]+)/g)) {
+      const to = join(dirname(page), target)
+      if (to !== page) led.add(to)
+    }
+  }
+  t.same(pages.filter(page => !led.has(page)), ['CHANGELOG.md'], 'but for the one that everybody looks for by its name')
+})
+
+/** As GitHub and npm name the headings of a page. */
+function anchorsOf (page: string): Set<string> {
+  return new Set([...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(/[^\w\s-]/g, '').replaceAll(/\s/g, '-')))
+}
 
 t.test('each source file is there in all three forms', async t => {
   const paths = new Set(files.map(({ path }) => path))

@@ -57,7 +57,7 @@ const EFFECTS: Readonly<Record<string, (t: Test, text: string) => Promise<void>>
     process.env.JWT_SECRET = 'a secret for this test'
     process.env.PERMIT_API_KEY = pdp.token
     t.teardown(() => { delete process.env.JWT_SECRET; delete process.env.PERMIT_API_KEY })
-    const app = await run(t, text, { 'http://localhost:7766': pdp.url, 'port: 3000': 'port: 0' })
+    const app = await run(t, text, { 'http://localhost:7766': pdp.url, 'port: 3000': 'port: 0', 'logger: true': 'logger: false' })
     const { port } = app.server.address() as AddressInfo
     const ask = async (user: string | undefined, method: string, path: string) => {
       const headers: Record<string, string> = user === undefined ? {} : { authorization: `Bearer ${app.jwt.sign({ sub: user })}` }
@@ -134,6 +134,19 @@ t.test('the snippets and the annotations of the table have no type errors', asyn
   for (const [index, { text }] of typescript.entries()) await writeFile(join(folder, `snippet-${index}.ts`), text)
   await writeFile(join(folder, 'annotations.ts'),
     `import type { Annotation } from 'fastify-permit'\nexport const annotations: Annotation[] = [\n${annotationTexts().join(',\n')}\n]\n`)
+  // "The compiler … points at the very word when `satisfies Annotation` stands behind the annotation", and only then at a word too many.
+  await writeFile(join(folder, 'mistakes.ts'), `import Fastify from 'fastify'\nimport type { Annotation } from 'fastify-permit'\nconst app = Fastify()\n
+app.get('/1', { config: { permit: { action: 'list', resource: 'task', tennant: 'x' } } }, async () => 1)
+app.get('/2', { config: { permit: {
+  action: 'list',
+  resource: 'task',
+  // @ts-expect-error
+  tennant: 'x'
+} satisfies Annotation } }, async () => 1)
+// @ts-expect-error
+app.get('/3', { config: { permit: { acton: 'list', resource: 'task' } } }, async () => 1)
+// @ts-expect-error
+app.get('/4', { permit: 'task:list' }, async () => 1)\n`)
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', include: ['*.ts'] }))
   const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder])
     .catch((error: { stdout: string }) => error)

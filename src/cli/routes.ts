@@ -4,6 +4,7 @@ import { colorsOf, type Colors } from './colors.js'
 import { EXIT, UsageError, type Command } from './command.js'
 import { printable } from './printable.js'
 import { routesMarkdown, routesText } from './routes-table.js'
+import { closest } from '../engine/suggest.js'
 import type { RouteRow } from '../fastify/route-table.js'
 
 const HELP = `Usage: fastify-permit routes <app file> [options]
@@ -68,7 +69,8 @@ export const routesCommand: Command = {
     else terminal.out((options.markdown ? routesMarkdown(rows) : routesText(rows, colorsOf(terminal))).join('\n'))
 
     const isStrict = options.strict || refusal !== undefined
-    if (!options.json) for (const line of findings({ undeclared, unknown, unused }, colorsOf(terminal))) terminal.err(line)
+    const flagged = unknown.map(permission => withNearest(permission, known ?? []))
+    if (!options.json) for (const line of findings({ undeclared, unknown: flagged, unused }, colorsOf(terminal))) terminal.err(line)
     return unknown.length > 0 || (isStrict && undeclared.length > 0) || (options['fail-on-unused'] && unused.length > 0) ? EXIT.failed : EXIT.ok
   }
 }
@@ -82,6 +84,11 @@ async function permissionsOf (policy: string): Promise<Set<string>> {
   const { readPolicyFile } = await import('../local/policy-file.js')
   const { resources } = await readPolicyFile(policy)
   return new Set(Object.entries(resources ?? {}).flatMap(([type, { actions }]) => Object.keys(actions).map(action => `${type}:${action}`)))
+}
+
+function withNearest (permission: string, known: Iterable<string>): string {
+  const nearest = closest(permission, [...known])
+  return nearest === undefined ? permission : `${permission} (did you mean ${nearest}?)`
 }
 
 interface Findings {

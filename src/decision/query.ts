@@ -111,7 +111,7 @@ export function normaliseUser (user: UserInput): QueryUser {
     requireText('the user', user)
     return { key: user }
   }
-  if (typeof user !== 'object' || user === null) throw new QueryError(`the user is ${describe(user)}; expected a string or { key, email?, attributes? }`)
+  if (typeof user !== 'object' || user === null) throw new QueryError(`the user is ${describe(user)}; expected a string or { key, email?, attributes? }${typeof user === 'number' ? ': write String(…) around the number' : ''}`)
   const { key, email, firstName, lastName, attributes } = user
   requireText("the user's key", key)
   optionalText("the user's email", email)

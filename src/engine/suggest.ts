@@ -38,6 +38,11 @@ export function closest (name: string, candidates: readonly string[]): string | 
   return best
 }
 
+/** Whether a name is a word but for its case and one edit: less than what {@link closest} takes for a mistake, for where nothing else says that it is one. */
+export function isNearly (name: string, word: string): boolean {
+  return Math.abs(name.length - word.length) <= 1 && editDistance(name.toLowerCase(), word.toLowerCase()) <= 1
+}
+
 /** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
 function editDistance (a: string, b: string): number {
   let beforePrevious: number[] = []

@@ -57,7 +57,9 @@ function refuse (error: Error, enforcement: FastifyEnforcement | undefined, requ
   // For an error handler of the app that sends a body of its own: the client is told all the same when to come back.
   if (error instanceof UnavailableError) reply.headers(error.headers)
   if (error instanceof ForbiddenError && enforcement?.onDenied !== undefined) {
-    answerToDenied(enforcement.onDenied, request, reply, error, isAnswered, request.log)
+    const watch = watchAnswer(reply)
+    answerToDenied(enforcement.onDenied, request, reply, error, watch.isAnswered, request.log)
+      .finally(watch.end)
       // Without an error there is a reply already; and to go on without one would run the handler.
       .then(error => { if (error !== undefined) done(error) }, () => done(error))
   } else {
@@ -65,6 +67,33 @@ function refuse (error: Error, enforcement: FastifyEnforcement | undefined, requ
   }
 }
 
-function isAnswered (reply: FastifyReply): boolean {
-  return reply.sent
+/** What answers a request, also before `reply.sent` says so: that is false until the hooks of `onSend` are done with the payload. */
+const ANSWERING = ['send', 'callNotFound'] as const
+
+/**
+ * Notices that a reply is being sent. Without it, an `onDenied` that sends a page and does not return the reply would get the 403 on top
+ * of it while a hook still works on the page: its status, with the page's body.
+ */
+function watchAnswer (reply: FastifyReply): { readonly isAnswered: () => boolean, readonly end: () => void } {
+  let answering = false
+  const watched = reply as unknown as Record<string, (...args: unknown[]) => unknown>
+  const before = ANSWERING.map(name => [name, Object.getOwnPropertyDescriptor(reply, name)] as const)
+  for (const name of ANSWERING) {
+    const answer = watched[name] as (...args: unknown[]) => unknown
+    watched[name] = function (...args) {
+      const result = answer.apply(this, args)
+      // Not before: what could not be sent, because it threw, is no answer.
+      answering = true
+      return result
+    }
+  }
+  return {
+    isAnswered: () => answering || reply.sent,
+    end () {
+      for (const [name, descriptor] of before) {
+        if (descriptor === undefined) delete watched[name]
+        else Object.defineProperty(reply, name, descriptor)
+      }
+    }
+  }
 }

@@ -1,12 +1,14 @@
 // Guarded routes in the document of @fastify/swagger: the refusals, and the extensions that Permit's own CLI reads.
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { stringify } from 'yaml'
-import type { DescribedPermission } from '../guard/description.js'
+import type { Description } from '../guard/description.js'
 
 /** On the operation, Permit's extension for the action. */
 const ACTION = 'x-permit-action'
 /** On the path, Permit's extension for the resource's type; on the operation, too, for people: Swagger UI shows none of a path. */
 const RESOURCE = 'x-permit-resource'
+/** On an operation that requires more than one permission: all of it. Ours, where Permit's extensions have room for one. */
+const REQUIRES = 'x-permit-requires'
 /** On an operation until the document is made. */
 const GUARDED = 'x-permit-guarded'
 
@@ -17,15 +19,20 @@ type Swagger = (options?: { yaml?: boolean }) => unknown
  * Marks a guarded route for the document, and sees to it that the document is completed. Marks are extensions of the route's schema, which
  * @fastify/swagger passes on and nothing else reads: `schema.response` would change what is sent.
  * @param scope - where the route is declared. Without @fastify/swagger there nothing happens: it would not see the route, either
- * @param permissions - what is required, as far as that is known; Permit's form has room for one
+ * @param required - each of these is, as far as it is known
  */
-export function documentRoute (scope: FastifyInstance, route: RouteOptions, permissions: readonly DescribedPermission[]): void {
+export function documentRoute (scope: FastifyInstance, route: RouteOptions, required: readonly Description[]): void {
   const owner = ownerOf(scope)
   if (owner === undefined) return
   complete(owner)
+  const permissions = required.flatMap(({ permissions }) => permissions)
   const known = permissions.find(({ type }) => type !== undefined)
   const own = (route.schema ?? {}) as Json
-  const marks: Json = { [GUARDED]: true, ...known === undefined ? {} : { [RESOURCE]: known.type, [ACTION]: known.action } }
+  const marks: Json = {
+    [GUARDED]: true,
+    ...known === undefined ? {} : { [RESOURCE]: known.type, [ACTION]: known.action },
+    ...required.length > 1 || permissions.length > 1 ? { [REQUIRES]: required.map(({ text }) => text).join(' and ') } : {}
+  }
   // A new object: the app's own may be shared with a route that requires something else.
   route.schema = Object.assign(Object.create(Object.getPrototypeOf(own)), marks, own) as NonNullable<RouteOptions['schema']>
 }

@@ -1,5 +1,6 @@
 // Sees to it that every annotated route of a scope is guarded, whenever and however it is declared.
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
+import { isNearly } from '../engine/suggest.js'
 import { AnnotationError, UndeclaredRouteError } from '../errors.js'
 import { compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile.js'
 import { describeAnnotation, type Description } from '../guard/description.js'
@@ -134,6 +135,7 @@ export class RouteGuards {
 
     const hooks = [...guards]
     const annotation = annotationOf(route.config)
+    if (annotation === undefined) refuseMisplaced(route, name)
     const compiled = annotation === undefined ? undefined : this.#compile(annotation.value, `config.permit of ${name}`)
     let guard: preHandlerHookHandler | undefined
     if (annotation !== undefined && compiled !== undefined && compiled.kind !== 'public') {
@@ -146,7 +148,7 @@ export class RouteGuards {
       const mark: Guarded = { guard, url: route.url, method: route.method }
       route.config = { ...route.config, permit: annotation.value, [GUARDED]: mark } as RouteOptions['config']
     }
-    if (this.#openapi && guards.length > 0) documentRoute(scope, route, this.#describe(annotation, hooks).flatMap(({ permissions }) => permissions))
+    if (this.#openapi && guards.length > 0) documentRoute(scope, route, this.#describe(annotation, hooks))
     const seen: Seen = { by: this, url: route.url, method: route.method }
     route.config = { ...route.config, [SEEN]: seen } as RouteOptions['config']
     putBehind(route, guards, () => this.#broken)
@@ -279,6 +281,21 @@ function isUntouched (app: FastifyInstance): boolean {
 function annotationOf (config: unknown): Boxed | undefined {
   if ((typeof config !== 'object' && typeof config !== 'function') || config === null || !('permit' in config)) return undefined
   return { value: config.permit as Annotation }
+}
+
+/**
+ * Nothing tells a misspelt `permit` from what other plugins have in a config, and the route would be open to everybody. So what is one
+ * letter away from it is taken for it, and so is a `permit` beside the config; an app that means something else says `permit` as well.
+ */
+function refuseMisplaced (route: RouteOptions, name: string): void {
+  if ('permit' in route) {
+    throw new AnnotationError(`${name} has "permit" beside its config, where nothing reads it: write config: { permit: … }`)
+  }
+  const nearly = Object.keys(route.config ?? {}).find(key => isNearly(key, 'permit'))
+  if (nearly !== undefined) {
+    throw new AnnotationError(`the config of ${name} has "${nearly}", and no "permit": without it the route would not be guarded. Did you mean config: { permit: … }? ` +
+      `If "${nearly}" is something else, say permit: false, or what the route requires, beside it`)
+  }
 }
 
 function requireParams (params: readonly string[], url: string, name: string): void {

@@ -3,6 +3,7 @@ import { DEFAULT_TENANT, describe, keyAbout, normaliseResource, Question, splitR
 import { AnnotationError, ForbiddenError, QueryError } from '../errors.js'
 import type { JsonObject, MaybePromise, QueryResource, QueryUser } from '../pdp/point.js'
 import type { Annotation, Permission, PermissionRequirement, PerRequest, Requirement } from './annotation.js'
+import { FORMS, onlyKnown, permissionMeant, refuseOtherPlaceholders, REQUIREMENT_NAMES } from './mistakes.js'
 import { fillKey, hasBrace, parseKeyTemplate, type KeyTemplate } from './template.js'
 import { ignore, isThenable, whenever } from './whenever.js'
 
@@ -80,12 +81,13 @@ function compileRequirement<R extends WithParams> (requirement: Requirement<R>, 
   if (depth > MAX_DEPTH) throw new AnnotationError(`anyOf and allOf are nested more than ${MAX_DEPTH} deep`)
   if (typeof requirement === 'string') return compilePermission(parsePermission(requirement), mode)
   if (typeof requirement !== 'object' || requirement === null) {
-    throw new AnnotationError(`it is ${describe(requirement)}; expected 'type:action', { action, resource }, { anyOf }, { allOf } or a function; and false, outside of functions, for a public route`)
+    throw new AnnotationError(`it is ${describe(requirement)}; expected ${FORMS}`)
   }
+  if (Array.isArray(requirement)) throw new AnnotationError(`it is an array: write { anyOf: […] } where one of its permissions is enough, { allOf: […] } where each is needed; expected ${FORMS}`)
   const kind = 'anyOf' in requirement ? 'anyOf' : 'allOf' in requirement ? 'allOf' : undefined
   if (kind === undefined) return compilePermission(requirement as PermissionRequirement<R>, mode)
 
-  onlyKnown(requirement, [kind])
+  onlyKnown(requirement, [kind], `{ ${kind}: […] } and nothing beside it: tenant and context belong to the permissions in it`)
   const parts = (requirement as Record<typeof kind, readonly Requirement<R>[]>)[kind]
   // An empty allOf would be true for everybody.
   if (!Array.isArray(parts) || parts.length === 0) throw new AnnotationError(`${kind} must be an array of at least one permission`)
@@ -97,13 +99,13 @@ function compileRequirement<R extends WithParams> (requirement: Requirement<R>, 
 function parsePermission<R> (permission: string): PermissionRequirement<R> {
   const [type, action, ...more] = permission.split(':')
   if (!type || !action || more.length > 0 || hasBrace(permission)) {
-    throw new AnnotationError(`the permission is ${describe(permission)}; expected 'type:action', such as 'task:create', or { action: 'retrieve', resource: 'task:{id}' } for one instance`)
+    throw new AnnotationError(`the permission is ${describe(permission)}${permissionMeant(permission)}; expected 'type:action', such as 'task:create', or { action: 'retrieve', resource: 'task:{id}' } for one instance`)
   }
   return { action, resource: type }
 }
 
 function compilePermission<R extends WithParams> (permission: Exclude<Permission<R>, string>, mode: Mode<R>): CompiledRequirement<R> {
-  onlyKnown(permission, ['action', 'resource', 'tenant', 'context'])
+  onlyKnown(permission, ['action', 'resource', 'tenant', 'context'], FORMS, REQUIREMENT_NAMES)
   const { action, resource, tenant, context } = permission
   if (typeof action !== 'string' || action === '') throw new AnnotationError(`action is ${describe(action)}; expected a string, such as 'retrieve': a request never chooses the action`)
   if (hasBrace(action) && mode.templates) throw new AnnotationError(`action is ${JSON.stringify(action)}; an action is never filled in from the request`)
@@ -201,7 +203,9 @@ function splitTemplate (resource: ResourceInput, templates: boolean): { constant
   if (!templates) return { constant, template: undefined }
   if (hasBrace(constant.type)) throw new AnnotationError(`the resource's type is ${JSON.stringify(constant.type)}; a type is never filled in from the request`)
   if (hasBrace(constant.tenant)) throw new AnnotationError(`the resource's tenant is ${JSON.stringify(constant.tenant)}; a tenant is never filled in from a param: use a function`)
-  return { constant, template: constant.key === undefined ? undefined : parseKeyTemplate(constant.key) }
+  if (constant.key === undefined) return { constant, template: undefined }
+  refuseOtherPlaceholders(constant.key)
+  return { constant, template: parseKeyTemplate(constant.key) }
 }
 
 function compileTenant<R> (tenant: PermissionRequirement<R>['tenant'], { templates, tenantOption }: Mode<R>): string | Exclude<TenantOf<R>, undefined> {
@@ -223,9 +227,4 @@ function requireResource (resource: ResourceInput): ResourceInput {
   // Undefined means "a param was empty" inside, and must not be what a function says by accident.
   if (resource === undefined || resource === null) throw new QueryError('the function of an annotation\'s resource returned nothing; expected \'type\', \'type:key\' or { type, key? }')
   return resource
-}
-
-function onlyKnown (object: object, known: readonly string[]): void {
-  const unknown = Object.keys(object).find(name => !known.includes(name))
-  if (unknown !== undefined) throw new AnnotationError(`"${unknown}" is not known; expected ${known.join(', ')}`)
 }

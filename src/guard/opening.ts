@@ -2,6 +2,7 @@
 import { Checks } from '../decision/checks.js'
 import { Observation } from '../decision/observation.js'
 import { openPath, type DecisionPath } from '../decision/path.js'
+import { createQuery } from '../decision/query.js'
 import { openObservers, type Observers } from '../observe/observers.js'
 import { resolveOptions, type ResolvedOptions } from '../options.js'
 import type { Caller } from '../pdp/point.js'
@@ -27,6 +28,11 @@ export interface Opening<R, Reply> {
   readonly options: Pick<ResolvedOptions<R, Reply>, 'updates' | 'onDenied' | 'onDecision' | 'strict' | 'openapi'>
   /** Gets the decision point ready. Rejects when that cannot be: `PolicyFileError`, `DataError`. */
   open (): Promise<void>
+  /**
+   * What the policy in this process does not have of a permission, as a sentence with the nearest word that it has. Undefined when it has
+   * it, and of a PDP elsewhere, which is not asked.
+   */
+  unknownWord (type: string, action: string): Promise<string | undefined>
   /** Lets checks in flight finish within the deadline of a check, then lets go of everything. */
   close (): Promise<void>
 }
@@ -66,6 +72,12 @@ export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId
       observers.read(() => checks.stats())
       await opened.pdp.open()
       log.debug({ permit: { pdp: origin.kind === 'pdp' ? opened.pdp.name : 'embedded', cache, timeout } }, 'permit: ready')
+    },
+    async unknownWord (type, action) {
+      if (origin.kind !== 'policy') return undefined
+      // Past the checks: this is nobody's question, and is not to be counted or told as one.
+      const { code, reason } = await opened.pdp.decide(createQuery('nobody', action, type), Infinity, { source: undefined })
+      return code === 'no_such_resource' || code === 'no_such_action' ? reason : undefined
     },
     async close () {
       await checks.close()

@@ -34,7 +34,7 @@ export function logRefusal (error: Error, log: RefusalLog): void {
 
 /**
  * What goes out for a denied request: what the option `onDenied` says, else the 403; nothing when the option has answered by itself.
- * @param isAnswered - whether a reply has been sent already
+ * @param isAnswered - whether a reply has been sent already, or is being sent
  */
 export async function answerToDenied<R, Reply> (
   onDenied: OnDenied<R, Reply>, request: R, reply: Reply, error: ForbiddenError, isAnswered: (reply: Reply) => boolean, log: RefusalLog

@@ -97,7 +97,7 @@ t.test('a permission that the policy does not have fails; one that no route requ
   const typo = `${APP}\napp.get('/typo', { config: { permit: 'task:lsit' } }, async () => 'ok')`
   const unknown = await permit(['routes', await folderFor(t, typo), '--policy', 'permit.yaml'])
   t.equal(unknown.code, 1)
-  t.match(unknown.err, 'Not in the policy: task:lsit')
+  t.match(unknown.err, 'Not in the policy: task:lsit (did you mean task:list?)')
   const unused = await permit(['routes', await folderFor(t, APP), '--policy', 'permit.yaml'])
   t.equal(unused.code, 0)
   t.match(unused.err, 'In the policy, and required by no route: task:delete')

@@ -1,5 +1,5 @@
 // The recipes run: each page's app is started as a reader would have it, and does what the page says.
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
@@ -20,8 +20,13 @@ async function filesOf (page: string): Promise<Record<string, string>> {
 }
 
 /** The app of a page, beside the README's permit.yaml. */
-async function appOf (t: Test, page: string, env: Readonly<Record<string, string>> = {}): Promise<FastifyInstance> {
-  const folder = await folderWith(t, { 'permit.yaml': POLICY, ...await filesOf(page) })
+async function appOf (t: Test, page: string, env: Readonly<Record<string, string>> = {}, replace: Readonly<Record<string, string>> = {}): Promise<FastifyInstance> {
+  const files = await filesOf(page)
+  for (const [from, to] of Object.entries(replace)) {
+    if (files['app.ts']?.includes(from) !== true) throw new Error(`the page has no ${from} any more`)
+    files['app.ts'] = files['app.ts'].replace(from, to)
+  }
+  const folder = await folderWith(t, { 'permit.yaml': POLICY, ...files })
   for (const [name, value] of Object.entries(env)) {
     process.env[name] = value
     t.teardown(() => { delete process.env[name] })
@@ -49,10 +54,42 @@ t.test('with @fastify/jwt, who has no token gets 401, a forged one 401, a role i
   t.equal(await statusOf(app, { url: '/' }), 200)
 })
 
+t.test('the attributes of the page about @fastify/jwt go to the PDP, and count', async t => {
+  const app = await appOf(t, 'jwt', { JWT_SECRET: 'a secret for this test' }, {
+    "import permit from 'fastify-permit'": "import permit from 'fastify-permit'\nimport { user } from './user.js'",
+    "{ policy: './permit.yaml' }": `{ user, policy: {
+      resources: { task: { actions: { create: {} } } },
+      user_sets: { builders: { conditions: { 'user.department': { equals: 'building' } } } },
+      set_rules: [{ user_set: 'builders', permission: 'task:create', resource_set: 'task', is_resource: true }],
+      users: { ann: {}, bob: {} }
+    } }`
+  })
+  const as = (claims: { sub: string, department?: string }) => ({ ...create, headers: { authorization: `Bearer ${app.jwt.sign(claims)}` } })
+  t.equal(await statusOf(app, as({ sub: 'ann', department: 'building' })), 200)
+  t.equal(await statusOf(app, as({ sub: 'bob', department: 'sales' })), 403)
+  t.equal(await statusOf(app, as({ sub: 'bob' })), 403)
+  t.equal(await statusOf(app, create), 401)
+})
+
+t.test('a page is started by the file that the list of recipes gives, and answers over the network', async t => {
+  const { 'server.ts': server = '' } = await filesOf('README')
+  const folder = await folderWith(t, { 'permit.yaml': POLICY, ...await filesOf('jwt'), 'server.ts': server })
+  const child = spawn(process.execPath, ['--import=tsx', 'server.ts'], {
+    cwd: folder, env: { ...process.env, JWT_SECRET: 'a secret for this test', PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit']
+  })
+  t.teardown(() => child.kill())
+  const [said] = await once(child.stdout, 'data') as [Buffer]
+  const url = said.toString().trim()
+  t.equal((await fetch(url)).status, 200)
+  t.equal((await fetch(`${url}/tasks`, { method: 'POST' })).status, 401)
+})
+
 t.test('with @fastify/auth, people come with tokens and machines with keys', async t => {
   const app = await appOf(t, 'auth', { JWT_SECRET: 'a secret for this test' })
   t.equal(await statusOf(app, create), 401)
   t.equal(await statusOf(app, { ...create, headers: { 'x-api-key': 'no such key' } }), 401)
+  const forged = await app.inject({ ...create, headers: { authorization: 'Bearer forged' } })
+  t.match(forged, { statusCode: 401, body: 'You have to log in.' })
   t.equal(await statusOf(app, { ...create, headers: { 'x-api-key': 'key-of-the-builder' } }), 403, 'known, and without a role')
   await app.permit.write(app.permit.api.syncUser({ key: 'builder@example.com', roles: [{ role: 'admin' }] }))
   t.equal((await app.inject({ ...create, headers: { 'x-api-key': 'key-of-the-builder' } })).body, 'created by builder@example.com')
@@ -74,6 +111,16 @@ t.test('with @fastify/session, a role that is taken away counts for the next req
   t.equal(await statusOf(app, { ...create, cookies }), 401)
 })
 
+t.test('with @fastify/session, nobody logs in without a password, not even where none is set', async t => {
+  const app = await appOf(t, 'session', { SESSION_SECRET: 'a secret for this test, which is long' })
+  delete process.env.DEMO_PASSWORD
+  const login = (payload?: object) => statusOf(app, { method: 'POST', url: '/login', ...payload && { payload } })
+  t.equal(await login({ user: 'ada@example.com' }), 400)
+  t.equal(await login({ user: 'ada@example.com', password: '' }), 400)
+  t.equal(await login({ user: 'ada@example.com', password: 'undefined' }), 401)
+  t.equal(await login(), 400)
+})
+
 t.test('with @fastify/autoload, loaded routes are guarded, and each scope by its own policy', async t => {
   const app = await appOf(t, 'autoload', { FASTIFY_AUTOLOAD_TYPESCRIPT: '1' })
   const as = (user: string) => ({ headers: { 'x-user': `${user}@example.com` } })
@@ -84,6 +131,7 @@ t.test('with @fastify/autoload, loaded routes are guarded, and each scope by its
   t.equal(await statusOf(app, { url: '/admin/reports', ...as('noel') }), 200)
   t.equal(await statusOf(app, { url: '/admin/reports', ...as('ada') }), 403)
   t.equal(await statusOf(app, { url: '/tasks/1', ...as('noel') }), 403)
+  t.notOk(app.hasDecorator('permit'), 'none at the root')
 })
 
 t.test('with @fastify/websocket, a socket ends when its right is taken away, at its next message or without one', async t => {
@@ -123,14 +171,17 @@ t.test('with mercurius, each field is decided, and what may not be seen is not i
   t.equal(denied.data, null)
   t.match(denied.errors, [{ message: 'You are not allowed to do this.' }])
   t.notMatch(JSON.stringify(denied), /no_permission|victor/)
+  const payload = { query: 'mutation { createTask(title: "New") { id } }' }
+  t.equal(await statusOf(app, { method: 'POST', url: '/graphql', payload, headers: { 'x-user': 'victor@example.com' } }), 403)
+  t.equal(await statusOf(app, { method: 'POST', url: '/graphql', payload }), 401)
 })
 
 t.test("a reader's own tests pass, without a network", async t => {
   const folder = await folderWith(t, await filesOf('testing'))
   // The runner must not think that it is part of the one around it.
   const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: _options, ...env } = process.env
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import=tsx', '--test', 'app.test.ts'], { cwd: folder, env })
-  t.match(stdout, /^# pass 2$/m)
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import=tsx', '--test', 'app.test.ts', 'wire.test.ts'], { cwd: folder, env })
+  t.match(stdout, /^# pass 3$/m)
 })
 
 t.test('no page has a type error, and every page is in the list', async t => {
@@ -139,6 +190,7 @@ t.test('no page has a type error, and every page is in the list', async t => {
   for (const page of pages) t.match(list, `(${page}.md)`)
   const files: Record<string, string> = { 'tsconfig.json': JSON.stringify({ extends: '../../tsconfig.json', include: ['**/*.ts'] }) }
   for (const page of pages) for (const [name, text] of Object.entries(await filesOf(page))) files[`${page}/${name}`] = text
+  for (const [name, text] of Object.entries(await filesOf('README'))) files[`jwt/${name}`] = text
   const folder = await folderWith(t, files)
   const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder])
     .catch((error: { stdout: string }) => error)

@@ -1,6 +1,7 @@
 // The option onDenied answers differently; whatever it does, the handler behind the guard does not run.
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import type { OnDenied } from '../../src/index.js'
 import { guardedApp, logSink } from '../support/app.js'
@@ -41,6 +42,83 @@ t.test('a reply that it sends and returns goes out, also when hooks take their t
   t.equal(statusCode, 200)
   t.equal(body, '<h1>Please ask your admin</h1>')
   t.equal(ran(), 0)
+})
+
+/** A hook of onSend that takes its time with every payload, so that `reply.sent` is false meanwhile. */
+function slowly (app: FastifyInstance, change: (payload: unknown) => unknown = payload => payload) {
+  app.addHook('onSend', async (_request, _reply, payload) => {
+    await new Promise(resolve => setTimeout(resolve, 20))
+    return change(payload)
+  })
+}
+
+const SENDING: Readonly<Record<string, OnDenied>> = {
+  'sends a page': (_request, reply) => { reply.code(200).type('text/html').send('<h1>Please ask your admin</h1>') },
+  'sends a page after waiting': async (_request, reply) => {
+    await new Promise(resolve => setImmediate(resolve))
+    reply.code(200).type('text/html').send('<h1>Please ask your admin</h1>')
+  },
+  'sends a page, and returns an error as well': (_request, reply) => {
+    reply.code(200).type('text/html').send('<h1>Please ask your admin</h1>')
+    return new Error('too late')
+  },
+  'sends a page, and throws': (_request, reply) => {
+    reply.code(200).type('text/html').send('<h1>Please ask your admin</h1>')
+    throw new Error('too late')
+  }
+}
+
+for (const [name, onDenied] of Object.entries(SENDING)) {
+  t.test(`one that ${name}, without returning the reply: the page goes out whole and once, however slow a hook of onSend is`, async t => {
+    const { ask, ran, lines } = await deniedApp(t, onDenied, slowly)
+    const { statusCode, headers, body } = await ask('eve')
+    t.equal(statusCode, 200)
+    t.match(headers['content-type'], 'text/html')
+    t.equal(body, '<h1>Please ask your admin</h1>')
+    t.equal(ran(), 0)
+    t.same(lines.filter(({ err }) => (err as { code?: string } | undefined)?.code === 'FST_ERR_REP_ALREADY_SENT'), [])
+  })
+}
+
+t.test('one that redirects, without returning the reply: the client is sent there', async t => {
+  const { ask, ran } = await deniedApp(t, (_request, reply) => { reply.redirect('/ask-your-admin') }, slowly)
+  t.match(await ask('eve'), { statusCode: 302, headers: { location: '/ask-your-admin' } })
+  t.equal(ran(), 0)
+})
+
+t.test('one that leaves the answer to the 404 handler: that one answers, however slow it is', async t => {
+  const { ask, ran } = await deniedApp(t, (_request, reply) => { reply.callNotFound() }, app => {
+    app.setNotFoundHandler(async (_request, reply) => {
+      await new Promise(resolve => setTimeout(resolve, 20))
+      return reply.code(404).send('no such page')
+    })
+  })
+  t.match(await ask('eve'), { statusCode: 404, body: 'no such page' })
+  t.equal(ran(), 0)
+})
+
+t.test('a page that cannot be sent, because a hook of onSend fails, is a 500, and the handler does not run', async t => {
+  const { ask, ran } = await deniedApp(t, (_request, reply) => { reply.code(200).send('a page') }, app => {
+    slowly(app, payload => { if (payload === 'a page') throw new Error('of the hook'); return payload })
+  })
+  t.equal((await ask('eve')).statusCode, 500)
+  t.equal(ran(), 0)
+})
+
+t.test('an answer that cannot be sent, because send throws, is none: the 403 goes out', async t => {
+  const { ask, ran } = await deniedApp(t, (_request, reply) => { reply.type('text/html').send({ is: 'no text' }) })
+  t.equal((await ask('eve')).statusCode, 403)
+  t.equal(ran(), 0)
+})
+
+t.test('a request that is let in sends by what it had: nothing of the watch is left on the reply', async t => {
+  const own: boolean[] = []
+  const { ask } = await deniedApp(t, () => {}, app => {
+    app.addHook('onResponse', async (_request, reply) => { own.push(Object.hasOwn(reply, 'send'), Object.hasOwn(reply, 'callNotFound')) })
+  })
+  await ask('eve')
+  await ask('ann')
+  t.same(own, [false, false, false, false])
 })
 
 t.test('it is not asked when nobody is there, or when there is no decision', async t => {
@@ -122,5 +200,15 @@ t.test('a reply that it returns now and sends later is the answer, and nothing g
     return reply
   })
   t.match(await ask('eve'), { statusCode: 418, body: 'later' })
+  t.equal(ran(), 0)
+})
+
+t.test('a reply that it sends later without having returned it comes too late: the 403 has gone out', async t => {
+  let late: Promise<unknown> | undefined
+  const { ask, ran } = await deniedApp(t, (_request, reply) => {
+    late = new Promise(resolve => setTimeout(() => resolve(reply.code(418).send('later')), 20))
+  })
+  t.match(await ask('eve'), { statusCode: 403 })
+  await late
   t.equal(ran(), 0)
 })

@@ -3,7 +3,7 @@ import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
-import permit, { type PermitOptions } from '../../src/index.js'
+import permit, { type Annotation, type PermitOptions } from '../../src/index.js'
 import { byHeader, fastifyFor } from '../support/app.js'
 
 const POLICY = {
@@ -136,7 +136,34 @@ t.test('a path whose operations are about several resources has none, and each o
   t.match(path, { get: { 'x-permit-resource': 'task', 'x-permit-action': 'list' }, post: { 'x-permit-resource': 'folder', 'x-permit-action': 'open' } })
 })
 
-t.test('several permissions are one in the document, the first; by function there is none', async t => {
+t.test('an operation that requires several permissions names them all, in the words of app.permit.routes(); one that requires one does not', async t => {
+  const several: Readonly<Record<string, [Annotation, string]>> = {
+    '/any': [{ anyOf: ['task:list', 'folder:open'] }, '(task:list or folder:open)'],
+    '/all': [{ allOf: ['task:list', { action: 'open', resource: 'folder:{key}' }] }, '(task:list and folder:open)'],
+    '/nested': [{ allOf: ['task:list', { anyOf: ['task:create', 'folder:open'] }] }, '(task:list and (task:create or folder:open))'],
+    '/partly': [{ anyOf: ['task:list', { action: 'open', resource: () => 'folder' }] }, '(task:list or (by function):open)']
+  }
+  const app = await appWith(t, app => {
+    for (const [url, [annotation]] of Object.entries(several)) app.get(`${url}/:key`, { config: { permit: annotation } }, ok)
+    app.get('/twice/:key', { preHandler: app.permit.guard('task:list'), config: { permit: 'folder:open' } }, ok)
+    app.get('/one', { config: { permit: 'task:list' } }, ok)
+    app.get('/alone', { config: { permit: { anyOf: ['task:list'] } } }, ok)
+    app.get('/own', { config: { permit: { anyOf: ['task:list', 'task:create'] } }, schema: { 'x-permit-requires': 'mine' } as object }, ok)
+  })
+  const paths = pathsOf(app)
+  const required = (url: string) => paths[url]?.get?.['x-permit-requires']
+  for (const [url, [, text]] of Object.entries(several)) {
+    t.equal(required(`${url}/{key}`), text)
+    t.match(paths[`${url}/{key}`]?.get, { 'x-permit-resource': 'task', 'x-permit-action': 'list' }, "what Permit's CLI reads is as it was")
+    t.equal(app.permit.routes().find(row => row.url === `${url}/:key`)?.permission, text)
+  }
+  t.equal(required('/twice/{key}'), 'task:list and folder:open')
+  t.equal(required('/one'), undefined)
+  t.equal(required('/alone'), undefined)
+  t.equal(required('/own'), 'mine')
+})
+
+t.test('of several permissions the first has the extensions of Permit\'s; by function there is none', async t => {
   const paths = pathsOf(await appWith(t, app => {
     app.get('/any', { config: { permit: { anyOf: ['task:list', 'folder:open'] } } }, ok)
     app.get('/function', { config: { permit: () => 'task:list' } }, ok)

@@ -1,9 +1,10 @@
 // Every form of an annotation: what it asks the PDP, and what a wrong one says.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t, { type Test } from 'tap'
-import type { Annotation } from '../../src/index.js'
+import permit, { type Annotation } from '../../src/index.js'
 import type { PermitOptions } from '../../src/index.js'
 import type { WireQuestion } from '../support/fake-pdp.js'
-import { guardedApp } from '../support/app.js'
+import { byHeader, fastifyFor, guardedApp, logSink } from '../support/app.js'
 
 interface Setting { url?: string, at?: string, user?: string, headers?: Record<string, string>, options?: Partial<PermitOptions>, decide?: (question: WireQuestion) => boolean }
 
@@ -253,7 +254,24 @@ const WRONG: [unknown, RegExp][] = [
   [{ allOf: 'task:a' }, /at least one permission/],
   [{ anyOf: ['task:a'], allOf: ['task:b'] }, /"allOf" is not known/],
   [{ anyOf: [false] }, /it is false/],
-  [{ action: 'a', resource: 'task', context: 'x' }, /the context must be an object/]
+  [{ action: 'a', resource: 'task', context: 'x' }, /the context must be an object/],
+  // Mistakes that people make, each answered with what was meant.
+  [{ acton: 'a', resource: 'task' }, /"acton" is not known: did you mean "action"\?; expected 'type:action', \{ action, resource, tenant\?, context\? \}, \{ anyOf: \[…\] \}, \{ allOf: \[…\] \} or a function/],
+  [{ action: 'a', ressource: 'task' }, /did you mean "resource"\?/],
+  [{ action: 'a', resource: 'task', tennant: 'x' }, /did you mean "tenant"\?/],
+  [{ anyof: ['task:a'] }, /did you mean "anyOf"\?/],
+  [{ alOf: ['task:a'] }, /did you mean "allOf"\?/],
+  [{ permission: 'task:a' }, /"permission" is not known; expected 'type:action', /],
+  [{ anyOf: ['task:a'], tenant: 'x' }, /"tenant" is not known; expected \{ anyOf: \[…\] \} and nothing beside it: tenant and context belong to the permissions in it/],
+  [{ allOf: ['task:a', { acton: 'b', resource: 'task' }] }, /did you mean "action"\?/],
+  [['task:a', 'task:b'], /it is an array: write \{ anyOf: \[…\] \} where one/],
+  [{ action: 'a', resource: { tpye: 'task' } }, /"tpye" is not known: did you mean "type"\?; expected type, key, tenant, attributes/],
+  ['task.create', /did you mean 'task:create'\?/],
+  ['task/create', /did you mean 'task:create'\?/],
+  [{ action: 'a', resource: 'task::id' }, /the resource key ":id" has :id, which is no param here: write \{id\}/],
+  // eslint-disable-next-line no-template-curly-in-string
+  [{ action: 'a', resource: 'task:${id}' }, /has \$\{id\}, which is no param here: write \{id\}/],
+  [{ action: 'a', resource: { type: 'task', key: ':id' } }, /write \{id\}/]
 ]
 
 t.test('a wrong annotation stops the app where the route is declared, and says which route and what to write', async t => {
@@ -274,4 +292,74 @@ t.test('a wrong annotation stops the app where the route is declared, and says w
 t.test('guard(false) is refused: it would guard nothing', async t => {
   const { app } = await guardedApp(t)
   t.throws(() => app.permit.guard(false as never), { code: 'FST_PERMIT_ANNOTATION' })
+})
+
+t.test('a config with a word that is one letter away from permit stops the app: the route would be open to everybody', async t => {
+  for (const name of ['permt', 'Permit', 'permits', 'premit', 'pernit']) {
+    const { app } = await guardedApp(t)
+    t.throws(() => app.get('/tasks', { config: { [name]: 'task:create' } }, async () => 'ok'), {
+      code: 'FST_PERMIT_ANNOTATION',
+      message: `the config of GET /tasks has "${name}", and no "permit": without it the route would not be guarded. Did you mean config: { permit: … }?`
+    }, name)
+  }
+})
+
+t.test('such a word is left alone beside what the route requires, or beside the word that it is public; and so are words that only look alike', async t => {
+  const { app } = await guardedApp(t)
+  app.get('/guarded', { config: { permits: 3, permit: 'task:create' } as object }, async () => 'ok')
+  app.get('/public', { config: { permits: 3, permit: false } as object }, async () => 'ok')
+  app.get('/others', { config: { emit: true, limit: 3, permission: 'x', permissive: true, rateLimit: {} } as object }, async () => 'ok')
+  t.equal((await app.inject('/guarded')).statusCode, 401)
+  t.equal((await app.inject('/public')).statusCode, 200)
+  t.equal((await app.inject('/others')).statusCode, 200)
+})
+
+t.test('an annotation beside the config, where nothing reads it, stops the app', async t => {
+  const { app } = await guardedApp(t)
+  t.throws(() => app.get('/tasks', { permit: 'task:create' } as object, async () => 'ok'), {
+    code: 'FST_PERMIT_ANNOTATION', message: 'GET /tasks has "permit" beside its config, where nothing reads it: write config: { permit: … }'
+  })
+  t.throws(() => app.route({ method: 'GET', url: '/tasks', permit: false, handler: async () => 'ok' } as never), { message: /beside its config/ })
+})
+
+t.test('what a function returns is no template: a key that looks like one in another spelling is a key', async t => {
+  t.same((await asked(t, () => ({ action: 'a', resource: 'task::id' }))).questions, [{ action: 'a', resource: taskOf(':id') }])
+  t.same((await asked(t, { action: 'a', resource: () => 'task::id' })).questions, [{ action: 'a', resource: taskOf(':id') }])
+})
+
+t.test('a permission that the policy in this process does not have is said when the app is ready, with the word that was meant; the app starts', async t => {
+  const sink = logSink('warn')
+  const app = fastifyFor(t, { logger: sink.logger })
+  await app.register(permit, {
+    policy: { resources: { task: { actions: { create: {}, list: {} } } }, roles: { admin: { permissions: ['task:create'] } }, users: { ann: {} }, role_assignments: [{ user: 'ann', role: 'admin' }] },
+    user: byHeader
+  })
+  const told: unknown[] = []
+  const tell = (message: unknown) => told.push(message)
+  subscribe('tracing:fastify-permit:check:start', tell)
+  t.teardown(() => unsubscribe('tracing:fastify-permit:check:start', tell))
+  app.get('/a', { config: { permit: 'task:creat' } }, async () => 'ok')
+  app.get('/b/:id', { config: { permit: { anyOf: ['task:list', { action: 'create', resource: 'tsk:{id}' }] } } }, async () => 'ok')
+  app.get('/c', { preHandler: app.permit.guard('note:read') }, async () => 'ok')
+  app.get('/d', { config: { permit: 'task:create' } }, async () => 'ok')
+  app.get('/e', { config: { permit: () => 'task:lsit' } }, async () => 'ok')
+  await app.ready()
+  t.same(sink.lines.map(({ msg }) => msg), [
+    "permit: GET /a requires 'task:creat', which nobody can have: action 'creat' is not defined on resource type 'task' (did you mean 'create'?)",
+    "permit: GET /b/:id requires 'tsk:create', which nobody can have: resource type 'tsk' is not defined (did you mean 'task'?)",
+    "permit: GET /c requires 'note:read', which nobody can have: resource type 'note' is not defined (known here: 'task')"
+  ])
+  t.same(app.permit.stats().checks, { allowed: 0, denied: 0, failed: 0 }, 'it is nobody\'s question')
+  t.same(told, [])
+  t.equal((await app.inject({ url: '/a', headers: { 'x-user': 'ann' } })).statusCode, 403)
+  t.equal((await app.inject({ url: '/d', headers: { 'x-user': 'ann' } })).statusCode, 200)
+})
+
+t.test('a PDP elsewhere is not asked what it knows', async t => {
+  const sink = logSink('warn')
+  const { app, pdp } = await guardedApp(t, {}, {}, { logger: sink.logger })
+  app.get('/a', { config: { permit: 'task:creat' } }, async () => 'ok')
+  await app.ready()
+  t.same(sink.lines, [])
+  t.same(pdp.questions, [])
 })

@@ -42,7 +42,7 @@ export const LocalPdpOptionsSchema = Type.Object({
   /**
    * The bearer token that every request but those for health has to carry. Without one the PDP answers on the loopback only, to everybody there.
    */
-  token: Type.Optional(Type.String({ pattern: HEADER_SAFE, expected: 'a string of visible ASCII characters' })),
+  token: Type.Optional(Type.String({ pattern: HEADER_SAFE, expected: 'a string of visible ASCII characters, without spaces' })),
   /**
    * Reload the policy file when it changes.
    * @defaultValue true
