@@ -1,0 +1,81 @@
+// Every snippet of every page compiles, in the one place where a compiler is started for them: that takes longer than to run them all.
+import { basename, dirname, join } from 'node:path'
+import t from 'tap'
+import ts from 'typescript'
+import { permit } from '../cli/in-process.js'
+import { built } from '../support/built.js'
+import { code, documentOf, folderWith, pages, root, snippetsOf, sourcesOf, tableIn } from '../support/documents.js'
+
+// As a reader's compiler sees the package: as it was built. From the sources it would take several times as long.
+built('index.d.ts')
+
+const readme = await documentOf('README.md')
+const policy = snippetsOf(readme).find(({ language }) => language === 'yaml')?.text as string
+
+/** Those of this project, but for where the package is. */
+const OPTIONS = optionsOf(join(root, 'tsconfig.json'))
+
+/** What all programs have in common is read once. */
+const HOST = remembering(ts.createCompilerHost(OPTIONS))
+
+function optionsOf (file: string): ts.CompilerOptions {
+  const { config } = ts.readConfigFile(file, ts.sys.readFile) as { config: { compilerOptions: object } }
+  return ts.convertCompilerOptionsFromJson({ ...config.compilerOptions, paths: {} }, root).options
+}
+
+function remembering (host: ts.CompilerHost): ts.CompilerHost {
+  const known = new Map<string, ts.SourceFile | undefined>()
+  return {
+    ...host,
+    getSourceFile (name, ...rest) {
+      if (!known.has(name)) known.set(name, host.getSourceFile(name, ...rest))
+      return known.get(name)
+    }
+  }
+}
+
+/** What the compiler says of all these pages together. */
+async function complaints (pages: Readonly<Record<string, Readonly<Record<string, string>>>>): Promise<string[]> {
+  const files: Record<string, string> = {}
+  for (const [page, sources] of Object.entries(pages)) for (const [name, text] of Object.entries(sources)) files[`${page}/${name}`] = text
+  const folder = await folderWith(t, files)
+  const program = ts.createProgram(Object.keys(files).map(name => join(folder, name)), OPTIONS, HOST)
+  return ts.getPreEmitDiagnostics(program).map(({ file, start = 0, messageText }) => {
+    const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start).line + 1
+    return `${file?.fileName.slice(folder.length + 1)}:${line} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+  })
+}
+
+/** A snippet that says something about everybody's types may not help those of other pages to compile. */
+const declares = (sources: Readonly<Record<string, string>>): boolean => Object.values(sources).some(text => /^declare /m.test(text))
+
+const sources = Object.fromEntries(await Promise.all((await pages()).map(async page => [join(dirname(page), basename(page, '.md')), await sourcesOf(page)] as const)))
+const [first] = Object.keys(sources)
+sources[first as string] = {
+  ...sources[first as string],
+  'annotations.ts': `import type { Annotation } from 'fastify-permit'\nexport const annotations: Annotation[] = [\n${tableIn(readme, '`config.permit`').map(([cell = '']) => code(cell)[0]).join(',\n')}\n]\n`
+}
+const own = Object.entries(sources).filter(([, files]) => declares(files))
+
+t.test('the snippets of all pages have no type errors', async t => {
+  const shared = Object.fromEntries(Object.entries(sources).filter(([, files]) => !declares(files)))
+  t.ok(Object.values(shared).flatMap(files => Object.keys(files)).length > 20)
+  t.same(await complaints(shared), [])
+})
+
+for (const [page, files] of own) {
+  t.test(`the snippets of ${page}, which declare types for everybody, have no type errors`, async t => {
+    t.same(await complaints({ [page]: files }), [])
+  })
+}
+
+t.test('an error in a snippet is found', async t => {
+  t.match(await complaints({ page: { 'app.ts': "import Fastify from 'fastify'\nimport permit from 'fastify-permit'\nawait Fastify().register(permit, { pdq: 'http://localhost' })\n" } }), [/^page\/app\.ts:3 .*pdq/s])
+})
+
+t.test('docs/typed-permissions.md shows what the command makes of the policy of the README', async t => {
+  const folder = await folderWith(t, { 'permit.yaml': policy })
+  const { out } = await permit(['types', '--policy', join(folder, 'permit.yaml')])
+  const withoutHead = (text = '') => text.trim().split('\n').slice(1)
+  t.same(withoutHead(out), withoutHead(sources['docs/typed-permissions']?.['permit.d.ts']))
+})
