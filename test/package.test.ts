@@ -98,42 +98,6 @@ console.log(new ForbiddenError().statusCode)
 await app.close()
 `
 
-t.test('a user can write an app with it that is type-checked, declarations included, and guarded', async t => {
-  await writeFile(join(user, 'app.ts'), APP)
-  await writeFile(join(user, 'tsconfig.json'), JSON.stringify({
-    compilerOptions: { strict: true, target: 'ES2022', module: 'NodeNext', types: ['node'], outDir: 'out' },
-    files: ['app.ts']
-  }))
-  const { stdout: complaints } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', user], { cwd: user, env })
-    .catch((error: { stdout: string }) => error)
-  t.equal(complaints, '')
-
-  const { stdout } = await run(process.execPath, [join(user, 'out/app.js')], { cwd: user, env })
-  t.same(stdout.trim().split('\n'), ['200', '403', '401', '403'])
-})
-
-t.test('what an Express app imports loads nothing of Fastify, neither when it runs nor when it is type-checked', async t => {
-  for (const [entry, own] of [['dist/express/index.js', /\.js$/], ['dist/express/index.d.ts', /\.d\.ts$/]] as const) {
-    const packages = new Set<string>()
-    const seen = new Set<string>()
-    const follow = async (path: string): Promise<void> => {
-      if (seen.has(path)) return
-      seen.add(path)
-      const { importedFiles } = ts.preProcessFile(await readFile(path, 'utf8'))
-      for (const { fileName: name } of importedFiles) {
-        if (name.startsWith('.')) await follow(join(path, '..', own.test('x.js') ? name : name.replace(/\.js$/, '.d.ts')))
-        else packages.add(name)
-      }
-    }
-    await follow(join(installed, entry))
-    t.ok(seen.size > 15, `${seen.size} files`)
-    t.same([...packages].filter(name => /^(fastify|fastify-plugin|find-my-way)(\/|$)/.test(name)), [], entry)
-    t.notOk([...seen].some(path => /dist\/(fastify|plugin|local\/server)/.test(path)), entry)
-    // At run time not even Express: the app brings its own.
-    if (own.test('x.js')) t.notOk(packages.has('express'))
-  }
-})
-
 const EXPRESS_APP = `
 import express from 'express'
 import { guard, permit, ForbiddenError, type PermitOptions } from 'fastify-permit/express'
@@ -170,15 +134,46 @@ const server = authz.closeWith(app.listen(0, '127.0.0.1', async () => {
 }))
 `
 
-t.test('a user can write an Express app with it that is type-checked, guarded, and ends when its server is closed', async t => {
+t.test('a user can write apps with it that are type-checked, declarations included', async t => {
+  await writeFile(join(user, 'app.ts'), APP)
   await writeFile(join(user, 'express-app.ts'), EXPRESS_APP)
   await writeFile(join(user, 'tsconfig.json'), JSON.stringify({
     compilerOptions: { strict: true, target: 'ES2022', module: 'NodeNext', types: ['node'], outDir: 'out' },
-    files: ['express-app.ts']
+    files: ['app.ts', 'express-app.ts']
   }))
   const { stdout: complaints } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', user], { cwd: user, env })
     .catch((error: { stdout: string }) => error)
   t.equal(complaints, '')
+})
+
+t.test('the routes of such an app are guarded', async t => {
+  const { stdout } = await run(process.execPath, [join(user, 'out/app.js')], { cwd: user, env })
+  t.same(stdout.trim().split('\n'), ['200', '403', '401', '403'])
+})
+
+t.test('what an Express app imports loads nothing of Fastify, neither when it runs nor when it is type-checked', async t => {
+  for (const [entry, own] of [['dist/express/index.js', /\.js$/], ['dist/express/index.d.ts', /\.d\.ts$/]] as const) {
+    const packages = new Set<string>()
+    const seen = new Set<string>()
+    const follow = async (path: string): Promise<void> => {
+      if (seen.has(path)) return
+      seen.add(path)
+      const { importedFiles } = ts.preProcessFile(await readFile(path, 'utf8'))
+      for (const { fileName: name } of importedFiles) {
+        if (name.startsWith('.')) await follow(join(path, '..', own.test('x.js') ? name : name.replace(/\.js$/, '.d.ts')))
+        else packages.add(name)
+      }
+    }
+    await follow(join(installed, entry))
+    t.ok(seen.size > 15, `${seen.size} files`)
+    t.same([...packages].filter(name => /^(fastify|fastify-plugin|find-my-way)(\/|$)/.test(name)), [], entry)
+    t.notOk([...seen].some(path => /dist\/(fastify|plugin|local\/server)/.test(path)), entry)
+    // At run time not even Express: the app brings its own.
+    if (own.test('x.js')) t.notOk(packages.has('express'))
+  }
+})
+
+t.test('those of an Express app are guarded, and it ends when its server is closed', async t => {
   const { stdout } = await run(process.execPath, [join(user, 'out/express-app.js')], { cwd: user, env })
   t.same(stdout.trim().split('\n'), ['200', '403', '401', '403'])
 })
