@@ -72,6 +72,19 @@ t.test('the channel hears of questions that took their time', async t => {
   t.match(slow, [{ query: { user: { key: 'ann' } }, decision: { allow: true }, source: 'pdp' }])
 })
 
+t.test('an app that starts while its PDP is away is ready when that is there', async t => {
+  const { build } = await load<{ build (options: PermitOptions): Promise<FastifyInstance> }>(t, 'probes.ts')
+  const pdp = await pdpFor(t)
+  pdp.options.intercept = (_request, response) => { response.writeHead(503).end(); return true }
+  const app = await build({ ...optionsFor(pdp), breaker: false })
+  t.teardown(() => app.close())
+  app.get('/tasks', { config: { permit: false } }, async () => 'public')
+  const status = async (url: string) => (await app.inject(url)).statusCode
+  t.same([await status('/alive'), await status('/tasks'), await status('/ready')], [200, 200, 503])
+  pdp.options.intercept = undefined
+  t.same([await status('/alive'), await status('/tasks'), await status('/ready')], [200, 200, 200])
+})
+
 t.test('without a PDP the app is alive and not ready, and ready again when it is back', async t => {
   const { build } = await load<{ build (options: PermitOptions): Promise<FastifyInstance> }>(t, 'probes.ts')
   const pdp = await pdpFor(t)
