@@ -5,6 +5,7 @@ import { guard, permit } from 'fastify-permit/express'
 import { findPerson } from './people.js'
 import { seed } from './seed.js'
 import { Tasks } from './tasks.js'
+import { whatToTry } from './what-to-try.js'
 
 const app = express()
 const tasks = new Tasks()
@@ -75,20 +76,7 @@ await seed(authz).catch((error: unknown) => console.error('The PDP could not be 
 const server = app.listen(Number(process.env.PORT ?? 3000), process.env.HOST ?? '127.0.0.1', async () => {
   const address = server.address()
   const url = typeof address === 'object' && address !== null ? `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}` : String(address)
-  const { ok, pdp, reason } = await authz.permit.health()
-  console.log(`
-The task service listens on ${url} (Express; PDP: ${ok ? pdp : `${pdp}, no decisions now: ${reason}`}). In another terminal, type
-
-  curl ${url}/
-    200: john@smith.com is an admin in the tenant default, and may retrieve a task
-
-  curl ${url}/tenant2
-    403: in tenant2 he is a viewer, and may not create one
-
-  curl ${url}/tenants/default/tasks
-    401: nobody at all is asking
-
-  curl -u victor@example.com:victor ${url}/tenants/default/tasks/1
+  console.log(whatToTry(url, await authz.permit.health(), `  curl -u victor@example.com:victor ${url}/tenants/default/tasks/1
     200: victor@example.com is a viewer in the tenant default
 
   curl -X DELETE -u victor@example.com:victor ${url}/tenants/default/tasks/1
@@ -97,8 +85,7 @@ The task service listens on ${url} (Express; PDP: ${ok ? pdp : `${pdp}, no decis
   curl -u ada@example.com:ada ${url}/tenants/tenant2/tasks
     403: ada@example.com is an admin, but not in tenant2
 
-The same with Fastify, and more: npm start
-`)
+The same with Fastify, and more: npm start`, 'Express'))
 })
 // When the server has closed, what asks the PDP closes, too.
 authz.closeWith(server)

@@ -1,5 +1,6 @@
 // Starts the example app, and says what to type and what to expect.
 import { buildApp } from './app.js'
+import { whatToTry } from './what-to-try.js'
 
 const app = await buildApp({ logger: { level: process.env.LOG_LEVEL ?? 'warn' } })
 
@@ -10,21 +11,8 @@ const url = await app.listen({
   port: Number(process.env.PORT ?? 3000),
   host: process.env.HOST ?? '127.0.0.1'
 })
-const { ok, pdp, reason } = await app.permit.health()
 
-console.log(`
-The task service listens on ${url} (PDP: ${ok ? pdp : `${pdp}, no decisions now: ${reason}`}). In another terminal, type
-
-  curl ${url}/
-    200: john@smith.com is an admin in the tenant default, and may retrieve a task
-
-  curl ${url}/tenant2
-    403: in tenant2 he is a viewer, and may not create one
-
-  curl ${url}/tenants/default/tasks
-    401: nobody at all is asking
-
-  TOKEN=$(curl -s ${url}/login -H 'content-type: application/json' -d '{"email":"ada@example.com","password":"ada"}' | node -pe 'JSON.parse(fs.readFileSync(0)).token')
+console.log(whatToTry(url, await app.permit.health(), `  TOKEN=$(curl -s ${url}/login -H 'content-type: application/json' -d '{"email":"ada@example.com","password":"ada"}' | node -pe 'JSON.parse(fs.readFileSync(0)).token')
   curl ${url}/tenants/default/tasks -H "authorization: Bearer $TOKEN"
     200: ada@example.com is an admin in the tenant default
 
@@ -32,5 +20,4 @@ The task service listens on ${url} (PDP: ${ok ? pdp : `${pdp}, no decisions now:
     403: she has no role in tenant2
 
 Others to log in as: victor@example.com (viewer in default), tess@example.com (admin in tenant2) and noel@example.com
-(no role anywhere); the password is the part before the @. All routes, to try in a browser: ${url}/docs
-`)
+(no role anywhere); the password is the part before the @. All routes, to try in a browser: ${url}/docs`))

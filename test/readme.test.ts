@@ -1,11 +1,10 @@
 // The README is tested as the code is: its snippets run, its commands exist, its tables are complete.
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access, readdir, readFile, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
 import t, { type Test } from 'tap'
@@ -128,30 +127,6 @@ t.test('every TypeScript snippet has an effect that is tested', async t => {
 for (const { name, text } of typescript) {
   t.test(`the snippet "${name}" does what the README says`, t => EFFECTS[name]?.(t, text) ?? Promise.resolve())
 }
-
-t.test('the snippets and the annotations of the table have no type errors', async t => {
-  const folder = await folderFor(t)
-  for (const [index, { text }] of typescript.entries()) await writeFile(join(folder, `snippet-${index}.ts`), text)
-  await writeFile(join(folder, 'annotations.ts'),
-    `import type { Annotation } from 'fastify-permit'\nexport const annotations: Annotation[] = [\n${annotationTexts().join(',\n')}\n]\n`)
-  // "The compiler … points at the very word when `satisfies Annotation` stands behind the annotation", and only then at a word too many.
-  await writeFile(join(folder, 'mistakes.ts'), `import Fastify from 'fastify'\nimport type { Annotation } from 'fastify-permit'\nconst app = Fastify()\n
-app.get('/1', { config: { permit: { action: 'list', resource: 'task', tennant: 'x' } } }, async () => 1)
-app.get('/2', { config: { permit: {
-  action: 'list',
-  resource: 'task',
-  // @ts-expect-error
-  tennant: 'x'
-} satisfies Annotation } }, async () => 1)
-// @ts-expect-error
-app.get('/3', { config: { permit: { acton: 'list', resource: 'task' } } }, async () => 1)
-// @ts-expect-error
-app.get('/4', { permit: 'task:list' }, async () => 1)\n`)
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', include: ['*.ts'] }))
-  const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder])
-    .catch((error: { stdout: string }) => error)
-  t.equal(stdout, '')
-})
 
 function annotationTexts (): string[] {
   return tableOf('`config.permit`').map(([cell]) => code(cell as string)[0] as string)

@@ -1,4 +1,5 @@
 // Somebody's app, loaded from its file and made ready, but not listening: to look at what it declares.
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -29,7 +30,7 @@ export async function loadApp (file: string): Promise<LoadedApp> {
   let app: FastifyInstance | undefined
   try {
     const url = pathToFileURL(resolve(file))
-    app = await appOf(exportOf(await import(url.href) as Record<string, unknown>, file), url)
+    app = await appOf(exportOf(await importOf(url, file), file), url)
     let refusal: string | undefined
     try {
       await app.ready()
@@ -41,6 +42,18 @@ export async function loadApp (file: string): Promise<LoadedApp> {
   } finally {
     delete lookers[LOOKERS]
     await app?.close()
+  }
+}
+
+/** @throws what the app's file throws; in words that help where Node could not even load it */
+async function importOf (url: URL, file: string): Promise<Record<string, unknown>> {
+  try {
+    return await import(url.href) as Record<string, unknown>
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ERR_MODULE_NOT_FOUND' && !existsSync(url)) throw new Error(`${file} is not there`, { cause: error })
+    if (code !== 'ERR_UNKNOWN_FILE_EXTENSION') throw error
+    throw new Error(`Node cannot load ${file}; for TypeScript it needs a loader: NODE_OPTIONS=--import=tsx`, { cause: error })
   }
 }
 

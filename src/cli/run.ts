@@ -9,7 +9,8 @@ import { EXIT, UsageError, type Command, type Terminal } from './command.js'
  * @param args what follows `fastify-permit`
  * @returns the exit code
  */
-export async function run ([name, ...args]: string[], terminal: Terminal, commands: readonly Command[]): Promise<number> {
+export async function run (words: string[], terminal: Terminal, commands: readonly Command[]): Promise<number> {
+  const [name, ...args] = words[0] === 'help' && words.length > 1 ? [...words.slice(1), '--help'] : words
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     terminal.out(overview(commands))
     return name === undefined ? EXIT.usage : EXIT.ok

@@ -21,11 +21,18 @@ export interface CheckObserver {
   /** A check begins that is not answered in the same tick. What it returns is given back at the end. */
   started? (query: Query): unknown
   /**
+   * Calls `ask`, at once, within what `started` returned: so that all that it causes can be told to belong to it.
+   * The question is asked once in any case.
+   */
+  within? (begun: unknown, ask: () => void): void
+  /**
    * A check has ended.
    * @param asker - the request that it was made for, where there is one
    * @param begun - what `started` returned
    */
   ended (query: Query, outcome: CheckOutcome, asker: object | undefined, begun: unknown): void
+  /** So many checks leave for the PDP together; one by itself is 1. */
+  sent? (checks: number): void
 }
 
 /**
@@ -89,13 +96,43 @@ export class Observation {
       }
     }
     try {
-      const decision = await (channel.hasSubscribers ? trace(query, asked, source) : asked())
+      const decision = await this.#within(begun, () => channel.hasSubscribers ? trace(query, asked, source) : asked())
       this.#end(query, { decision, source: source(), duration }, asker, begun)
       return decision
     } catch (error) {
       this.#end(query, { error, source: source(), duration }, asker, begun)
       throw error
     }
+  }
+
+  /** So many checks leave for the PDP together. */
+  sent (checks: number): void {
+    for (const observer of this.#observers) {
+      try {
+        observer.sent?.(checks)
+      } catch (error) {
+        this.#failed(error)
+      }
+    }
+  }
+
+  /** The answer passes by the observers, and not through them. */
+  #within (begun: readonly unknown[], ask: () => Promise<Decision>): Promise<Decision> {
+    let answer: Promise<Decision> | undefined
+    const once = () => { answer ??= ask() }
+    const around = this.#observers.reduceRight((inner, observer, index) => observer.within === undefined
+      ? inner
+      : () => {
+          try {
+            observer.within?.(begun[index], inner)
+          } catch (error) {
+            this.#failed(error)
+          }
+          // Whatever it did, the question is asked.
+          inner()
+        }, once)
+    around()
+    return answer as unknown as Promise<Decision>
   }
 
   #start (observer: CheckObserver, query: Query): unknown {

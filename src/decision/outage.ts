@@ -1,4 +1,4 @@
-// The stage that says when no decisions can be had: once when it begins and once when it is over, however many requests it refuses.
+// The stage that says when no decisions can be had: once when it begins and once when it is over, however many checks it fails.
 import { PdpError, UnavailableError } from '../errors.js'
 import type { DecisionPoint } from '../pdp/point.js'
 
@@ -11,7 +11,7 @@ export interface OutageLog {
 /** An outage is over when a decision was had this long after the last failure, ms: while some fail and some do not, it goes on. */
 const CALM = 1_000
 
-/** While it goes on it is said again this often, ms, with the number that it has refused. */
+/** While it goes on it is said again this often, ms, with the number of checks that it has failed. */
 const AGAIN = 60_000
 
 /** Says in `log` when `next` has no decisions, and when it has some again. */
@@ -40,7 +40,7 @@ export class Outage {
   #since = 0
   #last = 0
   #said = 0
-  #refused = 0
+  #failures = 0
   readonly #kinds = new Set<string>()
 
   /** @param clock for tests; default: the process's monotonic clock. */
@@ -51,34 +51,34 @@ export class Outage {
 
   /** Whether one goes on. Looked at for each decision; as long as it is false, nothing else is to be done. */
   get isOn (): boolean {
-    return this.#refused > 0
+    return this.#failures > 0
   }
 
   /** No decision could be had. */
   failed (failure: string, reason: string | undefined): void {
     const now = this.#clock.now()
-    if (this.#refused === 0) {
+    if (this.#failures === 0) {
       this.#since = now
       this.#said = now
       this.#kinds.clear()
     }
-    this.#refused++
+    this.#failures++
     this.#last = now
     if (!this.#kinds.has(failure)) {
       // Another kind of failure is another cause: a refused token behind a PDP that was away must not go unseen.
       this.#kinds.add(failure)
-      this.#log.warn({ permit: { failure, reason } }, 'permit: no decision; requests are refused with 503, and this is said once')
+      this.#log.warn({ permit: { failure, reason } }, 'permit: no decision; what no remembered one answers gets 503, and this is said once')
     } else if (now - this.#said >= AGAIN) {
       this.#said = now
-      this.#log.warn({ permit: { failure, reason, refused: this.#refused, seconds: Math.round((now - this.#since) / 1000) } }, 'permit: still no decision')
+      this.#log.warn({ permit: { failure, reason, failed: this.#failures, seconds: Math.round((now - this.#since) / 1000) } }, 'permit: still no decision')
     }
   }
 
   /** A PDP has decided. */
   decided (): void {
     const now = this.#clock.now()
-    if (this.#refused === 0 || now - this.#last < CALM) return
-    this.#log.info({ permit: { refused: this.#refused, seconds: Math.round((now - this.#since) / 1000) } }, 'permit: decisions can be had again')
-    this.#refused = 0
+    if (this.#failures === 0 || now - this.#last < CALM) return
+    this.#log.info({ permit: { failed: this.#failures, seconds: Math.round((now - this.#since) / 1000) } }, 'permit: decisions can be had again')
+    this.#failures = 0
   }
 }

@@ -40,8 +40,11 @@ const WRITE_CONNECTIONS = 4
 /** Writes that may wait for a connection. */
 const WRITE_QUEUE = 1_000
 
-/** The path that the options describe. A stage that an option turns off is not in the line. */
-export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unknown, unknown>, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog & TransportLog & AuthZenLog): DecisionPath {
+/**
+ * The path that the options describe. A stage that an option turns off is not in the line.
+ * @param onSent told how many questions leave in one request
+ */
+export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unknown, unknown>, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog & TransportLog & AuthZenLog, onSent?: (questions: number) => void): DecisionPath {
   const generations = new Generations()
 
   if (origin.kind === 'policy') {
@@ -62,7 +65,7 @@ export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unkno
   const writes = authzen === undefined
     ? httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
     : undefined
-  const batches = batched(pdp, { queue, batch })
+  const batches = batched(pdp, { queue, batch, onSent })
   const shared = coalesced(batches, generations)
   const asked = log === undefined ? shared : outspoken(shared, log)
   const point = counted(cache === false ? asked : cached(asked, cache, generations))

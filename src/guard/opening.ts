@@ -55,9 +55,10 @@ export interface OpeningContext<R> {
 export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId, wrap }: OpeningContext<R>): Opening<R, Reply> {
   const options = resolveOptions<R, Reply>(input, env)
   const { origin, cache, timeout, user, tenant } = options
-  const opened = openPath({ origin, cache, timeout }, log)
-  const path = wrap === undefined ? opened : wrap(opened, timeout)
   const observation = new Observation(error => log.error({ err: error }, 'permit: somebody who watches checks threw'))
+  const measures = options.metrics !== false || options.openTelemetry !== false
+  const opened = openPath({ origin, cache, timeout }, log, measures ? questions => observation.sent(questions) : undefined)
+  const path = wrap === undefined ? opened : wrap(opened, timeout)
   const checks = new Checks(path, timeout, observation)
   let observers: Observers | undefined
   return {

@@ -3,16 +3,18 @@ import type * as OpenTelemetry from '@opentelemetry/api'
 import type { CheckObserver, CheckOutcome } from '../decision/observation.js'
 import { PdpError, UnavailableError } from '../errors.js'
 import type { Query } from '../pdp/point.js'
-import type { OpenTelemetryOptions } from './options.js'
+import { BATCH_SIZES, type OpenTelemetryOptions } from './options.js'
 
 type Api = Pick<typeof OpenTelemetry, 'context' | 'trace' | 'metrics' | 'SpanKind' | 'SpanStatusCode'>
 
-interface Begun { readonly context: OpenTelemetry.Context, readonly time: number }
+interface Begun { readonly context: OpenTelemetry.Context, readonly span: OpenTelemetry.Span }
 
 const NAME = 'fastify-permit'
 
 /** Seconds. */
 const BOUNDARIES = [0.000_01, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
+
+type Attributes = Record<string, string>
 
 /**
  * Spans and metrics. Attributes are names out of the policy: action, resource type, result, source. Never who asked, about which
@@ -20,29 +22,44 @@ const BOUNDARIES = [0.000_01, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.0
  */
 export function openTelemetry (api: Api, options: OpenTelemetryOptions): CheckObserver {
   const tracer = ((options.tracerProvider ?? api.trace) as OpenTelemetry.TracerProvider).getTracer(NAME)
-  const duration = ((options.meterProvider ?? api.metrics) as OpenTelemetry.MeterProvider).getMeter(NAME).createHistogram('fastify_permit.check.duration', {
+  const meter = ((options.meterProvider ?? api.metrics) as OpenTelemetry.MeterProvider).getMeter(NAME)
+  const duration = meter.createHistogram('fastify_permit.check.duration', {
     description: 'How long checks took.', unit: 's', advice: { explicitBucketBoundaries: BOUNDARIES }
   })
+  const batchSize = meter.createHistogram('fastify_permit.batch.size', {
+    description: 'Checks that left for the PDP together.', unit: '{check}', advice: { explicitBucketBoundaries: [...BATCH_SIZES] }
+  })
   return {
-    // The span of the request that asks is the active one now, and may not be at the end.
-    started: (): Begun => ({ context: api.context.active(), time: Date.now() }),
+    // Not for what is at hand: that takes less time than the span would.
+    started (query): Begun {
+      const parent = api.context.active()
+      const span = tracer.startSpan('permit.check', { kind: api.SpanKind.INTERNAL, attributes: questionOf(query) }, parent)
+      return { context: api.trace.setSpan(parent, span), span }
+    },
+    within (begun, ask) {
+      if (begun !== undefined) api.context.with((begun as Begun).context, ask)
+    },
     ended (query, outcome, _asker, begun) {
-      const attributes = attributesOf(query, outcome)
-      const at = begun as Begun | undefined
-      duration.record(outcome.duration / 1000, attributes, at?.context)
-      // What is at hand has no span: it takes less time than the span would.
-      if (at === undefined || outcome.source === 'cache' || outcome.source === 'embedded') return
-      const span = tracer.startSpan('permit.check', { kind: api.SpanKind.INTERNAL, startTime: at.time, attributes }, at.context)
+      const answer = answerOf(outcome)
+      const { context, span } = begun as Begun | undefined ?? {}
+      duration.record(outcome.duration / 1000, { ...questionOf(query), ...answer }, context)
+      if (span === undefined) return
+      span.setAttributes(answer)
       if (outcome.decision === undefined) span.setStatus({ code: api.SpanStatusCode.ERROR, message: failureOf(outcome) })
-      span.end(at.time + outcome.duration)
+      span.end()
+    },
+    sent (checks) {
+      batchSize.record(checks)
     }
   }
 }
 
-function attributesOf ({ action, resource }: Query, outcome: CheckOutcome): Record<string, string> {
-  const attributes: Record<string, string> = {
-    'permit.action': action,
-    'permit.resource.type': resource.type,
+function questionOf ({ action, resource }: Query): Attributes {
+  return { 'permit.action': action, 'permit.resource.type': resource.type }
+}
+
+function answerOf (outcome: CheckOutcome): Attributes {
+  const attributes: Attributes = {
     'permit.result': outcome.decision === undefined ? 'error' : outcome.decision.allow === true ? 'allow' : 'deny'
   }
   if (outcome.source !== undefined) attributes['permit.source'] = outcome.source

@@ -1,5 +1,8 @@
 // What the options for metrics and spans take, in shapes of our own: whoever uses neither needs neither package, not even for its types.
 
+/** Where the histograms of batch sizes have their borders: up to the largest batch that the options allow. */
+export const BATCH_SIZES: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+
 /** What the option `metrics` takes, beside `true`. */
 export interface MetricsOptions {
   /** Where the metrics are registered: a `Registry` of prom-client. Default: prom-client's own. */

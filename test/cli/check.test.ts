@@ -167,5 +167,8 @@ t.test('the help has the options, the exit codes and examples', async t => {
   for (const command of ['check', 'explain', 'test', 'matrix']) {
     t.match(await permit([command, '--help']), { code: 0, err: '', out: /Usage: .*--policy.*Exit codes:\n {2}0 .*2 .*3 .*Examples:\n {2}fastify-permit /s }, command)
   }
+  t.same(await permit(['help', 'check']), await permit(['check', '--help']))
+  t.match(await permit(['help', 'chek']), { code: 2, err: /did you mean 'check'/ })
+  t.match(await permit(['help']), { code: 0, out: /check .*explain/s })
   t.match(await permit([]), { code: 2, out: /check .*explain .*test .*matrix/s })
 })

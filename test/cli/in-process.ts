@@ -6,6 +6,7 @@ import { matrixCommand } from '../../src/cli/matrix.js'
 import { routesCommand } from '../../src/cli/routes.js'
 import { run } from '../../src/cli/run.js'
 import { testCommand } from '../../src/cli/test.js'
+import { typesCommand } from '../../src/cli/types.js'
 
 /** What a command said, and how it ended. */
 export interface Said {
@@ -23,7 +24,7 @@ export async function permit (args: readonly string[], terminal: Partial<Pick<Te
     ...terminal,
     out: text => { out.push(text) },
     err: text => { err.push(text) }
-  }, [checkCommand, explainCommand, testCommand, matrixCommand, routesCommand])
+  }, [checkCommand, explainCommand, testCommand, matrixCommand, routesCommand, typesCommand])
   return { code, out: out.join('\n'), err: err.join('\n') }
 }
 

@@ -58,3 +58,12 @@ t.test('a reader who leaves early is no failure, and the exit code is still the 
   const [code] = await once(child, 'exit')
   t.same({ code, err }, { code: 0, err: '' })
 })
+
+t.test('an app that Node cannot load is named, with what helps', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'fastify-permit-routes-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const app = join(folder, 'app.tsx')
+  await writeFile(app, '')
+  t.match(await run(t, 'routes', app), { code: 3, err: `Node cannot load ${app}; for TypeScript it needs a loader: NODE_OPTIONS=--import=tsx` })
+  t.match(await run(t, 'routes', `${app}.none`), { code: 3, err: `fastify-permit routes: ${app}.none is not there` })
+})

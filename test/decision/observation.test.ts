@@ -47,13 +47,34 @@ t.test('nobody subscribed: nothing is watched', async t => {
   t.equal(new Observation().active, true)
 })
 
+t.test('whoever is around a question asks it once, whatever it does, and cannot answer it', async t => {
+  const failures: unknown[] = []
+  const observation = new Observation(error => failures.push(error))
+  const within: string[] = []
+  for (const [name, call] of [
+    ['good', (ask: () => void) => { ask() }],
+    ['forgetful', () => {}],
+    ['eager', (ask: () => void) => { ask(); ask(); return { allow: true } }],
+    ['broken', () => { throw new Error('broken') }]
+  ] as const) {
+    observation.add({ started: () => name, within (begun, ask) { within.push(String(begun)); call(ask) }, ended () {} })
+  }
+  let asked = 0
+  const decision = await observation.watch(createQuery('ann', 'read', 'task'), undefined, () => 'pdp', async () => { asked++; return { allow: false } })
+  t.same(decision, { allow: false })
+  t.equal(asked, 1)
+  t.same(within.filter((name, index) => within.indexOf(name) === index), ['good', 'forgetful', 'eager', 'broken'])
+  t.match(failures[0], { message: 'broken' })
+})
+
 t.test('an observer that throws is told of, and changes neither a decision nor a failure', async t => {
   const failures: unknown[] = []
   const observation = new Observation(error => failures.push(error))
-  observation.add({ started () { throw new Error('at the start') }, ended () { throw new Error('at the end') } })
+  observation.add({ started () { throw new Error('at the start') }, ended () { throw new Error('at the end') }, sent () { throw new Error('on the way') } })
   const query = createQuery('ann', 'read', 'task')
   t.same(await observation.watch(query, undefined, () => 'pdp', async () => ({ allow: false })), { allow: false })
   await t.rejects(observation.watch(query, undefined, () => 'pdp', async () => { throw new Error('none') }), { message: 'none' })
   observation.answered(query, { allow: false }, 'cache', 0, undefined)
-  t.equal(failures.length, 5)
+  observation.sent(1)
+  t.equal(failures.length, 6)
 })

@@ -24,7 +24,7 @@ t.test('a thousand refused checks are one line, and their number is in the line 
   t.same(lines, ['warn permit: no decision {"permit":{"failure":"network","reason":"it is gone"}}'])
   pass(1_000)
   outage.decided()
-  t.equal(lines.at(-1), 'info permit: decisions can be had again {"permit":{"refused":1000,"seconds":11}}')
+  t.equal(lines.at(-1), 'info permit: decisions can be had again {"permit":{"failed":1000,"seconds":11}}')
   t.equal(lines.length, 2)
   t.equal(outage.isOn, false)
   outage.decided()
@@ -58,7 +58,7 @@ t.test('one that goes on is said again every minute, with what it has cost', asy
     pass(1_000)
   }
   t.equal(lines.length, 4)
-  t.match(lines[1], /still no decision .*"refused":61,"seconds":60/)
+  t.match(lines[1], /still no decision .*"failed":61,"seconds":60/)
 })
 
 t.test('after it is over, the next one is said', async t => {

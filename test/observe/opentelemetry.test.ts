@@ -1,4 +1,5 @@
 // OpenTelemetry with its real SDK: spans belong to the span that was active when the question was asked.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { context, trace, SpanStatusCode } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
@@ -44,6 +45,28 @@ t.test('a question to the PDP is a child of the span that asked it, across every
   t.equal(trace.getActiveSpan(), undefined)
 })
 
+t.test('the span of a check is the active one while it is asked: what happens inside belongs to it, and what comes after does not', async t => {
+  const { app, tracer, spans } = await tracedApp(t)
+  const inside: string[] = []
+  // Published where undici makes the request: instrumentation of it begins its span there.
+  const hear = () => { inside.push(trace.getActiveSpan()?.spanContext().spanId ?? 'none') }
+  subscribe('undici:request:create', hear)
+  t.teardown(() => unsubscribe('undici:request:create', hear))
+  await tracer.startActiveSpan('request', async request => {
+    await app.permit.check('ann', 'read', 'task')
+    t.equal(trace.getActiveSpan(), request)
+    request.end()
+  })
+  t.same(inside, spans().map(span => span.spanContext().spanId))
+})
+
+t.test('how many checks leave together is a histogram', async t => {
+  const { app, points } = await tracedApp(t, { cache: false })
+  await app.permit.bulkCheck('ann', Array.from({ length: 20 }, (_, index) => ({ action: 'read', resource: `task:${index}` })))
+  const { requests = 0, checks = 0 } = app.permit.stats().batches ?? {}
+  t.match((await points()).filter(({ name }) => name === 'fastify_permit.batch.size'), [{ unit: '{check}', attributes: {}, count: requests + 20 - checks }])
+})
+
 t.test('a span says what was asked and what came of it, and not who asked or about which resource', async t => {
   const { app, pdp, spans } = await tracedApp(t)
   await app.permit.check({ key: 'ann-key', attributes: { secret: 'value-that-stays-in' } }, 'read', 'task:key-that-stays-in')
@@ -63,8 +86,8 @@ t.test('what comes out of the cache is measured, and has no span', async t => {
   const { app, spans, points } = await tracedApp(t, { cache: { ttl: 60_000 } })
   for (let time = 0; time < 5; time++) await app.permit.check('ann', 'read', 'task')
   t.equal(spans().length, 1)
-  const found = await points()
-  t.ok(found.every(({ name, unit }) => name === 'fastify_permit.check.duration' && unit === 's'))
+  const found = (await points()).filter(({ name }) => name === 'fastify_permit.check.duration')
+  t.ok(found.every(({ unit }) => unit === 's'))
   t.same(found.map(({ attributes, count }) => [attributes['permit.source'], count]).sort(), [['cache', 4], ['pdp', 1]])
 })
 

@@ -43,12 +43,16 @@ t.test('checks are counted by result and source, and timed', async t => {
   t.ok((metrics['fastify_permit_check_duration_seconds_sum{source="pdp"}'] ?? 0) > 0)
 })
 
-t.test('batches and their sizes are told', async t => {
+t.test('how many checks leave together is a histogram, with those that leave alone', async t => {
   const { app, register } = await meteredApp(t, { cache: false })
   await app.permit.bulkCheck('ann', Array.from({ length: 100 }, (_, index) => ({ action: 'read', resource: { type: 'task', key: String(index) } })))
-  const { fastify_permit_batch_requests_total: requests = 0, fastify_permit_batch_checks_total: checks = 0 } = await scrape(register)
-  t.ok(requests >= 2)
-  t.ok(checks / requests > 10)
+  const { checks: travelled = 0, requests = 0, largest = 0 } = app.permit.stats().batches ?? {}
+  const metrics = await scrape(register)
+  t.equal(metrics.fastify_permit_batch_size_sum, 100)
+  t.equal(metrics['fastify_permit_batch_size_bucket{le="1"}'], 100 - travelled)
+  t.equal(metrics.fastify_permit_batch_size_count, requests + 100 - travelled)
+  t.ok(largest > 10)
+  t.ok((metrics['fastify_permit_batch_size_bucket{le="10"}'] ?? 0) < (metrics.fastify_permit_batch_size_count ?? 0))
 })
 
 t.test('several registrations share a registry: their counters add up, and one that closes is no longer read', async t => {
@@ -61,20 +65,46 @@ t.test('several registrations share a registry: their counters add up, and one t
   t.equal(both.fastify_permit_cache_entries, 2)
   t.equal(both['fastify_permit_checks_total{result="allow",source="pdp"}'], 1)
   t.equal(both['fastify_permit_checks_total{result="deny",source="embedded"}'], 1)
+  const counters = (metrics: Record<string, number>) => Object.fromEntries(Object.entries(metrics).filter(([name]) => /_total\b|hit_ratio/.test(name)))
+  const before = counters(await scrape(register))
+  t.match(before, { fastify_permit_cache_misses_total: 2 })
   await first.close()
-  t.equal((await scrape(register)).fastify_permit_cache_entries, 1)
+  const after = await scrape(register)
+  t.equal(after.fastify_permit_cache_entries, 1)
+  t.same(counters(after), before, 'no counter falls')
+  await second.permit.check('bob', 'read', 'task')
+  await second.close()
+  t.match(await scrape(register), { fastify_permit_cache_entries: 0, fastify_permit_cache_misses_total: 2, fastify_permit_cache_hits_total: 1 })
 })
 
 t.test('a PDP whose circuit breaker is open is told to be down, and up when it is back', async t => {
   const { app, pdp, register } = await meteredApp(t, { breaker: { failures: 1, halfOpenAfter: 50 } })
   const name = `fastify_permit_pdp_up{pdp="${pdp.url}"}`
+  const states = async () => {
+    const metrics = await scrape(register)
+    return ['closed', 'open', 'half-open'].map(state => metrics[`fastify_permit_pdp_breaker_state{pdp="${pdp.url}",state="${state}"}`])
+  }
   t.equal((await scrape(register))[name], 1)
+  t.same(await states(), [1, 0, 0])
   pdp.options.intercept = (_request, response) => { response.writeHead(500).end(); return true }
   await t.rejects(app.permit.check('ann', 'read', 'task'))
   while ((await scrape(register))[name] !== 0) await app.permit.check('ann', 'read', 'task').catch(() => {})
+  t.match(await states(), [0, Number, Number])
   pdp.options.intercept = undefined
   while ((await scrape(register))[name] !== 1) await new Promise(resolve => setTimeout(resolve, 5))
   t.equal(await app.permit.check('ann', 'read', 'task'), true)
+  t.same(await states(), [1, 0, 0])
+})
+
+t.test('a breaker that is half-open is told apart from one that is open', async t => {
+  const { app, pdp, register } = await meteredApp(t, { breaker: { failures: 1, halfOpenAfter: 20 } })
+  const is = async (state: string) => (await scrape(register))[`fastify_permit_pdp_breaker_state{pdp="${pdp.url}",state="${state}"}`]
+  // The probe of a breaker that is half-open finds a PDP that says nothing.
+  pdp.options.intercept = (_request, response) => { response.writeHead(500).end(); return true }
+  while (await is('open') !== 1) await app.permit.check('ann', 'read', 'task').catch(() => {})
+  pdp.options.intercept = () => true
+  while (await is('half-open') !== 1) await new Promise(resolve => setTimeout(resolve, 5))
+  t.same([await is('closed'), await is('open')], [0, 0])
 })
 
 t.test('a registry that was cleared gets all metrics again from the next registration', async t => {

@@ -1,5 +1,5 @@
 // Documents that are tested as the code is: their snippets, their tables, and their files put where a user would have them.
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -53,4 +53,21 @@ export async function folderWith (t: Test, files: Readonly<Record<string, string
     await writeFile(join(folder, name), text)
   }
   return folder
+}
+
+/** All pages of the project that have snippets. */
+export async function pages (): Promise<string[]> {
+  const names = await Promise.all(['docs', 'docs/recipes'].map(async folder => (await readdir(join(root, folder))).map(name => `${folder}/${name}`)))
+  return ['README.md', ...names.flat().filter(name => name.endsWith('.md')).sort()]
+}
+
+/** The TypeScript files of a page, by the name that their first line says, or by their number. */
+export async function sourcesOf (page: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {}
+  const snippets = snippetsOf(await documentOf(page)).filter(({ language }) => language === 'ts')
+  for (const [index, { file = `snippet-${index}.ts`, text }] of snippets.entries()) {
+    if (file in files) throw new Error(`${page} has two files ${file}`)
+    files[file] = text
+  }
+  return files
 }
