@@ -1,6 +1,4 @@
 // `permit()` of Express 5 and 4: what an app gets from it, what its clients are told, what is logged, and how it ends.
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 import type { NextFunction, Request, Response } from 'express'
 import t from 'tap'
 import { ForbiddenError, guard, permit, UnauthenticatedError, UnavailableError, type PermitOptions } from '../../src/express/index.js'
