@@ -17,6 +17,7 @@ export interface Row {
 }
 
 export interface HttpOptions {
+  /** The first is the one that the others are compared with. */
   variants: readonly string[]
   /** How often all is started anew: two processes of the same code differ by some percent, for as long as they live. */
   starts?: number
@@ -35,54 +36,85 @@ export interface HttpOptions {
 const SERVER_PROCESSOR = 1
 const OTHERS_PROCESSOR = 0
 
+/** On one processor the threads that help the garbage collector only stand in its way, now more and now less: several microseconds a request. */
+const SERVER_FLAGS = ['--single-threaded-gc']
+
+/** Seconds of load before a server is measured for the first time, and each time after it has been idle. */
+const WARM_UP = 1.5
+const WAKE_UP = 0.3
+
 type Measured = Load & { cpu: number }
 
+interface Pair { readonly base: Measured, readonly own: Measured }
+
 /**
- * Measures variants in turns, there and back, so that a machine that changes its pace changes it for all. The first
- * variant is the one that the others are compared with; medians of the rounds, and the median of the ratios round by round.
+ * Measures each variant beside the first one: the two in turns, there and back, and no other server meanwhile, since a process that is idle for long loses
+ * its place in the caches, and its pages. What is told is the medians of the rounds, and the medians of the ratios and differences round by round.
  */
-export async function measureHttp ({ variants, starts = 1, rounds, seconds, connections = 64, latency = 0, setting = {} }: HttpOptions, progress: (text: string) => void): Promise<Row[]> {
-  const results = new Map<string, Measured[]>(variants.map(variant => [variant, []]))
-  for (let turn = 0; turn < starts; turn++) {
-    const load = await loadGenerator()
-    await load.pin(OTHERS_PROCESSOR)
-    const pdp = await start<{ port: number }>('./pdp.js', [String(latency)])
-    await pin(pdp.child, OTHERS_PROCESSOR)
-    const servers = new Map<string, { port: number, child: ChildProcess }>()
-    for (const variant of variants) {
-      const { child, hello } = await start<{ port: number }>('./server.js', [variant, `http://127.0.0.1:${pdp.hello.port}`, JSON.stringify(setting)])
-      await pin(child, SERVER_PROCESSOR)
-      servers.set(variant, { port: hello.port, child })
+export async function measureHttp (options: HttpOptions, progress: (text: string) => void): Promise<Row[]> {
+  const [first = '', ...others] = options.variants
+  const rows: Row[] = []
+  const bases: Measured[] = []
+  for (const name of others) {
+    const pairs: Pair[] = []
+    for (let start = 0; start < (options.starts ?? 1); start++) {
+      pairs.push(...await measurePairs([first, name], options, text => progress(`${name}, start ${start + 1} of ${options.starts ?? 1}, ${text}`)))
     }
-    for (let round = -1; round < rounds; round++) {
-      for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {
-        const { port, child } = servers.get(variant)!
-        const before = await processorTime(child)
-        const result = await load.run(port, connections, round === -1 ? 1.5 : seconds)
-        const cpu = (await processorTime(child) - before) / result.total
-        if (result.wrong > 0) throw new Error(`${variant}: ${result.wrong} answers were not 200`)
-        if (round >= 0) results.get(variant)!.push({ ...result, cpu })
-        progress(`${turn + 1} of ${starts}, ${round === -1 ? 'warming up' : `round ${round + 1} of ${rounds}`}: ${variant}: ${Math.round(result.requests)} requests/s, ${cpu.toFixed(1)} µs`)
-      }
-    }
-    for (const { child } of servers.values()) stop(child)
-    stop(pdp.child)
-    load.stop()
+    bases.push(...pairs.map(({ base }) => base))
+    rows.push(rowOf(name, pairs))
+  }
+  return [rowOf(first, bases.map(base => ({ base, own: base }))), ...rows]
+}
+
+async function measurePairs (variants: readonly [string, string], { rounds, seconds, connections = 64, latency = 0, setting = {} }: HttpOptions, progress: (text: string) => void): Promise<Pair[]> {
+  const load = await loadGenerator()
+  await load.pin(OTHERS_PROCESSOR)
+  const pdp = await start<{ port: number }>('./pdp.js', [String(latency)])
+  await pin(pdp.child, OTHERS_PROCESSOR)
+  const open = async (variant: string) => {
+    const { child, hello: { port } } = await start<{ port: number }>('./server.js', [variant, `http://127.0.0.1:${pdp.hello.port}`, JSON.stringify(setting)], SERVER_FLAGS)
+    await pin(child, SERVER_PROCESSOR)
+    await load.run(port, connections, WARM_UP)
+    return { variant, child, port }
+  }
+  const measure = async ({ variant, child, port }: Awaited<ReturnType<typeof open>>): Promise<Measured> => {
+    await load.run(port, connections, WAKE_UP)
+    const before = await processorTime(child)
+    const result = await load.run(port, connections, seconds)
+    const cpu = (await processorTime(child) - before) / result.total
+    if (result.wrong > 0) throw new Error(`${variant}: ${result.wrong} answers were not 200`)
+    progress(`${variant}: ${Math.round(result.requests)} requests/s, ${cpu.toFixed(1)} µs`)
+    return { ...result, cpu }
   }
 
-  const base = results.get(variants[0]!)!
-  return variants.map(name => {
-    const own = results.get(name)!
-    return {
-      name,
-      requests: median(own.map(result => result.requests)),
-      ratio: median(own.map((result, round) => result.requests / base[round]!.requests)),
-      p50: median(own.map(result => result.p50)),
-      p99: median(own.map(result => result.p99)),
-      cpu: median(own.map(result => result.cpu)),
-      extra: median(own.map((result, round) => result.cpu - base[round]!.cpu))
+  const first = await open(variants[0])
+  const second = await open(variants[1])
+  const pairs: Pair[] = []
+  for (let round = 0; round < rounds; round++) {
+    if (round % 2 === 0) {
+      const base = await measure(first)
+      pairs.push({ base, own: await measure(second) })
+    } else {
+      const own = await measure(second)
+      pairs.push({ own, base: await measure(first) })
     }
-  })
+  }
+  for (const { child } of [first, second, pdp]) stop(child)
+  load.stop()
+  return pairs
+}
+
+function rowOf (name: string, pairs: readonly Pair[]): Row {
+  const of = (figure: (pair: Pair) => number) => median(pairs.map(figure))
+  return {
+    name,
+    requests: of(({ own }) => own.requests),
+    ratio: of(({ own, base }) => own.requests / base.requests),
+    p50: of(({ own }) => own.p50),
+    p99: of(({ own }) => own.p99),
+    cpu: of(({ own }) => own.cpu),
+    extra: of(({ own, base }) => own.cpu - base.cpu)
+  }
 }
 
 async function processorTime (child: ChildProcess): Promise<number> {

@@ -61,6 +61,21 @@ const VARIANTS: Record<string, (app: FastifyInstance) => Promise<void>> = {
       }
     }, handler)
   },
+  async 'undici pool in a hook, a batch for each turn' (app) {
+    // No more than it takes: no deadline, no bound, nothing shared, and an answer is believed as it comes.
+    const pool = new Pool(pdp, { connections: 32 })
+    const headers = { authorization: 'Bearer bench', 'content-type': 'application/json' }
+    let waiting: (() => void)[] = []
+    const ask = async () => {
+      const asked = waiting
+      waiting = []
+      const body = JSON.stringify(asked.map(() => ({ user: { key: nextUser() }, action: 'read', resource: { type: 'task', tenant: 'default' }, context: {} })))
+      const answer = await pool.request({ method: 'POST', path: '/allowed/bulk', headers, body })
+      const { allow } = await answer.body.json() as { allow: { allow: boolean }[] }
+      asked.forEach((go, index) => { if (allow[index]?.allow === true) go() })
+    }
+    app.get('/', { preHandler: (_request, _reply, done) => { if (waiting.push(done) === 1) setImmediate(ask) } }, handler)
+  },
   async 'permitio SDK in a hook' (app) {
     const { Permit } = require('permitio') as { Permit: unknown }
     const sdk = new (Permit as unknown as new (config: object) => { check (user: string, action: string, resource: string): Promise<boolean> })({ pdp, token: 'bench', log: { level: 'silent' } })

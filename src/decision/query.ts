@@ -62,19 +62,56 @@ export function createQuery (
 export class Question implements Query {
   #key: string | undefined
 
-  /** @param about the {@link keyAbout} of the other parts, where it is known already. */
+  /** @param keys those of questions that differ in nothing but the user, where there are such. */
   constructor (
     readonly user: QueryUser,
     readonly action: string,
     readonly resource: QueryResource,
     readonly context: JsonObject | undefined,
-    private readonly about?: string
+    private readonly keys?: Keys
   ) {}
 
   get key (): string {
-    this.#key ??= compact(keyOfUser(this.user) + (this.about ?? keyAbout(this.action, this.resource, this.context)))
+    this.#key ??= this.keys === undefined
+      ? compact(keyOfUser(this.user) + keyAbout(this.action, this.resource, this.context))
+      : this.keys.of(this.user)
     return this.#key
   }
+}
+
+/** Keys that are remembered for one annotation at most. */
+const MAX_KEYS = 1_024
+
+/**
+ * The keys of questions that differ in nothing but the user. Those of users who are told by their own key alone are remembered: to put
+ * one together, and to hash it, costs as much as the rest of a cache hit.
+ */
+export class Keys {
+  readonly #about: string
+  readonly #known = new Map<string, string>()
+
+  constructor (action: string, resource: QueryResource, context: JsonObject | undefined) {
+    this.#about = keyAbout(action, resource, context)
+  }
+
+  of (user: QueryUser): string {
+    const known = this.#known.get(user.key)
+    return known !== undefined && isKeyOnly(user) ? known : this.#make(user)
+  }
+
+  #make (user: QueryUser): string {
+    const key = compact(keyOfUser(user) + this.#about)
+    if (isKeyOnly(user) && user.key.length <= MAX_KEY / 2) {
+      if (this.#known.size >= MAX_KEYS) this.#known.clear()
+      // A copy: what the user's key was cut out of, such as a header, is not kept with it.
+      this.#known.set(Buffer.from(user.key, 'utf16le').toString('utf16le'), key)
+    }
+    return key
+  }
+}
+
+function isKeyOnly (user: QueryUser): boolean {
+  return user.email === undefined && user.first_name === undefined && user.last_name === undefined && user.attributes === undefined
 }
 
 /** Characters of a key at most: what a client can make long must not fill the cache's memory. */
@@ -93,7 +130,7 @@ function keyOfUser (user: QueryUser): string {
 }
 
 /** The part of a query's key that does not depend on the user. */
-export function keyAbout (action: string, resource: QueryResource, context: JsonObject | undefined): string {
+function keyAbout (action: string, resource: QueryResource, context: JsonObject | undefined): string {
   return part(action) + part(resource.type) + part(resource.key) + part(resource.tenant) + jsonPart(resource.attributes) + jsonPart(context)
 }
 

@@ -1,5 +1,5 @@
 // Turns an annotation into what a request needs to be asked about, once, when the route is declared.
-import { DEFAULT_TENANT, describe, keyAbout, normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
+import { DEFAULT_TENANT, describe, Keys, normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
 import { AnnotationError, ForbiddenError, QueryError } from '../errors.js'
 import type { JsonObject, MaybePromise, QueryResource, QueryUser } from '../pdp/point.js'
 import type { Annotation, Permission, PermissionRequirement, PerRequest, Requirement } from './annotation.js'
@@ -124,8 +124,8 @@ function compilePermission<R extends WithParams> (permission: Exclude<Permission
 
 /** Nothing depends on the request but the user: all else, and its part of the key, is made here, once. */
 function askConstant<R> (action: string, resource: QueryResource, context: JsonObject | undefined): AskPermission<R> {
-  const about = keyAbout(action, resource, context)
-  return (_request, user) => new Question(user, action, resource, context, about)
+  const keys = new Keys(action, resource, context)
+  return (_request, user) => new Question(user, action, resource, context, keys)
 }
 
 /** The key of the resource comes from the params, all else is known. */

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
 import { compileAnnotation, type AskPermission } from '../../src/guard/compile.js'
-import { createQuery, type Question, type ContextInput, type ResourceInput, type UserInput } from '../../src/decision/query.js'
+import { createQuery, Keys, normaliseUser, type Question, type ContextInput, type ResourceInput, type UserInput } from '../../src/decision/query.js'
 
 type Parts = [UserInput, string, ResourceInput, string?, ContextInput?]
 const keyOf = (parts: Parts) => createQuery(...parts).key
@@ -175,6 +175,24 @@ t.test('what an annotation asks and what the app asks have one key exactly when 
     return guards.key === apps(annotated).key && (guards.key === apps(asked).key) === same
   }), { numRuns: 2_000 })
   t.pass('2,000 pairs')
+})
+
+t.test('a key that an annotation remembers of a user is that of no other, whoever else asks, and however many', async t => {
+  const resource = { type: 'task', tenant: 'default' }
+  const user = fc.oneof(hostile, fc.record({ key: hostile, email: fc.option(hostile, { nil: undefined }), firstName: fc.option(hostile, { nil: undefined }), lastName: fc.option(hostile, { nil: undefined }), attributes }))
+  fc.assert(fc.property(fc.array(user, { minLength: 2, maxLength: 12 }), crowd => {
+    const keys = new Keys('a', resource, undefined)
+    // Each once more with the key alone, and all of them twice: now and as they are remembered.
+    const all = crowd.flatMap(one => [one, typeof one === 'string' ? { key: one, email: 'e' } : one.key])
+    return [...all, ...all].every(one => keys.of(normaliseUser(one)) === createQuery(one, 'a', 'task').key)
+  }), { numRuns: 2_000 })
+
+  const keys = new Keys('a', resource, undefined)
+  const many = Array.from({ length: 3_000 }, (_, index) => index % 7 === 0 ? `${'x'.repeat(200 + index)}${index}` : `user${index}`)
+  for (const one of [...many, ...many.toReversed()]) {
+    if (keys.of({ key: one }) !== createQuery(one, 'a', 'task').key) t.fail(one)
+  }
+  t.pass('2,000 crowds, 3,000 users')
 })
 
 t.test('what is asked is a copy: changing the attributes afterwards changes nothing', async t => {
