@@ -33,11 +33,11 @@ export interface HttpOptions {
  * The server has a processor for itself; the load and the PDP share the other, of which they need less. Left to the system, what is compared is which
  * processor, of two that differ, a process happened to be put on, and with whom.
  */
-const SERVER_PROCESSOR = 1
-const OTHERS_PROCESSOR = 0
+export const SERVER_PROCESSOR = 1
+export const OTHERS_PROCESSOR = 0
 
 /** On one processor the threads that help the garbage collector only stand in its way, now more and now less: several microseconds a request. */
-const SERVER_FLAGS = ['--single-threaded-gc']
+export const SERVER_FLAGS = ['--single-threaded-gc']
 
 /** Seconds of load before a server is measured for the first time, and each time after it has been idle. */
 const WARM_UP = 1.5

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadGenerator, start, stop } from './processes.js'
+import { OTHERS_PROCESSOR, SERVER_FLAGS, SERVER_PROCESSOR } from './http.js'
+import { loadGenerator, pin, start, stop } from './processes.js'
 
 interface Profile {
   nodes: Array<{ id: number, callFrame: { functionName: string, url: string } }>
@@ -18,8 +19,11 @@ export async function profile (variant: string, seconds: number): Promise<Profil
   const folder = await mkdtemp(join(tmpdir(), 'permit-profile-'))
   try {
     const load = await loadGenerator()
+    await load.pin(OTHERS_PROCESSOR)
     const pdp = await start<{ port: number }>('./pdp.js')
-    const server = await start<{ port: number }>('./server.js', [variant, `http://127.0.0.1:${pdp.hello.port}`], ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=200'])
+    await pin(pdp.child, OTHERS_PROCESSOR)
+    const server = await start<{ port: number }>('./server.js', [variant, `http://127.0.0.1:${pdp.hello.port}`], [...SERVER_FLAGS, '--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=200'])
+    await pin(server.child, SERVER_PROCESSOR)
     await load.run(server.hello.port, 64, seconds)
     server.child.disconnect()
     await once(server.child, 'exit')
