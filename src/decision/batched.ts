@@ -18,15 +18,12 @@ const BULK_RETRY_AFTER = 5 * 60_000
 /** A lower limit is not learned: a few questions that are large, or odd together, must not end batching for everybody. */
 const LEAST_LIMIT = 10
 
-/** Turns of the event loop that questions wait at most for others to go along with, beyond the one they came in. */
-const MAX_TURNS = 2
-
 /**
- * Batches adaptively, with no timer. While nothing is on its way, a question leaves at once, by itself, unless the last ones left
- * together: then others are to be expected. While something is, questions wait for the end of the event loop's turn, and for a turn or
- * two more as long as each brings others, and leave together; and while all connections are taken, the next that comes free takes
- * everything that waits, up to the limit. So an idle system has no added latency, a busy one adds a few turns of its loop, and a
- * saturated one gets cheaper per question as the load grows.
+ * Batches adaptively, with no timer. While nothing is on its way, a question leaves at once, by itself. While something
+ * is, the questions of one turn of the event loop leave together at its end; and while all connections are taken, the next that comes
+ * free takes everything that waits, up to the limit. So an idle system has no added latency, a busy one adds the rest of a turn of its
+ * loop, and a saturated one gets cheaper per question as the load grows. To wait for more than a turn makes larger batches and costs
+ * more than it saves: the app has nothing to do meanwhile (bench/, every decision a miss).
  *
  * What a PDP takes in one request is learned: a batch that it refuses is asked again in halves, and where those were good enough, batches
  * stay as small for a while; without a bulk endpoint, questions go one by one for a while.
@@ -77,11 +74,7 @@ class Batcher implements DecisionPoint, Closable {
   #busy = 0
   /** Answers of the PDP. */
   #answers = 0
-  /** Whether the last that left did so together with others: then the next have company, too, and are worth a turn's wait. */
-  #together = false
   #scheduled = false
-  #gathered = 0
-  #turns = 0
   #bulkFrom = -Infinity
   /** Questions that the PDP takes in one request, as far as it has been learned, and until when that is believed. */
   #limit = Infinity
@@ -104,7 +97,7 @@ class Batcher implements DecisionPoint, Closable {
   decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): Promise<Decision> {
     if (trace !== undefined) trace.source = 'pdp'
     const { slots } = this.#pdp
-    if (this.#busy === 0 && !this.#together && this.#queue.length === 0 && slots.free > 0) {
+    if (this.#busy === 0 && this.#queue.length === 0 && slots.free > 0) {
       this.#busy++
       this.#options.onSent?.(1)
       const answer = this.#pdp.decide(query, deadline, undefined, caller)
@@ -177,20 +170,7 @@ class Batcher implements DecisionPoint, Closable {
   #schedule (): void {
     if (this.#scheduled || this.#pdp.slots.free === 0) return
     this.#scheduled = true
-    this.#gathered = 0
-    this.#turns = 0
-    setImmediate(this.#gather)
-  }
-
-  /** As long as each turn of the loop brings more questions to go along, but for a few turns at most. */
-  readonly #gather = (): void => {
-    const { length } = this.#queue
-    if (length > this.#gathered && length < this.#options.batch && this.#turns++ < MAX_TURNS) {
-      this.#gathered = length
-      setImmediate(this.#gather)
-    } else {
-      this.#flush()
-    }
+    setImmediate(this.#flush)
   }
 
   readonly #flush = (): void => {
@@ -232,7 +212,6 @@ class Batcher implements DecisionPoint, Closable {
   async #ask (group: readonly Waiting[]): Promise<boolean> {
     const [first] = group
     if (first === undefined) return true
-    this.#together = group.length > 1
     for (const waiting of group) waiting.travels = true
     this.#options.onSent?.(group.length)
     try {

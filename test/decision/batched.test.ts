@@ -72,50 +72,12 @@ t.test('while nothing is on its way, a question leaves in the tick in which it i
   t.same(asked(), ['a'])
 })
 
-t.test('questions that come turn after turn leave together, as long as each turn brings some, for three turns at most', async t => {
-  for (const [brings, leaves] of [[[1, 1, 1, 1], [3, 1]], [[1, 1, 0, 1], [2, 1]]] as const) {
-    const { check, requests } = byHand({ connections: 10 })
-    check('first')
-    let asked = 0
-    for (const many of brings) {
-      for (let one = 0; one < many; one++) check(`q${asked++}`)
-      await new Promise(resolve => setImmediate(resolve))
-    }
-    await turn()
-    t.same(requests.slice(1).map(({ queries }) => queries.length), leaves, brings.join())
-  }
-})
-
 t.test('questions of one turn of the loop leave together, the first alone', async t => {
   const { check, asked } = byHand()
   for (const key of 'abcd') check(key)
   t.same(asked(), ['a'])
   await turn()
   t.same(asked(), ['a', 'b c d'])
-})
-
-t.test('after questions that left together the next waits for the end of its turn, for company; after one that had none, no more', async t => {
-  const { check, asked, requests } = byHand()
-  const answerAll = async () => {
-    for (const request of requests) allowIf(() => true)(request)
-    await turn()
-  }
-  for (const key of 'abc') check(key)
-  await turn()
-  await answerAll()
-  check('d')
-  t.same(asked(), ['a', 'b c'], 'nothing is on its way, and yet it waits')
-  check('e')
-  await turn()
-  t.same(asked(), ['a', 'b c', 'd e'])
-  await answerAll()
-  check('f')
-  t.same(asked(), ['a', 'b c', 'd e'])
-  await turn()
-  t.same(asked(), ['a', 'b c', 'd e', 'f'], 'it waited in vain')
-  await answerAll()
-  check('g')
-  t.same(asked(), ['a', 'b c', 'd e', 'f', 'g'])
 })
 
 t.test('while all connections are taken, questions wait; the next that is free takes them, up to the limit', async t => {
@@ -353,8 +315,7 @@ t.test('what a PDP takes at once is learned from what it refuses, and forgotten 
     return [...answered]
   }
   t.same(await ask('a'), [1, 40, 20, 20])
-  // The last ones went together: the next have company from the first on.
-  t.same(await ask('b'), [20, 20, 1])
+  t.same(await ask('b'), [1, 20, 20])
   now += 5 * 60_000 + 1
   t.same(await ask('c'), [1, 40, 20, 20])
 })
