@@ -1,8 +1,8 @@
 // The chart of the README: requests per second of one guarded route, by what stands before its handler.
 import type { Row } from './http.js'
 
-const WIDTH = 760
-const LEFT = 270
+const WIDTH = 810
+const LEFT = 320
 const RIGHT = 90
 const BAR = 24
 const GAP = 10
