@@ -156,7 +156,8 @@ else {
     const proxy = await startProxy(t, cerbos)
     const app = await appFor(t, { pdp: proxy.url })
     await app.permit.bulkCheck(withRoles('ann', 'viewer'), ['1', '2', '3'].map(key => ({ action: 'read', resource: `task:${key}` })))
-    t.same(proxy.exchanges.at(-1)?.question, {
+    // The first went alone, on a connection of its own: either may be there first.
+    t.same(proxy.exchanges.find(({ path }) => path === '/access/v1/evaluations')?.question, {
       subject: { type: 'user', id: 'ann', properties: { 'cerbos.roles': ['viewer'] } },
       action: { name: 'read' },
       context: {},
