@@ -4,8 +4,8 @@ import { PolicySchema } from '../engine/policy.js'
 
 const strict = { additionalProperties: false } as const
 
-/** An action in a sentence; the words that join actions are none. */
-const ACTION = '(?!(?:and|or|not)\\s)[^\\s,]+'
+/** An action in a sentence; the words that join actions are none, nor is the one before a tenant. */
+const ACTION = '(?!(?:and|or|not|in)\\s)[^\\s,]+'
 
 /** Several of them: `create and delete`, `create, delete or list`. */
 const OTHER_ACTIONS = `(?:(?:${ACTION},\\s*)*${ACTION}\\s+(?:and|or)\\s+|(?:${ACTION},\\s*)+(?:(?:and|or)\\s+)?)?`

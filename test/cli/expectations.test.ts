@@ -227,7 +227,7 @@ t.test('the published schema takes what is read, and no other sentences', async 
     if (accepted) read++
     // What is read is taken; the schema cannot see that `:1` is no resource, but there is none among the words.
     return schema.Check({ tests: [sentence] }) === accepted
-  }), { numRuns: 3_000, examples: [[['ada', 'may', 'create', 'task']]] })
+  }), { numRuns: 3_000, examples: [[['ada', 'may', 'create', 'task']], [['ada', 'may', 'create,', 'or', 'in', 'ada']]] })
   t.ok(read > 10, String(read))
   t.equal(schema.Check({ tests: [{ user: { key: 'a', attributes: {} }, resource: { type: 'x' }, may: ['y'] }], given: { users: { a: null } }, tenant: 't' }), true)
   for (const wrong of [{}, { tests: 'x' }, { tests: [{ may: ['a:b'] }] }, { tests: [], given: { roles: {} } }, { tests: ['ada can create task'] }]) t.equal(schema.Check(wrong), false, JSON.stringify(wrong))
