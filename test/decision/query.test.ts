@@ -1,4 +1,6 @@
 // Promise 3: the key of a query is injective, and what is asked is what the wire carries.
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
@@ -193,6 +195,25 @@ t.test('a key that an annotation remembers of a user is that of no other, whoeve
     if (keys.of({ key: one }) !== createQuery(one, 'a', 'task').key) t.fail(one)
   }
   t.pass('2,000 crowds, 3,000 users')
+})
+
+t.test('what an annotation remembers of a user does not keep the header that the user was cut out of, decision or none', async t => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const header = 20_000
+  const keys = new Keys('a', { type: 'task', tenant: 'default' }, undefined)
+  collect()
+  const before = process.memoryUsage().heapUsed
+  for (let index = 0; index < 1_000; index++) {
+    const text = `${'x'.repeat(header)}${Math.random()}`
+    // Looked into, so that it is a text of its own, as what came from a socket is.
+    Buffer.from(text)
+    keys.of({ key: text.slice(header) })
+  }
+  collect()
+  const kept = (process.memoryUsage().heapUsed - before) / 1_000
+  t.ok(kept < header / 10, `${Math.round(kept)} bytes for each user`)
+  t.equal(keys.of({ key: 'ann' }), createQuery('ann', 'a', 'task').key)
 })
 
 t.test('what is asked is a copy: changing the attributes afterwards changes nothing', async t => {
