@@ -4,9 +4,8 @@ import Fastify from 'fastify'
 import t from 'tap'
 import permit from '../src/index.js'
 import { guardedApp } from './support/app.js'
+import { open, openAtLast } from './support/open.js'
 import { appWithReplicas } from './support/replicas.js'
-
-const open = () => process.getActiveResourcesInfo().filter(name => /TCP|TLS|Timeout|FSEvent/.test(name)).sort()
 
 t.test('after closing, no socket and no timer is left', async t => {
   const before = open()
@@ -17,9 +16,7 @@ t.test('after closing, no socket and no timer is left', async t => {
   t.ok(open().length > before.length, 'there was something to close')
   await app.close()
   await pdp.close()
-  // The sockets' own close events come a few turns of the loop later.
-  for (let turn = 0; turn < 100 && open().length > before.length; turn++) await new Promise(resolve => setImmediate(resolve))
-  t.same(open(), before)
+  t.same(await openAtLast(before), before)
 })
 
 t.test('closing leaves nothing of replicas that die and hang, of retries, hedges and probes', async t => {
@@ -36,8 +33,7 @@ t.test('closing leaves nothing of replicas that die and hang, of retries, hedges
   await app.close()
   await last
   await pdps[1]!.close()
-  for (let turn = 0; turn < 100 && open().length > before.length; turn++) await new Promise(resolve => setImmediate(resolve))
-  t.same(open(), before)
+  t.same(await openAtLast(before), before)
 })
 
 t.test('closing leaves no socket that is still connecting', async t => {
@@ -52,8 +48,7 @@ t.test('closing leaves no socket that is still connecting', async t => {
   await app.close()
   for (const socket of accepted) socket.destroy()
   await new Promise(resolve => silent.close(resolve))
-  for (let turn = 0; turn < 100 && open().length > before.length; turn++) await new Promise(resolve => setImmediate(resolve))
-  t.same(open(), before)
+  t.same(await openAtLast(before), before)
 })
 
 t.test('closing under load leaves nothing, whatever the PDP does with what is on its way', async t => {
@@ -106,8 +101,7 @@ t.test('closing under load leaves nothing, whatever the PDP does with what is on
   t.equal(sockets.size, 0)
   await pdp.close()
   for (const timer of late) clearTimeout(timer)
-  for (let turn = 0; turn < 200 && open().length > before.length; turn++) await new Promise(resolve => setImmediate(resolve))
-  t.same(open(), before)
+  t.same(await openAtLast(before), before)
 })
 
 t.test('a PDP whose connects hang does not pile up what was asked', async t => {

@@ -84,7 +84,7 @@ const MAX_KEYS = 1_024
 
 /**
  * The keys of questions that differ in nothing but the user. Those of users who are told by their own key alone are remembered: to put
- * one together, and to hash it, costs as much as the rest of a cache hit.
+ * one together, and to hash it, costs more than the rest of a cache hit.
  */
 export class Keys {
   readonly #about: string
@@ -112,7 +112,7 @@ export class Keys {
 
 /**
  * A text that was put together is kept by V8 as the tree of its pieces, twice the size of the text, and with whatever a
- * piece was cut out of, until somebody looks into it. A key that stays is looked into once: measured, 118 instead of 252 bytes for an entry.
+ * piece was cut out of, until somebody looks into it. A key that stays is looked into once: it takes half the memory.
  */
 export function flat (text: string): string {
   text.charCodeAt(0)

@@ -161,7 +161,7 @@ export class Facts {
   }
 
   /**
-   * Hears of every elementary change after it was made, cascades included.
+   * Hears of every elementary change after it was made, cascades included: more of the cascade may follow, so a listener writes no facts.
    *
    * @returns a function that ends it
    */

@@ -45,10 +45,10 @@ export function compileAnnotation<R extends WithParams> (annotation: Annotation<
     return {
       kind: 'function',
       params: [],
-      requirement: request => whenever(annotation(request), result => compileRequirement(result, { templates: false, tenantOption }))
+      requirement: request => whenever(annotation(request), result => compileRequirement(result, { declared: false, tenantOption }))
     }
   }
-  return compileRequirement(annotation, { templates: true, tenantOption })
+  return compileRequirement(annotation, { declared: true, tenantOption })
 }
 
 /**
@@ -72,8 +72,11 @@ export function compileGuard<R extends WithParams> (requirement: Exclude<Annotat
 }
 
 interface Mode<R> {
-  /** Whether `{param}` means something. Not in what a function returns: it may hold values from the request. */
-  readonly templates: boolean
+  /**
+   * Whether it was declared with the route: then `{param}` means something, and what is made of it serves many requests. What a function
+   * returns may hold values from its request, and serves that one.
+   */
+  readonly declared: boolean
   readonly tenantOption: TenantOf<R>
 }
 
@@ -108,14 +111,14 @@ function compilePermission<R extends WithParams> (permission: Exclude<Permission
   onlyKnown(permission, ['action', 'resource', 'tenant', 'context'], FORMS, REQUIREMENT_NAMES)
   const { action, resource, tenant, context } = permission
   if (typeof action !== 'string' || action === '') throw new AnnotationError(`action is ${describe(action)}; expected a string, such as 'retrieve': a request never chooses the action`)
-  if (hasBrace(action) && mode.templates) throw new AnnotationError(`action is ${JSON.stringify(action)}; an action is never filled in from the request`)
+  if (hasBrace(action) && mode.declared) throw new AnnotationError(`action is ${JSON.stringify(action)}; an action is never filled in from the request`)
 
   const target = compileResource(resource, mode)
   const tenantOf = target.tenant === undefined ? compileTenant(tenant, mode) : target.tenant
   const contextOf = compileContext(context)
 
   if (typeof tenantOf !== 'function' && typeof contextOf !== 'function') {
-    if (target.kind === 'constant') return { kind: 'permission', params: [], ask: askConstant(action, { ...target.resource, tenant: tenantOf }, contextOf) }
+    if (target.kind === 'constant') return { kind: 'permission', params: [], ask: askConstant(action, { ...target.resource, tenant: tenantOf }, contextOf, mode) }
     if (target.kind === 'template') return { kind: 'permission', params: target.template.params, ask: askTemplate(action, { ...target.resource, tenant: tenantOf }, target.template, contextOf) }
   }
   const params = target.kind === 'template' ? target.template.params : []
@@ -123,8 +126,8 @@ function compilePermission<R extends WithParams> (permission: Exclude<Permission
 }
 
 /** Nothing depends on the request but the user: all else, and its part of the key, is made here, once. */
-function askConstant<R> (action: string, resource: QueryResource, context: JsonObject | undefined): AskPermission<R> {
-  const keys = new Keys(action, resource, context)
+function askConstant<R> (action: string, resource: QueryResource, context: JsonObject | undefined, { declared }: Mode<R>): AskPermission<R> {
+  const keys = declared ? new Keys(action, resource, context) : undefined
   return (_request, user) => new Question(user, action, resource, context, keys)
 }
 
@@ -190,17 +193,17 @@ type FixedResource =
 
 function compileResource<R> (resource: PerRequest<ResourceInput, R>, mode: Mode<R>): CompiledResource<R> {
   if (typeof resource === 'function') return { kind: 'function', tenant: undefined, resource: request => whenever(resource(request), requireResource) }
-  const { constant, template } = splitTemplate(resource, mode.templates)
+  const { constant, template } = splitTemplate(resource, mode.declared)
   const tenant = typeof resource === 'object' ? resource.tenant : undefined
   return template === undefined ? { kind: 'constant', tenant, resource: constant } : { kind: 'template', tenant, resource: constant, template }
 }
 
 /** Checks a resource that is not a function, and takes the template out of its key. */
-function splitTemplate (resource: ResourceInput, templates: boolean): { constant: QueryResource, template: KeyTemplate | undefined } {
+function splitTemplate (resource: ResourceInput, declared: boolean): { constant: QueryResource, template: KeyTemplate | undefined } {
   const parts = typeof resource === 'string' ? splitResource(resource) : resource
   if (typeof parts === 'object' && parts !== null) onlyKnown(parts, ['type', 'key', 'tenant', 'attributes'])
   const constant = normaliseResource(parts)
-  if (!templates) return { constant, template: undefined }
+  if (!declared) return { constant, template: undefined }
   if (hasBrace(constant.type)) throw new AnnotationError(`the resource's type is ${JSON.stringify(constant.type)}; a type is never filled in from the request`)
   if (hasBrace(constant.tenant)) throw new AnnotationError(`the resource's tenant is ${JSON.stringify(constant.tenant)}; a tenant is never filled in from a param: use a function`)
   if (constant.key === undefined) return { constant, template: undefined }
@@ -208,11 +211,11 @@ function splitTemplate (resource: ResourceInput, templates: boolean): { constant
   return { constant, template: parseKeyTemplate(constant.key) }
 }
 
-function compileTenant<R> (tenant: PermissionRequirement<R>['tenant'], { templates, tenantOption }: Mode<R>): string | Exclude<TenantOf<R>, undefined> {
+function compileTenant<R> (tenant: PermissionRequirement<R>['tenant'], { declared, tenantOption }: Mode<R>): string | Exclude<TenantOf<R>, undefined> {
   if (tenant === undefined || tenant === null) return tenantOption ?? DEFAULT_TENANT
   if (typeof tenant === 'function') return tenant
   if (typeof tenant !== 'string' || tenant === '') throw new AnnotationError(`tenant is ${describe(tenant)}; expected a string that is not empty, or a function`)
-  if (hasBrace(tenant) && templates) throw new AnnotationError(`tenant is ${JSON.stringify(tenant)}; a tenant is never filled in from a param: use a function`)
+  if (hasBrace(tenant) && declared) throw new AnnotationError(`tenant is ${JSON.stringify(tenant)}; a tenant is never filled in from a param: use a function`)
   return tenant
 }
 

@@ -5,8 +5,7 @@ import t from 'tap'
 import { guard, permit } from '../../src/express/index.js'
 import { pdpFor } from '../support/app.js'
 import { appOf, EXPRESSES, optionsFor, silentLog } from '../support/express.js'
-
-const open = () => process.getActiveResourcesInfo().filter(name => /TCP|TLS|Timeout|FSEvent/.test(name)).sort()
+import { open, openAtLast } from '../support/open.js'
 
 for (const [version, express] of EXPRESSES) {
   t.test(`${version}: it closes with its server, and leaves no socket and no timer`, async t => {
@@ -26,7 +25,6 @@ for (const [version, express] of EXPRESSES) {
     await authz.close()
     await t.rejects(authz.permit.check('ann', 'other', 'task'), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'closed' } })
     await pdp.close()
-    for (let turn = 0; turn < 100 && open().length > before.length; turn++) await new Promise(resolve => setImmediate(resolve))
-    t.same(open(), before)
+    t.same(await openAtLast(before), before)
   })
 }
