@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
 import permit, { type PermitOptions } from '../src/index.js'
-import { createLocalPdp } from '../src/local/index.js'
+import { createLocalPdp } from '../src/server/index.js'
 import { fastifyFor, logSink, pdpFor } from './support/app.js'
 import { sendJson } from './support/fake-pdp.js'
 

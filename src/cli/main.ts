@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 // The command `fastify-permit` as a process: its commands, its terminal, its exit code.
-import type { Command, Terminal } from './command.js'
-import { checkCommand } from './check.js'
-import { explainCommand } from './explain.js'
-import { matrixCommand } from './matrix.js'
-import { pdpCommand } from './pdp.js'
-import { routesCommand } from './routes.js'
-import { run } from './run.js'
-import { testCommand } from './test.js'
-import { typesCommand } from './types.js'
+import type { Command, Terminal } from './terminal/command.js'
+import { checkCommand } from './commands/check.js'
+import { explainCommand } from './commands/explain.js'
+import { matrixCommand } from './commands/matrix.js'
+import { pdpCommand } from './commands/pdp.js'
+import { routesCommand } from './commands/routes.js'
+import { run } from './terminal/run.js'
+import { testCommand } from './commands/test-command.js'
+import { typesCommand } from './commands/types-command.js'
 
 const COMMANDS: readonly Command[] = [pdpCommand, checkCommand, explainCommand, testCommand, matrixCommand, typesCommand, routesCommand]
 

@@ -1,13 +1,13 @@
 // What can be asked of a decision path: one query or many, with the deadline that each gets.
-import { ForbiddenError, PdpError, UnavailableError } from '../errors.js'
+import { ForbiddenError, PdpError, UnavailableError } from '../contract/errors.js'
 import type {
   Caller, Decision, DecisionPointStats, DecisionSource, Health, MaybePromise, Pdp, Query, Trace, UserPermissions
-} from '../pdp/point.js'
+} from '../contract/point.js'
 import type { Affected } from './generations.js'
 import type { DecisionPath } from './path.js'
-import { Observation } from './observation.js'
+import { Observation } from '../observe/observation.js'
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'
-import type { ActionOf, ResourceType } from './vocabulary.js'
+import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 
 /** One question of a `bulkCheck`. */
 export type CheckInput = { [T in ResourceType]: CheckOn<T> }[ResourceType]

@@ -1,9 +1,9 @@
 // A question to the PDP, normalised once, with a key that no two different questions share.
 import { createHash } from 'node:crypto'
 import { configure } from 'safe-stable-stringify'
-import { QueryError } from '../errors.js'
-import type { JsonObject, Query, QueryResource, QueryUser } from '../pdp/point.js'
-import type { ResourceType } from './vocabulary.js'
+import { QueryError } from '../contract/errors.js'
+import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/point.js'
+import type { ResourceType } from '../contract/vocabulary.js'
 
 /** Who asks. A string is the user's key. */
 export type UserInput = string | {

@@ -1,20 +1,20 @@
 // The embedded PDP's engine: one policy, its facts, and every question that Permit's PDP answers.
 
-import { AttributesOfQuery, decideAbac } from './abac.js'
-import { compilePolicy } from './compile.js'
-import { explainAbac, explainRbac, explainRebac, explainUnknown, type Debug } from './explain.js'
-import { Facts, type InstanceNode, type TenantNode, type UserNode } from './facts.js'
-import { LoadedFacts } from './document-facts.js'
-import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './prospects.js'
-import { authorizedUsers, tenantsToAsk, tenantView, userPermissions, userTenants, type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World } from './questions.js'
-import { decideRbac } from './rbac.js'
-import { decideRebac } from './rebac.js'
-import { EMPTY_SCHEMA, type CompiledPermission, type CompiledSchema } from './schema.js'
-import { traceAbac, traceRbac, traceRebac, type DecisionTrace, type ModelsTrace } from './trace.js'
-import { DENIED, type Verdict } from './verdict.js'
-import type { Policy } from './policy.js'
+import { AttributesOfQuery, decideAbac } from './decide/abac.js'
+import { compilePolicy } from './policy/compile.js'
+import { explainAbac, explainRbac, explainRebac, explainUnknown, type Debug } from './explain/explain.js'
+import { Facts, type InstanceNode, type TenantNode, type UserNode } from './facts/facts.js'
+import { LoadedFacts } from './facts/loaded-facts.js'
+import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './explain/prospects.js'
+import { authorizedUsers, tenantsToAsk, tenantView, userPermissions, userTenants, type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World } from './explain/questions.js'
+import { decideRbac } from './decide/rbac.js'
+import { decideRebac } from './decide/rebac.js'
+import { EMPTY_SCHEMA, type CompiledPermission, type CompiledSchema } from './decide/decision-schema.js'
+import { traceAbac, traceRbac, traceRebac, type DecisionTrace, type ModelsTrace } from './explain/trace.js'
+import { DENIED, type Verdict } from './decide/verdict.js'
+import type { Policy } from './policy/policy.js'
 
-export type { ReasonCode, Verdict } from './verdict.js'
+export type { ReasonCode, Verdict } from './decide/verdict.js'
 
 /** A question: may this user do this action on this resource? */
 export interface EngineQuery {

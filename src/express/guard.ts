@@ -1,15 +1,15 @@
 // The guard as Express middleware: what comes after it runs after a yes, and after nothing else.
 import type { ServerResponse } from 'node:http'
 import type { Request, Response } from 'express'
-import { ForbiddenError, OptionsError, UnauthenticatedError, UnavailableError } from '../errors.js'
+import { ForbiddenError, OptionsError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
 import { compileGuard, type CompiledGuard } from '../guard/compile.js'
 import { enforce, type Verdict } from '../guard/enforce.js'
 import { answerToDenied, forClient, logRefusal, toError } from '../guard/refusal.js'
-import { ignore } from '../guard/whenever.js'
-import type { MaybePromise } from '../pdp/point.js'
+import { ignore } from '../kit/whenever.js'
+import type { MaybePromise } from '../contract/point.js'
 import { keepWaiting, requireNoWaiting, startWaiting, stopWaiting } from './pending.js'
 import { scopeOf, type Scope } from './scope.js'
-import type { Annotation, Middleware, Next } from './types.js'
+import type { Annotation, Middleware, Next } from './express-types.js'
 
 /**
  * A guard: it lets requests through whose user may do what is required, and hands an error to `next` for all others. It is

@@ -1,5 +1,5 @@
 // Where the plugin says what an operator wants to know: Express has no logger, so that the app may give one.
-import { OptionsError } from '../errors.js'
+import { OptionsError } from '../contract/errors.js'
 
 /** pino, or anything of its shape. */
 export interface Log {

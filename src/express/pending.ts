@@ -1,5 +1,5 @@
 // As long as a guard waits for its decision, nothing behind it runs: Express itself does not see to that.
-import { BypassedError } from '../errors.js'
+import { BypassedError } from '../contract/errors.js'
 
 /** A symbol that only this file knows. Its value is the guard that waits, or that was passed by. */
 const WAITING = Symbol('fastify-permit.waiting')

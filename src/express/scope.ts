@@ -1,9 +1,9 @@
 // Which of the app's `permit(…)` is in charge of a request: that of the Express app that handles it now, else of the one around it.
-import { OptionsError } from '../errors.js'
+import { OptionsError } from '../contract/errors.js'
 import type { Enforcement } from '../guard/enforce.js'
 import type { Request } from 'express'
 import type { Log } from './log.js'
-import type { OnDenied } from './types.js'
+import type { OnDenied } from './express-types.js'
 
 /** One `permit(…)`, as far as guards are concerned. */
 export interface Scope {

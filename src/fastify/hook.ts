@@ -1,11 +1,11 @@
 // The guard as a Fastify hook: the handler behind it runs after a yes, and after nothing else.
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler } from 'fastify'
-import { ForbiddenError, UnavailableError } from '../errors.js'
+import { ForbiddenError, UnavailableError } from '../contract/errors.js'
 import type { CompiledGuard } from '../guard/compile.js'
 import { enforce, type Enforcement, type Verdict } from '../guard/enforce.js'
 import { answerToDenied, forClient, logRefusal, NOT_STARTED, toError } from '../guard/refusal.js'
 import { recordPass } from './passes.js'
-import type { OnDenied } from './types.js'
+import type { OnDenied } from './fastify-types.js'
 
 /** What enforcement in Fastify needs. */
 export interface FastifyEnforcement extends Enforcement<FastifyRequest> {

@@ -1,5 +1,5 @@
 // What stands directly before a handler: a proof that its guards have let this very request through.
-import { BypassedError } from '../errors.js'
+import { BypassedError } from '../contract/errors.js'
 
 /** A guard, as far as proofs are concerned: its identity. */
 export type GuardIdentity = object

@@ -1,7 +1,7 @@
 // Sees to it that every annotated route of a scope is guarded, whenever and however it is declared.
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
-import { isNearly } from '../engine/suggest.js'
-import { AnnotationError, UndeclaredRouteError } from '../errors.js'
+import { isNearly } from '../kit/suggest.js'
+import { AnnotationError, UndeclaredRouteError } from '../contract/errors.js'
 import { compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile.js'
 import { describeAnnotation, type Description } from '../guard/description.js'
 import { undeclared, type RouteIdentity, type Strictness } from '../guard/strict.js'
@@ -9,7 +9,7 @@ import { createGuard, type FastifyEnforcement } from './hook.js'
 import { documentRoute } from './openapi.js'
 import { behindGuards, PASSED_SLOT } from './passes.js'
 import { identityOf, routesPrinted, rowOf, unknownRow, withoutHeadTwins, type RouteRow } from './route-table.js'
-import type { Annotation } from './types.js'
+import type { Annotation } from './fastify-types.js'
 import { paramNames } from './url-params.js'
 
 type CompiledAnnotation = AnyCompiledAnnotation<FastifyRequest>

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Affected } from '../decision/generations.js'
 import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER, type UpdatesEndpoint } from '../decision/updates.js'
-import { secretCheck } from '../local/secret.js'
+import { secretCheck } from '../kit/secret.js'
 
 /**
  * Declares it in a scope of its own: the body is read as it is, whatever parsers the app has. It is public for the guard, and protected

@@ -1,6 +1,6 @@
 // Whoever waits for a request's answer.
 import type { IncomingMessage } from 'node:http'
-import type { Caller } from '../pdp/point.js'
+import type { Caller } from '../contract/point.js'
 
 /** A request that asks: gone when its connection is. Made only for a question that is not answered at once. */
 export class RequestCaller implements Caller {

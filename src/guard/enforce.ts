@@ -2,10 +2,10 @@
 import type { Checks } from '../decision/checks.js'
 import { forbidden } from '../decision/checks.js'
 import { normaliseUser, Question, type UserInput } from '../decision/query.js'
-import { ForbiddenError, UnauthenticatedError } from '../errors.js'
-import type { Caller, Decision, MaybePromise, QueryUser } from '../pdp/point.js'
+import { ForbiddenError, UnauthenticatedError } from '../contract/errors.js'
+import type { Caller, Decision, MaybePromise, QueryUser } from '../contract/point.js'
 import type { AskPermission, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile.js'
-import { isThenable, whenever } from './whenever.js'
+import { isThenable, whenever } from '../kit/whenever.js'
 
 /** `true` and nothing else lets a request through; an error is what it is refused with. */
 export type Verdict = true | Error

@@ -1,6 +1,6 @@
 // What a wrong annotation says: what there is to choose from, and what was probably meant.
-import { closest } from '../engine/suggest.js'
-import { AnnotationError } from '../errors.js'
+import { closest } from '../kit/suggest.js'
+import { AnnotationError } from '../contract/errors.js'
 
 /** What an annotation, or a part of one, may be. */
 export const FORMS = "'type:action', { action, resource, tenant?, context? }, { anyOf: […] }, { allOf: […] } or a function of the request; and false, outside of functions, for a public route"

@@ -1,6 +1,6 @@
 // What becomes of a request that does not get in: what the log says of it, and what its client is told.
-import { AnnotationError, ForbiddenError, PdpError, QueryError, UnavailableError } from '../errors.js'
-import type { OnDenied } from '../options.js'
+import { AnnotationError, ForbiddenError, PdpError, QueryError, UnavailableError } from '../contract/errors.js'
+import type { OnDenied } from '../app/options/schema.js'
 
 /** Where a refusal is logged: a request's logger, in the shape that pino and Fastify have. */
 export interface RefusalLog {

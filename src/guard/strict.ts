@@ -1,5 +1,5 @@
 // The option `strict`: which routes may do without an annotation, and what is said of those that may not.
-import { UndeclaredRouteError } from '../errors.js'
+import { UndeclaredRouteError } from '../contract/errors.js'
 
 /** What tells a route from every other one. */
 export interface RouteIdentity {

@@ -1,5 +1,5 @@
 // Resource keys with values from the route's params: 'task:{id}'. A param fills in a value, never structure.
-import { AnnotationError, QueryError } from '../errors.js'
+import { AnnotationError, QueryError } from '../contract/errors.js'
 
 /** A key template, parsed: constant texts around params, `texts.length === params.length + 1`. */
 export interface KeyTemplate {

@@ -1,8 +1,8 @@
 // The observers that options ask for, made of packages that are loaded only then.
-import type { CheckObserver } from '../decision/observation.js'
-import { OptionsError } from '../errors.js'
-import type { DecisionPointStats } from '../pdp/point.js'
-import type { MetricsOptions, OpenTelemetryOptions } from './options.js'
+import type { CheckObserver } from './observation.js'
+import { OptionsError } from '../contract/errors.js'
+import type { DecisionPointStats } from '../contract/point.js'
+import type { MetricsOptions, OpenTelemetryOptions } from './telemetry-options.js'
 
 export interface Observers {
   readonly list: readonly CheckObserver[]

@@ -1,9 +1,9 @@
 // The option `openTelemetry`: a span for each question that goes to a PDP, and a histogram of all checks.
 import type * as OpenTelemetry from '@opentelemetry/api'
-import type { CheckObserver, CheckOutcome } from '../decision/observation.js'
-import { PdpError, UnavailableError } from '../errors.js'
-import type { Query } from '../pdp/point.js'
-import { BATCH_SIZES, type OpenTelemetryOptions } from './options.js'
+import type { CheckObserver, CheckOutcome } from './observation.js'
+import { PdpError, UnavailableError } from '../contract/errors.js'
+import type { Query } from '../contract/point.js'
+import { BATCH_SIZES, type OpenTelemetryOptions } from './telemetry-options.js'
 
 type Api = Pick<typeof OpenTelemetry, 'context' | 'trace' | 'metrics' | 'SpanKind' | 'SpanStatusCode'>
 

@@ -1,9 +1,9 @@
 // The option `metrics`: Prometheus metrics through prom-client, counted as checks end and read from the counters that are there anyway.
 import type * as PromClient from 'prom-client'
-import type { CheckObserver } from '../decision/observation.js'
-import type { DecisionPointStats } from '../pdp/point.js'
-import type { BreakerState } from '../pdp/transport/breaker.js'
-import { BATCH_SIZES, type MetricsOptions } from './options.js'
+import type { CheckObserver } from './observation.js'
+import type { DecisionPointStats } from '../contract/point.js'
+import type { BreakerState } from '../pdp/http/breaker.js'
+import { BATCH_SIZES, type MetricsOptions } from './telemetry-options.js'
 
 type Client = Pick<typeof PromClient, 'Counter' | 'Histogram' | 'Gauge' | 'register'>
 

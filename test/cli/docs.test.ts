@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { parseExpectations } from '../../src/cli/expectations.js'
+import { parseExpectations } from '../../src/cli/testing/expectations.js'
 import { permit, words } from './in-process.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))

@@ -1,12 +1,12 @@
 // Commands within the test's own process: fast, and with a terminal of the test's making.
-import { checkCommand } from '../../src/cli/check.js'
-import type { Terminal } from '../../src/cli/command.js'
-import { explainCommand } from '../../src/cli/explain.js'
-import { matrixCommand } from '../../src/cli/matrix.js'
-import { routesCommand } from '../../src/cli/routes.js'
-import { run } from '../../src/cli/run.js'
-import { testCommand } from '../../src/cli/test.js'
-import { typesCommand } from '../../src/cli/types.js'
+import { checkCommand } from '../../src/cli/commands/check.js'
+import type { Terminal } from '../../src/cli/terminal/command.js'
+import { explainCommand } from '../../src/cli/commands/explain.js'
+import { matrixCommand } from '../../src/cli/commands/matrix.js'
+import { routesCommand } from '../../src/cli/commands/routes.js'
+import { run } from '../../src/cli/terminal/run.js'
+import { testCommand } from '../../src/cli/commands/test-command.js'
+import { typesCommand } from '../../src/cli/commands/types-command.js'
 
 /** What a command said, and how it ended. */
 export interface Said {

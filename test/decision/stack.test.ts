@@ -1,14 +1,14 @@
 // The stages put together as an app has them: what is answered, shared and remembered under any order of events.
 import fc from 'fast-check'
 import t from 'tap'
-import { batched, type BatchOptions } from '../../src/decision/batched.js'
-import { cached } from '../../src/decision/cached.js'
-import { coalesced } from '../../src/decision/coalesced.js'
+import { batched, type BatchOptions } from '../../src/decision/stages/batched.js'
+import { cached } from '../../src/decision/stages/cached.js'
+import { coalesced } from '../../src/decision/stages/coalesced.js'
 import { Generations } from '../../src/decision/generations.js'
 import { createQuery } from '../../src/decision/query.js'
-import { PdpError, UnavailableError, type PdpFailure } from '../../src/errors.js'
-import type { BatchingPdp, Decision, Query } from '../../src/pdp/point.js'
-import { Slots } from '../../src/pdp/slots.js'
+import { PdpError, UnavailableError, type PdpFailure } from '../../src/contract/errors.js'
+import type { BatchingPdp, Decision, Query } from '../../src/contract/point.js'
+import { Slots } from '../../src/pdp/http/slots.js'
 
 const TTL = 50
 const USERS = ['ann', 'bob'] as const

@@ -3,10 +3,10 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { Engine } from '../../src/engine/engine.js'
-import type { Facts } from '../../src/engine/facts.js'
+import type { Facts } from '../../src/engine/facts/facts.js'
 import { Reference } from './reference.js'
 import { ALL_QUERIES, assignment, instance, looseTuple, policy, query, toTuple, USERS } from './arbitraries.js'
-import type { Policy } from '../../src/engine/policy.js'
+import type { Policy } from '../../src/engine/policy/policy.js'
 
 const runs = Number(process.env['PROPERTY_RUNS'] ?? 300)
 

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import type { EngineQuery } from '../../src/engine/engine.js'
-import type { Policy } from '../../src/engine/policy.js'
+import type { Policy } from '../../src/engine/policy/policy.js'
 
 export const TYPES = ['doc', '__proto__']
 export const ACTIONS = ['read', 'write', 'constructor']

@@ -2,7 +2,7 @@
 // real engine answers must be what this one answers.
 
 import type { EngineQuery } from '../../src/engine/engine.js'
-import type { Policy } from '../../src/engine/policy.js'
+import type { Policy } from '../../src/engine/policy/policy.js'
 
 type Json = unknown
 interface Attributes { user: Record<string, Json>, resource: Record<string, Json>, tenant: Record<string, Json>, context: Record<string, Json> }

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { buildApp } from '../../example-app/app.js'
-import { createLocalPdp } from '../../src/local/index.js'
+import { createLocalPdp } from '../../src/server/index.js'
 
 const SECRET = 'a-token-for-this-test'
 

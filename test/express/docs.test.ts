@@ -6,8 +6,8 @@ import { pathToFileURL } from 'node:url'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { Permit } from '../../src/guard/permit.js'
-import { RequestPermit } from '../../src/guard/request-permit.js'
+import { Permit } from '../../src/app/app-permit.js'
+import { RequestPermit } from '../../src/app/request-permit.js'
 import { root } from '../example-app/start.js'
 
 const document = await readFile(join(root, 'docs/express.md'), 'utf8')

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
 import { Question } from '../../src/decision/query.js'
-import { ForbiddenError } from '../../src/errors.js'
+import { ForbiddenError } from '../../src/contract/errors.js'
 import { compileAnnotation, type AskPermission } from '../../src/guard/compile.js'
 import { guardedApp } from '../support/app.js'
 

@@ -1,6 +1,6 @@
 // What goes out for a denied request, whatever the option onDenied does.
 import t from 'tap'
-import { ForbiddenError } from '../../src/errors.js'
+import { ForbiddenError } from '../../src/contract/errors.js'
 import { answerToDenied } from '../../src/guard/refusal.js'
 
 const log = { debug () {}, info () {}, error () {} }

@@ -1,6 +1,6 @@
 // The behaviours of the matrix: what a guard does, whatever the framework and whoever decides.
 import type { Test } from 'tap'
-import type { Permit } from '../../src/guard/permit.js'
+import type { Permit } from '../../src/app/app-permit.js'
 import type { StartedDecisionPoint } from './decision-points.js'
 import type { MatrixRoute } from './frameworks.js'
 

@@ -1,8 +1,8 @@
 // The decision points of the matrix, each started with the same people and permissions.
 import type { Test } from 'tap'
-import { createLocalPdp } from '../../src/local/index.js'
-import type { Policy } from '../../src/engine/policy.js'
-import type { PermitOptions } from '../../src/options.js'
+import { createLocalPdp } from '../../src/server/index.js'
+import type { Policy } from '../../src/engine/policy/policy.js'
+import type { PermitOptions } from '../../src/app/options/schema.js'
 import { binary, startCerbos } from '../cerbos/server.js'
 
 /** What says where decisions come from; the rest of the options is the matrix's. */

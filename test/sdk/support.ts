@@ -1,7 +1,7 @@
 // A local PDP on a real socket, and Permit's own SDK, unmodified, in front of it.
 import { Permit, type IPermitConfig } from 'permitio'
 import type { Test } from 'tap'
-import { createLocalPdp, type LocalPdpOptions } from '../../src/local/index.js'
+import { createLocalPdp, type LocalPdpOptions } from '../../src/server/index.js'
 
 export const TOKEN = 'permit_key_of_the_tests'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import ts from 'typescript'
-import { declarationOf } from '../../src/cli/declaration.js'
+import { declarationOf } from '../../src/cli/looking/declaration.js'
 import { built } from '../support/built.js'
 
 built('index.d.ts')

@@ -1,0 +1,185 @@
+// A decision as a tree of sentences: from what the engine's trace, or a PDP's debug output, says.
+import type { AbacTrace, Comparison, ConditionTrace, DecisionTrace, RbacTrace, RebacTrace, RoleTrace, SetTrace } from '../../engine/explain/trace.js'
+import type { Query } from '../../contract/point.js'
+import type { Answer, Authority } from './authority.js'
+import { wordsOf } from './question.js'
+import type { Branch } from '../terminal/tree.js'
+
+/** A value in a tree is cut to this. */
+const MAX_VALUE = 120
+
+/** Names in a list, before the others are only counted. */
+const MAX_NAMES = 8
+
+/** Levels of a PDP's debug output that are shown. */
+const MAX_DEPTH = 8
+
+/** A decision with everything that whoever made it tells, and the same as a tree. */
+export interface Explained {
+  readonly decision: DecisionTrace | Answer
+  readonly tree: Branch
+}
+
+/** Asks, and asks why. */
+export async function explain (authority: Authority, query: Query): Promise<Explained> {
+  if (authority.kind === 'policy') {
+    const decision = authority.engine.trace(query)
+    return { decision, tree: treeOfTrace(query, decision) }
+  }
+  const decision = await authority.ask(query)
+  return { decision, tree: treeOfAnswer(query, decision) }
+}
+
+/** Why, of a decision that the engine made. */
+function treeOfTrace (query: Query, { allow, code, reason, models }: DecisionTrace): Branch {
+  const root = verdict(query, { allow, code })
+  if (models === undefined) return { ...root, branches: [{ text: reason }] }
+  const { type, key, tenant } = query.resource
+  const permission = `${type}:${query.action}`
+  return {
+    ...root,
+    branches: [
+      rbac(models.rbac, permission, tenant),
+      models.abac === undefined ? { text: `ABAC has no say: no set rule is about ${permission}` } : abac(models.abac),
+      models.rebac === undefined
+        ? { text: `ReBAC has no say: ${type} has no roles on instances` }
+        : rebac(models.rebac, permission, type, key, tenant)
+    ]
+  }
+}
+
+/** Why, as far as a PDP over HTTP tells. */
+function treeOfAnswer (query: Query, { allow, code, reason, debug }: Answer): Branch {
+  const branches = isObject(debug) ? Object.entries(debug).map(([name, value]) => ofDebug(name, value, 0)) : []
+  if (branches.length === 0) branches.push({ text: reason ?? 'the PDP does not say why; its debug output is empty' })
+  return { ...verdict(query, { allow, ...(code === undefined ? {} : { code }) }), branches }
+}
+
+function verdict (query: Query, { allow, code }: Pick<Answer, 'allow' | 'code'>): Branch {
+  return { mark: allow, text: `${wordsOf(query, allow ? 'may' : 'may not')}${code === undefined || allow ? '' : ` (${code})`}` }
+}
+
+function rbac ({ allow, roles, holders, elsewhere }: RbacTrace, permission: string, tenant: string): Branch {
+  const branches: Branch[] = roles.map(({ role, holds, reason }) =>
+    ({ mark: holds, text: holds ? `has role ${role} in ${tenant}: ${reason}` : `has role ${role} in ${tenant}, which does not hold ${permission}` }))
+  if (roles.length === 0) branches.push({ mark: false, text: `has no role in ${tenant}` })
+  if (elsewhere.length > 0) {
+    const tenants = elsewhere.map(({ tenant, roles }) => `${list(roles)} in ${tenant}`)
+    branches.push({ text: `roles in other tenants do not count: ${list(tenants)}` })
+  }
+  if (!allow) branches.push({ text: holders.length === 0 ? `no role holds ${permission}` : `needed: role ${list(holders, 'or')} in ${tenant}` })
+  return { mark: allow, text: 'RBAC: roles in the tenant', branches }
+}
+
+function abac ({ allow, rules }: AbacTrace): Branch {
+  const sorted = [...rules].sort((a, b) => Number(b.allow) - Number(a.allow) || a.index - b.index)
+  return {
+    mark: allow,
+    text: 'ABAC: set rules',
+    branches: sorted.map(rule => ({
+      mark: rule.allow,
+      text: `set_rules[${rule.index}]: ${rule.user_set.key} on ${rule.resource_set.key}`,
+      branches: [ofSet(rule.user_set, 'the user'), ofSet(rule.resource_set, 'the resource')]
+    }))
+  }
+}
+
+function ofSet ({ key, kind, matched, condition }: SetTrace, what: string): Branch {
+  if (kind === 'role') return { mark: matched, text: `${what} ${matched ? 'has' : 'does not have'} role ${key}` }
+  if (kind === 'type') return { mark: matched, text: `every ${key} will do` }
+  return {
+    mark: matched,
+    text: `${what} is ${matched ? '' : 'not '}in ${key}`,
+    ...(condition === undefined ? {} : { branches: 'conditions' in condition ? condition.conditions.length === 0 ? [group(condition)] : unwrapped(condition) : [ofCondition(condition)] })
+  }
+}
+
+/** `allOf` around everything goes without saying. */
+function unwrapped (condition: Extract<ConditionTrace, { readonly conditions: unknown }>): Branch[] {
+  return condition.operator === 'allOf' ? condition.conditions.map(ofCondition) : [group(condition)]
+}
+
+function ofCondition (condition: ConditionTrace): Branch {
+  return 'conditions' in condition ? group(condition) : comparison(condition)
+}
+
+function group ({ matched, operator, conditions }: Extract<ConditionTrace, { readonly conditions: unknown }>): Branch {
+  const words = { allOf: 'all of', anyOf: 'any of', not: 'none of' }[operator]
+  return { mark: matched, text: conditions.length === 0 ? `${words} nothing` : words, branches: conditions.map(ofCondition) }
+}
+
+function comparison (trace: Comparison): Branch {
+  const { matched, attribute, operator, ref } = trace
+  const wanted = ref === undefined ? valueOf(trace.operand) : 'operand' in trace ? `${ref}, which is ${valueOf(trace.operand)}` : `${ref}, which is missing`
+  const is = 'value' in trace ? `is ${valueOf(trace.value)}` : 'is missing'
+  return { mark: matched, text: `${attribute} ${is}; wanted: ${operator} ${wanted}` }
+}
+
+function rebac (trace: RebacTrace, permission: string, type: string, key: string | undefined, tenant: string): Branch {
+  const { allow, holders, instance, roles = [], omitted = 0 } = trace
+  const title = { mark: allow, text: 'ReBAC: roles on the instance' }
+  const on = `${type}:${key}`
+  const needed = { text: holders.length === 0 ? `no role on a ${type} holds ${permission}` : `needed: role ${list(holders, 'or')} on ${key === undefined ? `an instance, and the question names none (${type}:<key>)` : on}` }
+  switch (instance) {
+    case 'not_asked_about':
+      return { ...title, branches: [needed] }
+    case 'unknown':
+      return { ...title, branches: [{ mark: false, text: `${on} is no instance that is known, and so nobody has a role on it` }, needed] }
+    case 'in_another_tenant':
+      return { ...title, branches: [{ mark: false, text: `${on} belongs to ${trace.tenant}, and roles on it do not count in ${tenant}` }, needed] }
+    case 'looked_at': {
+      // A role that the user neither has nor needs says nothing.
+      const branches = roles.filter(({ has, holds }) => has || holds === true).map(role => ofRole(role, permission))
+      if (omitted > 0) branches.push({ text: `and ${omitted} more steps` })
+      return { ...title, branches: allow ? branches : [...branches, needed] }
+    }
+  }
+}
+
+function ofRole (role: RoleTrace, permission: string): Branch {
+  const { has, holds, resource_instance: on } = role
+  // Who has a role that does not hold the permission is told so, as a no.
+  if (has && holds === false) return { mark: false, text: `has role ${role.role} on ${on}, which does not hold ${permission}` }
+  return step(role, holds === true && has ? `, which holds ${permission}` : '')
+}
+
+function step ({ role, resource_instance: on, has, assigned, derivations = [] }: RoleTrace, more: string): Branch {
+  if (assigned) return { mark: true, text: `has role ${role} on ${on}${more}: assigned` }
+  const branches = derivations
+    .filter(({ subjects }) => !has || subjects.some(subject => subject.has))
+    .flatMap(({ role, on_resource: type, relation, switched_off: off, subjects }): Branch[] => {
+      if (off === true) return [{ mark: false, text: `not derived by ${relation}: the user has a role on ${on} itself, which switches it off` }]
+      if (subjects.length === 0) return [{ mark: false, text: `no ${type} is ${relation} of it` }]
+      return subjects.filter(subject => !has || subject.has).map(subject => {
+        const branch = step(subject, '')
+        return { ...branch, text: `${relation} ${subject.resource_instance}: ${subject.has ? branch.text : `does not have role ${role} on it`}` }
+      })
+    })
+  return { mark: has, text: has ? `has role ${role} on ${on}${more}: derived` : `does not have role ${role} on ${on}`, branches }
+}
+
+function ofDebug (name: string, value: unknown, depth: number): Branch {
+  if (!isObject(value) && !Array.isArray(value)) return { text: `${name}: ${valueOf(value)}` }
+  const entries: Array<[string, unknown]> = Array.isArray(value) ? value.map((item, index) => [String(index + 1), item]) : Object.entries(value)
+  if (entries.every(([, item]) => typeof item !== 'object' || item === null) && Array.isArray(value)) {
+    return { text: `${name}: ${list(value.map(item => valueOf(item)))}` }
+  }
+  if (depth === MAX_DEPTH) return { text: `${name}: …` }
+  const mark = isObject(value) && typeof value['allow'] === 'boolean' ? value['allow'] : undefined
+  const branches = entries.filter(([key]) => mark === undefined || key !== 'allow').map(([key, item]) => ofDebug(key, item, depth + 1))
+  return { text: name, branches, ...(mark === undefined ? {} : { mark }) }
+}
+
+function valueOf (value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length <= MAX_VALUE ? text : `${text.slice(0, MAX_VALUE)}…`
+}
+
+function list (names: readonly string[], last = 'and'): string {
+  if (names.length > MAX_NAMES) return `${names.slice(0, MAX_NAMES).join(', ')} ${last} ${names.length - MAX_NAMES} more`
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} ${last} ${names.at(-1)}`
+}
+
+function isObject (value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

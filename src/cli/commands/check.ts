@@ -1,0 +1,28 @@
+// `fastify-permit check`: one question, one answer, and an exit code that a script can go by.
+import { printable } from '../terminal/printable.js'
+import { questionCommand } from '../asking/question-command.js'
+
+/** The command. */
+export const checkCommand = questionCommand({
+  name: 'check',
+  summary: 'may this user do this? Exit code 0 for yes, 1 for no',
+  about: 'Asks whether a user may do something, and says why.',
+  json: 'the decision as JSON: { "allow", "code", "reason" }',
+  examples: [
+    '--user ann --action create --resource task --policy permit.yaml',
+    '--user ann --action read --resource document:spec --tenant acme --pdp http://localhost:7766',
+    '--user ann --action edit --resource report --user-attributes \'{"level":3}\' --policy permit.yaml'
+  ],
+
+  async say (authority, query) {
+    const { allow, code, reason } = await authority.ask(query)
+    return {
+      allow,
+      json: { allow, code, reason },
+      text ({ yes, no }) {
+        const because = [reason, code === undefined || allow ? undefined : `(${code})`].filter(part => part !== undefined)
+        return [allow ? yes('allow') : no('deny'), ...because.length === 0 ? [] : [printable(because.join(' '))]].join(': ')
+      }
+    }
+  }
+})

@@ -1,0 +1,117 @@
+// A policy as tables: who may do what, in each tenant and on each instance, and which role holds what.
+import type { Engine } from '../../engine/engine.js'
+import type { Prospect } from '../../engine/explain/prospects.js'
+import type { Policy } from '../../engine/policy/policy.js'
+
+/** A cell: whether, and because of what. */
+export type Cell = Omit<Prospect, 'permission'>
+
+/** Who may do what to a resource type. */
+export interface PermissionTable {
+  readonly type: string
+  readonly actions: readonly string[]
+  /** Users, or roles. The cells are in the order of the actions. */
+  readonly rows: ReadonlyArray<{ readonly name: string, readonly cells: readonly Cell[] }>
+}
+
+/** What holds in a tenant. */
+export interface TenantTables {
+  readonly tenant: string
+  /** Its name for people, where it has one. */
+  readonly name?: string
+  /** Users by permissions. */
+  readonly types: readonly PermissionTable[]
+  /** Users by actions, for each instance on which anybody has a role. */
+  readonly instances: ReadonlyArray<{ readonly instance: string } & PermissionTable>
+  /** Users who may do nothing here. */
+  readonly without: readonly string[]
+}
+
+/** A whole policy. */
+export interface PermissionMatrix {
+  readonly tenants: readonly TenantTables[]
+  /** Roles in tenants by permissions. */
+  readonly roles: readonly PermissionTable[]
+  /** Roles on instances by actions. */
+  readonly resource_roles: readonly PermissionTable[]
+  /** Rules that join sets, as sentences. */
+  readonly rules: readonly string[]
+}
+
+/**
+ * The tables.
+ *
+ * @param policy - the one that the engine has
+ * @param only - the tenant to show; all without one
+ */
+export function matrixOf (policy: Policy, engine: Engine, only?: string): PermissionMatrix {
+  const types = Object.entries(policy.resources ?? {}).map(([type, { actions }]): TypeOfPolicy => ({ type, actions: Object.keys(actions) }))
+  const users = Array.from(engine.facts.users(), ({ key }) => key)
+  const holders = new Set(Array.from(engine.facts.roleAssignments()).filter(({ resource_instance: on }) => on !== undefined).map(({ user }) => user))
+  const tenants = [...engine.facts.tenants()].filter(({ key }) => only === undefined || key === only)
+  return {
+    tenants: tenants.map(({ key, name }) => ({ tenant: key, ...(name === undefined ? {} : { name }), ...tenantTables(engine, types, users, [...holders], key) })),
+    ...roleTables(policy, engine, types),
+    rules: (policy.set_rules ?? []).map(({ user_set: userSet, permission, resource_set: resourceSet }) => `${userSet} may ${permission} on ${resourceSet}`)
+  }
+}
+
+type TypeOfPolicy = Pick<PermissionTable, 'type' | 'actions'>
+
+function tenantTables (engine: Engine, types: readonly TypeOfPolicy[], users: readonly string[], holders: readonly string[], tenant: string): Omit<TenantTables, 'tenant' | 'name'> {
+  const active = new Map<string, ReadonlyMap<string, Cell>>()
+  const without: string[] = []
+  for (const user of users) {
+    const prospects = engine.prospects(user, tenant)
+    if (prospects.some(({ may }) => may !== 'never')) active.set(user, byPermission(prospects))
+    else without.push(user)
+  }
+  return {
+    types: active.size === 0 ? [] : types.map(({ type, actions }) => ({ type, actions, rows: Array.from(active, ([name, cells]) => rowOf(name, type, actions, cells)) })),
+    instances: instanceTables(engine, types, holders, tenant),
+    without
+  }
+}
+
+/** @param users - those who have been assigned roles on instances: nobody else has any, derived ones included */
+function instanceTables (engine: Engine, types: readonly TypeOfPolicy[], users: readonly string[], tenant: string): TenantTables['instances'] {
+  const found = new Map<string, { readonly type: string, readonly key: string, readonly users: string[] }>()
+  for (const user of users) {
+    for (const [instance, { resource, roles = [] }] of Object.entries(engine.userPermissions(user, { tenants: [tenant] }))) {
+      if (resource === undefined || roles.length === 0) continue
+      const known = found.get(instance) ?? { type: resource.type, key: resource.key, users: [] }
+      known.users.push(user)
+      found.set(instance, known)
+    }
+  }
+  const order = types.map(({ type }) => type)
+  return [...found].sort(([a, { type }], [b, { type: other }]) => order.indexOf(type) - order.indexOf(other) || (a < b ? -1 : 1)).map(([instance, { type, key, users }]) => {
+    const actions = types.find(of => of.type === type)?.actions ?? []
+    return { instance, type, actions, rows: users.map(user => rowOf(user, type, actions, byPermission(engine.prospectsOn(user, { type, key })))) }
+  })
+}
+
+function roleTables (policy: Policy, engine: Engine, types: readonly TypeOfPolicy[]): Pick<PermissionMatrix, 'roles' | 'resource_roles'> {
+  const grants = new Map(engine.grants().map(({ permission, ...by }) => [permission, by]))
+  const table = (ofType: TypeOfPolicy, roles: readonly string[], by: 'roles' | 'resource_roles'): PermissionTable => ({
+    ...ofType,
+    rows: roles.map(role => ({ name: role, cells: ofType.actions.map(action => grants.get(`${ofType.type}:${action}`)?.[by].includes(role) === true ? ALWAYS : NEVER) }))
+  })
+  const roles = Object.keys(policy.roles ?? {})
+  const ofTypes = types.map(ofType => table(ofType, Object.keys(policy.resources?.[ofType.type]?.roles ?? {}), 'resource_roles'))
+  return {
+    roles: roles.length === 0 ? [] : types.map(ofType => table(ofType, roles, 'roles')),
+    resource_roles: ofTypes.filter(({ rows }) => rows.length > 0)
+  }
+}
+
+function rowOf (name: string, type: string, actions: readonly string[], cells: ReadonlyMap<string, Cell>): PermissionTable['rows'][number] {
+  return { name, cells: actions.map(action => cells.get(`${type}:${action}`) ?? NEVER) }
+}
+
+const NEVER: Cell = { may: 'never', because: [] }
+const ALWAYS: Cell = { may: 'always', because: [] }
+
+function byPermission (prospects: readonly Prospect[]): Map<string, Cell> {
+  return new Map(prospects.map(({ permission, may, because }) => [permission, { may, because }]))
+}

@@ -1,0 +1,164 @@
+// A test file: from sentences that a product manager reads to queries with the answer that is expected, each with its line.
+import { createQuery, splitResource, type ContextInput, type ResourceInput, type UserInput } from '../../decision/query.js'
+import { describeProblems, PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
+import { shapeProblems } from '../../engine/policy/shape.js'
+import { QueryError } from '../../contract/errors.js'
+import { parseYaml, readYamlText } from '../../environment/file/yaml-file.js'
+import type { Query } from '../../contract/point.js'
+import { ExpectationsSchema, SENTENCE_PATTERN, type ExpectationsDocument, type LongExpectation } from './expectations-schema.js'
+import { FileError } from '../terminal/file-error.js'
+import type { Given } from './given.js'
+
+/** A query, and the answer that is expected. */
+export interface Expectation {
+  readonly query: Query
+  readonly may: boolean
+  /** What it is about, in the words of whoever wrote it. */
+  readonly name?: string
+  /** Where it is in the file, from 1. */
+  readonly line: number
+  readonly column: number
+}
+
+/** A test file that was read. */
+export interface Expectations {
+  readonly file: string
+  readonly given?: Given
+  readonly expectations: readonly Expectation[]
+  /** The problems with their places in the file. */
+  locate (problems: readonly PolicyProblem[]): PolicyProblem[]
+}
+
+type Path = ReadonlyArray<string | number>
+
+const MAX_BYTES = 4 * 1024 * 1024
+const WORDS = { noun: 'test file', begin: "write expectations below 'tests:'", shorten: 'split it in two' }
+const SENTENCE = new RegExp(SENTENCE_PATTERN)
+const FORM = "write '<user> may <action> <resource> in <tenant>', such as 'ann may not delete task:1 in default'"
+
+/**
+ * Reads and checks a test file.
+ *
+ * @throws {@link FileError} with every problem and its place
+ */
+export async function readExpectations (file: string): Promise<Expectations> {
+  try {
+    return parseExpectations(await readYamlText(file, MAX_BYTES, WORDS), file)
+  } catch (error) {
+    throw error instanceof PolicyError ? new FileError(describeProblems('test file', error.problems)) : error
+  }
+}
+
+/** @throws `PolicyError` with every problem and its place */
+export function parseExpectations (text: string, file: string): Expectations {
+  const { value, duplicates, locate } = parseYaml(text, { file, maxBytes: MAX_BYTES, words: WORDS })
+  const shape = withQuotes(shapeProblems(ExpectationsSchema, value))
+  if (shape.length + duplicates.length > 0) throw new PolicyError([...duplicates, ...locate(shape)])
+  // Its shape was checked right here.
+  const document = value as ExpectationsDocument
+  const reader = new Reader(document.tenant)
+  document.tests.forEach((test, index) => {
+    if (typeof test === 'string') reader.sentence(test, ['tests', index])
+    else reader.block(test, ['tests', index])
+  })
+  if (document.tests.length === 0) reader.problem(['tests'], 'there are no tests', `write one: ${FORM.slice('write '.length)}`)
+  if (reader.problems.length > 0) throw new PolicyError(locate(reader.problems))
+  const { given } = document
+  return { file, ...(given === undefined ? {} : { given }), expectations: placed(reader.expectations, locate), locate }
+}
+
+/** An expectation whose place is known as a path. */
+type Unplaced = Omit<Expectation, 'line' | 'column'> & { readonly path: Path }
+
+class Reader {
+  readonly expectations: Unplaced[] = []
+  readonly problems: PolicyProblem[] = []
+  readonly #tenant: string | undefined
+
+  constructor (tenant: string | undefined) {
+    this.#tenant = tenant
+  }
+
+  problem (path: Path, message: string, hint: string): void {
+    this.problems.push({ path, message, hint })
+  }
+
+  /** `ann may not create or delete task:1 in tenant2` */
+  sentence (sentence: string, path: Path): void {
+    if (!SENTENCE.test(sentence)) {
+      this.problem(path, `'${sentence}' is not an expectation`, FORM)
+      return
+    }
+    const [user = '', , ...rest] = sentence.trim().split(/\s+/)
+    const may = rest[0] !== 'not'
+    if (!may) rest.shift()
+    const tenant = rest.at(-2) === 'in' && rest.length > 3 ? rest.splice(-2)[1] : undefined
+    const resource = rest.pop() ?? ''
+    for (const action of actionsOf(rest.join(' '))) this.#add({ user, action, resource, tenant, may, path })
+  }
+
+  /** Several expectations of one user. */
+  block (block: LongExpectation, path: Path): void {
+    const { may = [], may_not: mayNot = [] } = block
+    if (may.length + mayNot.length === 0) this.problem(path, 'nothing is expected', "add 'may' or 'may_not' with permissions")
+    may.forEach((text, index) => this.#permission(block, text, true, [...path, 'may', index]))
+    mayNot.forEach((text, index) => this.#permission(block, text, false, [...path, 'may_not', index]))
+  }
+
+  #permission ({ user, tenant, resource, context, name }: LongExpectation, text: string, may: boolean, path: Path): void {
+    const common = { user, tenant, context, name, may, path }
+    const [first = '', second, ...others] = text.trim().split(/\s+/)
+    if (second !== undefined) {
+      if (others.length > 0 || resource !== undefined) {
+        this.problem(path, `'${text}' is not a permission`, resource === undefined ? "write 'task:create' or 'retrieve task:1'" : 'write an action: the resource is named above')
+      } else {
+        this.#add({ ...common, action: first, resource: second })
+      }
+      return
+    }
+    const colon = first.indexOf(':')
+    if (resource !== undefined) {
+      const type = typeof resource === 'string' ? resource.split(':')[0] : resource.type
+      if (colon !== -1 && first.slice(0, colon) !== type) this.problem(path, `'${first}' is not about '${type}'`, `write an action of '${type}'`)
+      else this.#add({ ...common, action: first.slice(colon + 1), resource })
+    } else if (colon < 1 || colon === first.length - 1) {
+      this.problem(path, `'${first}' is not a permission`, "write 'task:create', or 'retrieve task:1', or name the 'resource' beside 'may'")
+    } else {
+      this.#add({ ...common, action: first.slice(colon + 1), resource: first.slice(0, colon) })
+    }
+  }
+
+  #add (asked: { readonly user: UserInput, readonly action: string, readonly resource: ResourceInput, readonly tenant?: string, readonly context?: ContextInput, readonly name?: string, readonly may: boolean, readonly path: Path }): void {
+    const { user, action, resource, tenant = this.#tenant, context, name, may, path } = asked
+    try {
+      const what = typeof resource === 'string' ? splitResource(resource) : resource
+      this.expectations.push({ query: createQuery(user, action, what, tenant, context), may, path, ...(name === undefined ? {} : { name }) })
+    } catch (error) {
+      if (!(error instanceof QueryError)) throw error
+      this.problem(path, error.message, FORM)
+    }
+  }
+}
+
+/** `create, retrieve and delete` */
+function actionsOf (list: string): string[] {
+  return list.split(/,\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+/)
+}
+
+/** All at once, because each look-up of a place walks the file's index. */
+function placed (expectations: readonly Unplaced[], locate: Expectations['locate']): Expectation[] {
+  return expectations.map(({ path, ...expectation }) => {
+    const [{ line = 1, column = 1 } = {}] = locate([{ path, message: '', hint: '' }])
+    return { ...expectation, line, column }
+  })
+}
+
+/** YAML makes a map of `- ann may read doc: 1`, and what is wrong with that is neither its key nor what it lacks. */
+function withQuotes (problems: readonly PolicyProblem[]): PolicyProblem[] {
+  const sentences = problems.filter(({ message, path }) => message.startsWith('unknown property') && / may /.test(String(path.at(-1))))
+  const mistaken = new Set(sentences.map(({ path }) => path.slice(0, -1).join('/')))
+  return [
+    ...problems.filter(({ path }) => !mistaken.has(path.join('/')) && !mistaken.has(path.slice(0, -1).join('/'))),
+    ...sentences.map(({ path }) => ({ path, message: 'a colon and a space make something else of this sentence', hint: 'put it in quotes, or take the space out' }))
+  ]
+}

@@ -1,0 +1,317 @@
+// Conditions: compiled once, when a policy is loaded, to functions that a decision only calls.
+
+import { closest } from '../../kit/suggest.js'
+import { equal, isRecord, membership, own, walk } from './values.js'
+import type { PolicyProblem } from '../policy/problems.js'
+
+/** Where attributes come from. */
+export type AttributeScope = 'user' | 'resource' | 'tenant' | 'context'
+
+/** Gives the attributes of one query; `undefined` when there is none of that name. */
+export interface AttributeSource {
+  lookup (scope: AttributeScope, name: string): unknown
+}
+
+/** Whether the attributes of a query meet a condition. */
+export type Predicate = (attributes: AttributeSource) => boolean
+
+/** Conditions nested deeper than this are refused when the policy is loaded. */
+export const MAX_CONDITION_DEPTH = 32
+
+type Path = ReadonlyArray<string | number>
+
+/** Whether one attribute's value passes; the attributes are those that a `ref` is looked up in. */
+type Test = (value: unknown, attributes: AttributeSource) => boolean
+
+/** The value to compare with, written down or referred to; `undefined` when the reference leads nowhere. */
+type Operand = { readonly literal: unknown } | { readonly ref: (attributes: AttributeSource) => unknown }
+
+interface Operator {
+  /** Compares two values that are both there. */
+  readonly compare: (attribute: unknown, value: unknown) => boolean
+  /** What a literal has to be, and the test of it: a comparison that can never be true is a mistake, not a policy. */
+  readonly wants: string
+  /** Its types in JSON; any when it is not said. */
+  readonly types?: readonly string[]
+  readonly accepts: (value: unknown) => boolean
+  /** A faster comparison with a value known when the policy is loaded. */
+  readonly prepare?: (value: unknown) => (attribute: unknown) => boolean
+}
+
+const anything = { wants: 'any value', accepts: (value: unknown) => value !== undefined }
+const ordered = { wants: 'a number or a text', types: ['number', 'string'], accepts: isOrdered }
+const list = { wants: 'a list', types: ['array'], accepts: (value: unknown) => Array.isArray(value) }
+
+const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>(Object.entries({
+  equals: { ...anything, compare: (attribute: unknown, value: unknown) => equal(attribute, value) === true },
+  'not-equals': { ...anything, compare: (attribute: unknown, value: unknown) => equal(attribute, value) === false },
+  'less-than': { ...ordered, compare: (attribute: unknown, value: unknown) => order(attribute, value) < 0 },
+  'less-than-equals': { ...ordered, compare: (attribute: unknown, value: unknown) => order(attribute, value) <= 0 },
+  'greater-than': { ...ordered, compare: (attribute: unknown, value: unknown) => order(attribute, value) > 0 },
+  'greater-than-equals': { ...ordered, compare: (attribute: unknown, value: unknown) => order(attribute, value) >= 0 },
+  between: {
+    wants: 'a list of two numbers or two texts, the lowest and the highest',
+    types: ['array'],
+    accepts: isRange,
+    compare: (attribute: unknown, value: unknown) => isRange(value) && order(attribute, value[0]) >= 0 && order(attribute, value[1]) <= 0
+  },
+  contains: {
+    wants: 'a text',
+    types: ['string'],
+    accepts: (value: unknown) => typeof value === 'string',
+    compare: (attribute: unknown, value: unknown) => typeof attribute === 'string' && typeof value === 'string' && attribute.includes(value)
+  },
+  in: {
+    ...list,
+    compare: (attribute: unknown, value: unknown) => Array.isArray(value) && membership(value)(attribute),
+    prepare: (value: unknown) => Array.isArray(value) ? membership(value) : never
+  },
+  array_contains: {
+    ...anything,
+    compare: (attribute: unknown, value: unknown) => Array.isArray(attribute) && attribute.some(item => equal(item, value) === true)
+  },
+  array_subset: {
+    ...list,
+    compare: (attribute: unknown, value: unknown) => Array.isArray(attribute) && Array.isArray(value) && attribute.every(membership(value)),
+    prepare: (value: unknown) => {
+      const known = Array.isArray(value) ? membership(value) : never
+      return attribute => Array.isArray(attribute) && attribute.every(known)
+    }
+  },
+  array_superset: {
+    ...list,
+    compare: (attribute: unknown, value: unknown) => Array.isArray(attribute) && Array.isArray(value) && value.every(membership(attribute))
+  },
+  array_intersect: {
+    ...list,
+    compare: (attribute: unknown, value: unknown) => Array.isArray(attribute) && Array.isArray(value) && attribute.some(membership(value)),
+    prepare: (value: unknown) => {
+      const known = Array.isArray(value) ? membership(value) : never
+      return attribute => Array.isArray(attribute) && attribute.some(known)
+    }
+  }
+} satisfies Record<string, Operator>))
+
+/** Operators that look into objects: which of them have to match the fields. */
+const MATCHERS: ReadonlyMap<string, (attribute: unknown, matches: (element: unknown) => boolean) => boolean> = new Map([
+  ['object_match', (attribute: unknown, matches: (element: unknown) => boolean) => isRecord(attribute) && matches(attribute)],
+  ['any_match', (attribute: unknown, matches: (element: unknown) => boolean) => Array.isArray(attribute) && attribute.some(element => isRecord(element) && matches(element))],
+  ['all_match', (attribute: unknown, matches: (element: unknown) => boolean) => Array.isArray(attribute) && attribute.every(element => isRecord(element) && matches(element))]
+])
+
+const LOGICAL = ['allOf', 'anyOf', 'not', 'and', 'or'] as const
+type Logical = (typeof LOGICAL)[number]
+
+/** The operators that compare an attribute with a value, for the published schema. */
+export const COMPARISON_OPERATORS: ReadonlyArray<{ readonly key: string, readonly wants: string, readonly types?: readonly string[] }> =
+  Array.from(OPERATORS, ([key, { wants, types }]) => ({ key, wants, ...(types === undefined ? {} : { types }) }))
+
+/** The operators that look into objects. */
+export const MATCH_OPERATORS: readonly string[] = [...MATCHERS.keys()]
+
+/** Every logical operator. `and` is `allOf`, `or` is `anyOf`. */
+export const LOGICAL_OPERATORS: readonly string[] = LOGICAL
+
+const SCOPES: ReadonlyMap<string, AttributeScope> = new Map<string, AttributeScope>([
+  ['user', 'user'], ['resource', 'resource'], ['tenant', 'tenant'], ['context', 'context'],
+  // older spellings
+  ['subject', 'user'], ['environment', 'context']
+])
+
+/**
+ * Compiles a condition.
+ *
+ * An object with several keys, and an attribute with several operators, needs all of them. `allOf` of nothing is true, `anyOf`
+ * of nothing is false, and `not` is true when none of its conditions is. A comparison with a missing attribute, or with a
+ * `ref` that leads nowhere, is false, `not-equals` included; `not` around it is therefore true, as it is in Permit's PDP: whoever
+ * wants the attribute to be there says so with a comparison outside of `not`. `between` includes both ends; ordering compares
+ * numbers with numbers and texts with texts, by code unit, so that ISO 8601 times in one zone compare as times. As everywhere,
+ * `all_match` and `array_subset` hold for an empty list.
+ *
+ * @param path - where the condition is in the document
+ * @param problems - gets what is wrong with it; the result is then a condition that is never met
+ */
+export function compileCondition (condition: unknown, path: Path, problems: PolicyProblem[]): Predicate {
+  return new ConditionCompiler(problems).condition(condition, path, 0)
+}
+
+/** The value of `user.address.city`, read as conditions read it; `undefined` when there is none. */
+export function readAttribute (text: string, attributes: AttributeSource): unknown {
+  const [scopeName = '', name = '', ...names] = text.split('.')
+  const scope = SCOPES.get(scopeName)
+  return scope === undefined ? undefined : walk(attributes.lookup(scope, name), names)
+}
+
+class ConditionCompiler {
+  readonly #problems: PolicyProblem[]
+
+  constructor (problems: PolicyProblem[]) {
+    this.#problems = problems
+  }
+
+  condition (condition: unknown, path: Path, depth: number): Predicate {
+    if (!this.#isBlock(condition, path, depth, 'write a condition such as { "user.location": { "equals": "US" } }; { "allOf": [] } matches everything')) return never
+    return conjunction(Object.entries(condition).map(([key, value]) => {
+      const at = [...path, key]
+      if (isLogical(key)) return combine(key, this.#items(key, value, at).map(([item, where]) => this.condition(item, where, depth + 1)))
+      const attribute = this.#attribute(key, at, LOGICAL)
+      // `allof: []` is one mistake, not two.
+      if (attribute === undefined && !isRecord(value)) return never
+      const test = this.#tests(value, at, depth + 1)
+      return attribute === undefined ? never : (attributes: AttributeSource) => test(attribute(attributes), attributes)
+    }))
+  }
+
+  /** What an attribute has to pass: operators, and logical operators over more of the same. */
+  #tests (tests: unknown, path: Path, depth: number): Test {
+    if (!this.#isBlock(tests, path, depth, 'write an operator and a value, such as { "equals": "US" }')) return never
+    return conjunction(Object.entries(tests).map(([key, value]): Test => {
+      const at = [...path, key]
+      if (isLogical(key)) return combine(key, this.#items(key, value, at).map(([item, where]) => this.#tests(item, where, depth + 1)))
+      return MATCHERS.has(key) ? this.#matcher(key, value, at, depth) : this.#comparison(key, value, at)
+    }))
+  }
+
+  #comparison (key: string, value: unknown, path: Path): Test {
+    const operator = OPERATORS.get(key)
+    if (operator === undefined) {
+      const known = [...OPERATORS.keys(), ...MATCHERS.keys(), ...LOGICAL]
+      const nearest = closest(key, known)
+      return this.#problem(path, `unknown operator '${key}'`, nearest === undefined ? `write one of ${known.join(', ')}` : `did you mean '${nearest}'?`)
+    }
+    const operand = this.#operand(value, path)
+    if (operand === undefined) return never
+    const { compare } = operator
+    if ('ref' in operand) {
+      const { ref } = operand
+      return (attribute, attributes) => {
+        if (attribute === undefined) return false
+        const referred = ref(attributes)
+        return referred !== undefined && compare(attribute, referred)
+      }
+    }
+    const { literal } = operand
+    if (!operator.accepts(literal)) return this.#problem(path, `'${key}' cannot compare with this`, `write ${operator.wants}`)
+    const prepared = operator.prepare?.(literal) ?? (attribute => compare(attribute, literal))
+    return attribute => attribute !== undefined && prepared(attribute)
+  }
+
+  #matcher (key: string, value: unknown, path: Path, depth: number): Test {
+    const apply = MATCHERS.get(key)
+    const fields = own(value, 'match')
+    if (apply === undefined || !isRecord(fields) || !isRecord(value) || Object.keys(value).length !== 1) {
+      return this.#problem(path, `'${key}' needs the fields to match`, 'write { "match": { "<field>": { "equals": "<value>" } } }')
+    }
+    const tests = Object.entries(fields).map(([field, test]): Test => {
+      const names = field.split('.')
+      const matches = this.#tests(test, [...path, 'match', field], depth + 1)
+      return (element, attributes) => matches(walk(element, names), attributes)
+    })
+    if (tests.length === 0) return this.#problem([...path, 'match'], 'there is nothing to match', 'write { "<field>": { "equals": "<value>" } }')
+    const all = conjunction(tests)
+    return (attribute, attributes) => apply(attribute, element => all(element, attributes))
+  }
+
+  #operand (value: unknown, path: Path): Operand | undefined {
+    if (!isRecord(value) || !Object.hasOwn(value, 'ref') || Object.keys(value).length !== 1) {
+      // A copy: what the caller does to the document afterwards must not change decisions.
+      return { literal: typeof value === 'object' && value !== null ? structuredClone(value) : value }
+    }
+    if (typeof value['ref'] !== 'string') {
+      this.#problem([...path, 'ref'], 'a reference names an attribute', 'write { "ref": "user.<attribute>" }')
+      return undefined
+    }
+    const ref = this.#attribute(value['ref'], [...path, 'ref'], [])
+    return ref === undefined ? undefined : { ref }
+  }
+
+  /** A look-up of `user.address.city`. A reference reads values only, never conditions: there are no cycles to make. */
+  #attribute (text: string, path: Path, alternatives: readonly string[]): ((attributes: AttributeSource) => unknown) | undefined {
+    const [scopeName = '', name, ...names] = text.split('.')
+    const scope = SCOPES.get(scopeName)
+    if (scope === undefined || name === undefined || name === '' || names.includes('')) {
+      this.#problem(path, `'${text}' is not an attribute`, this.#attributeHint(text, scopeName, alternatives))
+      return undefined
+    }
+    if (names.length === 0) return attributes => attributes.lookup(scope, name)
+    return attributes => walk(attributes.lookup(scope, name), names)
+  }
+
+  #attributeHint (text: string, scopeName: string, alternatives: readonly string[]): string {
+    const nearest = closest(text, alternatives)
+    if (nearest !== undefined) return `did you mean '${nearest}'?`
+    const scope = SCOPES.has(scopeName) ? scopeName : closest(scopeName, [...SCOPES.keys()])
+    if (scope !== undefined && text.includes('.') && !SCOPES.has(scopeName)) return `did you mean '${scope}${text.slice(scopeName.length)}'?`
+    return "write 'user.', 'resource.', 'tenant.' or 'context.' and the attribute's name"
+  }
+
+  #items (key: Logical, value: unknown, path: Path): Array<[unknown, Path]> {
+    if (Array.isArray(value)) return value.map((item, index) => [item, [...path, index]])
+    // `not` has one condition as a rule, and people write it so.
+    if (key === 'not' && isRecord(value)) return [[value, path]]
+    this.#problem(path, `'${key}' needs a list`, `write ${key}: [ … ]`)
+    // The problem keeps the policy from being used; the value only has to be something.
+    return []
+  }
+
+  #isBlock (value: unknown, path: Path, depth: number, hint: string): value is Readonly<Record<string, unknown>> {
+    if (depth > MAX_CONDITION_DEPTH) {
+      this.#problem(path, `conditions are nested deeper than ${MAX_CONDITION_DEPTH} levels`, 'write them flatter, or split the set in two')
+    } else if (!isRecord(value) || Object.keys(value).length === 0) {
+      this.#problem(path, isRecord(value) ? 'the condition is empty' : 'this is not a condition', hint)
+    } else {
+      return true
+    }
+    return false
+  }
+
+  #problem (path: Path, message: string, hint: string): typeof never {
+    this.#problems.push({ path, message, hint })
+    return never
+  }
+}
+
+/** What a condition with a problem compiles to. It is never asked, and would not match if it were. */
+function never (): false {
+  return false
+}
+
+type Check<A extends unknown[]> = (...args: A) => boolean
+
+/** Most conjunctions are of one: no loop for them. */
+function conjunction<A extends unknown[]> (checks: ReadonlyArray<Check<A>>): Check<A> {
+  const [only] = checks
+  return checks.length === 1 && only !== undefined ? only : (...args) => checks.every(check => check(...args))
+}
+
+function combine<A extends unknown[]> (operator: Logical, checks: ReadonlyArray<Check<A>>): Check<A> {
+  switch (operator) {
+    case 'allOf':
+    case 'and':
+      return conjunction(checks)
+    case 'anyOf':
+    case 'or':
+      return (...args) => checks.some(check => check(...args))
+    case 'not':
+      return (...args) => !checks.some(check => check(...args))
+  }
+}
+
+function isLogical (key: string): key is Logical {
+  return (LOGICAL as readonly string[]).includes(key)
+}
+
+function isOrdered (value: unknown): value is number | string {
+  return typeof value === 'number' || typeof value === 'string'
+}
+
+function isRange (value: unknown): value is [unknown, unknown] {
+  return Array.isArray(value) && value.length === 2 && isOrdered(value[0]) && typeof value[0] === typeof value[1]
+}
+
+/** Negative, zero or positive; `NaN`, with which every comparison is false, for what has no order. */
+function order (a: unknown, b: unknown): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b
+  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0
+  return NaN
+}

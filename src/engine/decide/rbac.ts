@@ -1,0 +1,24 @@
+// RBAC: a role that the user has in the query's tenant holds the permission. The resource's key plays no part.
+
+import { DENIED, type Verdict } from './verdict.js'
+import type { CompiledPermission } from './decision-schema.js'
+import type { UserNode } from '../facts/facts.js'
+
+/**
+ * Decides with one look-up for each role; allocates nothing.
+ *
+ * @param roles - those that the user has in the query's tenant
+ */
+export function decideRbac (permission: CompiledPermission, user: UserNode, roles: readonly string[] | undefined): Verdict {
+  if (roles === undefined) return user.tenantRoles === null ? DENIED.noUserRoles : DENIED.noRoleInTenant
+  for (const role of roles) {
+    const granted = permission.grantedBy.get(role)
+    if (granted !== undefined) return granted
+  }
+  return permission.denied
+}
+
+/** All the roles of the user in the tenant that hold the permission. */
+export function allowingRoles (permission: CompiledPermission, user: UserNode, tenant: string): string[] {
+  return (user.rolesIn(tenant) ?? []).filter(role => permission.grantedBy.has(role))
+}

@@ -1,0 +1,134 @@
+// ReBAC: the user has, on the very instance, a resource role that holds the action, assigned or derived along relationship tuples.
+
+import { DENIED, type Verdict } from './verdict.js'
+import type { InstanceNode, TenantNode, UserNode } from '../facts/facts.js'
+
+/** A role on instances of a resource type. Inheritance passes on permissions only, never what a derivation looks for. */
+export interface CompiledResourceRole {
+  readonly type: string
+  readonly key: string
+  /** Actions that it holds, inherited ones included. */
+  readonly actions: ReadonlySet<string>
+  /** Where it comes from besides assignment. */
+  readonly derivations: readonly CompiledDerivation[]
+  /** Roles that derive from it, the other way round. */
+  readonly derived: readonly CompiledDerivation[]
+}
+
+/** Whoever has `source` on the subject of `relation` has `target` on its object. */
+export interface CompiledDerivation {
+  readonly source: CompiledResourceRole
+  readonly target: CompiledResourceRole
+  readonly relation: string
+  /** Not for a user who has any role on the object itself. */
+  readonly unlessDirectRole: boolean
+}
+
+/** The resource roles of a type, as one of its permissions sees them. */
+export interface HeldBy {
+  /** Roles that hold the permission. */
+  readonly by: readonly CompiledResourceRole[]
+  /** All roles of the type: who has one of them is denied for another reason than who has none. */
+  readonly all: readonly CompiledResourceRole[]
+  readonly granted: Verdict
+  readonly denied: Verdict
+}
+
+/** A role that the user has been assigned, and that led to the role asked about. */
+export interface ResourceRoleAssignment {
+  readonly instance: InstanceNode
+  readonly role: string
+}
+
+/**
+ * Decides by walking from the object up, along declared derivations only, until a role is met that the user has been assigned.
+ *
+ * It costs as much as there are roles and tuples on the way, each met once: cycles end, and neither users nor instances beside
+ * the way count. A user without any role on an instance costs nothing.
+ */
+export function decideRebac (held: HeldBy, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined): Verdict {
+  // An instance belongs to one tenant, and its roles count there only.
+  if (instance === undefined || instance.tenant !== tenant || user.instanceRoles === null) return DENIED.noGraphRoles
+  if (reaches(held.by, user, instance)) return held.granted
+  return user.instanceRoles.has(instance) || reaches(held.all, user, instance) ? held.denied : DENIED.noGraphRoles
+}
+
+/** Whether the user has one of the roles on the instance, assigned or derived. */
+function reaches (roles: readonly CompiledResourceRole[], user: UserNode, instance: InstanceNode): boolean {
+  const assigned = user.instanceRoles?.get(instance)
+  if (assigned !== undefined && roles.some(role => assigned.includes(role.key))) return true
+  if (instance.subjects === null) return false
+  return assignmentsBehind(roles, user, instance).next().done !== true
+}
+
+/** The user's assignments that give one of the roles on the instance: on it, or somewhere up the derivations. */
+export function * assignmentsBehind (roles: Iterable<CompiledResourceRole>, user: UserNode, instance: InstanceNode): Generator<ResourceRoleAssignment> {
+  const visited = new Visited()
+  for (const role of roles) visited.add(role, instance)
+  for (const [role, object] of visited.queue) {
+    const assigned = user.instanceRoles?.get(object)
+    if (assigned?.includes(role.key) === true) yield { instance: object, role: role.key }
+    if (object.subjects === null) continue
+    for (const derivation of role.derivations) {
+      if (derivation.unlessDirectRole && assigned !== undefined) continue
+      for (const subject of object.subjects.get(derivation.relation) ?? []) {
+        // A subject of another type under the same relation is a tuple that the schema does not know.
+        if (subject.fact.resource === derivation.source.type) visited.add(derivation.source, subject)
+      }
+    }
+  }
+}
+
+/** Everybody who may have one of the roles on the instance; some may turn out not to, because of a direct role. */
+export function candidates (roles: Iterable<CompiledResourceRole>, instance: InstanceNode): Set<UserNode> {
+  const users = new Set<UserNode>()
+  const visited = new Visited()
+  for (const role of roles) visited.add(role, instance)
+  for (const [role, object] of visited.queue) {
+    for (const user of object.holders?.get(role.key) ?? []) users.add(user)
+    for (const derivation of role.derivations) {
+      for (const subject of object.subjects?.get(derivation.relation) ?? []) {
+        if (subject.fact.resource === derivation.source.type) visited.add(derivation.source, subject)
+      }
+    }
+  }
+  return users
+}
+
+/** All the instances on which the user has roles, assigned or derived, walking down from those assigned. */
+export function rolesOf (user: UserNode, roleOf: (type: string, key: string) => CompiledResourceRole | undefined): Map<InstanceNode, Set<CompiledResourceRole>> {
+  const visited = new Visited()
+  for (const [instance, keys] of user.instanceRoles ?? []) {
+    for (const key of keys) {
+      const role = roleOf(instance.fact.resource, key)
+      if (role !== undefined) visited.add(role, instance)
+    }
+  }
+  for (const [role, subject] of visited.queue) {
+    for (const { target, relation, unlessDirectRole } of role.derived) {
+      for (const object of subject.objects?.get(relation) ?? []) {
+        if (object.fact.resource !== target.type || (unlessDirectRole && user.instanceRoles?.has(object) === true)) continue
+        visited.add(target, object)
+      }
+    }
+  }
+  return visited.roles()
+}
+
+/** A queue of roles on instances, in which each is once: going on while it is walked is what ends cycles. */
+class Visited {
+  readonly queue: Array<readonly [CompiledResourceRole, InstanceNode]> = []
+  readonly #seen = new Map<InstanceNode, Set<CompiledResourceRole>>()
+
+  add (role: CompiledResourceRole, instance: InstanceNode): void {
+    const roles = this.#seen.get(instance)
+    if (roles === undefined) this.#seen.set(instance, new Set([role]))
+    else if (roles.has(role)) return
+    else roles.add(role)
+    this.queue.push([role, instance])
+  }
+
+  roles (): Map<InstanceNode, Set<CompiledResourceRole>> {
+    return this.#seen
+  }
+}

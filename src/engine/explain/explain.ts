@@ -1,0 +1,136 @@
+// A decision in words: what each model says about this user and this resource, by name.
+
+import { matchingSets, type AttributesOfQuery, type CompiledRules } from '../decide/abac.js'
+import { allowingRoles } from '../decide/rbac.js'
+import { assignmentsBehind, type HeldBy, type ResourceRoleAssignment } from '../decide/rebac.js'
+import { suggest } from '../../kit/suggest.js'
+import type { EngineQuery } from '../engine.js'
+import type { Facts, InstanceNode, TenantNode, UserNode } from '../facts/facts.js'
+import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
+import type { ReasonCode, Verdict } from '../decide/verdict.js'
+
+/** What RBAC says. */
+export interface RbacReason extends Verdict {
+  /** Roles of the user in the tenant that hold the permission. */
+  readonly allowing_roles?: string[]
+}
+
+/** What ABAC says. */
+export interface AbacReason extends Verdict {
+  /** Rules that join a user set that the user is in with a resource set that the resource is in. */
+  readonly allowing_rules?: Array<{ readonly user_set: string, readonly resource_set: string }>
+  /** User sets of the permission's rules that the user is in. */
+  readonly matching_usersets: string[]
+  /** Resource sets of the permission's rules that the resource is in. */
+  readonly matching_resourcesets: string[]
+}
+
+/** What ReBAC says. */
+export interface RebacReason extends Verdict {
+  /** Roles that the user was assigned and that, themselves or by derivation, hold the permission on the instance. */
+  readonly allowing_roles?: Array<{ readonly role: string, readonly resource_instance: string }>
+}
+
+/** What each model that had a say says. */
+export interface Debug {
+  readonly rbac?: RbacReason
+  readonly abac?: AbacReason
+  readonly rebac?: RebacReason
+}
+
+/** Why the query cannot even be asked of a model. */
+export function explainUnknown (code: ReasonCode, query: EngineQuery, schema: CompiledSchema, facts: Facts): RbacReason {
+  const { user, action, resource } = query
+  return { allow: false, code, reason: unknown() }
+
+  function unknown (): string {
+    switch (code) {
+      case 'no_such_resource':
+        return `resource type '${resource.type}' is not defined${choice(resource.type, schema.types.keys())}`
+      case 'no_such_action':
+        return `action '${action}' is not defined on resource type '${resource.type}'${choice(action, schema.types.get(resource.type)?.permissions.keys() ?? [])}`
+      case 'no_such_tenant':
+        return `tenant '${resource.tenant}' does not exist${choice(resource.tenant, Array.from(facts.tenantNodes(), tenant => tenant.fact.key))}`
+      default:
+        // Not a word about who else there is: keys of users are people.
+        return `user '${user.key}' is not known (not synced), and so has no roles`
+    }
+  }
+}
+
+/** RBAC's part. */
+export function explainRbac (verdict: Verdict, permission: CompiledPermission, user: UserNode, tenant: string): RbacReason {
+  const who = `user '${user.fact.key}'`
+  const where = `tenant '${tenant}'`
+  const { allow, code } = verdict
+  switch (code) {
+    case 'allow': {
+      const roles = allowingRoles(permission, user, tenant)
+      return { allow, code, reason: `${who} has role '${roles[0]}' in ${where}; ${permission.grantedBy.get(roles[0] ?? '')?.reason}`, allowing_roles: roles }
+    }
+    case 'no_user_roles':
+      return { allow, code, reason: `no roles are assigned to ${who} in any tenant` }
+    case 'no_role_in_tenant':
+      return { allow, code, reason: `${who} has no role in ${where}, only in ${some([...user.tenantRoles?.keys() ?? []])}` }
+    default:
+      return { allow, code, reason: `none of the roles that ${who} has in ${where} (${some(user.rolesIn(tenant) ?? [])}) holds the permission '${permission.key}'` }
+  }
+}
+
+/** ABAC's part. */
+export function explainAbac (verdict: Verdict, rules: CompiledRules, permission: CompiledPermission, attributes: AttributesOfQuery, query: EngineQuery): AbacReason {
+  const { allow, code } = verdict
+  const { usersets, resourcesets, rules: allowing } = matchingSets(rules, attributes)
+  const matching = { matching_usersets: usersets, matching_resourcesets: resourcesets }
+  const who = `user '${query.user.key}'`
+  const resource = query.resource.key === undefined ? `the resource of type '${query.resource.type}'` : `resource '${query.resource.type}:${query.resource.key}'`
+  const [first] = allowing
+  if (first !== undefined) {
+    const reason = `${who} is in user set '${first.user_set}', ${resource} in resource set '${first.resource_set}', and a rule joins the two for '${permission.key}'`
+    return { allow, code, reason, allowing_rules: allowing, ...matching }
+  }
+  switch (code) {
+    case 'no_matching_usersets':
+      return { allow, code, reason: `${who} is in none of the user sets that have rules for '${permission.key}' (${some(rules.userSets.map(({ set }) => set.key))})`, ...matching }
+    case 'no_matching_resourcesets':
+      return { allow, code, reason: `${resource} is in none of the resource sets that have rules for '${permission.key}' (${some(resourceSetsOf(rules))})`, ...matching }
+    default:
+      return { allow, code, reason: `${who} is in ${some(usersets)} and ${resource} in ${some(resourcesets)}, but no rule for '${permission.key}' joins them`, ...matching }
+  }
+}
+
+/** ReBAC's part. */
+export function explainRebac (verdict: Verdict, held: HeldBy, permission: CompiledPermission, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, query: EngineQuery): RebacReason {
+  const { allow, code } = verdict
+  const who = `user '${user.fact.key}'`
+  const on = `'${query.resource.type}:${query.resource.key}'`
+  if (instance === undefined) return { allow, code, reason: `resource instance ${on} does not exist, and so nobody has a role on it` }
+  if (instance.tenant !== tenant) return { allow, code, reason: `resource instance ${on} is not in tenant '${tenant.fact.key}', and roles on it do not count there` }
+  if (allow) {
+    const assignments = [...assignmentsBehind(held.by, user, instance)]
+    const roles = assignments.map(behind => ({ role: behind.role, resource_instance: behind.instance.id }))
+    return { allow, code, reason: `${who} has ${describe(assignments[0], instance)}, which holds the permission '${permission.key}'`, allowing_roles: roles }
+  }
+  if (code === 'no_graph_roles') return { allow, code, reason: `${who} has no role on ${on}, neither assigned nor derived` }
+  return { allow, code, reason: `none of the roles that ${who} has on ${on} holds the permission '${permission.key}'` }
+}
+
+function describe (behind: ResourceRoleAssignment | undefined, instance: InstanceNode): string {
+  if (behind === undefined) return 'a role'
+  const role = `role '${behind.role}' on '${behind.instance.id}'`
+  return behind.instance === instance ? role : `${role}, from which a role on '${instance.id}' is derived`
+}
+
+function resourceSetsOf (rules: CompiledRules): string[] {
+  return [...new Set(rules.userSets.flatMap(({ resourceSets }) => resourceSets.map(({ set }) => set.key)))]
+}
+
+function choice (name: string, known: Iterable<string>): string {
+  const hint = suggest(name, known, '')
+  return hint === '' ? '' : ` (${hint})`
+}
+
+function some (names: readonly string[]): string {
+  const shown = names.slice(0, 8).map(name => `'${name}'`).join(', ')
+  return names.length > 8 ? `${shown} and ${names.length - 8} more` : shown
+}

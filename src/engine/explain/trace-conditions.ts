@@ -1,0 +1,89 @@
+// Why a condition is met or not: each part of it with the values that it compared. Parts are asked by the compiler of decisions
+// itself, so that what is shown is what was decided.
+
+import { compileCondition, LOGICAL_OPERATORS, readAttribute, type AttributeSource } from '../decide/conditions.js'
+import { isRecord } from '../decide/values.js'
+
+/** A condition, or a part of one. */
+export type ConditionTrace = ConditionGroup | Comparison
+
+/** All, any or none of several conditions. */
+export interface ConditionGroup {
+  readonly matched: boolean
+  readonly operator: 'allOf' | 'anyOf' | 'not'
+  readonly conditions: readonly ConditionTrace[]
+}
+
+/** An attribute compared with a value. */
+export interface Comparison {
+  readonly matched: boolean
+  /** `user.location` */
+  readonly attribute: string
+  readonly operator: string
+  /** The attribute's value; absent when there is none, which makes every comparison false. */
+  readonly value?: unknown
+  /** What it was compared with; absent when `ref` leads nowhere. */
+  readonly operand?: unknown
+  /** The attribute whose value `operand` is. */
+  readonly ref?: string
+}
+
+/**
+ * Why.
+ *
+ * @param condition - a condition that compiles
+ */
+export function traceCondition (condition: unknown, attributes: AttributeSource): ConditionTrace {
+  const parts = isRecord(condition) ? Object.entries(condition).map(([key, value]) => tracePart(key, value, attributes)) : []
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined) return only
+  return { matched: ask(condition, attributes), operator: 'allOf', conditions: parts }
+}
+
+function tracePart (key: string, value: unknown, attributes: AttributeSource): ConditionTrace {
+  if (!isLogical(key)) return traceTests(key, value, attributes)
+  return { matched: ask({ [key]: value }, attributes), operator: plain(key), conditions: items(value).map(item => traceCondition(item, attributes)) }
+}
+
+function traceTests (attribute: string, tests: unknown, attributes: AttributeSource): ConditionTrace {
+  const parts = isRecord(tests) ? Object.entries(tests).map(([key, value]) => traceTest(attribute, key, value, attributes)) : []
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined) return only
+  return { matched: ask({ [attribute]: tests }, attributes), operator: 'allOf', conditions: parts }
+}
+
+function traceTest (attribute: string, key: string, value: unknown, attributes: AttributeSource): ConditionTrace {
+  const matched = ask({ [attribute]: { [key]: value } }, attributes)
+  if (isLogical(key)) return { matched, operator: plain(key), conditions: items(value).map(item => traceTests(attribute, item, attributes)) }
+  const ref = isRecord(value) && Object.keys(value).length === 1 && typeof value['ref'] === 'string' ? value['ref'] : undefined
+  return {
+    matched,
+    attribute,
+    operator: key,
+    ...present('value', readAttribute(attribute, attributes)),
+    ...(ref === undefined ? { operand: value } : { ref, ...present('operand', readAttribute(ref, attributes)) })
+  }
+}
+
+function ask (condition: unknown, attributes: AttributeSource): boolean {
+  return compileCondition(condition, [], [])(attributes)
+}
+
+function present (name: 'value' | 'operand', value: unknown): { value?: unknown, operand?: unknown } {
+  return value === undefined ? {} : { [name]: value }
+}
+
+/** `not` may have one condition without a list. */
+function items (value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value]
+}
+
+function isLogical (key: string): boolean {
+  return LOGICAL_OPERATORS.includes(key)
+}
+
+function plain (key: string): ConditionGroup['operator'] {
+  if (key === 'and') return 'allOf'
+  if (key === 'or') return 'anyOf'
+  return key as ConditionGroup['operator']
+}

@@ -1,0 +1,139 @@
+// One policy being compiled: the document, the types found so far, and what is wrong with it.
+
+import { blockOf, entriesOf, textsOf } from './document.js'
+import { suggest } from '../../kit/suggest.js'
+import { cyclesOf } from './inheritance.js'
+import { verdict, type Verdict } from '../decide/verdict.js'
+import type { CompiledRules } from '../decide/abac.js'
+import type { CompiledDerivation, CompiledResourceRole, HeldBy } from '../decide/rebac.js'
+import type { CompiledPermission, CompiledType } from '../decide/decision-schema.js'
+import type { Policy } from './policy.js'
+import type { PolicyProblem } from './problems.js'
+
+/** Where something is in the document. */
+export type Path = ReadonlyArray<string | number>
+
+/** A permission to which grants are still added. */
+export interface PermissionDraft extends CompiledPermission {
+  readonly grantedBy: Map<string, Verdict>
+  rules: CompiledRules | null
+  held: HeldBy | null
+}
+
+/** A resource role to which derivations are still added. */
+export interface ResourceRoleDraft extends CompiledResourceRole {
+  readonly actions: Set<string>
+  readonly derivations: CompiledDerivation[]
+  readonly derived: CompiledDerivation[]
+}
+
+/** A resource type that is still being filled. */
+export interface TypeDraft extends CompiledType {
+  readonly permissions: Map<string, PermissionDraft>
+  readonly resourceRoles: Map<string, ResourceRoleDraft>
+  /** Relation to the type of its subjects. */
+  readonly relations: Map<string, string>
+}
+
+/**
+ * How many permissions roles may hold, inherited ones counted for each heir. They are held flat, which is what makes decisions
+ * fast; without a bound, a small file of roles that all inherit from one another would take all memory.
+ */
+const MAX_GRANTS = 1_000_000
+
+/** What the parts of the compiler share. */
+export class Compilation {
+  readonly policy: Partial<Policy>
+  readonly problems: PolicyProblem[]
+  readonly types = new Map<string, TypeDraft>()
+  readonly roles: ReadonlySet<string>
+  #grants = 0
+
+  constructor (policy: Policy, problems: PolicyProblem[]) {
+    this.policy = blockOf(policy)
+    this.problems = problems
+    this.roles = new Set(entriesOf(this.policy.roles).map(([key]) => key))
+    for (const [key, resource] of entriesOf(this.policy.resources)) this.#addType(key, entriesOf(blockOf(resource).actions))
+  }
+
+  problem (path: Path, message: string, hint: string): void {
+    this.problems.push({ path, message, hint })
+  }
+
+  /** Whether that many permissions more may be granted; a problem, once, when they may not. */
+  mayGrant (count: number, path: Path): boolean {
+    const before = this.#grants
+    this.#grants += count
+    if (this.#grants <= MAX_GRANTS) return true
+    if (before <= MAX_GRANTS) this.problem(path, `roles hold more than ${MAX_GRANTS} permissions, inherited ones included`, 'let fewer roles inherit from one another')
+    return false
+  }
+
+  /** The type of that key; undefined, with a problem, when there is none. */
+  type (key: string, path: Path): TypeDraft | undefined {
+    const type = this.types.get(key)
+    if (type === undefined) this.problem(path, `resource type '${key}' is not defined`, suggest(key, this.types.keys(), 'define it under resources'))
+    return type
+  }
+
+  /** The permission written as `type:action`; undefined, with a problem, when there is none. */
+  permission (text: string, path: Path): { readonly type: TypeDraft, readonly permission: PermissionDraft } | undefined {
+    const colon = text.indexOf(':')
+    if (colon < 1 || colon === text.length - 1) {
+      this.problem(path, `'${text}' is not a permission`, "write '<resource type>:<action>', such as 'task:read'")
+      return undefined
+    }
+    const type = this.type(text.slice(0, colon), path)
+    const permission = type === undefined ? undefined : this.action(type, text.slice(colon + 1), path)
+    return type === undefined || permission === undefined ? undefined : { type, permission }
+  }
+
+  /** The type's permission for the action; undefined, with a problem, when there is none. */
+  action (type: TypeDraft, action: string, path: Path): PermissionDraft | undefined {
+    const permission = type.permissions.get(action)
+    if (permission === undefined) {
+      this.problem(path, `resource type '${type.key}' has no action '${action}'`, suggest(action, type.permissions.keys(), `define it under resources.${type.key}.actions`))
+    }
+    return permission
+  }
+
+  /** Each role's parents that are defined. Those that are not, and cycles, are problems. */
+  parents (roles: ReadonlyMap<string, { readonly extends?: readonly string[] }>, at: Path): Map<string, string[]> {
+    const parents = new Map<string, string[]>()
+    for (const [key, role] of roles) {
+      const known: string[] = []
+      for (const [index, parent] of textsOf(role.extends)) {
+        if (roles.has(parent)) known.push(parent)
+        else this.problem([...at, key, 'extends', index], `role '${parent}' is not defined`, suggest(parent, roles.keys(), `define it under ${at.join('.')}`))
+      }
+      parents.set(key, known)
+    }
+    for (const cycle of cyclesOf(parents)) {
+      const [first = ''] = cycle
+      this.problem([...at, first, 'extends'], `role '${first}' inherits from itself: ${circle(cycle)}`, 'take one of these out of extends')
+    }
+    return parents
+  }
+
+  #addType (key: string, actions: ReadonlyArray<readonly [string, unknown]>): void {
+    const permissions = new Map<string, PermissionDraft>()
+    for (const [action] of actions) {
+      const permission = `${key}:${action}`
+      permissions.set(action, {
+        key: permission,
+        action,
+        grantedBy: new Map(),
+        denied: verdict('no_permission', `no role of the user in this tenant holds the permission '${permission}'`),
+        rules: null,
+        held: null
+      })
+    }
+    this.types.set(key, { key, permissions, resourceRoles: new Map(), relations: new Map() })
+  }
+}
+
+/** The circle as people follow it with a finger, cut short where nobody would. */
+function circle (roles: readonly string[]): string {
+  const shown = roles.length > 10 ? [...roles.slice(0, 10), '…'] : roles
+  return [...shown, roles[0]].join(' → ')
+}

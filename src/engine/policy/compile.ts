@@ -1,0 +1,42 @@
+// Turns a policy document into what decisions look things up in, or into the list of everything that is wrong with it.
+
+import { Compile } from 'typebox/compile'
+import { Compilation } from './compilation.js'
+import { compileFacts, type DocumentFacts } from './compile-facts.js'
+import { compileResourceRoles } from './compile-resource-roles.js'
+import { compileRoles } from './compile-roles.js'
+import { compileRules } from './compile-rules.js'
+import { PolicySchema, type Policy } from './policy.js'
+import { PolicyError } from './problems.js'
+import { shapeProblems } from './shape.js'
+import type { CompiledSchema } from '../decide/decision-schema.js'
+
+/** A policy document, ready for use. */
+export interface CompiledPolicy {
+  readonly schema: CompiledSchema
+  readonly facts: DocumentFacts
+}
+
+/** Compiled by the first policy: importing the package must not cost what not everybody uses. */
+let validator: { Check (value: unknown): boolean } | undefined
+
+/**
+ * Compiles the document.
+ *
+ * @throws {@link PolicyError} with all problems, when there are any
+ */
+export function compilePolicy (policy: Policy): CompiledPolicy {
+  const problems = shapeProblems(PolicySchema, policy)
+  const compilation = new Compilation(policy, problems)
+  compileRoles(compilation)
+  compileRules(compilation)
+  compileResourceRoles(compilation)
+  const facts = compileFacts(compilation)
+  if (problems.length > 0) throw new PolicyError(problems)
+  validator ??= Compile(PolicySchema)
+  // The words above come from a walk of our own. Should it ever overlook what TypeBox sees, the policy must still not be used.
+  if (!validator.Check(policy)) throw new PolicyError([{ path: [], message: 'the policy does not have the shape of its schema', hint: 'compare it with the JSON Schema' }])
+  const { types, roles } = compilation
+  const hasRules = [...types.values()].some(({ permissions }) => [...permissions.values()].some(({ rules }) => rules !== null))
+  return { schema: { types, roles, hasRules }, facts }
+}

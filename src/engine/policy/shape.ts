@@ -1,0 +1,100 @@
+// Walks a document along a schema and says in people's words where they part. TypeBox decides whether a document is valid;
+// this says why, because of a union it would list every branch, and of many mistakes only the first eight.
+
+import { suggest } from '../../kit/suggest.js'
+import type { PolicyProblem } from './problems.js'
+
+/** The part of JSON Schema that the policy's schema is written in. */
+interface Schema {
+  readonly type?: string
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly required?: readonly string[]
+  readonly patternProperties?: Readonly<Record<string, Schema>>
+  readonly additionalProperties?: boolean | Schema
+  readonly items?: Schema
+  readonly anyOf?: readonly Schema[]
+  readonly enum?: readonly unknown[]
+  readonly minLength?: number
+}
+
+type Path = ReadonlyArray<string | number>
+
+/**
+ * Everything in the value that the schema does not allow.
+ *
+ * @param schema - a TypeBox schema of objects, records, arrays, strings, booleans, enums and unions that differ in their JSON type
+ */
+export function shapeProblems (schema: object, value: unknown): PolicyProblem[] {
+  const problems: PolicyProblem[] = []
+  walk(schema, value, [], problems)
+  return problems
+}
+
+function walk (schema: Schema, value: unknown, path: Path, problems: PolicyProblem[]): void {
+  const branches = schema.anyOf ?? [schema]
+  const branch = branches.find(({ type }) => type === undefined || type === typeOf(value))
+  if (branch === undefined) {
+    const expected = branches.map(({ type }) => type).filter(type => type !== 'null').join(' or ')
+    // YAML makes a number of `user: 42`, and a boolean of `role: true`.
+    const quoted = expected === 'string' && (typeof value === 'number' || typeof value === 'boolean') ? ` in quotes: '${value}'` : ''
+    problems.push({ path, message: `${article(typeOf(value))} is not allowed here`, hint: `write ${article(expected)}${quoted}` })
+  } else if (branch.enum !== undefined) {
+    walkEnum(branch.enum, value, path, problems)
+  } else if (typeof value === 'string' && value.length < (branch.minLength ?? 0)) {
+    problems.push({ path, message: 'the text is empty', hint: 'write a name' })
+  } else if (Array.isArray(value)) {
+    value.forEach((item, index) => walk(branch.items ?? {}, item, [...path, index], problems))
+  } else if (typeof value === 'object' && value !== null) {
+    walkObject(branch, value, path, problems)
+  }
+}
+
+function walkEnum (allowed: readonly unknown[], value: unknown, path: Path, problems: PolicyProblem[]): void {
+  if (allowed.includes(value)) return
+  problems.push({ path, message: `${display(value)} is not one of the values allowed here`, hint: suggest(String(value), allowed.map(String), '') })
+}
+
+function walkObject (schema: Schema, value: object, path: Path, problems: PolicyProblem[]): void {
+  const properties = schema.properties ?? {}
+  for (const required of schema.required ?? []) {
+    if (!Object.hasOwn(value, required)) {
+      problems.push({ path, message: `'${required}' is missing`, hint: `add '${required}'${purpose(properties[required])}` })
+    }
+  }
+  const [pattern, record] = Object.entries(schema.patternProperties ?? {})[0] ?? []
+  const keyPattern = pattern === undefined ? undefined : new RegExp(pattern)
+  for (const [key, item] of Object.entries(value)) {
+    const property = Object.hasOwn(properties, key) ? properties[key] : undefined
+    if (property !== undefined) walk(property, item, [...path, key], problems)
+    else if (keyPattern?.test(key) === true && record !== undefined) walk(record, item, [...path, key], problems)
+    else if (schema.additionalProperties === false) problems.push(unknownKey(key, path, keyPattern, properties))
+  }
+}
+
+function unknownKey (key: string, path: Path, pattern: RegExp | undefined, properties: object): PolicyProblem {
+  if (pattern === undefined) {
+    return { path: [...path, key], message: `unknown property '${key}'`, hint: suggest(key, Object.keys(properties), 'remove it') }
+  }
+  const fixed = key.replace(/[^\w-]+/g, '-')
+  return { path: [...path, key], message: `'${key}' cannot be a key`, hint: `write letters, digits, '_' and '-' only${fixed === '' ? '' : `, such as '${fixed}'`}` }
+}
+
+function purpose (schema: (Schema & { readonly description?: string }) | undefined): string {
+  return schema?.description === undefined ? '' : `: ${schema.description}`
+}
+
+function typeOf (value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'array'
+  return typeof value
+}
+
+function article (what: string): string {
+  const name = what.replace('array', 'list').replace('string', 'text').replace('null', 'nothing').replace('boolean', 'true or false')
+  if (name.startsWith('nothing') || name.startsWith('text') || name.startsWith('true')) return name
+  return /^[aeiou]/.test(name) ? `an ${name}` : `a ${name}`
+}
+
+function display (value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : JSON.stringify(value) ?? String(value)
+}

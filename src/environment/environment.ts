@@ -1,0 +1,389 @@
+// The embedded PDP made real: engine, schema and facts of one environment, and the only place through which they change.
+import { compilePolicy } from '../engine/policy/compile.js'
+import { Engine } from '../engine/engine.js'
+import { DEFAULT_TENANT, type Facts, type TenantFact } from '../engine/facts/facts.js'
+import type { Policy } from '../engine/policy/policy.js'
+import { DataError } from '../contract/errors.js'
+import { Journal } from './journal.js'
+import { Ledger, type EntityKind, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
+import { restore } from './records.js'
+import { digestOf, factsOf, objectsOf, SCHEMA_KINDS, schemaOf, type SchemaDocument, type SchemaState } from './environment-schema.js'
+import { setFact, Transaction, type EnvironmentChange } from './transaction.js'
+import { FileWatch } from './file-watch.js'
+import { FactWriter, stored, type FactOf, type Stored } from './fact-writer.js'
+import { readPolicyFile } from './file/policy-file.js'
+import { Store, type Batch } from './store.js'
+
+export type { EnvironmentChange } from './transaction.js'
+export type { EntityKind, LinkKind, Metadata, ObjectKind } from './ledger.js'
+export type { SchemaDocument, SchemaKind } from './environment-schema.js'
+export type { FactOf, FactWriter, InitialRole, Patch, Stored, Written } from './fact-writer.js'
+
+/** Where an environment says what happened to it; a pino logger is one. */
+export interface EnvironmentLog {
+  info (details: object, message: string): void
+  warn (details: object, message: string): void
+}
+
+export interface EnvironmentOptions {
+  /** A policy, or the path of a policy file; none is an empty policy. */
+  readonly policy?: string | Policy
+  /** Folder in which facts are kept; without one they live in memory. */
+  readonly data?: string
+  /**
+   * Whether the policy file is watched.
+   * @defaultValue true
+   */
+  readonly watch?: boolean
+  readonly log?: EnvironmentLog
+}
+
+/** Reading the facts. */
+export type FactsReader = Pick<Facts,
+  'getUser' | 'userCount' | 'users' | 'getTenant' | 'tenantCount' | 'tenants' | 'getResourceInstance' | 'resourceInstances' |
+  'roleAssignments' | 'relationshipTuples' | 'revision'>
+
+/** The engine, for decisions: facts and schema can be read, and changed only through the environment. */
+export type DecisionEngine = Omit<Engine, 'load' | 'facts'> & { readonly facts: FactsReader }
+
+/**
+ * One environment: its engine, its schema, its facts.
+ *
+ * A change counts for decisions at once, and is acknowledged when it is durable, if there is a folder to make it so; one that
+ * cannot be made durable is taken back. Changes are synchronous, hence one after the other.
+ *
+ * The schema is that of the policy, until the API changes it. With `data` such a change is kept, and stays until the policy's schema
+ * is another than the one that was changed: then the policy wins, and the change is dropped. Without a policy nothing contradicts it.
+ *
+ * The policy's facts are those to begin with. In memory, a policy file that changes brings its new facts and takes away those
+ * that it listed before and lists no more. With `data` they are written once, into a folder that is empty; from then on the folder
+ * knows the facts.
+ */
+export class Environment {
+  readonly #engine = new Engine()
+  readonly #ledger = new Ledger()
+  readonly #listeners = new Set<(change: EnvironmentChange) => void>()
+  readonly #log: EnvironmentLog | undefined
+  #schema: SchemaState = { document: schemaOf({}), base: undefined }
+  #transaction: Transaction | undefined
+  #store: Store | undefined
+  #journal: Journal | undefined
+  #watch: FileWatch | undefined
+  /** Digest of the policy that was loaded last. */
+  #loaded: string | undefined
+  #complaint: string | undefined
+  /** The file changed before the first version of it was in use. */
+  #changedEarly = false
+  #closing: Promise<void> | undefined
+
+  /**
+   * Opens an environment.
+   * @throws `PolicyError` when the policy is wrong, `DataError` when the folder cannot be used
+   */
+  static async open (options: EnvironmentOptions = {}): Promise<Environment> {
+    const { policy, data, watch = true, log } = options
+    const file = typeof policy === 'string' ? policy : undefined
+    const environment = new Environment(log)
+    try {
+      // Before the file is read: no change falls between the two.
+      if (file !== undefined && watch) await environment.#watchFile(file)
+      const document = typeof policy === 'string' ? await readPolicyFile(policy) : policy
+      // Before the folder is made: a mistake in the policy must leave nothing behind.
+      if (typeof policy === 'object') compilePolicy(policy)
+      if (data !== undefined) environment.#keepIn(await Store.open(data))
+      await environment.#start(document, file)
+    } catch (error) {
+      await environment.close()
+      throw error
+    }
+    return environment
+  }
+
+  private constructor (log: EnvironmentLog | undefined) {
+    this.#log = log
+    this.#engine.facts.subscribe(change => this.#transaction?.noteFact(change))
+  }
+
+  /** Answers questions. */
+  get engine (): DecisionEngine {
+    return this.#engine
+  }
+
+  /** The schema as it is now: of the policy file, and what the API made of it. Not to be changed. */
+  get schema (): SchemaDocument {
+    return this.#schema.document
+  }
+
+  // reading
+
+  /** The fact with this key, or id; a resource instance's key is `type:key`. */
+  get<K extends EntityKind> (kind: K, keyOrId: string): Stored<FactOf[K]> | undefined {
+    const key = this.resolve(kind, keyOrId)
+    return key === undefined ? undefined : this.stored(kind, this.#ledger.get(kind, key)?.fact as FactOf[K])
+  }
+
+  /** A fact of the engine with its id and times. */
+  stored<K extends EntityKind | LinkKind> (kind: K, fact: FactOf[K]): Stored<FactOf[K]> {
+    return stored(this.#ledger, kind, fact)
+  }
+
+  /** The key of the object that has this key, or this id; undefined when there is none. The key of what belongs to a resource type is `type:key`. */
+  resolve (kind: ObjectKind, keyOrId: string): string | undefined {
+    return this.#ledger.resolve(kind, keyOrId)
+  }
+
+  /** Id and times of an object, by its key. */
+  metadata (kind: ObjectKind, key: string): Metadata | undefined {
+    return this.#ledger.get(kind, key)
+  }
+
+  // writing
+
+  /**
+   * Writes facts: all that `change` does, or nothing when it throws. Synchronous until it is to be made durable.
+   *
+   * @returns what `change` returns, when it is durable
+   * @throws `FactsError` when something cannot be written, `StorageError` when it cannot be made durable; then nothing has changed
+   */
+  async write<T> (change: (writer: FactWriter) => T): Promise<T> {
+    const { transaction, result } = this.#run(() => {
+      const writer = new FactWriter({ facts: this.#engine.facts, ledger: this.#ledger, schema: this.schema })
+      try {
+        return change(writer)
+      } finally {
+        writer.close()
+      }
+    })
+    await this.#commit(transaction)
+    return result
+  }
+
+  /**
+   * Changes the schema: `change` is given a copy to change, or returns another. What the change takes away (a role, a type, a
+   * relation) takes along the facts that need it.
+   *
+   * @throws `PolicyError` when the schema would be invalid; then nothing has changed
+   */
+  async updateSchema (change: (draft: SchemaDocument) => SchemaDocument | undefined | void): Promise<void> {
+    const draft = structuredClone(this.schema)
+    const document = schemaOf(change(draft) ?? draft)
+    const { transaction } = this.#run(transaction => {
+      const state = { document, base: this.#schema.base }
+      this.#engine.load(document, { facts: false })
+      this.#noteSchema(state, transaction)
+      this.#removeOrphans(transaction)
+      transaction.values.set('schema', JSON.stringify(state))
+    })
+    await this.#commit(transaction)
+  }
+
+  /** Hears of every change after it was made; `all` when it cannot be told whose decisions it alters. Returns a function that ends it. */
+  onChange (listener: (change: EnvironmentChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
+  }
+
+  /** Lets go of everything; what was acknowledged stays. */
+  close (): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close (): Promise<void> {
+    await this.#watch?.close()
+    await this.#journal?.idle()
+    await this.#store?.close()
+    this.#listeners.clear()
+  }
+
+  async #start (policy: Policy | undefined, file: string | undefined): Promise<void> {
+    const document = policy ?? {}
+    const state = { document: schemaOf(document), base: policy === undefined ? undefined : digestOf(schemaOf(document)) }
+    const isNew = !this.#restore()
+    const saved = this.#savedSchema()
+    const keep = saved !== undefined && (policy === undefined || saved.base === state.base)
+    if (saved !== undefined && !keep) this.#log?.warn({ data: this.#store?.folder }, 'permit: the policy is another than the one that was changed by the API: the policy counts, those changes are dropped')
+    const { transaction } = this.#run(transaction => {
+      this.#engine.load(isNew ? document : {})
+      const next = keep ? saved : state
+      if (keep || !isNew) this.#engine.load(next.document, { facts: false })
+      this.#noteSchema(next, transaction)
+      if (!keep) transaction.values.set('schema', undefined)
+      if (this.#ledger.get('tenant', DEFAULT_TENANT) === undefined) {
+        transaction.noteFact({ op: 'set', kind: 'tenant', fact: this.#engine.facts.getTenant(DEFAULT_TENANT) as TenantFact })
+      }
+    })
+    await this.#commit(transaction)
+    this.#loaded = digestOf(document)
+    if (this.#changedEarly && file !== undefined) await this.#reload(file)
+  }
+
+  #keepIn (store: Store): void {
+    this.#store = store
+    this.#journal = new Journal(store, transaction => this.#undo(transaction))
+  }
+
+  /** Reads facts and ledger from the folder. Returns whether there was anything. */
+  #restore (): boolean {
+    let count = 0
+    for (const record of this.#store?.read() ?? []) {
+      count++
+      try {
+        const { kind, key, entry, change } = restore(record)
+        if (change !== undefined) setFact(this.#engine.facts, change)
+        this.#ledger.set(kind, key, entry)
+      } catch (error) {
+        throw new DataError(`the data folder ${this.#store?.folder} holds a record ${record.kind}/${record.order} that cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+    return count > 0
+  }
+
+  #savedSchema (): SchemaState | undefined {
+    const json = this.#store?.value('schema')
+    if (json === undefined) return undefined
+    try {
+      const { document, base } = JSON.parse(json) as SchemaState
+      compilePolicy(document)
+      return { document, base }
+    } catch (error) {
+      throw new DataError(`the schema in the data folder ${this.#store?.folder} cannot be used: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+
+  async #watchFile (file: string): Promise<void> {
+    this.#watch = new FileWatch(file, () => this.#reload(file), ({ message }) => {
+      this.#log?.warn({ file, reason: message }, 'permit: the policy file cannot be watched: it counts as it was read last')
+    })
+    await this.#watch.open()
+  }
+
+  async #reload (file: string): Promise<void> {
+    if (this.#loaded === undefined) {
+      this.#changedEarly = true
+      return
+    }
+    try {
+      const document = await readPolicyFile(file)
+      const digest = digestOf(document)
+      if (digest !== this.#loaded) {
+        await this.#replace(document)
+        this.#loaded = digest
+        this.#log?.info({ file }, 'permit: the policy file changed and is in use')
+      }
+      this.#complaint = undefined
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      // One save can be noticed more than once.
+      if (reason === this.#complaint) return
+      this.#complaint = reason
+      this.#log?.warn({ file, reason }, 'permit: the policy file changed and cannot be used: the policy before it stays in use')
+    }
+  }
+
+  async #replace (document: Policy): Promise<void> {
+    const base = digestOf(schemaOf(document))
+    // Another comment or fact in the file must not undo what the API did to the schema.
+    const state = base === this.#schema.base ? this.#schema : { document: schemaOf(document), base }
+    const { transaction } = this.#run(transaction => {
+      if (this.#store === undefined) this.#engine.load({ ...factsOf(document), ...state.document })
+      else this.#engine.load(state.document, { facts: false })
+      this.#noteSchema(state, transaction)
+      if (state !== this.#schema) transaction.values.set('schema', undefined)
+    })
+    await this.#commit(transaction)
+  }
+
+  #run<T> (change: (transaction: Transaction) => T): { readonly transaction: Transaction, readonly result: T } {
+    if (this.#closing !== undefined) throw new Error('the environment is closed')
+    const transaction = new Transaction(this.#ledger)
+    this.#transaction = transaction
+    try {
+      const result = change(transaction)
+      if (result instanceof Promise) {
+        result.catch(() => {})
+        throw new TypeError('a write is synchronous: its function returned a promise')
+      }
+      return { transaction, result }
+    } catch (error) {
+      this.#undo(transaction)
+      throw error
+    } finally {
+      this.#transaction = undefined
+    }
+  }
+
+  async #commit (transaction: Transaction): Promise<void> {
+    this.#tell(transaction)
+    if (this.#journal === undefined) return
+    let batch: Batch
+    try {
+      batch = transaction.batch
+    } catch (error) {
+      this.#undo(transaction)
+      throw error
+    }
+    await this.#journal.append(transaction, batch)
+  }
+
+  #undo (transaction: Transaction): void {
+    this.#transaction = undefined
+    this.#tell(transaction)
+    const { schemaBefore } = transaction
+    transaction.undo(this.#engine.facts)
+    if (schemaBefore === undefined) return
+    this.#engine.load(schemaBefore.document, { facts: false })
+    this.#schema = schemaBefore
+  }
+
+  #tell ({ touched }: Transaction): void {
+    if (touched !== undefined) for (const listener of this.#listeners) listener(touched)
+  }
+
+  #noteSchema (next: SchemaState, transaction: Transaction): void {
+    const before = this.#schema
+    transaction.schemaBefore ??= before
+    this.#schema = next
+    const gone = new Map(SCHEMA_KINDS.map(kind => [kind, new Set(this.#ledger.of(kind).keys())]))
+    for (const { kind, key, content } of objectsOf(next.document)) {
+      const digest = digestOf(content)
+      gone.get(kind)?.delete(key)
+      if (this.#ledger.get(kind, key)?.digest !== digest) transaction.noteObject(kind, key, digest)
+    }
+    for (const [kind, keys] of gone) {
+      for (const key of keys) transaction.noteObject(kind, key, undefined)
+    }
+  }
+
+  /** A role that comes back under its old name must not come back with the people who had it. */
+  #removeOrphans ({ steps }: Transaction): void {
+    const gone = new Map<ObjectKind, Set<string>>()
+    for (const { kind, key, after } of [...steps]) {
+      if (after !== undefined) continue
+      let keys = gone.get(kind)
+      if (keys === undefined) gone.set(kind, keys = new Set())
+      keys.add(key)
+    }
+    const has = (kind: ObjectKind, key: string) => gone.get(kind)?.has(key) === true
+    const { facts } = this.#engine
+    for (const resource of gone.get('resource') ?? []) {
+      for (const { key } of [...facts.resourceInstances({ resource })]) facts.deleteResourceInstance(`${resource}:${key}`)
+    }
+    // Assignments and tuples are not indexed by role and relation: looked through only when one of those went.
+    if (gone.has('role') || gone.has('resource_role')) {
+      for (const assignment of [...facts.roleAssignments()]) {
+        const { role, resource_instance: on } = assignment
+        if (on === undefined ? has('role', role) : has('resource_role', `${typeOf(on)}:${role}`)) facts.unassignRole(assignment)
+      }
+    }
+    if (gone.has('relation')) {
+      for (const tuple of [...facts.relationshipTuples()]) {
+        if (has('relation', `${typeOf(tuple.object)}:${tuple.relation}`)) facts.deleteRelationshipTuple(tuple)
+      }
+    }
+  }
+}
+
+function typeOf (instance: string): string {
+  return instance.slice(0, instance.indexOf(':'))
+}

@@ -1,0 +1,321 @@
+// Writes to the facts of an environment: what is written is checked against the schema and against what is there.
+import { isDeepStrictEqual } from 'node:util'
+import { DEFAULT_TENANT, FactsError, parseInstance, type Facts, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type TenantOptional, type UserFact } from '../engine/facts/facts.js'
+import { factKey, type EntityKind, type Ledger, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
+import type { SchemaDocument } from './environment-schema.js'
+
+/** A fact with its id and times. */
+export type Stored<F> = F & Metadata
+
+/** What a write did, and the fact as it is now; for a deletion, as it was. */
+export interface Written<F, S extends string = 'created' | 'updated' | 'unchanged'> {
+  readonly status: S
+  readonly fact: Stored<F>
+}
+
+/** A role that a new user gets: in a tenant, `default` unless told. */
+export interface InitialRole {
+  readonly role: string
+  readonly tenant?: string
+}
+
+/** Properties to replace. What is left out stays; `undefined` and `null` take away. */
+export type Patch<F, K extends keyof F> = { readonly [P in Exclude<keyof F, K>]?: F[P] | null }
+
+/** The facts by kind. */
+export interface FactOf {
+  user: UserFact
+  tenant: TenantFact
+  resource_instance: ResourceInstanceFact
+  role_assignment: RoleAssignmentFact
+  relationship_tuple: RelationshipTupleFact
+}
+
+/** What a writer works on. */
+export interface WriterScope {
+  readonly facts: Facts
+  readonly ledger: Ledger
+  readonly schema: SchemaDocument
+}
+
+/**
+ * Writes facts, inside of one `Environment.write`. Each method does all that it says or throws and does nothing.
+ *
+ * Where a user, tenant, role or instance is named, its key and its id serve alike. All throw `FactsError`: `not_found` for what
+ * is named and is not there, `conflict` for what is there already or contradicts what is there, `invalid` for what is malformed.
+ */
+export class FactWriter {
+  readonly #scope: WriterScope
+  #closed = false
+
+  constructor (scope: WriterScope) {
+    this.#scope = scope
+  }
+
+  /** The fact with this key, or id, as it is now, in the middle of the write; a resource instance's key is `type:key`. */
+  find<K extends EntityKind> (kind: K, keyOrId: string): Stored<FactOf[K]> | undefined {
+    const key = this.#ledger.resolve(kind, keyOrId)
+    return key === undefined ? undefined : this.#stored(kind, this.#ledger.get(kind, key)?.fact as FactOf[K])
+  }
+
+  // users
+
+  /**
+   * Creates the user with the initial roles, or replaces what is known of a user who exists: then the roles are not even looked
+   * at, and what the user has stays.
+   */
+  syncUser (user: UserFact, roles: readonly InitialRole[] = []): Written<UserFact> {
+    const known = this.#facts.getUser(user.key)
+    if (known === undefined) return this.createUser(user, roles)
+    const next = json(user)
+    return this.#upsert('user', next, known, () => this.#facts.upsertUser(next))
+  }
+
+  /** @throws `FactsError` `conflict` when the user exists */
+  createUser (user: UserFact, roles: readonly InitialRole[] = []): Written<UserFact, 'created'> {
+    if (this.#facts.getUser(user.key) !== undefined) throw new FactsError('conflict', `user '${user.key}' exists already`)
+    // Before the user is there: a user without the roles that were asked for must not be left behind.
+    for (const { role, tenant = DEFAULT_TENANT } of roles) {
+      this.#needRole(role)
+      this.#need('tenant', tenant)
+    }
+    this.#facts.upsertUser(json(user))
+    for (const { role, tenant } of roles) this.assignRole({ user: user.key, role, tenant })
+    return { status: 'created', fact: this.#stored('user', this.#facts.getUser(user.key) as UserFact) }
+  }
+
+  updateUser (user: string, patch: Patch<UserFact, 'key'>): Written<UserFact> {
+    const known = this.#facts.getUser(this.#need('user', user)) as UserFact
+    const next = patched<UserFact>(known, patch)
+    return this.#upsert('user', next, known, () => this.#facts.upsertUser(next))
+  }
+
+  /** Deletes the user and the user's roles. */
+  deleteUser (user: string): Written<UserFact, 'deleted'> {
+    const key = this.#need('user', user)
+    return this.#delete('user', this.#facts.getUser(key) as UserFact, () => this.#facts.deleteUser(key))
+  }
+
+  // tenants
+
+  /** @throws `FactsError` `conflict` when the tenant exists, as `default` always does */
+  createTenant (tenant: TenantFact): Written<TenantFact, 'created'> {
+    if (this.#facts.getTenant(tenant.key) !== undefined) throw new FactsError('conflict', `tenant '${tenant.key}' exists already`)
+    this.#facts.upsertTenant(json(tenant))
+    return { status: 'created', fact: this.#stored('tenant', this.#facts.getTenant(tenant.key) as TenantFact) }
+  }
+
+  updateTenant (tenant: string, patch: Patch<TenantFact, 'key'>): Written<TenantFact> {
+    const known = this.#facts.getTenant(this.#need('tenant', tenant)) as TenantFact
+    const next = patched<TenantFact>(known, patch)
+    return this.#upsert('tenant', next, known, () => this.#facts.upsertTenant(next))
+  }
+
+  /**
+   * Deletes the tenant, the roles in it, and its resource instances with what hangs on them.
+   * @throws `FactsError` `conflict` for `default`
+   */
+  deleteTenant (tenant: string): Written<TenantFact, 'deleted'> {
+    const key = this.#need('tenant', tenant)
+    return this.#delete('tenant', this.#facts.getTenant(key) as TenantFact, () => this.#facts.deleteTenant(key))
+  }
+
+  // resource instances
+
+  /** @throws `FactsError` `conflict` when the instance exists */
+  createResourceInstance (instance: TenantOptional<ResourceInstanceFact>): Written<ResourceInstanceFact, 'created'> {
+    const resource = this.#needType(instance.resource)
+    const tenant = this.#need('tenant', instance.tenant ?? DEFAULT_TENANT)
+    const id = `${resource}:${instance.key}`
+    if (this.#facts.getResourceInstance(id) !== undefined) throw new FactsError('conflict', `resource instance '${id}' exists already`)
+    this.#facts.upsertResourceInstance({ ...json(instance), resource, tenant })
+    return { status: 'created', fact: this.#stored('resource_instance', this.#facts.getResourceInstance(id) as ResourceInstanceFact) }
+  }
+
+  /** @param instance - `type:key`, or the id */
+  updateResourceInstance (instance: string, patch: { readonly attributes?: ResourceInstanceFact['attributes'] | null }): Written<ResourceInstanceFact> {
+    const known = this.#facts.getResourceInstance(this.#need('resource_instance', instance)) as ResourceInstanceFact
+    const next = patched<ResourceInstanceFact>(known, patch)
+    return this.#upsert('resource_instance', next, known, () => this.#facts.upsertResourceInstance(next))
+  }
+
+  /** Deletes the instance (`type:key`, or the id), the roles on it and its tuples. */
+  deleteResourceInstance (instance: string): Written<ResourceInstanceFact, 'deleted'> {
+    const id = this.#need('resource_instance', instance)
+    return this.#delete('resource_instance', this.#facts.getResourceInstance(id) as ResourceInstanceFact, () => this.#facts.deleteResourceInstance(id))
+  }
+
+  // role assignments
+
+  /**
+   * Gives the user a role in a tenant, or one of the resource type's roles on an instance, which is created when it is not there.
+   * `unchanged` when the user has it already.
+   */
+  assignRole (assignment: TenantOptional<RoleAssignmentFact>): Written<RoleAssignmentFact, 'created' | 'unchanged'> {
+    const fact = this.#assignment(assignment)
+    const status = this.#facts.assignRole(fact) ? 'created' : 'unchanged'
+    return { status, fact: this.#stored('role_assignment', this.#completeAssignment(fact)) }
+  }
+
+  /** @throws `FactsError` `not_found` when the user does not have the role there */
+  unassignRole (assignment: TenantOptional<RoleAssignmentFact>): Written<RoleAssignmentFact, 'deleted'> {
+    const { user, role, tenant, resource_instance: on } = assignment
+    const wanted = {
+      user: this.#need('user', user),
+      // A role that the schema does not know any more can still be taken away.
+      role: this.#resolve(on === undefined ? 'role' : 'resource_role', role, on),
+      tenant: tenant === undefined && on !== undefined ? undefined : this.#need('tenant', tenant ?? DEFAULT_TENANT),
+      resource_instance: on === undefined ? undefined : this.#need('resource_instance', on)
+    }
+    const known = this.#completeAssignment(wanted)
+    if (this.#ledger.get('role_assignment', factKey({ kind: 'role_assignment', fact: known })) === undefined) {
+      throw new FactsError('not_found', `user '${known.user}' does not have the role '${known.role}' ${on === undefined ? `in tenant '${known.tenant}'` : `on '${on}'`}`)
+    }
+    return this.#delete('role_assignment', known, () => this.#facts.unassignRole(known))
+  }
+
+  // relationship tuples
+
+  /** Links two instances, which are created when they are not there. `unchanged` when they are linked already. */
+  createRelationshipTuple (tuple: TenantOptional<RelationshipTupleFact>): Written<RelationshipTupleFact, 'created' | 'unchanged'> {
+    const fact = this.#tuple(tuple)
+    const { resource: subjectType } = parseInstance(fact.subject)
+    const { resource: objectType } = parseInstance(fact.object)
+    this.#needType(subjectType)
+    const relation = own(own(this.#scope.schema.resources, this.#needType(objectType))?.relations, fact.relation)
+    if (relation === undefined) throw new FactsError('not_found', `resource type '${objectType}' has no relation '${fact.relation}'`)
+    const wanted = typeof relation === 'string' ? relation : relation.subject_resource
+    if (wanted !== subjectType) throw new FactsError('invalid', `relation '${fact.relation}' of '${objectType}' links a '${wanted}', not a '${subjectType}'`)
+    const status = this.#facts.addRelationshipTuple(fact) ? 'created' : 'unchanged'
+    return { status, fact: this.#stored('relationship_tuple', { ...fact, tenant: this.#tenantOf(fact.object) }) }
+  }
+
+  /** @throws `FactsError` `not_found` when the instances are not linked so */
+  deleteRelationshipTuple (tuple: TenantOptional<RelationshipTupleFact>): Written<RelationshipTupleFact, 'deleted'> {
+    const fact = this.#tuple(tuple)
+    const known = { ...fact, tenant: fact.tenant ?? this.#tenantOf(fact.object) }
+    if (this.#ledger.get('relationship_tuple', factKey({ kind: 'relationship_tuple', fact: known })) === undefined || known.tenant !== this.#tenantOf(fact.object)) {
+      throw new FactsError('not_found', `'${fact.subject}' is not '${fact.relation}' of '${fact.object}'`)
+    }
+    return this.#delete('relationship_tuple', known, () => this.#facts.deleteRelationshipTuple(known))
+  }
+
+  /** @internal Whoever keeps the writer beyond its `write` must not write outside of any. */
+  close (): void {
+    this.#closed = true
+  }
+
+  get #facts (): Facts {
+    if (this.#closed) throw new Error('a writer of facts was used after its write had ended: a write is synchronous')
+    return this.#scope.facts
+  }
+
+  get #ledger (): Ledger {
+    return this.#scope.ledger
+  }
+
+  #upsert<K extends EntityKind> (kind: K, next: FactOf[K], known: FactOf[K], upsert: () => void): Written<FactOf[K]> {
+    if (isDeepStrictEqual(next, known)) return { status: 'unchanged', fact: this.#stored(kind, known) }
+    upsert()
+    return { status: 'updated', fact: this.#stored(kind, next) }
+  }
+
+  #delete<K extends EntityKind | LinkKind> (kind: K, known: FactOf[K], remove: () => void): Written<FactOf[K], 'deleted'> {
+    const fact = this.#stored(kind, known)
+    remove()
+    return { status: 'deleted', fact }
+  }
+
+  #stored<K extends EntityKind | LinkKind> (kind: K, fact: FactOf[K]): Stored<FactOf[K]> {
+    return stored(this.#ledger, kind, fact)
+  }
+
+  #assignment ({ user, role, tenant, resource_instance: on }: TenantOptional<RoleAssignmentFact>): TenantOptional<RoleAssignmentFact> {
+    const where = tenant === undefined ? {} : { tenant: this.#need('tenant', tenant) }
+    if (on === undefined) return { user: this.#need('user', user), role: this.#needRole(role), ...where }
+    const instance = this.#resolve('resource_instance', on)
+    const { resource } = parseInstance(instance)
+    this.#needType(resource)
+    const key = this.#resolve('resource_role', role, instance)
+    if (own(own(this.#scope.schema.resources, resource)?.roles, key) === undefined) {
+      throw new FactsError('not_found', `resource type '${resource}' has no role '${role}'`)
+    }
+    return { user: this.#need('user', user), role: key, resource_instance: instance, ...where }
+  }
+
+  #completeAssignment (fact: TenantOptional<RoleAssignmentFact>): RoleAssignmentFact {
+    const { user, role, tenant, resource_instance: on } = fact
+    return on === undefined
+      ? { user, role, tenant: tenant ?? DEFAULT_TENANT }
+      : { user, role, tenant: tenant ?? this.#tenantOf(on), resource_instance: on }
+  }
+
+  #tuple ({ subject, relation, object, tenant }: TenantOptional<RelationshipTupleFact>): TenantOptional<RelationshipTupleFact> {
+    return {
+      subject: this.#resolve('resource_instance', subject),
+      relation,
+      object: this.#resolve('resource_instance', object),
+      ...(tenant === undefined ? {} : { tenant: this.#need('tenant', tenant) })
+    }
+  }
+
+  #tenantOf (instance: string): string {
+    return this.#facts.getResourceInstance(instance)?.tenant ?? DEFAULT_TENANT
+  }
+
+  #need (kind: EntityKind, keyOrId: string): string {
+    const key = this.#ledger.resolve(kind, keyOrId)
+    if (key === undefined) throw new FactsError('not_found', `${kind.replace('_', ' ')} '${keyOrId}' does not exist`)
+    return key
+  }
+
+  #needRole (keyOrId: string): string {
+    const key = this.#ledger.resolve('role', keyOrId)
+    if (key === undefined) throw new FactsError('not_found', `role '${keyOrId}' does not exist`)
+    return key
+  }
+
+  #needType (keyOrId: string): string {
+    const key = this.#ledger.resolve('resource', keyOrId)
+    if (key === undefined) throw new FactsError('not_found', `resource type '${keyOrId}' does not exist`)
+    return key
+  }
+
+  /** The key for what may be an id; what is neither stays what it is. A resource role is one of the type of `instance`. */
+  #resolve (kind: ObjectKind, keyOrId: string, instance?: string): string {
+    if (kind !== 'resource_role') return this.#ledger.resolve(kind, keyOrId) ?? keyOrId
+    const { resource } = parseInstance(this.#resolve('resource_instance', instance ?? ''))
+    const found = this.#ledger.resolve(kind, keyOrId)
+    return found?.startsWith(`${resource}:`) === true && found !== keyOrId ? found.slice(resource.length + 1) : keyOrId
+  }
+}
+
+/** The fact with what the ledger knows of it. */
+export function stored<K extends EntityKind | LinkKind> (ledger: Ledger, kind: K, fact: FactOf[K]): Stored<FactOf[K]> {
+  const entry = ledger.get(kind, factKey({ kind, fact }))
+  if (entry === undefined) throw new Error(`no ${kind} '${factKey({ kind, fact })}' in the ledger`)
+  return { ...fact, id: entry.id, created_at: entry.created_at, updated_at: entry.updated_at }
+}
+
+function own<T> (values: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
+  return values !== undefined && Object.hasOwn(values, key) ? values[key] : undefined
+}
+
+function patched<F extends object> (known: F, patch: object): F {
+  // `null` must come through `json` to take something away.
+  return compact({ ...known, ...JSON.parse(JSON.stringify(patch, (key, value: unknown) => key !== '' && value === undefined ? null : value)) as object }) as F
+}
+
+/** Without what is `undefined` or `null`. */
+function compact<F extends object> (fact: F): F {
+  return Object.fromEntries(Object.entries(fact).filter(([, value]) => value !== undefined && value !== null)) as F
+}
+
+/** As JSON has it: what is written must be the same after it was read from a disk. */
+function json<T extends object> (value: T): T {
+  try {
+    return compact(JSON.parse(JSON.stringify(value)) as T)
+  } catch {
+    throw new FactsError('invalid', 'the attributes cannot be written as JSON')
+  }
+}

@@ -1,0 +1,80 @@
+// The JSON Schema that editors complete policy files with: the engine's TypeBox schema, with conditions spelled out.
+
+import { COMPARISON_OPERATORS, LOGICAL_OPERATORS, MATCH_OPERATORS } from '../../engine/decide/conditions.js'
+import { PolicySchema } from '../../engine/policy/policy.js'
+
+/** A JSON Schema. */
+export type JsonSchema = Readonly<Record<string, unknown>>
+
+/** The JSON Schema of policy files, draft 7, which editors for YAML and JSON understand. A new object each time. */
+export function policyJsonSchema (): JsonSchema {
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: 'fastify-permit policy',
+    ...withConditions(JSON.parse(JSON.stringify(PolicySchema))),
+    definitions: { condition: condition(), test: test(), reference: reference() }
+  }
+}
+
+/** The engine checks conditions by itself, with better words than a schema has; an editor needs the schema. */
+function withConditions (schema: JsonSchema): JsonSchema {
+  return Object.fromEntries(Object.entries(schema).map(([key, value]) => {
+    if (key === 'conditions' && isSchema(value)) return [key, { allOf: [{ $ref: '#/definitions/condition' }], description: value['description'] }]
+    if (Array.isArray(value)) return [key, value.map(item => isSchema(item) ? withConditions(item) : item)]
+    return [key, isSchema(value) ? withConditions(value) : value]
+  }))
+}
+
+function condition (): JsonSchema {
+  return {
+    type: 'object',
+    description: 'Needs all of its members: attributes with what they have to pass, and logical operators over more conditions.',
+    minProperties: 1,
+    properties: logical('#/definitions/condition'),
+    patternProperties: { '^(user|resource|tenant|context|subject|environment)\\..': { $ref: '#/definitions/test' } },
+    additionalProperties: false
+  }
+}
+
+function test (): JsonSchema {
+  return {
+    type: 'object',
+    description: 'What an attribute has to pass: all of these. A missing attribute passes no comparison.',
+    minProperties: 1,
+    properties: { ...logical('#/definitions/test'), ...comparisons() },
+    additionalProperties: false
+  }
+}
+
+function logical (item: string): Record<string, JsonSchema> {
+  const list = { type: 'array', items: { $ref: item } }
+  return Object.fromEntries(LOGICAL_OPERATORS.map(operator => [operator, operator === 'not' ? { anyOf: [list, { $ref: item }] } : list]))
+}
+
+function comparisons (): Record<string, JsonSchema> {
+  const reference = { $ref: '#/definitions/reference' }
+  const plain = COMPARISON_OPERATORS.map(({ key, wants, types }): [string, JsonSchema] =>
+    [key, { description: `Compares with ${wants}, or with another attribute.`, ...(types === undefined ? {} : { anyOf: [...types.map(type => ({ type })), reference] }) }])
+  const matchers = MATCH_OPERATORS.map((key): [string, JsonSchema] => [key, {
+    type: 'object',
+    description: 'Compares the fields of an object, or of the objects in a list.',
+    required: ['match'],
+    properties: { match: { type: 'object', minProperties: 1, additionalProperties: { $ref: '#/definitions/test' } } },
+    additionalProperties: false
+  }])
+  return Object.fromEntries([...plain, ...matchers])
+}
+
+function reference (): JsonSchema {
+  return {
+    type: 'object',
+    description: 'Another attribute of the same query.',
+    required: ['ref'],
+    properties: { ref: { type: 'string', pattern: '^(user|resource|tenant|context|subject|environment)\\..' } },
+    additionalProperties: false
+  }
+}
+
+function isSchema (value: unknown): value is JsonSchema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

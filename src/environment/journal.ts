@@ -1,0 +1,56 @@
+// Transactions on their way to the disk: all that wait go together, and when the disk refuses them, they are taken back together.
+import type { Transaction } from './transaction.js'
+import type { Batch, Store } from './store.js'
+
+interface Waiting {
+  readonly transaction: Transaction
+  readonly batch: Batch
+  resolve (): void
+  reject (error: unknown): void
+}
+
+export class Journal {
+  readonly #store: Pick<Store, 'write'>
+  readonly #undo: (transaction: Transaction) => void
+  #waiting: Waiting[] = []
+  #writing: Promise<void> | undefined
+
+  /** @param undo - takes a transaction back; called for the latest first */
+  constructor (store: Pick<Store, 'write'>, undo: (transaction: Transaction) => void) {
+    this.#store = store
+    this.#undo = undo
+  }
+
+  /** Resolves when the batch, and all before it, are durable. */
+  append (transaction: Transaction, batch: Batch): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ transaction, batch, resolve, reject })
+      this.#writing ??= this.#write()
+    })
+  }
+
+  /** Resolves when nothing waits any more. Never rejects. */
+  async idle (): Promise<void> {
+    await this.#writing
+  }
+
+  async #write (): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting
+      this.#waiting = []
+      try {
+        await this.#store.write({
+          records: group.flatMap(({ batch }) => batch.records),
+          values: new Map(group.flatMap(({ batch }) => [...batch.values]))
+        })
+        for (const { resolve } of group) resolve()
+      } catch (error) {
+        // What came meanwhile was decided on top of what is now taken back.
+        const failed = [...group, ...this.#waiting.splice(0)]
+        for (const { transaction } of failed.toReversed()) this.#undo(transaction)
+        for (const { reject } of failed) reject(error)
+      }
+    }
+    this.#writing = undefined
+  }
+}

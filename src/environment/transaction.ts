@@ -1,0 +1,109 @@
+// One change of an environment, of one fact or many: what it did, what it touched, and how it is taken back.
+import type { FactChange, Facts } from '../engine/facts/facts.js'
+import { factKey, keptFact, type EntityKind, type Ledger, type LedgerEntry, type LinkKind, type ObjectKind } from './ledger.js'
+import { recordOf } from './records.js'
+import type { SchemaKind, SchemaState } from './environment-schema.js'
+import type { Batch } from './store.js'
+
+/** Whose decisions a change could alter. */
+export type EnvironmentChange = { readonly all: true } | { readonly users: readonly string[] }
+
+/** One object before and after. */
+export interface Step {
+  readonly kind: ObjectKind
+  readonly key: string
+  readonly before: LedgerEntry | undefined
+  readonly after: LedgerEntry | undefined
+  /** The fact that changed; undefined for objects of the schema. */
+  readonly change?: FactChange
+}
+
+export class Transaction {
+  readonly steps: Step[] = []
+  /** The schema that was there before, where it changed. */
+  schemaBefore: SchemaState | undefined
+  /** Single values to write beside the facts. */
+  readonly values = new Map<string, string | undefined>()
+  readonly #ledger: Ledger
+
+  constructor (ledger: Ledger) {
+    this.#ledger = ledger
+  }
+
+  /** Notes a change that the engine's facts have just made. */
+  noteFact (change: FactChange): void {
+    this.#note(change.kind, factKey(change), change.op === 'set' ? keptFact(change) : undefined, change)
+  }
+
+  /** Notes an object of the schema that came or changed, by the digest of what it says, or that went. */
+  noteObject (kind: SchemaKind, key: string, digest: string | undefined): void {
+    this.#note(kind, key, digest === undefined ? undefined : { digest })
+  }
+
+  #note (kind: ObjectKind, key: string, content: Pick<LedgerEntry, 'fact' | 'digest'> | undefined, change?: FactChange): void {
+    const before = this.#ledger.get(kind, key)
+    const after = content === undefined ? undefined : this.#ledger.next(before, content)
+    if (after === undefined) this.#ledger.delete(kind, key)
+    else this.#ledger.set(kind, key, after)
+    this.steps.push({ kind, key, before, after, change })
+  }
+
+  /** Whose decisions it could alter; undefined when nobody's. */
+  get touched (): EnvironmentChange | undefined {
+    if (this.schemaBefore !== undefined) return { all: true }
+    const users = new Set<string>()
+    for (const { change } of this.steps) {
+      if (change === undefined) continue
+      // A role on an instance reaches other instances by derivation, but only for the user who has it.
+      if (change.kind === 'role_assignment') users.add(change.fact.user)
+      else if (change.kind === 'user') users.add(change.fact.key)
+      else return { all: true }
+    }
+    return users.size === 0 ? undefined : { users: [...users] }
+  }
+
+  /** What it writes to the disk. */
+  get batch (): Batch {
+    return { records: this.steps.map(recordOf), values: this.values }
+  }
+
+  /** Takes back what was done to facts and ledger, last step first. The schema is the environment's to take back. */
+  undo (facts: Facts): void {
+    for (const step of this.steps.splice(0).reverse()) {
+      if (step.change !== undefined) undoFact(facts, step.change, step.before?.fact)
+      if (step.before === undefined) this.#ledger.delete(step.kind, step.key)
+      else this.#ledger.set(step.kind, step.key, step.before)
+    }
+  }
+}
+
+function undoFact (facts: Facts, { op, kind, fact }: FactChange, before: FactChange['fact'] | undefined): void {
+  const inverse = { op: op === 'delete' || before !== undefined ? 'set' : 'delete', kind, fact: before ?? fact } as FactChange
+  if (inverse.op === 'set') setFact(facts, inverse)
+  else deleteFact(facts, inverse)
+}
+
+/** Writes the fact into the engine, with nothing checked but what the engine checks. */
+export function setFact (facts: Facts, { kind, fact }: Pick<FactChange, 'kind' | 'fact'>): void {
+  const change = { kind, fact } as FactChange
+  switch (change.kind) {
+    case 'user': facts.upsertUser(change.fact); break
+    case 'tenant': facts.upsertTenant(change.fact); break
+    case 'resource_instance': facts.upsertResourceInstance(change.fact); break
+    case 'role_assignment': facts.assignRole(change.fact); break
+    case 'relationship_tuple': facts.addRelationshipTuple(change.fact); break
+  }
+}
+
+function deleteFact (facts: Facts, change: FactChange): void {
+  switch (change.kind) {
+    case 'user': facts.deleteUser(change.fact.key); break
+    case 'tenant': facts.deleteTenant(change.fact.key); break
+    case 'resource_instance': facts.deleteResourceInstance(`${change.fact.resource}:${change.fact.key}`); break
+    case 'role_assignment': facts.unassignRole(change.fact); break
+    case 'relationship_tuple': facts.deleteRelationshipTuple(change.fact); break
+  }
+}
+
+/** The kinds of facts, those first that others name: the order in which they can be written anew. */
+export const FACT_KINDS = ['tenant', 'user', 'resource_instance', 'role_assignment', 'relationship_tuple'] as const satisfies ReadonlyArray<EntityKind | LinkKind>

@@ -1,0 +1,34 @@
+// `app.permit` of a Fastify app: what every app gets, and the guard as a hook.
+import type { preHandlerHookHandler } from 'fastify'
+import type { Checks } from '../decision/checks.js'
+import { Permit } from '../app/app-permit.js'
+import type { Writer } from '../app/write/writer.js'
+import type { RouteRow } from './route-table.js'
+import type { RouteGuards } from './routes.js'
+import type { Annotation } from './fastify-types.js'
+
+/** The app's view of the plugin, see {@link Permit}. */
+export class AppPermit extends Permit {
+  readonly #guards: RouteGuards
+
+  constructor (checks: Checks, guards: RouteGuards, writer: Writer) {
+    super(checks, writer)
+    this.#guards = guards
+  }
+
+  /**
+   * The guard as a hook, for those who prefer it to `config.permit`: `{ preHandler: app.permit.guard('task:create') }`.
+   * @throws `AnnotationError` when the requirement makes none.
+   */
+  guard (requirement: Exclude<Annotation, false>): preHandlerHookHandler {
+    return this.#guards.guard(requirement)
+  }
+
+  /**
+   * What each route of this scope requires, in the order of declaration: for an audit, or a page of your own. Complete when the app is
+   * ready. Of a route that was declared before the plugin was registered it only says that it is there.
+   */
+  routes (): RouteRow[] {
+    return this.#guards.rows()
+  }
+}

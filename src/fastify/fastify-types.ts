@@ -1,0 +1,29 @@
+// The types that a Fastify app writes: those of the core, about Fastify's request.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type * as annotation from '../guard/annotation.js'
+import type * as audit from '../observe/audit-trail.js'
+import type * as options from '../app/options/schema.js'
+import type * as asking from '../app/request-permit.js'
+
+/** What a route requires, as its `config.permit`. */
+export type Annotation = annotation.Annotation<FastifyRequest>
+/** A value, or a function that has it for a request, at once or by promise. */
+export type PerRequest<T> = annotation.PerRequest<T, FastifyRequest>
+/** A permission in Permit's own spelling, `'<type>:<action>'`, or in parts. */
+export type Permission = annotation.Permission<FastifyRequest>
+/** An action on a resource, as an annotation requires it. */
+export type PermissionRequirement = annotation.PermissionRequirement<FastifyRequest>
+/** Requirements, alone or combined by `anyOf` and `allOf`. */
+export type Requirement = annotation.Requirement<FastifyRequest>
+/** The options of `app.register(permit, options)`. Exactly one of `pdp` and `policy`. */
+export type PermitOptions = options.PermitOptions<FastifyRequest, FastifyReply>
+/** Who asks, for a request. */
+export type UserOption = options.UserOption<FastifyRequest>
+/** The tenant that a request is about. */
+export type TenantOption = options.TenantOption<FastifyRequest>
+/** Answers a denied request in another way than with the 403. */
+export type OnDenied = options.OnDenied<FastifyRequest, FastifyReply>
+/** Hears of every decision, after the response. */
+export type OnDecision = audit.OnDecision<FastifyRequest>
+/** `request.permit`. */
+export type RequestPermit = asking.RequestPermit<FastifyRequest>

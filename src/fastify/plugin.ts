@@ -1,0 +1,74 @@
+// The plugin: options in; decorators, hooks and their clean-up out.
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { OptionsError } from '../contract/errors.js'
+import { AppPermit } from './fastify-permit.js'
+import { auditTrail } from './on-decision.js'
+import { tellLookers } from './looker.js'
+import { RouteGuards } from './routes.js'
+import type { Annotation, PermitOptions } from './fastify-types.js'
+import { warnOfUnknownWords } from './unknown-words.js'
+import { declareUpdatesRoute } from './updates-route.js'
+import { RequestCaller } from '../guard/caller.js'
+import { prepare } from '../app/opening.js'
+import { RequestPermit } from '../app/request-permit.js'
+import { strictness } from '../guard/strict.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Questions outside of a request, the user first; the guard as a hook; counters and health. */
+    permit: AppPermit
+  }
+
+  interface FastifyRequest {
+    /** Questions in the name of the request's user. */
+    permit: RequestPermit<FastifyRequest>
+  }
+
+  interface FastifyContextConfig {
+    /** What the route requires, or `false` when it is public on purpose. */
+    permit?: Annotation
+  }
+}
+
+/**
+ * Guards the annotated routes of a scope. Registered once; see {@link PermitOptions}.
+ *
+ * @throws `OptionsError` when an option is wrong, `PolicyFileError` when the policy is, `AnnotationError` when a
+ * route's annotation is: the app does not start.
+ */
+async function permit (app: FastifyInstance, input: PermitOptions): Promise<void> {
+  if (app.hasDecorator('permit')) {
+    throw new OptionsError('it is registered already, in this scope or in one around it; register it once, or in sibling scopes')
+  }
+  // First of all, and before anything can fail: should the app be used although it has not started, nobody gets in.
+  const guards = new RouteGuards()
+  guards.install(app)
+  tellLookers(() => guards.rows())
+  // Fastify adds a hook when its turn comes, and not at all to a plugin that has failed by then.
+  await app.after()
+
+  const { enforcement: shared, checks, writer, observation, options, open, unknownWord, close } = prepare<FastifyRequest, FastifyReply>(input, {
+    env: process.env,
+    log: app.log,
+    caller: ({ raw, id }) => new RequestCaller(raw, id),
+    requestId: ({ id }) => id
+  })
+  const { updates, onDenied, onDecision, strict, openapi } = options
+  const enforcement = { ...shared, onDenied }
+  if (onDecision !== undefined) observation.add(auditTrail(app, onDecision))
+  guards.start(enforcement, strict === false ? undefined : strictness(strict.public), openapi)
+
+  app.decorate('permit', new AppPermit(checks, guards, writer))
+  app.decorateRequest('permit', {
+    getter (this: FastifyRequest) { return new RequestPermit(this, enforcement) }
+  })
+  app.addHook('onClose', () => close())
+
+  if (updates !== undefined) declareUpdatesRoute(app, updates, affected => checks.forget(affected))
+
+  await open()
+  app.addHook('onReady', () => warnOfUnknownWords(guards.rows(), unknownWord, app.log))
+}
+
+export default fp(permit, { name: 'fastify-permit', fastify: '5.x' })

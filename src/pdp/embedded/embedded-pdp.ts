@@ -1,0 +1,61 @@
+// The embedded PDP as a decision point: the engine in this process, answering in the tick in which it is asked.
+import type { Policy } from '../../engine/policy/policy.js'
+import { PdpError, PolicyFileError, UnavailableError } from '../../contract/errors.js'
+import { Environment, type EnvironmentChange, type EnvironmentLog } from '../../environment/environment.js'
+import { PolicyError } from '../../environment/file/policy-file.js'
+import { embeddedFacts } from './embedded-facts.js'
+import type { FactsApi } from '../../contract/fact-mutation.js'
+import type { Pdp } from '../../contract/point.js'
+
+export interface EmbeddedPdpOptions {
+  /** The path of a policy file, or a policy as an object. Looked at by `open`. */
+  readonly policy: string | Policy
+  /** The folder in which facts are kept; without one they live in memory. */
+  readonly data?: string
+  /** Hears of everything that could alter decisions: writes, and policy files that changed. */
+  readonly onChange?: (change: EnvironmentChange) => void
+  readonly log?: EnvironmentLog
+}
+
+/** Decides in this process. */
+export function embeddedPdp ({ policy, data, onChange, log }: EmbeddedPdpOptions): Pdp & { readonly facts: FactsApi } {
+  let environment: Environment | undefined
+
+  function opened (): Environment {
+    if (environment === undefined) throw new UnavailableError(new PdpError('closed', 'the embedded PDP is not open'))
+    return environment
+  }
+
+  return {
+    name: 'embedded',
+    facts: embeddedFacts(opened),
+    async open () {
+      environment = await openEnvironment({ policy, data, log })
+      if (onChange !== undefined) environment.onChange(onChange)
+    },
+    peek: query => opened().engine.decide(query),
+    decide (query, _deadline, trace) {
+      if (trace === undefined) return opened().engine.decide(query)
+      trace.source = 'embedded'
+      return opened().engine.explain(query)
+    },
+    permissions: ({ user, tenants, resources, resourceTypes, context }) =>
+      opened().engine.userPermissions(user, { tenants, resources, resource_types: resourceTypes, context }),
+    health: () => ({ ok: environment !== undefined, pdp: 'embedded' }),
+    stats: () => ({}),
+    async close () {
+      const closing = environment
+      environment = undefined
+      await closing?.close()
+    }
+  }
+}
+
+async function openEnvironment (options: Pick<EmbeddedPdpOptions, 'policy' | 'data' | 'log'>): Promise<Environment> {
+  try {
+    return await Environment.open(options)
+  } catch (error) {
+    if (error instanceof PolicyError) throw new PolicyFileError(error.message)
+    throw error
+  }
+}

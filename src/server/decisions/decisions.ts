@@ -1,0 +1,92 @@
+// The questions that Permit's PDP answers, asked of the engine.
+import Type from 'typebox'
+import { ok, route, type Route } from '../http/route.js'
+import {
+  Allowed, AllowedQuery, AllTenants, AuthorizedUsers, AuthorizedUsersQuery, contextOf, MAX_BULK, toEngineQuery, toEngineResource, toEngineUser,
+  UrlQuery, UserPermissions, UserPermissionsQuery, UserTenants, UserTenantsQuery
+} from './wire.js'
+import type { EngineQuery } from '../../engine/engine.js'
+import type { DecisionEngine } from '../../environment/environment.js'
+
+/** The decision routes of the PDP. */
+export const decisionRoutes: readonly Route[] = [
+  route({
+    method: 'POST',
+    path: '/allowed',
+    summary: 'Decides one question.',
+    body: AllowedQuery,
+    answer: Allowed,
+    handle: ({ body, environment }) => ok(allowed(environment.engine, toEngineQuery(body)))
+  }),
+
+  route({
+    method: 'POST',
+    path: '/allowed/bulk',
+    summary: 'Decides many questions, and answers in their order.',
+    body: Type.Array(AllowedQuery, { maxItems: MAX_BULK }),
+    answer: Type.Object({ allow: Type.Array(Allowed) }),
+    handle: ({ body, environment }) => ok({ allow: body.map(query => allowed(environment.engine, toEngineQuery(query))) })
+  }),
+
+  route({
+    method: 'POST',
+    path: '/allowed/all-tenants',
+    summary: 'The tenants in which the answer is yes.',
+    body: AllowedQuery,
+    answer: AllTenants,
+    handle: ({ body, environment }) => ok({ allowed_tenants: environment.engine.allTenants(toEngineQuery(body)) })
+  }),
+
+  route({
+    method: 'POST',
+    path: '/allowed_url',
+    summary: 'Decides by URL mapping rules. The local PDP has none, and so the answer is always no, as it is in the container when no rule matches.',
+    body: UrlQuery,
+    answer: Type.Object({ allow: Type.Boolean(), result: Type.Boolean(), query: UrlQuery, debug: Type.Object({ reason: Type.String(), mapping_rules: Type.Array(Type.Unknown()) }) }),
+    handle: ({ body }) => ok({
+      allow: false,
+      result: false,
+      query: body,
+      debug: { reason: 'the local PDP has no URL mapping rules: ask /allowed, with the resource and the action that the URL stands for', mapping_rules: [] }
+    })
+  }),
+
+  route({
+    method: 'POST',
+    path: '/user-permissions',
+    summary: 'What the user may do, by tenant and by resource instance.',
+    body: UserPermissionsQuery,
+    answer: UserPermissions,
+    handle: ({ body: { user, tenants, resources, resource_types: types, context }, environment }) => ok(environment.engine.userPermissions(toEngineUser(user), {
+      tenants: tenants ?? undefined,
+      resources: resources ?? undefined,
+      resource_types: types ?? undefined,
+      context: context ?? undefined
+    }))
+  }),
+
+  route({
+    method: 'POST',
+    path: '/user-tenants',
+    summary: 'The tenants in which the user has a role.',
+    body: UserTenantsQuery,
+    answer: UserTenants,
+    handle: ({ body, environment }) => ok(environment.engine.userTenants(toEngineUser(body.user)))
+  }),
+
+  route({
+    method: 'POST',
+    path: '/authorized_users',
+    summary: 'Everybody who may do the action, and by which roles.',
+    body: AuthorizedUsersQuery,
+    answer: AuthorizedUsers,
+    handle: ({ body: { action, resource, context }, environment }) =>
+      ok(environment.engine.authorizedUsers({ action, resource: toEngineResource(resource), context: contextOf(resource, context) }))
+  })
+]
+
+/** A decision as the PDP's wire has it. */
+export function allowed (engine: DecisionEngine, query: EngineQuery) {
+  const { allow, debug } = engine.explain(query)
+  return { allow, result: allow, debug }
+}

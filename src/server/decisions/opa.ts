@@ -1,0 +1,17 @@
+// The path on which some SDKs ask OPA itself, past the PDP.
+import Type from 'typebox'
+import { allowed } from './decisions.js'
+import { ok, route, type Route } from '../http/route.js'
+import { Allowed, AllowedQuery, toEngineQuery } from './wire.js'
+
+/** The route that is OPA's. */
+export const opaRoutes: readonly Route[] = [
+  route({
+    method: 'POST',
+    path: '/v1/data/permit/root',
+    summary: 'Decides one question, as OPA in the container does.',
+    body: Type.Object({ input: AllowedQuery }),
+    answer: Type.Object({ result: Allowed }),
+    handle: ({ body, environment }) => ok({ result: allowed(environment.engine, toEngineQuery(body.input)) })
+  })
+]

@@ -1,0 +1,88 @@
+// What goes wrong on the wire, and how it is said there: no stack, no inner message, and each API's own shape.
+import type { FastifyBaseLogger, FastifyError, FastifyReply } from 'fastify'
+import { PolicyError, formatPath } from '../../engine/policy/problems.js'
+import { FactsError, type FactsErrorCode } from '../../engine/facts/facts.js'
+import { StorageError } from '../../environment/store.js'
+import type { Wire } from './route.js'
+
+/** A request that cannot be served, with what its sender may know of it. */
+export class Failure extends Error {
+  override readonly name = 'Failure'
+  readonly status: number
+  /** What is wrong where, when it is the request's shape. */
+  readonly details: readonly FailureDetail[] | undefined
+
+  constructor (status: number, message: string, details?: readonly FailureDetail[]) {
+    super(message)
+    this.status = status
+    this.details = details
+  }
+}
+
+/** One mistake in a request, as FastAPI words it. */
+export interface FailureDetail {
+  readonly loc: ReadonlyArray<string | number>
+  readonly msg: string
+  readonly type: string
+}
+
+/** 404. */
+export const notFound = (what: string) => new Failure(404, `${what} does not exist`)
+/** 409. */
+export const conflict = (what: string) => new Failure(409, `${what} already exists`)
+/** 422. */
+export const invalid = (message: string, details?: readonly FailureDetail[]) => new Failure(422, message, details)
+
+/** The REST API's words for a status. */
+const TITLES: Readonly<Record<number, { readonly title: string, readonly code: string }>> = {
+  400: { title: 'The request is malformed', code: 'BAD_REQUEST' },
+  404: { title: 'The requested data could not be found', code: 'NOT_FOUND' },
+  409: { title: 'The object already exists, or contradicts what is there', code: 'DUPLICATE_ENTITY' },
+  413: { title: 'The request is too large', code: 'REQUEST_TOO_LARGE' },
+  415: { title: 'The content type is not supported', code: 'UNSUPPORTED_MEDIA_TYPE' },
+  422: { title: 'The request is invalid', code: 'VALIDATION_ERROR' },
+  501: { title: 'The local PDP does not have this', code: 'NOT_SUPPORTED' },
+  503: { title: 'The local PDP is not available', code: 'UNAVAILABLE' }
+}
+
+const UNEXPECTED = { title: 'Unexpected error', code: 'UNEXPECTED_ERROR' }
+
+const FACTS_STATUS: Readonly<Record<FactsErrorCode, number>> = { not_found: 404, conflict: 409, invalid: 422 }
+
+/** The error as one that may be told; what is not known to be harmless becomes a 500 that says nothing. */
+export function toFailure (error: unknown): Failure {
+  if (error instanceof Failure) return error
+  if (error instanceof FactsError) return new Failure(FACTS_STATUS[error.code], error.message)
+  if (error instanceof PolicyError) {
+    const details = error.problems.map(({ path, message, hint }) => ({ loc: ['body', ...path], msg: hint === '' ? message : `${message} — ${hint}`, type: 'value_error' }))
+    const [first] = error.problems
+    return invalid(first === undefined ? 'the schema is invalid' : `${formatPath(first.path)}: ${details[0]?.msg}`, details)
+  }
+  if (error instanceof StorageError) return new Failure(503, 'the write could not be made durable, and nothing of it was applied')
+  const { code, statusCode } = error as Partial<FastifyError>
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Failure(413, 'the body is too large')
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new Failure(415, 'the content type is not supported: send application/json')
+  // Fastify's own 4xx (a length that is not the body's, a URL that cannot be decoded): the status stands, the words stay in.
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new Failure(statusCode, 'the request is malformed')
+  return new Failure(500, 'unexpected error')
+}
+
+/** Answers with the failure in the manners of the API that was called. Only a 500 is logged: it is ours. */
+export function sendFailure (reply: FastifyReply, wire: Wire, error: unknown, log: FastifyBaseLogger): FastifyReply {
+  const failure = toFailure(error)
+  if (failure.status >= 500) log.error({ err: error }, 'the local PDP failed')
+  if (wire === 'authzen') {
+    // AuthZEN 1.0 knows 400 for what is malformed, with a message for a body.
+    return reply.code(failure.status === 422 ? 400 : failure.status).type('text/plain; charset=utf-8').send(failure.message)
+  }
+  return reply.code(failure.status).send(wire === 'pdp' ? pdpBody(failure) : apiBody(failure))
+}
+
+function pdpBody ({ message, details }: Failure): object {
+  return { detail: details ?? message }
+}
+
+function apiBody ({ status, message, details }: Failure): object {
+  const { title, code } = TITLES[status] ?? UNEXPECTED
+  return { title, message, error_code: code, ...(details === undefined ? {} : { detail: details }) }
+}

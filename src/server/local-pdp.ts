@@ -1,0 +1,164 @@
+// The local PDP: an environment behind HTTP, put together in one place.
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import { authzenRoutes } from './decisions/authzen.js'
+import { guardWithToken } from './http/bearer.js'
+import { decisionRoutes } from './decisions/decisions.js'
+import { Failure, notFound, sendFailure } from './http/failures.js'
+import { factRoutes } from './rest/facts/fact-routes.js'
+import { healthRoutes } from './decisions/health.js'
+import { serverFactory } from './http/http-server.js'
+import { SCOPE } from './rest/identity.js'
+import { InFlight } from './http/in-flight.js'
+import { parseJsonBodies } from './http/json-body.js'
+import { mount, type Mount } from './http/mount.js'
+import { opaRoutes } from './decisions/opa.js'
+import { openapiDocument } from './http/openapi.js'
+import { checkLocalPdpOptions, type LocalPdpOptions } from './local-pdp-options.js'
+import { Reports } from './reports.js'
+import { schemaRoutes, setRuleRoutes } from './rest/schema/schema-routes.js'
+import { scopeRoutes } from './rest/scope.js'
+import { Environment } from '../environment/environment.js'
+
+/** A local PDP: a Fastify app, not yet listening. */
+export type LocalPdp = FastifyInstance & {
+  readonly pdp: {
+    /** Where OPA's path is served on a port of its own; `undefined` where it is not, or before the app is ready. */
+    readonly opaUrl: string | undefined
+  }
+}
+
+/** Bytes of a body. */
+const BODY_LIMIT = 4 * 1024 * 1024
+
+/** Characters of a key in a path. */
+const MAX_PARAM_LENGTH = 2_048
+
+/** An id of a request that is given back. */
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
+
+/** Time for requests in flight when the app closes, ms. */
+const CLOSE_TIMEOUT = 5_000
+
+/** By id, and by the key that Permit gives to what is made first. */
+const PROJECT: ReadonlySet<string> = new Set([SCOPE.project_id, 'default'])
+const ENVIRONMENT: ReadonlySet<string> = new Set([SCOPE.environment_id, 'default'])
+
+const healthMounts: readonly Mount[] = [{ tag: 'Health', wire: 'pdp', routes: healthRoutes }]
+
+const opaMounts: readonly Mount[] = [{ tag: 'Decisions', wire: 'pdp', routes: opaRoutes }]
+
+const facts = { tag: 'Facts', wire: 'api', routes: [...factRoutes, ...setRuleRoutes] } as const
+
+const mounts: readonly Mount[] = [
+  { tag: 'Decisions', wire: 'pdp', routes: decisionRoutes },
+  ...opaMounts,
+  { tag: 'AuthZEN', wire: 'authzen', routes: authzenRoutes },
+  { ...facts, prefix: '/facts' },
+  { tag: 'Scope', wire: 'api', routes: scopeRoutes }
+]
+
+/** At addresses that name the environment. */
+const environmentMounts: readonly Mount[] = [
+  { ...facts, prefix: '/v2/facts/:project_id/:environment_id' },
+  { tag: 'Schema', wire: 'api', prefix: '/v2/schema/:project_id/:environment_id', routes: schemaRoutes }
+]
+
+/**
+ * A local PDP: Permit's PDP on this machine, by a policy file and an embedded database. It speaks the wire of Permit's PDP, AuthZEN 1.0,
+ * and the part of Permit's REST API that writes facts and schema, so that Permit's SDKs work with it as they are. `GET /openapi.json`
+ * describes it.
+ *
+ * It is a Fastify app: `await pdp.listen({ port: 7766 })`. Without a token it listens on the loopback only.
+ *
+ * @throws `OptionsError` when an option is wrong. `listen` and `ready` reject with `PolicyError` when the policy is.
+ */
+export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
+  const checked = checkLocalPdpOptions(options)
+  const { token, opa } = checked
+  const app = createApp(checked)
+  const inFlight = new InFlight(app)
+  const parts: { opaUrl: string | undefined } = { opaUrl: undefined }
+
+  app.register(async scope => {
+    const { policy, data, watch, reportTo = [] } = checked
+    const environment = await Environment.open({ policy, data, watch, log: scope.log })
+    const reports = new Reports(reportTo, scope.log)
+    environment.onChange(change => reports.report(change))
+    // What apps remember is of before this start: the facts may be others now.
+    reports.report({ all: true })
+    scope.addHook('onClose', async () => {
+      // What was asked before the app began to close may still be written.
+      await inFlight.drained(CLOSE_TIMEOUT)
+      await reports.close()
+      await environment.close()
+    })
+    mount(scope, environment, healthMounts)
+    scope.register(async guarded => {
+      guardWithToken(guarded, token)
+      mount(guarded, environment, mounts)
+      const document = openapiDocument([...healthMounts, ...mounts, ...environmentMounts], { secured: token !== undefined })
+      guarded.get('/openapi.json', () => document)
+      guarded.setNotFoundHandler((request, reply) => sendFailure(reply, isApi(request.url) ? 'api' : 'pdp', new Failure(404, 'Not Found'), request.log))
+      guarded.register(async inEnvironment => {
+        inEnvironment.addHook('preValidation', async request => {
+          const { project_id: project, environment_id: given } = request.params as Record<string, string>
+          if (!PROJECT.has(project ?? '') || !ENVIRONMENT.has(given ?? '')) throw notFound(`environment '${given}' of project '${project}'`)
+        })
+        mount(inEnvironment, environment, environmentMounts)
+      })
+    })
+    if (opa !== undefined) {
+      const opaApp = createApp(checked)
+      guardWithToken(opaApp, token)
+      mount(opaApp, environment, opaMounts)
+      scope.addHook('onClose', () => opaApp.close())
+      scope.addHook('onReady', async () => { parts.opaUrl = await opaApp.listen({ host: '127.0.0.1', ...opa }) })
+    }
+  })
+
+  return Object.assign(app, { pdp: parts })
+}
+
+function createApp ({ token, logger }: LocalPdpOptions): FastifyInstance {
+  const app: FastifyInstance = Fastify({
+    ...loggerOptions(logger),
+    serverFactory: serverFactory(token === undefined),
+    bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH }
+  })
+  app.setErrorHandler((error, request, reply) => sendFailure(reply, isApi(request.url) ? 'api' : 'pdp', error, request.log))
+  parseJsonBodies(app)
+  // AuthZEN's way to find an answer in two logs.
+  app.addHook('onRequest', (request, reply, done) => {
+    const id = request.headers['x-request-id']
+    if (typeof id === 'string' && REQUEST_ID.test(id)) reply.header('x-request-id', id)
+    done()
+  })
+  closeInTime(app)
+  return app
+}
+
+/** Answers in flight may finish when the app closes, but nobody keeps the process by being slow, or by keeping a connection. */
+function closeInTime (app: FastifyInstance): void {
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+    if (!app.server.listening) return
+    const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT)
+    app.server.once('close', () => clearTimeout(timer))
+    timer.unref()
+  })
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (closing) reply.header('connection', 'close')
+    done(null, payload)
+  })
+}
+
+function loggerOptions (logger: LocalPdpOptions['logger']): Pick<FastifyServerOptions, 'logger' | 'loggerInstance'> {
+  if (typeof logger === 'object' && logger !== null && 'info' in logger) return { loggerInstance: logger as FastifyBaseLogger }
+  return { logger: (logger ?? false) as FastifyServerOptions['logger'] }
+}
+
+function isApi (url: string): boolean {
+  return /^\/(facts|v2)(\/|$)/.test(url)
+}

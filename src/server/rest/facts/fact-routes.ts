@@ -1,0 +1,12 @@
+// The part of Permit's REST API that writes facts, in one table.
+import { relationshipTupleRoutes } from './relationship-tuples.js'
+import { resourceInstanceRoutes } from './resource-instances.js'
+import { roleAssignmentRoutes } from './role-assignments.js'
+import { tenantRoutes } from './tenants.js'
+import { userRoutes } from './users.js'
+import type { Route } from '../../http/route.js'
+
+/** Under `/facts`, and under `/v2/facts/{project}/{environment}`. */
+export const factRoutes: readonly Route[] = [
+  ...userRoutes, ...tenantRoutes, ...roleAssignmentRoutes, ...resourceInstanceRoutes, ...relationshipTupleRoutes
+]

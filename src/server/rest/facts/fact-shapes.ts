@@ -1,0 +1,109 @@
+// The REST API's shapes of facts: what is sent, and what is read back.
+import Type, { type TSchema } from 'typebox'
+import { Stamps } from '../stamps.js'
+import { Attributes, Key } from '../../decisions/wire.js'
+
+/** Items of one bulk operation. */
+const MAX_ITEMS = 5_000
+
+const strict = { additionalProperties: false } as const
+
+/** What may be `null`, for `there is none`. */
+const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
+
+const text = nullable(Type.String())
+const attributes = nullable(Attributes)
+
+/** An instance, `type:key`. */
+const Instance = Type.String({ pattern: '^[^:]+:.', description: '`<resource>:<key>`' })
+
+const UserFields = { email: text, first_name: text, last_name: text, attributes }
+
+export const UserRole = Type.Object({ role: Key, tenant: nullable(Key), resource_instance: nullable(Key) }, strict)
+export const UserUpdate = Type.Object(UserFields, strict)
+export const UserCreate = Type.Object({
+  key: Key,
+  ...UserFields,
+  role_assignments: nullable(Type.Array(UserRole, { description: 'Given to a user who is new; one who exists keeps the roles that there are.' }))
+}, strict)
+/** As in its own route's path: the key need not be said twice. */
+export const UserSync = Type.Object({ ...UserCreate.properties, key: Type.Optional(Key) }, strict)
+export const UserRead = Type.Object({
+  key: Key,
+  email: Type.Optional(Type.String()),
+  first_name: Type.Optional(Type.String()),
+  last_name: Type.Optional(Type.String()),
+  attributes: Attributes,
+  roles: Type.Array(Type.Object({ role: Type.String(), tenant: Type.String() })),
+  associated_tenants: Type.Array(Type.Object({ tenant: Type.String(), roles: Type.Array(Type.String()), status: Type.Literal('active') })),
+  ...Stamps
+})
+
+const TenantFields = { description: text, attributes }
+export const TenantCreate = Type.Object({ key: Key, name: Type.String(), ...TenantFields }, strict)
+export const TenantUpdate = Type.Object({ name: Type.Optional(Type.String()), ...TenantFields }, strict)
+export const TenantRead = Type.Object({
+  key: Key, name: Type.String(), description: Type.Optional(Type.String()), attributes: Attributes, last_action_at: Type.String(), ...Stamps
+})
+
+export const InstanceCreate = Type.Object({ key: Key, resource: Key, tenant: nullable(Key), attributes }, strict)
+export const InstanceUpdate = Type.Object({ attributes }, strict)
+export const InstanceRead = Type.Object({
+  key: Key,
+  resource: Type.String(),
+  tenant: Type.String(),
+  attributes: Attributes,
+  resource_id: Type.String(),
+  tenant_id: Type.String(),
+  ...Stamps
+})
+
+export const Assignment = Type.Object({ user: Key, role: Key, tenant: nullable(Key), resource_instance: nullable(Key) }, strict)
+export const Assignments = Type.Array(Assignment, { maxItems: MAX_ITEMS })
+export const AssignmentRead = Type.Object({
+  user: Type.String(),
+  role: Type.String(),
+  tenant: Type.String(),
+  resource_instance: Type.Optional(Type.String()),
+  user_id: Type.String(),
+  role_id: Type.String(),
+  tenant_id: Type.String(),
+  resource_instance_id: Type.Optional(Type.String()),
+  ...Stamps
+})
+const Named = { id: Type.String(), key: Type.String() }
+export const AssignmentDetailedRead = Type.Object({
+  user: Type.Object({
+    ...Named,
+    email: Type.Optional(Type.String()),
+    first_name: Type.Optional(Type.String()),
+    last_name: Type.Optional(Type.String()),
+    attributes: Attributes
+  }),
+  role: Type.Object({ ...Named, name: Type.String(), permissions: Type.Array(Type.String()) }),
+  tenant: Type.Object({ ...Named, name: Type.String(), attributes: Attributes }),
+  resource_instance: Type.Optional(Type.Object({ ...Named, resource: Type.String(), attributes: Attributes })),
+  ...Stamps
+})
+
+const TupleFields = { subject: Instance, relation: Key, object: Instance, tenant: nullable(Key) }
+export const TupleCreate = Type.Object(TupleFields, strict)
+export const TupleDelete = Type.Object(TupleFields, strict)
+export const TupleRead = Type.Object({
+  subject: Type.String(),
+  relation: Type.String(),
+  object: Type.String(),
+  tenant: Type.String(),
+  subject_id: Type.String(),
+  relation_id: Type.String(),
+  object_id: Type.String(),
+  tenant_id: Type.String(),
+  ...Stamps
+})
+
+/** Many to write. */
+export const Operations = <T extends TSchema>(item: T) => Type.Object({ operations: Type.Array(item, { maxItems: MAX_ITEMS }) }, strict)
+/** Many to delete. */
+export const Idents = <T extends TSchema>(item: T) => Type.Object({ idents: Type.Array(item, { maxItems: MAX_ITEMS }) }, strict)
+/** What bulk operations answer: that they are done. */
+export const Empty = Type.Object({})

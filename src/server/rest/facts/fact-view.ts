@@ -1,0 +1,124 @@
+// Facts read back as the REST API shows them.
+import type { Static } from 'typebox'
+import { notFound } from '../../http/failures.js'
+import { stamp } from '../stamps.js'
+import type { AssignmentDetailedRead, AssignmentRead, InstanceRead, TenantRead, TupleRead, UserRead } from './fact-shapes.js'
+import { parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from '../../../engine/facts/facts.js'
+import type { EntityKind, Environment, FactOf, ObjectKind, Stored } from '../../../environment/environment.js'
+
+/**
+ * The key of what is there.
+ *
+ * @throws 404
+ */
+export function keyOf (environment: Environment, kind: EntityKind, given: string): string {
+  return environment.resolve(kind, given) ?? fail(kind, given)
+}
+
+/** A user, with the roles that it has in tenants. */
+export function userView (environment: Environment, user: UserFact): Static<typeof UserRead> {
+  const { key, email, first_name: firstName, last_name: lastName, attributes = {} } = user
+  const roles: Array<{ role: string, tenant: string }> = []
+  const tenants = new Map<string, string[]>()
+  for (const { role, tenant, resource_instance: on } of environment.engine.facts.roleAssignments({ user: key })) {
+    if (on !== undefined) continue
+    roles.push({ role, tenant })
+    tenants.set(tenant, [...tenants.get(tenant) ?? [], role])
+  }
+  return {
+    key,
+    email,
+    first_name: firstName,
+    last_name: lastName,
+    attributes,
+    roles,
+    associated_tenants: Array.from(tenants, ([tenant, roles]) => ({ tenant, roles, status: 'active' as const })),
+    ...stamp(environment.stored('user', user))
+  }
+}
+
+/** A tenant. */
+export function tenantView (environment: Environment, tenant: TenantFact): Static<typeof TenantRead> {
+  const { key, name = key, description, attributes = {} } = tenant
+  const stamps = stamp(environment.stored('tenant', tenant))
+  return { key, name, description, attributes, last_action_at: stamps.updated_at, ...stamps }
+}
+
+/** A resource instance. */
+export function instanceView (environment: Environment, instance: ResourceInstanceFact): Static<typeof InstanceRead> {
+  const { key, resource, tenant, attributes = {} } = instance
+  return {
+    key,
+    resource,
+    tenant,
+    attributes,
+    resource_id: idOf(environment, 'resource', resource),
+    tenant_id: idOf(environment, 'tenant', tenant),
+    ...stamp(environment.stored('resource_instance', instance))
+  }
+}
+
+/** A role assignment. */
+export function assignmentView (environment: Environment, assignment: RoleAssignmentFact): Static<typeof AssignmentRead> {
+  const { user, role, tenant, resource_instance: on } = assignment
+  return {
+    user,
+    role,
+    tenant,
+    user_id: idOf(environment, 'user', user),
+    role_id: roleIdOf(environment, assignment),
+    tenant_id: idOf(environment, 'tenant', tenant),
+    ...(on === undefined ? {} : { resource_instance: on, resource_instance_id: idOf(environment, 'resource_instance', on) }),
+    ...stamp(environment.stored('role_assignment', assignment))
+  }
+}
+
+/** A role assignment, with what it joins. */
+export function assignmentDetailedView (environment: Environment, assignment: RoleAssignmentFact): Static<typeof AssignmentDetailedRead> {
+  const { role: roleKey, resource_instance: on } = assignment
+  const { resources, roles } = environment.schema
+  const role = on === undefined ? roles[roleKey] : resources[parseInstance(on).resource]?.roles?.[roleKey]
+  const user = entity(environment, 'user', assignment.user)
+  const tenant = entity(environment, 'tenant', assignment.tenant)
+  const instance = on === undefined ? undefined : entity(environment, 'resource_instance', on)
+  return {
+    user: { id: user.id, key: user.key, email: user.email, first_name: user.first_name, last_name: user.last_name, attributes: { ...user.attributes } },
+    role: { id: roleIdOf(environment, assignment), key: roleKey, name: role?.name ?? roleKey, permissions: role?.permissions ?? [] },
+    tenant: { id: tenant.id, key: tenant.key, name: tenant.name ?? tenant.key, attributes: { ...tenant.attributes } },
+    ...(instance === undefined ? {} : { resource_instance: { id: instance.id, key: instance.key, resource: instance.resource, attributes: { ...instance.attributes } } }),
+    ...stamp(environment.stored('role_assignment', assignment))
+  }
+}
+
+/** A relationship tuple. */
+export function tupleView (environment: Environment, tuple: RelationshipTupleFact): Static<typeof TupleRead> {
+  const { subject, relation, object, tenant } = tuple
+  return {
+    subject,
+    relation,
+    object,
+    tenant,
+    subject_id: idOf(environment, 'resource_instance', subject),
+    relation_id: idOf(environment, 'relation', `${parseInstance(object).resource}:${relation}`),
+    object_id: idOf(environment, 'resource_instance', object),
+    tenant_id: idOf(environment, 'tenant', tenant),
+    ...stamp(environment.stored('relationship_tuple', tuple))
+  }
+}
+
+function entity<K extends EntityKind> (environment: Environment, kind: K, key: string): Stored<FactOf[K]> {
+  return environment.get(kind, key) ?? fail(kind, key)
+}
+
+function roleIdOf (environment: Environment, { role, resource_instance: on }: RoleAssignmentFact): string {
+  return on === undefined ? idOf(environment, 'role', role) : idOf(environment, 'resource_role', `${parseInstance(on).resource}:${role}`)
+}
+
+function idOf (environment: Environment, kind: ObjectKind, key: string): string {
+  // A policy file may take away what facts written at run time still name: they can be read all the same.
+  return environment.metadata(kind, key)?.id ?? ''
+}
+
+function fail (kind: EntityKind, given: string): never {
+  throw notFound(`${kind.replace('_', ' ')} '${given}'`)
+}

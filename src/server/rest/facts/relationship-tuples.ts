@@ -1,0 +1,93 @@
+// Relationship tuples: which resource instance is linked to which, and how.
+import Type, { type Static } from 'typebox'
+import { CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
+import { done, ok, route, type Route } from '../../http/route.js'
+import { Empty, Idents, Operations, TupleCreate, TupleDelete, TupleRead } from './fact-shapes.js'
+import { tupleView } from './fact-view.js'
+import { withoutNull } from './without-null.js'
+import type { RelationshipTupleFact } from '../../../engine/facts/facts.js'
+import type { Environment } from '../../../environment/environment.js'
+
+const Query = Type.Object({
+  tenant: Type.Optional(Type.String()),
+  subject: Type.Optional(Type.String()),
+  relation: Type.Optional(Type.String()),
+  object: Type.Optional(Type.String()),
+  subject_type: Type.Optional(Type.String()),
+  object_type: Type.Optional(Type.String()),
+  detailed: Type.Optional(Type.Boolean({ description: 'Understood, and of no effect.' })),
+  ...CountedPageQuery
+})
+
+/** Relationship tuples. */
+export const relationshipTupleRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/relationship_tuples',
+    summary: 'Lists relationship tuples.',
+    query: Query,
+    answer: MaybeCountedList(TupleRead),
+    handle: ({ query, environment }) => ok(listed(wanted(environment, query), query, tuple => tupleView(environment, tuple)))
+  }),
+
+  route({
+    method: 'POST',
+    path: '/relationship_tuples',
+    summary: 'Links two resource instances.',
+    body: TupleCreate,
+    answer: TupleRead,
+    async handle ({ body, environment }) {
+      const { fact } = await environment.write(writer => writer.createRelationshipTuple(withoutNull(body)))
+      return ok(tupleView(environment, fact))
+    }
+  }),
+
+  route({
+    method: 'DELETE',
+    path: '/relationship_tuples',
+    summary: 'Unlinks two resource instances.',
+    body: TupleDelete,
+    async handle ({ body, environment }) {
+      await environment.write(writer => writer.deleteRelationshipTuple(withoutNull(body)))
+      return done()
+    }
+  }),
+
+  route({
+    method: 'POST',
+    path: '/relationship_tuples/bulk',
+    summary: 'Links resource instances: all pairs, or none.',
+    body: Operations(TupleCreate),
+    answer: Empty,
+    async handle ({ body, environment }) {
+      await environment.write(writer => body.operations.map(tuple => writer.createRelationshipTuple(withoutNull(tuple))))
+      return ok({})
+    }
+  }),
+
+  route({
+    method: 'DELETE',
+    path: '/relationship_tuples/bulk',
+    summary: 'Unlinks resource instances: all pairs, or none.',
+    body: Idents(TupleDelete),
+    answer: Empty,
+    async handle ({ body, environment }) {
+      await environment.write(writer => body.idents.map(tuple => writer.deleteRelationshipTuple(withoutNull(tuple))))
+      return ok({})
+    }
+  })
+]
+
+function * wanted (environment: Environment, query: Static<typeof Query>): Generator<RelationshipTupleFact> {
+  const { tenant, subject, relation, object, subject_type: subjectType, object_type: objectType } = query
+  const filter: { -readonly [K in keyof RelationshipTupleFact]?: RelationshipTupleFact[K] } = {}
+  if (tenant !== undefined) filter.tenant = environment.resolve('tenant', tenant) ?? tenant
+  if (subject !== undefined) filter.subject = environment.resolve('resource_instance', subject) ?? subject
+  if (object !== undefined) filter.object = environment.resolve('resource_instance', object) ?? object
+  if (relation !== undefined) filter.relation = relation
+  for (const tuple of environment.engine.facts.relationshipTuples(filter)) {
+    if (subjectType !== undefined && !tuple.subject.startsWith(`${subjectType}:`)) continue
+    if (objectType !== undefined && !tuple.object.startsWith(`${objectType}:`)) continue
+    yield tuple
+  }
+}

@@ -1,0 +1,115 @@
+// Resource instances: which there are, in which tenant, with which attributes.
+import Type, { type Static } from 'typebox'
+import { CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
+import { done, ok, route, type Route } from '../../http/route.js'
+import { Empty, Idents, InstanceCreate, InstanceRead, InstanceUpdate, Operations } from './fact-shapes.js'
+import { instanceView, keyOf } from './fact-view.js'
+import { withoutNull } from './without-null.js'
+import type { ResourceInstanceFact } from '../../../engine/facts/facts.js'
+import type { Environment, FactWriter } from '../../../environment/environment.js'
+
+const Query = Type.Object({
+  tenant: Type.Optional(Type.String()),
+  resource: Type.Optional(Type.String()),
+  search: Type.Optional(Type.String({ description: 'Part of a key.' })),
+  ...CountedPageQuery
+})
+
+/** Resource instances. */
+export const resourceInstanceRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/resource_instances',
+    summary: 'Lists resource instances.',
+    query: Query,
+    answer: MaybeCountedList(InstanceRead),
+    handle: ({ query, environment }) => ok(listed(wanted(environment, query), query, instance => instanceView(environment, instance)))
+  }),
+
+  route({
+    method: 'POST',
+    path: '/resource_instances',
+    summary: 'Creates a resource instance.',
+    body: InstanceCreate,
+    answer: InstanceRead,
+    async handle ({ body, environment }) {
+      const { fact } = await environment.write(writer => writer.createResourceInstance(withoutNull(body)))
+      return ok(instanceView(environment, fact))
+    }
+  }),
+
+  route({
+    method: 'GET',
+    path: '/resource_instances/:instance',
+    summary: 'Reads a resource instance, `<resource>:<key>`.',
+    answer: InstanceRead,
+    handle ({ params, environment }) {
+      const id = keyOf(environment, 'resource_instance', params.instance)
+      return ok(instanceView(environment, environment.engine.facts.getResourceInstance(id) as ResourceInstanceFact))
+    }
+  }),
+
+  ...(['PATCH', 'PUT'] as const).map(method => route({
+    method,
+    path: '/resource_instances/:instance',
+    summary: 'Replaces the attributes of a resource instance.',
+    body: InstanceUpdate,
+    answer: InstanceRead,
+    async handle ({ params, body, environment }) {
+      const { fact } = await environment.write(writer => writer.updateResourceInstance(params.instance, body))
+      return ok(instanceView(environment, fact))
+    }
+  })),
+
+  route({
+    method: 'DELETE',
+    path: '/resource_instances/:instance',
+    summary: 'Deletes a resource instance, the roles on it and its relationship tuples.',
+    async handle ({ params, environment }) {
+      await environment.write(writer => writer.deleteResourceInstance(params.instance))
+      return done()
+    }
+  }),
+
+  route({
+    method: 'PUT',
+    path: '/bulk/resource_instances',
+    summary: 'Creates resource instances, or replaces their attributes: all, or none.',
+    body: Operations(InstanceCreate),
+    answer: Empty,
+    async handle ({ body, environment }) {
+      await environment.write(writer => body.operations.map(instance => replace(writer, environment, instance)))
+      return ok({})
+    }
+  }),
+
+  route({
+    method: 'DELETE',
+    path: '/bulk/resource_instances',
+    summary: 'Deletes resource instances: all, or none.',
+    body: Idents(Type.String()),
+    answer: Empty,
+    async handle ({ body, environment }) {
+      await environment.write(writer => body.idents.map(instance => writer.deleteResourceInstance(instance)))
+      return ok({})
+    }
+  })
+]
+
+function replace (writer: FactWriter, environment: Environment, instance: Static<typeof InstanceCreate>) {
+  const { resource, key, attributes } = instance
+  const id = `${environment.resolve('resource', resource) ?? resource}:${key}`
+  if (environment.engine.facts.getResourceInstance(id) === undefined) return writer.createResourceInstance(withoutNull(instance))
+  return writer.updateResourceInstance(id, { attributes: attributes ?? null })
+}
+
+function * wanted (environment: Environment, { tenant, resource, search }: Static<typeof Query>): Generator<ResourceInstanceFact> {
+  const part = search?.toLowerCase()
+  const filter = {
+    ...(tenant === undefined ? {} : { tenant: environment.resolve('tenant', tenant) ?? tenant }),
+    ...(resource === undefined ? {} : { resource: environment.resolve('resource', resource) ?? resource })
+  }
+  for (const instance of environment.engine.facts.resourceInstances(filter)) {
+    if (part === undefined || instance.key.toLowerCase().includes(part)) yield instance
+  }
+}

@@ -1,0 +1,97 @@
+// Role assignments: who has which role in which tenant, or on which resource instance.
+import Type, { type Static } from 'typebox'
+import { CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
+import { done, ok, route, type Answer, type Route } from '../../http/route.js'
+import { Assignment, AssignmentDetailedRead, AssignmentRead, Assignments } from './fact-shapes.js'
+import { assignmentDetailedView, assignmentView } from './fact-view.js'
+import { withoutNull } from './without-null.js'
+import type { RoleAssignmentFact } from '../../../engine/facts/facts.js'
+import type { Environment } from '../../../environment/environment.js'
+
+const Query = Type.Object({
+  user: Type.Optional(Type.String()),
+  role: Type.Optional(Type.String()),
+  tenant: Type.Optional(Type.String()),
+  resource: Type.Optional(Type.String({ description: 'Only roles on instances of this resource.' })),
+  resource_instance: Type.Optional(Type.String()),
+  detailed: Type.Optional(Type.Boolean({ description: 'Whether to show users, roles, tenants and instances, and not only their keys.' })),
+  ...CountedPageQuery
+})
+
+/** Role assignments. */
+export const roleAssignmentRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/role_assignments',
+    summary: 'Lists role assignments.',
+    query: Query,
+    answer: Type.Union([MaybeCountedList(AssignmentRead), MaybeCountedList(AssignmentDetailedRead)]),
+    handle ({ query, environment }): Answer<Static<ReturnType<typeof MaybeCountedList<typeof AssignmentRead>>> | Static<ReturnType<typeof MaybeCountedList<typeof AssignmentDetailedRead>>>> {
+      const found = wanted(environment, query)
+      return query.detailed === true
+        ? ok(listed(found, query, assignment => assignmentDetailedView(environment, assignment)))
+        : ok(listed(found, query, assignment => assignmentView(environment, assignment)))
+    }
+  }),
+
+  route({
+    method: 'POST',
+    path: '/role_assignments',
+    summary: 'Gives a user a role, in a tenant or on a resource instance.',
+    body: Assignment,
+    answer: AssignmentRead,
+    async handle ({ body, environment }) {
+      const { fact } = await environment.write(writer => writer.assignRole(withoutNull(body)))
+      return ok(assignmentView(environment, fact))
+    }
+  }),
+
+  route({
+    method: 'DELETE',
+    path: '/role_assignments',
+    summary: 'Takes a role from a user.',
+    body: Assignment,
+    async handle ({ body, environment }) {
+      await environment.write(writer => writer.unassignRole(withoutNull(body)))
+      return done()
+    }
+  }),
+
+  route({
+    method: 'POST',
+    path: '/role_assignments/bulk',
+    summary: 'Gives roles: all, or none.',
+    body: Assignments,
+    answer: Type.Object({ assignments_created: Type.Integer() }),
+    async handle ({ body, environment }) {
+      const written = await environment.write(writer => body.map(assignment => writer.assignRole(withoutNull(assignment))))
+      return ok({ assignments_created: written.filter(({ status }) => status === 'created').length })
+    }
+  }),
+
+  route({
+    method: 'DELETE',
+    path: '/role_assignments/bulk',
+    summary: 'Takes roles: all, or none.',
+    body: Assignments,
+    answer: Type.Object({ assignments_removed: Type.Integer() }),
+    async handle ({ body, environment }) {
+      const written = await environment.write(writer => body.map(assignment => writer.unassignRole(withoutNull(assignment))))
+      return ok({ assignments_removed: written.length })
+    }
+  })
+]
+
+/** Ids in the query mean what they stand for; what does not exist has no assignments. */
+function * wanted (environment: Environment, query: Static<typeof Query>): Generator<RoleAssignmentFact> {
+  const { user, role, tenant, resource, resource_instance: on } = query
+  const filter: { -readonly [K in keyof RoleAssignmentFact]?: RoleAssignmentFact[K] } = {}
+  if (user !== undefined) filter.user = environment.resolve('user', user) ?? user
+  if (tenant !== undefined) filter.tenant = environment.resolve('tenant', tenant) ?? tenant
+  if (on !== undefined) filter.resource_instance = environment.resolve('resource_instance', on) ?? on
+  if (role !== undefined) filter.role = environment.resolve('role', role) ?? role
+  const type = resource === undefined ? undefined : `${environment.resolve('resource', resource) ?? resource}:`
+  for (const assignment of environment.engine.facts.roleAssignments(filter)) {
+    if (type === undefined || assignment.resource_instance?.startsWith(type) === true) yield assignment
+  }
+}

@@ -1,0 +1,136 @@
+// Tenants, and who is a member of each.
+import Type from 'typebox'
+import { notFound } from '../../http/failures.js'
+import { CountedList, CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
+import { done, ok, route, type Route } from '../../http/route.js'
+import { Empty, Idents, Operations, TenantCreate, TenantRead, TenantUpdate, UserRead } from './fact-shapes.js'
+import { UsersQuery, usersPage } from './users.js'
+import { keyOf, tenantView } from './fact-view.js'
+import { withoutNull } from './without-null.js'
+import type { TenantFact, UserFact } from '../../../engine/facts/facts.js'
+import type { FactsReader } from '../../../environment/environment.js'
+
+/** Tenants. */
+export const tenantRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/tenants',
+    summary: 'Lists the tenants.',
+    query: Type.Object({ search: Type.Optional(Type.String({ description: 'Part of a key or a name.' })), ...CountedPageQuery }),
+    answer: MaybeCountedList(TenantRead),
+    handle: ({ query, environment }) => ok(listed(wanted(environment.engine.facts, query.search), query, tenant => tenantView(environment, tenant)))
+  }),
+
+  route({
+    method: 'POST',
+    path: '/tenants',
+    summary: 'Creates a tenant.',
+    body: TenantCreate,
+    answer: TenantRead,
+    async handle ({ body, environment }) {
+      const { fact } = await environment.write(writer => writer.createTenant(withoutNull(body)))
+      return ok(tenantView(environment, fact))
+    }
+  }),
+
+  route({
+    method: 'GET',
+    path: '/tenants/:tenant',
+    summary: 'Reads a tenant.',
+    answer: TenantRead,
+    handle ({ params, environment }) {
+      const key = keyOf(environment, 'tenant', params.tenant)
+      return ok(tenantView(environment, environment.engine.facts.getTenant(key) as TenantFact))
+    }
+  }),
+
+  route({
+    method: 'PATCH',
+    path: '/tenants/:tenant',
+    summary: 'Changes a tenant: what is given is replaced, what is not stays.',
+    body: TenantUpdate,
+    answer: TenantRead,
+    async handle ({ params, body, environment }) {
+      const { fact } = await environment.write(writer => writer.updateTenant(params.tenant, body))
+      return ok(tenantView(environment, fact))
+    }
+  }),
+
+  route({
+    method: 'DELETE',
+    path: '/tenants/:tenant',
+    summary: 'Deletes a tenant, the roles in it and its resource instances.',
+    async handle ({ params, environment }) {
+      await environment.write(writer => writer.deleteTenant(params.tenant))
+      return done()
+    }
+  }),
+
+  route({
+    method: 'GET',
+    path: '/tenants/:tenant/users',
+    summary: 'Lists the users who have a role in a tenant.',
+    query: UsersQuery,
+    answer: CountedList(UserRead),
+    handle ({ params, query, environment }) {
+      const tenant = keyOf(environment, 'tenant', params.tenant)
+      return ok(usersPage(environment, membersOf(environment.engine.facts, tenant, query.role), query))
+    }
+  }),
+
+  route({
+    method: 'DELETE',
+    path: '/tenants/:tenant/users/:user',
+    summary: 'Takes from a user all roles in a tenant.',
+    async handle ({ params, environment }) {
+      const tenant = keyOf(environment, 'tenant', params.tenant)
+      const user = keyOf(environment, 'user', params.user)
+      await environment.write(writer => {
+        const assignments = [...environment.engine.facts.roleAssignments({ user, tenant })]
+        if (assignments.length === 0) throw notFound(`user '${user}' in tenant '${tenant}'`)
+        for (const assignment of assignments) writer.unassignRole(assignment)
+      })
+      return done()
+    }
+  }),
+
+  route({
+    method: 'POST',
+    path: '/bulk/tenants',
+    summary: 'Creates tenants: all, or none.',
+    body: Operations(TenantCreate),
+    answer: Empty,
+    async handle ({ body, environment }) {
+      await environment.write(writer => body.operations.map(tenant => writer.createTenant(withoutNull(tenant))))
+      return ok({})
+    }
+  }),
+
+  route({
+    method: 'DELETE',
+    path: '/bulk/tenants',
+    summary: 'Deletes tenants: all, or none.',
+    body: Idents(Type.String()),
+    answer: Empty,
+    async handle ({ body, environment }) {
+      await environment.write(writer => body.idents.map(tenant => writer.deleteTenant(tenant)))
+      return ok({})
+    }
+  })
+]
+
+function * wanted (facts: FactsReader, search: string | undefined): Generator<TenantFact> {
+  const part = search?.toLowerCase()
+  for (const tenant of facts.tenants()) {
+    if (part === undefined || [tenant.key, tenant.name].some(text => text?.toLowerCase().includes(part))) yield tenant
+  }
+}
+
+function * membersOf (facts: FactsReader, tenant: string, role: string | undefined): Generator<UserFact> {
+  const seen = new Set<string>()
+  for (const { user, resource_instance: on } of facts.roleAssignments({ tenant, ...(role === undefined ? {} : { role }) })) {
+    if (on !== undefined || seen.has(user)) continue
+    seen.add(user)
+    yield facts.getUser(user) as UserFact
+  }
+}

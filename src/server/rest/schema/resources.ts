@@ -1,0 +1,241 @@
+// Resources, and the four kinds of parts that they have: actions, attributes, relations and roles.
+import Type, { type Static, type TObject, type TSchema } from 'typebox'
+import { conflict, invalid } from '../../http/failures.js'
+import { CountedPageQuery, listed, MaybeCountedList, pageOf, PageQuery } from '../paging.js'
+import { done, ok, route, type Route } from '../../http/route.js'
+import { changeSchema, type Draft } from './change.js'
+import {
+  ActionCreate, ActionRead, ActionUpdate, AttributeCreate, AttributeRead, AttributeUpdate, RelationCreate, RelationRead, ResourceCreate,
+  ResourceRead, ResourceReplace, ResourceRoleCreate, ResourceRoleRead, ResourceRoleUpdate, ResourceUpdate
+} from './schema-shapes.js'
+import { SchemaView } from './schema-view.js'
+import type { PolicyResource } from '../../../engine/policy/policy.js'
+
+type PartName = 'actions' | 'attributes' | 'relations' | 'roles'
+
+/** The resource of a draft; the view has said that it is there. */
+export function resourceOf (draft: Draft, key: string): PolicyResource {
+  return draft.resources[key]!
+}
+
+/**
+ * Puts a new block under a key.
+ *
+ * @throws 409 when the key is taken
+ */
+export function addBlock<T> (record: Record<string, T>, key: string, block: T, what: string): void {
+  if (Object.hasOwn(record, key)) throw conflict(what)
+  // It would not be a key but the record's prototype.
+  if (key === '__proto__') throw invalid(`${what}: this key cannot be used`)
+  record[key] = block
+}
+
+const resources: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/resources',
+    summary: 'Lists the resources.',
+    query: Type.Object({ ...CountedPageQuery, include_built_in: Type.Optional(Type.Boolean({ description: 'There are none.' })) }),
+    answer: MaybeCountedList(ResourceRead),
+    handle ({ query, environment }) {
+      const view = new SchemaView(environment)
+      return ok(listed(view.resourceKeys(), query, key => view.resource(key)))
+    }
+  }),
+
+  route({
+    method: 'POST',
+    path: '/resources',
+    summary: 'Creates a resource, with its actions, attributes, roles and relations.',
+    body: ResourceCreate,
+    answer: ResourceRead,
+    async handle ({ body: { key, ...resource }, environment }) {
+      await changeSchema(environment, draft => addBlock(draft.resources, key, resource, `resource '${key}'`))
+      return ok(new SchemaView(environment).resource(key))
+    }
+  }),
+
+  route({
+    method: 'GET',
+    path: '/resources/:resource',
+    summary: 'Reads a resource.',
+    answer: ResourceRead,
+    handle ({ params, environment }) {
+      const view = new SchemaView(environment)
+      return ok(view.resource(view.resourceKey(params.resource)))
+    }
+  }),
+
+  route({
+    method: 'PUT',
+    path: '/resources/:resource',
+    summary: 'Replaces a resource, its parts included.',
+    body: ResourceReplace,
+    answer: ResourceRead,
+    async handle ({ params, body, environment }) {
+      const key = new SchemaView(environment).resourceKey(params.resource)
+      await changeSchema(environment, draft => { draft.resources[key] = body })
+      return ok(new SchemaView(environment).resource(key))
+    }
+  }),
+
+  route({
+    method: 'PATCH',
+    path: '/resources/:resource',
+    summary: 'Changes a resource: what is given is replaced, what is not stays.',
+    body: ResourceUpdate,
+    answer: ResourceRead,
+    async handle ({ params, body, environment }) {
+      const key = new SchemaView(environment).resourceKey(params.resource)
+      await changeSchema(environment, draft => Object.assign(resourceOf(draft, key), body))
+      return ok(new SchemaView(environment).resource(key))
+    }
+  }),
+
+  route({
+    method: 'DELETE',
+    path: '/resources/:resource',
+    summary: 'Deletes a resource, with its instances and everything that refers to it.',
+    async handle ({ params, environment }) {
+      const key = new SchemaView(environment).resourceKey(params.resource)
+      await changeSchema(environment, draft => { delete draft.resources[key] })
+      return done()
+    }
+  })
+]
+
+/** One kind of parts. */
+interface Part<Read extends TSchema> {
+  readonly name: PartName
+  /** For people. */
+  readonly one: string
+  readonly read: Read
+  readonly create: TObject
+  /** Parts without one are not changed, but deleted and created. */
+  readonly update?: TObject
+  show (view: SchemaView, resource: string, key: string): Static<Read>
+  /** The block as a policy has it; ids in it become keys. */
+  block? (body: Record<string, unknown>, view: SchemaView): Record<string, unknown>
+}
+
+function partRoutes<Read extends TSchema> ({ name, one, read, create, update, show, block = body => body }: Part<Read>): Route[] {
+  const list = `/resources/:resource/${name}` as const
+  const item = `/resources/:resource/${name}/:part` as const
+  const routes = [
+    route({
+      method: 'GET',
+      path: list,
+      summary: `Lists the ${name} of a resource.`,
+      query: Type.Object(PageQuery),
+      answer: Type.Array(read),
+      handle ({ params, query, environment }) {
+        const view = new SchemaView(environment)
+        const resource = view.resourceKey(params.resource)
+        return ok(pageOf(view.partKeys(resource, name), query).map(key => show(view, resource, key)))
+      }
+    }),
+
+    route({
+      method: 'POST',
+      path: list,
+      summary: `Creates ${one} of a resource.`,
+      body: create,
+      answer: read,
+      async handle ({ params, body, environment }) {
+        const view = new SchemaView(environment)
+        const resource = view.resourceKey(params.resource)
+        const { key, ...rest } = body as Record<string, unknown> & { key: string }
+        const added = block(rest, view)
+        await changeSchema(environment, draft => addBlock(partsOf(draft, resource, name), key, added, `${one.replace(/^an? /, '')} '${key}' of resource '${resource}'`))
+        return ok(show(new SchemaView(environment), resource, key))
+      }
+    }),
+
+    route({
+      method: 'GET',
+      path: item,
+      summary: `Reads ${one} of a resource.`,
+      answer: read,
+      handle ({ params, environment }) {
+        const view = new SchemaView(environment)
+        const resource = view.resourceKey(params.resource)
+        return ok(show(view, resource, view.partKey(resource, name, params.part)))
+      }
+    }),
+
+    route({
+      method: 'DELETE',
+      path: item,
+      summary: `Deletes ${one} of a resource, and everything that refers to it.`,
+      async handle ({ params, environment }) {
+        const view = new SchemaView(environment)
+        const resource = view.resourceKey(params.resource)
+        const key = view.partKey(resource, name, params.part)
+        await changeSchema(environment, draft => { delete partsOf(draft, resource, name)[key] })
+        return done()
+      }
+    })
+  ]
+  if (update === undefined) return routes
+  return [...routes, route({
+    method: 'PATCH',
+    path: item,
+    summary: `Changes ${one} of a resource: what is given is replaced, what is not stays.`,
+    body: update,
+    answer: read,
+    async handle ({ params, body, environment }) {
+      const view = new SchemaView(environment)
+      const resource = view.resourceKey(params.resource)
+      const key = view.partKey(resource, name, params.part)
+      const changes = block(body as Record<string, unknown>, view)
+      await changeSchema(environment, draft => {
+        const parts = partsOf(draft, resource, name)
+        parts[key] = { ...parts[key] as object, ...changes }
+      })
+      return ok(show(new SchemaView(environment), resource, key))
+    }
+  })]
+}
+
+function partsOf (draft: Draft, resource: string, name: PartName): Record<string, unknown> {
+  const block = resourceOf(draft, resource)
+  block[name] ??= {}
+  return block[name]
+}
+
+/** Resources and their parts, under `/v2/schema/{project}/{environment}`. */
+export const resourceRoutes: readonly Route[] = [
+  ...resources,
+  ...partRoutes({
+    name: 'actions',
+    one: 'an action',
+    read: ActionRead,
+    create: ActionCreate,
+    update: ActionUpdate,
+    show: (view, resource, key) => view.action(resource, key)
+  }),
+  ...partRoutes({
+    name: 'attributes',
+    one: 'an attribute',
+    read: AttributeRead,
+    create: AttributeCreate,
+    update: AttributeUpdate,
+    show: (view, resource, key) => view.attribute(resource, key)
+  }),
+  ...partRoutes({
+    name: 'relations',
+    one: 'a relation',
+    read: RelationRead,
+    create: RelationCreate,
+    show: (view, resource, key) => view.relation(resource, key),
+    block: (body, view) => ({ ...body, subject_resource: view.resourceKey(body['subject_resource'] as string) })
+  }),
+  ...partRoutes({
+    name: 'roles',
+    one: 'a role',
+    read: ResourceRoleRead,
+    create: ResourceRoleCreate,
+    update: ResourceRoleUpdate,
+    show: (view, resource, key) => view.resourceRole(resource, key)
+  })
+]

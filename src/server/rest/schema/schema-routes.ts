@@ -1,0 +1,11 @@
+// The part of Permit's REST API that writes the schema, in one table.
+import { conditionSetRoutes } from './condition-sets.js'
+import { resourceRoleRoutes } from './resource-roles.js'
+import { resourceRoutes } from './resources.js'
+import { roleRoutes } from './roles.js'
+import type { Route } from '../../http/route.js'
+
+export { setRuleRoutes } from './condition-sets.js'
+
+/** Under `/v2/schema/{project}/{environment}`. */
+export const schemaRoutes: readonly Route[] = [...resourceRoutes, ...resourceRoleRoutes, ...roleRoutes, ...conditionSetRoutes]

@@ -1,0 +1,17 @@
+// What the token opens: the one environment that a local PDP holds.
+import Type from 'typebox'
+import { SCOPE } from './identity.js'
+import { ok, route, type Route } from '../http/route.js'
+
+const Scope = Type.Object({ organization_id: Type.String(), project_id: Type.String(), environment_id: Type.String() })
+
+/** The route by which an SDK finds its environment. */
+export const scopeRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/v2/api-key/scope',
+    summary: 'The organization, the project and the environment of the token.',
+    answer: Scope,
+    handle: () => ok(SCOPE)
+  })
+]

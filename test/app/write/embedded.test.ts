@@ -1,0 +1,78 @@
+// The embedded PDP in an app: facts that survive in a folder, and a policy file that changes under cached decisions.
+import { rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import permit, { type Policy } from '../../../src/index.js'
+import { fastifyFor, logSink } from '../../support/app.js'
+
+const policy: Policy = { resources: { task: { actions: { create: {}, retrieve: {} } } }, roles: { admin: { permissions: ['task:create'] } } }
+
+t.test('what an app wrote is there when it starts again', async t => {
+  const data = join(t.testdir(), 'data')
+  const first = fastifyFor(t)
+  await first.register(permit, { policy, data })
+  const { api } = first.permit
+  await first.permit.write(api.createTenant({ key: 'acme' }), api.syncUser({ key: 'ann', roles: [{ role: 'admin', tenant: 'acme' }] }))
+  await first.close()
+
+  const second = fastifyFor(t)
+  await second.register(permit, { policy, data })
+  t.equal(await second.permit.check('ann', 'create', { type: 'task', tenant: 'acme' }), true)
+  t.same(await second.permit.api.createTenant({ key: 'acme' }), { status: 'unchanged' })
+})
+
+t.test('a write is not lost when the app closes right after it', async t => {
+  const data = join(t.testdir(), 'data')
+  const first = fastifyFor(t)
+  await first.register(permit, { policy, data })
+  const written = first.permit.write(first.permit.api.syncUser({ key: 'ann', roles: [{ role: 'admin' }] }))
+  await Promise.all([first.close(), written])
+  const second = fastifyFor(t)
+  await second.register(permit, { policy, data })
+  t.equal(await second.permit.check('ann', 'create', 'task'), true)
+})
+
+t.test('a folder that another app has stops the app', async t => {
+  const data = join(t.testdir(), 'data')
+  const first = fastifyFor(t)
+  await first.register(permit, { policy, data })
+  const second = fastifyFor(t)
+  second.register(permit, { policy, data })
+  await t.rejects(async () => second.ready(), { code: 'FST_PERMIT_DATA', message: /in use/ })
+})
+
+t.test('a folder is for the embedded PDP only', async t => {
+  const app = fastifyFor(t)
+  app.register(permit, { pdp: 'http://localhost:7766', token: 'x', data: './data' })
+  await t.rejects(async () => app.ready(), { code: 'FST_PERMIT_OPTIONS', message: /"data".*"policy"/ })
+})
+
+t.test('a policy file that changes counts at once, for decisions that are remembered, too', async t => {
+  const dir = t.testdir({ 'permit.json': JSON.stringify({ ...policy, users: { ann: {} }, role_assignments: [{ user: 'ann', role: 'admin' }] }) })
+  const file = join(dir, 'permit.json')
+  const alive = setInterval(() => {}, 60_000)
+  t.teardown(() => clearInterval(alive))
+  const { logger, lines } = logSink('info')
+  let changed = () => {}
+  const app = fastifyFor(t, {
+    logger: {
+      ...logger,
+      stream: {
+        write (line: string) {
+          logger.stream.write(line)
+          changed()
+        }
+      }
+    }
+  })
+  await app.register(permit, { policy: file, cache: { ttl: 60_000 } })
+  t.equal(await app.permit.check('ann', 'create', 'task'), true)
+  t.match(await app.permit.explain('ann', 'create', 'task'), { allow: true, source: 'cache' })
+
+  const reloaded = new Promise<void>(resolve => { changed = resolve })
+  await writeFile(join(dir, 'swap'), JSON.stringify({ ...policy, users: { ann: {} } }))
+  await rename(join(dir, 'swap'), file)
+  await reloaded
+  t.equal(await app.permit.check('ann', 'create', 'task'), false)
+  t.match(lines.at(-1), { level: 30, file, msg: /is in use/ })
+})

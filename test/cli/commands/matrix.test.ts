@@ -1,0 +1,171 @@
+// `fastify-permit matrix`: tables that say what decisions say, fit the terminal, and let nobody's key become markup.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import fc from 'fast-check'
+import { matrixHtml } from '../../../src/cli/matrix/matrix-html.js'
+import { matrixText } from '../../../src/cli/matrix/matrix-text.js'
+import { colorsOf } from '../../../src/cli/terminal/colors.js'
+import { matrixOf } from '../../../src/cli/matrix/permission-matrix.js'
+import { widthOf } from '../../../src/cli/terminal/printable.js'
+import { Engine } from '../../../src/engine/engine.js'
+import type { Policy } from '../../../src/engine/policy/policy.js'
+import { policy as anyPolicy } from '../../engine/arbitraries.js'
+import { permit } from '../in-process.js'
+
+const POLICY = `
+resources:
+  task: { actions: { create: {}, retrieve: {}, delete: {} } }
+  folder: { actions: { open: {} }, roles: { editor: { permissions: [open] } } }
+  document:
+    actions: { read: {}, edit: {} }
+    relations: { parent: folder }
+    roles:
+      editor:
+        permissions: [edit]
+        granted_to: { users_with_role: [{ role: editor, on_resource: folder, linked_by_relation: parent }] }
+roles:
+  admin: { permissions: ['task:create', 'task:delete'], extends: [viewer] }
+  viewer: { permissions: ['task:retrieve'] }
+user_sets: { seniors: { conditions: { user.level: { greater-than: 2 } } } }
+resource_sets: { open: { resource: document, conditions: { resource.secret: { equals: false } } } }
+set_rules:
+  - { user_set: seniors, permission: 'document:read', resource_set: open }
+tenants: { acme: { name: Acme Inc } }
+users: { ada: {}, victor: {}, sue: { attributes: { level: 3 } }, noel: {} }
+role_assignments:
+  - { user: ada, role: admin }
+  - { user: victor, role: viewer, tenant: acme }
+  - { user: victor, role: editor, resource_instance: 'folder:plans' }
+relationship_tuples: [{ subject: 'folder:plans', relation: parent, object: 'document:spec' }]
+`
+
+function policyFor (t: Test, text = POLICY): string {
+  const file = join(t.testdir(), 'permit.yaml')
+  writeFileSync(file, text)
+  return file
+}
+
+t.test('users by permissions in each tenant, on single resources, and roles by permissions', async t => {
+  const { code, out, err } = await permit(['matrix', '--policy', policyFor(t)])
+  t.match({ code, err }, { code: 0, err: '' })
+  const [standard = '', acme = '', roles = ''] = out.split(/^Tenant acme|^Roles$/m)
+  t.match(standard, /^Tenant default\n/)
+  t.match(standard, /task +create +retrieve +delete\n +ada +✓ +✓ +✓\n +victor +· +· +·\n/)
+  t.match(standard, /document +read +edit\n +ada +· +·\n +victor +· +~\n +sue +~ +·\n/, 'what depends on a role on one of them, or on a condition')
+  t.match(standard, /document:spec +read +edit\n +victor +· +✓\n/, 'a derived role on an instance')
+  t.match(standard, /May do nothing here: noel/)
+  t.match(acme, /^ \(Acme Inc\)\n/)
+  t.match(acme, /task +create +retrieve +delete\n +victor +· +✓ +·\n/)
+  t.match(roles, /task +create +retrieve +delete\n +admin +✓ +✓ +✓\n +viewer +· +✓ +·\n/, 'inherited permissions, too')
+  t.match(roles, /seniors may document:read on open/)
+  t.match(roles, /✓ always.*~ depends/)
+})
+
+t.test('one tenant, and as JSON with what makes each cell so', async t => {
+  const policy = policyFor(t)
+  const { out } = await permit(['matrix', '--policy', policy, '--tenant', 'acme', '--json'])
+  const { tenants } = JSON.parse(out)
+  t.match(tenants, [{ tenant: 'acme', types: [{ type: 'task', actions: ['create', 'retrieve', 'delete'], rows: [{ name: 'victor', cells: [{ may: 'never' }, { may: 'always', because: ["role 'viewer'"] }, { may: 'never' }] }] }] }])
+  t.equal(tenants.length, 1)
+  t.match(await permit(['matrix', '--policy', policy, '--tenant', 'acne']), { code: 2, err: /'acne' is not in the policy; did you mean 'acme'/ })
+  t.match(await permit(['matrix', '--policy', policy, '--json', '--html', 'x']), { code: 2, err: /--html and --json/ })
+  t.match(await permit(['matrix']), { code: 2, err: /--policy is missing/ })
+  t.match(await permit(['matrix', '--policy', policy, '--html', join(policy, 'no-folder.html')]), { code: 3, err: /no-folder/ })
+})
+
+t.test('a policy without users shows its roles, and says how to add users', async t => {
+  const policy = policyFor(t, 'resources: { task: { actions: { create: {} } } }\nroles: { admin: { permissions: ["task:create"] } }\n')
+  t.match(await permit(['matrix', '--policy', policy]), { code: 0, out: /admin +✓/, err: /--given/ })
+  const given = `${policy}.given.yaml`
+  writeFileSync(given, 'given: { users: { zoe: }, role_assignments: [{ user: zoe, role: admin }] }\ntests: [zoe may create task]\n')
+  t.match(await permit(['matrix', '--policy', policy, '--given', given]), { code: 0, out: /zoe +✓/, err: '' })
+})
+
+t.test('no line is wider than the terminal, however many actions and however long the keys', async () => {
+  const colors = colorsOf({ env: {}, out () {}, err () {} })
+  const key = fc.string({ unit: fc.constantFrom('a', 'é', '漢', '👩‍🚀', '-', 'x\u0301', '\u001b', '\n'), minLength: 1, maxLength: 50 }).map(key => `u${key}`)
+  fc.assert(fc.property(fc.array(key, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 60, max: 120 }), (users, actions, columns) => {
+    const policy: Policy = {
+      resources: { task: { actions: Object.fromEntries(Array.from({ length: actions }, (_, index) => [`action-number-${index}`, {}])) } },
+      roles: { admin: { permissions: ['task:action-number-0'] } },
+      users: Object.fromEntries(users.map(user => [user, {}])),
+      role_assignments: [...new Set(users)].map(user => ({ user, role: 'admin' }))
+    }
+    const lines = matrixText(matrixOf(policy, new Engine(policy)), columns, colors)
+    // The line of names is wrapped between them only.
+    const wide = lines.filter(line => widthOf(line) > columns)
+    if (wide.length > 0) throw new Error(JSON.stringify(wide))
+    if (lines.some(line => line.includes('\u001b') || line.includes('\n'))) throw new Error('a control character')
+    const shown = new Set(lines.join(' ').match(/action-number-\d+/g))
+    return shown.size === actions
+  }), { numRuns: 100 })
+})
+
+t.test('colours are for a terminal', async t => {
+  const policy = policyFor(t)
+  t.match((await permit(['matrix', '--policy', policy], { isTTY: true })).out, '\u001b[32m✓')
+  t.notMatch((await permit(['matrix', '--policy', policy])).out, '\u001b')
+  t.notMatch((await permit(['matrix', '--policy', policy, '--json'], { isTTY: true })).out, '\u001b')
+})
+
+t.test('the page is one file with tables for people and for screen readers, and needs nothing else', async t => {
+  const policy = policyFor(t)
+  const html = `${policy}.html`
+  t.match(await permit(['matrix', '--policy', policy, '--html', html]), { code: 0, out: `Written to ${html}` })
+  const page = readFileSync(html, 'utf8')
+  t.match(page, '<!doctype html>\n<html lang="en">')
+  t.match(page, '<meta http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;; style-src &#39;unsafe-inline&#39;')
+  t.notMatch(page, /<script|<link|<img|@import|url\(|https?:/)
+  t.match(page, /<caption>Every task<\/caption>\n<thead><tr><td>User<\/td><th scope="col">create<\/th>/)
+  t.match(page, /<tr><th scope="row">ada<\/th><td class="always" title="yes: role &#39;admin&#39;"><span class="sign" aria-hidden="true">✓<\/span><span class="words">yes: role &#39;admin&#39;<\/span><\/td>/)
+  t.match(page, /<td class="depends" title="it depends: &#39;seniors&#39; on &#39;open&#39;">/)
+  t.match(page, /prefers-color-scheme: dark/)
+  t.match(page, /position: sticky/)
+  t.match(page, /aria-label="Legend"/)
+  for (const tag of ['table', 'thead', 'tbody', 'tr', 'th', 'td', 'section', 'div', 'span', 'ul', 'li', 'main', 'header', 'nav']) {
+    t.equal(page.match(new RegExp(`<${tag}[ >]`, 'g'))?.length, page.match(new RegExp(`</${tag}>`, 'g'))?.length, tag)
+  }
+})
+
+t.test('no key, name or value becomes markup', async t => {
+  const HOSTILE = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)", '</td></table></style><h1>', '&lt;b&gt;', '`', '\u202egnp.exe', '\u0000<', '<!--', ']]>', 'javascript:alert(1)']
+  const hostile = fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', '`', '/', 'a', ' ', '=', '\n', '\u2028', ';'), minLength: 1, maxLength: 20 }))
+  const page = (user: string, tenant: string, name: string, instance: string, file: string): string => {
+    const policy: Policy = {
+      resources: { task: { actions: { create: {} }, roles: { owner: { permissions: ['create'] } } } },
+      roles: { admin: { permissions: ['task:create'] } },
+      tenants: { [tenant]: { name } },
+      users: { [user]: {}, nobody: {} },
+      role_assignments: [{ user, role: 'admin', tenant }, { user, role: 'owner', tenant, resource_instance: `task:${instance}` }]
+    }
+    return matrixHtml({ policy: file, matrix: matrixOf(policy, new Engine(policy)) })
+  }
+  // Markup that is there is ours: as much of it as with harmless keys.
+  const marks = (text: string) => JSON.stringify(['<', '>', '"', "'", '`'].map(mark => text.split(mark).length)) + (text.match(/<[a-z!/]+/gi) ?? []).join('')
+  const harmless = marks(page('u', 't', 'n', 'i', 'f'))
+  fc.assert(fc.property(hostile, hostile, hostile, hostile, hostile, (user, tenant, name, instance, file) => {
+    const made = page(`u${user}`, `t${tenant}`, name, instance, file)
+    if (marks(made) !== harmless) throw new Error(made)
+  }), { numRuns: 300 })
+  t.match(page('<b>', 't', 'n', 'i', 'f'), '<th scope="row">&#60;b&#62;</th>')
+})
+
+t.test('random policies are drawn, and each always and never is what is decided', async () => {
+  fc.assert(fc.property(anyPolicy, policy => {
+    const engine = new Engine(policy)
+    const matrix = matrixOf(policy, engine)
+    for (const { tenant, types, instances } of matrix.tenants) {
+      const tables = [...types.map(table => ({ ...table, key: undefined })), ...instances.map(table => ({ ...table, key: table.instance.slice(table.type.length + 1) }))]
+      for (const { type, key, actions, rows } of tables) {
+        for (const { name, cells } of rows) {
+          cells.forEach(({ may }, index) => {
+            const { allow } = engine.decide({ user: { key: name }, action: actions[index] ?? '', resource: { type, tenant, ...(key === undefined ? {} : { key }) } })
+            if ((may === 'always' && !allow) || (may === 'never' && allow)) throw new Error(`${name} ${actions[index]} ${type}:${key} in ${tenant}: ${may}, but ${allow}`)
+          })
+        }
+      }
+    }
+    matrixHtml({ policy: 'p', matrix })
+  }), { numRuns: 100 })
+})

@@ -1,0 +1,129 @@
+// `fastify-permit types`: from a policy file, or from an API, to a declaration that says the same.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import ts from 'typescript'
+import { declarationOf, type PolicyWords } from '../../../src/cli/looking/declaration.js'
+import { typesCommand } from '../../../src/cli/commands/types-command.js'
+import { createLocalPdp } from '../../../src/server/index.js'
+
+const POLICY = {
+  resources: {
+    task: { actions: { retrieve: {}, create: {} }, roles: { owner: { permissions: ['retrieve'] } }, relations: { parent: 'folder' } },
+    folder: { actions: { open: {} } }
+  },
+  roles: { viewer: { permissions: ['task:retrieve'] }, admin: { permissions: ['task:create'] } }
+}
+
+const LINES = [
+  "      'folder': { actions: 'open', roles: never, relations: never }",
+  "      'task': { actions: 'create' | 'retrieve', roles: 'owner', relations: 'parent' }",
+  "    roles: 'admin' | 'viewer'"
+]
+
+async function folderFor (t: Test): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'permit-types-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await writeFile(join(folder, 'permit.json'), JSON.stringify(POLICY))
+  return folder
+}
+
+async function run (args: string[], env: Record<string, string> = {}) {
+  const out: string[] = []
+  const err: string[] = []
+  const code = await typesCommand.run(args, { env, out: text => { out.push(text) }, err: text => { err.push(text) } } as Parameters<typeof typesCommand.run>[1])
+  return { code, out: out.join('\n'), err: err.join('\n') }
+}
+
+t.test('the types of a policy file go to the terminal, sorted', async t => {
+  const folder = await folderFor(t)
+  const { code, out } = await run(['--policy', join(folder, 'permit.json')])
+  t.equal(code, 0)
+  t.same(out.split('\n').filter(line => LINES.includes(line)), LINES)
+})
+
+t.test('--check tells CI whether the file is up to date, and writes nothing', async t => {
+  const folder = await folderFor(t)
+  const file = join(folder, 'permit.d.ts')
+  const args = ['--policy', join(folder, 'permit.json'), '--out', file]
+  t.equal((await run([...args, '--check'])).code, 1, 'there is none yet')
+  t.equal((await run(args)).code, 0)
+  t.equal((await run([...args, '--check'])).code, 0)
+  await writeFile(file, 'declare namespace FastifyPermit {}')
+  t.equal((await run([...args, '--check'])).code, 1)
+  t.equal(await readFile(file, 'utf8'), 'declare namespace FastifyPermit {}')
+})
+
+t.test('the types of a local PDP are those of its policy', async t => {
+  const pdp = createLocalPdp({ policy: POLICY, token: 'a-token' })
+  t.teardown(() => pdp.close())
+  const url = await pdp.listen({ port: 0, host: '127.0.0.1' })
+  const { code, out } = await run(['--from', url], { PERMIT_API_KEY: 'a-token' })
+  t.equal(code, 0)
+  t.same(out.split('\n').filter(line => LINES.includes(line)), LINES)
+  await t.rejects(run(['--from', url], { PERMIT_API_KEY: 'another' }), { name: 'PdpError', failure: 'token' })
+})
+
+t.test('an API with many types is read page by page', async t => {
+  const types = Array.from({ length: 250 }, (_, index) => ({ key: `type${index}`, actions: { read: {} }, roles: null }))
+  const url = await api(t, url => {
+    if (url.pathname === '/v2/api-key/scope') return { organization_id: 'o', project_id: 'p', environment_id: 'e' }
+    if (url.pathname === '/v2/schema/p/e/roles') return [{ key: 'viewer' }]
+    const page = Number(url.searchParams.get('page'))
+    return [...types, { key: '__user', actions: {} }].slice((page - 1) * 100, page * 100)
+  })
+  const { out } = await run(['--from', url], { PERMIT_API_KEY: 'a-token' })
+  t.equal(out.match(/^ {6}'type\d+': /gm)?.length, 250)
+  t.notMatch(out, '__user')
+})
+
+t.test('an API that answers something else is told so, and nothing is written', async t => {
+  for (const answer of [{}, [], 'html', { project_id: 1, environment_id: 'e' }]) {
+    const url = await api(t, () => answer)
+    await t.rejects(run(['--from', url], { PERMIT_API_KEY: 'a-token' }), { name: 'PdpError', failure: 'answer' })
+  }
+})
+
+t.test('arguments that make no sense are refused', async t => {
+  for (const args of [[], ['--policy', 'a', '--from', 'http://b'], ['--from', 'ftp://b'], ['--from', 'http://me:secret@b'], ['--from', 'http://b'], ['--policy', 'a', '--check'], ['--nonsense']]) {
+    await t.rejects(run(args), { name: 'UsageError' }, args.join(' '))
+  }
+})
+
+t.test('whatever the words are, the declaration has them as they are, and nothing else', async t => {
+  // Words may come over the network: none may end its literal, or begin a statement of its own.
+  const word = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constantFrom("'", '\\', "\\'", '*/', '\n', '\u2028', '\ud800', "' | string; //", '`', '"'))
+    .filter(word => word !== '')
+  const words: fc.Arbitrary<PolicyWords> = fc.record({
+    resources: fc.uniqueArray(fc.tuple(word, fc.uniqueArray(word)), { selector: ([key]) => key, maxLength: 4 })
+      .map(entries => new Map(entries.map(([key, actions]) => [key, { actions, roles: [], relations: [] }]))),
+    roles: fc.uniqueArray(word)
+  })
+  t.doesNotThrow(() => fc.assert(fc.property(words, fc.string(), (words, source) => {
+    const file = ts.createSourceFile('permit.d.ts', declarationOf(words, source), ts.ScriptTarget.ES2022, true)
+    const { parseDiagnostics } = file as unknown as { parseDiagnostics: unknown[] }
+    if (parseDiagnostics.length > 0 || file.statements.length !== 1) return false
+    const found: string[] = []
+    const visit = (node: ts.Node): void => {
+      if (ts.isStringLiteral(node)) found.push(node.text)
+      node.forEachChild(visit)
+    }
+    visit(file)
+    const expected = [...[...words.resources].flatMap(([key, { actions }]) => [key, ...actions]), ...words.roles]
+    return JSON.stringify(found.sort()) === JSON.stringify(expected.sort())
+  }), { numRuns: 300 }))
+})
+
+/** An API on a real socket. */
+async function api (t: Test, answer: (url: URL) => unknown): Promise<string> {
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer(new URL(request.url ?? '', 'http://localhost'))))
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => { server.closeAllConnections(); server.close() })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}

@@ -1,0 +1,86 @@
+// An outage is said once when it begins and once when it is over, with the clock in the test's hand.
+import t from 'tap'
+import { Outage, outspoken } from '../../../src/decision/stages/outage.js'
+import { PdpError, UnavailableError } from '../../../src/contract/errors.js'
+import { deferred } from '../../support/app.js'
+import type { Decision, Query } from '../../../src/contract/point.js'
+
+function outageWithClock () {
+  const lines: string[] = []
+  let now = 1_000
+  const outage = new Outage({
+    warn: (details, message) => { lines.push(`warn ${message.split(';')[0]} ${JSON.stringify(details)}`) },
+    info: (details, message) => { lines.push(`info ${message} ${JSON.stringify(details)}`) }
+  }, { now: () => now })
+  return { lines, outage, pass: (milliseconds: number) => { now += milliseconds } }
+}
+
+t.test('a thousand refused checks are one line, and their number is in the line that ends it', async t => {
+  const { lines, outage, pass } = outageWithClock()
+  for (let check = 0; check < 1_000; check++) {
+    outage.failed('network', 'it is gone')
+    pass(10)
+  }
+  t.same(lines, ['warn permit: no decision {"permit":{"failure":"network","reason":"it is gone"}}'])
+  pass(1_000)
+  outage.decided()
+  t.equal(lines.at(-1), 'info permit: decisions can be had again {"permit":{"failed":1000,"seconds":11}}')
+  t.equal(lines.length, 2)
+  t.equal(outage.isOn, false)
+  outage.decided()
+  t.equal(lines.length, 2)
+})
+
+t.test('while some checks fail and some do not, nothing more is said', async t => {
+  const { lines, outage, pass } = outageWithClock()
+  for (let check = 0; check < 500; check++) {
+    outage.failed('timeout', undefined)
+    pass(50)
+    outage.decided()
+    pass(50)
+  }
+  t.equal(lines.length, 1)
+})
+
+t.test('another kind of failure is said, too: a refused token behind a PDP that was away', async t => {
+  const { lines, outage } = outageWithClock()
+  outage.failed('network', 'a')
+  outage.failed('token', 'b')
+  outage.failed('network', 'c')
+  outage.failed('token', 'd')
+  t.same(lines.map(line => /"failure":"(\w+)"/.exec(line)?.[1]), ['network', 'token'])
+})
+
+t.test('one that goes on is said again every minute, with what it has cost', async t => {
+  const { lines, outage, pass } = outageWithClock()
+  for (let second = 0; second < 181; second++) {
+    outage.failed('network', undefined)
+    pass(1_000)
+  }
+  t.equal(lines.length, 4)
+  t.match(lines[1], /still no decision .*"failed":61,"seconds":60/)
+})
+
+t.test('after it is over, the next one is said', async t => {
+  const { lines, outage, pass } = outageWithClock()
+  for (let round = 0; round < 3; round++) {
+    outage.failed('network', undefined)
+    pass(1_500)
+    outage.decided()
+    pass(1_500)
+  }
+  t.equal(lines.length, 6)
+})
+
+t.test('a caller who has gone and an app that closes are no outage', async t => {
+  const lines: string[] = []
+  const say = (_: object, message: string) => { lines.push(message) }
+  for (const failure of ['abandoned', 'closed'] as const) {
+    const answer = deferred<Decision>()
+    const point = outspoken({ peek: () => undefined, decide: () => answer.promise.then(() => { throw new UnavailableError(new PdpError(failure, 'x')) }), stats: () => ({}) }, { warn: say, info: say })
+    const asked = point.decide({} as Query, 0) as Promise<Decision>
+    answer.resolve({ allow: true })
+    await t.rejects(asked, { code: 'FST_PERMIT_UNAVAILABLE' })
+  }
+  t.same(lines, [])
+})

@@ -1,0 +1,206 @@
+// Facts in a folder: what is there again after a restart, who else may use it, and what happens when the disk says no.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { open as openLmdb } from 'lmdb'
+import t, { type Test } from 'tap'
+import type { Policy } from '../../src/engine/policy/policy.js'
+import { Environment, type EnvironmentOptions } from '../../src/environment/environment.js'
+import { Store } from '../../src/environment/store.js'
+import { lockFolder } from '../../src/environment/store-lock.js'
+
+const policy: Policy = {
+  resources: {
+    task: { actions: { create: {}, retrieve: {} } },
+    folder: { actions: { read: {} } },
+    document: { actions: { read: {} }, relations: { parent: 'folder' }, roles: { reader: { permissions: ['read'] } } }
+  },
+  roles: { admin: { permissions: ['task:create'] }, viewer: { permissions: ['task:retrieve'] } },
+  tenants: { acme: { name: 'Acme' } },
+  users: { ann: { attributes: { age: 40 } } },
+  role_assignments: [{ user: 'ann', role: 'viewer', tenant: 'acme' }]
+}
+
+const folderOf = (t: Test) => join(t.testdir(), 'data')
+
+async function opened (t: Test, options: EnvironmentOptions): Promise<Environment> {
+  const environment = await Environment.open({ policy, ...options })
+  t.teardown(() => environment.close())
+  return environment
+}
+
+function everythingIn (environment: Environment) {
+  const { facts } = environment.engine
+  return {
+    users: [...facts.users()].map(fact => environment.stored('user', fact)),
+    tenants: [...facts.tenants()].map(fact => environment.stored('tenant', fact)),
+    instances: [...facts.resourceInstances()].map(fact => environment.stored('resource_instance', fact)),
+    assignments: [...facts.roleAssignments()].map(fact => environment.stored('role_assignment', fact)),
+    tuples: [...facts.relationshipTuples()].map(fact => environment.stored('relationship_tuple', fact)),
+    schema: environment.schema,
+    objects: ['task', 'document'].map(key => environment.metadata('resource', key)),
+    role: environment.metadata('role', 'admin')
+  }
+}
+
+t.test('after a restart everything is there as it was, ids and times and order too', async t => {
+  const data = folderOf(t)
+  const first = await opened(t, { data })
+  for (const key of ['zoe', 'bob', 'eve']) await first.write(facts => facts.createUser({ key, email: `${key}@acme.com` }, [{ role: 'viewer' }, { role: 'admin', tenant: 'acme' }]))
+  await first.write(facts => {
+    facts.createRelationshipTuple({ subject: 'folder:rnd', relation: 'parent', object: 'document:spec', tenant: 'acme' })
+    facts.assignRole({ user: 'bob', role: 'reader', resource_instance: 'document:spec' })
+    facts.updateUser('zoe', { attributes: JSON.parse('{ "__proto__": { "a": 1 }, "ä": [null, 1e21] }') as Record<string, unknown> })
+    facts.unassignRole({ user: 'zoe', role: 'viewer' })
+    facts.deleteUser('eve')
+    facts.updateTenant('default', { name: 'Everybody else' })
+  })
+  const before = everythingIn(first)
+  await first.close()
+
+  const second = await opened(t, { data })
+  t.same(everythingIn(second), before)
+  t.equal(second.engine.decide({ user: { key: 'bob' }, action: 'read', resource: { type: 'document', key: 'spec', tenant: 'acme' } }).allow, true)
+})
+
+t.test("the policy's facts are written into an empty folder, and never again", async t => {
+  const data = folderOf(t)
+  const first = await opened(t, { data })
+  t.equal(first.get('user', 'ann')?.attributes?.['age'], 40)
+  await first.write(facts => facts.deleteUser('ann'))
+  await first.close()
+  const second = await opened(t, { data, policy: { ...policy, users: { ann: {}, new: {} } } })
+  t.equal(second.engine.facts.userCount, 0)
+})
+
+t.test('a schema that the API changed stays, until the policy has another', async t => {
+  const data = folderOf(t)
+  const warnings: string[] = []
+  const log = { info: () => {}, warn: (_: object, message: string) => { warnings.push(message) } }
+  const first = await opened(t, { data })
+  await first.updateSchema(draft => { draft.roles['owner'] = { permissions: ['task:create'] } })
+  await first.write(facts => facts.assignRole({ user: 'ann', role: 'owner' }))
+  const owner = first.metadata('role', 'owner')
+  await first.close()
+
+  const second = await opened(t, { data, log })
+  t.same(second.metadata('role', 'owner'), owner)
+  await second.close()
+  const without = await opened(t, { data, policy: undefined, log })
+  t.ok(without.schema.roles['owner'], 'without a policy nothing contradicts it')
+  await without.close()
+  t.same(warnings, [])
+
+  const third = await opened(t, { data, log, policy: { ...policy, roles: { ...policy.roles, guest: {} } } })
+  t.notOk(third.schema.roles['owner'])
+  t.ok(third.schema.roles['guest'])
+  t.equal(warnings.length, 1)
+  await third.close()
+  const fourth = await opened(t, { data, log })
+  t.notOk(fourth.schema.roles['owner'], 'what was dropped does not come back with the policy of before')
+})
+
+t.test('many writes at once are all there, each whole', async t => {
+  const data = folderOf(t)
+  const first = await opened(t, { data })
+  await Promise.all(Array.from({ length: 500 }, (_, n) => first.write(facts => facts.createUser({ key: `u${n}` }, [{ role: 'viewer' }]))))
+  await first.close()
+  const second = await opened(t, { data })
+  t.equal(second.engine.facts.userCount, 501)
+  t.equal([...second.engine.facts.roleAssignments({ role: 'viewer', tenant: 'default' })].length, 500)
+})
+
+t.test('a folder that is in use is refused, in the same process and in another', async t => {
+  const data = folderOf(t)
+  const first = await opened(t, { data })
+  await t.rejects(Environment.open({ policy, data }), { code: 'FST_PERMIT_DATA', message: /in use by another process/ })
+  const script = `
+    import { Environment } from './src/local/environment.ts'
+    Environment.open({ data: process.argv[1] }).then(() => console.log('opened'), error => console.log(error.code))`
+  const other = async () => {
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, data], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const chunks: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+    await once(child, 'close')
+    return Buffer.concat(chunks).toString().trim()
+  }
+  t.equal(await other(), 'FST_PERMIT_DATA')
+  await first.close()
+  t.equal(await other(), 'opened')
+})
+
+t.test('of many that come at the same moment, one gets the folder at most', async t => {
+  const folder = t.testdir()
+  for (let round = 0; round < 10; round++) {
+    const locks = (await Promise.all(Array.from({ length: 5 }, () => lockFolder(folder)))).filter(lock => lock !== undefined)
+    t.ok(locks.length <= 1)
+    for (const lock of locks) await lock.release()
+  }
+  const alone = await lockFolder(folder)
+  t.ok(alone, 'and who comes later gets it')
+  await alone?.release()
+  t.same(await readdir(folder), [])
+})
+
+t.test('a folder of a long name can be locked', async t => {
+  const folder = join(t.testdir(), 'long'.repeat(50), 'long'.repeat(50))
+  const store = await Store.open(folder)
+  await t.rejects(Store.open(folder), { code: 'FST_PERMIT_DATA' })
+  await store.close()
+})
+
+t.test('a folder of another version, or of somebody else, is refused', async t => {
+  for (const [format, message] of [['2', /newer version/], ['0', /cannot migrate/], ['x', /cannot migrate/]] as const) {
+    const data = join(t.testdir(), format)
+    const store = await Store.open(data)
+    await store.write({ records: [], values: new Map([['format', format]]) })
+    await store.close()
+    await t.rejects(Environment.open({ data }), { code: 'FST_PERMIT_DATA', message })
+    await t.rejects(Environment.open({ data }), { message }, 'and not left locked')
+  }
+  const data = t.testdir()
+  const foreign = openLmdb<string, string>({ path: join(data, 'facts.mdb') })
+  await foreign.openDB<string, string>({ name: 'values' }).put('somebody', 'else')
+  await foreign.close()
+  await t.rejects(Environment.open({ data }), { code: 'FST_PERMIT_DATA', message: /did not write/ })
+})
+
+t.test('a folder with a record that makes no sense is refused', async t => {
+  for (const json of ['{', '{}', '{"id":"i","created_at":"c","updated_at":"u","fact":{"user":"nobody","role":"r","tenant":"default"}}']) {
+    const data = join(t.testdir(), String(json.length))
+    const store = await Store.open(data)
+    await store.write({ records: [{ kind: 4, order: 1, json }], values: new Map() })
+    await store.close()
+    await t.rejects(Environment.open({ data }), { code: 'FST_PERMIT_DATA', message: /record 4\/1 that cannot be read/ })
+  }
+})
+
+t.test('what cannot be a folder is refused', async t => {
+  const dir = t.testdir({ file: 'text', facts: { 'facts.mdb': 'not a database '.repeat(1000) } })
+  await t.rejects(Environment.open({ data: join(dir, 'file') }), { code: 'FST_PERMIT_DATA', message: /cannot be used/ })
+  await t.rejects(Environment.open({ data: join(dir, 'facts') }), { code: 'FST_PERMIT_DATA', message: /cannot be opened/ })
+})
+
+t.test('a wrong policy leaves no folder behind', async t => {
+  const dir = t.testdir({ 'wrong.yaml': 'roles:\n  admin:\n    permissions: [task:create]\n' })
+  for (const wrong of [join(dir, 'wrong.yaml'), { roles: { admin: { permissions: ['task:create'] } } }]) {
+    await t.rejects(Environment.open({ policy: wrong, data: join(dir, 'data') }), { name: 'PolicyError' })
+  }
+  t.same(await readdir(dir), ['wrong.yaml'])
+})
+
+t.test('without lmdb the error says what to install', async t => {
+  const hook = 'export async function resolve (name, context, next) { if (name === "lmdb") throw new Error("not found"); return next(name, context) }'
+  const script = `
+    import { register } from 'node:module'
+    register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hook)}))
+    const { Environment } = await import('./src/local/environment.ts')
+    await Environment.open({}).then(({ close }) => console.log('in memory'))
+    Environment.open({ data: process.argv[1] }).catch(({ code, message }) => console.log(code, message))`
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, folderOf(t)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const chunks: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await once(child, 'close')
+  t.match(Buffer.concat(chunks).toString(), /^in memory\nFST_PERMIT_DATA .*npm i lmdb/)
+})

@@ -1,0 +1,215 @@
+// Where the endpoints are: what the PDP says is believed only about itself, and never takes what is asked to somebody else.
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import permit, { PdpError, type PermitOptions } from '../../../src/index.js'
+import { Discovery } from '../../../src/pdp/authzen/discovery.js'
+import type { TransportRequest } from '../../../src/pdp/http/transport.js'
+import { byHeader, deferred, fastifyFor, logSink } from '../../support/app.js'
+import { authzenPdpFor, type AuthZenPdpOptions } from '../../support/authzen-pdp.js'
+import { sendJson } from '../../support/fake-pdp.js'
+
+const WELL_KNOWN = '/.well-known/authzen-configuration'
+
+async function appFor (t: Test, fake: AuthZenPdpOptions = {}, options: Partial<PermitOptions> = {}, path = '') {
+  const pdp = await authzenPdpFor(t, fake)
+  const log = logSink('warn')
+  const app = fastifyFor(t, { logger: log.logger })
+  await app.register(permit, { pdp: pdp.url + path, protocol: 'authzen', token: 'the-token', cache: false, user: byHeader, ...options })
+  return { app, pdp, log }
+}
+
+const paths = (pdp: { requests: ReadonlyArray<{ url: string }> }) => [...new Set(pdp.requests.map(({ url }) => url))]
+const many = ['1', '2', '3'].map(key => ({ action: 'read', resource: `task:${key}` }))
+
+t.test('endpoints are those of the metadata, alone and for many, with their query', async t => {
+  const { app, pdp, log } = await appFor(t, {
+    metadata: url => ({ policy_decision_point: url, access_evaluation_endpoint: `${url}/v2/evaluation`, access_evaluations_endpoint: `${url}/v2/evaluations`, what_nobody_knows: 7 })
+  })
+  t.same(await app.permit.bulkCheck('ann', many), [true, true, true])
+  t.same(paths(pdp), [WELL_KNOWN, '/v2/evaluation', '/v2/evaluations'])
+  t.same(log.lines, [])
+})
+
+t.test('a PDP whose metadata has no endpoint for many is asked one by one', async t => {
+  const { app, pdp } = await appFor(t, { metadata: url => ({ policy_decision_point: url, access_evaluation_endpoint: `${url}/only/evaluation` }) })
+  t.same(await app.permit.bulkCheck('ann', many), [true, true, true])
+  t.same(paths(pdp), [WELL_KNOWN, '/only/evaluation'])
+})
+
+t.test('without metadata the endpoints are at their default paths, below the path of the URL; the metadata of one with a path is asked for as the standard has it', async t => {
+  for (const status of [404, 405, 410, 501]) {
+    const { app, pdp, log } = await appFor(t, {
+      intercept: ({ url }, response) => {
+        if (!url.startsWith(WELL_KNOWN)) return false
+        sendJson(response, status, {})
+        return true
+      }
+    }, {}, '/tenants/7/')
+    t.same(await app.permit.bulkCheck('ann', many), [true, true, true])
+    t.same(paths(pdp), [`${WELL_KNOWN}/tenants/7`, '/tenants/7/access/v1/evaluation', '/tenants/7/access/v1/evaluations'])
+    t.same(await app.permit.health(), { ok: true, pdp: `${pdp.url}/tenants/7` })
+    t.same(log.lines, [])
+  }
+})
+
+t.test('metadata about another URL than the configured one is not used, and a warning says so once', async t => {
+  const others: Array<(url: string) => string> = [
+    () => 'https://pdp.example.com', url => `${url}/other`, url => url.replace('http:', 'https:'), url => `${url}?a=1`, url => `${url}#a`,
+    url => url.replace('http://', 'http://me@'), () => 'not a url', () => '', url => url.replace(/\d+$/, '1')
+  ]
+  for (const other of others) {
+    const { app, pdp, log } = await appFor(t, {
+      metadata: url => ({ policy_decision_point: other(url), access_evaluation_endpoint: `${url}/trap/evaluation`, access_evaluations_endpoint: `${url}/trap/evaluations` })
+    })
+    t.same(await app.permit.bulkCheck('ann', many), [true, true, true])
+    t.same(paths(pdp), [WELL_KNOWN, '/access/v1/evaluation', '/access/v1/evaluations'], other(pdp.url))
+    await app.permit.health()
+    t.equal(log.lines.length, 1)
+    t.match(log.lines[0], { msg: 'permit: where the endpoints of the PDP are could not be learned from it', permit: { reason: /another URL/ } })
+  }
+})
+
+t.test('a slash at the end makes no other URL', async t => {
+  const { app, pdp } = await appFor(t, { metadata: url => ({ policy_decision_point: `${url}/`, access_evaluation_endpoint: `${url}/v2/evaluation` }) })
+  t.equal(await app.permit.check('ann', 'read', 'task'), true)
+  t.same(paths(pdp), [WELL_KNOWN, '/v2/evaluation'])
+})
+
+t.test('an endpoint at another origin gets neither the token nor a question, and nobody gets in', async t => {
+  const stranger = await authzenPdpFor(t, { decide: () => ({ decision: true }) })
+  for (const endpoint of ['evaluation', 'evaluations'] as const) {
+    const { app, pdp, log } = await appFor(t, {
+      metadata: url => ({
+        policy_decision_point: url,
+        access_evaluation_endpoint: `${url}/access/v1/evaluation`,
+        access_evaluations_endpoint: `${url}/access/v1/evaluations`,
+        [`access_${endpoint}_endpoint`]: `${stranger.url}/access/v1/${endpoint}`
+      })
+    })
+    await t.rejects(app.permit.check('ann', 'read', 'task'), { code: 'FST_PERMIT_UNAVAILABLE', cause: { message: /another origin/ } })
+    await t.rejects(app.permit.bulkCheck('ann', many), { code: 'FST_PERMIT_UNAVAILABLE' })
+    t.match(await app.permit.health(), { ok: false, reason: /another origin/ })
+    t.same(stranger.requests, [])
+    t.same(paths(pdp), [WELL_KNOWN])
+    t.equal(log.lines.filter(({ msg }) => msg === 'permit: where the endpoints of the PDP are could not be learned from it').length, 1)
+    t.notMatch(log.text(), 'the-token')
+  }
+})
+
+t.test('metadata that is none lets nobody in, and says how to do without', async t => {
+  const good = (url: string) => ({ policy_decision_point: url, access_evaluation_endpoint: `${url}/access/v1/evaluation` })
+  const broken: Array<(url: string) => unknown> = [
+    () => null, () => [], () => 'text', () => ({}), url => ({ ...good(url), policy_decision_point: undefined }), url => ({ ...good(url), access_evaluation_endpoint: 7 }),
+    url => ({ ...good(url), access_evaluation_endpoint: '/access/v1/evaluation' }), url => ({ ...good(url), access_evaluation_endpoint: 'javascript:alert(1)' }),
+    url => ({ ...good(url), access_evaluation_endpoint: url.replace('http://', 'http://me:pw@') }), url => ({ ...good(url), access_evaluation_endpoint: `${url}/evaluation#a` }),
+    url => ({ ...good(url), access_evaluations_endpoint: '' }), url => ({ ...good(url), access_evaluations_endpoint: null }), url => ({ ...good(url), access_evaluation_endpoint: `${url}/${'x'.repeat(3_000)}` })
+  ]
+  for (const metadata of broken) {
+    const { app, pdp } = await appFor(t, { metadata })
+    await t.rejects(app.permit.check('ann', 'read', 'task'), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'answer' } }, JSON.stringify(metadata(pdp.url)))
+    t.same(paths(pdp), [WELL_KNOWN])
+  }
+})
+
+t.test('with discovery: false nobody is asked where, and health does not mind', async t => {
+  const { app, pdp, log } = await appFor(t, { metadata: () => ({}) }, { authzen: { discovery: false } })
+  t.equal(await app.permit.check('ann', 'read', 'task'), true)
+  t.same(paths(pdp), ['/access/v1/evaluation'])
+  t.match(await app.permit.health(), { ok: true })
+  t.same(log.lines, [])
+})
+
+t.test('an app starts without its PDP', async t => {
+  // A port that is nobody's any more.
+  const place = createServer().listen(0, '127.0.0.1')
+  await once(place, 'listening')
+  const { port } = place.address() as AddressInfo
+  await new Promise(resolve => place.close(resolve))
+  const app = fastifyFor(t)
+  await app.register(permit, { pdp: `http://127.0.0.1:${port}`, protocol: 'authzen', cache: false, user: byHeader })
+  await app.ready()
+  await t.rejects(app.permit.check('ann', 'read', 'task'), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'network' } })
+  t.match(await app.permit.health(), { ok: false })
+})
+
+t.test('while a PDP does not say where, no more questions wait than may, and each no longer than it may', async t => {
+  const gate = deferred<void>()
+  const { app, pdp } = await appFor(t, {
+    intercept: async ({ url }) => {
+      if (url === WELL_KNOWN) await gate.promise
+      return false
+    }
+  }, { connections: 3, queue: 10, batch: 4, timeout: 300 })
+  const answers: Promise<boolean>[] = []
+  for (let wave = 0; wave < 10; wave++) {
+    for (let index = 0; index < 6; index++) answers.push(app.permit.check('ann', 'read', `task:${wave}-${index}`))
+    for (const answer of answers) answer.catch(() => {})
+    for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+  }
+  const settled = await Promise.allSettled(answers)
+  const failures = settled.map(answer => answer.status === 'rejected' ? answer.reason.cause.failure as string : 'none')
+  // At most three batches of four on their way, and ten that wait.
+  t.ok(failures.filter(failure => failure === 'overload').length >= 60 - (3 * 4 + 10 + 3), failures.join())
+  t.notOk(failures.includes('none'))
+  t.same(paths(pdp), [WELL_KNOWN])
+  gate.resolve()
+  t.same(await app.permit.bulkCheck('ann', many), [true, true, true])
+})
+
+t.test('closing does not wait for a PDP that does not say where', async t => {
+  const { app } = await appFor(t, { intercept: () => new Promise(() => {}) }, { timeout: 200 })
+  const asked = app.permit.check('ann', 'read', 'task')
+  asked.catch(() => {})
+  const start = performance.now()
+  await app.close()
+  t.ok(performance.now() - start < 2_000)
+  await t.rejects(asked, { code: 'FST_PERMIT_UNAVAILABLE' })
+})
+
+t.test('endpoints are looked for again after a while, and the known ones are used meanwhile and while that fails', async t => {
+  let now = 0
+  let answer: unknown
+  let looks = 0
+  const transport = {
+    send: async <T> ({ read }: TransportRequest<T>): Promise<T> => {
+      looks++
+      if (answer instanceof Error) throw answer
+      return read(answer, 200)
+    }
+  }
+  const url = new URL('https://pdp.example.com')
+  const metadata = (path: string) => ({ policy_decision_point: 'https://pdp.example.com', access_evaluation_endpoint: `https://pdp.example.com/${path}` })
+  const discovery = new Discovery(transport, { urls: [url], enabled: true, timeout: 1_000 }, { now: () => now })
+  const turn = () => new Promise(resolve => setImmediate(resolve))
+
+  answer = new PdpError('network', 'away')
+  await t.rejects(discovery.find(), { message: 'away' })
+  answer = metadata('one')
+  t.equal((await discovery.find()).evaluation, '/one')
+  t.equal(looks, 2)
+
+  answer = metadata('two')
+  now += 299_000
+  t.equal(discovery.known?.evaluation, '/one')
+  await turn()
+  t.equal(looks, 2)
+  now += 2_000
+  t.equal(discovery.known?.evaluation, '/one', 'nobody waits')
+  await turn()
+  t.equal(discovery.known?.evaluation, '/two')
+
+  answer = new PdpError('network', 'away')
+  now += 301_000
+  t.equal(discovery.known?.evaluation, '/two')
+  await turn()
+  t.equal(discovery.known?.evaluation, '/two')
+  t.equal(looks, 4)
+
+  answer = { ...metadata('two'), access_evaluation_endpoint: 'https://elsewhere.example.com/two' }
+  now += 11_000
+  t.ok(discovery.known)
+  await turn()
+  t.equal(discovery.known, undefined, 'a PDP that has gone elsewhere is not asked at the old place')
+  await t.rejects(discovery.find(), { message: /another origin/ })
+})

@@ -1,0 +1,92 @@
+// What an app that starts says about its PDP: a wrong token and a PDP that is not there are told apart, and neither keeps it from starting.
+import t, { type Test } from 'tap'
+import permit, { type PermitOptions } from '../../../src/index.js'
+import { fastifyFor, logSink, optionsFor, pdpFor } from '../../support/app.js'
+import { startFakePdp, type FakePdp, type FakePdpOptions } from '../../support/fake-pdp.js'
+import { until } from '../../support/replicas.js'
+
+const SECRET = 'token-that-stays-in'
+
+async function start (t: Test, pdp: FakePdp, options: Partial<PermitOptions> = {}) {
+  const sink = logSink()
+  const app = fastifyFor(t, { logger: sink.logger })
+  const began = performance.now()
+  await app.register(permit, optionsFor(pdp, { token: SECRET, ...options }))
+  await app.ready()
+  const complaints = () => sink.lines.filter(({ level }) => Number(level) >= 40)
+  return { app, ...sink, complaints, took: performance.now() - began }
+}
+
+async function firstComplaint (t: Test, pdp: FakePdp) {
+  const { complaints } = await start(t, pdp)
+  await until(() => complaints().length > 0)
+  return complaints()
+}
+
+const fake = (t: Test, options: FakePdpOptions = {}) => pdpFor(t, { token: SECRET, decide: () => true, ...options })
+
+t.test('all is well: nothing is said, and nobody is asked about', async t => {
+  const pdp = await fake(t)
+  const { app, complaints } = await start(t, pdp)
+  t.same(complaints(), [])
+  t.same([pdp.requests, pdp.questions], [[], []])
+  t.match(app.permit.stats().pdp, { requests: 0, failures: 0, latency: undefined })
+})
+
+t.test('a token that is refused is one error, that says what to do', async t => {
+  const pdp = await fake(t, { token: 'another' })
+  const { app, complaints, text } = await start(t, pdp)
+  await until(() => complaints().length > 0)
+  t.match(complaints(), [{ level: 50, msg: /refuses the token: every check will be 503\. Set the option token, or PERMIT_API_KEY/, permit: { pdp: pdp.url, failure: 'token' } }])
+  t.equal(complaints().length, 1)
+  await t.rejects(app.permit.check('ann', 'read', 'task'), { cause: { failure: 'token' } })
+  t.notMatch(text(), SECRET)
+})
+
+t.test('a PDP that is not there is a warning, and the app starts; it is asked when it comes', async t => {
+  const pdp = await startFakePdp()
+  await pdp.close()
+  const { app, complaints } = await start(t, pdp)
+  await until(() => complaints().length > 0)
+  t.match(complaints(), [{ level: 40, msg: /cannot be reached\. The app starts all the same/, permit: { pdp: pdp.url, failure: 'network' } }])
+  t.equal(complaints().length, 1)
+  const back = await fake(t, { port: Number(new URL(pdp.url).port) })
+  t.equal(await app.permit.check('ann', 'read', 'task'), true)
+  t.equal(back.questions.length, 1)
+})
+
+t.test('a PDP that hangs holds the start up for a moment only, and is warned of when its time is up', async t => {
+  const pdp = await fake(t, { intercept: () => new Promise(() => {}) })
+  const { complaints, took } = await start(t, pdp, { timeout: 700 })
+  t.ok(took < 690, `${took} ms`)
+  t.same(complaints(), [])
+  await until(() => complaints().length > 0)
+  t.match(complaints(), [{ level: 40, msg: /cannot be reached/, permit: { failure: 'timeout' } }])
+})
+
+t.test('something that is no PDP, and a PDP that fails, are warned of', async t => {
+  const html = await fake(t, { intercept: (_request, response) => { response.writeHead(200, { 'content-type': 'text/html' }).end('<p>hello'); return true } })
+  t.match(await firstComplaint(t, html), [{ level: 40, msg: /does not answer as a PDP does\. Check the option pdp/ }])
+  const failing = await fake(t, { intercept: (_request, response) => { response.writeHead(502).end(); return true } })
+  t.match(await firstComplaint(t, failing), [{ level: 40, msg: /cannot be reached/, permit: { reason: /502/ } }])
+})
+
+t.test('a PDP that has no bulk endpoint is no reason for a warning', async t => {
+  const pdp = await fake(t, { intercept: (request, response) => { if (request.url === '/allowed/bulk') response.writeHead(404).end(); return request.url === '/allowed/bulk' } })
+  t.same((await start(t, pdp)).complaints(), [])
+})
+
+t.test('each replica is looked at', async t => {
+  const pdps = [await fake(t), await fake(t, { token: 'another' }), await startFakePdp()]
+  await pdps[2]!.close()
+  const { complaints } = await start(t, pdps[0]!, { pdp: pdps.map(pdp => pdp.url) })
+  await until(() => complaints().length > 1)
+  t.same(complaints().map(({ permit }) => permit as Record<string, string>).map(({ pdp, failure }) => [pdp, failure]).sort(), [[pdps[1]!.url, 'token'], [pdps[2]!.url, 'network']].sort())
+})
+
+t.test('an app that is closed before the PDP has answered says no more about it', async t => {
+  const pdp = await fake(t, { intercept: () => new Promise(() => {}) })
+  const { app, complaints } = await start(t, pdp, { timeout: 500 })
+  await app.close()
+  t.same(complaints(), [])
+})

@@ -1,0 +1,33 @@
+// Slots, and those of them that are held for what is not on its way yet.
+import t from 'tap'
+import { HeldSlots, Slots } from '../../../src/pdp/http/slots.js'
+
+t.test('what is held is not free, and is again when it is let go, which is told', async t => {
+  const slots = new Slots(2)
+  const held = new HeldSlots(slots)
+  let told = 0
+  held.onFree(() => { told++ })
+  held.hold()
+  t.equal(held.free, 1)
+  held.hold()
+  t.equal(held.free, 0)
+  slots.take()
+  t.equal(held.free, 0, 'never less than none')
+  held.letGo()
+  t.same([held.free, told], [0, 0], 'one is on its way, the other still held')
+  held.letGo()
+  t.same([held.free, told], [1, 1])
+  slots.release()
+  t.same([held.free, told], [2, 2])
+})
+
+t.test('a slot that comes free and is held for somebody is told to nobody', async t => {
+  const slots = new Slots(1)
+  const held = new HeldSlots(slots)
+  let told = 0
+  held.onFree(() => { told++ })
+  held.hold()
+  slots.take()
+  slots.release()
+  t.same([held.free, told], [0, 0])
+})
