@@ -110,7 +110,7 @@ t.test('a user can import what its exports name', async t => {
     const { stdout } = await run(process.execPath, ['-p', `require.resolve('${specifier}')`], { cwd: user, env })
     t.ok(stdout.startsWith(installed), specifier)
   }
-  await t.rejects(run(process.execPath, ['-p', "require.resolve('fastify-permit/dist/plugin.js')"], { cwd: user, env }), /ERR_PACKAGE_PATH_NOT_EXPORTED/)
+  await t.rejects(run(process.execPath, ['-p', "require.resolve('fastify-permit/dist/fastify/plugin.js')"], { cwd: user, env }), /ERR_PACKAGE_PATH_NOT_EXPORTED/)
 })
 
 const APP = `
@@ -224,7 +224,7 @@ t.test('a user can write an Express app with it that is type-checked, guarded, a
 })
 
 t.test('a map leads from the compiled code to the source that it carries', async t => {
-  const map = JSON.parse(await readFile(join(installed, 'dist/plugin.js.map'), 'utf8'))
+  const map = JSON.parse(await readFile(join(installed, 'dist/fastify/plugin.js.map'), 'utf8'))
   t.match(map.sourcesContent[0], 'export default fp(permit')
 })
 

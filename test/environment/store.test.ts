@@ -116,7 +116,7 @@ t.test('a folder that is in use is refused, in the same process and in another',
   const first = await opened(t, { data })
   await t.rejects(Environment.open({ policy, data }), { code: 'FST_PERMIT_DATA', message: /in use by another process/ })
   const script = `
-    import { Environment } from './src/local/environment.ts'
+    import { Environment } from './src/environment/environment.ts'
     Environment.open({ data: process.argv[1] }).then(() => console.log('opened'), error => console.log(error.code))`
   const other = async () => {
     const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, data], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -195,7 +195,7 @@ t.test('without lmdb the error says what to install', async t => {
   const script = `
     import { register } from 'node:module'
     register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hook)}))
-    const { Environment } = await import('./src/local/environment.ts')
+    const { Environment } = await import('./src/environment/environment.ts')
     await Environment.open({}).then(({ close }) => console.log('in memory'))
     Environment.open({ data: process.argv[1] }).catch(({ code, message }) => console.log(code, message))`
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, folderOf(t)], { stdio: ['ignore', 'pipe', 'inherit'] })

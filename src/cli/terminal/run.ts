@@ -16,7 +16,7 @@ export async function run (words: string[], terminal: Terminal, commands: readon
     return name === undefined ? EXIT.usage : EXIT.ok
   }
   if (name === '--version' || name === '-v') {
-    const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+    const manifest = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
     terminal.out(manifest.version)
     return EXIT.ok
   }
