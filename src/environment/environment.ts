@@ -9,10 +9,10 @@ import { Ledger, type EntityKind, type LinkKind, type Metadata, type ObjectKind 
 import { restore } from './records.js'
 import { digestOf, factsOf, objectsOf, SCHEMA_KINDS, schemaOf, type SchemaDocument, type SchemaState } from './environment-schema.js'
 import { setFact, Transaction, type EnvironmentChange } from './transaction.js'
-import { FileWatch } from './file-watch.js'
+import { FileWatch, type Reading } from './file-watch.js'
 import { FactWriter, stored, type FactOf, type Stored } from './fact-writer.js'
-import { readPolicyFile } from './file/policy-file.js'
-import { Store, type Batch } from './store.js'
+import { parsePolicy, readPolicyFile, readPolicyText } from './file/policy-file.js'
+import { StorageError, Store, type Batch } from './store.js'
 
 export type { EnvironmentChange } from './transaction.js'
 export type { EntityKind, LinkKind, Metadata, ObjectKind } from './ledger.js'
@@ -72,8 +72,6 @@ export class Environment {
   /** Digest of the policy that was loaded last. */
   #loaded: string | undefined
   #complaint: string | undefined
-  /** The file changed before the first version of it was in use. */
-  #changedEarly = false
   #closing: Promise<void> | undefined
 
   /**
@@ -82,16 +80,15 @@ export class Environment {
    */
   static async open (options: EnvironmentOptions = {}): Promise<Environment> {
     const { policy, data, watch = true, log } = options
-    const file = typeof policy === 'string' ? policy : undefined
     const environment = new Environment(log)
     try {
-      // Before the file is read: no change falls between the two.
-      if (file !== undefined && watch) await environment.#watchFile(file)
-      const document = typeof policy === 'string' ? await readPolicyFile(policy) : policy
+      const document = typeof policy === 'string' ? await environment.#readFile(policy, watch) : policy
       // Before the folder is made: a mistake in the policy must leave nothing behind.
       if (typeof policy === 'object') compilePolicy(policy)
       if (data !== undefined) environment.#keepIn(await Store.open(data))
-      await environment.#start(document, file)
+      await environment.#start(document)
+      // Whatever the file says by now is compared with what was read.
+      environment.#watch?.start()
     } catch (error) {
       await environment.close()
       throw error
@@ -196,7 +193,7 @@ export class Environment {
     this.#listeners.clear()
   }
 
-  async #start (policy: Policy | undefined, file: string | undefined): Promise<void> {
+  async #start (policy: Policy | undefined): Promise<void> {
     const document = policy ?? {}
     const state = { document: schemaOf(document), base: policy === undefined ? undefined : digestOf(schemaOf(document)) }
     const isNew = !this.#restore()
@@ -215,7 +212,6 @@ export class Environment {
     })
     await this.#commit(transaction)
     this.#loaded = digestOf(document)
-    if (this.#changedEarly && file !== undefined) await this.#reload(file)
   }
 
   #keepIn (store: Store): void {
@@ -251,33 +247,40 @@ export class Environment {
     }
   }
 
-  async #watchFile (file: string): Promise<void> {
-    this.#watch = new FileWatch(file, () => this.#reload(file), ({ message }) => {
-      this.#log?.warn({ file, reason: message }, 'permit: the policy file cannot be watched: it counts as it was read last')
+  async #readFile (file: string, watch: boolean): Promise<Policy> {
+    if (!watch) return readPolicyFile(file)
+    this.#watch = new FileWatch({
+      path: file,
+      read: () => readPolicyText(file),
+      changed: reading => this.#reload(file, reading),
+      late: () => this.#log?.warn({ file }, 'permit: the policy file cannot be read: its file system has not answered for 2 seconds, and until it does a change is not noticed; the policy before it stays in use')
     })
-    await this.#watch.open()
+    return parsePolicy(await this.#watch.first(), { file })
   }
 
-  async #reload (file: string): Promise<void> {
-    if (this.#loaded === undefined) {
-      this.#changedEarly = true
-      return
-    }
+  /** Returns whether trying again, with the same file, would change nothing. */
+  async #reload (file: string, reading: Reading): Promise<boolean> {
     try {
-      const document = await readPolicyFile(file)
+      if ('error' in reading) throw reading.error
+      const document = parsePolicy(reading.text, { file })
       const digest = digestOf(document)
       if (digest !== this.#loaded) {
         await this.#replace(document)
         this.#loaded = digest
         this.#log?.info({ file }, 'permit: the policy file changed and is in use')
+      } else if (this.#complaint !== undefined) {
+        this.#log?.info({ file }, 'permit: the policy file can be used again, and says what is in use')
       }
       this.#complaint = undefined
+      return true
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      // One save can be noticed more than once.
-      if (reason === this.#complaint) return
-      this.#complaint = reason
-      this.#log?.warn({ file, reason }, 'permit: the policy file changed and cannot be used: the policy before it stays in use')
+      if (reason !== this.#complaint) {
+        this.#complaint = reason
+        this.#log?.warn({ file, reason }, 'permit: the policy file changed and cannot be used: the policy before it stays in use')
+      }
+      // What the disk refused it may take the next time.
+      return !(error instanceof StorageError)
     }
   }
 

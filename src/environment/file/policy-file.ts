@@ -37,7 +37,16 @@ export interface ParsePolicyOptions extends ReadPolicyOptions {
  * @throws {@link PolicyError} when the file cannot be read or the policy is invalid, with all problems
  */
 export async function readPolicyFile (path: string, options: ReadPolicyOptions = {}): Promise<Policy> {
-  return parsePolicy(await readYamlText(path, options.maxBytes ?? MAX_POLICY_BYTES, WORDS), { ...options, file: path })
+  return parsePolicy(await readPolicyText(path, options), { ...options, file: path })
+}
+
+/**
+ * Reads a policy file without looking at what it says, as {@link readPolicyFile} does.
+ *
+ * @throws {@link PolicyError} when it cannot be read
+ */
+export function readPolicyText (path: string, options: ReadPolicyOptions = {}): Promise<string> {
+  return readYamlText(path, options.maxBytes ?? MAX_POLICY_BYTES, WORDS)
 }
 
 /**
