@@ -1,5 +1,5 @@
 // Writing facts, whatever PDP has them: what can be written, and the interface to whoever does.
-import type { RelationshipTupleFact, ResourceInstanceFact, RoleAssignmentFact, TenantFact, TenantOptional, UserFact } from '../engine/facts/facts.js'
+import type { RelationshipTupleFact, ResourceInstanceFact, RoleAssignmentFact, TenantFact, TenantOptional, UserFact } from '../engine/facts/fact.js'
 
 /** A role that a new user gets. */
 export interface InitialRole {

@@ -1,7 +1,6 @@
 // The one interface that every stage between a question and the PDP implements, and what goes through it.
 
-import type { FreeSlots } from '../pdp/http/slots.js'
-import type { ReplicaStats } from '../pdp/http/replica.js'
+import type { MaybePromise } from '../kit/whenever.js'
 
 /** A value that JSON can carry. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
@@ -66,9 +65,6 @@ export interface Caller {
   /** The request's id in the app's log, for PDPs that want to be told; read only when a question travels. */
   readonly requestId?: string
 }
-
-/** A value now, or a promise of it: an answer that is at hand costs no tick. */
-export type MaybePromise<T> = T | Promise<T>
 
 /**
  * Answers questions. Each stage of the path (cache, coalescing, a PDP) is one, and wraps the next.
@@ -185,3 +181,26 @@ export type UserPermissions = Record<string, {
   readonly permissions: string[]
   readonly roles?: string[]
 }>
+
+/** How many more requests may go out now, for those who batch by it. */
+export interface FreeSlots {
+  readonly free: number
+  /** Calls `listener` whenever a slot has become free, as long as it still is; who has asked first is told first. */
+  onFree (listener: () => void): void
+}
+
+/** Counters of one PDP. */
+export interface ReplicaStats {
+  /** Its URL without credentials. */
+  readonly url: string
+  /** `closed` is the good one: it is asked. */
+  readonly state: BreakerState
+  /** Requests sent to it, repeats and hedges included, and how many of them failed. */
+  readonly requests: number
+  readonly failures: number
+  /** Requests on their way now. */
+  readonly inFlight: number
+}
+
+/** `closed`: the PDP is asked. `open`: it is not. `half-open`: it is not, but is being looked at. */
+export type BreakerState = 'closed' | 'open' | 'half-open'

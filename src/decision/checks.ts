@@ -1,8 +1,7 @@
 // What can be asked of a decision path: one query or many, with the deadline that each gets.
 import { ForbiddenError, PdpError, UnavailableError } from '../contract/errors.js'
-import type {
-  Caller, Decision, DecisionPointStats, DecisionSource, Health, MaybePromise, Pdp, Query, Trace, UserPermissions
-} from '../contract/point.js'
+import type { Caller, Decision, DecisionPointStats, DecisionSource, Health, Pdp, Query, Trace, UserPermissions } from '../contract/point.js'
+import type { MaybePromise } from '../kit/whenever.js'
 import type { Affected } from './generations.js'
 import type { DecisionPath } from './path.js'
 import { Observation } from '../observe/observation.js'

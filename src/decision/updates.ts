@@ -12,12 +12,6 @@ export const UPDATES_HEADER = 'x-permit-updates-secret'
 /** Bytes of a report at most. One names a few users; a full reload is one entry. */
 export const MAX_UPDATE_SIZE = 1024 * 1024
 
-/** The path at which reports are taken, and the secret that they have to carry. */
-export interface UpdatesEndpoint {
-  readonly path: string
-  readonly secret: string
-}
-
 // The report of OPAL's client, which is a part of Permit's PDP. Only what is needed is asked for.
 const Report = Compile(Type.Object({
   reports: Type.Array(Type.Object({ entry: Type.Object({ dst_path: Type.String() }) }), { minItems: 1 }),

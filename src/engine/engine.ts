@@ -3,7 +3,8 @@
 import { AttributesOfQuery, decideAbac } from './decide/abac.js'
 import { compilePolicy } from './policy/compile.js'
 import { explainAbac, explainRbac, explainRebac, explainUnknown, type Debug } from './explain/explain.js'
-import { Facts, type InstanceNode, type TenantNode, type UserNode } from './facts/facts.js'
+import { Facts } from './facts/facts.js'
+import { type InstanceNode, type TenantNode, type UserNode } from './facts/nodes.js'
 import { LoadedFacts } from './facts/loaded-facts.js'
 import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './explain/prospects.js'
 import { authorizedUsers, tenantsToAsk, tenantView, userPermissions, userTenants, type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World } from './explain/questions.js'
@@ -13,27 +14,9 @@ import { EMPTY_SCHEMA, type CompiledPermission, type CompiledSchema } from './de
 import { traceAbac, traceRbac, traceRebac, type DecisionTrace, type ModelsTrace } from './explain/trace.js'
 import { DENIED, type Verdict } from './decide/verdict.js'
 import type { Policy } from './policy/policy.js'
+import type { EngineQuery } from './query.js'
 
 export type { ReasonCode, Verdict } from './decide/verdict.js'
-
-/** A question: may this user do this action on this resource? */
-export interface EngineQuery {
-  user: {
-    key: string
-    email?: string
-    first_name?: string
-    last_name?: string
-    attributes?: Record<string, unknown>
-  }
-  action: string
-  resource: {
-    type: string
-    key?: string
-    tenant: string
-    attributes?: Record<string, unknown>
-  }
-  context?: Record<string, unknown>
-}
 
 /** A decision with what each model that had a say says. */
 export type Explanation = Verdict & { readonly debug: Debug }

@@ -1,7 +1,8 @@
 // The embedded PDP made real: engine, schema and facts of one environment, and the only place through which they change.
 import { compilePolicy } from '../engine/policy/compile.js'
 import { Engine } from '../engine/engine.js'
-import { DEFAULT_TENANT, type Facts, type TenantFact } from '../engine/facts/facts.js'
+import { type Facts } from '../engine/facts/facts.js'
+import { DEFAULT_TENANT, type TenantFact } from '../engine/facts/fact.js'
 import type { Policy } from '../engine/policy/policy.js'
 import { DataError } from '../contract/errors.js'
 import { Journal } from './journal.js'

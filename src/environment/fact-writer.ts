@@ -1,6 +1,7 @@
 // Writes to the facts of an environment: what is written is checked against the schema and against what is there.
 import { isDeepStrictEqual } from 'node:util'
-import { DEFAULT_TENANT, FactsError, parseInstance, type Facts, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type TenantOptional, type UserFact } from '../engine/facts/facts.js'
+import { type Facts } from '../engine/facts/facts.js'
+import { DEFAULT_TENANT, FactsError, parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type TenantOptional, type UserFact } from '../engine/facts/fact.js'
 import { factKey, type EntityKind, type Ledger, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
 import type { SchemaDocument } from './environment-schema.js'
 

@@ -1,6 +1,6 @@
 // What Permit's API tells of an object besides its content: an id, and when it came and changed. The engine knows none of it.
 import { randomUUID } from 'node:crypto'
-import type { FactChange } from '../engine/facts/facts.js'
+import type { FactChange } from '../engine/facts/fact.js'
 import type { SchemaKind } from './environment-schema.js'
 
 /** What has a key of its own, and can be found by its id. */

@@ -1,22 +1,14 @@
 // One change of an environment, of one fact or many: what it did, what it touched, and how it is taken back.
-import type { FactChange, Facts } from '../engine/facts/facts.js'
+import type { Facts } from '../engine/facts/facts.js'
+import type { FactChange } from '../engine/facts/fact.js'
 import { factKey, keptFact, type EntityKind, type Ledger, type LedgerEntry, type LinkKind, type ObjectKind } from './ledger.js'
 import { recordOf } from './records.js'
 import type { SchemaKind, SchemaState } from './environment-schema.js'
 import type { Batch } from './store.js'
+import type { Step } from './step.js'
 
 /** Whose decisions a change could alter. */
 export type EnvironmentChange = { readonly all: true } | { readonly users: readonly string[] }
-
-/** One object before and after. */
-export interface Step {
-  readonly kind: ObjectKind
-  readonly key: string
-  readonly before: LedgerEntry | undefined
-  readonly after: LedgerEntry | undefined
-  /** The fact that changed; undefined for objects of the schema. */
-  readonly change?: FactChange
-}
 
 export class Transaction {
   readonly steps: Step[] = []

@@ -4,6 +4,7 @@ import type { Request, Response } from 'express'
 import type * as annotation from '../guard/annotation.js'
 import type * as audit from '../observe/audit-trail.js'
 import type * as options from '../app/options/schema.js'
+import type * as refusal from '../guard/refusal.js'
 import type * as asking from '../app/request-permit.js'
 import type { Log } from './log.js'
 
@@ -22,7 +23,7 @@ export type UserOption = options.UserOption<Request>
 /** The tenant that a request is about. */
 export type TenantOption = options.TenantOption<Request>
 /** Answers a denied request in another way than with the 403. */
-export type OnDenied = options.OnDenied<Request, Response>
+export type OnDenied = refusal.OnDenied<Request, Response>
 /** Hears of every decision, after the response. */
 export type OnDecision = audit.OnDecision<Request>
 /** `req.permit`. */

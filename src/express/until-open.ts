@@ -1,7 +1,8 @@
 // Express calls handlers before anything has been waited for: what is asked meanwhile waits until the path is open.
 import type { DecisionPath } from '../decision/path.js'
 import { PdpError, UnavailableError } from '../contract/errors.js'
-import type { Caller, Decision, MaybePromise, Query, Trace } from '../contract/point.js'
+import type { Caller, Decision, Query, Trace } from '../contract/point.js'
+import type { MaybePromise } from '../kit/whenever.js'
 
 /** Whether the path is open: not yet, yes, or it never will be. */
 export class Gate {

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type * as annotation from '../guard/annotation.js'
 import type * as audit from '../observe/audit-trail.js'
 import type * as options from '../app/options/schema.js'
+import type * as refusal from '../guard/refusal.js'
 import type * as asking from '../app/request-permit.js'
 
 /** What a route requires, as its `config.permit`. */
@@ -22,7 +23,7 @@ export type UserOption = options.UserOption<FastifyRequest>
 /** The tenant that a request is about. */
 export type TenantOption = options.TenantOption<FastifyRequest>
 /** Answers a denied request in another way than with the 403. */
-export type OnDenied = options.OnDenied<FastifyRequest, FastifyReply>
+export type OnDenied = refusal.OnDenied<FastifyRequest, FastifyReply>
 /** Hears of every decision, after the response. */
 export type OnDecision = audit.OnDecision<FastifyRequest>
 /** `request.permit`. */

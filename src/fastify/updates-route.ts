@@ -1,7 +1,8 @@
 // The route at which the PDP reports that something has changed.
 import type { FastifyInstance } from 'fastify'
 import type { Affected } from '../decision/generations.js'
-import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER, type UpdatesEndpoint } from '../decision/updates.js'
+import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER } from '../decision/updates.js'
+import { type UpdatesEndpoint } from '../decision/origin.js'
 import { secretCheck } from '../kit/secret.js'
 
 /**

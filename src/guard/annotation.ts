@@ -1,7 +1,7 @@
 // What a developer may write to say what a route requires, as types; `R` is the framework's request.
 import type { ContextInput, ResourceInput } from '../decision/query.js'
 import type { ActionOf, PermissionName, ResourceType } from '../contract/vocabulary.js'
-import type { MaybePromise } from '../contract/point.js'
+import type { MaybePromise } from '../kit/whenever.js'
 
 /** A value, or a function that has it for a request, at once or by promise. */
 export type PerRequest<T, R> = T | ((request: R) => MaybePromise<T>)

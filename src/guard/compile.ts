@@ -1,11 +1,11 @@
 // Turns an annotation into what a request needs to be asked about, once, when the route is declared.
 import { DEFAULT_TENANT, describe, Keys, normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
 import { AnnotationError, ForbiddenError, QueryError } from '../contract/errors.js'
-import type { JsonObject, MaybePromise, QueryResource, QueryUser } from '../contract/point.js'
+import type { JsonObject, QueryResource, QueryUser } from '../contract/point.js'
+import { ignore, isThenable, whenever, type MaybePromise } from '../kit/whenever.js'
 import type { Annotation, Permission, PermissionRequirement, PerRequest, Requirement } from './annotation.js'
 import { FORMS, onlyKnown, permissionMeant, refuseOtherPlaceholders, REQUIREMENT_NAMES } from './mistakes.js'
 import { fillKey, hasBrace, parseKeyTemplate, type KeyTemplate } from './template.js'
-import { ignore, isThenable, whenever } from '../kit/whenever.js'
 
 /** What a template needs of a request, whatever the framework. */
 export interface WithParams { readonly params: unknown }

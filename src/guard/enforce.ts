@@ -1,11 +1,10 @@
 // From a compiled annotation and a request to a verdict: may the handler run, or which error goes out instead?
-import type { Checks } from '../decision/checks.js'
-import { forbidden } from '../decision/checks.js'
+import { forbidden, type Checks } from '../decision/checks.js'
 import { normaliseUser, Question, type UserInput } from '../decision/query.js'
 import { ForbiddenError, UnauthenticatedError } from '../contract/errors.js'
-import type { Caller, Decision, MaybePromise, QueryUser } from '../contract/point.js'
+import type { Caller, Decision, QueryUser } from '../contract/point.js'
+import { isThenable, whenever, type MaybePromise } from '../kit/whenever.js'
 import type { AskPermission, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile.js'
-import { isThenable, whenever } from '../kit/whenever.js'
 
 /** `true` and nothing else lets a request through; an error is what it is refused with. */
 export type Verdict = true | Error

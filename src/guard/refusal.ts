@@ -1,6 +1,6 @@
 // What becomes of a request that does not get in: what the log says of it, and what its client is told.
-import { AnnotationError, ForbiddenError, PdpError, QueryError, UnavailableError } from '../contract/errors.js'
-import type { OnDenied } from '../app/options/schema.js'
+import { AnnotationError, ForbiddenError, PdpError, QueryError, UnavailableError, type Denial } from '../contract/errors.js'
+import type { MaybePromise } from '../kit/whenever.js'
 
 /** Where a refusal is logged: a request's logger, in the shape that pino and Fastify have. */
 export interface RefusalLog {
@@ -63,3 +63,10 @@ export function forClient (error: Error): Error {
 }
 
 const NOT_THE_CLIENTS = 'What this request needs a permission for could not be worked out.'
+
+/**
+ * Answers a denied request in another way: it returns an error that goes out instead of the 403, or sends a reply. When it does neither,
+ * or throws, the 403 goes out. A reply that is sent later, after it has returned, has to be returned. It is not asked for a 401 or a 503,
+ * and whatever it does, the handler does not run.
+ */
+export type OnDenied<R, Reply> = (request: R, reply: Reply, denial: Denial | undefined) => MaybePromise<Error | Reply | undefined | void>

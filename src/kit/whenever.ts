@@ -1,5 +1,4 @@
 // Going on with a value that may be there already: no promise where none is needed.
-import type { MaybePromise } from '../contract/point.js'
 
 /** Whether `value` has to be waited for. Any thenable counts: what the app's functions return is not ours to choose. */
 export function isThenable (value: unknown): value is PromiseLike<unknown> {
@@ -15,3 +14,6 @@ export function whenever<T, R> (value: T | PromiseLike<T>, next: (value: T) => M
 export function ignore (value: unknown): void {
   if (isThenable(value)) value.then(() => {}, () => {})
 }
+
+/** A value now, or a promise of it: an answer that is at hand costs no tick. */
+export type MaybePromise<T> = T | Promise<T>

@@ -1,8 +1,7 @@
 // The option `metrics`: Prometheus metrics through prom-client, counted as checks end and read from the counters that are there anyway.
 import type * as PromClient from 'prom-client'
 import type { CheckObserver } from './observation.js'
-import type { DecisionPointStats } from '../contract/point.js'
-import type { BreakerState } from '../pdp/http/breaker.js'
+import type { DecisionPointStats, BreakerState } from '../contract/point.js'
 import { BATCH_SIZES, type MetricsOptions } from './telemetry-options.js'
 
 type Client = Pick<typeof PromClient, 'Counter' | 'Histogram' | 'Gauge' | 'register'>

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import type { PermitOptions } from '../../src/index.js'
-import { resolveOptions } from '../../src/app/options/schema.js'
+import { resolveOptions } from '../../src/app/options/resolve.js'
 import { authzenPdpFor } from '../support/authzen-pdp.js'
 import { folderWith, sourcesOf } from '../support/documents.js'
 

@@ -1,16 +1,12 @@
 // The options of the plugin: one schema, from which the types, the defaults, the messages and the README's table come.
-import Type, { type Static, type TSchema } from 'typebox'
+import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { UserInput } from '../../decision/query.js'
-import type { UpdatesEndpoint } from '../../decision/updates.js'
 import type { Policy } from '../../engine/policy/policy.js'
-import { closest } from '../../kit/suggest.js'
-import { OptionsError, type Denial } from '../../contract/errors.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
-import type { EvaluationMap } from '../../pdp/authzen/mapping.js'
-import type { MaybePromise } from '../../contract/point.js'
-import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
+import type { EvaluationMap } from '../../contract/evaluation.js'
+import type { OnDenied } from '../../guard/refusal.js'
 
 /** Who asks, for a request; nothing means that nobody is authenticated, which is 401 on a guarded route. */
 export type UserOption<R> = (request: R) => UserInput | null | undefined | Promise<UserInput | null | undefined>
@@ -21,24 +17,17 @@ export type UserOption<R> = (request: R) => UserInput | null | undefined | Promi
 export type TenantOption<R> = (request: R) =>
   string | readonly string[] | null | undefined | Promise<string | readonly string[] | null | undefined>
 
-/**
- * Answers a denied request in another way: it returns an error that goes out instead of the 403, or sends a reply. When it does neither,
- * or throws, the 403 goes out. A reply that is sent later, after it has returned, has to be returned. It is not asked for a 401 or a 503,
- * and whatever it does, the handler does not run.
- */
-export type OnDenied<R, Reply> = (request: R, reply: Reply, denial: Denial | undefined) => MaybePromise<Error | Reply | undefined | void>
-
 /** What an option's schema says besides its type: `expected` is for messages and, with the others, for the README's table. */
-interface Words { description: string, expected: string, shownDefault?: string }
+export interface Words { description: string, expected: string, shownDefault?: string }
 
 function callable<T> (words: Words) {
   return Type.Refine(Type.Unsafe<T>({ ...words }), value => typeof value === 'function')
 }
 
 // What Node refuses in a header would come back in an error that quotes it.
-const HEADER_SAFE = '^[\\x21-\\x7e]+$'
+export const HEADER_SAFE = '^[\\x21-\\x7e]+$'
 
-const CacheSchema = Type.Object({
+export const CacheSchema = Type.Object({
   /**
    * How long a decision is remembered, in ms.
    * @defaultValue 2000
@@ -75,7 +64,7 @@ const CacheSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-const BreakerSchema = Type.Object({
+export const BreakerSchema = Type.Object({
   /**
    * Failures in a row after which a PDP is looked at, and is not asked any more when that fails, too.
    * @defaultValue 5
@@ -100,7 +89,7 @@ const BreakerSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-const HedgeSchema = Type.Object({
+export const HedgeSchema = Type.Object({
   /**
    * A second request goes out when the first takes longer than so many of 100 recent ones.
    * @defaultValue 99
@@ -131,7 +120,7 @@ const UpdatesPath = Type.String({
   expected: "a path without params, such as '/permit/updates'"
 })
 
-const UpdatesSchema = Type.Object({
+export const UpdatesSchema = Type.Object({
   /** The path of the route. */
   path: UpdatesPath,
   /**
@@ -147,7 +136,7 @@ const UpdatesSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-const MetricsSchema = Type.Object({
+export const MetricsSchema = Type.Object({
   /**
    * The registry of `prom-client`.
    * @defaultValue its own, `prom-client`'s `register`
@@ -170,7 +159,7 @@ const MetricsSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-const OpenTelemetrySchema = Type.Object({
+export const OpenTelemetrySchema = Type.Object({
   /**
    * Where spans go.
    * @defaultValue the global provider
@@ -193,7 +182,7 @@ const OpenTelemetrySchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-const AuthZenSchema = Type.Object({
+export const AuthZenSchema = Type.Object({
   /**
    * Whether the PDP is asked for its endpoints, at `/.well-known/authzen-configuration`; `false`: they are at their default paths.
    * @defaultValue true
@@ -215,7 +204,7 @@ const AuthZenSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-const StrictSchema = Type.Object({
+export const StrictSchema = Type.Object({
   /**
    * Routes that are public although they do not say so, because another plugin declares them: a URL as it is declared, with prefixes
    * (`/docs`), or with `/*` at its end also all below (`/docs/*`); for one method with that before it (`OPTIONS *`). `/*` and `*` are the
@@ -448,7 +437,7 @@ export const OptionsSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-type AnyOptions = Static<typeof OptionsSchema>
+export type AnyOptions = Static<typeof OptionsSchema>
 
 /** The options, for a framework whose request is `R`. Exactly one of `pdp` and `policy`. */
 export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'onDenied' | 'onDecision'> & {
@@ -476,238 +465,4 @@ export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'onDe
   onDecision?: OnDecision<R>
 }
 
-/** How a PDP is asked that speaks AuthZEN. */
-export interface AuthZenSettings {
-  readonly discovery: boolean
-  readonly map: EvaluationMap | undefined
-}
-
-/** Where decisions come from; over the network by Permit's wire where `authzen` is undefined. */
-export type DecisionOrigin =
-  | {
-    readonly kind: 'pdp'
-    /** One, or several that are replicas of one another. */
-    readonly urls: readonly URL[]
-    readonly token: string | undefined
-    /** How an AuthZEN PDP is asked; undefined for Permit's. */
-    readonly authzen: AuthZenSettings | undefined
-    readonly connections: number
-    readonly queue: number
-    readonly batch: number
-    readonly factsTimeout: number
-    readonly retries: number
-    readonly breaker: BreakerOptions | false
-    readonly hedge: HedgeOptions | false
-  }
-  | { readonly kind: 'policy', readonly policy: string | Policy, readonly data?: string }
-
-/** The options with everything filled in. */
-export interface ResolvedOptions<R, Reply> {
-  readonly origin: DecisionOrigin
-  readonly user: UserOption<R>
-  readonly tenant: TenantOption<R> | undefined
-  readonly cache: { readonly ttl: number, readonly max: number, readonly staleIfError?: number } | false
-  /** Milliseconds. */
-  readonly timeout: number
-  readonly updates: UpdatesEndpoint | undefined
-  readonly onDenied: OnDenied<R, Reply> | undefined
-  readonly onDecision: OnDecision<R> | undefined
-  readonly metrics: MetricsOptions | false
-  readonly openTelemetry: OpenTelemetryOptions | false
-  readonly strict: { readonly public?: readonly string[] } | false
-  readonly openapi: boolean
-}
-
-/** The options that are objects, and what may be in them. */
-const INNER: Readonly<Record<string, Readonly<Record<string, TSchema>>>> = {
-  cache: CacheSchema.properties,
-  breaker: BreakerSchema.properties,
-  hedge: HedgeSchema.properties,
-  authzen: AuthZenSchema.properties,
-  updates: UpdatesSchema.properties,
-  metrics: MetricsSchema.properties,
-  openTelemetry: OpenTelemetrySchema.properties,
-  strict: StrictSchema.properties
-}
-
-type Environment = Readonly<Record<string, string | undefined>>
-
-const validator = Compile(OptionsSchema)
-
-/** What Fastify itself reads from the options of a `register`. */
-const FASTIFY_OPTIONS = new Set(['prefix', 'logLevel', 'logSerializers'])
-
-/**
- * Checks the options and fills in the environment and the defaults. An explicit option wins over the environment:
- * with `policy`, PERMIT_PDP_URL is not looked at.
- * @throws {@link OptionsError}
- */
-export function resolveOptions<R, Reply> (input: unknown, env: Environment): ResolvedOptions<R, Reply> {
-  if (typeof input !== 'object' || input === null) throw new OptionsError(`the options are ${show(input)}; expected an object`)
-  // An option that is undefined is one that was not given: `pdp: process.env.X` may well be undefined.
-  const options: unknown = Object.fromEntries(
-    Object.entries(input).filter(([name, value]) => !FASTIFY_OPTIONS.has(name) && value !== undefined))
-  if (!validator.Check(options)) throw new OptionsError(complain(options))
-
-  const origin = resolveOrigin(options, env)
-  return {
-    origin,
-    user: options.user ?? subjectOfToken,
-    tenant: options.tenant,
-    cache: resolveCache(options.cache, origin),
-    timeout: options.timeout ?? defaultOf(OptionsSchema.properties.timeout),
-    updates: resolveUpdates(options.updates, origin, env),
-    onDenied: options.onDenied as OnDenied<R, Reply> | undefined,
-    onDecision: options.onDecision,
-    metrics: options.metrics === true ? {} : options.metrics ?? false,
-    openTelemetry: options.openTelemetry === true ? {} : options.openTelemetry ?? false,
-    strict: options.strict === true ? {} : options.strict ?? false,
-    openapi: options.openapi ?? true
-  }
-}
-
-function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
-  if (options.authzen !== undefined && options.protocol !== 'authzen') {
-    throw new OptionsError("option \"authzen\" is given without protocol: 'authzen'; expected both")
-  }
-  if (options.pdp !== undefined && options.policy !== undefined) {
-    throw new OptionsError('both options "pdp" and "policy" are given; expected exactly one: a PDP over the network, or a policy that is decided in this process')
-  }
-  if (options.policy !== undefined && options.protocol !== undefined) {
-    throw new OptionsError('both options "policy" and "protocol" are given; expected "protocol" with "pdp" only: a policy is decided in this process')
-  }
-  if (options.policy !== undefined) return { kind: 'policy', policy: options.policy, ...(options.data === undefined ? {} : { data: options.data }) }
-  if (options.data !== undefined) {
-    throw new OptionsError('option "data" is given without option "policy"; expected both: only the embedded PDP keeps facts, a PDP over the network has its own')
-  }
-
-  const urls = options.pdp ?? env.PERMIT_PDP_URL
-  if (urls === undefined || urls === '') {
-    throw new OptionsError("neither option \"pdp\" (nor PERMIT_PDP_URL) nor option \"policy\" is given; expected exactly one, such as pdp: 'http://localhost:7766' or policy: './permit.yaml'")
-  }
-  const { connections, queue, batch, factsTimeout, retries } = OptionsSchema.properties
-  const isAuthZen = options.protocol === 'authzen'
-  const parsed = parseUrls(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', urls)
-  if (isAuthZen && new Set(parsed.map(({ pathname }) => pathname.replace(/\/+$/, ''))).size > 1) {
-    throw new OptionsError('option "pdp" has URLs with different paths; expected one path for all replicas of an AuthZEN PDP: where one has its endpoints, all have them')
-  }
-  return {
-    kind: 'pdp',
-    urls: parsed,
-    token: options.token ?? (isAuthZen ? undefined : tokenOf(env)),
-    authzen: isAuthZen ? { discovery: options.authzen?.discovery ?? true, map: options.authzen?.map } : undefined,
-    connections: options.connections ?? defaultOf(connections),
-    queue: options.queue ?? defaultOf(queue),
-    batch: options.batch ?? defaultOf(batch),
-    factsTimeout: options.factsTimeout ?? defaultOf(factsTimeout),
-    retries: options.retries ?? defaultOf(retries),
-    breaker: resolveBreaker(options.breaker),
-    hedge: resolveHedge(options.hedge)
-  }
-}
-
-function resolveBreaker (breaker: AnyOptions['breaker']): BreakerOptions | false {
-  if (breaker === false) return false
-  const { failures, halfOpenAfter } = BreakerSchema.properties
-  return { failures: breaker?.failures ?? defaultOf(failures), halfOpenAfter: breaker?.halfOpenAfter ?? defaultOf(halfOpenAfter) }
-}
-
-function resolveHedge (hedge: AnyOptions['hedge'] = false): HedgeOptions | false {
-  if (hedge === false) return false
-  const { percentile, min } = HedgeSchema.properties
-  return { percentile: hedge.percentile ?? defaultOf(percentile), min: hedge.min ?? defaultOf(min) }
-}
-
-function tokenOf (env: Environment): string {
-  const token = env.PERMIT_API_KEY
-  if (token === undefined || token === '') {
-    throw new OptionsError('option "token" is missing, and so is PERMIT_API_KEY; a PDP wants Permit\'s API key')
-  }
-  if (!new RegExp(HEADER_SAFE).test(token)) {
-    throw new OptionsError('PERMIT_API_KEY holds a character that a header cannot carry; expected a string of visible ASCII characters, without spaces')
-  }
-  return token
-}
-
-/** One URL or several, in an array or with commas between them. */
-function parseUrls (name: string, texts: string | readonly string[]): URL[] {
-  const urls = [texts].flat().flatMap(text => text.split(',')).map(text => parseUrl(name, text.trim()))
-  if (new Set(urls.map(({ href }) => href)).size < urls.length) throw new OptionsError(`${name} holds the same URL twice; expected each replica once`)
-  return urls
-}
-
-function parseUrl (name: string, text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const usable = url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:') &&
-    url.username === '' && url.password === '' && url.search === '' && url.hash === ''
-  // The text is not quoted: it may hold a password.
-  if (!usable) throw new OptionsError(`${name} cannot be used; expected ${(OptionsSchema.properties.pdp as Partial<Words>).expected}`)
-  return url
-}
-
-function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): ResolvedOptions<unknown, unknown>['cache'] {
-  if (cache === false || (cache === undefined && origin.kind === 'policy')) return false
-  const { max } = CacheSchema.properties
-  const { ttl = defaultOf(CacheSchema.properties.ttl), staleIfError } = cache ?? {}
-  if (staleIfError !== undefined && staleIfError <= ttl) {
-    throw new OptionsError(`option "cache.staleIfError" is ${staleIfError}; expected more than cache.ttl, which is ${ttl}: until then a decision serves anyway`)
-  }
-  return { ttl, max: cache?.max ?? defaultOf(max), ...(staleIfError === undefined ? {} : { staleIfError }) }
-}
-
-function resolveUpdates (updates: AnyOptions['updates'], origin: DecisionOrigin, env: Environment): UpdatesEndpoint | undefined {
-  if (updates === undefined) return undefined
-  if (origin.kind === 'policy') {
-    throw new OptionsError('option "updates" is given together with option "policy"; expected it with "pdp" only: the embedded PDP tells of its changes by itself')
-  }
-  const { path, secret = env.PERMIT_UPDATES_SECRET } = typeof updates === 'string' ? { path: updates } : updates
-  const { expected } = UpdatesSchema.properties.secret as Partial<Words>
-  if (secret === undefined || secret === '') {
-    throw new OptionsError(`option "updates" needs a secret, in "updates.secret" or PERMIT_UPDATES_SECRET; expected ${expected}: without one, everybody could empty the cache`)
-  }
-  if (secret.length < 16 || !new RegExp(HEADER_SAFE).test(secret)) throw new OptionsError(`PERMIT_UPDATES_SECRET cannot be used; expected ${expected}`)
-  if (secret === origin.token) throw new OptionsError('option "updates" has the token for its secret; expected another one: the token may do everything, and a report needs to do nothing but make the app forget')
-  return { path, secret }
-}
-
-/** The default of `user`: the subject of the token that `@fastify/jwt` verified. */
-function subjectOfToken (request: unknown): string | undefined {
-  const user: unknown = (request as { user?: unknown }).user
-  if (typeof user !== 'object' || user === null || !('sub' in user)) return undefined
-  return user.sub as string | undefined
-}
-
-function defaultOf (schema: TSchema & { default?: number }): number {
-  return schema.default as number
-}
-
-/** The first thing that is wrong with the options, as a sentence. */
-function complain (options: unknown): string {
-  const errors = validator.Errors(options)
-  const unknown = errors.find(error => error.keyword === 'additionalProperties')
-  if (unknown?.keyword === 'additionalProperties') {
-    const known = unknown.instancePath === '' ? OptionsSchema.properties : INNER[unknown.instancePath.slice(1)] ?? {}
-    const name = [...unknown.instancePath.split('/').slice(1), unknown.params.additionalProperties[0]].join('.')
-    const meant = closest(String(unknown.params.additionalProperties[0]), Object.keys(known))
-    return `option "${name}" is not known; expected one of ${Object.keys(known).join(', ')}${meant === undefined ? '' : `; did you mean "${meant}"?`}`
-  }
-  // Of a union every branch complains; the deepest place is the one that was meant.
-  const [deepest] = errors.sort((a, b) => depth(b.instancePath) - depth(a.instancePath))
-  const path = deepest?.instancePath.split('/').slice(1) ?? []
-  const [name = '', inner = ''] = path
-  const schema = (INNER[name]?.[inner] ?? (OptionsSchema.properties as Record<string, TSchema>)[name]) as (TSchema & Partial<Words>) | undefined
-  const value = path.reduce<unknown>((holder, key) => (holder as Record<string, unknown>)[key], options)
-  return `option "${path.join('.')}" is ${show(value)}; expected ${schema?.expected}`
-}
-
-function depth (pointer: string): number {
-  return pointer.split('/').length
-}
-
-/** What was given. Of a text or an object only the kind is told: it may hold a token, or a password in a URL. */
-function show (value: unknown): string {
-  if (value === '') return 'an empty string'
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) return String(value)
-  if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value} that cannot be used`
-}
+export const validator = Compile(OptionsSchema)

@@ -1,6 +1,6 @@
 // `app.permit.api`: the mutations that there are, in the words of Permit's SDKs.
 import type { InstanceText, RelationOf, ResourceRoleOf, ResourceType, RoleName } from '../../contract/vocabulary.js'
-import { DEFAULT_TENANT } from '../../engine/facts/facts.js'
+import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import type { FactMutation } from '../../contract/fact-mutation.js'
 import { AssignmentSchema, InstanceSchema, readInput, readInstance, readKey, TenantSchema, TupleSchema, UserSchema } from './input.js'
 import { Mutation } from './mutation.js'

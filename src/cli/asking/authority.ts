@@ -2,43 +2,11 @@
 import { Engine } from '../../engine/engine.js'
 import { readPolicyFile } from '../../environment/file/policy-file.js'
 import type { Policy } from '../../engine/policy/policy.js'
-import type { Query } from '../../contract/point.js'
 import type { AuthorityValues } from './authority-options.js'
 import { UsageError, type Terminal } from '../terminal/command.js'
 import { readExpectations } from '../testing/expectations.js'
 import { withGiven } from '../testing/given.js'
-
-/** What was decided, as far as whoever decided tells. */
-export interface Answer {
-  readonly allow: boolean
-  /** Permit's reason code. */
-  readonly code?: string
-  /** The reason as a sentence. */
-  readonly reason?: string
-  /** What a PDP says of its models. */
-  readonly debug?: unknown
-}
-
-/** A policy, decided in this process. */
-export interface PolicyAuthority {
-  readonly kind: 'policy'
-  readonly name: string
-  readonly policy: Policy
-  readonly engine: Engine
-  ask (query: Query): Promise<Answer>
-  close (): Promise<void>
-}
-
-/** A PDP over HTTP. */
-export interface PdpAuthority {
-  readonly kind: 'pdp'
-  readonly name: string
-  /** @throws `NoDecisionError` when there is no answer that can be believed */
-  ask (query: Query): Promise<Answer>
-  close (): Promise<void>
-}
-
-export type Authority = PolicyAuthority | PdpAuthority
+import type { PolicyAuthority, Authority } from './answer.js'
 
 /**
  * Opens what the flags name.

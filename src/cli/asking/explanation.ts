@@ -1,7 +1,7 @@
 // A decision as a tree of sentences: from what the engine's trace, or a PDP's debug output, says.
 import type { AbacTrace, Comparison, ConditionTrace, DecisionTrace, RbacTrace, RebacTrace, RoleTrace, SetTrace } from '../../engine/explain/trace.js'
 import type { Query } from '../../contract/point.js'
-import type { Answer, Authority } from './authority.js'
+import type { Answer, Authority } from './answer.js'
 import { wordsOf } from './question.js'
 import type { Branch } from '../terminal/tree.js'
 

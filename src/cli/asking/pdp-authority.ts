@@ -2,9 +2,9 @@
 import { Checks } from '../../decision/checks.js'
 import { openPath } from '../../decision/path.js'
 import { OptionsError, PdpError, UnavailableError } from '../../contract/errors.js'
-import { resolveOptions } from '../../app/options/schema.js'
+import { resolveOptions } from '../../app/options/resolve.js'
 import { integerOf } from '../terminal/arguments.js'
-import type { PdpAuthority } from './authority.js'
+import type { PdpAuthority } from './answer.js'
 import type { AuthorityValues } from './authority-options.js'
 import { UsageError, type Terminal } from '../terminal/command.js'
 

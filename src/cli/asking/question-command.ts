@@ -1,6 +1,6 @@
 // A command that puts one question to a policy file or a PDP: `check` and `explain` differ only in what they say of the answer.
 import type { Query } from '../../contract/point.js'
-import type { Authority } from './authority.js'
+import type { Authority } from './answer.js'
 import { AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP, WHOM_HELP } from './authority-options.js'
 import { parseOptions } from '../terminal/arguments.js'
 import { colorsOf, type Colors } from '../terminal/colors.js'

@@ -1,6 +1,6 @@
 // What a test file may say: one TypeBox schema, from which the types, the checks and the editors' JSON Schema come.
 import Type, { type Static } from 'typebox'
-import { PolicySchema } from '../../engine/policy/policy.js'
+import { PolicySchema, type Policy } from '../../engine/policy/policy.js'
 
 const strict = { additionalProperties: false } as const
 
@@ -79,3 +79,6 @@ export type LongExpectation = Static<typeof LongForm>
 export function expectationsJsonSchema (): Readonly<Record<string, unknown>> {
   return { $schema: 'http://json-schema.org/draft-07/schema#', title: 'fastify-permit test file', ...JSON.parse(JSON.stringify(ExpectationsSchema)) as object }
 }
+
+/** The facts of a policy, under its own names. */
+export type Given = Pick<Policy, 'tenants' | 'users' | 'role_assignments' | 'resource_instances' | 'relationship_tuples'>

@@ -5,9 +5,8 @@ import { shapeProblems } from '../../engine/policy/shape.js'
 import { QueryError } from '../../contract/errors.js'
 import { parseYaml, readYamlText } from '../../environment/file/yaml-file.js'
 import type { Query } from '../../contract/point.js'
-import { ExpectationsSchema, SENTENCE_PATTERN, type ExpectationsDocument, type LongExpectation } from './expectations-schema.js'
+import { ExpectationsSchema, SENTENCE_PATTERN, type ExpectationsDocument, type LongExpectation, type Given } from './expectations-schema.js'
 import { FileError } from '../terminal/file-error.js'
-import type { Given } from './given.js'
 
 /** A query, and the answer that is expected. */
 export interface Expectation {

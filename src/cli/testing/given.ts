@@ -5,9 +5,6 @@ import type { Policy } from '../../engine/policy/policy.js'
 import type { Expectations } from './expectations.js'
 import { FileError } from '../terminal/file-error.js'
 
-/** The facts of a policy, under its own names. */
-export type Given = Pick<Policy, 'tenants' | 'users' | 'role_assignments' | 'resource_instances' | 'relationship_tuples'>
-
 /**
  * The policy with the facts of the test file added. What both name by the same key is as the test file says.
  *

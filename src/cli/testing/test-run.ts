@@ -1,6 +1,7 @@
 // Asks what test files expect, and compares.
 import { readPolicyFile } from '../../environment/file/policy-file.js'
-import { openAuthority, policyAuthority, type Answer, type Authority } from '../asking/authority.js'
+import { openAuthority, policyAuthority } from '../asking/authority.js'
+import { type Answer, type Authority } from '../asking/answer.js'
 import type { AuthorityValues } from '../asking/authority-options.js'
 import type { Terminal } from '../terminal/command.js'
 import { Coverage, type CoverageReport } from './coverage.js'

@@ -2,7 +2,8 @@
 import { LRUCache } from 'lru-cache'
 import { PdpError, UnavailableError } from '../../contract/errors.js'
 import { isAtMost } from '../../kit/characters.js'
-import type { Caller, Decision, DecisionPoint, DecisionPointStats, MaybePromise, Query, Trace } from '../../contract/point.js'
+import type { Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../../contract/point.js'
+import type { MaybePromise } from '../../kit/whenever.js'
 import type { Generations } from '../generations.js'
 import { flat } from '../query.js'
 

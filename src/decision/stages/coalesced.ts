@@ -1,5 +1,6 @@
 // The stage that lets equal questions share one answer, so that a burst of the same check is one request.
-import type { Caller, Decision, DecisionPoint, DecisionPointStats, MaybePromise, Query, Trace } from '../../contract/point.js'
+import type { Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../../contract/point.js'
+import type { MaybePromise } from '../../kit/whenever.js'
 import type { Generations } from '../generations.js'
 
 /** A question on its way. As a caller it is gone when everybody on board is. */

@@ -3,8 +3,8 @@
 import { own, unite } from './values.js'
 import { verdict, type Verdict } from './verdict.js'
 import type { AttributeScope, AttributeSource, Predicate } from './conditions.js'
-import type { EngineQuery } from '../engine.js'
-import type { InstanceNode, TenantNode, UserNode } from '../facts/facts.js'
+import type { EngineQuery } from '../query.js'
+import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
 
 /** A user set or resource set, or a role or resource type that counts as one. */
 export interface CompiledSet {

@@ -1,7 +1,7 @@
 // ReBAC: the user has, on the very instance, a resource role that holds the action, assigned or derived along relationship tuples.
 
 import { DENIED, type Verdict } from './verdict.js'
-import type { InstanceNode, TenantNode, UserNode } from '../facts/facts.js'
+import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
 
 /** A role on instances of a resource type. Inheritance passes on permissions only, never what a derivation looks for. */
 export interface CompiledResourceRole {

@@ -4,8 +4,9 @@ import { matchingSets, type AttributesOfQuery, type CompiledRules } from '../dec
 import { allowingRoles } from '../decide/rbac.js'
 import { assignmentsBehind, type HeldBy, type ResourceRoleAssignment } from '../decide/rebac.js'
 import { suggest } from '../../kit/suggest.js'
-import type { EngineQuery } from '../engine.js'
-import type { Facts, InstanceNode, TenantNode, UserNode } from '../facts/facts.js'
+import type { EngineQuery } from '../query.js'
+import type { Facts } from '../facts/facts.js'
+import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 import type { ReasonCode, Verdict } from '../decide/verdict.js'
 

@@ -4,7 +4,7 @@
 import { AttributesOfQuery, type CompiledSet } from '../decide/abac.js'
 import { assignmentsBehind, rolesOf, type CompiledResourceRole } from '../decide/rebac.js'
 import { isRecord } from '../decide/values.js'
-import type { InstanceNode, TenantNode, UserNode } from '../facts/facts.js'
+import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 
 /** Whether a user may: on every resource of the type, on some or under some circumstances, on none. */

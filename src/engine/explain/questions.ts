@@ -3,8 +3,10 @@
 import { AttributesOfQuery, decideAbac } from '../decide/abac.js'
 import { decideRbac } from '../decide/rbac.js'
 import { assignmentsBehind, candidates, rolesOf, type CompiledResourceRole } from '../decide/rebac.js'
-import type { EngineQuery } from '../engine.js'
-import { parseInstance, type Facts, type InstanceNode, type TenantNode, type UserNode } from '../facts/facts.js'
+import type { EngineQuery } from '../query.js'
+import { type Facts } from '../facts/facts.js'
+import { type InstanceNode, type TenantNode, type UserNode } from '../facts/nodes.js'
+import { parseInstance } from '../facts/fact.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 
 /** A tenant as Permit's PDP shows it. */

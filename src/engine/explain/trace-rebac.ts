@@ -1,6 +1,6 @@
 // Why a user has or lacks roles on a resource instance: the walk of a ReBAC decision, with every step that it took.
 
-import type { InstanceNode, UserNode } from '../facts/facts.js'
+import type { InstanceNode, UserNode } from '../facts/nodes.js'
 import type { CompiledDerivation, CompiledResourceRole, HeldBy } from '../decide/rebac.js'
 
 /** A role on an instance, and where it could have come from. */

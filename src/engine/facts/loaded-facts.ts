@@ -2,7 +2,8 @@
 // and what was written at run time stays.
 
 import { NO_FACTS, type DocumentFacts } from '../policy/compile-facts.js'
-import { DEFAULT_TENANT, type Facts, type ResourceInstanceFact } from './facts.js'
+import { type Facts } from './facts.js'
+import { DEFAULT_TENANT, type ResourceInstanceFact } from './fact.js'
 
 /** Remembers what the document listed. */
 export class LoadedFacts {

@@ -1,7 +1,7 @@
 // Checks the facts that a document lists against its schema and against one another, and completes what they leave out.
 
 import { blockOf, blocksOf, entriesOf, isText } from './document.js'
-import { DEFAULT_TENANT, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from '../facts/facts.js'
+import { DEFAULT_TENANT, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from '../facts/fact.js'
 import { suggest } from '../../kit/suggest.js'
 import type { Compilation, Path, TypeDraft } from './compilation.js'
 

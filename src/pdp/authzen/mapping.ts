@@ -1,27 +1,7 @@
 // From a query to an AuthZEN evaluation, and each part of it as JSON text: written once, compared and sent as it is.
 import { QueryError } from '../../contract/errors.js'
-import type { JsonObject, Query } from '../../contract/point.js'
-
-/** A subject or a resource of AuthZEN: `id` is unique within `type`. */
-export interface Entity {
-  readonly type: string
-  readonly id: string
-  readonly properties?: JsonObject
-}
-
-/** One question, as OpenID AuthZEN 1.0 has it (section 6.1 of the standard). */
-export interface Evaluation {
-  readonly subject: Entity
-  readonly action: { readonly name: string, readonly properties?: JsonObject }
-  readonly resource: Entity
-  readonly context?: JsonObject
-}
-
-/**
- * Changes an evaluation on its way to the PDP. Called once for each question that travels, with what the defaults made of it; it
- * returns what is sent. What is the same in the query has to become the same evaluation: decisions are remembered by the query.
- */
-export type EvaluationMap = (evaluation: Evaluation, query: Query) => Evaluation
+import type { Query } from '../../contract/point.js'
+import type { Evaluation, EvaluationMap } from '../../contract/evaluation.js'
 
 /** The subject's type, unless `map` says otherwise. */
 export const SUBJECT_TYPE = 'user'

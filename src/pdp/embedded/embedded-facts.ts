@@ -1,5 +1,5 @@
 // Writes to the facts of the embedded PDP.
-import { FactsError } from '../../engine/facts/facts.js'
+import { FactsError } from '../../engine/facts/fact.js'
 import type { Environment, FactWriter } from '../../environment/environment.js'
 import type { FactMutation, FactsApi, MutationResult } from '../../contract/fact-mutation.js'
 

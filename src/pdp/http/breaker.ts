@@ -1,6 +1,7 @@
 // The circuit breaker of one PDP: whether it is asked at all, so that a dead one costs microseconds and not the timeout.
 import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleAll } from 'cockatiel'
 import type { PdpError } from '../../contract/errors.js'
+import type { BreakerState } from '../../contract/point.js'
 
 /** When a breaker opens and how it closes. */
 export interface BreakerOptions {
@@ -9,9 +10,6 @@ export interface BreakerOptions {
   /** Ms after which an open breaker looks whether the PDP is back. */
   readonly halfOpenAfter: number
 }
-
-/** `closed`: the PDP is asked. `open`: it is not. `half-open`: it is not, but is being looked at. */
-export type BreakerState = 'closed' | 'open' | 'half-open'
 
 /**
  * Failures in a row do not open it yet: they may be about the questions, and one user's question that the PDP chokes on

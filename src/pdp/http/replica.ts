@@ -3,11 +3,12 @@ import { Client, Pool } from 'undici'
 import { PdpError } from '../../contract/errors.js'
 import { Slots } from './slots.js'
 import { trackedSockets, type Sockets } from './sockets.js'
-import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js'
+import { Breaker, type BreakerOptions } from './breaker.js'
 import { Exchange } from './exchange.js'
 import { isAgainstPdp, mayAnotherAnswer } from './failure.js'
 import { firstSuccess } from './probing.js'
 import type { Probe, TransportRequest } from './request.js'
+import type { ReplicaStats } from '../../contract/point.js'
 
 export interface ReplicaOptions {
   /** The PDP's base URL; a path in it is a prefix. */
@@ -24,19 +25,6 @@ export interface ReplicaOptions {
   readonly breaker: BreakerOptions | false
   /** Called when its breaker has opened, with the reason, and when it has closed. */
   readonly onChange: (replica: Replica, reason: PdpError | undefined) => void
-}
-
-/** Counters of one PDP. */
-export interface ReplicaStats {
-  /** Its URL without credentials. */
-  readonly url: string
-  /** `closed` is the good one: it is asked. */
-  readonly state: BreakerState
-  /** Requests sent to it, repeats and hedges included, and how many of them failed. */
-  readonly requests: number
-  readonly failures: number
-  /** Requests on their way now. */
-  readonly inFlight: number
 }
 
 /** Ms that a PDP under suspicion has to answer a probe. One that is slower is not asked until it has answered in its own time. */

@@ -1,11 +1,5 @@
 // The requests that may be on their way to a PDP at a time: counted in one place, for all who send.
-
-/** How many more requests may go out now, for those who batch by it. */
-export interface FreeSlots {
-  readonly free: number
-  /** Calls `listener` whenever a slot has become free, as long as it still is; who has asked first is told first. */
-  onFree (listener: () => void): void
-}
+import type { FreeSlots } from '../../contract/point.js'
 
 /** A number of slots. Taken when a request goes out, free again when its connection is, which may be later than its answer. */
 export class Slots implements FreeSlots {

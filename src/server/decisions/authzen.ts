@@ -3,8 +3,8 @@ import Type, { type Static } from 'typebox'
 import { Failure } from '../http/failures.js'
 import { ok, route, type Answer, type Route } from '../http/route.js'
 import { Attributes, Key, MAX_BULK } from './wire.js'
-import { DEFAULT_TENANT } from '../../engine/facts/facts.js'
-import type { EngineQuery } from '../../engine/engine.js'
+import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
+import type { EngineQuery } from '../../engine/query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
 
 const Subject = Type.Object({ type: Key, id: Key, properties: Type.Optional(Attributes) })

@@ -5,7 +5,7 @@ import {
   Allowed, AllowedQuery, AllTenants, AuthorizedUsers, AuthorizedUsersQuery, contextOf, MAX_BULK, toEngineQuery, toEngineResource, toEngineUser,
   UrlQuery, UserPermissions, UserPermissionsQuery, UserTenants, UserTenantsQuery
 } from './wire.js'
-import type { EngineQuery } from '../../engine/engine.js'
+import type { EngineQuery } from '../../engine/query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
 
 /** The decision routes of the PDP. */

@@ -1,7 +1,7 @@
 // The PDP's wire: what questions look like, tolerant where the container is, and what the engine is asked for them.
 import Type, { type Static, type TSchema } from 'typebox'
-import { DEFAULT_TENANT } from '../../engine/facts/facts.js'
-import type { EngineQuery } from '../../engine/engine.js'
+import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
+import type { EngineQuery } from '../../engine/query.js'
 
 /** Questions at once. */
 export const MAX_BULK = 10_000

@@ -1,7 +1,7 @@
 // What goes wrong on the wire, and how it is said there: no stack, no inner message, and each API's own shape.
 import type { FastifyBaseLogger, FastifyError, FastifyReply } from 'fastify'
 import { PolicyError, formatPath } from '../../engine/policy/problems.js'
-import { FactsError, type FactsErrorCode } from '../../engine/facts/facts.js'
+import { FactsError, type FactsErrorCode } from '../../engine/facts/fact.js'
 import { StorageError } from '../../environment/store.js'
 import type { Wire } from './route.js'
 

@@ -1,6 +1,6 @@
 // What the options accept, fill in and complain about.
 import t from 'tap'
-import { resolveOptions } from '../../../src/app/options/schema.js'
+import { resolveOptions } from '../../../src/app/options/resolve.js'
 import { fastifyFor } from '../../support/app.js'
 import permit from '../../../src/index.js'
 

@@ -5,7 +5,8 @@ import { cached } from '../../../src/decision/stages/cached.js'
 import { coalesced } from '../../../src/decision/stages/coalesced.js'
 import { Generations } from '../../../src/decision/generations.js'
 import { createQuery } from '../../../src/decision/query.js'
-import type { Decision, DecisionPoint, MaybePromise, Query } from '../../../src/contract/point.js'
+import type { Decision, DecisionPoint, Query } from '../../../src/contract/point.js'
+import type { MaybePromise } from '../../../src/kit/whenever.js'
 
 /** A decision point whose answers the test gives, when it wants to. */
 function byHand () {

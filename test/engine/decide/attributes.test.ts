@@ -1,7 +1,8 @@
 // Where the attributes of a condition come from, and which of them wins.
 
 import t from 'tap'
-import { Engine, type EngineQuery } from '../../../src/engine/engine.js'
+import { Engine } from '../../../src/engine/engine.js'
+import { type EngineQuery } from '../../../src/engine/query.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
 
 /** Whether the query meets the condition: asked through a policy whose one rule lets in whoever meets it. */

@@ -1,7 +1,8 @@
 // Every reason code, when it is given, and the sentence that goes with it.
 
 import t from 'tap'
-import { Engine, type EngineQuery } from '../../../src/engine/engine.js'
+import { Engine } from '../../../src/engine/engine.js'
+import { type EngineQuery } from '../../../src/engine/query.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
 
 const policy: Policy = {

@@ -2,7 +2,8 @@
 
 import t from 'tap'
 import fc from 'fast-check'
-import { Engine, type EngineQuery } from '../../../src/engine/engine.js'
+import { Engine } from '../../../src/engine/engine.js'
+import { type EngineQuery } from '../../../src/engine/query.js'
 import type { ConditionTrace, RoleTrace } from '../../../src/engine/explain/trace.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
 import { ALL_QUERIES, policy, query, TENANTS, USERS } from '../arbitraries.js'

@@ -1,7 +1,8 @@
 // Facts: what may be written, what goes when something goes, and that nothing is left behind.
 
 import t from 'tap'
-import { Facts, parseInstance, type FactChange } from '../../../src/engine/facts/facts.js'
+import { Facts } from '../../../src/engine/facts/facts.js'
+import { parseInstance, type FactChange } from '../../../src/engine/facts/fact.js'
 
 function filled (): Facts {
   const facts = new Facts()

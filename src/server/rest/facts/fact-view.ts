@@ -3,7 +3,7 @@ import type { Static } from 'typebox'
 import { notFound } from '../../http/failures.js'
 import { stamp } from '../stamps.js'
 import type { AssignmentDetailedRead, AssignmentRead, InstanceRead, TenantRead, TupleRead, UserRead } from './fact-shapes.js'
-import { parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from '../../../engine/facts/facts.js'
+import { parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from '../../../engine/facts/fact.js'
 import type { EntityKind, Environment, FactOf, ObjectKind, Stored } from '../../../environment/environment.js'
 
 /**

@@ -5,7 +5,7 @@ import { done, ok, route, type Route } from '../../http/route.js'
 import { Empty, Idents, Operations, TupleCreate, TupleDelete, TupleRead } from './fact-shapes.js'
 import { tupleView } from './fact-view.js'
 import { withoutNull } from './without-null.js'
-import type { RelationshipTupleFact } from '../../../engine/facts/facts.js'
+import type { RelationshipTupleFact } from '../../../engine/facts/fact.js'
 import type { Environment } from '../../../environment/environment.js'
 
 const Query = Type.Object({

@@ -5,7 +5,7 @@ import { done, ok, route, type Answer, type Route } from '../../http/route.js'
 import { Assignment, AssignmentDetailedRead, AssignmentRead, Assignments } from './fact-shapes.js'
 import { assignmentDetailedView, assignmentView } from './fact-view.js'
 import { withoutNull } from './without-null.js'
-import type { RoleAssignmentFact } from '../../../engine/facts/facts.js'
+import type { RoleAssignmentFact } from '../../../engine/facts/fact.js'
 import type { Environment } from '../../../environment/environment.js'
 
 const Query = Type.Object({

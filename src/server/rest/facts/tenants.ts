@@ -7,7 +7,7 @@ import { Empty, Idents, Operations, TenantCreate, TenantRead, TenantUpdate, User
 import { UsersQuery, usersPage } from './users.js'
 import { keyOf, tenantView } from './fact-view.js'
 import { withoutNull } from './without-null.js'
-import type { TenantFact, UserFact } from '../../../engine/facts/facts.js'
+import type { TenantFact, UserFact } from '../../../engine/facts/fact.js'
 import type { FactsReader } from '../../../environment/environment.js'
 
 /** Tenants. */

@@ -6,7 +6,7 @@ import { done, ok, route, type Route } from '../../http/route.js'
 import { AssignmentRead, Empty, Idents, Operations, UserCreate, UserRead, UserRole, UserSync, UserUpdate } from './fact-shapes.js'
 import { assignmentView, keyOf, userView } from './fact-view.js'
 import { withoutNull } from './without-null.js'
-import type { UserFact } from '../../../engine/facts/facts.js'
+import type { UserFact } from '../../../engine/facts/fact.js'
 import type { Environment, FactWriter } from '../../../environment/environment.js'
 
 /** The query of lists of users. */

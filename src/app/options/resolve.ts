@@ -1,0 +1,176 @@
+// Checks the options and fills in the environment and the defaults: from what a user writes to what the rest of the plugin reads.
+import type { TSchema } from 'typebox'
+import type { UpdatesEndpoint, DecisionOrigin } from '../../decision/origin.js'
+import { OptionsError } from '../../contract/errors.js'
+import type { OnDecision } from '../../observe/audit-trail.js'
+import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
+import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
+import type { OnDenied } from '../../guard/refusal.js'
+import { HEADER_SAFE, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, validator, type UserOption, type TenantOption, type Words, type AnyOptions } from './schema.js'
+import { complain, show } from './complain.js'
+
+/** The options with everything filled in. */
+export interface ResolvedOptions<R, Reply> {
+  readonly origin: DecisionOrigin
+  readonly user: UserOption<R>
+  readonly tenant: TenantOption<R> | undefined
+  readonly cache: { readonly ttl: number, readonly max: number, readonly staleIfError?: number } | false
+  /** Milliseconds. */
+  readonly timeout: number
+  readonly updates: UpdatesEndpoint | undefined
+  readonly onDenied: OnDenied<R, Reply> | undefined
+  readonly onDecision: OnDecision<R> | undefined
+  readonly metrics: MetricsOptions | false
+  readonly openTelemetry: OpenTelemetryOptions | false
+  readonly strict: { readonly public?: readonly string[] } | false
+  readonly openapi: boolean
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** What Fastify itself reads from the options of a `register`. */
+const FASTIFY_OPTIONS = new Set(['prefix', 'logLevel', 'logSerializers'])
+
+/**
+ * Checks the options and fills in the environment and the defaults. An explicit option wins over the environment:
+ * with `policy`, PERMIT_PDP_URL is not looked at.
+ * @throws {@link OptionsError}
+ */
+export function resolveOptions<R, Reply> (input: unknown, env: Environment): ResolvedOptions<R, Reply> {
+  if (typeof input !== 'object' || input === null) throw new OptionsError(`the options are ${show(input)}; expected an object`)
+  // An option that is undefined is one that was not given: `pdp: process.env.X` may well be undefined.
+  const options: unknown = Object.fromEntries(
+    Object.entries(input).filter(([name, value]) => !FASTIFY_OPTIONS.has(name) && value !== undefined))
+  if (!validator.Check(options)) throw new OptionsError(complain(options))
+
+  const origin = resolveOrigin(options, env)
+  return {
+    origin,
+    user: options.user ?? subjectOfToken,
+    tenant: options.tenant,
+    cache: resolveCache(options.cache, origin),
+    timeout: options.timeout ?? defaultOf(OptionsSchema.properties.timeout),
+    updates: resolveUpdates(options.updates, origin, env),
+    onDenied: options.onDenied as OnDenied<R, Reply> | undefined,
+    onDecision: options.onDecision,
+    metrics: options.metrics === true ? {} : options.metrics ?? false,
+    openTelemetry: options.openTelemetry === true ? {} : options.openTelemetry ?? false,
+    strict: options.strict === true ? {} : options.strict ?? false,
+    openapi: options.openapi ?? true
+  }
+}
+
+function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
+  if (options.authzen !== undefined && options.protocol !== 'authzen') {
+    throw new OptionsError("option \"authzen\" is given without protocol: 'authzen'; expected both")
+  }
+  if (options.pdp !== undefined && options.policy !== undefined) {
+    throw new OptionsError('both options "pdp" and "policy" are given; expected exactly one: a PDP over the network, or a policy that is decided in this process')
+  }
+  if (options.policy !== undefined && options.protocol !== undefined) {
+    throw new OptionsError('both options "policy" and "protocol" are given; expected "protocol" with "pdp" only: a policy is decided in this process')
+  }
+  if (options.policy !== undefined) return { kind: 'policy', policy: options.policy, ...(options.data === undefined ? {} : { data: options.data }) }
+  if (options.data !== undefined) {
+    throw new OptionsError('option "data" is given without option "policy"; expected both: only the embedded PDP keeps facts, a PDP over the network has its own')
+  }
+
+  const urls = options.pdp ?? env.PERMIT_PDP_URL
+  if (urls === undefined || urls === '') {
+    throw new OptionsError("neither option \"pdp\" (nor PERMIT_PDP_URL) nor option \"policy\" is given; expected exactly one, such as pdp: 'http://localhost:7766' or policy: './permit.yaml'")
+  }
+  const { connections, queue, batch, factsTimeout, retries } = OptionsSchema.properties
+  const isAuthZen = options.protocol === 'authzen'
+  const parsed = parseUrls(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', urls)
+  if (isAuthZen && new Set(parsed.map(({ pathname }) => pathname.replace(/\/+$/, ''))).size > 1) {
+    throw new OptionsError('option "pdp" has URLs with different paths; expected one path for all replicas of an AuthZEN PDP: where one has its endpoints, all have them')
+  }
+  return {
+    kind: 'pdp',
+    urls: parsed,
+    token: options.token ?? (isAuthZen ? undefined : tokenOf(env)),
+    authzen: isAuthZen ? { discovery: options.authzen?.discovery ?? true, map: options.authzen?.map } : undefined,
+    connections: options.connections ?? defaultOf(connections),
+    queue: options.queue ?? defaultOf(queue),
+    batch: options.batch ?? defaultOf(batch),
+    factsTimeout: options.factsTimeout ?? defaultOf(factsTimeout),
+    retries: options.retries ?? defaultOf(retries),
+    breaker: resolveBreaker(options.breaker),
+    hedge: resolveHedge(options.hedge)
+  }
+}
+
+function resolveBreaker (breaker: AnyOptions['breaker']): BreakerOptions | false {
+  if (breaker === false) return false
+  const { failures, halfOpenAfter } = BreakerSchema.properties
+  return { failures: breaker?.failures ?? defaultOf(failures), halfOpenAfter: breaker?.halfOpenAfter ?? defaultOf(halfOpenAfter) }
+}
+
+function resolveHedge (hedge: AnyOptions['hedge'] = false): HedgeOptions | false {
+  if (hedge === false) return false
+  const { percentile, min } = HedgeSchema.properties
+  return { percentile: hedge.percentile ?? defaultOf(percentile), min: hedge.min ?? defaultOf(min) }
+}
+
+function tokenOf (env: Environment): string {
+  const token = env.PERMIT_API_KEY
+  if (token === undefined || token === '') {
+    throw new OptionsError('option "token" is missing, and so is PERMIT_API_KEY; a PDP wants Permit\'s API key')
+  }
+  if (!new RegExp(HEADER_SAFE).test(token)) {
+    throw new OptionsError('PERMIT_API_KEY holds a character that a header cannot carry; expected a string of visible ASCII characters, without spaces')
+  }
+  return token
+}
+
+/** One URL or several, in an array or with commas between them. */
+function parseUrls (name: string, texts: string | readonly string[]): URL[] {
+  const urls = [texts].flat().flatMap(text => text.split(',')).map(text => parseUrl(name, text.trim()))
+  if (new Set(urls.map(({ href }) => href)).size < urls.length) throw new OptionsError(`${name} holds the same URL twice; expected each replica once`)
+  return urls
+}
+
+function parseUrl (name: string, text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const usable = url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:') &&
+    url.username === '' && url.password === '' && url.search === '' && url.hash === ''
+  // The text is not quoted: it may hold a password.
+  if (!usable) throw new OptionsError(`${name} cannot be used; expected ${(OptionsSchema.properties.pdp as Partial<Words>).expected}`)
+  return url
+}
+
+function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): ResolvedOptions<unknown, unknown>['cache'] {
+  if (cache === false || (cache === undefined && origin.kind === 'policy')) return false
+  const { max } = CacheSchema.properties
+  const { ttl = defaultOf(CacheSchema.properties.ttl), staleIfError } = cache ?? {}
+  if (staleIfError !== undefined && staleIfError <= ttl) {
+    throw new OptionsError(`option "cache.staleIfError" is ${staleIfError}; expected more than cache.ttl, which is ${ttl}: until then a decision serves anyway`)
+  }
+  return { ttl, max: cache?.max ?? defaultOf(max), ...(staleIfError === undefined ? {} : { staleIfError }) }
+}
+
+function resolveUpdates (updates: AnyOptions['updates'], origin: DecisionOrigin, env: Environment): UpdatesEndpoint | undefined {
+  if (updates === undefined) return undefined
+  if (origin.kind === 'policy') {
+    throw new OptionsError('option "updates" is given together with option "policy"; expected it with "pdp" only: the embedded PDP tells of its changes by itself')
+  }
+  const { path, secret = env.PERMIT_UPDATES_SECRET } = typeof updates === 'string' ? { path: updates } : updates
+  const { expected } = UpdatesSchema.properties.secret as Partial<Words>
+  if (secret === undefined || secret === '') {
+    throw new OptionsError(`option "updates" needs a secret, in "updates.secret" or PERMIT_UPDATES_SECRET; expected ${expected}: without one, everybody could empty the cache`)
+  }
+  if (secret.length < 16 || !new RegExp(HEADER_SAFE).test(secret)) throw new OptionsError(`PERMIT_UPDATES_SECRET cannot be used; expected ${expected}`)
+  if (secret === origin.token) throw new OptionsError('option "updates" has the token for its secret; expected another one: the token may do everything, and a report needs to do nothing but make the app forget')
+  return { path, secret }
+}
+
+/** The default of `user`: the subject of the token that `@fastify/jwt` verified. */
+function subjectOfToken (request: unknown): string | undefined {
+  const user: unknown = (request as { user?: unknown }).user
+  if (typeof user !== 'object' || user === null || !('sub' in user)) return undefined
+  return user.sub as string | undefined
+}
+
+function defaultOf (schema: TSchema & { default?: number }): number {
+  return schema.default as number
+}

@@ -1,0 +1,20 @@
+// The question that the engine answers.
+
+/** A question: may this user do this action on this resource? */
+export interface EngineQuery {
+  user: {
+    key: string
+    email?: string
+    first_name?: string
+    last_name?: string
+    attributes?: Record<string, unknown>
+  }
+  action: string
+  resource: {
+    type: string
+    key?: string
+    tenant: string
+    attributes?: Record<string, unknown>
+  }
+  context?: Record<string, unknown>
+}
