@@ -130,7 +130,7 @@ t.test('health tells whether decisions can be had now', async t => {
   pdp.options.intercept = (_request, response) => { response.writeHead(503).end(); return true }
   t.match(await app.permit.health(), { ok: false, reason: /503/ })
   await pdp.close()
-  t.match(await app.permit.health(), { ok: false, pdp: pdp.url, reason: /exchange with the PDP failed/ })
+  t.match(await app.permit.health(), { ok: false, pdp: pdp.url, reason: /request to the PDP failed/ })
 })
 
 t.test('a path in the URL of the PDP is a prefix', async t => {

@@ -8,7 +8,7 @@ import { ANY_ID, writeEvaluation, type WrittenEvaluation } from './mapping.js'
 import { type EvaluationMap } from '../../contract/evaluation.js'
 import type { FactsApi } from '../../contract/fact-mutation.js'
 import type { BatchingPdp, Caller, Decision, Query } from '../../contract/point.js'
-import { lookAtBoot } from '../http/boot.js'
+import { probeAtBoot } from '../http/boot.js'
 import { HeldSlots } from '../http/slots.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 
@@ -50,7 +50,7 @@ export function authzenPdp (transport: ProbingTransport, { urls, discovery: enab
       try {
         endpoints = await inTime(found, deadline)
       } finally {
-        if (waits) slots.letGo()
+        if (waits) slots.release()
       }
       return await ask(endpoints)
     } catch (error) {
@@ -84,7 +84,7 @@ export function authzenPdp (transport: ProbingTransport, { urls, discovery: enab
     // Not waited for: a PDP that is not there yet must not keep the app from starting.
     async open () {
       discovery.find().catch(() => {})
-      if (log !== undefined) await lookAtBoot(transport, log)
+      if (log !== undefined) await probeAtBoot(transport, log)
     },
 
     peek: () => undefined,

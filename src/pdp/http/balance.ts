@@ -1,35 +1,35 @@
-// Which PDP gets the next request, where there are several.
+// Load balancing: which replica gets the next request.
 import type { Replica } from './replica.js'
 
-/** Picks replicas for requests. `tried` are those that the request has been to already. */
+/** Picks replicas for requests. `tried` lists the replicas that the request has already been sent to. */
 export interface Balance {
-  /** A replica that may be asked and has a slot free. */
+  /** A usable replica with a free slot. */
   pick (tried: readonly Replica[]): Replica | undefined
-  /** Whether there is a replica that may be asked, now or when it has a slot free. */
+  /** Whether there is a usable replica, with or without a free slot. */
   has (tried: readonly Replica[]): boolean
-  /** Whether this replica, which has a slot free, is one that the request may go to. */
+  /** Whether the request may go to this replica, which has a free slot. */
   takes (replica: Replica, tried: readonly Replica[]): boolean
 }
 
 /**
- * For questions: of those whose breaker is closed the one with the fewest requests on their way; among equals the one
- * that was picked longest ago; and before all others those that have not failed a moment ago. One that hangs keeps its
- * requests, and so gets no more of them than it has connections.
+ * For checks: picks the usable replica with the fewest requests in flight, and among equals the one that was picked longest ago.
+ * Replicas that failed a moment ago come last. A replica that hangs keeps its requests in flight, so it never gets more of them than
+ * it has connections.
  */
 export function byLoad (replicas: readonly Replica[]): Balance {
   let picks = 0
   const lastPick = replicas.map(() => 0)
   const takes = (replica: Replica, tried: readonly Replica[]) => replica.usable && !tried.includes(replica)
 
-  /** The least busy one that is, or is not, shunned; -1 for none. */
-  function leastBusy (tried: readonly Replica[], now: number, shunned: boolean): number {
+  /** The index of the least busy replica that is, or is not, penalized; -1 for none. */
+  function leastBusy (tried: readonly Replica[], now: number, penalized: boolean): number {
     let best = -1
     let most = 0
     for (let index = 0; index < replicas.length; index++) {
       const replica = replicas[index] as Replica
       const { free } = replica.slots
       const better = free > most || (free === most && best >= 0 && (lastPick[index] as number) < (lastPick[best] as number))
-      if (better && takes(replica, tried) && replica.isShunned(now) === shunned) {
+      if (better && takes(replica, tried) && replica.isPenalized(now) === penalized) {
         best = index
         most = free
       }
@@ -50,7 +50,7 @@ export function byLoad (replicas: readonly Replica[]): Balance {
   }
 }
 
-/** For writes: always the first that may be asked, and the next only where those before it could not be reached. */
+/** For writes: the first usable replica, and the next one only when the ones before it could not be reached. */
 export function inOrder (replicas: readonly Replica[]): Balance {
   const next = (tried: readonly Replica[]) => replicas.find(replica => replica.usable && !tried.includes(replica))
   return {

@@ -1,16 +1,16 @@
-// What the log says at boot of a PDP that will not decide: so that a wrong token is found then, and not by the first user.
+// Probes the PDP at boot and logs problems, so that a wrong token shows up at deployment and not at the first user's request.
 import type { PdpError } from '../../contract/errors.js'
 import type { ProbeResult, ProbingTransport, TransportLog } from './transport.js'
 
-/** Ms that starting waits for what the PDP says: enough for one that is there. */
-const WAIT = 250
+/** How long starting waits for the probes, ms: enough for a PDP that is up. */
+const MAX_WAIT = 250
 
-/** Asks each replica once, and logs what is wrong. It resolves soon; what is heard later is logged later. Never rejects. */
-export async function lookAtBoot (transport: Pick<ProbingTransport, 'probe'>, log: TransportLog): Promise<void> {
+/** Probes each replica once and logs problems. Resolves after a short wait; later results are logged when they arrive. Never rejects. */
+export async function probeAtBoot (transport: Pick<ProbingTransport, 'probe'>, log: TransportLog): Promise<void> {
   let timer: NodeJS.Timeout | undefined
-  const enough = new Promise<void>(resolve => { timer = setTimeout(resolve, WAIT) })
-  const looked = transport.probe(result => report(result, log))
-  await Promise.race([looked, enough])
+  const waitedEnough = new Promise<void>(resolve => { timer = setTimeout(resolve, MAX_WAIT) })
+  const probed = transport.probe(result => report(result, log))
+  await Promise.race([probed, waitedEnough])
   clearTimeout(timer)
 }
 
@@ -18,16 +18,16 @@ function report ({ url, error }: ProbeResult, log: TransportLog): void {
   if (error === undefined) return
   const details = { permit: { pdp: url, failure: error.failure, reason: error.message } }
   if (error.failure === 'token') {
-    log.error(details, `permit: the PDP at ${url} refuses the token: every check will be 503. ` +
-      'Set the option token, or PERMIT_API_KEY, to the API key that this PDP runs with')
+    log.error(details, `permit: the PDP at ${url} rejects the token, so every check will get 503. ` +
+      'Set the option "token" or PERMIT_API_KEY to the API key that this PDP runs with')
   } else if (error.failure === 'answer') {
-    log.warn(details, `permit: what answers at ${url} does not answer as a PDP does. Check the option pdp, or PERMIT_PDP_URL`)
-  } else if (isAway(error)) {
-    log.warn(details, `permit: the PDP at ${url} cannot be reached. The app starts all the same; checks are 503 until it can`)
+    log.warn(details, `permit: the server at ${url} does not respond like a PDP. Check the option "pdp" or PERMIT_PDP_URL`)
+  } else if (isUnavailable(error)) {
+    log.warn(details, `permit: the PDP at ${url} is unreachable. The app starts anyway; checks get 503 until the PDP can be reached`)
   }
 }
 
-/** A PDP that is there, and only does not know the question, answers others. */
-function isAway ({ failure, status = 0 }: PdpError): boolean {
+/** Other failures come from a PDP that is up and only rejects the probe; it may still answer checks. */
+function isUnavailable ({ failure, status = 0 }: PdpError): boolean {
   return failure === 'network' || failure === 'timeout' || (failure === 'status' && status >= 500)
 }

@@ -1,41 +1,41 @@
-// The circuit breaker of one PDP: whether it is asked at all, so that a dead one costs microseconds and not the timeout.
+// The circuit breaker of one replica: a dead PDP costs microseconds per check instead of the whole timeout.
 import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleAll } from 'cockatiel'
 import type { PdpError } from '../../contract/errors.js'
 import type { BreakerState } from '../../contract/point.js'
 
 /** When a breaker opens and how it closes. */
 export interface BreakerOptions {
-  /** Failures in a row that put a PDP under suspicion. */
+  /** Consecutive failures after which the PDP is probed. */
   readonly failures: number
-  /** Ms after which an open breaker looks whether the PDP is back. */
+  /** How long an open breaker waits before it probes the PDP, ms. */
   readonly halfOpenAfter: number
 }
 
 /**
- * Failures in a row do not open it yet: they may be about the questions, and one user's question that the PDP chokes on
- * must not shut everybody out. They make it probe the PDP; if that fails, too, it opens. While open, it probes by
- * itself, with and without traffic, and the first probe that succeeds closes it.
+ * Consecutive failures alone do not open it. They may be caused by certain requests, and a request that the PDP cannot handle must not
+ * lock out all users. Instead they trigger a probe; the breaker opens when the probe fails, too. While open, it keeps probing, with or
+ * without traffic, and closes at the first probe that succeeds.
  *
- * The state machine is cockatiel's, through which only probes go: a question that succeeds costs an assignment here, and
- * no promise.
+ * Only probes go through cockatiel's state machine. A successful request costs one assignment and no promise.
  */
 export class Breaker {
-  /** Whether the PDP may be asked. A field, because it is read for every question. */
+  /** Whether the PDP may get requests. A field, because it is read for every request. */
   usable = true
-  /** Which stretch of time between two changes this is: outcomes of an older one say nothing of now. */
+  /** Counts state changes. Outcomes of requests that were sent in an earlier era are ignored. */
   era = 0
   readonly #failing: ConsecutiveBreaker
   readonly #halfOpenAfter: number
   readonly #probe: (suspected: boolean) => Promise<void>
-  // Minus infinity: cockatiel would wait by the wall clock, which may be set back. The timer here waits.
+  // Minus infinity turns off cockatiel's own wait, which uses the wall clock and may be set back. The timer below waits instead.
   readonly #circuit = circuitBreaker(handleAll, { halfOpenAfter: -Infinity, breaker: new ConsecutiveBreaker(1) })
   #probing = false
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
   /**
-   * @param probe resolves when the PDP is well, rejects when it is not; `suspected` while it is still asked, which must be soon
-   * @param onChange called when it has opened, with the reason, and when it has closed
+   * @param probe resolves when the PDP is healthy and rejects otherwise; with `suspected` the breaker is still closed, so the probe must
+   *   end soon
+   * @param onChange called with the reason when the breaker opens, and with undefined when it closes
    */
   constructor (options: BreakerOptions, probe: (suspected: boolean) => Promise<void>, onChange: (reason: PdpError | undefined) => void) {
     this.#failing = new ConsecutiveBreaker(options.failures)
@@ -47,7 +47,7 @@ export class Breaker {
         this.era++
         if (!this.#closed) onChange('error' in reason ? reason.error as PdpError : undefined)
       }
-      if (!this.#closed) this.#wait()
+      if (!this.#closed) this.#scheduleProbe()
     })
     this.#circuit.onReset(() => {
       this.usable = true
@@ -62,23 +62,23 @@ export class Breaker {
     return this.#circuit.state === CircuitState.HalfOpen ? 'half-open' : 'open'
   }
 
-  /** @param era that in which the question was sent */
+  /** @param era the era in which the request was sent */
   success (era: number): void {
     if (era === this.era) this.#failing.success()
   }
 
-  /** @param era that in which the question was sent */
+  /** @param era the era in which the request was sent */
   failure (era: number): void {
-    if (era === this.era && this.usable && this.#failing.failure() && !this.#probing) this.#look()
+    if (era === this.era && this.usable && this.#failing.failure() && !this.#probing) this.#startProbe()
   }
 
-  /** Lets go of the timer; nothing changes afterwards. */
+  /** Stops the timer; the state does not change any more. */
   close (): void {
     this.#closed = true
     clearTimeout(this.#timer)
   }
 
-  #look (): void {
+  #startProbe (): void {
     if (this.#closed) return
     this.#probing = true
     const done = () => { this.#probing = false }
@@ -88,9 +88,9 @@ export class Breaker {
     }, done)
   }
 
-  #wait (): void {
-    // Up to a fifth earlier, so that the instances of an app do not all come at once.
-    this.#timer = setTimeout(() => this.#look(), this.#halfOpenAfter * (1 - Math.random() / 5))
+  #scheduleProbe (): void {
+    // Up to a fifth earlier, so that the instances of an app do not all probe at the same moment.
+    this.#timer = setTimeout(() => this.#startProbe(), this.#halfOpenAfter * (1 - Math.random() / 5))
     this.#timer.unref()
   }
 }

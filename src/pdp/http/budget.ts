@@ -1,14 +1,14 @@
-// A bound for requests that nobody has asked for: retries and hedges, as a share of those that somebody has.
+// A budget for additional requests (retries and hedges): a share of the regular ones.
 
-/** Each request earns a share of an extra one, up to a bound, so that a quiet time pays for a short burst and no more. */
+/** Each regular request earns a share of an additional one. Savings are bounded, so a quiet period pays for a short burst only. */
 export class Budget {
   readonly #share: number
   readonly #burst: number
   #saved: number
 
   /**
-   * @param share extra requests for each that was asked for, for example 0.1
-   * @param burst how many may be saved; there are so many at the start
+   * @param share additional requests per regular request, for example 0.1
+   * @param burst the most that can be saved, and what is available at the start
    */
   constructor (share: number, burst: number) {
     this.#share = share
@@ -20,7 +20,7 @@ export class Budget {
     this.#saved = Math.min(this.#burst, this.#saved + this.#share)
   }
 
-  /** Whether there may be one more; it then counts. */
+  /** Takes one additional request from the budget; false when the budget is used up. */
   take (): boolean {
     if (this.#saved < 1) return false
     this.#saved--

@@ -1,31 +1,31 @@
-// One attempt: a request to one PDP and its answer, of which nothing is believed that is not whole, bounded and JSON.
+// One HTTP exchange with a PDP. A response is accepted only if it is complete, bounded in size and JSON.
 import { isUtf8 } from 'node:buffer'
 import type { Dispatcher } from 'undici'
 import { PdpError } from '../../contract/errors.js'
 import type { Dated } from '../../kit/deadlines.js'
-import { statusError, toPdpError, type Failed } from './failure.js'
+import { statusError, toPdpError, type FailedAttempt } from './failure.js'
 import type { TransportRequest } from './request.js'
 
-/** Of an answer that was refused, this much is read to keep the connection; past it the connection goes. */
+/** A rejected response is read up to this many bytes to keep the connection alive; a longer one closes the connection. */
 const DISCARD_LIMIT = 16 * 1024
 
-/** Answers before the answer (1xx). Each costs time, and a flood of them would keep the event loop until the deadline, and past it. */
+/** The most interim (1xx) responses. A flood of them would block the event loop past the deadline. */
 const MAX_INTERIM = 16
 
 type Headers = Record<string, string | string[] | undefined>
 
 /**
- * As undici tells it. It settles once, whatever comes in whichever order, and is finished when the connection is free
- * again or gone, which may be later.
+ * Handles undici's events. It settles exactly once, whatever the order of events. It is finished when the connection is free again or
+ * closed, which may be later.
  */
-export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, Failed {
+export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, FailedAttempt {
   readonly deadline: number
   readonly request: TransportRequest<T>
   /** A time of `performance.now()`. */
   readonly start: number
   /** Whether any of the request may have reached the PDP. */
   sent = false
-  /** The status of the answer; 0 before it. */
+  /** The status of the response; 0 before it arrives. */
   status = 0
   retryAfter: number | undefined
   readonly #maxSize: number
@@ -42,35 +42,37 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     this.#maxSize = maxSize
   }
 
-  /** The outcome, once: an error, or the result. */
+  /** Called once with the outcome: an error or the result. */
   protected abstract settled (error: PdpError | undefined, result?: T): void
-  /** The connection is free again, or gone: before the outcome or after it, once. */
+  /** Called once when the connection is free again or closed, before or after `settled`. */
   protected abstract finished (): void
 
-  /** The deadline has come. */
+  /** The deadline has passed. */
   expire (): void {
     this.fail(new PdpError('timeout', `the PDP did not answer within ${Math.round(this.deadline - this.start)} ms`))
   }
 
   onRequestStart (controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    // Its time may have run out while it waited for a connection: then it does not travel.
+    // The deadline may have passed while undici was connecting: then the request is not sent.
     if (this.#settled) controller.abort(new Error('the deadline has passed'))
     else this.sent = true
   }
 
   onResponseStart (_controller: Dispatcher.DispatchController, status: number, headers: Dispatcher.DispatchController['rawHeaders']): void {
     if (status < 200) {
-      if (++this.#interim > MAX_INTERIM) this.fail(new PdpError('answer', `the PDP sent more than ${MAX_INTERIM} interim answers`, { status }))
+      if (++this.#interim > MAX_INTERIM) {
+        this.fail(new PdpError('answer', `the PDP sent more than ${MAX_INTERIM} interim (1xx) responses`, { status }))
+      }
       return
     }
     this.status = status
-    // Looked at before the body is: a refusal with an endless body is a refusal.
-    const refusal = this.#judge(status, headers as Headers)
-    if (refusal !== undefined) this.#conclude(refusal)
+    // Checked before the body arrives: an error status with an endless body is still an error.
+    const error = this.#checkHead(status, headers as Headers)
+    if (error !== undefined) this.#conclude(error)
   }
 
-  #judge (status: number, headers: Headers): PdpError | undefined {
+  #checkHead (status: number, headers: Headers): PdpError | undefined {
     const { answers } = this.request
     if (answers === undefined ? status !== 200 : !answers.includes(status)) {
       this.retryAfter = millisecondsOf(headers['retry-after'])
@@ -79,23 +81,26 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     if (status === 204) return undefined
     const type = headers['content-type']
     if (typeof type !== 'string' || !/^application\/json\s*(;|$)/i.test(type)) {
-      return new PdpError('answer', `the PDP answered with content type ${typeof type === 'string' ? JSON.stringify(type.slice(0, 60)) : 'none'}, not application/json`, { status })
+      const found = typeof type === 'string' ? JSON.stringify(type.slice(0, 60)) : 'none'
+      return new PdpError('answer', `the PDP's response has content type ${found}; expected application/json`, { status })
     }
-    // Without a length, an answer that was cut off cannot be told from a whole one.
+    // Without a length, a truncated response cannot be told from a complete one.
     if (headers['content-length'] === undefined && !/(^|,)\s*chunked\s*$/i.test(String(headers['transfer-encoding'] ?? ''))) {
-      return new PdpError('answer', 'the PDP answered without a content-length', { status })
+      return new PdpError('answer', "the PDP's response has no content-length", { status })
     }
     const encoding = headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') return new PdpError('answer', 'the PDP answered in an encoding that was not asked for', { status })
+    if (encoding !== undefined && encoding !== 'identity') {
+      return new PdpError('answer', "the PDP's response has a content-encoding that was not requested", { status })
+    }
     return undefined
   }
 
   onResponseData (_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length
     if (this.#settled) {
-      if (this.#size > DISCARD_LIMIT) this.#controller?.abort(new Error('the rest of a refused answer is not wanted'))
+      if (this.#size > DISCARD_LIMIT) this.#controller?.abort(new Error('the rest of a rejected response is discarded'))
     } else if (this.#size > this.#maxSize) {
-      this.fail(new PdpError('answer', `the PDP answered with more than ${this.#maxSize} bytes`))
+      this.fail(new PdpError('answer', `the PDP's response is larger than ${this.#maxSize} bytes`))
     } else {
       this.#chunks.push(chunk)
     }
@@ -108,7 +113,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     try {
       result = this.request.read(this.#parse(), this.status)
     } catch (error) {
-      this.#conclude(error instanceof PdpError ? error : new PdpError('answer', 'the answer of the PDP could not be read'))
+      this.#conclude(error instanceof PdpError ? error : new PdpError('answer', "the PDP's response could not be read"))
       return
     }
     this.#conclude(undefined, result)
@@ -121,19 +126,19 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
 
   #parse (): unknown {
     const bytes = this.#chunks.length === 1 ? this.#chunks[0] as Buffer : Buffer.concat(this.#chunks)
-    // JSON is UTF-8 (RFC 8259, 8.1). Decoding would put something else in place of what is not.
-    if (!isUtf8(bytes)) throw new PdpError('answer', 'the PDP answered with something that is not UTF-8')
+    // JSON is UTF-8 (RFC 8259, 8.1). Decoding would silently replace invalid bytes.
+    if (!isUtf8(bytes)) throw new PdpError('answer', "the PDP's response is not valid UTF-8")
     const text = bytes.toString()
     if (text === '' && this.status === 204) return undefined
     try {
       return JSON.parse(text)
     } catch {
-      // The parser's message quotes the text, which may hold attributes.
-      throw new PdpError('answer', 'the PDP answered with something that is not JSON')
+      // The parser's message is not used: it quotes the text, which may contain attributes.
+      throw new PdpError('answer', "the PDP's response is not valid JSON")
     }
   }
 
-  /** Ends the exchange and, with it, the connection: what would still come on it is nobody's answer. */
+  /** Fails the exchange and closes its connection, on which the late response could still arrive. */
   fail (error: PdpError): void {
     this.#conclude(error)
     this.#controller?.abort(error)
@@ -147,7 +152,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   }
 }
 
-/** A `Retry-After` (RFC 9110, 10.2.3: seconds or a date) as ms from now. */
+/** A `Retry-After` header (RFC 9110, 10.2.3: seconds or a date) as ms from now. */
 function millisecondsOf (header: string | string[] | undefined): number | undefined {
   if (typeof header !== 'string') return undefined
   if (/^\d{1,9}$/.test(header)) return Number(header) * 1000

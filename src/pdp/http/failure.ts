@@ -1,59 +1,59 @@
-// What a failed attempt says: which error it is, and whether somebody else, or another try, may do better.
+// Classifies failed attempts: which error it is, and whether another replica or a retry may succeed.
 import { PdpError, type PdpFailure } from '../../contract/errors.js'
 
-/** What is known of an attempt that failed. */
-export interface Failed {
+/** What is known about an attempt that failed. */
+export interface FailedAttempt {
   /** Whether any of the request may have reached the PDP. */
   readonly sent: boolean
-  /** The status that the PDP answered with, 0 when it had not answered at all. */
+  /** The status of the response; 0 without one. */
   readonly status: number
-  /** The answer's `Retry-After` as a number of ms; undefined when it had none that can be understood. */
+  /** The response's `Retry-After`, ms; undefined when it is missing or cannot be parsed. */
   readonly retryAfter: number | undefined
 }
 
-/** Statuses of a PDP, or of what stands before it, that is not able to answer now. */
-const PASSING = new Set([502, 503, 504])
+/** Statuses of a PDP, or of a proxy before it, that is temporarily unavailable. */
+const TEMPORARY = new Set([502, 503, 504])
 
-/** Statuses below 500 that say nothing about the question: another PDP may answer it. */
-const NOT_ABOUT_THE_QUESTION = new Set([408, 421, 425, 429])
+/** Statuses below 500 that are not about this request: another replica may answer it. */
+const NOT_ABOUT_THE_REQUEST = new Set([408, 421, 425, 429])
 
 /**
- * Whether the PDP is to be suspected: it did not answer, or not as a PDP does. What it says about a question (4xx) and
- * about the token does not count, and neither does what is our own doing.
+ * Whether the failure counts against the PDP: it sent no response or an invalid one. Errors about the request (4xx) or the token do not
+ * count, and neither do failures on this side.
  */
-export function isAgainstPdp ({ failure, status = 0 }: PdpError): boolean {
+export function countsAgainstPdp ({ failure, status = 0 }: PdpError): boolean {
   return failure === 'network' || failure === 'timeout' || failure === 'answer' || (failure === 'status' && status >= 500)
 }
 
-/** Whether another replica may answer what this one did not. Of a question, which may be asked any number of times. */
-export function mayAnotherAnswer ({ failure, status = 0 }: PdpError): boolean {
+/** Whether another replica may succeed. Only for checks, which are safe to repeat. */
+export function mayAnotherReplicaAnswer ({ failure, status = 0 }: PdpError): boolean {
   if (failure !== 'status') return failure === 'network' || failure === 'timeout' || failure === 'answer' || failure === 'token'
-  // 501 is about the question, too: whoever asks in bulk learns from it not to.
-  return status < 400 || (status >= 500 && status !== 501) || NOT_ABOUT_THE_QUESTION.has(status)
+  // 501 is about the request, too: the batching stage learns from it that there is no bulk endpoint.
+  return status < 400 || (status >= 500 && status !== 501) || NOT_ABOUT_THE_REQUEST.has(status)
 }
 
-/** How often the same PDP may be asked again after such a failure: what may pass by itself. */
-export function triesAgain ({ failure }: PdpError, { status }: Failed, retries: number): number {
+/** How many retries such a failure allows on the same PDP. Only temporary failures are retried. */
+export function allowedRetries ({ failure }: PdpError, { status }: FailedAttempt, retries: number): number {
   if (failure === 'network') return status === 0 ? retries : 0
   if (failure !== 'status') return 0
   if (status === 429) return retries
-  return PASSING.has(status) ? Math.min(retries, 1) : 0
+  return TEMPORARY.has(status) ? Math.min(retries, 1) : 0
 }
 
-/** The error for a status that is no answer. */
+/** The error for an unexpected status. */
 export function statusError (status: number): PdpError {
   if (status === 401 || status === 403) {
-    return new PdpError('token', `the PDP refused the token with ${status}: check the option token or PERMIT_API_KEY`, { status })
+    return new PdpError('token', `the PDP rejected the token with status ${status}: check the option "token" or PERMIT_API_KEY`, { status })
   }
-  return new PdpError('status', `the PDP answered with status ${status}`, { status })
+  return new PdpError('status', `the PDP responded with status ${status}`, { status })
 }
 
-/** What undici failed with, as an error that can be logged. */
+/** An error of undici as an error that is safe to log. */
 export function toPdpError (error: unknown): PdpError {
   if (error instanceof PdpError) return error
   const { code, name, message } = error as { code?: unknown, name?: unknown, message?: unknown }
   const failure: PdpFailure = code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED' ? 'closed' : 'network'
   const what = [typeof code === 'string' ? code : name, message].filter(part => typeof part === 'string' && part !== '').join(': ')
-  // Only the words are taken over: undici's errors can hold sockets, and with them what was sent.
-  return new PdpError(failure, `the exchange with the PDP failed: ${what}`)
+  // Only code and message are kept: undici's errors may reference sockets, and with them the data that was sent.
+  return new PdpError(failure, `the request to the PDP failed: ${what}`)
 }

@@ -1,15 +1,15 @@
-// Hedging: when a second PDP is asked the same because the first is slower than usual, and how often that may be.
+// Hedging: when a request is also sent to a second replica because the first is slower than usual, and how often.
 import { Budget } from './budget.js'
 import { RecentLatency } from './recent-latency.js'
 
 export interface HedgeOptions {
-  /** The share of recent requests, of 100, after whose latency a second one goes out. */
+  /** The percentile of recent latencies after which a second request is sent, 0 to 100. */
   readonly percentile: number
-  /** Ms after which it does so at the earliest. */
+  /** The shortest time before a second request, ms. */
   readonly min: number
 }
 
-/** Second requests for each that was asked for, at most. */
+/** The most second requests per regular request. */
 const SHARE = 0.1
 const BURST = 10
 
@@ -24,30 +24,30 @@ export class Hedging {
     this.#min = min
   }
 
-  /** Ms after which a second request may go out; undefined as long as it is not known what is usual. */
+  /** How long to wait before a second request, ms; undefined until enough latencies are known. */
   get delay (): number | undefined {
     const usual = this.#latency.value
     return usual === undefined ? undefined : Math.max(this.#min, usual)
   }
 
-  /** How many second requests there were. */
+  /** How many second requests were sent. */
   get count (): number {
     return this.#count
   }
 
-  /** A request was asked for. */
+  /** Counts a regular request towards the budget. */
   earn (): void {
     this.#budget.earn()
   }
 
-  /** Whether a second request may go out; it then counts. */
+  /** Whether a second request may be sent. If so, it is counted. */
   take (): boolean {
     if (!this.#budget.take()) return false
     this.#count++
     return true
   }
 
-  /** @param milliseconds that an attempt took that was answered */
+  /** @param milliseconds how long an answered attempt took */
   record (milliseconds: number): void {
     this.#latency.record(milliseconds)
   }

@@ -1,12 +1,12 @@
-// Looking whether a PDP is back: patient with one that is slow, and quick to notice one that hung and does not any more.
+// Probes until one probe succeeds: waits for a slow PDP, and quickly notices when a PDP that hung has recovered.
 import type { PdpError } from '../../contract/errors.js'
 
 /**
- * Sends a probe, and as long as none has ended another one every so often: what was sent while the PDP, or the network,
- * hung may be lost. Resolves with the first that succeeds; rejects when all that were sent have failed.
- * @param probe resolves within as many ms as it is given, with what it failed with, or undefined
- * @param timeout ms for all of it
- * @param every ms between two probes
+ * Sends a probe, and further ones at an interval while none has ended: a probe that was sent while the PDP or the network hung may be
+ * lost. Resolves when the first one succeeds; rejects when all of them have failed.
+ * @param probe resolves within the given timeout (ms), with its error or undefined
+ * @param timeout for all probes together, ms
+ * @param every the interval between two probes, ms
  */
 export function firstSuccess (probe: (timeout: number) => Promise<PdpError | undefined>, timeout: number, every: number): Promise<void> {
   const end = performance.now() + timeout

@@ -1,14 +1,14 @@
-// How long requests took lately: what hedging goes by, for which an average since the start would be too slow to learn.
+// Percentiles of recent latencies, for hedging. A percentile since the start would adapt too slowly.
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 
-/** Ms after which what was measured begins to be forgotten; after twice as long it is. */
+/** The length of a window, ms. Measurements are dropped after one to two windows. */
 const WINDOW = 10_000
 
-/** Below so many a percentile says nothing. */
-const ENOUGH = 20
+/** Fewer measurements than this give no meaningful percentile. */
+const MIN_COUNT = 20
 
-/** Ms for which a percentile that was worked out is good. */
-const GOOD_FOR = 100
+/** How long a computed percentile is reused, ms. */
+const REUSE_FOR = 100
 
 export class RecentLatency {
   readonly #percentile: number
@@ -17,10 +17,10 @@ export class RecentLatency {
   #previous: RecordableHistogram = createHistogram()
   #turns = -Infinity
   #known: number | undefined
-  #workedOut = -Infinity
+  #computedAt = -Infinity
 
   /**
-   * @param percentile of 0 to 100
+   * @param percentile from 0 to 100
    * @param now for tests; default: the process's monotonic clock, ms
    */
   constructor (percentile: number, now: () => number = () => performance.now()) {
@@ -28,20 +28,22 @@ export class RecentLatency {
     this.#now = now
   }
 
-  /** @param milliseconds that a request took */
+  /** @param milliseconds how long a request took */
   record (milliseconds: number): void {
     this.#turn()
     this.#current.record(Math.max(1, Math.round(milliseconds * 1000)))
   }
 
-  /** The percentile in ms; undefined before enough is known. */
+  /** The percentile, ms; undefined until there are enough measurements. */
   get value (): number | undefined {
     const now = this.#now()
-    if (this.#known === undefined || now - this.#workedOut >= GOOD_FOR) {
-      this.#workedOut = now
+    if (this.#known === undefined || now - this.#computedAt >= REUSE_FOR) {
+      this.#computedAt = now
       this.#turn()
-      // Of the two windows the slower one: right after a turn the newer knows next to nothing.
-      const values = [this.#current, this.#previous].filter(({ count }) => count >= ENOUGH).map(histogram => histogram.percentile(this.#percentile))
+      // The larger value of both windows: a new window has too few measurements at first.
+      const values = [this.#current, this.#previous]
+        .filter(({ count }) => count >= MIN_COUNT)
+        .map(histogram => histogram.percentile(this.#percentile))
       this.#known = values.length === 0 ? undefined : Math.max(...values) / 1000
     }
     return this.#known
@@ -52,7 +54,7 @@ export class RecentLatency {
     if (now - this.#turns < WINDOW) return
     const next = this.#previous
     next.reset()
-    // After a long silence, what was before it is of no use, either.
+    // After a long idle period the current window is outdated, too.
     if (now - this.#turns >= 2 * WINDOW) this.#current.reset()
     this.#previous = this.#current
     this.#current = next

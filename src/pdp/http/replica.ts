@@ -1,11 +1,11 @@
-// One PDP: its connections, its breaker and its counters.
+// One replica of the PDP: its connections, its circuit breaker and its counters.
 import { Client, Pool } from 'undici'
 import { PdpError } from '../../contract/errors.js'
 import { Slots } from './slots.js'
 import { trackedSockets, type Sockets } from './sockets.js'
 import { Breaker, type BreakerOptions } from './breaker.js'
 import { Exchange } from './exchange.js'
-import { isAgainstPdp, mayAnotherAnswer } from './failure.js'
+import { countsAgainstPdp, mayAnotherReplicaAnswer } from './failure.js'
 import { firstSuccess } from './probing.js'
 import type { Probe, TransportRequest } from './request.js'
 import type { ReplicaStats } from '../../contract/point.js'
@@ -13,36 +13,36 @@ import type { ReplicaStats } from '../../contract/point.js'
 export interface ReplicaOptions {
   /** The PDP's base URL; a path in it is a prefix. */
   readonly url: URL
-  /** Sent as a bearer token to this host, and kept out of everything else; without one no such header is sent. */
+  /** Sent as a bearer token to this host only; undefined for no `authorization` header. */
   readonly token: string | undefined
-  /** Sockets at most. */
+  /** The most sockets. */
   readonly connections: number
-  /** Bytes of an answer at most. */
+  /** The largest response, bytes. */
   readonly maxResponseSize: number
   /** How long connecting may take, ms. */
   readonly connectTimeout: number
   readonly probe: Probe | undefined
   readonly breaker: BreakerOptions | false
-  /** Called when its breaker has opened, with the reason, and when it has closed. */
+  /** Called when the breaker opens, with the reason, and when it closes. */
   readonly onChange: (replica: Replica, reason: PdpError | undefined) => void
 }
 
-/** Ms that a PDP under suspicion has to answer a probe. One that is slower is not asked until it has answered in its own time. */
+/** How long a suspected PDP has to answer a probe, ms. A slower one gets no requests until it has answered a longer probe. */
 const SUSPECT_TIMEOUT = 400
 
 /**
- * Ms between two probes that are on their way to a PDP that is not asked. With `halfOpenAfter` it bounds how long one that
- * hung, and does so no more, is not noticed.
+ * The interval between two probes in flight to a PDP whose breaker is open, ms. With `halfOpenAfter` it bounds how long the recovery of
+ * a PDP that hung goes unnoticed.
  */
 const PROBE_EVERY = 400
 
-/** Probes on their way to a PDP at a time. */
+/** The most probes in flight to a PDP. */
 const MAX_PROBES = 5
 
-/** Ms for which a replica that failed gets questions only when no other has a connection free. */
-const SHUNNED_FOR = 250
+/** For this long after a failure a replica gets requests only when no other replica has a free connection, ms. */
+const PENALTY = 250
 
-// The deadline of each request is the only clock: undici's own timers are coarse, and two clocks disagree.
+// Each request's own deadline is the only timeout: undici's timers are coarse, and two timeouts would conflict.
 const SETTINGS = { pipelining: 1, headersTimeout: 0, bodyTimeout: 0 }
 
 export class Replica {
@@ -63,7 +63,7 @@ export class Replica {
   #requests = 0
   #failures = 0
   #inFlight = 0
-  #shunnedUntil = -Infinity
+  #penalizedUntil = -Infinity
 
   constructor ({ url, token, connections, maxResponseSize, connectTimeout, probe, breaker, onChange }: ReplicaOptions) {
     this.#origin = url.origin
@@ -78,21 +78,21 @@ export class Replica {
     this.slots = new Slots(connections)
     this.#probe = probe
     if (breaker !== false && probe !== undefined) {
-      this.#breaker = new Breaker(breaker, suspected => this.#look(suspected), reason => onChange(this, reason))
+      this.#breaker = new Breaker(breaker, suspected => this.#checkHealth(suspected), reason => onChange(this, reason))
     }
   }
 
-  /** Whether it may be asked: its breaker is not open. */
+  /** Whether it may get requests: its breaker is closed. */
   get usable (): boolean {
     return this.#breaker === undefined || this.#breaker.usable
   }
 
-  /** For `succeeded` and `failed`: when the attempt was started, as its breaker counts time. */
+  /** The breaker's current era; `succeeded` and `failed` take the era in which the attempt started. */
   get era (): number {
     return this.#breaker === undefined ? 0 : this.#breaker.era
   }
 
-  /** Sends. Whoever calls has looked whether a slot is free, and calls `finished` when the exchange is. */
+  /** Sends a request. The caller has checked that a slot is free, and calls `finished` when the exchange is finished. */
   send (exchange: Exchange<unknown>): void {
     this.slots.take()
     this.#requests++
@@ -106,29 +106,28 @@ export class Replica {
   }
 
   /**
-   * Whether others are to be preferred, because it failed a moment ago. One that fails fast always has connections free,
-   * and would otherwise get most of the questions until its breaker opens.
+   * Whether other replicas are preferred because this one failed a moment ago. A replica that fails fast always has free connections and
+   * would otherwise get most of the requests until its breaker opens.
    * @param now a time of `performance.now()`
    */
-  isShunned (now: number): boolean {
-    return now < this.#shunnedUntil
+  isPenalized (now: number): boolean {
+    return now < this.#penalizedUntil
   }
 
   succeeded (era: number): void {
-    this.#shunnedUntil = -Infinity
+    this.#penalizedUntil = -Infinity
     this.#breaker?.success(era)
   }
 
   failed (era: number, error: PdpError): void {
     this.#failures++
-    if (mayAnotherAnswer(error)) this.#shunnedUntil = performance.now() + SHUNNED_FOR
-    if (isAgainstPdp(error)) this.#breaker?.failure(era)
+    if (mayAnotherReplicaAnswer(error)) this.#penalizedUntil = performance.now() + PENALTY
+    if (countsAgainstPdp(error)) this.#breaker?.failure(era)
   }
 
   /**
-   * Sends the probe, on a connection of its own: the questions' connections may all be taken, and a new connection is
-   * what tells whether the PDP can be reached now. Not counted. Resolves, in `timeout` ms at the latest, with what it
-   * failed with, or undefined.
+   * Sends the probe on a connection of its own: the pool's connections may all be in use, and only a new connection shows whether the
+   * PDP can be reached now. Probes are not counted in the stats. Resolves within `timeout` ms, with the error or undefined.
    */
   probe (timeout: number): Promise<PdpError | undefined> {
     if (this.#probe === undefined) return Promise.resolve(undefined)
@@ -150,13 +149,13 @@ export class Replica {
     })
   }
 
-  /** Rejects with what is wrong with it. Whoever refuses the token, or the question, is there. */
-  #look (suspected: boolean): Promise<void> {
-    // Over TLS and a long way a new connection takes several round trips: a probe has as long as a question has.
+  /** Rejects when the PDP is not healthy. A PDP that rejects the token or the probe is up, so that counts as healthy. */
+  #checkHealth (suspected: boolean): Promise<void> {
+    // A new TLS connection over a long distance takes several round trips, so a probe may take as long as a check.
     const timeout = suspected ? SUSPECT_TIMEOUT : Math.max(SUSPECT_TIMEOUT, this.#connectTimeout)
     return firstSuccess(async timeout => {
       const error = await this.probe(timeout)
-      return error !== undefined && (isAgainstPdp(error) || error.failure === 'closed') ? error : undefined
+      return error !== undefined && (countsAgainstPdp(error) || error.failure === 'closed') ? error : undefined
     }, timeout, Math.max(PROBE_EVERY, timeout / MAX_PROBES))
   }
 
@@ -175,12 +174,12 @@ export class Replica {
     }
   }
 
-  /** Lets what is on its way finish by `deadline`. */
+  /** Lets requests in flight finish until `deadline`, then closes all connections. */
   async close (deadline: number): Promise<void> {
     this.#breaker?.close()
     for (const probe of this.#probes) probe.fail(new PdpError('closed', 'the app is closing'))
     let timer: NodeJS.Timeout | undefined
-    // A close that is overtaken by a destroy never settles: whichever comes first ends the wait.
+    // `close` never settles once `destroy` was called, so the first of both ends the wait.
     const destroyed = new Promise<void>(resolve => {
       timer = setTimeout(() => { this.#pool.destroy().then(resolve, resolve) }, Math.max(0, deadline - performance.now()))
     })
@@ -190,7 +189,7 @@ export class Replica {
   }
 }
 
-/** The exchange of a probe, which has its connection for itself. */
+/** The exchange of a probe, which uses a connection of its own. */
 class ProbeExchange extends Exchange<unknown> {
   readonly #done: (error: PdpError | undefined) => void
 

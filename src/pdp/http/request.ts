@@ -1,20 +1,20 @@
-// What goes over the transport: a request as those who send it describe it.
+// A request as the callers of the transport describe it.
 
-/** A request, and how its answer is read. */
+/** A request, and how its response is read. */
 export interface TransportRequest<T> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   /** JSON text. */
   readonly body?: string
-  /** Beyond those that every request has. */
+  /** Headers in addition to those of every request. */
   readonly headers?: Readonly<Record<string, string>>
   /** A time of `performance.now()`, ms. */
   readonly deadline: number
-  /** Which statuses are answers; default: 200 alone. Any other is a failure. */
+  /** The statuses that are accepted; default: 200 only. Any other status is a failure. */
   readonly answers?: readonly number[]
-  /** Makes the result of an answer's parsed JSON (undefined for an empty one), or throws where it cannot be believed. */
+  /** Turns the parsed JSON of a response (undefined for an empty one) into the result, or throws when it is invalid. */
   readonly read: (answer: unknown, status: number) => T
 }
 
-/** The request that finds out whether a PDP is well: cheap, about nobody, and as much like a question as can be. */
+/** The request that checks whether a PDP is healthy: cheap, about no user, and as similar to a real check as possible. */
 export type Probe = Omit<TransportRequest<unknown>, 'deadline' | 'answers'>

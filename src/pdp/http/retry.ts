@@ -1,17 +1,17 @@
-// When to ask the same PDP again: seldom enough that retries never become the load that keeps it down.
+// The delay before a retry: long and random enough that retries never keep an overloaded PDP down.
 import type { PdpError } from '../../contract/errors.js'
-import { triesAgain, type Failed } from './failure.js'
+import { allowedRetries, type FailedAttempt } from './failure.js'
 
-/** The first retry comes at most so many ms later; each further one may wait twice as long. */
+/** The longest delay before the first retry, ms. It doubles for each further retry. */
 const BASE_DELAY = 50
 
 /**
- * The ms to wait before the same PDP is asked again, or undefined when it is not to be. Full jitter: anything from
- * nothing to the bound, so that what failed together does not come back together. A `Retry-After` is waited for.
- * @param done the retries that there were
- * @param random from 0 to 1
+ * The delay before a retry on the same PDP, ms; undefined for no retry. Uses full jitter (from zero to the bound), so that requests that
+ * failed together are not retried together. A `Retry-After` is added.
+ * @param done how many retries were made
+ * @param random a number from 0 to 1
  */
-export function retryDelay (error: PdpError, failed: Failed, done: number, retries: number, random: number): number | undefined {
-  if (done >= triesAgain(error, failed, retries)) return undefined
+export function retryDelay (error: PdpError, failed: FailedAttempt, done: number, retries: number, random: number): number | undefined {
+  if (done >= allowedRetries(error, failed, retries)) return undefined
   return (failed.retryAfter ?? 0) + random * BASE_DELAY * 2 ** done
 }

@@ -1,7 +1,7 @@
-// The requests that may be on their way to a PDP at a time: counted in one place, for all who send.
+// Counts the requests that may be in flight to a PDP at a time, in one place for all senders.
 import type { FreeSlots } from '../../contract/point.js'
 
-/** A number of slots. Taken when a request goes out, free again when its connection is, which may be later than its answer. */
+/** A number of slots. A request takes one when it is sent. The slot is free again with its connection, which may be after the response. */
 export class Slots implements FreeSlots {
   #free: number
   readonly #listeners: (() => void)[] = []
@@ -14,7 +14,7 @@ export class Slots implements FreeSlots {
     return this.#free
   }
 
-  /** Takes a slot. Whoever calls has looked whether one is free. */
+  /** Takes a slot. The caller has checked that one is free. */
   take (): void {
     this.#free--
   }
@@ -32,7 +32,10 @@ export class Slots implements FreeSlots {
   }
 }
 
-/** Somebody else's slots, some of which are held for what is not on its way yet but will be: whoever batches then sends no more than can travel. */
+/**
+ * Wraps slots, and can hold some of them for requests that will be sent soon. The batching stage then does not send more than there are
+ * connections.
+ */
 export class HeldSlots implements FreeSlots {
   readonly #slots: FreeSlots
   readonly #listeners: (() => void)[] = []
@@ -50,7 +53,7 @@ export class HeldSlots implements FreeSlots {
     this.#held++
   }
 
-  letGo (): void {
+  release (): void {
     this.#held--
     for (const listener of this.#listeners) {
       if (this.free === 0) return

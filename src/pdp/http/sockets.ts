@@ -1,21 +1,21 @@
-// The sockets to a PDP, known from their first moment: so that closing leaves none, not even one that is still connecting.
+// Tracks the sockets to a PDP from the moment they are created, so that closing leaves none open, not even one that is connecting.
 import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 
 export interface Sockets {
-  /** For undici: connects, and remembers the socket until it is closed. */
+  /** For undici: connects, and tracks the socket until it is closed. */
   readonly connect: buildConnector.connector
-  /** Destroys what is still there. */
+  /** Destroys all sockets that are still open. */
   destroy (): void
 }
 
-/** @param timeout how long connecting, the TLS handshake included, may take, ms. */
+/** @param timeout how long connecting may take, including the TLS handshake, ms */
 export function trackedSockets (timeout: number): Sockets {
   const connector = buildConnector({ timeout })
   const sockets = new Set<Socket>()
   return {
     connect (options, callback) {
-      // undici's connector returns the socket that it connects, which its types do not say.
+      // undici's connector returns the socket, but its types do not say so.
       const socket = connector(options, callback) as unknown as Socket
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))

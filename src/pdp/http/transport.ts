@@ -1,13 +1,13 @@
-// The way to a PDP over HTTP, or to several that are replicas of one another: the one place where its parts are put together.
+// The HTTP transport to a PDP or to its replicas: the one place where pool, queue, balancing, retries, hedging and breakers meet.
 import { createHistogram, performance } from 'node:perf_hooks'
 import { PdpError } from '../../contract/errors.js'
 import { Deadlines } from '../../kit/deadlines.js'
 import type { DecisionPointStats, FreeSlots } from '../../contract/point.js'
-import { Ask, type Alarm, type Desk } from './ask.js'
+import { PendingRequest, type Alarm, type RequestHost } from './pending-request.js'
 import { byLoad, inOrder, type Balance } from './balance.js'
 import type { BreakerOptions } from './breaker.js'
 import { Budget } from './budget.js'
-import type { Failed } from './failure.js'
+import type { FailedAttempt } from './failure.js'
 import { Hedging, type HedgeOptions } from './hedging.js'
 import { Replica } from './replica.js'
 import type { Probe, TransportRequest } from './request.js'
@@ -18,87 +18,86 @@ export type { BreakerOptions } from './breaker.js'
 export type { HedgeOptions } from './hedging.js'
 
 export type TransportOptions = {
-  /** The PDP's base URL, or those of its replicas; a path in it is a prefix. */
+  /** The base URL of the PDP, or of each replica; a path in it is a prefix. */
   readonly url: URL | readonly URL[]
-  /** Sent as a bearer token to these hosts, and kept out of everything else; without one no such header is sent. */
+  /** Sent as a bearer token to these hosts only; default: no `authorization` header. */
   readonly token?: string
-  /** Sockets to each replica at most. */
+  /** The most sockets to each replica. */
   readonly connections: number
-  /** Requests that may wait for a socket; one more fails at once. */
+  /** The most requests that may wait for a socket; one more fails at once. */
   readonly maxQueue: number
-  /** Bytes of an answer at most. */
+  /** The largest response, bytes. */
   readonly maxResponseSize: number
   /** How long connecting may take, ms. */
   readonly connectTimeout: number
   /**
-   * Whether what is sent may change something. A write goes to the first replica, to the next only where those before it
-   * could not be reached, and is never sent again when any of it may have arrived. Default: false, questions, which may
-   * be asked any number of times.
+   * Whether requests may change data. A write goes to the first replica, and to the next one only when the replicas before it could not
+   * be reached. It is never sent again when it may have arrived. Default: false, for checks, which are safe to repeat.
    */
   readonly writes?: boolean
-  /** How often the same PDP is asked again after a failure that may pass; default 0. Other replicas are asked anyway. */
+  /** How often a request is retried on the same PDP after a temporary failure; default 0. Other replicas are tried in any case. */
   readonly retries?: number
   /** Default: no hedging. */
   readonly hedge?: HedgeOptions | false
-  /** Hears when a breaker opens or closes. */
+  /** Gets a log line when a breaker opens or closes. */
   readonly log?: TransportLog
 } & (
-  /** Finds out whether a PDP is well. A breaker needs it. */
+  /** Checks whether a PDP is healthy. A breaker requires it. */
   | { readonly probe: Probe, readonly breaker?: BreakerOptions | false }
   | { readonly probe?: undefined, readonly breaker?: false })
 
-/** Where a transport says what happened to it; a pino logger is one. */
+/** The log of a transport, for example a pino logger. */
 export interface TransportLog {
   info (details: object, message: string): void
   warn (details: object, message: string): void
   error (details: object, message: string): void
 }
 
-/** Sends JSON and gets JSON back, or rejects with a {@link PdpError}. */
+/** Sends JSON and receives JSON, or rejects with a {@link PdpError}. */
 export interface Transport {
-  /** The PDP's URL, or those of its replicas, fit for logs. */
+  /** The URL of the PDP, or those of its replicas, without credentials. */
   readonly name: string
-  /** The requests that may be on their way at a time, to all replicas that can be asked. Who sends while none is free, waits. */
+  /** The slots for requests in flight to all usable replicas. A request that is sent while none is free waits. */
   readonly slots: FreeSlots
   send<T> (request: TransportRequest<T>): Promise<T>
   stats (): NonNullable<DecisionPointStats['pdp']>
   close (deadline: number): Promise<void>
 }
 
-/** What a replica had to say to the probe. */
+/** The result of probing one replica. */
 export interface ProbeResult {
-  /** Its URL, fit for logs. */
+  /** The replica's URL without credentials. */
   readonly url: string
-  /** Undefined where all is well. */
+  /** Undefined when the replica is healthy. */
   readonly error: PdpError | undefined
 }
 
-/** A transport that can be told to look whether the PDP is there. */
+/** A transport that can probe its replicas. */
 export interface ProbingTransport extends Transport {
   /**
-   * Sends the probe to each replica, on connections of their own, and tells of each as soon as it has answered. Never
-   * rejects; resolves when all have, within the connect timeout.
+   * Probes each replica on a connection of its own, and reports each result as soon as it is known. Never rejects; resolves when all
+   * results are known, within the connect timeout.
    */
-  probe (hear: (result: ProbeResult) => void): Promise<void>
+  probe (onResult: (result: ProbeResult) => void): Promise<void>
 }
 
-/** Retries for each request that was asked for, at most: a PDP that is overloaded must not be asked twice as much. */
+/** The most retries per request: retries must not double the load on an overloaded PDP. */
 const RETRY_SHARE = 0.2
-/** As many may fail at once because one PDP closed its connections. No more wait for their retry at a time, either. */
+/** Enough for the requests that fail together when a PDP closes its connections. Also the most requests that wait for their retry. */
 const RETRY_BURST = 100
 
 export function httpTransport (options: TransportOptions): ProbingTransport {
   return new HttpTransport(options)
 }
 
-class HttpTransport implements ProbingTransport, Desk, FreeSlots {
+class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
   readonly name: string
   readonly slots: FreeSlots = this
   readonly balance: Balance
   readonly writes: boolean
   readonly maxResponseSize: number
   readonly deadlines = new Deadlines<Alarm>(expire)
-  readonly looks: Deadlines<Alarm> | undefined
+  readonly extraAttempts: Deadlines<Alarm> | undefined
   readonly hedging: Hedging | undefined
   readonly #replicas: readonly Replica[]
   readonly #maxQueue: number
@@ -107,10 +106,10 @@ class HttpTransport implements ProbingTransport, Desk, FreeSlots {
   readonly #retries: number
   readonly #retryBudget = new Budget(RETRY_SHARE, RETRY_BURST)
   readonly #latency = createHistogram()
-  /** What waits for a slot. undici's own queue stays empty: nothing in it could be taken back. */
-  readonly #waiting = new Set<Ask<unknown>>()
-  /** What waits until it is time to ask again. */
-  readonly #paused = new Set<Ask<unknown>>()
+  /** Requests that wait for a slot. undici's own queue stays empty, because a request in it could not be withdrawn. */
+  readonly #waiting = new Set<PendingRequest<unknown>>()
+  /** Requests that wait for their retry. */
+  readonly #paused = new Set<PendingRequest<unknown>>()
   readonly #pauses = new Deadlines<Alarm>(expire)
   readonly #freeListeners: (() => void)[] = []
   #requests = 0
@@ -123,47 +122,54 @@ class HttpTransport implements ProbingTransport, Desk, FreeSlots {
     const { token, connections, maxResponseSize, connectTimeout } = options
     const urls = url instanceof URL ? [url] : url
     this.#replicas = urls.map(url => new Replica({
-      url, token, connections, maxResponseSize, connectTimeout, probe, breaker, onChange: (replica, reason) => this.#changed(replica, reason)
+      url,
+      token,
+      connections,
+      maxResponseSize,
+      connectTimeout,
+      probe,
+      breaker,
+      onChange: (replica, reason) => this.#onBreakerChange(replica, reason)
     }))
     this.name = this.#replicas.map(replica => replica.name).join(', ')
-    // With one PDP there is nothing to balance.
+    // A single replica needs no balancing.
     this.balance = writes || urls.length === 1 ? inOrder(this.#replicas) : byLoad(this.#replicas)
     this.writes = writes
     this.maxResponseSize = maxResponseSize
     this.hedging = hedge === false || writes ? undefined : new Hedging(hedge)
-    this.looks = (urls.length > 1 && !writes) || this.hedging !== undefined ? new Deadlines<Alarm>(expire) : undefined
+    this.extraAttempts = (urls.length > 1 && !writes) || this.hedging !== undefined ? new Deadlines<Alarm>(expire) : undefined
     this.#maxQueue = options.maxQueue
     this.#connectTimeout = connectTimeout
     this.#log = log
     this.#retries = retries
-    for (const replica of this.#replicas) replica.slots.onFree(() => this.#freed(replica))
+    for (const replica of this.#replicas) replica.slots.onFree(() => this.#onSlotFree(replica))
   }
 
   send<T> (request: TransportRequest<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const now = performance.now()
-      const refusal = this.#refuse(request.deadline, now)
-      if (refusal !== undefined) {
-        reject(refusal)
+      const refused = this.#refuse(request.deadline, now)
+      if (refused !== undefined) {
+        reject(refused)
         return
       }
       this.#requests++
       this.#retryBudget.earn()
       this.hedging?.earn()
-      new Ask<T>(request, now, this, resolve, reject).begin()
+      new PendingRequest<T>(request, now, this, resolve, reject).begin()
     })
   }
 
   #refuse (deadline: number, now: number): PdpError | undefined {
     if (this.#closed) return new PdpError('closed', 'the app is closing')
     if (this.#waiting.size >= this.#maxQueue && this.free === 0) {
-      return new PdpError('overload', `${this.#waiting.size} requests wait for a connection to the PDP, which is the bound`)
+      return new PdpError('overload', `the queue is full: ${this.#waiting.size} requests are waiting for a connection to the PDP`)
     }
-    if (deadline <= now) return new PdpError('timeout', 'the deadline had passed before the PDP could be asked')
+    if (deadline <= now) return new PdpError('timeout', 'the deadline passed before the request could be sent to the PDP')
     return undefined
   }
 
-  /** With nobody to ask, one is free: what is sent then takes none, and fails at once instead of waiting for one. */
+  /** One is free when no replica is usable: a request then takes no slot, and fails at once instead of waiting for one. */
   get free (): number {
     let free = 0
     let usable = false
@@ -184,82 +190,87 @@ class HttpTransport implements ProbingTransport, Desk, FreeSlots {
     return this.#closed
   }
 
-  pauseBefore (retry: number, error: PdpError, failed: Failed, left: number): number | undefined {
+  pauseBefore (retry: number, error: PdpError, failed: FailedAttempt, left: number): number | undefined {
     const delay = retryDelay(error, failed, retry, this.#retries, Math.random())
     if (delay === undefined || delay >= left || this.#paused.size >= RETRY_BURST || !this.#retryBudget.take()) return undefined
     this.#retried++
     return delay
   }
 
-  pause (ask: Ask<unknown>, deadline: number): void {
-    this.#paused.add(ask)
+  pause (request: PendingRequest<unknown>, deadline: number): void {
+    this.#paused.add(request)
     this.#pauses.add({
       deadline,
       expire: () => {
-        this.#paused.delete(ask)
-        ask.begin()
+        this.#paused.delete(request)
+        request.begin()
       }
     })
   }
 
-  wait (ask: Ask<unknown>): boolean {
+  wait (request: PendingRequest<unknown>): boolean {
     if (this.#waiting.size >= this.#maxQueue) return false
-    this.#waiting.add(ask)
-    this.deadlines.add(ask)
+    this.#waiting.add(request)
+    this.deadlines.add(request)
     return true
   }
 
-  stopWaiting (ask: Ask<unknown>): void {
-    this.#waiting.delete(ask)
-    this.deadlines.delete(ask)
+  stopWaiting (request: PendingRequest<unknown>): void {
+    this.#waiting.delete(request)
+    this.deadlines.delete(request)
   }
 
-  done (ask: Ask<unknown>, failed: boolean): void {
+  done (request: PendingRequest<unknown>, failed: boolean): void {
     if (failed) this.#failures++
-    else this.#latency.record(Math.max(1, Math.round((performance.now() - ask.start) * 1000)))
+    else this.#latency.record(Math.max(1, Math.round((performance.now() - request.start) * 1000)))
   }
 
-  /** A slot of a replica has become free: what has waited longest and may go there, goes. */
-  #freed (replica: Replica): void {
-    for (const ask of this.#waiting) {
-      if (!this.balance.takes(replica, ask.tried)) continue
-      this.stopWaiting(ask)
-      ask.go(replica)
+  /** Sends the longest waiting request that may go to this replica. */
+  #onSlotFree (replica: Replica): void {
+    for (const request of this.#waiting) {
+      if (!this.balance.takes(replica, request.tried)) continue
+      this.stopWaiting(request)
+      request.go(replica)
       break
     }
-    this.#tellFree()
+    this.#notifyFree()
   }
 
-  #tellFree (): void {
+  #notifyFree (): void {
     for (const listener of this.#freeListeners) {
       if (this.free === 0) return
       listener()
     }
   }
 
-  /** A breaker has opened, with a reason, or has closed. */
-  #changed (replica: Replica, reason: PdpError | undefined): void {
+  /** A breaker opened, with a reason, or closed. */
+  #onBreakerChange (replica: Replica, reason: PdpError | undefined): void {
     this.#logChange(replica, reason)
-    // What waits may have nobody left to wait for, or somebody new.
-    for (const ask of [...this.#waiting]) {
-      this.stopWaiting(ask)
-      ask.begin()
+    // Waiting requests may have lost the last usable replica, or gained one.
+    for (const request of [...this.#waiting]) {
+      this.stopWaiting(request)
+      request.begin()
     }
-    this.#tellFree()
+    this.#notifyFree()
   }
 
   #logChange ({ name }: Replica, reason: PdpError | undefined): void {
     if (reason === undefined) {
-      this.#log?.info({ permit: { pdp: name } }, 'permit: the PDP is back and is asked again')
+      this.#log?.info({ permit: { pdp: name } }, 'permit: the PDP has recovered and gets checks again')
       return
     }
     const details = { permit: { pdp: name, failure: reason.failure, reason: reason.message } }
-    if (this.#replicas.some(replica => replica.usable)) this.#log?.warn(details, 'permit: the PDP fails and is not asked until it is back; its replicas are')
-    else this.#log?.error(details, 'permit: the PDP fails and is not asked until it is back; checks fail at once')
+    if (this.#replicas.some(replica => replica.usable)) {
+      this.#log?.warn(details, 'permit: the PDP is failing and gets no checks until it recovers; the other replicas take over')
+    } else {
+      this.#log?.error(details, 'permit: the PDP is failing and gets no checks until it recovers; checks fail at once')
+    }
   }
 
-  async probe (hear: (result: ProbeResult) => void): Promise<void> {
-    await Promise.all(this.#replicas.map(async replica => hear({ url: replica.name, error: await replica.probe(this.#connectTimeout) })))
+  async probe (onResult: (result: ProbeResult) => void): Promise<void> {
+    await Promise.all(this.#replicas.map(async replica => {
+      onResult({ url: replica.name, error: await replica.probe(this.#connectTimeout) })
+    }))
   }
 
   stats (): NonNullable<DecisionPointStats['pdp']> {
@@ -280,15 +291,15 @@ class HttpTransport implements ProbingTransport, Desk, FreeSlots {
 
   async close (deadline: number): Promise<void> {
     this.#closed = true
-    for (const ask of [...this.#waiting, ...this.#paused]) {
-      this.stopWaiting(ask)
-      ask.end(new PdpError('closed', 'the app is closing'))
+    for (const request of [...this.#waiting, ...this.#paused]) {
+      this.stopWaiting(request)
+      request.end(new PdpError('closed', 'the app is closing'))
     }
     this.#paused.clear()
     this.#pauses.clear()
     await Promise.all(this.#replicas.map(replica => replica.close(deadline)))
     this.deadlines.clear()
-    this.looks?.clear()
+    this.extraAttempts?.clear()
   }
 }
 

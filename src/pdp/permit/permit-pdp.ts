@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { PdpError, UnavailableError } from '../../contract/errors.js'
 import type { BatchingPdp, Decision, Health, PermissionsQuestion, Query, UserPermissions } from '../../contract/point.js'
-import { lookAtBoot } from '../http/boot.js'
+import { probeAtBoot } from '../http/boot.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 
 // `result` beside `allow` is for old SDKs and never read: one field decides.
@@ -35,7 +35,7 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
 
     // A PDP that is not there yet must not keep the app from starting: what is asked meanwhile is 503.
     async open () {
-      if (log !== undefined) await lookAtBoot(transport, log)
+      if (log !== undefined) await probeAtBoot(transport, log)
     },
 
     peek: () => undefined,

@@ -37,7 +37,7 @@ t.test('a token that is refused is one error, that says what to do', async t => 
   const pdp = await fake(t, { token: 'another' })
   const { app, complaints, text } = await start(t, pdp)
   await until(() => complaints().length > 0)
-  t.match(complaints(), [{ level: 50, msg: /refuses the token: every check will be 503\. Set the option token, or PERMIT_API_KEY/, permit: { pdp: pdp.url, failure: 'token' } }])
+  t.match(complaints(), [{ level: 50, msg: /rejects the token, so every check will get 503\. Set the option "token" or PERMIT_API_KEY/, permit: { pdp: pdp.url, failure: 'token' } }])
   t.equal(complaints().length, 1)
   await t.rejects(app.permit.check('ann', 'read', 'task'), { cause: { failure: 'token' } })
   t.notMatch(text(), SECRET)
@@ -48,7 +48,7 @@ t.test('a PDP that is not there is a warning, and the app starts; it is asked wh
   await pdp.close()
   const { app, complaints } = await start(t, pdp)
   await until(() => complaints().length > 0)
-  t.match(complaints(), [{ level: 40, msg: /cannot be reached\. The app starts all the same/, permit: { pdp: pdp.url, failure: 'network' } }])
+  t.match(complaints(), [{ level: 40, msg: /is unreachable\. The app starts anyway/, permit: { pdp: pdp.url, failure: 'network' } }])
   t.equal(complaints().length, 1)
   const back = await fake(t, { port: Number(new URL(pdp.url).port) })
   t.equal(await app.permit.check('ann', 'read', 'task'), true)
@@ -61,14 +61,14 @@ t.test('a PDP that hangs holds the start up for a moment only, and is warned of 
   t.ok(took < 690, `${took} ms`)
   t.same(complaints(), [])
   await until(() => complaints().length > 0)
-  t.match(complaints(), [{ level: 40, msg: /cannot be reached/, permit: { failure: 'timeout' } }])
+  t.match(complaints(), [{ level: 40, msg: /is unreachable/, permit: { failure: 'timeout' } }])
 })
 
 t.test('something that is no PDP, and a PDP that fails, are warned of', async t => {
   const html = await fake(t, { intercept: (_request, response) => { response.writeHead(200, { 'content-type': 'text/html' }).end('<p>hello'); return true } })
-  t.match(await firstComplaint(t, html), [{ level: 40, msg: /does not answer as a PDP does\. Check the option pdp/ }])
+  t.match(await firstComplaint(t, html), [{ level: 40, msg: /does not respond like a PDP\. Check the option "pdp"/ }])
   const failing = await fake(t, { intercept: (_request, response) => { response.writeHead(502).end(); return true } })
-  t.match(await firstComplaint(t, failing), [{ level: 40, msg: /cannot be reached/, permit: { reason: /502/ } }])
+  t.match(await firstComplaint(t, failing), [{ level: 40, msg: /is unreachable/, permit: { reason: /502/ } }])
 })
 
 t.test('a PDP that has no bulk endpoint is no reason for a warning', async t => {

@@ -139,7 +139,7 @@ t.test('a dead PDP costs microseconds: a check fails at once, with 503 and Retry
   t.comment(`${each.toFixed(1)} µs for a check while the breaker is open`)
   t.ok(each < 2_000, `${each} µs, on however busy a machine, and not the timeout of a second`)
   t.equal(app.permit.stats().pdp?.replicas[0]?.requests, before, 'nothing was sent')
-  t.match(await app.permit.health(), { ok: false, pdp: pdp.url, reason: /failed too often/, replicas: [{ url: pdp.url, state: /open/ }] })
+  t.match(await app.permit.health(), { ok: false, pdp: pdp.url, reason: /circuit breaker is open/, replicas: [{ url: pdp.url, state: /open/ }] })
 })
 
 t.test('a PDP that is back is asked within a second, without traffic; the log has one line for each change', async t => {
@@ -153,9 +153,9 @@ t.test('a PDP that is back is asked within a second, without traffic; the log ha
   t.ok(performance.now() - start < 1_000, `${performance.now() - start} ms`)
   t.equal(back.requests.length, 0, 'nobody had asked anything')
   t.equal(await app.permit.check('ann', 'read', 'task'), true)
-  t.match(about(/is not asked until it is back/), [{ level: 50, permit: { pdp: pdp.url, failure: 'network' } }])
-  t.match(about(/is back and is asked again/), [{ level: 30, permit: { pdp: pdp.url } }])
-  t.equal(about(/is not asked until it is back/).length + about(/is back and is asked again/).length, 2)
+  t.match(about(/gets no checks until it recovers/), [{ level: 50, permit: { pdp: pdp.url, failure: 'network' } }])
+  t.match(about(/has recovered and gets checks again/), [{ level: 30, permit: { pdp: pdp.url } }])
+  t.equal(about(/gets no checks until it recovers/).length + about(/has recovered and gets checks again/).length, 2)
 })
 
 t.test('a PDP that hung, and does not any more, is asked within a second, although a probe was lost in it', async t => {

@@ -1,0 +1,235 @@
+// One request until it is answered or fails: picks a replica, tries another one when that fails or is slow, retries, and gives up.
+import { PdpError } from '../../contract/errors.js'
+import type { Dated, Deadlines } from '../../kit/deadlines.js'
+import type { Balance } from './balance.js'
+import { Exchange } from './exchange.js'
+import { mayAnotherReplicaAnswer, type FailedAttempt } from './failure.js'
+import type { Hedging } from './hedging.js'
+import type { Replica } from './replica.js'
+import type { TransportRequest } from './request.js'
+
+/** Something that happens at a given time, unless it is removed before. */
+export interface Alarm extends Dated {
+  expire (): void
+}
+
+/** What a pending request needs from its transport. */
+export interface RequestHost {
+  readonly closed: boolean
+  readonly balance: Balance
+  /** Whether requests may change data. If so, a request is sent again only when it certainly did not arrive. */
+  readonly writes: boolean
+  readonly maxResponseSize: number
+  /** Deadlines of attempts and of waiting requests. */
+  readonly deadlines: Deadlines<Alarm>
+  /** Times at which an additional attempt starts. Undefined with a single replica and no hedging. */
+  readonly extraAttempts: Deadlines<Alarm> | undefined
+  readonly hedging: Hedging | undefined
+  /** The delay before a retry, ms, less than `left`; undefined for no retry. Takes the retry from the budget. */
+  pauseBefore (retry: number, error: PdpError, failed: FailedAttempt, left: number): number | undefined
+  /** Calls `begin` at the given time. */
+  pause (ask: PendingRequest<unknown>, time: number): void
+  /** Calls `go` when a slot is free, or `expire` at the deadline. False when the queue is full. */
+  wait (ask: PendingRequest<unknown>): boolean
+  stopWaiting (ask: PendingRequest<unknown>): void
+  done (ask: PendingRequest<unknown>, failed: boolean): void
+}
+
+/** Ends an attempt when another one was faster. Never leaves this file. */
+const SUPERSEDED = new PdpError('abandoned', 'another attempt was answered first')
+
+export class PendingRequest<T> implements Alarm {
+  readonly deadline: number
+  readonly start: number
+  readonly #request: TransportRequest<T>
+  readonly #host: RequestHost
+  readonly #resolve: (result: T) => void
+  readonly #reject: (error: PdpError) => void
+  readonly #running: Attempt<T>[] = []
+  #tried: Replica[] = []
+  #retries = 0
+  #error: PdpError | undefined
+  #extraAttempt: Alarm | undefined
+  #settled = false
+
+  constructor (
+    request: TransportRequest<T>, start: number, host: RequestHost, resolve: (result: T) => void, reject: (error: PdpError) => void
+  ) {
+    this.deadline = request.deadline
+    this.start = start
+    this.#request = request
+    this.#host = host
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  get tried (): readonly Replica[] {
+    return this.#tried
+  }
+
+  /** Sends to a replica, waits for a slot, or fails when no replica is available. */
+  begin (): void {
+    const { balance } = this.#host
+    const replica = balance.pick(this.#tried)
+    if (replica !== undefined) {
+      this.go(replica)
+    } else if (!balance.has(this.#tried)) {
+      this.end(this.#error ?? new PdpError('circuit', 'the circuit breaker is open: the PDP failed repeatedly'))
+    } else if (!this.#host.wait(this as PendingRequest<unknown>)) {
+      this.end(this.#error ?? new PdpError('overload', 'too many requests are waiting for a connection to the PDP'))
+    }
+  }
+
+  /** Sends to this replica, which has a free slot. */
+  go (replica: Replica): void {
+    const isFirst = this.#tried.length === 0 && this.#retries === 0
+    this.#tried.push(replica)
+    const attempt = new Attempt(this, replica, this.#request, isFirst ? this.start : performance.now(), this.#host)
+    this.#running.push(attempt)
+    this.#host.deadlines.add(attempt)
+    if (this.#host.extraAttempts !== undefined) this.#planExtraAttempt(this.#host.extraAttempts)
+    replica.send(attempt as Exchange<unknown>)
+  }
+
+  /** The deadline passed while the request was waiting for a slot. */
+  expire (): void {
+    this.#host.stopWaiting(this as PendingRequest<unknown>)
+    this.end(this.#error ?? new PdpError('timeout', 'the deadline passed while waiting for a free connection to the PDP'))
+  }
+
+  /** Fails the request. */
+  end (error: PdpError): void {
+    if (this.#settle()) return
+    this.#host.done(this as PendingRequest<unknown>, true)
+    this.#reject(error)
+  }
+
+  /** @internal The outcome of an attempt. */
+  settled (attempt: Attempt<T>, error: PdpError | undefined, result: T | undefined): void {
+    if (this.#running.length === 1) this.#running.pop()
+    else this.#running.splice(this.#running.indexOf(attempt), 1)
+    if (this.#settled) return
+    if (error === undefined) {
+      this.#settle()
+      this.#host.done(this as PendingRequest<unknown>, false)
+      this.#resolve(result as T)
+    } else if (this.#running.length > 0) {
+      // The other attempt may still succeed.
+      this.#error = error
+    } else {
+      this.#failed(attempt, error)
+    }
+  }
+
+  #failed (attempt: Attempt<T>, error: PdpError): void {
+    const { balance, closed, writes } = this.#host
+    const now = performance.now()
+    this.#error = error
+    if (now >= this.deadline || closed) {
+      this.end(error)
+    } else if ((writes ? !attempt.sent && error.failure === 'network' : mayAnotherReplicaAnswer(error)) && balance.has(this.#tried)) {
+      this.begin()
+    } else {
+      const pause = writes ? undefined : this.#host.pauseBefore(this.#retries, error, attempt, this.deadline - now)
+      if (pause === undefined) this.end(error)
+      else this.#again(now + pause)
+    }
+  }
+
+  /** Starts over at the given time: every replica may be tried again. */
+  #again (time: number): void {
+    this.#retries++
+    this.#tried = []
+    this.#host.pause(this as PendingRequest<unknown>, time)
+  }
+
+  /**
+   * A request never waits for a single replica until its deadline. After half of the remaining time it also goes to another replica,
+   * if there is one; with hedging, the first additional attempt may start earlier. Earlier attempts go on: the replica may just be slow.
+   */
+  #planExtraAttempt (extraAttempts: Deadlines<Alarm>): void {
+    const { balance, hedging } = this.#host
+    const now = performance.now()
+    const half = balance.has(this.#tried) ? now + (this.deadline - now) / 2 : Infinity
+    const delay = this.#running.length === 1 ? hedging?.delay : undefined
+    const hedge = delay === undefined ? Infinity : now + delay
+    if (hedge >= half) {
+      this.#scheduleExtraAttempt(extraAttempts, half, () => this.#tryAnotherReplica())
+    } else {
+      this.#scheduleExtraAttempt(extraAttempts, hedge, () => {
+        if (!this.#hedge()) this.#scheduleExtraAttempt(extraAttempts, half, () => this.#tryAnotherReplica())
+      })
+    }
+  }
+
+  #scheduleExtraAttempt (extraAttempts: Deadlines<Alarm>, deadline: number, expire: () => void): void {
+    if (this.#extraAttempt !== undefined) extraAttempts.delete(this.#extraAttempt)
+    this.#extraAttempt = undefined
+    if (deadline >= this.deadline) return
+    this.#extraAttempt = { deadline, expire }
+    extraAttempts.add(this.#extraAttempt)
+  }
+
+  #tryAnotherReplica (): void {
+    // No attempt is running while the request waits for its retry.
+    if (this.#running.length === 0) return
+    const replica = this.#host.balance.pick(this.#tried)
+    if (replica === undefined) return
+    for (const attempt of this.#running) attempt.overdue = true
+    this.go(replica)
+  }
+
+  #hedge (): boolean {
+    const { balance, hedging } = this.#host
+    if (this.#running.length === 0) return false
+    // With a single replica, a second connection to it may still be faster.
+    const replica = balance.pick(this.#tried) ?? balance.pick([])
+    if (replica === undefined || hedging?.take() !== true) return false
+    this.go(replica)
+    return true
+  }
+
+  /** Cancels running and planned attempts. True if the request was settled before. */
+  #settle (): boolean {
+    if (this.#settled) return true
+    this.#settled = true
+    if (this.#extraAttempt !== undefined) this.#host.extraAttempts?.delete(this.#extraAttempt)
+    if (this.#running.length > 0) for (const attempt of [...this.#running]) attempt.fail(SUPERSEDED)
+    return false
+  }
+}
+
+/** One attempt: an exchange with one replica on behalf of a pending request. */
+class Attempt<T> extends Exchange<T> {
+  /** Whether another replica was tried because this one took too long. */
+  overdue = false
+  readonly #ask: PendingRequest<T>
+  readonly #replica: Replica
+  readonly #era: number
+  readonly #host: RequestHost
+
+  constructor (ask: PendingRequest<T>, replica: Replica, request: TransportRequest<T>, start: number, host: RequestHost) {
+    super(request, start, host.maxResponseSize)
+    this.#ask = ask
+    this.#replica = replica
+    this.#era = replica.era
+    this.#host = host
+  }
+
+  protected override settled (error: PdpError | undefined, result?: T): void {
+    if (error === undefined) {
+      this.#replica.succeeded(this.#era)
+      this.#host.hedging?.record(performance.now() - this.start)
+    } else if (error !== SUPERSEDED) {
+      this.#replica.failed(this.#era, error)
+    } else if (this.overdue) {
+      this.#replica.failed(this.#era, new PdpError('timeout', 'another replica answered before this one did'))
+    }
+    this.#ask.settled(this, error, result)
+  }
+
+  protected override finished (): void {
+    this.#host.deadlines.delete(this)
+    this.#replica.finished()
+  }
+}
