@@ -33,3 +33,12 @@ export interface UpdatesEndpoint {
   readonly path: string
   readonly secret: string
 }
+
+/** What the decision path needs of the resolved options. */
+export interface PathOptions {
+  readonly origin: DecisionOrigin
+  /** `ttl` and `staleIfError` in ms. */
+  readonly cache: { readonly ttl: number, readonly max: number, readonly staleIfError?: number } | false
+  /** Milliseconds. */
+  readonly timeout: number
+}

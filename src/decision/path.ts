@@ -7,7 +7,7 @@ import { permitFacts } from '../pdp/permit/permit-facts.js'
 import { permitPdp, permitProbe } from '../pdp/permit/permit-pdp.js'
 import type { DecisionPoint, DecisionSource, Pdp } from '../contract/point.js'
 import { httpTransport, type TransportLog } from '../pdp/http/transport.js'
-import type { ResolvedOptions } from '../app/options/resolve.js'
+import type { PathOptions } from './origin.js'
 import { batched } from './stages/batched.js'
 import { cached } from './stages/cached.js'
 import { coalesced } from './stages/coalesced.js'
@@ -44,7 +44,7 @@ const WRITE_QUEUE = 1_000
  * The path that the options describe. A stage that an option turns off is not in the line.
  * @param onSent told how many questions leave in one request
  */
-export function openPath ({ origin, cache, timeout }: Pick<ResolvedOptions<unknown, unknown>, 'origin' | 'cache' | 'timeout'>, log?: EnvironmentLog & TransportLog & AuthZenLog, onSent?: (questions: number) => void): DecisionPath {
+export function openPath ({ origin, cache, timeout }: PathOptions, log?: EnvironmentLog & TransportLog & AuthZenLog, onSent?: (questions: number) => void): DecisionPath {
   const generations = new Generations()
 
   if (origin.kind === 'policy') {

@@ -1,6 +1,6 @@
 // Checks the options and fills in the environment and the defaults: from what a user writes to what the rest of the plugin reads.
 import type { TSchema } from 'typebox'
-import type { UpdatesEndpoint, DecisionOrigin } from '../../decision/origin.js'
+import type { DecisionOrigin, PathOptions, UpdatesEndpoint } from '../../decision/origin.js'
 import { OptionsError } from '../../contract/errors.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
@@ -10,13 +10,9 @@ import { HEADER_SAFE, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, Op
 import { complain, show } from './complain.js'
 
 /** The options with everything filled in. */
-export interface ResolvedOptions<R, Reply> {
-  readonly origin: DecisionOrigin
+export interface ResolvedOptions<R, Reply> extends PathOptions {
   readonly user: UserOption<R>
   readonly tenant: TenantOption<R> | undefined
-  readonly cache: { readonly ttl: number, readonly max: number, readonly staleIfError?: number } | false
-  /** Milliseconds. */
-  readonly timeout: number
   readonly updates: UpdatesEndpoint | undefined
   readonly onDenied: OnDenied<R, Reply> | undefined
   readonly onDecision: OnDecision<R> | undefined
@@ -139,7 +135,7 @@ function parseUrl (name: string, text: string): URL {
   return url
 }
 
-function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): ResolvedOptions<unknown, unknown>['cache'] {
+function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): PathOptions['cache'] {
   if (cache === false || (cache === undefined && origin.kind === 'policy')) return false
   const { max } = CacheSchema.properties
   const { ttl = defaultOf(CacheSchema.properties.ttl), staleIfError } = cache ?? {}
