@@ -54,8 +54,8 @@ async function exercise (t: Test, options: Partial<PermitOptions>) {
   }
   const { api } = app.permit
   const attempts: Array<() => unknown> = [
-    () => app.permit.check(user, 'read', resource, attributes),
-    () => app.permit.explain(user, 'read', resource, attributes),
+    () => app.permit.check(user, 'read', resource, { context: attributes }),
+    () => app.permit.explain(user, 'read', resource, { context: attributes }),
     () => app.permit.permissions(user, { context: attributes }),
     () => app.permit.bulkCheck(user, [{ action: 'read', resource }, { action: 'write', resource }]),
     () => app.permit.write(api.createTenant({ key: 'other', attributes }), api.syncUser({ key: 'ann', attributes })),

@@ -1,8 +1,10 @@
 // Questions outside of a request, the user first, the write API, and what an app wants to know: the same for every framework.
-import type { CheckInput, Checks, Explanation, PermissionsOptions } from '../decision/checks.js'
-import { createQuery, type ContextInput, type ResourceInput, type UserInput } from '../decision/query.js'
+import type { CheckInput, Checks, Explanation } from '../decision/checks.js'
+import { createQuery, type ResourceInput, type UserInput } from '../decision/query.js'
+import { readCheckOptions, type CheckOptions, type PermissionsOptions } from '../decision/question-options.js'
+import { queriesOf, questionsAbout } from './many.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
-import type { DecisionPointStats, Health, UserPermissions } from '../contract/point.js'
+import type { DecisionPointStats, Health, Query, UserPermissions } from '../contract/point.js'
 import type { MutationResult } from '../contract/fact-mutation.js'
 import { WriteApi } from './write/api.js'
 import type { Mutation } from './write/mutation.js'
@@ -10,7 +12,8 @@ import type { Writer } from './write/writer.js'
 
 /**
  * The app's view of the plugin, for jobs, sockets and queues. What asks rejects with a 503 error when no decision can
- * be had, and with a `QueryError` when what is asked makes no question. The tenant is that of the resource, or `default`.
+ * be had, and with a `QueryError` when what is asked makes no question. The tenant is that of the resource, then that of the options, in
+ * the end `default`: the plugin's `tenant` option is about requests.
  */
 export class Permit {
   readonly #checks: Checks
@@ -25,28 +28,33 @@ export class Permit {
   }
 
   /** May `user` do `action` on `resource`? */
-  async check<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, context?: ContextInput): Promise<boolean> {
-    return this.#checks.isAllowed(createQuery(user, action, resource, undefined, context))
+  async check<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<boolean> {
+    return this.#checks.isAllowed(queryOf(user, action, resource, options))
   }
 
   /** Resolves when `user` may, throws the 403 when not. */
-  async assert<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, context?: ContextInput): Promise<void> {
-    return this.#checks.assertAllowed(createQuery(user, action, resource, undefined, context))
+  async assert<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<void> {
+    return this.#checks.assertAllowed(queryOf(user, action, resource, options))
   }
 
   /** The whole decision: allow, reason, where it came from, how long it took. For people and logs. */
-  async explain<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, context?: ContextInput): Promise<Explanation> {
-    return this.#checks.explainQuery(createQuery(user, action, resource, undefined, context))
+  async explain<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<Explanation> {
+    return this.#checks.explainQuery(queryOf(user, action, resource, options))
   }
 
-  /** Many questions of one user, answered in order, within the deadline of one check. Rejects when one has no answer. */
-  async bulkCheck (user: UserInput, checks: readonly CheckInput[]): Promise<boolean[]> {
-    return this.#checks.areAllowed(checks.map(({ action, resource, tenant, context }) => createQuery(user, action, resource, tenant, context)))
+  /**
+   * Many questions of one user, answered in order, within the deadline of one check. Rejects when one has no answer.
+   * @param options - for the questions that do not say themselves
+   */
+  async bulkCheck (user: UserInput, checks: readonly CheckInput[], options?: CheckOptions): Promise<boolean[]> {
+    return this.#checks.areAllowed(queriesOf(user, checks, readCheckOptions(options)))
   }
 
   /** The items that `user` may do `action` on, in order. Rejects when it cannot be had for one of them. */
-  async filter<Item, T extends ResourceType> (user: UserInput, action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>): Promise<Item[]> {
-    const allowed = await this.bulkCheck(user, items.map(item => ({ action, resource: toResource(item) })))
+  async filter<Item, T extends ResourceType> (
+    user: UserInput, action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
+  ): Promise<Item[]> {
+    const allowed = await this.bulkCheck(user, questionsAbout(action, items, toResource), options)
     return items.filter((_, index) => allowed[index] === true)
   }
 
@@ -78,4 +86,9 @@ export class Permit {
   async health (): Promise<Health> {
     return this.#checks.health()
   }
+}
+
+function queryOf (user: UserInput, action: string, resource: ResourceInput, options: CheckOptions | undefined): Query {
+  const { tenant, context } = readCheckOptions(options)
+  return createQuery(user, action, resource, tenant, context)
 }

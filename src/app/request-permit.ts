@@ -1,18 +1,12 @@
 // `request.permit`: questions inside a handler, asked in the name of the request's user and tenant.
-import type { CheckInput, Explanation, PermissionsOptions } from '../decision/checks.js'
-import { createQuery, type ContextInput, type ResourceInput, type UserInput } from '../decision/query.js'
+import type { CheckInput, Explanation } from '../decision/checks.js'
+import { createQuery, type ResourceInput, type UserInput } from '../decision/query.js'
+import { readCheckOptions, type CheckOptions, type PermissionsOptions } from '../decision/question-options.js'
+import { queriesOf, questionsAbout } from './many.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 import { UnauthenticatedError } from '../contract/errors.js'
 import type { Caller, Query, UserPermissions } from '../contract/point.js'
 import type { Enforcement } from '../guard/enforce.js'
-
-/** What a check may be given beyond its action and resource. */
-export interface CheckOptions {
-  /** The tenant, where the resource names none. Default: the plugin's `tenant` option for this request, then `default`. */
-  readonly tenant?: string
-  /** Facts about the circumstances, for conditions. */
-  readonly context?: ContextInput
-}
 
 /**
  * The request's view of the plugin. Every method rejects with a 401 error when nobody is authenticated, with a 503
@@ -42,17 +36,22 @@ export class RequestPermit<R = unknown> {
     return this.#enforcement.checks.explainQuery(await this.#query(action, resource, options), this.#caller, this.#asker)
   }
 
-  /** Many questions, answered in order, within the deadline of one check. Rejects when one of them has no answer. */
-  async bulkCheck (checks: readonly CheckInput[]): Promise<boolean[]> {
+  /**
+   * Many questions, answered in order, within the deadline of one check. Rejects when one of them has no answer.
+   * @param options - for the questions that do not say themselves
+   */
+  async bulkCheck (checks: readonly CheckInput[], options?: CheckOptions): Promise<boolean[]> {
+    const { tenant, context } = readCheckOptions(options)
     const user = await this.#user()
-    const tenant = await this.#tenant()
-    return this.#enforcement.checks.areAllowed(checks.map(check =>
-      createQuery(user, check.action, check.resource, check.tenant ?? tenant, check.context)), this.#caller, this.#asker)
+    const defaults = { tenant: tenant ?? await this.#tenant(), context }
+    return this.#enforcement.checks.areAllowed(queriesOf(user, checks, defaults), this.#caller, this.#asker)
   }
 
   /** The items that the user may do `action` on, in order. Rejects when it cannot be had for one of them. */
-  async filter<Item, T extends ResourceType> (action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>): Promise<Item[]> {
-    const allowed = await this.bulkCheck(items.map(item => ({ action, resource: toResource(item) })))
+  async filter<Item, T extends ResourceType> (
+    action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
+  ): Promise<Item[]> {
+    const allowed = await this.bulkCheck(questionsAbout(action, items, toResource), options)
     return items.filter((_, index) => allowed[index] === true)
   }
 
@@ -70,7 +69,8 @@ export class RequestPermit<R = unknown> {
     return this.#request as object
   }
 
-  async #query (action: string, resource: ResourceInput, { tenant, context }: CheckOptions = {}): Promise<Query> {
+  async #query (action: string, resource: ResourceInput, options: CheckOptions | undefined): Promise<Query> {
+    const { tenant, context } = readCheckOptions(options)
     const user = await this.#user()
     return createQuery(user, action, resource, tenant ?? await this.#tenant(), context)
   }

@@ -5,6 +5,7 @@ import type { MaybePromise } from '../kit/whenever.js'
 import type { Affected } from './generations.js'
 import type { DecisionPath } from './path.js'
 import { Observation } from '../observe/observation.js'
+import { readPermissionsOptions, type PermissionsOptions } from './question-options.js'
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 
@@ -26,15 +27,6 @@ export interface Explanation extends Decision {
   readonly source: DecisionSource | undefined
   /** How long it took, ms. */
   readonly duration: number
-}
-
-/** Narrows what `permissions` tells. */
-export interface PermissionsOptions {
-  readonly tenants?: readonly string[]
-  /** `type:key` each. */
-  readonly resources?: readonly string[]
-  readonly resourceTypes?: readonly ResourceType[]
-  readonly context?: ContextInput
 }
 
 export class Checks {
@@ -82,8 +74,8 @@ export class Checks {
   }
 
   /** What a user may do. Asked each time. */
-  async permissions (user: UserInput, options: PermissionsOptions = {}): Promise<UserPermissions> {
-    const { tenants, resources, resourceTypes, context } = options
+  async permissions (user: UserInput, options?: PermissionsOptions): Promise<UserPermissions> {
+    const { tenants, resources, resourceTypes, context } = readPermissionsOptions(options)
     return this.#pdp.permissions({
       user: normaliseUser(user),
       tenants,

@@ -4,6 +4,7 @@ import { configure } from 'safe-stable-stringify'
 import { QueryError } from '../contract/errors.js'
 import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/point.js'
 import type { ResourceType } from '../contract/vocabulary.js'
+import { describe, kindOf, optionalText, requireKnown, requireText } from './input.js'
 
 /** Who asks. A string is the user's key. */
 export type UserInput = string | {
@@ -172,6 +173,8 @@ export function normaliseUser (user: UserInput): QueryUser {
   }
 }
 
+const RESOURCE_NAMES: readonly string[] = ['type', 'key', 'tenant', 'attributes']
+
 /** Checks a resource, splits its string form and fills in the tenant. `tenant` is that of the check. */
 export function normaliseResource (resource: ResourceInput, tenant?: string | readonly string[] | null): QueryResource {
   if (typeof resource === 'string') {
@@ -179,6 +182,8 @@ export function normaliseResource (resource: ResourceInput, tenant?: string | re
     return { type, key, tenant: normaliseTenant(tenant) }
   }
   if (typeof resource !== 'object' || resource === null) throw new QueryError(`the resource is ${describe(resource)}; expected 'type', 'type:key' or { type, key?, tenant?, attributes? }`)
+  // What is dropped would leave another question: { type, id } is about the whole type.
+  requireKnown('the resource', resource, RESOURCE_NAMES)
   const { type, key, attributes } = resource
   requireText("the resource's type", type)
   if (type.includes(':')) throw new QueryError(`the resource's type is ${describe(type)}; a type has no colon: write { type, key }`)
@@ -224,25 +229,4 @@ export function toJsonObject (what: string, value: unknown): JsonObject {
   const copy: unknown = text === undefined ? undefined : JSON.parse(text)
   if (typeof copy !== 'object' || copy === null || Array.isArray(copy)) throw new QueryError(`${what} must be an object when sent as JSON`)
   return copy as JsonObject
-}
-
-function requireText (what: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string' || value === '') throw new QueryError(`${what} must be a string that is not empty, got ${describe(value)}`)
-}
-
-function optionalText (what: string, value: unknown): asserts value is string | undefined {
-  if (value !== undefined) requireText(what, value)
-}
-
-/** What a value is, for an error message, without telling what an object holds. */
-export function describe (value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? value.slice(0, 60) + '…' : value)
-  if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) return String(value)
-  return kindOf(value)
-}
-
-/** The kind of a value, which tells nothing of what it holds: attribute values stay out of errors. */
-function kindOf (value: unknown): string {
-  if (value === null) return 'null'
-  return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
 }

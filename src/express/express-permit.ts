@@ -7,6 +7,7 @@ import { prepare } from '../app/opening.js'
 import { Permit } from '../app/app-permit.js'
 import { RequestPermit } from '../app/request-permit.js'
 import { OptionsError } from '../contract/errors.js'
+import { isNearly } from '../kit/suggest.js'
 import { guardOf } from './guard.js'
 import { logOf } from './log.js'
 import { enter, mayChange, scopeOf, type Scope } from './scope.js'
@@ -52,6 +53,13 @@ export function permit (options: PermitOptions): ExpressPermit {
   for (const name of ['strict', 'openapi']) {
     if (name in others) throw new OptionsError(`option "${name}" is given; expected it with Fastify only: Express does not tell which routes there are`)
   }
+  // What Fastify reads of the options of a plugin, and this adapter would not hear of.
+  for (const name of ['prefix', 'logLevel', 'logSerializers']) {
+    if (name in others) throw new OptionsError(`option "${name}" is not known in Express`)
+  }
+  // The log is this adapter's own option: the others do not know it.
+  const nearly = Object.keys(others).find(name => isNearly(name, 'log'))
+  if (nearly !== undefined) throw new OptionsError(`option "${nearly}" is not known; did you mean "log"?`)
   const log = logOf(given)
   const gate = new Gate()
   const { enforcement, checks, writer, observation, options: { updates, onDenied, onDecision }, open, close: closeAll } = prepare<Request, Response>(others, {

@@ -1,5 +1,6 @@
 // Turns an annotation into what a request needs to be asked about, once, when the route is declared.
-import { DEFAULT_TENANT, describe, Keys, normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
+import { describe } from '../decision/input.js'
+import { DEFAULT_TENANT, Keys, normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
 import { AnnotationError, ForbiddenError, QueryError } from '../contract/errors.js'
 import type { JsonObject, QueryResource, QueryUser } from '../contract/point.js'
 import { ignore, isThenable, whenever, type MaybePromise } from '../kit/whenever.js'

@@ -3,6 +3,7 @@ import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
 import { OptionsError } from '../contract/errors.js'
+import { closest } from '../kit/suggest.js'
 import type { Policy } from '../engine/policy/policy.js'
 
 // What Node refuses in a header no client can send.
@@ -22,6 +23,11 @@ const OpaSchema = Type.Object({
    * @defaultValue `127.0.0.1`
    */
   host: Type.Optional(Type.String({ minLength: 1, expected: 'an address or a host name' }))
+}, { additionalProperties: false })
+
+const ReportSchema = Type.Object({
+  url: Type.String({ pattern: '^https?://' }),
+  headers: Type.Optional(Type.Record(Type.String(), Type.String({ pattern: '^[\\x20-\\x7e]*$' })))
 }, { additionalProperties: false })
 
 /** The schema of the options. */
@@ -61,13 +67,13 @@ export const LocalPdpOptionsSchema = Type.Object({
    * headers that they want. One after the other; what cannot be delivered is tried again until it can.
    * @defaultValue nowhere
    */
-  reportTo: Type.Optional(Type.Array(Type.Object({
-    url: Type.String({ pattern: '^https?://' }),
-    headers: Type.Optional(Type.Record(Type.String(), Type.String({ pattern: '^[\\x20-\\x7e]*$' })))
-  }, { additionalProperties: false }), { maxItems: 16, expected: 'up to 16 of { url, headers? }' })),
+  reportTo: Type.Optional(Type.Array(ReportSchema, { maxItems: 16, expected: 'up to 16 of { url, headers? }' })),
   /** Serve the path that some SDKs ask of OPA on a port of its own, too, as the container does on 8181. It opens when the app gets ready. */
   opa: Type.Optional(Type.Intersect([OpaSchema], { expected: '{ port, host? }' }))
 }, { additionalProperties: false })
+
+/** The options that are objects, or lists of such, and what may be in them. */
+const INNER: Readonly<Record<string, object>> = { opa: OpaSchema.properties, reportTo: ReportSchema.properties }
 
 /** The options of {@link createLocalPdp}. */
 export type LocalPdpOptions = Static<typeof LocalPdpOptionsSchema>
@@ -89,10 +95,13 @@ export function checkLocalPdpOptions (input: unknown): LocalPdpOptions {
 
 function complaint (errors: ReadonlyArray<{ instancePath: string, keyword: string, params: unknown }>): string {
   const { properties } = LocalPdpOptionsSchema
-  const unknown = errors.find(({ keyword, instancePath }) => keyword === 'additionalProperties' && instancePath === '')
+  const unknown = errors.find(({ keyword }) => keyword === 'additionalProperties')
   if (unknown !== undefined) {
-    const [name] = (unknown.params as { additionalProperties: readonly string[] }).additionalProperties
-    return `option "${name}" of the local PDP is not known; expected one of ${Object.keys(properties).join(', ')}`
+    const [name = ''] = (unknown.params as { additionalProperties: readonly string[] }).additionalProperties
+    const path = unknown.instancePath.split('/').slice(1)
+    const known = Object.keys(path[0] === undefined ? properties : INNER[path[0]] ?? {})
+    const meant = closest(name, known)
+    return `option "${[...path, name].join('.')}" of the local PDP is not known; expected one of ${known.join(', ')}${meant === undefined ? '' : `; did you mean "${meant}"?`}`
   }
   const [name = ''] = errors[0]?.instancePath.split('/').slice(1) ?? []
   const { expected } = (properties as Record<string, Partial<Words>>)[name] ?? {}

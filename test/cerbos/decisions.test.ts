@@ -45,8 +45,8 @@ else {
     })
     for (const [options, allowed] of [[{}, false], [{ authzen: { map } }, true]] as const) {
       const app = await appFor(t, options)
-      t.equal(await app.permit.check('ann', 'visit', 'task', { ip: '10.0.0.1' }), allowed)
-      t.equal(await app.permit.check('ann', 'visit', 'task', { ip: '10.0.0.2' }), false)
+      t.equal(await app.permit.check('ann', 'visit', 'task', { context: { ip: '10.0.0.1' } }), allowed)
+      t.equal(await app.permit.check('ann', 'visit', 'task', { context: { ip: '10.0.0.2' } }), false)
     }
   })
 
@@ -114,13 +114,13 @@ else {
 
   t.test('what Cerbos says about a decision is in explain, where it is asked to', async t => {
     const app = await appFor(t)
-    t.match(await app.permit.explain(withRoles('ann', 'viewer'), 'read', 'task:1', { 'cerbos.includeMeta': true }), {
+    t.match(await app.permit.explain(withRoles('ann', 'viewer'), 'read', 'task:1', { context: { 'cerbos.includeMeta': true } }), {
       allow: true,
       source: 'pdp',
       context: { 'cerbos.response': { results: [{ meta: { actions: { read: { matchedPolicy: 'resource.task.vdefault' } } } }] } }
     })
     t.equal((await app.permit.explain(withRoles('ann', 'viewer'), 'read', 'task:1')).context, undefined)
-    t.match(await app.permit.explain('ann', 'transfer', 'task:1', { 'cerbos.includeMeta': true }), {
+    t.match(await app.permit.explain('ann', 'transfer', 'task:1', { context: { 'cerbos.includeMeta': true } }), {
       allow: false,
       context: { 'cerbos.response': { results: [{ outputs: [{ val: { step_up: 'a second factor' } }] }] } }
     })

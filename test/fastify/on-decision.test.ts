@@ -114,7 +114,7 @@ t.test('what it is handed is its own: nothing that it does to an event changes a
 t.test('attribute values are in no event', async t => {
   const events: DecisionEvent[] = []
   const { app } = await auditedApp(t, event => { events.push(event) })
-  await app.permit.check({ key: 'ann', attributes: { secret: 'attribute-value-that-stays-in' } }, 'read', { type: 'task', attributes: { secret: 'attribute-value-that-stays-in' } }, { secret: 'attribute-value-that-stays-in' })
+  await app.permit.check({ key: 'ann', attributes: { secret: 'attribute-value-that-stays-in' } }, 'read', { type: 'task', attributes: { secret: 'attribute-value-that-stays-in' } }, { context: { secret: 'attribute-value-that-stays-in' } })
   await settle()
   t.equal(events.length, 1)
   t.notMatch(JSON.stringify(events), 'stays-in')

@@ -47,7 +47,7 @@ t.test('every method of request.permit rejects with 401 when nobody is authentic
 t.test('app.permit asks for whom it is told', async t => {
   const { app, pdp } = await guardedApp(t, {}, { decide: q => q.user.key === 'ann' && q.resource.key !== '2' })
   t.equal(await app.permit.check('ann', 'read', 'task'), true)
-  t.equal(await app.permit.check({ key: 'bob', email: 'b@x.example' }, 'read', { type: 'task', tenant: 'acme' }, { ip: '::1' }), false)
+  t.equal(await app.permit.check({ key: 'bob', email: 'b@x.example' }, 'read', { type: 'task', tenant: 'acme' }, { context: { ip: '::1' } }), false)
   t.same(pdp.questions.at(-1), { user: { key: 'bob', email: 'b@x.example' }, action: 'read', resource: { type: 'task', tenant: 'acme' }, context: { ip: '::1' } })
   await app.permit.assert('ann', 'read', 'task')
   await t.rejects(app.permit.assert('bob', 'read', 'task'), { code: 'FST_PERMIT_FORBIDDEN', statusCode: 403 })

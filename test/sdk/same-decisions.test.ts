@@ -18,7 +18,7 @@ async function appWith (options: PermitOptions) {
 }
 
 function ask (app: Awaited<ReturnType<typeof appWith>>, { user, action, resource, context }: EngineQuery) {
-  return app.permit.explain(user as UserInput, action, resource as ResourceInput, context as ContextInput)
+  return app.permit.explain(user as UserInput, action, resource as ResourceInput, { context: context as ContextInput | undefined })
 }
 
 t.test('the same policy decides the same, embedded and over HTTP', async t => {

@@ -63,7 +63,7 @@ for (const [name, { user, action, resource, context }] of Object.entries(QUESTIO
     const { app, recorder, sdk } = await bothClients(t)
     const theirAnswer = await sdk.check(user as string, action, resource as string, context as Record<string, string>)
     const theirs = recorder.take()
-    const ourAnswer = await app.permit.check(user, action, resource, context)
+    const ourAnswer = await app.permit.check(user, action, resource, { context })
     const ours = recorder.take()
 
     t.same(ours.map(readByPdp), theirs.map(readByPdp))

@@ -22,10 +22,12 @@ const DECLARATION = declarationOf({
 const START = `
 import Fastify from 'fastify'
 import permit from 'fastify-permit'
+import { permit as expressPermit } from 'fastify-permit/express'
 const id: string = 'x'
 const app = Fastify()
 await app.register(permit, { policy: './permit.yaml' })
 const { api } = app.permit
+const authz = expressPermit({ policy: './permit.yaml' })
 const handler = async () => 'ok'
 `
 
@@ -46,6 +48,11 @@ const RIGHT = [
   "app.get('/', request => request.permit.filter('open', [{ id }], item => `folder:${item.id}`))",
   "app.get('/', request => request.permit.bulkCheck([{ action: 'open', resource: 'folder:1' }, { action: 'create', resource: 'task' }]))",
   "void app.permit.check('ann', 'create', 'task')",
+  "void app.permit.check('ann', 'create', 'task', { tenant: 'a', context: { hour: 9 } })",
+  "void app.permit.explain('ann', 'open', `folder:${id}`, { context: { ip: id } })",
+  "void app.permit.filter('ann', 'open', [id], key => `folder:${key}`, { tenant: 'a' })",
+  "void app.permit.bulkCheck('ann', [{ action: 'open', resource: 'folder:1', tenant: 'a' }], { context: { hour: 9 } })",
+  "void authz.permit.assert('ann', 'create', 'task', { tenant: 'a', context: { hour: 9 } })",
   "void app.permit.permissions('ann', { resourceTypes: ['task'] })",
   "api.syncUser({ key: 'ann', roles: [{ role: 'admin' }] })",
   "api.assignRole('ann', 'viewer', 'tenant2')",
@@ -83,6 +90,24 @@ const WRONG = [
   "api.createRelationshipTuple({ subject: 'folder:1', relation: 'child', object: 'task:1' })",
   "api.createRelationshipTuple({ subject: 'folder:1', relation: 'parent', object: 'folder:2' })",
   "api.createResourceInstance({ resource: 'tusk', key: '1' })"
+]
+
+/** What stands where the options belong and is none, such as the context itself: a word that was dropped would leave another question. */
+const NO_OPTIONS = [
+  "void app.permit.check('ann', 'create', 'task', { ip: '::1' })",
+  "void app.permit.check('ann', 'create', 'task', { tenant: 'a', ip: '::1' })",
+  "void app.permit.assert('ann', 'create', 'task', { hour: 9 })",
+  "void app.permit.explain('ann', 'create', 'task', { 'cerbos.includeMeta': true })",
+  "void app.permit.check('ann', 'create', 'task', 'a')",
+  "void app.permit.check('ann', 'create', 'task', { tenants: ['a'] })",
+  "void app.permit.bulkCheck('ann', [{ action: 'create', resource: 'task', user: 'bob' }])",
+  "void app.permit.filter('ann', 'create', [id], () => 'task', { ip: '::1' })",
+  "void app.permit.permissions('ann', { tenant: 'a' })",
+  "void authz.permit.check('ann', 'create', 'task', { ip: '::1' })",
+  "void authz.permit.explain('ann', 'create', 'task', { hour: 9 })",
+  "app.get('/', request => request.permit.check('create', 'task', { ip: '::1' }))",
+  "app.get('/', request => request.permit.filter('create', [id], () => 'task', { hour: 9 }))",
+  "app.get('/', request => request.permit.permissions({ resource_types: ['task'] }))"
 ]
 
 const OPTIONS: ts.CompilerOptions = {
@@ -139,6 +164,14 @@ t.test('without a declaration, every word compiles, and what is no annotation do
     if (statement.includes('permit: true')) t.type(found[index], 'string', statement)
     else t.equal(found[index], undefined, statement)
   })
+})
+
+t.test('the context where the options belong does not compile, nor does any other word that is no option, with a declaration or without', async t => {
+  for (const declaration of [DECLARATION, '']) {
+    const folder = await project(t, { 'app.ts': START + NO_OPTIONS.join('\n'), 'permit.d.ts': declaration })
+    const found = complaints(folder, ['app.ts', 'permit.d.ts'], NO_OPTIONS)
+    NO_OPTIONS.forEach((statement, index) => t.type(found[index], 'string', statement))
+  }
 })
 
 t.test('an editor completes permissions, actions, resources and roles', async t => {

@@ -1,6 +1,7 @@
 // `app.permit.api`: the mutations that there are, in the words of Permit's SDKs.
 import type { InstanceText, RelationOf, ResourceRoleOf, ResourceType, RoleName } from '../../contract/vocabulary.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
+import { MutationError } from '../../contract/errors.js'
 import type { FactMutation } from '../../contract/fact-mutation.js'
 import { AssignmentSchema, InstanceSchema, readInput, readInstance, readKey, TenantSchema, TupleSchema, UserSchema } from './input.js'
 import { Mutation } from './mutation.js'
@@ -107,7 +108,7 @@ export class WriteApi {
   /** Gives a user a role in a tenant, or on a resource instance. */
   assignRole (assignment: AssignmentInput): Mutation
   assignRole (user: string | AssignmentInput, role?: string, tenant?: string): Mutation {
-    return this.#assignment('assignRole', typeof user === 'string' ? { user, role, tenant } : user)
+    return this.#assignment('assignRole', oneForm('assignRole', user, role, tenant))
   }
 
   /** Takes a role in a tenant from a user. */
@@ -115,7 +116,7 @@ export class WriteApi {
   /** Takes a role in a tenant, or on a resource instance, from a user. */
   unassignRole (assignment: AssignmentInput): Mutation
   unassignRole (user: string | AssignmentInput, role?: string, tenant?: string): Mutation {
-    return this.#assignment('unassignRole', typeof user === 'string' ? { user, role, tenant } : user)
+    return this.#assignment('unassignRole', oneForm('unassignRole', user, role, tenant))
   }
 
   /** Gives a user one of the resource type's roles on an instance, which is created when it is not there. */
@@ -162,4 +163,11 @@ export class WriteApi {
       return result as NonNullable<typeof result>
     })
   }
+}
+
+/** A role by its parts or as an object: of both, one would be dropped, and the role be given in another tenant than the one that was meant. */
+function oneForm (what: string, user: string | AssignmentInput, role: string | undefined, tenant: string | undefined): unknown {
+  if (typeof user === 'string') return { user, role, tenant }
+  if (role !== undefined || tenant !== undefined) throw new MutationError(`${what}: an object and further arguments are given; expected { user, role, tenant? } or the user, the role and the tenant`)
+  return user
 }

@@ -1,8 +1,10 @@
 // What people hand to the write API, made into what goes over the wire: names of either case, nothing unknown, everything copied.
 import Type, { type Static, type TObject } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
-import { describe, toJsonObject } from '../../decision/query.js'
+import { describe } from '../../decision/input.js'
+import { toJsonObject } from '../../decision/query.js'
 import type { JsonObject } from '../../contract/point.js'
+import { closest } from '../../kit/suggest.js'
 import { MutationError, QueryError } from '../../contract/errors.js'
 
 const strict = { additionalProperties: false } as const
@@ -69,9 +71,15 @@ export function readKey (what: string, name: string, key: unknown): string {
   throw new MutationError(`${what}: ${name} is ${describe(key)}; expected ${KEY}`)
 }
 
+const INSTANCE_NAMES: readonly string[] = ['resource', 'key']
+
 /** An instance, as `type:key`. */
 export function readInstance (what: string, instance: unknown): string {
-  const text = typeof instance === 'object' && instance !== null && 'resource' in instance && 'key' in instance
+  const isObject = typeof instance === 'object' && instance !== null && 'resource' in instance && 'key' in instance
+  // What is dropped would name another instance: one in another tenant, say.
+  const unknown = isObject ? Object.keys(instance).find(name => !INSTANCE_NAMES.includes(name)) : undefined
+  if (unknown !== undefined) throw new MutationError(`${what}: the resource instance: ${unknownName(unknown, INSTANCE_NAMES)}`)
+  const text = isObject
     ? `${readKey(what, 'the resource', instance.resource)}:${readKey(what, 'the key', instance.key)}`
     : instance
   if (typeof text === 'string' && new RegExp(INSTANCE.pattern).test(text)) return text
@@ -106,7 +114,7 @@ function copyList (value: unknown): unknown {
 function complain (validator: Validator, schema: TObject, input: Record<string, unknown>): string {
   const errors = validator.Errors(input)
   for (const { keyword, instancePath, params } of errors) {
-    if (keyword === 'additionalProperties') return `${pathOf(instancePath)}${params.additionalProperties[0]} is not known; expected one of ${known(schema, instancePath)}`
+    if (keyword === 'additionalProperties') return `${pathOf(instancePath)}${unknownName(String(params.additionalProperties[0]), known(schema, instancePath))}`
     if (keyword === 'required') return `${pathOf(instancePath)}${params.requiredProperties[0]} is missing`
   }
   const [error] = errors.sort((a, b) => b.instancePath.length - a.instancePath.length)
@@ -121,6 +129,11 @@ function pathOf (pointer: string): string {
   return pointer === '' ? '' : `${pointer.slice(1).replaceAll('/', '.')}.`
 }
 
-function known (schema: TObject, pointer: string): string {
-  return Object.keys((pointer === '' ? schema : RoleInTenant).properties).join(', ')
+function known (schema: TObject, pointer: string): readonly string[] {
+  return Object.keys((pointer === '' ? schema : RoleInTenant).properties)
+}
+
+function unknownName (name: string, known: readonly string[]): string {
+  const meant = closest(name, known)
+  return `${name} is not known; expected one of ${known.join(', ')}${meant === undefined ? '' : `; did you mean ${meant}?`}`
 }

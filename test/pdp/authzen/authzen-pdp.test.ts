@@ -20,7 +20,7 @@ t.test('a question goes out as an evaluation: attributes and tenant as propertie
   const { app, pdp } = await appFor(t)
   await app.permit.check(
     { key: 'ann', firstName: 'Ann', email: 'ann@example.com', attributes: { level: 3, email: 'other@example.com' } },
-    'read', { type: 'task', key: '7', tenant: 'acme', attributes: { owner: 'ann', tenant: 'other' } }, { ip: '::1' })
+    'read', { type: 'task', key: '7', tenant: 'acme', attributes: { owner: 'ann', tenant: 'other' } }, { context: { ip: '::1' } })
   t.same(pdp.to(EVALUATION)[0]?.body, {
     subject: { type: 'user', id: 'ann', properties: { level: 3, email: 'ann@example.com', first_name: 'Ann' } },
     action: { name: 'read' },

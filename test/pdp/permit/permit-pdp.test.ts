@@ -4,7 +4,7 @@ import { guardedApp } from '../../support/app.js'
 
 t.test('a question goes out as the protocol has it', async t => {
   const { app, pdp } = await guardedApp(t)
-  await app.permit.check({ key: 'ann', firstName: 'Ann', attributes: { level: 3 } }, 'read', { type: 'task', key: '7', tenant: 'acme', attributes: { owner: 'ann' } }, { ip: '::1' })
+  await app.permit.check({ key: 'ann', firstName: 'Ann', attributes: { level: 3 } }, 'read', { type: 'task', key: '7', tenant: 'acme', attributes: { owner: 'ann' } }, { context: { ip: '::1' } })
   t.match(pdp.requests[0], {
     method: 'POST',
     url: '/allowed',
