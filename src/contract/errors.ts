@@ -179,3 +179,9 @@ export class PdpError extends Error {
     this.status = options.status
   }
 }
+
+/** The error of the PDP behind a failed check: the cause of an {@link UnavailableError}, or the error itself; undefined for any other error. */
+export function pdpErrorOf (error: unknown): PdpError | undefined {
+  const cause = error instanceof UnavailableError ? error.cause : error
+  return cause instanceof PdpError ? cause : undefined
+}

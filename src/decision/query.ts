@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto'
 import { configure } from 'safe-stable-stringify'
 import { QueryError } from '../contract/errors.js'
+import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/point.js'
 import type { ResourceType } from '../contract/vocabulary.js'
+import { splitAtColon } from '../kit/colon.js'
 import { describe, kindOf, optionalText, requireKnown, requireText } from './input.js'
 
 /** Who asks. A string is the user's key. */
@@ -32,9 +34,6 @@ export type ResourceInput<T extends ResourceType = ResourceType> = T | `${T}:${s
 
 /** Facts about the circumstances, for conditions on `context.*`: the time, the network, the device. */
 export type ContextInput = Readonly<Record<string, unknown>>
-
-/** The tenant of a query that names none, as Permit's SDKs fill it in. */
-export const DEFAULT_TENANT = 'default'
 
 // Strict: what JSON cannot carry (NaN, a BigInt, a cycle) is refused here instead of becoming something else on the wire.
 const canonical = configure({ deterministic: true, strict: true, bigint: false })
@@ -198,13 +197,11 @@ export function normaliseResource (resource: ResourceInput, tenant?: string | re
 
 /** `'task'` or `'task:123'`, split at the first colon. An empty key is refused: it would quietly ask about the type. */
 export function splitResource (resource: string): { type: string, key?: string } {
-  const colon = resource.indexOf(':')
-  if (colon === -1) {
+  const { before: type, after: key } = splitAtColon(resource)
+  if (key === undefined) {
     requireText('the resource', resource)
-    return { type: resource }
+    return { type }
   }
-  const type = resource.slice(0, colon)
-  const key = resource.slice(colon + 1)
   if (type === '' || key === '') throw new QueryError(`the resource is ${describe(resource)}; expected 'type' or 'type:key', neither of them empty`)
   return { type, key }
 }

@@ -14,6 +14,7 @@ import { FileWatch, type Reading } from './file-watch.js'
 import { FactWriter, stored, type FactOf, type Stored } from './fact-writer.js'
 import { parsePolicy, readPolicyFile, readPolicyText } from './file/policy-file.js'
 import { StorageError, Store, type Batch } from './store.js'
+import { splitAtColon } from '../kit/colon.js'
 
 export type { EnvironmentChange } from './transaction.js'
 export type { EntityKind, LinkKind, Metadata, ObjectKind } from './ledger.js'
@@ -389,5 +390,5 @@ export class Environment {
 }
 
 function typeOf (instance: string): string {
-  return instance.slice(0, instance.indexOf(':'))
+  return splitAtColon(instance).before
 }

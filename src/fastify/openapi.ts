@@ -2,6 +2,7 @@
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { stringify } from 'yaml'
 import type { Description } from '../guard/description.js'
+import { isRecord } from '../kit/is-record.js'
 
 /** On the operation, Permit's extension for the action. */
 const ACTION = 'x-permit-action'
@@ -52,8 +53,8 @@ function complete (owner: { swagger: Swagger }): void {
   if (completing.has(make)) return
   const swagger: Swagger = options => {
     const document = make({ ...options, yaml: false })
-    if (isObject(document) && isObject(document.paths)) {
-      for (const path of Object.values(document.paths)) if (isObject(path)) completePath(path, typeof document.swagger === 'string')
+    if (isRecord(document) && isRecord(document.paths)) {
+      for (const path of Object.values(document.paths)) if (isRecord(path)) completePath(path, typeof document.swagger === 'string')
     }
     // As @fastify/swagger writes it.
     return options?.yaml === true ? stringify(document, { strict: false }) : document
@@ -64,14 +65,14 @@ function complete (owner: { swagger: Swagger }): void {
 
 /** @fastify/swagger makes a document once, and hands out the same one ever after: what is completed has no marks any more. */
 function completePath (path: Json, isVersion2: boolean): void {
-  const operations = Object.values(path).filter(isObject).filter(operation => operation[GUARDED] === true)
+  const operations = Object.values(path).filter(isRecord).filter(operation => operation[GUARDED] === true)
   const types = new Set(operations.flatMap(operation => operation[RESOURCE] === undefined ? [] : [operation[RESOURCE]]))
   const [type] = types
   // A path has one resource. Where its operations are about several it has none.
   if (types.size === 1) path[RESOURCE] ??= type
   for (const operation of operations) {
     delete operation[GUARDED]
-    operation.responses = withRefusals(isObject(operation.responses) ? operation.responses : {}, isVersion2)
+    operation.responses = withRefusals(isRecord(operation.responses) ? operation.responses : {}, isVersion2)
   }
 }
 
@@ -102,8 +103,4 @@ function errorSchema (): Json {
     properties: { statusCode: { type: 'integer' }, code: { type: 'string' }, error: { type: 'string' }, message: { type: 'string' } },
     required: ['statusCode', 'error', 'message']
   }
-}
-
-function isObject (value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

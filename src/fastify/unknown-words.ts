@@ -1,6 +1,7 @@
 // Routes that require what the policy does not have are refused for everybody: said when the app is ready, before somebody wonders.
 import type { FastifyBaseLogger } from 'fastify'
 import { rowText, type RouteRow } from './route-table.js'
+import { splitAtColon } from '../kit/colon.js'
 
 /**
  * A line in the log for each permission of a route that the policy does not have, with the nearest word that it has. No more than that: the
@@ -10,8 +11,8 @@ import { rowText, type RouteRow } from './route-table.js'
 export async function warnOfUnknownWords (rows: readonly RouteRow[], unknownWord: (type: string, action: string) => Promise<string | undefined>, log: FastifyBaseLogger): Promise<void> {
   for (const row of rows) {
     for (const permission of row.permissions) {
-      const colon = permission.indexOf(':')
-      const sentence = await unknownWord(permission.slice(0, colon), permission.slice(colon + 1))
+      const { before: type, after: action = '' } = splitAtColon(permission)
+      const sentence = await unknownWord(type, action)
       if (sentence !== undefined) log.warn(`permit: ${rowText(row)} requires '${permission}', which nobody can have: ${sentence}`)
     }
   }

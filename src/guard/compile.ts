@@ -1,6 +1,7 @@
 // Turns an annotation into what a request needs to be asked about, once, when the route is declared.
 import { describe } from '../decision/input.js'
-import { DEFAULT_TENANT, Keys, normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
+import { Keys, normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
+import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import { AnnotationError, ForbiddenError, QueryError } from '../contract/errors.js'
 import type { JsonObject, QueryResource, QueryUser } from '../contract/point.js'
 import { ignore, isThenable, whenever, type MaybePromise } from '../kit/whenever.js'

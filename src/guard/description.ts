@@ -1,6 +1,7 @@
 // An annotation in words: for the table of routes, and for documents. Nothing here decides anything.
-import { DEFAULT_TENANT } from '../decision/query.js'
+import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import type { Annotation, PermissionRequirement, Requirement } from './annotation.js'
+import { splitAtColon } from '../kit/colon.js'
 
 /** What stands where only a request tells. */
 export const BY_FUNCTION = 'by function'
@@ -34,7 +35,7 @@ export function describeAnnotation<R> (annotation: Exclude<Annotation<R>, false>
 
 function describeRequirement<R> (requirement: Requirement<R>, hasTenantOption: boolean): Description {
   if (typeof requirement === 'string') {
-    const [type = '', action = ''] = requirement.split(':')
+    const { before: type, after: action = '' } = splitAtColon(requirement)
     return describePermission({ action, resource: type }, hasTenantOption)
   }
   const all = 'allOf' in requirement
@@ -52,7 +53,7 @@ function describePermission<R> ({ action, resource, tenant }: PermissionRequirem
 
 function describeResource<R> (resource: PermissionRequirement<R>['resource']): { type: string | undefined, template: string, own?: string | undefined } {
   if (typeof resource === 'function') return { type: undefined, template: BY_FUNCTION }
-  if (typeof resource === 'string') return { type: resource.split(':')[0], template: resource }
+  if (typeof resource === 'string') return { type: splitAtColon(resource).before, template: resource }
   const { type, key, tenant } = resource
   return { type, template: key === undefined ? type : `${type}:${key}`, own: tenant }
 }

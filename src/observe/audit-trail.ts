@@ -1,6 +1,6 @@
 // The option `onDecision`: every decision, told to the app after the response, when nothing can be changed or delayed any more.
 import type { CheckObserver, CheckOutcome } from './observation.js'
-import { PdpError, UnavailableError, type PdpFailure } from '../contract/errors.js'
+import { pdpErrorOf, type PdpFailure } from '../contract/errors.js'
 import type { DecisionSource, Query } from '../contract/point.js'
 import { ignore, isThenable } from '../kit/whenever.js'
 
@@ -89,7 +89,6 @@ export class AuditTrail<R extends object> implements CheckObserver {
 }
 
 function eventOf ({ user, action, resource }: Query, { decision, error, source, duration }: CheckOutcome): DecisionEvent {
-  const cause = error instanceof UnavailableError ? error.cause : undefined
   return {
     user: user.key,
     action,
@@ -98,7 +97,7 @@ function eventOf ({ user, action, resource }: Query, { decision, error, source, 
     allow: decision === undefined ? undefined : decision.allow === true,
     code: decision?.code,
     reason: decision?.reason,
-    failure: cause instanceof PdpError ? cause.failure : undefined,
+    failure: pdpErrorOf(error)?.failure,
     source,
     duration,
     time: new Date()

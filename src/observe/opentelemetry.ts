@@ -1,7 +1,7 @@
 // The option `openTelemetry`: a span for each question that goes to a PDP, and a histogram of all checks.
 import type * as OpenTelemetry from '@opentelemetry/api'
 import type { CheckObserver, CheckOutcome } from './observation.js'
-import { PdpError, UnavailableError } from '../contract/errors.js'
+import { pdpErrorOf } from '../contract/errors.js'
 import type { Query } from '../contract/point.js'
 import { BATCH_SIZES, type OpenTelemetryOptions } from './telemetry-options.js'
 
@@ -69,6 +69,5 @@ function answerOf (outcome: CheckOutcome): Attributes {
 }
 
 function failureOf ({ error }: CheckOutcome): string {
-  const cause = error instanceof UnavailableError ? error.cause : error
-  return cause instanceof PdpError ? cause.failure : 'unknown'
+  return pdpErrorOf(error)?.failure ?? 'unknown'
 }

@@ -4,6 +4,7 @@ import type { Query } from '../../contract/point.js'
 import type { Answer, Authority } from './answer.js'
 import { wordsOf } from './question.js'
 import type { Branch } from '../terminal/tree.js'
+import { isRecord } from '../../kit/is-record.js'
 
 /** A value in a tree is cut to this. */
 const MAX_VALUE = 120
@@ -50,7 +51,7 @@ function treeOfTrace (query: Query, { allow, code, reason, models }: DecisionTra
 
 /** Why, as far as a PDP over HTTP tells. */
 function treeOfAnswer (query: Query, { allow, code, reason, debug }: Answer): Branch {
-  const branches = isObject(debug) ? Object.entries(debug).map(([name, value]) => ofDebug(name, value, 0)) : []
+  const branches = isRecord(debug) ? Object.entries(debug).map(([name, value]) => ofDebug(name, value, 0)) : []
   if (branches.length === 0) branches.push({ text: reason ?? 'the PDP does not say why; its debug output is empty' })
   return { ...verdict(query, { allow, ...(code === undefined ? {} : { code }) }), branches }
 }
@@ -159,13 +160,13 @@ function step ({ role, resource_instance: on, has, assigned, derivations = [] }:
 }
 
 function ofDebug (name: string, value: unknown, depth: number): Branch {
-  if (!isObject(value) && !Array.isArray(value)) return { text: `${name}: ${valueOf(value)}` }
+  if (!isRecord(value) && !Array.isArray(value)) return { text: `${name}: ${valueOf(value)}` }
   const entries: Array<[string, unknown]> = Array.isArray(value) ? value.map((item, index) => [String(index + 1), item]) : Object.entries(value)
   if (entries.every(([, item]) => typeof item !== 'object' || item === null) && Array.isArray(value)) {
     return { text: `${name}: ${list(value.map(item => valueOf(item)))}` }
   }
   if (depth === MAX_DEPTH) return { text: `${name}: …` }
-  const mark = isObject(value) && typeof value['allow'] === 'boolean' ? value['allow'] : undefined
+  const mark = isRecord(value) && typeof value['allow'] === 'boolean' ? value['allow'] : undefined
   const branches = entries.filter(([key]) => mark === undefined || key !== 'allow').map(([key, item]) => ofDebug(key, item, depth + 1))
   return { text: name, branches, ...(mark === undefined ? {} : { mark }) }
 }
@@ -178,8 +179,4 @@ function valueOf (value: unknown): string {
 function list (names: readonly string[], last = 'and'): string {
   if (names.length > MAX_NAMES) return `${names.slice(0, MAX_NAMES).join(', ')} ${last} ${names.length - MAX_NAMES} more`
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} ${last} ${names.at(-1)}`
-}
-
-function isObject (value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

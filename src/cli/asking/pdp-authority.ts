@@ -1,7 +1,7 @@
 // A PDP over HTTP, asked as the plugin asks it: with a deadline, and with nothing believed that was not checked.
 import { Checks } from '../../decision/checks.js'
 import { openPath } from '../../decision/path.js'
-import { OptionsError, PdpError, UnavailableError } from '../../contract/errors.js'
+import { OptionsError, pdpErrorOf, UnavailableError } from '../../contract/errors.js'
 import { resolveOptions } from '../../app/options/resolve.js'
 import { integerOf } from '../terminal/arguments.js'
 import type { PdpAuthority } from './answer.js'
@@ -36,7 +36,7 @@ export function openPdp ({ pdp, token, timeout }: AuthorityValues, env: Terminal
         return { allow, code, reason, debug }
       } catch (error) {
         if (!(error instanceof UnavailableError)) throw error
-        throw new NoDecisionError(`no decision: ${error.cause instanceof PdpError ? error.cause.message : error.message} (${path.pdp.name})`)
+        throw new NoDecisionError(`no decision: ${(pdpErrorOf(error) ?? error).message} (${path.pdp.name})`)
       }
     },
     close: () => checks.close()

@@ -4,6 +4,7 @@ import { QueryError } from '../../contract/errors.js'
 import type { Query } from '../../contract/point.js'
 import { objectOf } from '../terminal/arguments.js'
 import { UsageError } from '../terminal/command.js'
+import { splitAtColon } from '../../kit/colon.js'
 
 /** The options that make a question, for `parseOptions`. */
 export const QUESTION_OPTIONS = {
@@ -58,10 +59,10 @@ function needed (name: string, value: string | undefined): string {
 }
 
 function typeAndKey (resource: string): { readonly type: string, readonly key?: string } {
-  const colon = resource.indexOf(':')
-  if (colon === -1) return { type: resource }
-  if (colon === 0 || colon === resource.length - 1) throw new UsageError(`--resource ${resource} is not a resource; write <type> or <type>:<key>, such as task or task:1`)
-  return { type: resource.slice(0, colon), key: resource.slice(colon + 1) }
+  const { before: type, after: key } = splitAtColon(resource)
+  if (key === undefined) return { type }
+  if (type === '' || key === '') throw new UsageError(`--resource ${resource} is not a resource; write <type> or <type>:<key>, such as task or task:1`)
+  return { type, key }
 }
 
 function attributes (name: string, text: string | undefined): { readonly attributes?: Readonly<Record<string, unknown>> } {

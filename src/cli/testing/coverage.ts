@@ -2,6 +2,7 @@
 import type { DecisionTrace, RoleTrace } from '../../engine/explain/trace.js'
 import type { Policy } from '../../engine/policy/policy.js'
 import type { Query } from '../../contract/point.js'
+import { splitAtColon } from '../../kit/colon.js'
 
 /** What is counted, in the order in which it is shown. */
 export const COVERED = Object.freeze({
@@ -60,7 +61,7 @@ export class Coverage {
 
   #noteRole ({ role, resource_instance: on, has, derivations = [] }: RoleTrace): void {
     if (!has) return
-    const type = on.slice(0, on.indexOf(':'))
+    const type = splitAtColon(on).before
     this.#touched.resource_roles.add(roleOn(type, role))
     for (const derivation of derivations) {
       if (derivation.subjects.some(subject => subject.has)) this.#touched.role_derivations.add(derivedRole(type, role, derivation.relation, derivation.on_resource, derivation.role))

@@ -7,6 +7,7 @@ import { parseYaml, readYamlText } from '../../environment/file/yaml-file.js'
 import type { Query } from '../../contract/point.js'
 import { ExpectationsSchema, SENTENCE_PATTERN, type ExpectationsDocument, type LongExpectation, type Given } from './expectations-schema.js'
 import { FileError } from '../terminal/file-error.js'
+import { splitAtColon } from '../../kit/colon.js'
 
 /** A query, and the answer that is expected. */
 export interface Expectation {
@@ -115,15 +116,15 @@ class Reader {
       }
       return
     }
-    const colon = first.indexOf(':')
+    const { before, after } = splitAtColon(first)
     if (resource !== undefined) {
-      const type = typeof resource === 'string' ? resource.split(':')[0] : resource.type
-      if (colon !== -1 && first.slice(0, colon) !== type) this.problem(path, `'${first}' is not about '${type}'`, `write an action of '${type}'`)
-      else this.#add({ ...common, action: first.slice(colon + 1), resource })
-    } else if (colon < 1 || colon === first.length - 1) {
+      const type = typeof resource === 'string' ? splitAtColon(resource).before : resource.type
+      if (after !== undefined && before !== type) this.problem(path, `'${first}' is not about '${type}'`, `write an action of '${type}'`)
+      else this.#add({ ...common, action: after ?? first, resource })
+    } else if (before === '' || after === undefined || after === '') {
       this.problem(path, `'${first}' is not a permission`, "write 'task:create', or 'retrieve task:1', or name the 'resource' beside 'may'")
     } else {
-      this.#add({ ...common, action: first.slice(colon + 1), resource: first.slice(0, colon) })
+      this.#add({ ...common, action: after, resource: before })
     }
   }
 

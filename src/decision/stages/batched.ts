@@ -1,5 +1,5 @@
 // The stage that asks many questions by one request when there are many, and one by one when there are few.
-import { PdpError, QueryError, UnavailableError } from '../../contract/errors.js'
+import { PdpError, pdpErrorOf, QueryError, UnavailableError } from '../../contract/errors.js'
 import { Deadlines, type Dated } from '../../kit/deadlines.js'
 import type { BatchingPdp, Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../../contract/point.js'
 
@@ -279,8 +279,8 @@ class Batcher implements DecisionPoint, Closable {
 function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
   // A question that cannot be put to this PDP is its caller's mistake, and not that of the others.
   if (error instanceof QueryError) return 'split'
-  const cause = error instanceof UnavailableError ? error.cause : error
-  if (!(cause instanceof PdpError)) return undefined
+  const cause = pdpErrorOf(error)
+  if (cause === undefined) return undefined
   if (cause.failure === 'answer') return 'split'
   if (cause.failure !== 'status') return undefined
   if (cause.status === 404 || cause.status === 405 || cause.status === 501) return 'one by one'
@@ -290,8 +290,8 @@ function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
 
 /** Whether a PDP may have refused a bulk request for its size. */
 function mayBeTooLarge (error: unknown): boolean {
-  const cause = error instanceof UnavailableError ? error.cause : error
-  return cause instanceof PdpError && (cause.status === 400 || cause.status === 413 || cause.status === 422)
+  const status = pdpErrorOf(error)?.status
+  return status === 400 || status === 413 || status === 422
 }
 
 function noDecision (failure: ConstructorParameters<typeof PdpError>[0], message: string): UnavailableError {

@@ -1,6 +1,6 @@
 // The stage that remembers decisions for a short while, so that a repeated question costs one lookup.
 import { LRUCache } from 'lru-cache'
-import { PdpError, UnavailableError } from '../../contract/errors.js'
+import { pdpErrorOf } from '../../contract/errors.js'
 import { isAtMost } from '../../kit/characters.js'
 import type { Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../../contract/point.js'
 import type { MaybePromise } from '../../kit/whenever.js'
@@ -145,8 +145,8 @@ const AWAY = new Set([502, 503, 504])
  * very question is there; and our own bounds, a caller who is gone and an app that is closing are no outage.
  */
 function isOutOfReach (error: unknown): boolean {
-  const cause = error instanceof UnavailableError ? error.cause : undefined
-  if (!(cause instanceof PdpError)) return false
+  const cause = pdpErrorOf(error)
+  if (cause === undefined) return false
   const { failure, status = 0 } = cause
   return failure === 'network' || failure === 'timeout' || failure === 'circuit' || (failure === 'status' && AWAY.has(status))
 }

@@ -1,5 +1,5 @@
 // The stage that says when no decisions can be had: once when it begins and once when it is over, however many checks it fails.
-import { PdpError, UnavailableError } from '../../contract/errors.js'
+import { pdpErrorOf } from '../../contract/errors.js'
 import type { DecisionPoint } from '../../contract/point.js'
 
 /** Where it is said: the app's log. */
@@ -18,9 +18,9 @@ const AGAIN = 60_000
 export function outspoken (next: DecisionPoint, log: OutageLog): DecisionPoint {
   const outage = new Outage(log)
   const fail = (error: unknown): void => {
-    const cause = error instanceof UnavailableError ? error.cause : error
+    const cause = pdpErrorOf(error)
     // A mistake of the app's is its own error, not an outage; neither is that a caller has gone, or that the app closes.
-    if (cause instanceof PdpError && cause.failure !== 'abandoned' && cause.failure !== 'closed') outage.failed(cause.failure, cause.message)
+    if (cause !== undefined && cause.failure !== 'abandoned' && cause.failure !== 'closed') outage.failed(cause.failure, cause.message)
   }
   const succeed = (): void => { if (outage.isOn) outage.decided() }
   return {

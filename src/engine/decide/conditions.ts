@@ -1,7 +1,8 @@
 // Conditions: compiled once, when a policy is loaded, to functions that a decision only calls.
 
 import { closest } from '../../kit/suggest.js'
-import { equal, isRecord, membership, own, walk } from './values.js'
+import { isRecord } from '../../kit/is-record.js'
+import { equal, membership, own, walk } from './values.js'
 import type { PolicyProblem } from '../policy/problems.js'
 
 /** Where attributes come from. */

@@ -1,12 +1,8 @@
 // Attribute values as data: own properties only, equality without coercion, and bounds, because a query brings what it likes.
+import { isRecord } from '../../kit/is-record.js'
 
 /** Values nested deeper than this are not compared: data from outside must not decide how deep we recurse. */
 export const MAX_VALUE_DEPTH = 32
-
-/** A plain JSON object, not an array, not `null`. */
-export function isRecord (value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 /** The object's own property, so that `constructor` and `__proto__` are names like any other. */
 export function own (value: unknown, name: string): unknown {

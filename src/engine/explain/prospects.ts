@@ -3,7 +3,7 @@
 
 import { AttributesOfQuery, type CompiledSet } from '../decide/abac.js'
 import { assignmentsBehind, rolesOf, type CompiledResourceRole } from '../decide/rebac.js'
-import { isRecord } from '../decide/values.js'
+import { isRecord } from '../../kit/is-record.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 

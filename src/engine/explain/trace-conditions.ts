@@ -2,7 +2,7 @@
 // itself, so that what is shown is what was decided.
 
 import { compileCondition, LOGICAL_OPERATORS, readAttribute, type AttributeSource } from '../decide/conditions.js'
-import { isRecord } from '../decide/values.js'
+import { isRecord } from '../../kit/is-record.js'
 
 /** A condition, or a part of one. */
 export type ConditionTrace = ConditionGroup | Comparison

@@ -1,4 +1,5 @@
 // What can be known about users, tenants, instances, assignments and tuples: the shapes of facts and of their changes.
+import { splitPair } from '../../kit/colon.js'
 
 /** The tenant that always exists. */
 export const DEFAULT_TENANT = 'default'
@@ -76,7 +77,7 @@ export class FactsError extends Error {
  * @throws {@link FactsError} `invalid` when a part is missing
  */
 export function parseInstance (id: string): { resource: string, key: string } {
-  const colon = typeof id === 'string' ? id.indexOf(':') : -1
-  if (colon < 1 || colon === id.length - 1) throw new FactsError('invalid', `'${String(id)}' is not a resource instance: write '<type>:<key>'`)
-  return { resource: id.slice(0, colon), key: id.slice(colon + 1) }
+  const parts = typeof id === 'string' ? splitPair(id) : undefined
+  if (parts === undefined) throw new FactsError('invalid', `'${String(id)}' is not a resource instance: write '<type>:<key>'`)
+  return { resource: parts.before, key: parts.after }
 }

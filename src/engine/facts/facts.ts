@@ -1,6 +1,7 @@
 // Who there is and who has what: the facts of a policy, in memory, indexed so that a decision looks up and never scans.
 import { DEFAULT_TENANT, FactsError, parseInstance, type UserFact, type TenantFact, type ResourceInstanceFact, type RoleAssignmentFact, type RelationshipTupleFact, type TenantOptional, type FactChange } from './fact.js'
 import { UserNode, TenantNode, InstanceNode } from './nodes.js'
+import { splitAtColon } from '../../kit/colon.js'
 
 /**
  * The facts, in memory.
@@ -347,9 +348,9 @@ export class Facts {
   }
 
   #findInstance (id: string, tenant?: string): InstanceNode | undefined {
-    const colon = id.indexOf(':')
-    if (colon < 1) return undefined
-    const instance = this.instanceNode(id.slice(0, colon), id.slice(colon + 1))
+    const { before, after } = splitAtColon(id)
+    if (after === undefined) return undefined
+    const instance = this.instanceNode(before, after)
     return tenant === undefined || instance?.tenant.fact.key === tenant ? instance : undefined
   }
 

@@ -2,6 +2,7 @@
 
 import { blockOf, entriesOf, textsOf } from './document.js'
 import { suggest } from '../../kit/suggest.js'
+import { splitPair } from '../../kit/colon.js'
 import { cyclesOf } from './inheritance.js'
 import { verdict, type Verdict } from '../decide/verdict.js'
 import type { CompiledRules } from '../decide/abac.js'
@@ -78,13 +79,13 @@ export class Compilation {
 
   /** The permission written as `type:action`; undefined, with a problem, when there is none. */
   permission (text: string, path: Path): { readonly type: TypeDraft, readonly permission: PermissionDraft } | undefined {
-    const colon = text.indexOf(':')
-    if (colon < 1 || colon === text.length - 1) {
+    const parts = splitPair(text)
+    if (parts === undefined) {
       this.problem(path, `'${text}' is not a permission`, "write '<resource type>:<action>', such as 'task:read'")
       return undefined
     }
-    const type = this.type(text.slice(0, colon), path)
-    const permission = type === undefined ? undefined : this.action(type, text.slice(colon + 1), path)
+    const type = this.type(parts.before, path)
+    const permission = type === undefined ? undefined : this.action(type, parts.after, path)
     return type === undefined || permission === undefined ? undefined : { type, permission }
   }
 

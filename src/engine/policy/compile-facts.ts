@@ -1,8 +1,9 @@
 // Checks the facts that a document lists against its schema and against one another, and completes what they leave out.
 
 import { blockOf, blocksOf, entriesOf, isText } from './document.js'
-import { DEFAULT_TENANT, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from '../facts/fact.js'
+import { DEFAULT_TENANT, parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from '../facts/fact.js'
 import { suggest } from '../../kit/suggest.js'
+import { splitPair } from '../../kit/colon.js'
 import type { Compilation, Path, TypeDraft } from './compilation.js'
 
 /** The facts of a document, complete: tenants filled in, and instances that are only mentioned added. */
@@ -113,20 +114,19 @@ class FactsCompiler {
       }
       return known
     }
-    const colon = id.indexOf(':')
-    const instance = { resource: id.slice(0, colon), key: id.slice(colon + 1), tenant: tenant ?? DEFAULT_TENANT, listed: false }
+    const instance = { ...parseInstance(id), tenant: tenant ?? DEFAULT_TENANT, listed: false }
     this.#instances.set(id, instance)
     return instance
   }
 
   #instanceType (id: string, path: Path): TypeDraft | undefined {
     if (!isText(id)) return undefined
-    const colon = id.indexOf(':')
-    if (colon < 1 || colon === id.length - 1) {
+    const parts = splitPair(id)
+    if (parts === undefined) {
       this.#compilation.problem(path, `'${id}' is not a resource instance`, "write '<resource type>:<key>', such as 'document:spec'")
       return undefined
     }
-    return this.#type(id.slice(0, colon), path)
+    return this.#type(parts.before, path)
   }
 
   #type (key: string, path: Path): TypeDraft | undefined {

@@ -72,8 +72,7 @@ function addRoles (compilation: Compilation, type: TypeDraft, resource: Partial<
 
 /** Permit takes an action with its type or without; the type can only be the role's own. */
 function ownAction (compilation: Compilation, type: TypeDraft, text: string, path: Path): string | undefined {
-  const colon = text.indexOf(':')
-  if (colon === -1) return compilation.action(type, text, path)?.action
+  if (!text.includes(':')) return compilation.action(type, text, path)?.action
   const found = compilation.permission(text, path)
   if (found === undefined || found.type === type) return found?.permission.action
   compilation.problem(path, `a role on '${type.key}' cannot hold a permission on '${found.type.key}'`, `write an action of '${type.key}', or give the permission to a role of '${found.type.key}'`)

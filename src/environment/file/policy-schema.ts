@@ -2,6 +2,7 @@
 
 import { COMPARISON_OPERATORS, LOGICAL_OPERATORS, MATCH_OPERATORS } from '../../engine/decide/conditions.js'
 import { PolicySchema } from '../../engine/policy/policy.js'
+import { isRecord } from '../../kit/is-record.js'
 
 /** A JSON Schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>
@@ -19,9 +20,9 @@ export function policyJsonSchema (): JsonSchema {
 /** The engine checks conditions by itself, with better words than a schema has; an editor needs the schema. */
 function withConditions (schema: JsonSchema): JsonSchema {
   return Object.fromEntries(Object.entries(schema).map(([key, value]) => {
-    if (key === 'conditions' && isSchema(value)) return [key, { allOf: [{ $ref: '#/definitions/condition' }], description: value['description'] }]
-    if (Array.isArray(value)) return [key, value.map(item => isSchema(item) ? withConditions(item) : item)]
-    return [key, isSchema(value) ? withConditions(value) : value]
+    if (key === 'conditions' && isRecord(value)) return [key, { allOf: [{ $ref: '#/definitions/condition' }], description: value['description'] }]
+    if (Array.isArray(value)) return [key, value.map(item => isRecord(item) ? withConditions(item) : item)]
+    return [key, isRecord(value) ? withConditions(value) : value]
   }))
 }
 
@@ -73,8 +74,4 @@ function reference (): JsonSchema {
     properties: { ref: { type: 'string', pattern: '^(user|resource|tenant|context|subject|environment)\\..' } },
     additionalProperties: false
   }
-}
-
-function isSchema (value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -3,7 +3,8 @@ import Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { PdpError } from '../../contract/errors.js'
 import { isAtMost } from '../../kit/characters.js'
-import { cut, isRecord, readReason } from '../permit/permit-pdp.js'
+import { isRecord } from '../../kit/is-record.js'
+import { cut, readReason } from '../permit/permit-pdp.js'
 import type { Decision } from '../../contract/point.js'
 
 const EvaluationAnswer = Compile(Type.Object({ decision: Type.Boolean(), context: Type.Optional(Type.Unknown()) }))

@@ -1,5 +1,6 @@
 // From a query to an AuthZEN evaluation, and each part of it as JSON text: written once, compared and sent as it is.
 import { QueryError } from '../../contract/errors.js'
+import { isRecord } from '../../kit/is-record.js'
 import type { Query } from '../../contract/point.js'
 import type { Evaluation, EvaluationMap } from '../../contract/evaluation.js'
 
@@ -78,24 +79,20 @@ function mapped (query: Query, map: EvaluationMap): Evaluation {
 
 // By hand: it is called for each question that travels, and what a function of the app returns may be anything.
 function isEvaluation (value: unknown): boolean {
-  if (!isObject(value)) return false
+  if (!isRecord(value)) return false
   const { subject, action, resource, context } = value
-  return isEntity(subject) && isEntity(resource) && isObject(action) && isText(action.name) && isProperties(action.properties) && isProperties(context)
+  return isEntity(subject) && isEntity(resource) && isRecord(action) && isText(action.name) && isProperties(action.properties) && isProperties(context)
 }
 
 function isEntity (value: unknown): boolean {
-  return isObject(value) && isText(value.type) && isText(value.id) && isProperties(value.properties)
+  return isRecord(value) && isText(value.type) && isText(value.id) && isProperties(value.properties)
 }
 
 function isProperties (value: unknown): boolean {
   // Written here, so that what JSON cannot carry is found before it is among other people's questions.
-  return value === undefined || (isObject(value) && JSON.stringify(value).startsWith('{'))
+  return value === undefined || (isRecord(value) && JSON.stringify(value).startsWith('{'))
 }
 
 function isText (value: unknown): boolean {
   return typeof value === 'string' && value !== ''
-}
-
-function isObject (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

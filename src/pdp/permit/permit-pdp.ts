@@ -3,6 +3,7 @@ import Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { PdpError, UnavailableError } from '../../contract/errors.js'
 import type { BatchingPdp, Decision, Health, PermissionsQuestion, Query, UserPermissions } from '../../contract/point.js'
+import { isRecord } from '../../kit/is-record.js'
 import { probeAtBoot } from '../http/boot.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 
@@ -140,8 +141,4 @@ export function readReason (allow: boolean, debug: unknown): Pick<Decision, 'cod
 /** A short text as it is, a long one cut and copied: a slice alone would keep the whole text in memory. */
 export function cut (text: string): string {
   return text.length <= MAX_REASON ? text : Buffer.from(text.slice(0, MAX_REASON)).toString()
-}
-
-export function isRecord (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
