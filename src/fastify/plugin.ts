@@ -5,7 +5,9 @@ import { OptionsError } from '../contract/errors.js'
 import { AppPermit } from './fastify-permit.js'
 import { auditTrail } from './on-decision.js'
 import { tellLookers } from './looker.js'
+import { watchOutside } from './outside.js'
 import { RouteGuards } from './routes.js'
+import { descendantsOf } from './scopes.js'
 import type { Annotation, PermitOptions } from './fastify-types.js'
 import { warnOfUnknownWords } from './unknown-words.js'
 import { declareUpdatesRoute } from './updates-route.js'
@@ -41,9 +43,13 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   if (app.hasDecorator('permit')) {
     throw new OptionsError('it is registered already, in this scope or in one around it; register it once, or in sibling scopes')
   }
+  if (descendantsOf(app).some(scope => scope.hasDecorator('permit'))) {
+    throw new OptionsError('it is registered already, in a scope inside of this one; register it once, or in sibling scopes')
+  }
   // First of all, and before anything can fail: should the app be used although it has not started, nobody gets in.
   const guards = new RouteGuards()
   guards.install(app)
+  watchOutside(app)
   tellLookers(() => guards.rows())
   // Fastify adds a hook when its turn comes, and not at all to a plugin that has failed by then.
   await app.after()

@@ -1,44 +1,37 @@
 // Sees to it that every annotated route of a scope is guarded, whenever and however it is declared.
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
-import { isNearly } from '../kit/suggest.js'
 import { AnnotationError, UndeclaredRouteError } from '../contract/errors.js'
 import { compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile.js'
 import { describeAnnotation, type Description } from '../guard/description.js'
 import { undeclared, type RouteIdentity, type Strictness } from '../guard/strict.js'
 import { createGuard, type FastifyEnforcement } from './hook.js'
 import { documentRoute } from './openapi.js'
-import { behindGuards, PASSED_SLOT } from './passes.js'
+import { behindGuards, guardsWorn, type Post } from './guarded-handler.js'
+import { notFoundBehindGuards, watchNotFound, type NotFoundHandler, type NotFoundOptions } from './not-found.js'
+import { PASS_SLOTS } from './passes.js'
+import { annotationIn, readConfig, refuseMisplaced, type Boxed } from './route-annotation.js'
 import { identityOf, routesPrinted, rowOf, unknownRow, withoutHeadTwins, type RouteRow } from './route-table.js'
 import type { Annotation } from './fastify-types.js'
+import { descendantsOf, isUntouched, NO_ROUTES, rootOf } from './scopes.js'
 import { paramNames } from './url-params.js'
 
 type CompiledAnnotation = AnyCompiledAnnotation<FastifyRequest>
 
-/** In the config of a route that was seen when it was declared: which guard stands before which route. */
-const GUARDED = Symbol('fastify-permit.guarded')
-
-interface Guarded {
-  readonly guard: preHandlerHookHandler
-  /** With these, a config that was copied to another route is told from the one that it was made for. */
-  readonly url: string
-  readonly method: RouteOptions['method']
-}
-
-/** In the config of every route that was seen when it was declared. Whose it is, and which route it was made for: see {@link Guarded}. */
-const SEEN = Symbol('fastify-permit.seen')
-
-interface Seen {
-  readonly by: RouteGuards
-  readonly url: string
-  readonly method: RouteOptions['method']
-}
-
-interface SeenRoute {
-  readonly route: RouteOptions
+/** What was read of a route, or of a 404 handler, when it was declared. */
+interface Declared {
   readonly annotation: Boxed | undefined
+}
+
+interface SeenRoute extends Declared {
+  readonly route: RouteOptions
   readonly guard: preHandlerHookHandler | undefined
   /** The guards that it was given as hooks. */
   readonly hooks: readonly preHandlerHookHandler[]
+}
+
+interface Late {
+  readonly value: Annotation
+  readonly guard: preHandlerHookHandler | 'public'
 }
 
 interface Made {
@@ -46,9 +39,6 @@ interface Made {
   readonly byAnnotation: boolean
   readonly annotation: Exclude<Annotation, false>
 }
-
-/** An annotation in a box. `permit: undefined` is one, and a wrong one: it is what a misspelt constant looks like. */
-interface Boxed { readonly value: Annotation }
 
 /** The guards of one registration of the plugin. */
 export class RouteGuards {
@@ -60,22 +50,29 @@ export class RouteGuards {
   /** Every guard made here, with the params that its templates name. */
   readonly #made = new WeakMap<object, Made>()
   readonly #seen: SeenRoute[] = []
+  /**
+   * What was read of a route, by the handler that Fastify runs for it: that one was made here, and refuses what has not passed. Nothing in
+   * a config, nor among the hooks, could tell so much, because it can be copied to another route.
+   */
+  readonly #declared = new WeakMap<object, Declared>()
   /** Guards of routes that were not seen when they were declared, by their config. */
-  readonly #late = new WeakMap<object, preHandlerHookHandler | 'public'>()
+  readonly #late = new WeakMap<object, Late>()
   /** Why the app did not start. A request may come all the same: whoever injects one twice gets past Fastify's own error. */
   #broken: Error | undefined
 
   /** Puts the guards into a scope: routes declared from now on, and those declared before. They refuse everybody until `start`. */
   install (app: FastifyInstance): void {
-    if (!app.hasRequestDecorator(PASSED_SLOT)) app.decorateRequest(PASSED_SLOT, null)
+    for (const slot of PASS_SLOTS) if (!app.hasRequestDecorator(slot)) app.decorateRequest(slot, null)
     const onRoute = (scope: FastifyInstance, route: RouteOptions) => this.#onRoute(scope, route)
     app.addHook('onRoute', function (route) { onRoute(this, route) })
-    // onRoute does not see routes that are there already, nor those that a scope which is there already declares later,
-    // nor a 404 handler. A hook of the whole scope runs for them all. Finding out which route a request is for costs
-    // something; where only a 404 handler can have been missed, nobody else pays for it.
+    watchNotFound(app, (scope, options, handler) => this.#onNotFoundHandler(scope, options, handler))
+    // onRoute does not see routes that are there already, nor those that a scope which is there already declares later.
+    // A hook of the whole scope runs for them all, and for 404 handlers. Finding out which route a request is for costs
+    // something; where only a 404 handler can have been missed, no other request pays for it.
     const onlyNotFound = isUntouched(app)
+    for (const scope of descendantsOf(app)) scope.addHook('onRoute', prepareLate)
     // A router is the whole app's: only at the root are all of its routes this plugin's business.
-    if (!onlyNotFound && isRoot(app)) this.#unseen = unseenOf(app)
+    if (!onlyNotFound && rootOf(app) === app) this.#unseen = unseenOf(app)
     app.addHook('preHandler', (request, reply, done) => {
       if (onlyNotFound && !request.is404) done()
       else this.#onRequest(request, reply, done)
@@ -125,17 +122,13 @@ export class RouteGuards {
 
   #onRoute (scope: FastifyInstance, route: RouteOptions): void {
     const name = nameOf(route.method, route.url)
-    const guards: preHandlerHookHandler[] = []
-    for (const hook of [route.onRequest, route.preParsing, route.preValidation, route.preHandler].flatMap(toArray)) {
-      const made = this.#made.get(hook)
-      if (made === undefined || made.byAnnotation) continue
-      requireParams(made.params, route.url, `guard() on ${name}`)
-      guards.push(hook as preHandlerHookHandler)
+    const own = this.#guardsAmong(route, route.url, name)
+    const { config, annotation } = readConfig(route.config)
+    const guards = [...own]
+    if (annotation === undefined) {
+      refuseMisplaced(route, config, name)
+      guards.push(...wornBy(route, name))
     }
-
-    const hooks = [...guards]
-    const annotation = annotationOf(route.config)
-    if (annotation === undefined) refuseMisplaced(route, name)
     const compiled = annotation === undefined ? undefined : this.#compile(annotation.value, `config.permit of ${name}`)
     let guard: preHandlerHookHandler | undefined
     if (annotation !== undefined && compiled !== undefined && compiled.kind !== 'public') {
@@ -145,14 +138,46 @@ export class RouteGuards {
       // After the route's own hooks, so that any style of authentication has run. A route that was made by copying
       // another one's options brings that one's guard along: its own takes the place.
       route.preHandler = [...toArray(route.preHandler).filter(hook => this.#made.get(hook)?.byAnnotation !== true), guard]
-      const mark: Guarded = { guard, url: route.url, method: route.method }
-      route.config = { ...route.config, permit: annotation.value, [GUARDED]: mark } as RouteOptions['config']
     }
-    if (this.#openapi && guards.length > 0) documentRoute(scope, route, this.#describe(annotation, hooks))
-    const seen: Seen = { by: this, url: route.url, method: route.method }
-    route.config = { ...route.config, [SEEN]: seen } as RouteOptions['config']
-    putBehind(route, guards, () => this.#broken)
-    this.#seen.push({ route, annotation, guard, hooks })
+    if (this.#openapi && guards.length > 0) documentRoute(scope, route, this.#describe(annotation, own))
+    route.config = config as RouteOptions['config']
+    const seen: SeenRoute = { route, annotation, guard, hooks: own }
+    putBehind(route, this.#post(scope, guards, seen))
+    this.#seen.push(seen)
+  }
+
+  /** What to set instead of a 404 handler. */
+  #onNotFoundHandler (scope: FastifyInstance, options: NotFoundOptions, handler: NotFoundHandler): readonly [NotFoundOptions, NotFoundHandler] {
+    const name = 'the 404 handler'
+    const guards = this.#guardsAmong(options, '*', name)
+    const { config, annotation } = readConfig(options.config)
+    if (annotation === undefined) refuseMisplaced(options, config, name)
+    const compiled = annotation === undefined ? undefined : this.#compile(annotation.value, `config.permit of ${name}`)
+    const preHandler = [...toArray(options.preHandler)]
+    if (annotation !== undefined && compiled !== undefined && compiled.kind !== 'public') {
+      requireParams(compiled.params, '*', `config.permit of ${name}`)
+      const guard = this.#make(compiled, annotation.value as Exclude<Annotation, false>, true)
+      guards.push(guard)
+      preHandler.push(guard)
+    }
+    const post = { ...this.#post(scope, guards, { annotation }), guards }
+    return [{ ...options, preHandler, config: config as NotFoundOptions['config'] }, notFoundBehindGuards(handler, post)]
+  }
+
+  /** The guards that a route was given as hooks. */
+  #guardsAmong (hooks: NotFoundOptions, url: string, name: string): preHandlerHookHandler[] {
+    const guards: preHandlerHookHandler[] = []
+    for (const hook of hooksOf(hooks)) {
+      const made = this.#made.get(hook)
+      if (made === undefined || made.byAnnotation) continue
+      requireParams(made.params, url, `guard() on ${name}`)
+      guards.push(hook as preHandlerHookHandler)
+    }
+    return guards
+  }
+
+  #post (scope: FastifyInstance, guards: readonly preHandlerHookHandler[], declared: Declared): Post {
+    return { scope, guards, broken: () => this.#broken, onBound: handler => { this.#declared.set(handler, declared) } }
   }
 
   /** For each request: guards it where its route was not seen, and refuses it when the app should not have started. */
@@ -161,19 +186,20 @@ export class RouteGuards {
       done(this.#broken)
       return
     }
-    const { config } = request.routeOptions
-    const annotation = annotationOf(config)
+    const { config, handler } = request.routeOptions
+    const declared = this.#declared.get(handler)
+    const annotation = annotationIn(config)
     if (annotation === undefined) {
-      done(this.#strict === undefined || request.is404 ? undefined : this.#undeclaredLate(this.#strict, request))
+      done(this.#strict === undefined || declared !== undefined || request.is404 ? undefined : undeclaredLate(this.#strict, request))
       return
     }
-    if (this.#wasSeen(config)) {
+    if (declared?.annotation !== undefined && Object.is(declared.annotation.value, annotation.value)) {
       done()
       return
     }
     let guard: preHandlerHookHandler | 'public'
     try {
-      guard = this.#late.get(config) ?? this.#guardLate(annotation.value, request)
+      guard = this.#guardLate(annotation.value, request)
     } catch (error) {
       done(error as Error)
       return
@@ -182,21 +208,10 @@ export class RouteGuards {
     else guard.call(request.server, request, reply, done)
   }
 
-  #wasSeen (config: object): boolean {
-    const { [GUARDED]: mark, url, method } = config as { [GUARDED]?: Guarded, url?: string, method?: unknown }
-    return mark !== undefined && mark.url === url && mark.method === method && this.#made.has(mark.guard)
-  }
-
-  /** In strict mode, why a route is refused that says nothing: nobody has looked at it when the app started. */
-  #undeclaredLate (strict: Strictness, { routeOptions: { config, url = '', method } }: FastifyRequest): Error | undefined {
-    const { [SEEN]: seen } = config as { [SEEN]?: Seen }
-    if (seen !== undefined && seen.by === this && seen.url === config.url && seen.method === config.method) return undefined
-    const route = identityOf({ url, method })
-    return strict.isPublic(route) ? undefined : new UndeclaredRouteError(NOT_DECLARED, { cause: undeclared([route], []) })
-  }
-
   #guardLate (annotation: Annotation, request: FastifyRequest): preHandlerHookHandler | 'public' {
     const { config, url = '', method } = request.routeOptions
+    const known = this.#late.get(config)
+    if (known !== undefined && Object.is(known.value, annotation)) return known.guard
     const name = nameOf(method, url)
     const compiled = this.#compile(annotation, `config.permit of ${name}`)
     let guard: preHandlerHookHandler | 'public' = 'public'
@@ -205,7 +220,7 @@ export class RouteGuards {
       guard = this.#make(compiled, annotation as Exclude<Annotation, false>, true)
       request.log.warn(`permit: ${name} was declared where fastify-permit could not see it: it is guarded, but before its own preHandler hooks. Write "await app.register(permit, …)" above it`)
     }
-    this.#late.set(config, guard)
+    this.#late.set(config, { value: annotation, guard })
     return guard
   }
 
@@ -234,7 +249,7 @@ export class RouteGuards {
 
 function verifyRoute ({ route, annotation, guard }: SeenRoute): void {
   const name = nameOf(route.method, route.url)
-  const now = annotationOf(route.config)
+  const now = annotationIn(route.config)
   if (now?.value !== annotation?.value || (now === undefined) !== (annotation === undefined)) {
     throw new AnnotationError(`config.permit of ${name} was changed after it had been read: add the onRoute hook that changes it before fastify-permit is registered`)
   }
@@ -243,59 +258,57 @@ function verifyRoute ({ route, annotation, guard }: SeenRoute): void {
   }
 }
 
-/** Puts a route's handlers behind its guards, and behind the question whether the app should have started at all. */
-function putBehind (route: RouteOptions, guards: readonly preHandlerHookHandler[], broken: () => Error | undefined): void {
-  route.handler = behindGuards(route.handler, guards, broken)
+/**
+ * Puts a route's handlers behind its guards, and behind the question whether the app should have started at all. A plugin that comes later
+ * may put a handler of its own around the one that it finds there: then that one is put behind the guards, too, so that what Fastify
+ * runs in the end is always one of ours.
+ */
+function putBehind (route: RouteOptions, post: Post): void {
+  let handler = behindGuards(route.handler, post)
+  Object.defineProperty(route, 'handler', {
+    enumerable: true,
+    get: () => handler,
+    set (given: RouteOptions['handler']) { handler = behindGuards(given, { ...post, guards: [...new Set([...post.guards, ...guardsWorn(given)])] }) }
+  })
   // @fastify/websocket keeps a second one there, for routes that answer both.
   const other = route as { wsHandler?: unknown }
-  if (typeof other.wsHandler === 'function') other.wsHandler = behindGuards(other.wsHandler, guards, broken)
+  if (typeof other.wsHandler === 'function') other.wsHandler = behindGuards(other.wsHandler, post)
+}
+
+/**
+ * The guards of another route that a route without an annotation has brought along, with that one's handler.
+ * @throws {@link AnnotationError} when it has left the guards themselves behind: nothing says that it was meant to be public
+ */
+function wornBy (route: RouteOptions, name: string): preHandlerHookHandler[] {
+  const guards = [...guardsWorn(route.handler), ...guardsWorn((route as { wsHandler?: unknown }).wsHandler)] as preHandlerHookHandler[]
+  const hooks = hooksOf(route)
+  if (!guards.every(guard => hooks.includes(guard))) {
+    throw new AnnotationError(`${name} has the handler of a guarded route, and does not say itself what it requires: write config: { permit: … }, or permit: false when it is public on purpose`)
+  }
+  return guards
+}
+
+function hooksOf ({ onRequest, preParsing, preValidation, preHandler }: NotFoundOptions): readonly object[] {
+  return [onRequest, preParsing, preValidation, preHandler].flatMap<object>(toArray)
+}
+
+/** For a scope of before: what the hook of the whole scope will need of its later routes. */
+function prepareLate (route: RouteOptions): void {
+  route.config = readConfig(route.config).config as RouteOptions['config']
+}
+
+/** In strict mode, why a route is refused that says nothing: it was not there to be looked at when the app started. */
+function undeclaredLate (strict: Strictness, { routeOptions: { url = '', method } }: FastifyRequest): Error | undefined {
+  const route = identityOf({ url, method })
+  return strict.isPublic(route) ? undefined : new UndeclaredRouteError(NOT_DECLARED, { cause: undeclared([route], []) })
 }
 
 /** For the client of a route that was refused so: which one it is stands in the log, through the cause. */
 const NOT_DECLARED = 'This route does not say what it requires.'
 
-function isRoot (app: FastifyInstance): boolean {
-  return !('printRoutes' in Object.getPrototypeOf(app))
-}
-
 function unseenOf (app: FastifyInstance): RouteIdentity[] {
   const printed = app.printRoutes()
   return printed.trim() === NO_ROUTES ? [] : routesPrinted(printed)
-}
-
-/** What Fastify prints of a router without routes. */
-const NO_ROUTES = '(empty tree)'
-
-/**
- * Whether a scope has neither routes nor child scopes yet: then every route that it will ever have is seen by onRoute.
- * Fastify does not say in public whether there are child scopes. Should it one day not say so in this way either, or
- * print an empty router in other words, the answer is no, which is safe and costs a little.
- */
-function isUntouched (app: FastifyInstance): boolean {
-  if (app.printRoutes() !== NO_ROUTES) return false
-  const symbol = Object.getOwnPropertySymbols(app).find(({ description }) => description === 'fastify.children')
-  const children: unknown = symbol === undefined ? undefined : (app as unknown as Record<symbol, unknown>)[symbol]
-  return Array.isArray(children) && children.length === 0
-}
-
-function annotationOf (config: unknown): Boxed | undefined {
-  if ((typeof config !== 'object' && typeof config !== 'function') || config === null || !('permit' in config)) return undefined
-  return { value: config.permit as Annotation }
-}
-
-/**
- * Nothing tells a misspelt `permit` from what other plugins have in a config, and the route would be open to everybody. So what is one
- * letter away from it is taken for it, and so is a `permit` beside the config; an app that means something else says `permit` as well.
- */
-function refuseMisplaced (route: RouteOptions, name: string): void {
-  if ('permit' in route) {
-    throw new AnnotationError(`${name} has "permit" beside its config, where nothing reads it: write config: { permit: … }`)
-  }
-  const nearly = Object.keys(route.config ?? {}).find(key => isNearly(key, 'permit'))
-  if (nearly !== undefined) {
-    throw new AnnotationError(`the config of ${name} has "${nearly}", and no "permit": without it the route would not be guarded. Did you mean config: { permit: … }? ` +
-      `If "${nearly}" is something else, say permit: false, or what the route requires, beside it`)
-  }
 }
 
 function requireParams (params: readonly string[], url: string, name: string): void {

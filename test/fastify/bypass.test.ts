@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import websocket from '@fastify/websocket'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import permit, { type Annotation } from '../../src/index.js'
-import { fastifyFor, guardedApp, optionsFor, pdpFor } from '../support/app.js'
+import { fastifyFor, guardedApp, logSink, optionsFor, pdpFor } from '../support/app.js'
 
 const annotated = { config: { permit: 'task:create' } }
 const turn = () => new Promise(resolve => setImmediate(resolve))
@@ -111,6 +111,89 @@ t.test('a config that was copied from a guarded route does not pass for a guarde
   t.equal(ran, 0)
 })
 
+t.test('what was copied of a guarded route does not pass for one under another constraint, in a scope of before', async t => {
+  const pdp = await pdpFor(t, { decide: q => q.user.key === 'ann' })
+  const app = fastifyFor(t)
+  let api!: FastifyInstance
+  await app.register(async scope => { api = scope })
+  await app.register(permit, optionsFor(pdp))
+  let copied!: RouteOptions
+  app.addHook('onRoute', route => { if (route.method === 'GET') copied ??= route })
+  app.get('/tasks', annotated, async () => 'one')
+  api.get('/tasks', { config: copied.config, constraints: { version: '2.0.0' } }, async () => 'two')
+  api.get('/tasks', { config: copied.config, constraints: { host: 'a.example' }, handler: copied.handler })
+  const two = { 'accept-version': '2.0.0' }
+  t.equal((await app.inject({ url: '/tasks', headers: { ...eve, ...two } })).statusCode, 403)
+  t.equal((await app.inject({ url: '/tasks', headers: { ...two, 'x-user': 'ann' } })).body, 'two')
+  t.equal((await app.inject({ url: '/tasks', headers: { ...eve, host: 'a.example' } })).statusCode, 403)
+  t.equal((await app.inject({ url: '/tasks', headers: { 'x-user': 'ann' } })).body, 'one')
+})
+
+t.test('a handler that was taken from a guarded route keeps its guard, or the app does not start', async t => {
+  for (const take of [
+    (route: RouteOptions) => ({ handler: route.handler }),
+    (route: RouteOptions) => ({ ...route, config: {}, preHandler: [] }),
+    (route: RouteOptions) => ({ handler: route.handler, config: { other: 1 } as object, preHandler: async () => {} })
+  ]) {
+    const { app } = await guardedApp(t, {}, deny)
+    let taken!: RouteOptions
+    app.addHook('onRoute', route => { taken ??= route })
+    app.get('/tasks', annotated, async () => 'SECRET')
+    t.throws(() => app.route({ ...take(taken), method: 'GET', url: '/open' }), { code: 'FST_PERMIT_ANNOTATION', message: /GET \/open has the handler of a guarded route/ })
+  }
+  const { app } = await guardedApp(t)
+  let taken!: RouteOptions
+  app.addHook('onRoute', route => { taken ??= route })
+  app.get('/tasks', annotated, async () => 'in')
+  app.route({ ...taken, config: {}, url: '/with-its-hooks' })
+  app.get('/public', { config: { permit: false }, handler: taken.handler })
+  app.get('/called', function (request, reply) { return taken.handler.call(this, request, reply) })
+  app.get('/replaced', async () => 'replaced')
+  t.equal((await app.inject({ url: '/with-its-hooks', headers: eve })).statusCode, 403)
+  t.equal((await app.inject({ url: '/with-its-hooks', headers: { 'x-user': 'ann' } })).body, 'in')
+  t.equal((await app.inject('/public')).body, 'in', 'who says so, means it')
+  t.equal((await app.inject({ url: '/called', headers: { 'x-user': 'ann' } })).statusCode, 500)
+})
+
+t.test('a plugin that puts handlers around the handlers of others asks for no second decision, and opens nothing', async t => {
+  const pdp = await pdpFor(t, { decide: q => q.user.key === 'ann' })
+  const { lines, logger } = logSink('warn')
+  const app = fastifyFor(t, { logger })
+  app.get('/early', async () => 'so that requests are looked at')
+  await app.register(permit, optionsFor(pdp))
+  let wrapped = 0
+  let stolen: RouteOptions['handler'] | undefined
+  app.addHook('onRoute', route => {
+    const { handler, url } = route
+    if (url === '/open' && stolen !== undefined) route.handler = stolen
+    else route.handler = function (request, reply) { wrapped++; return handler.call(this, request, reply) }
+    stolen ??= route.handler
+  })
+  app.get('/tasks', annotated, async () => 'in')
+  app.get('/open', async () => 'open')
+  t.equal((await app.inject({ url: '/tasks', headers: { 'x-user': 'ann' } })).body, 'in')
+  t.equal((await app.inject({ url: '/tasks', headers: eve })).statusCode, 403)
+  t.equal((await app.inject({ url: '/open', headers: { 'x-user': 'ann' } })).statusCode, 500)
+  t.equal(pdp.questions.length, 2)
+  t.equal(wrapped, 1)
+  t.notOk(lines.some(({ msg }) => String(msg).includes('could not see it')))
+})
+
+t.test('a pass that was copied from another request is none', async t => {
+  const { app } = await guardedApp(t)
+  let passed: object | undefined
+  let handler!: RouteOptions['handler']
+  app.addHook('onRoute', route => { if (route.url === '/tasks') handler ??= route.handler })
+  app.get('/tasks', annotated, async request => { passed ??= request; return 'in' })
+  app.get('/copy', function (request, reply) {
+    for (const symbol of Object.getOwnPropertySymbols(passed)) if (symbol.description?.startsWith('fastify-permit')) Object.assign(request, { [symbol]: Reflect.get(passed as object, symbol) })
+    return handler.call(this, request, reply)
+  })
+  app.get('/heir', function (_request, reply) { return handler.call(this, Object.create(passed as object), reply) })
+  t.equal((await app.inject({ url: '/tasks', headers: { 'x-user': 'ann' } })).body, 'in')
+  for (const url of ['/copy', '/heir']) t.equal((await app.inject({ url, headers: eve })).json().code, 'FST_PERMIT_BYPASSED', url)
+})
+
 t.test('an app that goes on after its registration failed lets nobody in, however often it is asked', async t => {
   const failures: Record<string, (app: FastifyInstance) => Promise<void>> = {
     'the error was consumed': async app => { app.register(permit, { pdp: 'http://127.0.0.1:1', token: '' }).after(_error => {}) },
@@ -162,6 +245,43 @@ t.test('an annotation on a config that is a function, or that inherits it, count
 t.test('a 404 handler with an annotation is guarded', async t => {
   const { app } = await guardedApp(t, {}, deny)
   app.setNotFoundHandler({ config: annotated.config } as never, async () => 'SECRET')
+  t.equal((await app.inject({ url: '/nowhere', headers: eve })).statusCode, 403)
+})
+
+t.test('a 404 handler is guarded whatever it looks like, and however it is reached', async t => {
+  const guards: Record<string, (app: FastifyInstance) => object> = {
+    annotation: () => annotated,
+    'annotation that looks like a route': () => ({ config: { ...annotated.config, url: '/tasks', method: 'GET' } }),
+    'inherited annotation': () => ({ config: Object.create(annotated.config) }),
+    ...Object.fromEntries((['onRequest', 'preValidation', 'preHandler'] as const).map(hook => [`guard() in ${hook}`, (app: FastifyInstance) => ({ [hook]: app.permit.guard('task:create') })]))
+  }
+  for (const [how, options] of Object.entries(guards)) {
+    for (const style of ['async', 'callback'] as const) {
+      const { app } = await guardedApp(t)
+      let ran = 0
+      app.get('/early', (_request, reply) => { reply.callNotFound() })
+      app.setNotFoundHandler(options(app) as never, style === 'async' ? async (_request, reply) => { ran++; return reply.code(404).send('mine') } : (_request, reply) => { ran++; setImmediate(() => reply.code(404).send('mine')) })
+      app.get('/late', (_request, reply) => { reply.callNotFound() })
+      for (const url of ['/nowhere', '/early', '/late']) {
+        t.equal((await app.inject({ url, headers: eve })).statusCode, 403, `${how}: ${url}`)
+        t.equal((await app.inject(url)).statusCode, 401)
+        t.equal(ran, 0)
+        t.same((await app.inject({ url, headers: { 'x-user': 'ann' } })).body, 'mine')
+        t.equal(ran, 1)
+        ran = 0
+      }
+    }
+  }
+  const { app } = await guardedApp(t)
+  t.throws(() => app.setNotFoundHandler({ config: { permit: { action: 'read', resource: 'task:{id}' } } } as never, async () => ''), { code: 'FST_PERMIT_ANNOTATION', message: /the 404 handler/ })
+  t.throws(() => app.setNotFoundHandler({ config: { permits: 'task:create' } } as never, async () => ''), { code: 'FST_PERMIT_ANNOTATION', message: /permits/ })
+})
+
+t.test('a 404 handler of before register that looks like a route is guarded, too', async t => {
+  const pdp = await pdpFor(t, deny)
+  const app = fastifyFor(t)
+  app.setNotFoundHandler({ config: { ...annotated.config, url: '/tasks' } } as never, async () => 'SECRET')
+  await app.register(permit, optionsFor(pdp))
   t.equal((await app.inject({ url: '/nowhere', headers: eve })).statusCode, 403)
 })
 

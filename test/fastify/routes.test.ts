@@ -370,3 +370,50 @@ t.test('a second registration in the same scope, or inside of it, stops the app'
   const { app, pdp } = await guardedApp(t)
   await t.rejects(async () => app.register(permit, optionsFor(pdp)), { code: 'FST_PERMIT_OPTIONS', message: /registered already/ })
 })
+
+t.test('a registration around one that is there already stops the app, too', async t => {
+  const pdp = await pdpFor(t)
+  const app = fastifyFor(t)
+  await app.register(async child => {
+    await child.register(async grandchild => { await grandchild.register(permit, optionsFor(pdp)) })
+  })
+  await t.rejects(async () => app.register(permit, optionsFor(pdp)), { code: 'FST_PERMIT_OPTIONS', message: /in a scope inside of this one/ })
+})
+
+t.test('an annotated route outside of every scope with the plugin stops the app, or is refused where it could not be seen', async t => {
+  const pdp = await pdpFor(t, { decide: () => true })
+  const scoped = async (early: (app: FastifyInstance) => void, late: (app: FastifyInstance) => void) => {
+    const app = fastifyFor(t)
+    early(app)
+    await app.register(async child => {
+      await child.register(permit, optionsFor(pdp))
+      child.get('/in', annotated, async () => 'in')
+    })
+    late(app)
+    return app
+  }
+  const outside = (app: FastifyInstance) => { app.get('/outside', annotated, async () => 'SECRET') }
+  const harmless = (app: FastifyInstance) => {
+    app.get('/plain', async () => 'plain')
+    app.post('/public', { config: { permit: false } }, async () => 'public')
+  }
+  for (const late of [outside, (app: FastifyInstance) => { app.register(async sibling => { outside(sibling) }) }]) {
+    const app = await scoped(harmless, late)
+    await t.rejects(async () => app.ready(), { code: 'FST_PERMIT_ANNOTATION', message: /^GET \/outside: config\.permit is outside of every scope/ })
+    t.equal((await app.inject({ url: '/outside', headers: { 'x-user': 'ann' } })).statusCode, 500)
+  }
+  const app = await scoped(outside, app => {
+    harmless(app)
+    app.register(async sibling => {
+      await sibling.register(permit, optionsFor(pdp))
+      sibling.get('/sibling', annotated, async () => 'sibling')
+    })
+  })
+  t.equal((await app.inject({ url: '/outside', headers: { 'x-user': 'ann' } })).json().code, 'FST_PERMIT_ANNOTATION')
+  t.equal((await app.inject('/plain')).body, 'plain')
+  t.equal((await app.inject({ method: 'POST', url: '/public' })).body, 'public')
+  for (const url of ['/in', '/sibling']) {
+    t.equal((await app.inject({ url, headers: { 'x-user': 'ann' } })).statusCode, 200)
+    t.equal((await app.inject(url)).statusCode, 401)
+  }
+})

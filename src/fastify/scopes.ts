@@ -1,0 +1,45 @@
+// Fastify's instances as the plugin meets them: the root, those below a scope, and what a scope had before.
+import type { FastifyInstance } from 'fastify'
+
+/** What Fastify prints of a router without routes. */
+export const NO_ROUTES = '(empty tree)'
+
+/** The instance that `Fastify()` has made. */
+export function rootOf (app: FastifyInstance): FastifyInstance {
+  let root = app
+  for (let around: object = root; 'printRoutes' in around; around = Object.getPrototypeOf(around)) root = around as FastifyInstance
+  return root
+}
+
+/** The scopes below a scope that exist now. None where Fastify does not tell: it does not say so in public. */
+export function descendantsOf (app: FastifyInstance): FastifyInstance[] {
+  const children = privateOf(app, 'fastify.children')
+  return Array.isArray(children) ? (children as FastifyInstance[]).flatMap(child => [child, ...descendantsOf(child)]) : []
+}
+
+/**
+ * Whether a scope has neither routes nor child scopes yet: then every route that it will ever have is seen by onRoute.
+ * Fastify does not say in public whether there are child scopes. Should it one day not say so in this way either, or
+ * print an empty router in other words, the answer is no, which is safe and costs a little.
+ */
+export function isUntouched (app: FastifyInstance): boolean {
+  if (app.printRoutes() !== NO_ROUTES) return false
+  const children = privateOf(app, 'fastify.children')
+  return Array.isArray(children) && children.length === 0 && !hasDisguisedNotFound(app)
+}
+
+/** A 404 handler that was set with a `url` in its config: by that Fastify tells routes from 404 handlers, `request.is404`. */
+function hasDisguisedNotFound (app: FastifyInstance): boolean {
+  const context = privateOf(app, 'fastify.404ContextKey')
+  if (typeof context !== 'object' || context === null || !('config' in context)) return true
+  const { config } = context
+  return typeof config !== 'object' || config === null || 'url' in config
+}
+
+function privateOf (app: FastifyInstance, description: string): unknown {
+  for (let owner: object | null = app; owner !== null; owner = Object.getPrototypeOf(owner)) {
+    const symbol = Object.getOwnPropertySymbols(owner).find(symbol => symbol.description === description)
+    if (symbol !== undefined) return (owner as Record<symbol, unknown>)[symbol]
+  }
+  return undefined
+}
