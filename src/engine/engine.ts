@@ -2,12 +2,12 @@
 
 import { AttributesOfQuery, decideAbac } from './decide/abac.js'
 import { compilePolicy } from './policy/compile.js'
-import { explainAbac, explainRbac, explainRebac, explainUnknown, type Debug } from './explain/explain.js'
+import { explainAbac, explainRbac, explainRebac, explainUnknown, explainWithoutRules, type Debug } from './explain/explain.js'
 import { Facts } from './facts/facts.js'
 import { type InstanceNode, type TenantNode, type UserNode } from './facts/nodes.js'
 import { LoadedFacts } from './facts/loaded-facts.js'
 import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './explain/prospects.js'
-import { authorizedUsers, tenantsToAsk, tenantView, userPermissions, userTenants, type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World } from './explain/questions.js'
+import { authorizedUsers, isOn, tenantsToAsk, tenantView, userPermissions, userTenants, type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World } from './explain/questions.js'
 import { decideRbac } from './decide/rbac.js'
 import { decideRebac } from './decide/rebac.js'
 import { EMPTY_SCHEMA, type CompiledPermission, type CompiledSchema } from './decide/decision-schema.js'
@@ -21,20 +21,34 @@ export type { ReasonCode, Verdict } from './decide/verdict.js'
 /** A decision with what each model that had a say says. */
 export type Explanation = Verdict & { readonly debug: Debug }
 
-/** What a query is about, all of it known. */
+/** What a query is about. A user who was never synced and a tenant that does not exist are undefined. */
 interface Found {
   readonly permission: CompiledPermission
-  readonly tenant: TenantNode
-  readonly user: UserNode
+  readonly tenant: TenantNode | undefined
+  readonly user: UserNode | undefined
 }
+
+/** How an engine decides. */
+export interface EngineOptions {
+  /**
+   * What is said of users who were never synced and of tenants that do not exist. `permit`: what Permit's PDP says; conditions are asked with what the
+   * query gives, and may say yes. `deny`: no.
+   * @defaultValue `permit`
+   */
+  readonly unknown?: UnknownPolicy
+}
+
+/** What is said of users and tenants that are not known. */
+export type UnknownPolicy = 'permit' | 'deny'
 
 /**
  * The engine. Pure: no I/O and no clock.
  *
- * A decision is yes when RBAC, ABAC or ReBAC says yes, and no otherwise. A resource type, action, tenant or user that is not
- * known is no before any model is asked. The code of a denial is RBAC's when roles of the user in the tenant were looked at
- * (`no_permission`); otherwise that of ReBAC, ABAC or RBAC, the first of them that had a say. ABAC has one when the permission has rules,
- * ReBAC when the resource has a key and its type has resource roles.
+ * A decision is yes when RBAC, ABAC or ReBAC says yes, and no otherwise. A resource type or an action that is not known is no before any model is
+ * asked. To a user who was never synced, and in a tenant that does not exist, RBAC and ReBAC say no, and ABAC decides with what the query gives, as in
+ * Permit's PDP, unless such are denied by option. The code of a denial is RBAC's when it names what is not known, or when roles of the user in the
+ * tenant were looked at (`no_permission`); otherwise that of ReBAC, ABAC or RBAC, the first of them that had a say. ABAC has one when the permission
+ * has rules, ReBAC when the resource has a key and its type has resource roles.
  */
 export class Engine {
   /** Users, tenants, assignments, instances and tuples; every change counts from the next decision on. */
@@ -42,9 +56,11 @@ export class Engine {
   readonly #loaded = new LoadedFacts(this.facts)
   #schema: CompiledSchema = EMPTY_SCHEMA
   #schemaRevision = 0
+  readonly #deniesUnknown: boolean
 
   /** @throws {@link PolicyError} when the policy is invalid */
-  constructor (policy?: Policy) {
+  constructor (policy?: Policy, { unknown = 'permit' }: EngineOptions = {}) {
+    this.#deniesUnknown = unknown === 'deny'
     if (policy !== undefined) this.load(policy)
   }
 
@@ -76,13 +92,10 @@ export class Engine {
     if (permission === undefined) return DENIED.noSuchAction
     const user = this.facts.userNode(query.user.key)
     const roles = user === undefined ? undefined : user.rolesIn(query.resource.tenant)
-    if (user === undefined || roles === undefined) {
-      // Where somebody has a role there is a tenant: otherwise it has to be looked for.
-      if (this.facts.tenantNode(query.resource.tenant) === undefined) return DENIED.noSuchTenant
-      if (user === undefined) return DENIED.userNotSynced
-    }
-    const rbac = decideRbac(permission, user, roles)
-    if (rbac.allow || (permission.rules === null && permission.held === null)) return rbac
+    // Where somebody has a role there is a tenant: otherwise it has to be looked for.
+    const isKnown = roles !== undefined || (user !== undefined && this.facts.tenantNode(query.resource.tenant) !== undefined)
+    const rbac = isKnown ? decideRbac(permission, user as UserNode, roles) : this.#unknown(query)
+    if (rbac.allow || (permission.rules === null && permission.held === null) || (!isKnown && this.#deniesUnknown)) return rbac
     return this.#decideBeyondRoles(query, permission, user, rbac)
   }
 
@@ -92,7 +105,7 @@ export class Engine {
     const found = this.#find(query)
     if (found === undefined) {
       const rbac = explainUnknown(code, query, this.#schema, this.facts)
-      return { ...rbac, debug: { rbac } }
+      return { ...rbac, debug: { rbac, ...this.#withoutRules(query, new AttributesOfQuery(query, this.facts.userNode(query.user.key), undefined, undefined)) } }
     }
     const debug = this.#debug(query, found)
     const parts = [debug.rbac, debug.rebac, debug.abac]
@@ -104,7 +117,8 @@ export class Engine {
   trace (query: EngineQuery): DecisionTrace {
     const { allow, code, reason } = this.explain(query)
     const found = this.#find(query)
-    return found === undefined ? { allow, code, reason } : { allow, code, reason, models: this.#trace(query, found) }
+    const notAsked = found === undefined || (this.#deniesUnknown && (found.user === undefined || found.tenant === undefined))
+    return notAsked ? { allow, code, reason } : { allow, code, reason, models: this.#trace(query, found) }
   }
 
   /** What a user may do in a tenant: each permission of the policy, always, depending on the resource and the circumstances, or never. */
@@ -127,18 +141,21 @@ export class Engine {
   }
 
   /** The tenants in which the answer is yes. The query's tenant does not matter. */
+  // `context.optimized` is Permit's: only roles are asked then.
   allTenants (query: Omit<EngineQuery, 'resource'> & { resource: Omit<EngineQuery['resource'], 'tenant'> & { tenant?: string } }): Array<{ tenant: TenantView, allow: true }> {
     const allowed: Array<{ tenant: TenantView, allow: true }> = []
     for (const tenant of tenantsToAsk(this.#world, query)) {
-      const { allow } = this.decide({ ...query, resource: { ...query.resource, tenant: tenant.fact.key } })
+      const asked = { ...query, resource: { ...query.resource, tenant: tenant.fact.key } }
+      const allow = isOn(query.context, 'optimized') ? this.#allowedByRole(asked) : this.decide(asked).allow
       if (allow) allowed.push({ tenant: tenantView(tenant), allow })
     }
     return allowed
   }
 
   /**
-   * What the user may do, by `__tenant:<key>` and `<type>:<key>`: in every tenant where it has a role or a rule allows
-   * something, and on every instance where it has a role, assigned or derived, or that the filter names.
+   * What the user may do, by `__tenant:<key>` and `<type>:<key>`: in every tenant and on every instance where it has a role, assigned or derived.
+   * Conditions are asked only with `context.enable_abac_user_permissions`, of the types that the filter names: on every instance of theirs, and in every
+   * tenant where the user has a role.
    */
   userPermissions (user: string | QueryUser, filter: PermissionsFilter = {}): Record<string, UserPermissions> {
     return userPermissions(this.#world, asUser(user), filter)
@@ -149,18 +166,28 @@ export class Engine {
     return userTenants(this.#world, asUser(user))
   }
 
-  /** Everybody for whom the answer is yes, with the roles or user sets that make it so. */
+  /** Everybody for whom the answer is yes by a role, and with `context.enable_abac_authorized_users` by a condition, with the roles or user sets that make it so. */
   authorizedUsers (query: Omit<EngineQuery, 'user'>): AuthorizedUsers {
     return authorizedUsers(this.#world, query)
   }
 
   get #world (): World {
-    return { schema: this.#schema, facts: this.facts }
+    return { schema: this.#schema, facts: this.facts, deniesUnknown: this.#deniesUnknown }
   }
 
-  #decideBeyondRoles (query: EngineQuery, permission: CompiledPermission, user: UserNode, rbac: Verdict): Verdict {
+  /** What RBAC says of a tenant that does not exist, or of a user who was never synced. */
+  #unknown ({ resource }: EngineQuery): Verdict {
+    return this.facts.tenantNode(resource.tenant) === undefined ? DENIED.noSuchTenant : DENIED.userNotSynced
+  }
+
+  #allowedByRole ({ user, action, resource }: EngineQuery): boolean {
+    const permission = this.#schema.types.get(resource.type)?.permissions.get(action)
+    const node = this.facts.userNode(user.key)
+    return permission !== undefined && node !== undefined && decideRbac(permission, node, node.rolesIn(resource.tenant)).allow
+  }
+
+  #decideBeyondRoles (query: EngineQuery, permission: CompiledPermission, user: UserNode | undefined, rbac: Verdict): Verdict {
     const tenant = this.facts.tenantNode(query.resource.tenant)
-    if (tenant === undefined) return DENIED.noSuchTenant
     let denied = rbac
     const instance = this.#instance(query)
     if (permission.rules !== null) {
@@ -168,41 +195,51 @@ export class Engine {
       if (abac.allow) return abac
       denied = abac
     }
-    if (permission.held !== null && query.resource.key !== undefined) {
+    if (permission.held !== null && query.resource.key !== undefined && user !== undefined && tenant !== undefined) {
       const rebac = decideRebac(permission.held, user, tenant, instance)
       if (rebac.allow) return rebac
       denied = rebac
     }
-    return rbac.code === 'no_permission' ? rbac : denied
+    return rbac.code === 'no_permission' || rbac === DENIED.noSuchTenant || rbac === DENIED.userNotSynced ? rbac : denied
   }
 
   #debug (query: EngineQuery, { permission, user, tenant }: Found): Debug {
     const instance = this.#instance(query)
     const { rules, held } = permission
-    const rbac = explainRbac(decideRbac(permission, user, user.rolesIn(tenant.fact.key)), permission, user, tenant.fact.key)
+    const rbac = user === undefined || tenant === undefined
+      ? explainUnknown(this.#unknown(query).code, query, this.#schema, this.facts)
+      : explainRbac(decideRbac(permission, user, user.rolesIn(tenant.fact.key)), permission, user, tenant.fact.key)
+    if ((user === undefined || tenant === undefined) && this.#deniesUnknown) return { rbac }
     const attributes = new AttributesOfQuery(query, user, tenant, instance)
-    const abac = rules === null ? undefined : explainAbac(decideAbac(rules, attributes), rules, permission, attributes, query)
-    const rebac = held === null || query.resource.key === undefined
+    const rebac = held === null || query.resource.key === undefined || user === undefined || tenant === undefined
       ? undefined
       : explainRebac(decideRebac(held, user, tenant, instance), held, permission, user, tenant, instance, query)
-    return { rbac, ...(abac === undefined ? {} : { abac }), ...(rebac === undefined ? {} : { rebac }) }
+    const isDenied = !rbac.allow && rebac?.allow !== true
+    const abac = rules === null
+      ? (isDenied ? this.#withoutRules(query, attributes) : {})
+      : { abac: explainAbac(decideAbac(rules, attributes), rules, permission, attributes, query) }
+    return { rbac, ...abac, ...(rebac === undefined ? {} : { rebac }) }
+  }
+
+  /** ABAC's part of an explanation where no rule is about the permission. */
+  #withoutRules (query: EngineQuery, attributes: AttributesOfQuery): Pick<Debug, 'abac'> {
+    return this.#schema.hasSets ? { abac: explainWithoutRules(query, this.#schema, attributes) } : {}
   }
 
   #trace (query: EngineQuery, { permission, user, tenant }: Found): ModelsTrace {
     const instance = this.#instance(query)
     const { rules, held } = permission
     return {
-      rbac: traceRbac(permission, user, tenant.fact.key),
+      rbac: traceRbac(permission, user, query.resource.tenant),
       ...(rules === null ? {} : { abac: traceAbac(rules, new AttributesOfQuery(query, user, tenant, instance)) }),
-      ...(held === null ? {} : { rebac: traceRebac(held, user, tenant, instance, query.resource.key !== undefined) })
+      ...(held === null || user === undefined || tenant === undefined ? {} : { rebac: traceRebac(held, user, tenant, instance, query.resource.key !== undefined) })
     }
   }
 
   #find (query: EngineQuery): Found | undefined {
     const permission = this.#schema.types.get(query.resource.type)?.permissions.get(query.action)
-    const tenant = this.facts.tenantNode(query.resource.tenant)
-    const user = this.facts.userNode(query.user.key)
-    return permission === undefined || tenant === undefined || user === undefined ? undefined : { permission, tenant, user }
+    if (permission === undefined) return undefined
+    return { permission, tenant: this.facts.tenantNode(query.resource.tenant), user: this.facts.userNode(query.user.key) }
   }
 
   #instance ({ resource: { type, key } }: EngineQuery): InstanceNode | undefined {

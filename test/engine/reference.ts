@@ -17,11 +17,9 @@ export class Reference {
   constructor (policy: Policy) { this.#policy = policy }
 
   allow (query: EngineQuery): boolean {
-    const { user, action, resource } = query
+    const { action, resource } = query
     const type = get(this.#policy.resources, resource.type)
     if (type === undefined || !has(type.actions, action)) return false
-    if (resource.tenant !== 'default' && !has(this.#policy.tenants, resource.tenant)) return false
-    if (!has(this.#policy.users, user.key)) return false
     return this.rbac(query) || this.abac(query) || this.rebac(query)
   }
 
@@ -68,7 +66,7 @@ export class Reference {
     const member = tenants.includes(resource.tenant)
     const profile = (value: unknown) => pick(value, ['email', 'first_name', 'last_name'])
     return {
-      user: merge({ key: user.key, roles: this.#tenantRoles(user.key, resource.tenant), tenants }, profile(stored), stored?.attributes, profile(user), user.attributes),
+      user: merge({ ...(stored === undefined ? {} : { key: user.key }), roles: this.#tenantRoles(user.key, resource.tenant), tenants }, profile(stored), stored?.attributes, profile(user), user.attributes),
       resource: merge({ type: resource.type }, this.#instance(`${resource.type}:${resource.key}`)?.attributes, resource.attributes),
       tenant: member ? get(this.#policy.tenants, resource.tenant)?.attributes ?? {} : {},
       context: context ?? {}

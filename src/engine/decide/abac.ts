@@ -33,11 +33,14 @@ export interface CompiledRule {
   readonly index: number
 }
 
-/** The denials of ABAC for a permission. */
+/**
+ * The denials of ABAC for a permission. All have the code that Permit's PDP gives: it counts the set of all resources of a type among those that
+ * match, so that on a type that is defined something always matches.
+ */
 export function abacDenials (permission: string): CompiledRules['denied'] {
   return {
-    noUserSet: verdict('no_matching_usersets', `the user is in no user set that a rule gives the permission '${permission}'`),
-    noResourceSet: verdict('no_matching_resourcesets', `the resource is in no resource set that a rule opens for the permission '${permission}'`),
+    noUserSet: verdict('no_matching_rules', `the user is in no user set that a rule gives the permission '${permission}'`),
+    noResourceSet: verdict('no_matching_rules', `the resource is in no resource set that a rule opens for the permission '${permission}'`),
     noRule: verdict('no_matching_rules', `no rule for the permission '${permission}' joins a user set that the user is in with a resource set that the resource is in`)
   }
 }
@@ -101,15 +104,16 @@ function ask (asked: Map<CompiledSet, boolean>, set: CompiledSet, query: Attribu
  *
  * The later of these wins: generated, stored, given in the query. Objects under one name are united, as OPA does it. A
  * tenant's attributes count only for its members. An instance's count whichever tenant is asked about, so that asking in the
- * wrong one does not make the attributes that a `not` looks for disappear.
+ * wrong one does not make the attributes that a `not` looks for disappear. A user who was never synced has what the query gives, and no roles;
+ * a tenant that does not exist has no attributes.
  */
 export class AttributesOfQuery implements AttributeSource {
   readonly #query: EngineQuery
-  readonly #user: UserNode
-  readonly #tenant: TenantNode
+  readonly #user: UserNode | undefined
+  readonly #tenant: TenantNode | undefined
   readonly #instance: InstanceNode | undefined
 
-  constructor (query: EngineQuery, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined) {
+  constructor (query: EngineQuery, user: UserNode | undefined, tenant: TenantNode | undefined, instance: InstanceNode | undefined) {
     this.#query = query
     this.#user = user
     this.#tenant = tenant
@@ -117,20 +121,31 @@ export class AttributesOfQuery implements AttributeSource {
   }
 
   hasRole (role: string): boolean {
-    return this.#user.rolesIn(this.#tenant.fact.key)?.includes(role) === true
+    return this.#roles?.includes(role) === true
   }
 
   lookup (scope: AttributeScope, name: string): unknown {
     switch (scope) {
       case 'user':
-        return unite(this.#givenUser(name), unite(storedUser(this.#user, name), this.#generatedUser(name)))
+        return unite(this.#givenUser(name), unite(this.#storedUser(name), this.#generatedUser(name)))
       case 'resource':
         return unite(own(this.#query.resource.attributes, name), unite(own(this.#instance?.fact.attributes, name), name === 'type' ? this.#query.resource.type : undefined))
       case 'tenant':
-        return this.#user.rolesIn(this.#tenant.fact.key) !== undefined ? own(this.#tenant.fact.attributes, name) : undefined
+        return this.#roles === undefined ? undefined : own(this.#tenant?.fact.attributes, name)
       case 'context':
         return own(this.#query.context, name)
     }
+  }
+
+  /** Undefined for whoever is no member of the tenant. */
+  get #roles (): readonly string[] | undefined {
+    return this.#user?.rolesIn(this.#query.resource.tenant)
+  }
+
+  #storedUser (name: string): unknown {
+    if (this.#user === undefined) return undefined
+    const { fact } = this.#user
+    return unite(own(fact.attributes, name), isProfile(name) ? own(fact, name) : undefined)
   }
 
   #givenUser (name: string): unknown {
@@ -139,15 +154,12 @@ export class AttributesOfQuery implements AttributeSource {
   }
 
   #generatedUser (name: string): unknown {
-    if (name === 'key') return this.#user.fact.key
-    if (name === 'roles') return this.#user.rolesIn(this.#tenant.fact.key) ?? []
-    if (name === 'tenants') return [...this.#user.tenantRoles?.keys() ?? []]
+    // The key is among what is stored: of a stranger it is not known to conditions.
+    if (name === 'key') return this.#user?.fact.key
+    if (name === 'roles') return this.#roles ?? []
+    if (name === 'tenants') return [...this.#user?.tenantRoles?.keys() ?? []]
     return undefined
   }
-}
-
-function storedUser ({ fact }: UserNode, name: string): unknown {
-  return unite(own(fact.attributes, name), isProfile(name) ? own(fact, name) : undefined)
 }
 
 /** What Permit keeps beside a user's attributes and conditions still find among them. */

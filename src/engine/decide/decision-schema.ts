@@ -1,6 +1,6 @@
 // The schema part of a policy as decisions use it: everything about one action on one resource type in one place.
 
-import type { CompiledRules } from './abac.js'
+import type { CompiledRules, CompiledSet } from './abac.js'
 import type { CompiledResourceRole, HeldBy } from './rebac.js'
 import type { Verdict } from './verdict.js'
 
@@ -9,8 +9,10 @@ export interface CompiledSchema {
   readonly types: ReadonlyMap<string, CompiledType>
   /** Keys of the roles that users have in tenants. */
   readonly roles: ReadonlySet<string>
-  /** Whether any permission has rules that join sets; false means that nobody pays for ABAC. */
-  readonly hasRules: boolean
+  /** The sets that have a condition. */
+  readonly sets: { readonly users: readonly CompiledSet[], readonly resources: readonly CompiledSet[] }
+  /** Whether there is any set or rule. Without one, ABAC has nothing to say of any query. */
+  readonly hasSets: boolean
 }
 
 /** A resource type. */
@@ -37,4 +39,4 @@ export interface CompiledPermission {
 }
 
 /** A schema without anything in it. */
-export const EMPTY_SCHEMA: CompiledSchema = { types: new Map(), roles: new Set(), hasRules: false }
+export const EMPTY_SCHEMA: CompiledSchema = { types: new Map(), roles: new Set(), sets: { users: [], resources: [] }, hasSets: false }

@@ -1,6 +1,8 @@
 // A decision in words: what each model says about this user and this resource, by name.
 
 import { matchingSets, type AttributesOfQuery, type CompiledRules } from '../decide/abac.js'
+import { compileCondition } from '../decide/conditions.js'
+import { isRecord } from '../decide/values.js'
 import { allowingRoles } from '../decide/rbac.js'
 import { assignmentsBehind, type HeldBy, type ResourceRoleAssignment } from '../decide/rebac.js'
 import { suggest } from '../../kit/suggest.js'
@@ -20,10 +22,10 @@ export interface RbacReason extends Verdict {
 export interface AbacReason extends Verdict {
   /** Rules that join a user set that the user is in with a resource set that the resource is in. */
   readonly allowing_rules?: Array<{ readonly user_set: string, readonly resource_set: string }>
-  /** User sets of the permission's rules that the user is in. */
-  readonly matching_usersets: string[]
-  /** Resource sets of the permission's rules that the resource is in. */
-  readonly matching_resourcesets: string[]
+  /** User sets of the permission's rules that the user is in. Absent when no rule is about the permission. */
+  readonly matching_usersets?: string[]
+  /** Resource sets of the permission's rules that the resource is in. Absent when no rule is about the permission. */
+  readonly matching_resourcesets?: string[]
 }
 
 /** What ReBAC says. */
@@ -39,7 +41,7 @@ export interface Debug {
   readonly rebac?: RebacReason
 }
 
-/** Why the query cannot even be asked of a model. */
+/** What RBAC says of what is not known. */
 export function explainUnknown (code: ReasonCode, query: EngineQuery, schema: CompiledSchema, facts: Facts): RbacReason {
   const { user, action, resource } = query
   return { allow: false, code, reason: unknown() }
@@ -57,6 +59,23 @@ export function explainUnknown (code: ReasonCode, query: EngineQuery, schema: Co
         return `user '${user.key}' is not known (not synced), and so has no roles`
     }
   }
+}
+
+/**
+ * ABAC's part where no rule is about the permission. For its code Permit's PDP asks whether anything matches: of a type that is defined the set of all
+ * its resources does always, and otherwise a user set, a role of the user in the tenant, or an `anyOf` in any set, each of which is a set for it.
+ */
+export function explainWithoutRules (query: EngineQuery, { types, roles, sets }: CompiledSchema, attributes: AttributesOfQuery): AbacReason {
+  const { action, resource } = query
+  const matches = types.has(resource.type) || sets.users.some(set => set.matches(attributes)) || [...roles].some(role => attributes.hasRole(role)) ||
+    [...sets.users, ...sets.resources].some(({ written }) => alternativesIn(written).some(condition => compileCondition(condition, [], [])(attributes)))
+  return { allow: false, code: matches ? 'no_matching_rules' : 'no_matching_usersets', reason: `no rule is about the permission '${resource.type}:${action}'` }
+}
+
+function alternativesIn (condition: unknown): unknown[] {
+  if (Array.isArray(condition)) return condition.flatMap(alternativesIn)
+  if (!isRecord(condition)) return []
+  return Object.entries(condition).flatMap(([key, value]) => [...(key === 'anyOf' || key === 'or' ? [{ [key]: value }] : []), ...alternativesIn(value)])
 }
 
 /** RBAC's part. */
@@ -90,14 +109,13 @@ export function explainAbac (verdict: Verdict, rules: CompiledRules, permission:
     const reason = `${who} is in user set '${first.user_set}', ${resource} in resource set '${first.resource_set}', and a rule joins the two for '${permission.key}'`
     return { allow, code, reason, allowing_rules: allowing, ...matching }
   }
-  switch (code) {
-    case 'no_matching_usersets':
-      return { allow, code, reason: `${who} is in none of the user sets that have rules for '${permission.key}' (${some(rules.userSets.map(({ set }) => set.key))})`, ...matching }
-    case 'no_matching_resourcesets':
-      return { allow, code, reason: `${resource} is in none of the resource sets that have rules for '${permission.key}' (${some(resourceSetsOf(rules))})`, ...matching }
-    default:
-      return { allow, code, reason: `${who} is in ${some(usersets)} and ${resource} in ${some(resourcesets)}, but no rule for '${permission.key}' joins them`, ...matching }
+  if (usersets.length === 0) {
+    return { allow, code, reason: `${who} is in none of the user sets that have rules for '${permission.key}' (${some(rules.userSets.map(({ set }) => set.key))})`, ...matching }
   }
+  if (resourcesets.length === 0) {
+    return { allow, code, reason: `${resource} is in none of the resource sets that have rules for '${permission.key}' (${some(resourceSetsOf(rules))})`, ...matching }
+  }
+  return { allow, code, reason: `${who} is in ${some(usersets)} and ${resource} in ${some(resourcesets)}, but no rule for '${permission.key}' joins them`, ...matching }
 }
 
 /** ReBAC's part. */

@@ -13,7 +13,7 @@ export type { DerivationTrace, RoleTrace } from './trace-rebac.js'
 
 /** A decision with everything that led to it. */
 export interface DecisionTrace extends Verdict {
-  /** What the models found. Absent when the resource type, the action, the tenant or the user is not known: no model was asked. */
+  /** What the models found. Absent when no model was asked: the resource type or the action is not known. */
   readonly models?: ModelsTrace
 }
 
@@ -22,7 +22,7 @@ export interface ModelsTrace {
   readonly rbac: RbacTrace
   /** Absent when no rule is about the permission. */
   readonly abac?: AbacTrace
-  /** Absent when the resource type has no roles on instances. */
+  /** Absent when the resource type has no roles on instances, and when the user or the tenant is not known. */
   readonly rebac?: RebacTrace
 }
 
@@ -81,12 +81,12 @@ export interface RebacTrace {
 }
 
 /** Taken apart: RBAC. */
-export function traceRbac (permission: CompiledPermission, user: UserNode, tenant: string): RbacTrace {
-  const roles = (user.rolesIn(tenant) ?? []).map(role => {
+export function traceRbac (permission: CompiledPermission, user: UserNode | undefined, tenant: string): RbacTrace {
+  const roles = (user?.rolesIn(tenant) ?? []).map(role => {
     const granted = permission.grantedBy.get(role)
     return { role, holds: granted !== undefined, ...(granted === undefined ? {} : { reason: granted.reason }) }
   })
-  const elsewhere = [...user.tenantRoles ?? []].filter(([other]) => other !== tenant).map(([other, held]) => ({ tenant: other, roles: [...held] }))
+  const elsewhere = [...user?.tenantRoles ?? []].filter(([other]) => other !== tenant).map(([other, held]) => ({ tenant: other, roles: [...held] }))
   return { allow: roles.some(({ holds }) => holds), roles, holders: [...permission.grantedBy.keys()], elsewhere }
 }
 

@@ -322,6 +322,11 @@ export class Facts {
   }
 
   /** @internal */
+  instanceNodes (type: string): Iterable<InstanceNode> {
+    return this.#instances.get(type)?.values() ?? []
+  }
+
+  /** @internal */
   userNodes (): IterableIterator<UserNode> {
     return this.#users.values()
   }

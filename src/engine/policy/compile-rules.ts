@@ -6,6 +6,7 @@ import { compileCondition } from '../decide/conditions.js'
 import { suggest } from '../../kit/suggest.js'
 import { verdict } from '../decide/verdict.js'
 import type { Compilation, Path, PermissionDraft, TypeDraft } from './compilation.js'
+import type { CompiledSchema } from '../decide/decision-schema.js'
 import type { PolicySetRule } from './policy.js'
 
 /** Permit's own name for the set that stands for a role or a resource type. */
@@ -25,8 +26,8 @@ interface Sets {
 
 type RulesDraft = Map<CompiledSet, Map<CompiledSet, CompiledRule>>
 
-/** Adds the rules to the permissions that they are about. */
-export function compileRules (compilation: Compilation): void {
+/** Adds the rules to the permissions that they are about. Returns the sets that have a condition. */
+export function compileRules (compilation: Compilation): CompiledSchema['sets'] {
   const sets = compileSets(compilation)
   const drafts = new Map<PermissionDraft, RulesDraft>()
   for (const [index, rule] of blocksOf(compilation.policy.set_rules)) addRule(compilation, sets, drafts, rule, index)
@@ -36,6 +37,7 @@ export function compileRules (compilation: Compilation): void {
       denied: abacDenials(permission.key)
     }
   }
+  return { users: [...sets.users.values()], resources: Array.from(sets.resources.values(), ({ set }) => set) }
 }
 
 function compileSets (compilation: Compilation): Sets {

@@ -29,7 +29,7 @@ export function compilePolicy (policy: Policy): CompiledPolicy {
   const problems = shapeProblems(PolicySchema, policy)
   const compilation = new Compilation(policy, problems)
   compileRoles(compilation)
-  compileRules(compilation)
+  const sets = compileRules(compilation)
   compileResourceRoles(compilation)
   const facts = compileFacts(compilation)
   if (problems.length > 0) throw new PolicyError(problems)
@@ -37,6 +37,5 @@ export function compilePolicy (policy: Policy): CompiledPolicy {
   // The words above come from a walk of our own. Should it ever overlook what TypeBox sees, the policy must still not be used.
   if (!validator.Check(policy)) throw new PolicyError([{ path: [], message: 'the policy does not have the shape of its schema', hint: 'compare it with the JSON Schema' }])
   const { types, roles } = compilation
-  const hasRules = [...types.values()].some(({ permissions }) => [...permissions.values()].some(({ rules }) => rules !== null))
-  return { schema: { types, roles, hasRules }, facts }
+  return { schema: { types, roles, sets, hasSets: sets.users.length + sets.resources.length > 0 || (policy.set_rules?.length ?? 0) > 0 }, facts }
 }

@@ -118,19 +118,24 @@ function readPermissions (answer: unknown): UserPermissions {
   return answer
 }
 
+/** Codes of RBAC that say more than what the other models add. */
+const RBAC_FIRST: ReadonlySet<string> = new Set(['no_permission', 'no_such_resource', 'no_such_action', 'no_such_tenant', 'user_not_synced'])
+
 /** A PDP's words are cut to this: they are kept in the cache and written to logs. */
 const MAX_REASON = 300
 
 /**
  * The reason, out of the debug output, as the engine gives it: of a yes, the first model's that says yes; of a no,
- * RBAC's when roles were looked at in vain, else that of the last model that had a say. What is missing or of another
+ * RBAC's when it names what is not known or roles were looked at in vain, else that of the last model that had a say. What is missing or of another
  * shape gives no reason, never an error: the decision stands by itself.
  */
 export function readReason (allow: boolean, debug: unknown): Pick<Decision, 'code' | 'reason'> {
   if (!isRecord(debug)) return {}
-  const { rbac } = debug
-  const inVain = isRecord(rbac) && rbac.code === 'no_permission'
-  for (const part of allow || inVain ? [rbac, debug.rebac, debug.abac] : [debug.rebac, debug.abac, rbac]) {
+  const { rbac, abac, rebac } = debug
+  const first = isRecord(rbac) && typeof rbac.code === 'string' && RBAC_FIRST.has(rbac.code)
+  // ABAC that names no sets had nothing to say: no rule is about the permission.
+  const inOrder = isRecord(abac) && Array.isArray(abac.matching_usersets) ? [rebac, abac, rbac] : [rebac, rbac, abac]
+  for (const part of allow || first ? [rbac, rebac, abac] : inOrder) {
     if (isRecord(part) && part.allow === allow && typeof part.code === 'string') {
       return { code: cut(part.code), reason: typeof part.reason === 'string' ? cut(part.reason) : undefined }
     }

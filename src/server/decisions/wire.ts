@@ -77,7 +77,7 @@ export const AllTenants = Type.Object({ allowed_tenants: Type.Array(Type.Object(
 
 /** The answer of `/user-permissions`. */
 export const UserPermissions = Type.Record(Type.String(), Type.Object({
-  tenant: Type.Optional(Tenant),
+  tenant: Type.Optional(Type.Object({ key: Type.String(), attributes: Type.Optional(Attributes) }, { description: 'Without attributes there is no such member.' })),
   resource: Type.Optional(Type.Object({ key: Type.String(), type: Type.String(), attributes: Attributes })),
   permissions: Type.Array(Type.String()),
   roles: Type.Optional(Type.Array(Type.String()))

@@ -140,7 +140,7 @@ t.test('the other questions have the shapes of the PDP', async t => {
   t.same(engine.userTenants('cy'), [{ key: 'globex', attributes: {} }])
   t.same(engine.userTenants('nobody'), [])
   t.same({ ...engine.userPermissions('cy') }, {
-    '__tenant:globex': { tenant: { key: 'globex', attributes: {} }, permissions: ['document:read'], roles: ['admin'] },
+    '__tenant:globex': { tenant: { key: 'globex' }, permissions: ['document:read'], roles: ['admin'] },
     'folder:low': { tenant: { key: 'acme', attributes: { plan: 'pro' } }, resource: { key: 'low', type: 'folder', attributes: {} }, permissions: [], roles: ['commenter'] },
     'document:d': { tenant: { key: 'acme', attributes: { plan: 'pro' } }, resource: { key: 'd', type: 'document', attributes: {} }, permissions: ['document:write'], roles: ['auditor'] }
   })
@@ -148,7 +148,9 @@ t.test('the other questions have the shapes of the PDP', async t => {
   t.same(Object.keys(engine.userPermissions('cy', { resource_types: ['document'] })), ['document:d'])
   t.same(Object.keys(engine.userPermissions('cy', { resource_types: ['__tenant'] })), ['__tenant:globex'])
   t.same(Object.keys(engine.userPermissions('cy', { resources: ['document:d', 'document:none'] })), ['document:d'])
-  t.throws(() => engine.userPermissions('cy', { resources: ['document'] }), { code: 'invalid' })
+  t.same(Object.keys(engine.userPermissions('cy', { resources: ['d'] })), ['document:d'], 'a key is enough')
+  t.same(Object.keys(engine.userPermissions('cy', { tenants: ['globex'], resources: ['document:d'] })), ['__tenant:globex'], 'tenants narrow instances, too')
+  t.same(Object.keys(engine.userPermissions('cy', { resources: ['__tenant:globex'] })), ['__tenant:globex', 'folder:low', 'document:d'], 'a tenant among the resources narrows none')
   t.same(Object.keys(engine.userPermissions('nobody')), [])
 
   const { users, ...about } = engine.authorizedUsers({ action: 'read', resource: { type: 'document', key: 'd', tenant: 'acme' } })
