@@ -2,7 +2,7 @@
 
 import { matchingSets, type AttributesOfQuery, type CompiledRules } from '../decide/abac.js'
 import { compileCondition } from '../decide/conditions.js'
-import { isRecord } from '../decide/values.js'
+import { isRecord } from '../../kit/is-record.js'
 import { allowingRoles } from '../decide/rbac.js'
 import { assignmentsBehind, type HeldBy, type ResourceRoleAssignment } from '../decide/rebac.js'
 import { suggest } from '../../kit/suggest.js'
