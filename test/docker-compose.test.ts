@@ -50,7 +50,7 @@ t.test('the app is pointed at the PDP by the names that it reads, with the same 
   t.equal(environment?.PERMIT_PDP_URL, 'http://pdp:7000')
   t.equal(environment?.PERMIT_API_KEY, services.pdp.environment?.PDP_API_KEY)
   t.same(order, { pdp: { condition: 'service_healthy' } })
-  const options = await read('src/app/options/schema.ts')
+  const options = await read('src/app/options/resolve.ts')
   for (const name of Object.keys(environment ?? {})) t.match(options, `env.${name}`, `${name} is read`)
 })
 

@@ -59,7 +59,7 @@ const sources = Object.fromEntries(await Promise.all((await pages()).map(async p
 const [first] = Object.keys(sources)
 sources[first as string] = {
   ...sources[first as string],
-  'annotations.ts': `import type { Annotation } from 'fastify-permit'\nexport const annotations: Annotation[] = [\n${tableIn(readme, '`config.permit`').map(([cell = '']) => code(cell)[0]).join(',\n')}\n]\n`
+  'annotations.ts': `import type { Annotation } from 'fastify-permit'\nexport const annotations: Annotation[] = [\n${tableIn(await documentOf('docs/annotations.md'), '`config.permit`').map(([cell = '']) => code(cell)[0]).join(',\n')}\n]\n`
 }
 // The page of all recipes starts the app of any of them.
 const { 'app.ts': anyApp = '' } = sources['docs/recipes/jwt'] ?? {}
@@ -94,7 +94,7 @@ app.get('/3', { config: { permit: { acton: 'list', resource: 'task' } } }, async
 app.get('/4', { permit: 'task:list' }, async () => 1)
 `
 
-t.test('a typo in an annotation does not compile, as far as the README says so', async t => {
+t.test('a typo in an annotation does not compile, as far as docs/annotations.md says so', async t => {
   t.same(await complaints({ page: { 'mistakes.ts': MISTAKES } }), [])
 })
 

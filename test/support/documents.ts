@@ -1,7 +1,8 @@
 // Documents that are tested as the code is: their snippets, their tables, and their files put where a user would have them.
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -70,4 +71,26 @@ export async function sourcesOf (page: string): Promise<Record<string, string>> 
     files[file] = text
   }
   return files
+}
+
+/** The README's permit.yaml. */
+export async function readmePolicy (): Promise<string> {
+  return snippetsOf(await documentOf('README.md')).find(({ language }) => language === 'yaml')?.text as string
+}
+
+/** Runs a snippet as the module that it is, beside the README's permit.yaml, and hands out its `app`. */
+export async function appOfSnippet (t: Test, text: string, replace: Readonly<Record<string, string>> = {}): Promise<FastifyInstance> {
+  const folder = await folderWith(t, { 'permit.yaml': await readmePolicy() })
+  const file = join(folder, 'snippet.ts')
+  let source = `${text}\nexport { app }\n`
+  for (const [from, to] of Object.entries(replace)) {
+    if (!source.includes(from)) throw new Error(`the snippet has no ${from} any more`)
+    source = source.replace(from, to)
+  }
+  await writeFile(file, source)
+  process.chdir(folder)
+  t.teardown(() => process.chdir(root))
+  const { app } = await import(pathToFileURL(file).href) as { app: FastifyInstance }
+  t.teardown(() => app.close())
+  return app
 }

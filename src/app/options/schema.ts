@@ -258,7 +258,7 @@ export const OptionsSchema = Type.Object({
    */
   protocol: Type.Optional(Type.Union([Type.Literal('permit'), Type.Literal('authzen')], {
     default: 'permit',
-    description: "What the PDP speaks: Permit's wire, or [AuthZEN](docs/authzen.md).",
+    description: "What the PDP speaks: Permit's wire, or [AuthZEN](authzen.md).",
     expected: "'permit' or 'authzen'"
   })),
   /** How questions are put to a PDP that speaks AuthZEN. Only with `protocol: 'authzen'`. */
@@ -422,7 +422,7 @@ export const OptionsSchema = Type.Object({
    * @defaultValue `false`
    */
   strict: Type.Optional(Type.Union([Type.Boolean(), StrictSchema], {
-    description: '[An app with a route that says nothing does not start.](docs/routes.md)',
+    description: '[An app with a route that says nothing does not start.](routes.md)',
     expected: 'true, false or { public? }',
     shownDefault: '`false`'
   })),
@@ -432,7 +432,7 @@ export const OptionsSchema = Type.Object({
    */
   openapi: Type.Optional(Type.Boolean({
     default: true,
-    description: '[Guarded routes document themselves](docs/openapi.md), where `@fastify/swagger` is.',
+    description: '[Guarded routes document themselves](openapi.md), where `@fastify/swagger` is.',
     expected: 'true or false'
   }))
 }, { additionalProperties: false })
