@@ -147,7 +147,7 @@ else {
 
     await Promise.all(['1', '2', '3', '4'].map(id => app.inject({ url: `/tasks/${id}`, headers })))
     const batch = proxy.exchanges.find(({ path }) => path === '/access/v1/evaluations')
-    const line = log.lines.find(({ msg }) => msg === 'permit: asked together') as { permit: { requestId: string, requestIds: string[] } }
+    const line = log.lines.find(({ msg }) => msg === 'permit: checks sent in one batch') as { permit: { requestId: string, requestIds: string[] } }
     t.equal(batch?.headers['x-request-id'], line.permit.requestId)
     t.same(line.permit.requestIds, ['req-5', 'req-6', 'req-7'])
   })

@@ -1,4 +1,4 @@
-// Any PDP that speaks OpenID AuthZEN 1.0 (https://openid.net/specs/authorization-api-1_0.html) as a decision point.
+// Any PDP that implements OpenID AuthZEN 1.0 (https://openid.net/specs/authorization-api-1_0.html) as a decision point.
 import { randomUUID } from 'node:crypto'
 import { PdpError, UnavailableError, UnsupportedError } from '../../contract/errors.js'
 import { readEvaluation, readEvaluations } from './answer.js'
@@ -17,12 +17,12 @@ export interface AuthZenLog extends DiscoveryLog, TransportLog {
 }
 
 export interface AuthZenOptions {
-  /** The PDP's URL, as it was configured, or those of its replicas, which have one path. */
+  /** The configured URL of the PDP, or of each replica; all have the same path. */
   readonly urls: readonly URL[]
-  /** Whether the PDP is asked where its endpoints are. */
+  /** Whether the endpoints are read from the PDP's metadata. */
   readonly discovery: boolean
   readonly map?: EvaluationMap
-  /** Ms that the PDP may take to say where its endpoints are. */
+  /** The timeout for reading the metadata, ms. */
   readonly timeout: number
   readonly log?: AuthZenLog
 }
@@ -30,15 +30,18 @@ export interface AuthZenOptions {
 type Ask = (endpoints: Endpoints) => Promise<readonly Decision[]>
 
 /**
- * Asks a PDP by AuthZEN: the evaluation and the evaluations endpoint.
- * @param transport - to the origin of the URL: a path in it counts among the endpoints' paths
+ * Checks permissions at the evaluation and evaluations endpoints of an AuthZEN PDP.
+ * @param transport - connects to the origin of the URL; a path in the URL is part of the endpoints' paths
  */
 export function authzenPdp (transport: ProbingTransport, { urls, discovery: enabled, map, timeout, log }: AuthZenOptions): BatchingPdp {
   const discovery = new Discovery(transport, { urls, enabled, timeout, log })
   const slots = new HeldSlots(transport.slots)
   const name = urls.map(url => url.origin + url.pathname.replace(/\/+$/, '')).join(', ')
 
-  /** Asks when the endpoints are known. A question that waits for them has a slot, as one that is on its way: so no more of them can wait than can travel. */
+  /**
+   * Calls `ask` once the endpoints are known. A check that waits for them holds a slot like one in flight, so no more checks wait than can
+   * be sent.
+   */
   async function whenKnown (deadline: number, ask: Ask): Promise<readonly Decision[]> {
     try {
       const { known } = discovery
@@ -58,15 +61,21 @@ export function authzenPdp (transport: ProbingTransport, { urls, discovery: enab
     }
   }
 
-  async function evaluate (written: WrittenEvaluation, path: string, deadline: number, requestId: string | undefined): Promise<readonly Decision[]> {
-    return [await transport.send({ method: 'POST', path, headers: headersFor(requestId), body: evaluationBody(written), deadline, read: readEvaluation })]
+  async function evaluate (
+    written: WrittenEvaluation, path: string, deadline: number, requestId: string | undefined
+  ): Promise<readonly Decision[]> {
+    const headers = headersFor(requestId)
+    return [await transport.send({ method: 'POST', path, headers, body: evaluationBody(written), deadline, read: readEvaluation })]
   }
 
-  async function evaluateAll (written: readonly WrittenEvaluation[], { evaluation, evaluations }: Endpoints, deadline: number, callers: ReadonlyArray<Caller | undefined>): Promise<readonly Decision[]> {
+  async function evaluateAll (
+    written: readonly WrittenEvaluation[], endpoints: Endpoints, deadline: number, callers: ReadonlyArray<Caller | undefined>
+  ): Promise<readonly Decision[]> {
+    const { evaluation, evaluations } = endpoints
     const [first] = written
     if (first !== undefined && written.length === 1) return evaluate(first, evaluation, deadline, idOf(callers[0]))
-    // The status that a server without it would answer with: whoever batches knows it, and asks one by one.
-    if (evaluations === undefined) throw new PdpError('status', 'the PDP has no endpoint for many evaluations', { status: 501 })
+    // The batching stage knows this status, and then sends the checks one by one.
+    if (evaluations === undefined) throw new PdpError('status', 'the PDP has no evaluations endpoint', { status: 501 })
     return transport.send({
       method: 'POST',
       path: evaluations,
@@ -81,7 +90,7 @@ export function authzenPdp (transport: ProbingTransport, { urls, discovery: enab
     name,
     slots,
 
-    // Not waited for: a PDP that is not there yet must not keep the app from starting.
+    // Discovery is not awaited: an unreachable PDP must not keep the app from starting.
     async open () {
       discovery.find().catch(() => {})
       if (log !== undefined) await probeAtBoot(transport, log)
@@ -104,19 +113,20 @@ export function authzenPdp (transport: ProbingTransport, { urls, discovery: enab
       let next = 0
       const ask = async () => {
         for (let places = groups[next++]; places !== undefined; places = groups[next++]) {
-          const asked = places
+          const group = places
           const answers = await whenKnown(deadline, endpoints =>
-            evaluateAll(asked.map(place => written[place] as WrittenEvaluation), endpoints, deadline, asked.map(place => callers[place])))
-          asked.forEach((place, index) => { decisions[place] = answers[index] as Decision })
+            evaluateAll(group.map(place => written[place] as WrittenEvaluation), endpoints, deadline, group.map(place => callers[place])))
+          group.forEach((place, index) => { decisions[place] = answers[index] as Decision })
         }
       }
-      // As many at a time as can travel now: those that waited for a connection would get it before everybody else's questions.
+      // Only as many batches as there are free connections: waiting batches would get a connection before other callers' checks.
       await Promise.all(Array.from({ length: Math.min(groups.length, Math.max(1, slots.free)) }, ask))
       return decisions
     },
 
     async permissions () {
-      throw new UnsupportedError('permissions: AuthZEN has no call for what a user may do; ask about what you want to show, by bulkCheck or filter')
+      throw new UnsupportedError('permissions() is not supported by an AuthZEN PDP: the standard has no such request. ' +
+        'Use bulkCheck() or filter() instead')
     },
 
     async health (deadline) {
@@ -124,7 +134,7 @@ export function authzenPdp (transport: ProbingTransport, { urls, discovery: enab
         await discovery.ask(deadline)
         return { ok: true, pdp: name }
       } catch (error) {
-        // Who does not look for the metadata does not mind what is in its place.
+        // With discovery off, any response shows that the PDP is up.
         if (!enabled && error instanceof PdpError && error.status !== undefined && error.status < 500) return { ok: true, pdp: name }
         return { ok: false, pdp: name, reason: error instanceof Error ? error.message : 'unknown' }
       }
@@ -135,23 +145,25 @@ export function authzenPdp (transport: ProbingTransport, { urls, discovery: enab
   }
 }
 
-/** Finds out whether an AuthZEN PDP is well: a question about nothing. Whoever refuses it as none is there, and so is whoever knows no such path. */
+/** Probes an AuthZEN PDP with an empty evaluation. A PDP that rejects it, or does not know the path, is up. */
 export function authzenProbe ([url]: readonly URL[]): Probe {
   return { method: 'POST', path: `${url?.pathname.replace(/\/+$/, '')}/access/v1/evaluation`, body: '{}', read: () => undefined }
 }
 
-/** The facts of an AuthZEN PDP: they are not the standard's business, so nothing can be written. */
+/** The facts of an AuthZEN PDP: the standard has no writes. */
 export const authzenFacts: FactsApi = {
   async apply ({ kind }) {
-    throw new UnsupportedError(`${kind}: AuthZEN has no call for writes; make them where the PDP gets its data from, and call invalidate() afterwards`)
+    throw new UnsupportedError(
+      `${kind} is not supported by an AuthZEN PDP: the standard has no writes. Write to the PDP's data source, then call invalidate()`)
   }
 }
 
-/** What somebody else waits for may come later than this question's deadline. */
+/** Waits until a check's own deadline: discovery is shared, and may take longer. */
 async function inTime<T> (promise: Promise<T>, deadline: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new PdpError('timeout', 'the PDP did not say in time where its endpoints are')), Math.max(0, deadline - performance.now()))
+    const left = Math.max(0, deadline - performance.now())
+    timer = setTimeout(() => reject(new PdpError('timeout', 'the deadline passed before the PDP sent its AuthZEN metadata')), left)
   })
   try {
     return await Promise.race([promise, late])
@@ -160,14 +172,18 @@ async function inTime<T> (promise: Promise<T>, deadline: number): Promise<T> {
   }
 }
 
-/** A resource's own key that is the mark for "no key": to the PDP the question would be one about the type. */
-const RESERVED: Decision = Object.freeze({ allow: false, code: 'reserved_key', reason: `a resource with the key "${ANY_ID}" cannot be told from its type; it was not asked about` })
+/** Denies a resource whose key is the id that stands for "no key": the PDP would decide on the resource type instead. */
+const RESERVED: Decision = Object.freeze({
+  allow: false,
+  code: 'reserved_key',
+  reason: `the resource key "${ANY_ID}" is reserved for checks on the resource type, so the PDP was not asked`
+})
 
 function isReserved ({ resource }: Query): boolean {
   return resource.key === ANY_ID
 }
 
-/** What a header can carry; an id that a client chose may be anything. */
+/** An id that a header can carry. A client may choose its id freely. */
 const SENDABLE_ID = /^[\x21-\x7e]{1,128}$/
 
 function headersFor (requestId: string | undefined): Readonly<Record<string, string>> | undefined {
@@ -182,7 +198,7 @@ function idOf (caller: Caller | undefined): string | undefined {
 const OWN = randomUUID()
 let batchCount = 0
 
-/** The id of a batch: that of the one request that it is for, or one of its own, logged with those that it stands for. */
+/** The id of a batch: the id of its only request, or a new one, which is logged with the ids of all its requests. */
 function idOfAll (callers: ReadonlyArray<Caller | undefined>, log: AuthZenLog | undefined): string | undefined {
   const ids = new Set<string>()
   for (const caller of callers) {
@@ -191,6 +207,6 @@ function idOfAll (callers: ReadonlyArray<Caller | undefined>, log: AuthZenLog | 
   }
   if (ids.size < 2) return ids.values().next().value
   const own = `${OWN}-${++batchCount}`
-  log?.debug({ permit: { requestId: own, requestIds: [...ids] } }, 'permit: asked together')
+  log?.debug({ permit: { requestId: own, requestIds: [...ids] } }, 'permit: checks sent in one batch')
   return own
 }

@@ -1,17 +1,18 @@
-// Which evaluations may travel in one AuthZEN batch, and what such a batch looks like.
+// Groups evaluations into AuthZEN batches, and writes the body of a batch.
 import { toUSVString } from 'node:util'
 import type { WrittenEvaluation } from './mapping.js'
 
-/** Characters in one batch at most: servers bound a request's body, and one that is refused as a whole takes everybody's questions down. */
+/** The most characters in one batch: servers limit the size of a request, and a rejected batch fails the checks of all callers. */
 const MAX_BATCH = 256 * 1024
 
 /**
- * Puts evaluations into as few batches as may be, by their places. In one batch an id means one thing: evaluations that name the same
- * subject with other properties, or the same resource of the same subject with other properties or another context, travel in different ones.
+ * Groups evaluations, given by their indexes, into as few batches as possible. Within a batch an id has one meaning. Two evaluations go
+ * into different batches when they name the same subject with different properties, or the same subject and resource with different
+ * properties or contexts.
  *
- * A PDP may look a subject or a resource up by its id alone. Cerbos (0.55) does: of two evaluations in one batch about one
- * subject and one resource it decides both by the properties of the first. With the tenant among the properties, what is allowed in one
- * tenant would be allowed in the other.
+ * The reason is that a PDP may identify subjects and resources by their ids alone. Cerbos (0.55) does: it decides two evaluations about
+ * the same subject and resource in one batch by the properties of the first. The tenant is one of the properties, so a permission in one
+ * tenant would also be granted in the other.
  */
 export function batches (evaluations: ReadonlyArray<WrittenEvaluation | undefined>): number[][] {
   const found: Batch[] = []
@@ -25,7 +26,7 @@ export function batches (evaluations: ReadonlyArray<WrittenEvaluation | undefine
   return found.map(({ places }) => places)
 }
 
-/** What an evaluation names, and what it says about it. */
+/** The ids in an evaluation, and the properties that come with them. */
 interface Names {
   readonly subject: string
   readonly aboutSubject: string
@@ -35,8 +36,8 @@ interface Names {
 }
 
 function namesIn (evaluation: WrittenEvaluation): Names {
-  // Without the subject's type: who looks a subject up by its id alone does not look at it either. And as UTF-8 has it: to a PDP
-  // that replaces what is no text, all lone surrogates are one.
+  // Without the subject's type, because a PDP that identifies subjects by id alone ignores it. With lone surrogates replaced, because a
+  // PDP that decodes UTF-8 cannot tell them apart.
   const subject = toUSVString(evaluation.subjectId)
   const type = toUSVString(evaluation.resourceType)
   return {
@@ -74,13 +75,14 @@ function sizeOf ({ subject, action, resource, context }: WrittenEvaluation): num
 
 const PARTS = ['subject', 'action', 'resource', 'context'] as const
 
-/** The body of a request for one evaluation. */
+/** The request body for one evaluation. */
 export function evaluationBody ({ subject, action, resource, context }: WrittenEvaluation): string {
   return `{"subject":${subject},"action":${action},"resource":${resource},"context":${context}}`
 }
 
 /**
- * The body of a request for many, none of which ends the others. What they all share stands once, at the top, as the default.
+ * The request body for many evaluations. All of them are executed, whatever the others' results. Parts that all share are written once,
+ * at the top level, as defaults.
  * @param evaluations - at least one
  */
 export function evaluationsBody (evaluations: readonly WrittenEvaluation[]): string {

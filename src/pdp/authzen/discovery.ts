@@ -1,4 +1,4 @@
-// Where an AuthZEN PDP has its endpoints: asked for, checked as the standard says, remembered for a while.
+// AuthZEN discovery: reads the endpoints from the PDP's metadata, validates them as the standard requires, and caches them for a while.
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { PdpError } from '../../contract/errors.js'
@@ -7,7 +7,7 @@ import type { Transport } from '../http/transport.js'
 /** Paths at the PDP's origin. */
 export interface Endpoints {
   readonly evaluation: string
-  /** Undefined where the PDP says that it has none. */
+  /** Undefined when the metadata has no such endpoint. */
   readonly evaluations: string | undefined
 }
 
@@ -16,22 +16,22 @@ export interface DiscoveryLog {
 }
 
 export interface DiscoveryOptions {
-  /** The PDP's URL, as it was configured, or those of its replicas, which have one path. */
+  /** The configured URL of the PDP, or of each replica; all have the same path. */
   readonly urls: readonly URL[]
-  /** Whether the PDP is asked at all; if not, the endpoints are at their default paths. */
+  /** Whether the metadata is read; if not, the endpoints are at their default paths. */
   readonly enabled: boolean
-  /** Ms that an answer may take. */
+  /** The timeout for reading the metadata, ms. */
   readonly timeout: number
   readonly log?: DiscoveryLog
 }
 
-/** How long endpoints are used before they are looked for again: a PDP may have been upgraded, or moved. */
-const LOOK_AGAIN_AFTER = 5 * 60_000
+/** How long endpoints are used before the metadata is read again, ms: the PDP may be upgraded or moved. */
+const REFRESH_AFTER = 5 * 60_000
 
-/** How soon a look that failed is repeated while older endpoints are there to be used. */
+/** How soon a failed refresh is retried while older endpoints are still in use, ms. */
 const RETRY_AFTER = 10_000
 
-/** Metadata of the PDP (section 9 of OpenID AuthZEN 1.0), as far as it is read. */
+/** The fields of the PDP's metadata that are read (section 9 of OpenID AuthZEN 1.0). */
 const Metadata = Compile(Type.Object({
   policy_decision_point: Type.String(),
   access_evaluation_endpoint: Type.String({ maxLength: 2_000 }),
@@ -39,12 +39,12 @@ const Metadata = Compile(Type.Object({
 }))
 
 /**
- * Looks for the endpoints when they are needed, again after a while, and never for two at a time. As long as none are known, whoever
- * needs them waits for the look on its way, and looks again, once, when that fails.
+ * Reads the metadata when endpoints are needed, and refreshes it after a while; never more than one request at a time. While no endpoints
+ * are known, a check waits for the request in flight, and tries once more when that fails.
  *
- * A PDP that says that it has no metadata (404 and the like) has its endpoints at their default paths. So has one whose metadata is about
- * another URL than the configured one: the standard forbids to use that. Endpoints at another origin are refused: the token, and what is
- * asked, go where they were told to go, and nowhere else. Anything else is no answer: no decision until there is one.
+ * The endpoints are at their default paths when the PDP has no metadata (404 and the like), and when the metadata names another URL than
+ * the configured one, because the standard forbids its use. Endpoints at another origin are rejected, because the token and the checks
+ * must only go to the configured origins. Any other response is an error, and there is no decision until discovery succeeds.
  */
 export class Discovery {
   readonly #transport: Pick<Transport, 'send'>
@@ -53,11 +53,11 @@ export class Discovery {
   readonly #clock: { now (): number }
   #known: Endpoints | undefined
   #due = Infinity
-  #looking: Promise<Endpoints> | undefined
-  #said = ''
+  #refreshing: Promise<Endpoints> | undefined
+  #warned = ''
 
   /**
-   * @param transport - to the origin of the PDP's URL
+   * @param transport - connects to the origin of the PDP's URL
    * @param clock - for tests; default: the process's monotonic clock
    */
   constructor (transport: Pick<Transport, 'send'>, options: DiscoveryOptions, clock: { now (): number } = performance) {
@@ -69,30 +69,30 @@ export class Discovery {
     if (!options.enabled) this.#known = this.#defaults
   }
 
-  /** The endpoints, if they are known. Has them looked for again when it is time, and does not wait for it. */
+  /** The endpoints, if they are known. Starts a refresh when it is due, without waiting for it. */
   get known (): Endpoints | undefined {
-    if (this.#known !== undefined && this.#clock.now() >= this.#due) this.#look().catch(() => {})
+    if (this.#known !== undefined && this.#clock.now() >= this.#due) this.#refresh().catch(() => {})
     return this.#known
   }
 
-  /** The endpoints. Rejects with a `PdpError` when they cannot be had now. */
+  /** The endpoints. Rejects with a `PdpError` when discovery fails. */
   async find (): Promise<Endpoints> {
-    if (this.#looking !== undefined) {
+    if (this.#refreshing !== undefined) {
       try {
-        return await this.#looking
+        return await this.#refreshing
       } catch {
-        // It was somebody else's look, at the PDP as it was then.
+        // That request was sent earlier. The PDP may have recovered since.
       }
     }
-    return this.#known ?? this.#look()
+    return this.#known ?? this.#refresh()
   }
 
-  /** Asks the PDP, whatever is known. Rejects with a `PdpError` when it does not answer as one that can be asked for decisions. */
+  /** Reads the metadata, whether or not endpoints are known. Rejects with a `PdpError` when the response is not valid. */
   async ask (deadline: number): Promise<Endpoints> {
     try {
       return await this.#transport.send({
         method: 'GET',
-        // Between host and path, as the standard has it.
+        // The well-known part stands between host and path, as the standard requires.
         path: `/.well-known/authzen-configuration${pathOf(this.#options.urls[0] as URL)}`,
         deadline,
         read: answer => this.#options.enabled ? this.#read(answer) : this.#defaults
@@ -103,33 +103,38 @@ export class Discovery {
     }
   }
 
-  #look (): Promise<Endpoints> {
-    this.#looking ??= this.ask(performance.now() + this.#options.timeout).then(endpoints => {
+  #refresh (): Promise<Endpoints> {
+    this.#refreshing ??= this.ask(performance.now() + this.#options.timeout).then(endpoints => {
       this.#known = endpoints
-      this.#due = this.#clock.now() + LOOK_AGAIN_AFTER
+      this.#due = this.#clock.now() + REFRESH_AFTER
       return endpoints
     }, error => {
-      // A PDP that has taken its endpoints elsewhere is not asked at the old ones.
-      if (error instanceof ElsewhereError) this.#known = undefined
+      // When the endpoints have moved to another origin, the old ones are not used any more.
+      if (error instanceof OtherOriginError) this.#known = undefined
       this.#due = this.#clock.now() + RETRY_AFTER
       this.#warn(error instanceof Error ? error.message : 'unknown')
       throw error
-    }).finally(() => { this.#looking = undefined })
-    return this.#looking
+    }).finally(() => { this.#refreshing = undefined })
+    return this.#refreshing
   }
 
   #read (answer: unknown): Endpoints {
     if (!Metadata.Check(answer)) {
-      throw new PdpError('answer', "the PDP answered /.well-known/authzen-configuration with something that is not an AuthZEN PDP's metadata; with authzen: { discovery: false } it is not asked")
+      throw new PdpError('answer', "the PDP's response to /.well-known/authzen-configuration is not AuthZEN metadata; " +
+        'to use the default endpoints, set the option "authzen" to { discovery: false }')
     }
     const { urls } = this.#options
     if (!urls.some(url => isSame(answer.policy_decision_point, url))) {
-      this.#warn(`the PDP's metadata is about another URL than ${urls.map(url => url.origin + pathOf(url)).join(', ')}, so it is not used: the endpoints are taken to be at their default paths`)
+      const configured = urls.map(url => url.origin + pathOf(url)).join(', ')
+      this.#warn(`the PDP's metadata names another URL than the configured ${configured}, so the default endpoints are used`)
       return this.#defaults
     }
     const { access_evaluation_endpoint: evaluation, access_evaluations_endpoint: evaluations } = answer
-    const found = { evaluation: this.#pathAtOrigin(evaluation), evaluations: evaluations === undefined ? undefined : this.#pathAtOrigin(evaluations) }
-    this.#said = ''
+    const found = {
+      evaluation: this.#pathAtOrigin(evaluation),
+      evaluations: evaluations === undefined ? undefined : this.#pathAtOrigin(evaluations)
+    }
+    this.#warned = ''
     return found
   }
 
@@ -140,20 +145,21 @@ export class Discovery {
     }
     const origins = this.#options.urls.map(({ origin }) => origin)
     if (!origins.includes(url.origin)) {
-      throw new ElsewhereError(`the PDP's metadata has an endpoint at another origin, ${url.origin.slice(0, 200)}; what is asked, and the token, go to ${origins.join(', ')} only: name that URL as pdp if it is meant`)
+      throw new OtherOriginError(`the PDP's metadata has an endpoint at another origin, ${url.origin.slice(0, 200)}; ` +
+        `checks and the token are only sent to ${origins.join(', ')}. If that origin is intended, set the option "pdp" to it`)
     }
     return url.pathname + url.search
   }
 
-  /** Says what is wrong once, and not again before it is something else. */
-  #warn (what: string): void {
-    if (what === this.#said) return
-    this.#said = what
-    this.#options.log?.warn({ permit: { reason: what } }, 'permit: where the endpoints of the PDP are could not be learned from it')
+  /** Logs a problem once, until there is a different one. */
+  #warn (reason: string): void {
+    if (reason === this.#warned) return
+    this.#warned = reason
+    this.#options.log?.warn({ permit: { reason } }, 'permit: the AuthZEN metadata of the PDP cannot be used')
   }
 }
 
-class ElsewhereError extends PdpError {
+class OtherOriginError extends PdpError {
   constructor (message: string) {
     super('answer', message)
   }
@@ -170,7 +176,7 @@ function isSame (text: string, url: URL): boolean {
     other.search === '' && other.hash === '' && other.username === '' && other.password === ''
 }
 
-/** Without slashes at its end, so that it can go before another path. */
+/** The path without trailing slashes, so that another path can be appended. */
 function pathOf (url: URL): string {
   return url.pathname.replace(/\/+$/, '')
 }

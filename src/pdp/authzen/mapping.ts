@@ -1,37 +1,37 @@
-// From a query to an AuthZEN evaluation, and each part of it as JSON text: written once, compared and sent as it is.
+// Maps a query to an AuthZEN evaluation, and writes each part as JSON text, which is then compared and sent as it is.
 import { QueryError } from '../../contract/errors.js'
 import { isRecord } from '../../kit/is-record.js'
 import type { Query } from '../../contract/point.js'
 import type { Evaluation, EvaluationMap } from '../../contract/evaluation.js'
 
-/** The subject's type, unless `map` says otherwise. */
+/** The subject's type, unless `map` changes it. */
 export const SUBJECT_TYPE = 'user'
 
 /**
- * The id of a resource of which only the type is asked about: AuthZEN wants one. A resource whose own key it is cannot be told from
- * the type, and is denied without asking.
+ * The resource id in a check on a resource type: AuthZEN requires an id. A resource with this key could not be distinguished from its
+ * type, so it is denied without asking the PDP.
  */
 export const ANY_ID = '*'
 
 /**
- * The default mapping. What the query fills in wins over attributes of the same name: no attribute can be taken for the
- * tenant, or for the user's email.
+ * The default mapping. The query's own fields take precedence over attributes of the same name, so that no attribute can be mistaken for
+ * the tenant or the user's email.
  */
 export function toEvaluation ({ user, action, resource, context }: Query): Evaluation {
   const { key, attributes, ...named } = user
-  // What is undefined must not take the place of an attribute.
+  // A field that is undefined must not override an attribute.
   const given = Object.entries(named).filter(([, value]) => value !== undefined)
   const properties = attributes === undefined && given.length === 0 ? undefined : { ...attributes, ...Object.fromEntries(given) }
   return {
     subject: { type: SUBJECT_TYPE, id: key, properties },
     action: { name: action },
     resource: { type: resource.type, id: resource.key ?? ANY_ID, properties: { ...resource.attributes, tenant: resource.tenant } },
-    // Some PDPs insist on one in a batch.
+    // Some PDPs require a context in a batch.
     context: context ?? {}
   }
 }
 
-/** An evaluation as text, part by part, and what it is about. */
+/** An evaluation with each part as JSON text, and its ids. */
 export interface WrittenEvaluation {
   readonly subject: string
   readonly action: string
@@ -43,8 +43,8 @@ export interface WrittenEvaluation {
 }
 
 /**
- * The evaluation that a query becomes, written.
- * @throws `QueryError` when `map` throws, or gives something that is no evaluation
+ * Writes the evaluation for a query.
+ * @throws `QueryError` when `map` throws or returns an invalid evaluation
  */
 export function writeEvaluation (query: Query, map?: EvaluationMap): WrittenEvaluation {
   const evaluation = map === undefined ? toEvaluation(query) : mapped(query, map)
@@ -65,23 +65,25 @@ function mapped (query: Query, map: EvaluationMap): Evaluation {
   let sendable: boolean
   try {
     const given: unknown = map(toEvaluation(query), query)
-    // As JSON has it, once: what is checked, what is compared with other people's questions and what is sent are the same.
+    // Converted through JSON once, so that the validated, compared and sent values are the same.
     evaluation = isEvaluation(given) ? JSON.parse(JSON.stringify(given)) : undefined
     sendable = isEvaluation(evaluation)
   } catch (cause) {
-    throw new QueryError('the option authzen.map threw, or returned what JSON cannot carry', { cause })
+    throw new QueryError('the option "authzen.map" threw an error or returned a value that JSON cannot represent', { cause })
   }
   if (!sendable) {
-    throw new QueryError('the option authzen.map returned something that is no evaluation; expected { subject: { type, id, properties? }, action: { name, properties? }, resource: { type, id, properties? }, context? }, with strings that are not empty')
+    throw new QueryError('the option "authzen.map" returned an invalid evaluation; expected { subject: { type, id, properties? }, ' +
+      'action: { name, properties? }, resource: { type, id, properties? }, context? } with non-empty strings')
   }
   return evaluation as Evaluation
 }
 
-// By hand: it is called for each question that travels, and what a function of the app returns may be anything.
+// Written by hand, because it runs for each check that is sent. A function of the app may return anything.
 function isEvaluation (value: unknown): boolean {
   if (!isRecord(value)) return false
   const { subject, action, resource, context } = value
-  return isEntity(subject) && isEntity(resource) && isRecord(action) && isText(action.name) && isProperties(action.properties) && isProperties(context)
+  return isEntity(subject) && isEntity(resource) && isProperties(context) &&
+    isRecord(action) && isText(action.name) && isProperties(action.properties)
 }
 
 function isEntity (value: unknown): boolean {
@@ -89,7 +91,7 @@ function isEntity (value: unknown): boolean {
 }
 
 function isProperties (value: unknown): boolean {
-  // Written here, so that what JSON cannot carry is found before it is among other people's questions.
+  // Serialized here to find values that JSON cannot represent before they are batched with other checks.
   return value === undefined || (isRecord(value) && JSON.stringify(value).startsWith('{'))
 }
 

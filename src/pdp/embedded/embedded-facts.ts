@@ -3,7 +3,7 @@ import { FactsError } from '../../engine/facts/fact.js'
 import type { Environment, FactWriter } from '../../environment/environment.js'
 import type { FactMutation, FactsApi, MutationResult } from '../../contract/fact-mutation.js'
 
-/** @param environment - looked up for each write: it opens after the app has asked for it */
+/** @param environment - called for each write, because the environment opens later than this is created */
 export function embeddedFacts (environment: () => Environment): FactsApi {
   return {
     async apply (mutation) {
@@ -27,7 +27,9 @@ function write (facts: FactWriter, mutation: FactMutation): MutationResult['stat
   }
 }
 
-function createInstance (facts: FactWriter, instance: Extract<FactMutation, { kind: 'createResourceInstance' }>['instance']): MutationResult['status'] {
+type Instance = Extract<FactMutation, { kind: 'createResourceInstance' }>['instance']
+
+function createInstance (facts: FactWriter, instance: Instance): MutationResult['status'] {
   const id = `${instance.resource}:${instance.key}`
   const known = facts.find('resource_instance', id)
   if (known !== undefined && known.tenant !== instance.tenant) {

@@ -1,4 +1,4 @@
-// The embedded PDP as a decision point: the engine in this process, answering in the tick in which it is asked.
+// The embedded PDP as a decision point: the engine runs in this process and answers synchronously.
 import type { Policy } from '../../engine/policy/policy.js'
 import { PdpError, PolicyFileError, UnavailableError } from '../../contract/errors.js'
 import { Environment, type EnvironmentChange, type EnvironmentLog } from '../../environment/environment.js'
@@ -8,16 +8,16 @@ import type { FactsApi } from '../../contract/fact-mutation.js'
 import type { Pdp } from '../../contract/point.js'
 
 export interface EmbeddedPdpOptions {
-  /** The path of a policy file, or a policy as an object. Looked at by `open`. */
+  /** The path of a policy file, or a policy as an object. Read by `open`. */
   readonly policy: string | Policy
-  /** The folder in which facts are kept; without one they live in memory. */
+  /** The folder for durable facts; without one facts are kept in memory. */
   readonly data?: string
-  /** Hears of everything that could alter decisions: writes, and policy files that changed. */
+  /** Called for every change that could affect decisions: writes and reloads of the policy file. */
   readonly onChange?: (change: EnvironmentChange) => void
   readonly log?: EnvironmentLog
 }
 
-/** Decides in this process. */
+/** Creates a decision point that decides in this process. */
 export function embeddedPdp ({ policy, data, onChange, log }: EmbeddedPdpOptions): Pdp & { readonly facts: FactsApi } {
   let environment: Environment | undefined
 

@@ -1,19 +1,23 @@
-// Writes to the facts of Permit's PDP over HTTP: its `/facts` API, which passes them on to Permit and waits until this PDP has them.
+// Writes facts through the `/facts` API of Permit's PDP, which forwards them to Permit and waits until this PDP has received them.
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { PdpError } from '../../contract/errors.js'
-import { PartlyAppliedError, type FactMutation, type FactsApi, type InitialRole, type MutationResult } from '../../contract/fact-mutation.js'
+import {
+  PartlyAppliedError, type FactMutation, type FactsApi, type InitialRole, type MutationResult
+} from '../../contract/fact-mutation.js'
 import type { Transport, TransportRequest } from '../http/transport.js'
 
-/** Ms for the write itself: the wait for the PDP begins after it. */
-const TRAVEL_TIME = 5_000
+/** The time for the write itself, ms. Waiting for the PDP begins after it. */
+const WRITE_TIME = 5_000
 
-/** What Permit's API says where it does not do what it was asked to. A path that the PDP does not have is answered without a code. */
-const Refusal = Compile(Type.Object({ error_code: Type.String(), message: Type.Optional(Type.String()), title: Type.Optional(Type.String()) }))
+/** The body with which Permit's API rejects a write. A 404 for an unknown path has no `error_code`. */
+const Refusal = Compile(Type.Object({
+  error_code: Type.String(), message: Type.Optional(Type.String()), title: Type.Optional(Type.String())
+}))
 
 const Instance = Compile(Type.Object({ resource: Type.String(), key: Type.String(), tenant: Type.String() }))
 
-/** A PDP's words are cut to this: they go into errors and logs. */
+/** The longest message of a PDP that goes into errors and logs, characters. */
 const MAX_MESSAGE = 300
 
 interface Answer {
@@ -24,11 +28,11 @@ interface Answer {
 type Request = Pick<TransportRequest<Answer>, 'method' | 'path'> & { readonly body?: object }
 
 /**
- * Writes facts by the PDP's `/facts`.
+ * Writes facts through the PDP's `/facts`.
  *
- * The container waits for what is created and changed; what is deleted it only passes on.
+ * The container waits until created and changed facts have arrived. Deletions are only forwarded.
  *
- * @param timeout - ms that the PDP may take to have what was written
+ * @param timeout - how long the PDP may take to receive what was written, ms
  */
 export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number): FactsApi {
   const headers = { 'x-wait-timeout': String(timeout / 1000), 'x-timeout-policy': 'fail' }
@@ -39,18 +43,18 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
       path,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
-      deadline: performance.now() + timeout + TRAVEL_TIME,
+      deadline: performance.now() + timeout + WRITE_TIME,
       answers: [200, 201, 204, 404, 409, 422, 424],
       read: (body, status) => ({ status, body })
     })
   }
 
-  /** The status of a success; `also` is a refusal that is one, too. */
-  async function write (request: Request, also?: 404 | 409): Promise<number> {
+  /** The status of a successful write. `unchanged` is the error status that means that nothing had to be done. */
+  async function write (request: Request, unchanged?: 404 | 409): Promise<number> {
     const { status, body } = await send(request)
     if (status < 300) return status
-    if (status === also && Refusal.Check(body)) return status
-    throw refused(status, body, timeout, request.body)
+    if (status === unchanged && Refusal.Check(body)) return status
+    throw rejected(status, body, timeout, request.body)
   }
 
   async function create (path: string, body: object): Promise<MutationResult> {
@@ -64,14 +68,14 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
   async function syncUser ({ user, roles }: Extract<FactMutation, { kind: 'syncUser' }>): Promise<MutationResult> {
     const status = await write({ method: 'PUT', path: `/facts/users/${segment(user.key)}`, body: user })
     if (status !== 201) return { status: 'updated' }
-    const given: InitialRole[] = []
+    const assigned: InitialRole[] = []
     for (const { role, tenant } of roles) {
       try {
         await create('/facts/role_assignments', { user: user.key, role, tenant })
       } catch (error) {
-        throw new PartlyAppliedError({ status: 'created', roles: given, missing: roles.slice(given.length) }, error)
+        throw new PartlyAppliedError({ status: 'created', roles: assigned, missing: roles.slice(assigned.length) }, error)
       }
-      given.push({ role, tenant })
+      assigned.push({ role, tenant })
     }
     return { status: 'created' }
   }
@@ -79,12 +83,13 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
   async function createInstance (instance: Extract<FactMutation, { kind: 'createResourceInstance' }>['instance']): Promise<MutationResult> {
     const result = await create('/facts/resource_instances', instance)
     if (result.status === 'created') return result
-    // That it is there says nothing of where. What was meant for one tenant must not be taken for done when it is in another.
-    const { status, body } = await send({ method: 'GET', path: `/facts/resource_instances/${segment(`${instance.resource}:${instance.key}`)}` })
-    if (status !== 200) throw refused(status, body, timeout)
-    if (!Instance.Check(body)) throw new PdpError('answer', 'the PDP answered with something that is not a resource instance')
+    // The instance exists, perhaps in another tenant. In that case the write must not count as done.
+    const id = `${instance.resource}:${instance.key}`
+    const { status, body } = await send({ method: 'GET', path: `/facts/resource_instances/${segment(id)}` })
+    if (status !== 200) throw rejected(status, body, timeout)
+    if (!Instance.Check(body)) throw new PdpError('answer', "the PDP's response is not a valid resource instance")
     if (body.tenant === instance.tenant) return result
-    throw new PdpError('status', `resource instance '${instance.resource}:${instance.key}' is in another tenant than '${instance.tenant}'`, { status: 409 })
+    throw new PdpError('status', `resource instance '${id}' exists in another tenant, not in '${instance.tenant}'`, { status: 409 })
   }
 
   return {
@@ -92,7 +97,7 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
       switch (mutation.kind) {
         case 'syncUser': return syncUser(mutation)
         case 'deleteUser': return remove(`/facts/users/${segment(mutation.user)}`)
-        // Permit wants a name.
+        // Permit requires a name.
         case 'createTenant': return create('/facts/tenants', { name: mutation.tenant.key, ...mutation.tenant })
         case 'deleteTenant': return remove(`/facts/tenants/${segment(mutation.tenant)}`)
         case 'assignRole': return create('/facts/role_assignments', mutation.assignment)
@@ -106,27 +111,28 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
   }
 }
 
-/** The key as one segment of a path. */
+/** A key as one path segment. */
 function segment (key: string): string {
-  // Servers and proxies take these for steps in the path, however they are written.
-  if (key === '.' || key === '..') throw new PdpError('status', `'${key}' cannot be a key in Permit's API`)
+  // Servers and proxies resolve these as relative path segments, percent-encoded or not.
+  if (key === '.' || key === '..') throw new PdpError('status', `'${key}' cannot be used as a key in Permit's API`)
   return encodeURIComponent(key)
 }
 
-function refused (status: number, body: unknown, timeout: number, written?: object): PdpError {
-  if (status === 424) return new PdpError('timeout', `the write was made, and the PDP did not have it within ${timeout} ms`, { status })
-  const said = Refusal.Check(body) ? body.message ?? body.title : undefined
-  return new PdpError('status', `the PDP answered the write with ${status}${said === undefined ? '' : `: ${withoutAttributes(said, written).slice(0, MAX_MESSAGE)}`}`, { status })
+function rejected (status: number, body: unknown, timeout: number, written?: object): PdpError {
+  if (status === 424) return new PdpError('timeout', `the write was made, but the PDP did not receive it within ${timeout} ms`, { status })
+  const message = Refusal.Check(body) ? body.message ?? body.title : undefined
+  const detail = message === undefined ? '' : `: ${withoutAttributes(message, written).slice(0, MAX_MESSAGE)}`
+  return new PdpError('status', `the PDP rejected the write with status ${status}${detail}`, { status })
 }
 
-/** A refusal may quote what it refuses, and attribute values stay out of errors. */
-function withoutAttributes (said: string, written: object | undefined): string {
-  if (written === undefined || !('attributes' in written)) return said
+/** Removes attribute values, which must not get into errors, from a message that may quote what it rejects. */
+function withoutAttributes (message: string, written: object | undefined): string {
+  if (written === undefined || !('attributes' in written)) return message
   const values: string[] = []
   JSON.stringify(written.attributes, (_name, value: unknown) => {
     if ((typeof value === 'string' || typeof value === 'number') && value !== '') values.push(String(value))
     return value
   })
-  // The longest first: one may be a part of another.
-  return values.sort((a, b) => b.length - a.length).reduce((text, value) => text.replaceAll(value, '…'), said)
+  // The longest first: a value may contain another one.
+  return values.sort((a, b) => b.length - a.length).reduce((text, value) => text.replaceAll(value, '…'), message)
 }

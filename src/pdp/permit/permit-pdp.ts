@@ -1,13 +1,14 @@
-// Permit's PDP over HTTP as a decision point: its wire, and nothing believed that was not checked.
+// Permit's PDP over HTTP as a decision point: writes its wire format, and validates every response.
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
 import { PdpError, UnavailableError } from '../../contract/errors.js'
 import type { BatchingPdp, Decision, Health, PermissionsQuestion, Query, UserPermissions } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
+import { readReason } from '../reason.js'
 import { probeAtBoot } from '../http/boot.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 
-// `result` beside `allow` is for old SDKs and never read: one field decides.
+// `result` duplicates `allow` for old SDKs. It is never read: a single field decides.
 const AllowedAnswer = Compile(Type.Object({ allow: Type.Boolean(), debug: Type.Optional(Type.Unknown()) }))
 
 const PermissionsAnswer = Compile(Type.Record(Type.String(), Type.Object({
@@ -19,22 +20,31 @@ const PermissionsAnswer = Compile(Type.Record(Type.String(), Type.Object({
   roles: Type.Optional(Type.Array(Type.String()))
 })))
 
-/** Finds out whether a Permit PDP is well: a question about nothing, which goes the way of a question and needs the token. */
+/** Probes a Permit PDP with an empty bulk check, which takes the same path as a check and requires the token. */
 export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body: '[]', read: answer => readDecisions(answer, 0) }
 
 /**
- * Asks Permit's PDP (container or local PDP) by its own wire: `POST /allowed`, `POST /allowed/bulk` and `POST /user-permissions`.
- * @param transport with {@link permitProbe} as its probe
- * @param log hears at boot of a token that is refused and of a PDP that is not there
+ * Checks permissions at Permit's PDP (container or local PDP) by its own wire format: `POST /allowed`, `POST /allowed/bulk` and
+ * `POST /user-permissions`.
+ * @param transport has {@link permitProbe} as its probe
+ * @param log gets a line at boot when the token is rejected or the PDP is unreachable
  */
 export function permitPdp (transport: ProbingTransport, log?: TransportLog): BatchingPdp {
   const states = () => transport.stats().replicas.map(({ url, state }) => ({ url, state }))
+
+  async function post<T> (path: string, body: unknown, deadline: number, read: (answer: unknown) => T): Promise<T> {
+    try {
+      return await transport.send({ method: 'POST', path, body: JSON.stringify(body), deadline, read })
+    } catch (error) {
+      throw new UnavailableError(error)
+    }
+  }
 
   return {
     name: transport.name,
     slots: transport.slots,
 
-    // A PDP that is not there yet must not keep the app from starting: what is asked meanwhile is 503.
+    // An unreachable PDP must not keep the app from starting. Until the PDP is up, checks get 503.
     async open () {
       if (log !== undefined) await probeAtBoot(transport, log)
     },
@@ -42,36 +52,16 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
     peek: () => undefined,
 
     async decide (query, deadline, trace): Promise<Decision> {
-      try {
-        if (trace !== undefined) trace.source = 'pdp'
-        return await transport.send({ method: 'POST', path: '/allowed', body: JSON.stringify(toWire(query)), deadline, read: readDecision })
-      } catch (error) {
-        throw new UnavailableError(error)
-      }
+      if (trace !== undefined) trace.source = 'pdp'
+      return post('/allowed', toWire(query), deadline, readDecision)
     },
 
     async decideAll (queries, deadline): Promise<readonly Decision[]> {
-      try {
-        return await transport.send({
-          method: 'POST',
-          path: '/allowed/bulk',
-          body: JSON.stringify(queries.map(toWire)),
-          deadline,
-          read: answer => readDecisions(answer, queries.length)
-        })
-      } catch (error) {
-        throw new UnavailableError(error)
-      }
+      return post('/allowed/bulk', queries.map(toWire), deadline, answer => readDecisions(answer, queries.length))
     },
 
     async permissions (question, deadline): Promise<UserPermissions> {
-      try {
-        return await transport.send({
-          method: 'POST', path: '/user-permissions', body: JSON.stringify(permissionsToWire(question)), deadline, read: readPermissions
-        })
-      } catch (error) {
-        throw new UnavailableError(error)
-      }
+      return post('/user-permissions', permissionsToWire(question), deadline, readPermissions)
     },
 
     async health (deadline): Promise<Health> {
@@ -96,54 +86,24 @@ function permissionsToWire ({ user, tenants, resources, resourceTypes, context }
   return { user, tenants, resources, resource_types: resourceTypes, context: context ?? {} }
 }
 
-/** An answer to `/allowed`, believed only when `allow` is a boolean of its own. */
+/** Reads a response to `/allowed`. It is valid only if `allow` is an own property and a boolean. */
 function readDecision (answer: unknown): Decision {
   if (!AllowedAnswer.Check(answer) || !Object.hasOwn(answer, 'allow')) {
-    throw new PdpError('answer', 'the PDP answered /allowed without a boolean "allow"')
+    throw new PdpError('answer', 'the PDP\'s response to /allowed has no boolean "allow"')
   }
   const { allow, debug } = answer
   return { allow: allow === true, ...readReason(allow, debug), debug }
 }
 
-/** A bulk answer, believed only whole: one decision for each query. An older PDP answers `[]` when it failed inside. */
+/** Reads a bulk response. It is valid only with one decision for each query. An older PDP sends `[]` after an internal error. */
 function readDecisions (answer: unknown, count: number): readonly Decision[] {
   if (!isRecord(answer) || !Array.isArray(answer.allow) || answer.allow.length !== count) {
-    throw new PdpError('answer', `the PDP answered /allowed/bulk without a decision for each of ${count} queries`)
+    throw new PdpError('answer', `the PDP's response to /allowed/bulk does not have one decision for each of ${count} queries`)
   }
   return answer.allow.map(readDecision)
 }
 
 function readPermissions (answer: unknown): UserPermissions {
-  if (!PermissionsAnswer.Check(answer)) throw new PdpError('answer', 'the PDP answered /user-permissions in a shape that it does not have')
+  if (!PermissionsAnswer.Check(answer)) throw new PdpError('answer', "the PDP's response to /user-permissions has an unexpected shape")
   return answer
-}
-
-/** Codes of RBAC that say more than what the other models add. */
-const RBAC_FIRST: ReadonlySet<string> = new Set(['no_permission', 'no_such_resource', 'no_such_action', 'no_such_tenant', 'user_not_synced'])
-
-/** A PDP's words are cut to this: they are kept in the cache and written to logs. */
-const MAX_REASON = 300
-
-/**
- * The reason, out of the debug output, as the engine gives it: of a yes, the first model's that says yes; of a no,
- * RBAC's when it names what is not known or roles were looked at in vain, else that of the last model that had a say. What is missing or of another
- * shape gives no reason, never an error: the decision stands by itself.
- */
-export function readReason (allow: boolean, debug: unknown): Pick<Decision, 'code' | 'reason'> {
-  if (!isRecord(debug)) return {}
-  const { rbac, abac, rebac } = debug
-  const first = isRecord(rbac) && typeof rbac.code === 'string' && RBAC_FIRST.has(rbac.code)
-  // ABAC that names no sets had nothing to say: no rule is about the permission.
-  const inOrder = isRecord(abac) && Array.isArray(abac.matching_usersets) ? [rebac, abac, rbac] : [rebac, rbac, abac]
-  for (const part of allow || first ? [rbac, rebac, abac] : inOrder) {
-    if (isRecord(part) && part.allow === allow && typeof part.code === 'string') {
-      return { code: cut(part.code), reason: typeof part.reason === 'string' ? cut(part.reason) : undefined }
-    }
-  }
-  return {}
-}
-
-/** A short text as it is, a long one cut and copied: a slice alone would keep the whole text in memory. */
-export function cut (text: string): string {
-  return text.length <= MAX_REASON ? text : Buffer.from(text.slice(0, MAX_REASON)).toString()
 }

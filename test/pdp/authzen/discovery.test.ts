@@ -66,7 +66,7 @@ t.test('metadata about another URL than the configured one is not used, and a wa
     t.same(paths(pdp), [WELL_KNOWN, '/access/v1/evaluation', '/access/v1/evaluations'], other(pdp.url))
     await app.permit.health()
     t.equal(log.lines.length, 1)
-    t.match(log.lines[0], { msg: 'permit: where the endpoints of the PDP are could not be learned from it', permit: { reason: /another URL/ } })
+    t.match(log.lines[0], { msg: 'permit: the AuthZEN metadata of the PDP cannot be used', permit: { reason: /another URL/ } })
   }
 })
 
@@ -92,7 +92,7 @@ t.test('an endpoint at another origin gets neither the token nor a question, and
     t.match(await app.permit.health(), { ok: false, reason: /another origin/ })
     t.same(stranger.requests, [])
     t.same(paths(pdp), [WELL_KNOWN])
-    t.equal(log.lines.filter(({ msg }) => msg === 'permit: where the endpoints of the PDP are could not be learned from it').length, 1)
+    t.equal(log.lines.filter(({ msg }) => msg === 'permit: the AuthZEN metadata of the PDP cannot be used').length, 1)
     t.notMatch(log.text(), 'the-token')
   }
 })
