@@ -264,8 +264,8 @@ t.test('the id of a request goes along; one that a header cannot carry does not'
 
 t.test('what AuthZEN has no call for is refused when it is asked for, and says what to do', async t => {
   const { app, pdp } = await appFor(t)
-  await t.rejects(app.permit.permissions('ann'), { code: 'FST_PERMIT_UNSUPPORTED', message: /bulkCheck or filter/ })
-  await t.rejects(app.permit.write(app.permit.api.assignRole('ann', 'viewer')), { code: 'FST_PERMIT_UNSUPPORTED', message: /assignRole: .* invalidate\(\)/ })
+  await t.rejects(app.permit.permissions('ann'), { code: 'FST_PERMIT_UNSUPPORTED', message: /bulkCheck\(\) or filter\(\)/ })
+  await t.rejects(app.permit.write(app.permit.api.assignRole('ann', 'viewer')), { code: 'FST_PERMIT_UNSUPPORTED', message: /assignRole .* invalidate\(\)/ })
   await t.rejects(async () => { await app.permit.api.deleteUser('ann') }, { code: 'FST_PERMIT_UNSUPPORTED' })
   t.notOk(pdp.requests.some(({ url }) => !url.startsWith('/.well-known/')))
 })
