@@ -1,30 +1,24 @@
 #!/usr/bin/env node
-// The command `fastify-permit` as a process: its commands, its terminal, its exit code.
-import type { Command, Terminal } from './terminal/command.js'
+// The process `fastify-permit`: its commands, its terminal, its exit code.
 import { checkCommand } from './commands/check.js'
 import { explainCommand } from './commands/explain.js'
 import { matrixCommand } from './commands/matrix.js'
 import { pdpCommand } from './commands/pdp.js'
 import { routesCommand } from './commands/routes.js'
-import { run } from './terminal/run.js'
 import { testCommand } from './commands/test-command.js'
 import { typesCommand } from './commands/types-command.js'
+import type { Command } from './terminal/command.js'
+import { report, run } from './terminal/run.js'
+import { processTerminal } from './terminal/terminal.js'
 
 const COMMANDS: readonly Command[] = [pdpCommand, checkCommand, explainCommand, testCommand, matrixCommand, typesCommand, routesCommand]
 
-const terminal: Terminal = {
-  env: process.env,
-  isTTY: process.stdout.isTTY === true,
-  columns: process.stdout.columns,
-  out: text => { process.stdout.write(`${text}\n`) },
-  err: text => { process.stderr.write(`${text}\n`) }
-}
+const args = process.argv.slice(2)
+const terminal = processTerminal()
 
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever read has seen enough, as `head` has. That is no failure, and the exit code still says what the answer was.
-    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
-  })
-}
+process.on('uncaughtException', error => {
+  // Without this, Node prints the error unescaped and exits with 1, which is a "no" of some commands.
+  process.exit(report(error, COMMANDS.find(({ name }) => name === args[0]) ?? { name: args[0] ?? '' }, terminal))
+})
 
-process.exitCode = await run(process.argv.slice(2), terminal, COMMANDS)
+process.exitCode = await run(args, terminal, COMMANDS)

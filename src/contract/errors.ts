@@ -1,5 +1,6 @@
 // Every error that the package raises: one place to read what can go wrong, with which status and code.
-import createFastifyError from '@fastify/error'
+import createFastifyError, { type FastifyError, type FastifyErrorConstructor } from '@fastify/error'
+import { printable, printableLines } from '../kit/printable.js'
 import type { MutationResult, PartlyApplied } from './fact-mutation.js'
 
 /**
@@ -16,6 +17,21 @@ const createError = ((...definition: Parameters<typeof createFastifyError>) => {
   return Class
 }) as typeof createFastifyError
 
+/**
+ * Creates the class of an error whose message is written for the occasion, and may quote a request, a policy or what a PDP answered. Loggers
+ * that print for people print a message as it is: so it is printable, and a line break in a quoted name does not begin a new line.
+ */
+function createQuotingError<T extends [string, { cause: unknown }?]> (code: string, write = printable): FastifyErrorConstructor<{ code: string }, T> {
+  const Class = createError<T>(code, '%s', 500, Error, false) as unknown as new (...args: unknown[]) => FastifyError
+  class QuotingError extends Class {
+    constructor (message: string, ...options: unknown[]) {
+      super(write(message), ...options)
+      if (Error.stackTraceLimit > 0) Error.captureStackTrace(this, new.target)
+    }
+  }
+  return QuotingError as unknown as FastifyErrorConstructor<{ code: string }, T>
+}
+
 /** Seconds that a client is asked to wait after a 503: long enough not to hammer, short enough to notice a recovery. */
 export const RETRY_AFTER_SECONDS = 1
 
@@ -23,46 +39,46 @@ export const RETRY_AFTER_SECONDS = 1
  * The options given to `app.register(permit, options)` cannot be used. The app does not start.
  * The message names the option, what was given and what is expected.
  */
-export const OptionsError = createError<[string, { cause: unknown }?]>('FST_PERMIT_OPTIONS', '%s', 500)
+export const OptionsError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_OPTIONS')
 
 /**
  * A route's `config.permit`, or the argument of `app.permit.guard()`, cannot be used. The app does not start;
  * on a route that the plugin could not see being declared, each request is refused with it.
  */
-export const AnnotationError = createError<[string, { cause: unknown }?]>('FST_PERMIT_ANNOTATION', '%s', 500)
+export const AnnotationError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_ANNOTATION')
 
 /**
  * With the option `strict`: routes that say neither what they require nor that they are public. The app does not start; a route that the
  * plugin could not see being declared is refused with it, each time. The message lists them, and says what to write.
  */
-export const UndeclaredRouteError = createError<[string, { cause: unknown }?]>('FST_PERMIT_UNDECLARED', '%s', 500)
+export const UndeclaredRouteError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_UNDECLARED', printableLines)
 
 /** The policy file or the inline policy is wrong. The message lists each problem with its place and the fix. */
-export const PolicyFileError = createError<[string, { cause: unknown }?]>('FST_PERMIT_POLICY', '%s', 500)
+export const PolicyFileError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_POLICY', printableLines)
 
 /**
  * The folder given as `data` cannot be used: another process has it, another version wrote it, or `lmdb` is not installed.
  * The app does not start.
  */
-export const DataError = createError<[string, { cause: unknown }?]>('FST_PERMIT_DATA', '%s', 500)
+export const DataError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_DATA', printableLines)
 
 /**
  * A question that cannot be asked: an action that is not a string, a resource without a type, attributes that JSON
  * cannot carry. Raised by `check` and its siblings, and by annotations whose functions return such things. It is a
  * mistake in the app's code, hence 500: nobody gets in.
  */
-export const QueryError = createError<[string, { cause: unknown }?]>('FST_PERMIT_QUERY', '%s', 500)
+export const QueryError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_QUERY')
 
 /** A mutation that cannot be made: a key that is not a string, a property that there is not. A mistake in the app's code. */
-export const MutationError = createError<[string, { cause: unknown }?]>('FST_PERMIT_MUTATION', '%s', 500)
+export const MutationError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_MUTATION')
 
 /**
  * The PDP that is asked cannot answer this at all, whoever asks: an AuthZEN PDP has no call for what a user may do, nor for writes. A mistake in
  * the app's code. The message says what to do instead.
  */
-export const UnsupportedError = createError<[string]>('FST_PERMIT_UNSUPPORTED', '%s', 500)
+export const UnsupportedError = createQuotingError<[string]>('FST_PERMIT_UNSUPPORTED')
 
-const Write = createError<[string]>('FST_PERMIT_WRITE', '%s', 500)
+const Write = createQuotingError<[string]>('FST_PERMIT_WRITE')
 
 /** How far a write came. */
 export interface WriteProgress {
@@ -174,7 +190,7 @@ export class PdpError extends Error {
   readonly status: number | undefined
 
   constructor (failure: PdpFailure, message: string, options: { cause?: unknown, status?: number } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    super(printable(message), options.cause === undefined ? undefined : { cause: options.cause })
     this.failure = failure
     this.status = options.status
   }

@@ -1,5 +1,6 @@
 // The option `strict`: which routes may do without an annotation, and what is said of those that may not.
 import { UndeclaredRouteError } from '../contract/errors.js'
+import { printable } from '../kit/printable.js'
 
 /** What tells a route from every other one. */
 export interface RouteIdentity {
@@ -85,5 +86,5 @@ function withoutTwins (routes: readonly RouteIdentity[]): readonly RouteIdentity
 
 /** `GET /tasks/:id {"version":"1.0.0"}`. */
 export function identityText ({ methods, url, constraints }: RouteIdentity): string {
-  return `${methods.join(',')} ${url}${constraints === undefined ? '' : ` ${constraints}`}`
+  return printable(`${methods.join(',')} ${url}${constraints === undefined ? '' : ` ${constraints}`}`)
 }

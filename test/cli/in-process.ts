@@ -1,11 +1,12 @@
 // Commands within the test's own process: fast, and with a terminal of the test's making.
 import { checkCommand } from '../../src/cli/commands/check.js'
-import type { Terminal } from '../../src/cli/terminal/command.js'
 import { explainCommand } from '../../src/cli/commands/explain.js'
 import { matrixCommand } from '../../src/cli/commands/matrix.js'
+import { pdpCommand } from '../../src/cli/commands/pdp.js'
 import { routesCommand } from '../../src/cli/commands/routes.js'
 import { run } from '../../src/cli/terminal/run.js'
 import { testCommand } from '../../src/cli/commands/test-command.js'
+import { createTerminal } from '../../src/cli/terminal/terminal.js'
 import { typesCommand } from '../../src/cli/commands/types-command.js'
 
 /** What a command said, and how it ended. */
@@ -15,17 +16,28 @@ export interface Said {
   readonly err: string
 }
 
+/** The terminal of a test. */
+export interface TestTerminal {
+  readonly env?: Record<string, string>
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+/** A terminal, and what was written to it, without the last line break. */
+export function terminalFor ({ env = {}, isTTY, columns }: TestTerminal = {}) {
+  const written = { out: '', err: '' }
+  const stream = (name: keyof typeof written) => ({ isTTY, columns, write (text: string) { written[name] += text } })
+  return {
+    terminal: createTerminal(stream('out'), stream('err'), env),
+    said: () => ({ out: written.out.replace(/\n$/, ''), err: written.err.replace(/\n$/, '') })
+  }
+}
+
 /** Runs `fastify-permit <args>`. */
-export async function permit (args: readonly string[], terminal: Partial<Pick<Terminal, 'env' | 'isTTY' | 'columns'>> = {}): Promise<Said> {
-  const out: string[] = []
-  const err: string[] = []
-  const code = await run([...args], {
-    env: {},
-    ...terminal,
-    out: text => { out.push(text) },
-    err: text => { err.push(text) }
-  }, [checkCommand, explainCommand, testCommand, matrixCommand, routesCommand, typesCommand])
-  return { code, out: out.join('\n'), err: err.join('\n') }
+export async function permit (args: readonly string[], options: TestTerminal = {}): Promise<Said> {
+  const { terminal, said } = terminalFor(options)
+  const code = await run(args, terminal, [checkCommand, explainCommand, testCommand, matrixCommand, pdpCommand, routesCommand, typesCommand])
+  return { code, ...said() }
 }
 
 /** A line as words on a command line; what is in quotes stays together. */

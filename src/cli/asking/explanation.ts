@@ -1,4 +1,5 @@
 // A decision as a tree of sentences: from what the engine's trace, or a PDP's debug output, says.
+import { listOf } from '../../kit/names.js'
 import type { AbacTrace, Comparison, ConditionTrace, DecisionTrace, RbacTrace, RebacTrace, RoleTrace, SetTrace } from '../../engine/explain/trace.js'
 import type { Query } from '../../contract/point.js'
 import type { Answer, Authority } from './answer.js'
@@ -176,7 +177,6 @@ function valueOf (value: unknown): string {
   return text.length <= MAX_VALUE ? text : `${text.slice(0, MAX_VALUE)}…`
 }
 
-function list (names: readonly string[], last = 'and'): string {
-  if (names.length > MAX_NAMES) return `${names.slice(0, MAX_NAMES).join(', ')} ${last} ${names.length - MAX_NAMES} more`
-  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} ${last} ${names.at(-1)}`
+function list (names: readonly string[], last: 'and' | 'or' = 'and'): string {
+  return listOf(names, MAX_NAMES, last)
 }

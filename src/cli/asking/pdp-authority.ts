@@ -6,7 +6,8 @@ import { resolveOptions } from '../../app/options/resolve.js'
 import { integerOf } from '../terminal/arguments.js'
 import type { PdpAuthority } from './answer.js'
 import type { AuthorityValues } from './authority-options.js'
-import { UsageError, type Terminal } from '../terminal/command.js'
+import { UsageError } from '../terminal/command.js'
+import type { Terminal } from '../terminal/terminal.js'
 
 /** Nobody could be asked, or whoever was asked gave no answer that can be believed. */
 export class NoDecisionError extends Error {

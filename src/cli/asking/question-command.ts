@@ -3,8 +3,8 @@ import type { Query } from '../../contract/point.js'
 import type { Authority } from './answer.js'
 import { AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP, WHOM_HELP } from './authority-options.js'
 import { parseOptions } from '../terminal/arguments.js'
-import { colorsOf, type Colors } from '../terminal/colors.js'
 import { EXIT, type Command } from '../terminal/command.js'
+import { jsonLines, type Line } from '../terminal/line.js'
 import { QUESTION_HELP, QUESTION_OPTIONS, questionOf } from './question.js'
 
 /** What such a command says of an answer. */
@@ -13,7 +13,7 @@ export interface Said {
   /** For programs. */
   readonly json: unknown
   /** For people. */
-  text (colors: Colors): string
+  readonly text: readonly Line[]
 }
 
 /** What one of them has of its own. */
@@ -32,7 +32,7 @@ export function questionCommand ({ name, summary, about, json, examples, say }: 
   return {
     name,
     summary,
-    failure: EXIT.unanswered,
+    exitCodeOnError: EXIT.unanswered,
     help: `Usage: fastify-permit ${name} --user <key> --action <action> --resource <type[:key]> [options]
 
 ${about}
@@ -66,7 +66,7 @@ ${examples.map(example => `  fastify-permit ${name} ${example}`).join('\n')}`,
       const authority = await openAuthority(options, terminal)
       try {
         const said = await say(authority, query)
-        terminal.out(options.json ? JSON.stringify(said.json, null, 2) : said.text(colorsOf(terminal)))
+        terminal.out(options.json ? jsonLines(said.json) : said.text)
         return said.allow ? EXIT.ok : EXIT.no
       } finally {
         await authority.close()

@@ -1,5 +1,5 @@
 // `fastify-permit check`: one question, one answer, and an exit code that a script can go by.
-import { printable } from '../terminal/printable.js'
+import { no, yes } from '../terminal/line.js'
 import { questionCommand } from '../asking/question-command.js'
 
 /** The command. */
@@ -16,13 +16,11 @@ export const checkCommand = questionCommand({
 
   async say (authority, query) {
     const { allow, code, reason } = await authority.ask(query)
+    const because = [reason, code === undefined || allow ? undefined : `(${code})`].filter(part => part !== undefined).join(' ')
     return {
       allow,
       json: { allow, code, reason },
-      text ({ yes, no }) {
-        const because = [reason, code === undefined || allow ? undefined : `(${code})`].filter(part => part !== undefined)
-        return [allow ? yes('allow') : no('deny'), ...because.length === 0 ? [] : [printable(because.join(' '))]].join(': ')
-      }
+      text: [[allow ? yes('allow') : no('deny'), because === '' ? '' : `: ${because}`]]
     }
   }
 })

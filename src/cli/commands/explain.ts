@@ -21,6 +21,6 @@ The tree shows attribute values.`,
 
   async say (authority, query) {
     const { decision, tree } = await explain(authority, query)
-    return { allow: decision.allow, json: decision, text: colors => drawTree(tree, colors).join('\n') }
+    return { allow: decision.allow, json: decision, text: drawTree(tree) }
   }
 })

@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises'
 import { suggest } from '../../kit/suggest.js'
 import { AUTHORITY_OPTIONS, GIVEN_HELP } from '../asking/authority-options.js'
 import { parseOptions } from '../terminal/arguments.js'
-import { colorsOf } from '../terminal/colors.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
+import { jsonLines } from '../terminal/line.js'
 import { matrixHtml } from '../matrix/matrix-html.js'
 import { matrixText } from '../matrix/matrix-text.js'
 import { matrixOf } from '../matrix/permission-matrix.js'
@@ -44,7 +44,7 @@ export const matrixCommand: Command = {
   name: 'matrix',
   summary: 'who may do what? A policy as tables, in the terminal or as a page',
   help: HELP,
-  failure: EXIT.unanswered,
+  exitCodeOnError: EXIT.unanswered,
 
   async run (args, terminal) {
     const { policy: file, given, tenant, html, json } = parseOptions(args, {
@@ -66,12 +66,12 @@ export const matrixCommand: Command = {
     const matrix = matrixOf(policy, engine, tenant)
     if (html !== undefined) {
       await writeFile(html, matrixHtml({ policy: file, matrix }))
-      terminal.out(`Written to ${html}`)
+      terminal.out([`Written to ${html}`])
     } else if (json) {
-      terminal.out(JSON.stringify(matrix, null, 2))
+      terminal.out(jsonLines(matrix))
     } else {
-      terminal.out(matrixText(matrix, Math.max(40, terminal.columns ?? COLUMNS), colorsOf(terminal)).join('\n'))
-      if (engine.facts.userCount === 0) terminal.err('The policy lists no users; --given <file> adds those of a test file.')
+      terminal.out(matrixText(matrix, Math.max(40, terminal.columns ?? COLUMNS)))
+      if (engine.facts.userCount === 0) terminal.err(['The policy lists no users; --given <file> adds those of a test file.'])
     }
     return EXIT.ok
   }

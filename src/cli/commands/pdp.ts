@@ -1,5 +1,6 @@
 // `fastify-permit pdp`: the local PDP as a process.
-import { EXIT, type Command, type Terminal } from '../terminal/command.js'
+import { EXIT, type Command } from '../terminal/command.js'
+import type { Terminal } from '../terminal/terminal.js'
 import { parseOptions, portOf } from '../terminal/arguments.js'
 
 const DEFAULT_PORT = '7766'
@@ -55,16 +56,16 @@ export const pdpCommand: Command = {
       token,
       reportTo: options['report-to'].map(url => ({ url, headers: reportHeaders(terminal) })),
       // What it says of itself is on stdout, one line for each address; what goes wrong is on stderr.
-      logger: { level: 'warn', stream: process.stderr },
+      logger: { level: 'warn', stream: { write: (line: string) => { terminal.err([line.trimEnd()]) } } },
       ...(opaPort === undefined ? {} : { opa: { port: opaPort, host } })
     })
     // Before it listens: whoever reads that it does may end it at once.
     const ended = signal()
     try {
       const url = await app.listen({ port, host })
-      terminal.out(`The local PDP listens on ${url}`)
-      if (app.pdp.opaUrl !== undefined) terminal.out(`OPA's path is on ${app.pdp.opaUrl}`)
-      if (token === undefined) terminal.err('Without a token everybody on this machine may ask it, and write to it.')
+      terminal.out([`The local PDP listens on ${url}`])
+      if (app.pdp.opaUrl !== undefined) terminal.out([`OPA's path is on ${app.pdp.opaUrl}`])
+      if (token === undefined) terminal.err(['Without a token everybody on this machine may ask it, and write to it.'])
       await ended.promise
       return EXIT.ok
     } finally {

@@ -1,8 +1,7 @@
 // `fastify-permit routes`: what each route of an app requires, for people and for CI.
 import { parseFilesAndOptions } from '../terminal/arguments.js'
-import { colorsOf, type Colors } from '../terminal/colors.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
-import { printable } from '../terminal/printable.js'
+import { jsonLines, maybe, no, type Line } from '../terminal/line.js'
 import { routesMarkdown, routesText } from '../looking/routes-table.js'
 import { closest } from '../../kit/suggest.js'
 import type { RouteRow } from '../../fastify/route-table.js'
@@ -39,7 +38,7 @@ export const routesCommand: Command = {
   name: 'routes',
   summary: 'what does each route of an app require? And does the policy know it?',
   help: HELP,
-  failure: EXIT.unanswered,
+  exitCodeOnError: EXIT.unanswered,
 
   async run (args, terminal) {
     const { files: [file, ...more], options } = parseFilesAndOptions(args, {
@@ -65,12 +64,12 @@ export const routesCommand: Command = {
     const undeclared = rows.filter(isUndeclared)
     const unknown = known === undefined ? [] : [...required].filter(permission => !known.has(permission)).sort()
     const unused = known === undefined ? [] : [...known].filter(permission => !required.has(permission)).sort()
-    if (options.json) terminal.out(JSON.stringify({ routes: rows, undeclared: undeclared.map(({ method, url, constraints }) => ({ method, url, constraints })), unknown, unused }, null, 2))
-    else terminal.out((options.markdown ? routesMarkdown(rows) : routesText(rows, colorsOf(terminal))).join('\n'))
+    if (options.json) terminal.out(jsonLines({ routes: rows, undeclared: undeclared.map(({ method, url, constraints }) => ({ method, url, constraints })), unknown, unused }))
+    else terminal.out(options.markdown ? routesMarkdown(rows) : routesText(rows))
 
     const isStrict = options.strict || refusal !== undefined
     const flagged = unknown.map(permission => withNearest(permission, known ?? []))
-    if (!options.json) for (const line of findings({ undeclared, unknown: flagged, unused }, colorsOf(terminal))) terminal.err(line)
+    if (!options.json) terminal.err(findings({ undeclared, unknown: flagged, unused }))
     return unknown.length > 0 || (isStrict && undeclared.length > 0) || (options['fail-on-unused'] && unused.length > 0) ? EXIT.failed : EXIT.ok
   }
 }
@@ -97,11 +96,10 @@ interface Findings {
   readonly unused: readonly string[]
 }
 
-function findings ({ undeclared, unknown, unused }: Findings, { no, maybe }: Colors): string[] {
-  const lines: string[] = []
-  const names = (texts: readonly string[]) => texts.map(printable).join(', ')
-  if (undeclared.length > 0) lines.push(`${no('Say nothing:')} ${names(undeclared.map(({ method, url }) => `${method} ${url}`))}`)
-  if (unknown.length > 0) lines.push(`${no('Not in the policy:')} ${names(unknown)}`)
-  if (unused.length > 0) lines.push(`${maybe('In the policy, and required by no route:')} ${names(unused)}`)
+function findings ({ undeclared, unknown, unused }: Findings): Line[] {
+  const lines: Line[] = []
+  if (undeclared.length > 0) lines.push([no('Say nothing:'), ` ${undeclared.map(({ method, url }) => `${method} ${url}`).join(', ')}`])
+  if (unknown.length > 0) lines.push([no('Not in the policy:'), ` ${unknown.join(', ')}`])
+  if (unused.length > 0) lines.push([maybe('In the policy, and required by no route:'), ` ${unused.join(', ')}`])
   return lines
 }

@@ -2,12 +2,11 @@
 import { writeFile } from 'node:fs/promises'
 import { AUTHORITY_OPTIONS, PDP_HELP, WHOM_HELP } from '../asking/authority-options.js'
 import { integerOf, parseFilesAndOptions } from '../terminal/arguments.js'
-import { colorsOf, type Colors } from '../terminal/colors.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
 import { COVERED, type Covered, type CoverageReport } from '../testing/coverage.js'
 import type { Expectation } from '../testing/expectations.js'
 import { junitOf } from '../testing/junit.js'
-import { printable } from '../terminal/printable.js'
+import { jsonLines, maybe, no, spansOf, strong, yes, type Line } from '../terminal/line.js'
 import { wordsOf } from '../asking/question.js'
 import { drawTree } from '../terminal/tree.js'
 import type { Result } from '../testing/test-run.js'
@@ -59,7 +58,7 @@ export const testCommand: Command = {
   name: 'test',
   summary: 'does the policy do what test files expect? For CI',
   help: HELP,
-  failure: EXIT.unanswered,
+  exitCodeOnError: EXIT.unanswered,
 
   async run (args, terminal) {
     const { given: _, ...authority } = AUTHORITY_OPTIONS
@@ -86,14 +85,13 @@ export const testCommand: Command = {
     const failed = results.filter(({ failure }) => failure !== undefined)
     const notes = notesOn(results)
     if (options.json) {
-      terminal.out(JSON.stringify({ ok: failed.length === 0 && !tooLow, total: results.length, failed: failed.length, results: results.map(toJson), notes, coverage: report }, null, 2))
+      terminal.out(jsonLines({ ok: failed.length === 0 && !tooLow, total: results.length, failed: failed.length, results: results.map(toJson), notes, coverage: report }))
     } else {
-      const colors = colorsOf(terminal)
-      for (const result of failed) terminal.out(describe(result, colors).join('\n'))
-      for (const note of notes) terminal.out(colors.maybe(`note: ${printable(note)}`))
-      if (report !== undefined) terminal.out(describeCoverage(report, colors).join('\n'))
-      if (tooLow) terminal.out(colors.no(`The coverage is ${report.percent} %, less than ${minimum} %.`))
-      terminal.out(summary(results.length, failed.length, colors))
+      for (const result of failed) terminal.out(describe(result))
+      for (const note of notes) terminal.out([maybe(`note: ${note}`)])
+      if (report !== undefined) terminal.out(describeCoverage(report))
+      if (tooLow) terminal.out([no(`The coverage is ${report.percent} %, less than ${minimum} %.`)])
+      terminal.out([summary(results.length, failed.length)])
     }
     return failed.length === 0 && !tooLow ? EXIT.ok : EXIT.no
   }
@@ -108,12 +106,12 @@ function notesOn (results: readonly Result[]): string[] {
   return Array.from(strangers, ([user, count]) => `${user} is not known to the policy, and so may nothing: ${count === 1 ? 'an expectation holds' : `${count} expectations hold`} for that reason`)
 }
 
-function describe ({ file, expectation, failure = '', tree }: Result, colors: Colors): string[] {
+function describe ({ file, expectation, failure = '', tree }: Result): Line[] {
   const { line, column, name } = expectation
   return [
-    `${colors.no('✗')} ${printable(`${file}:${line}:${column}`)}  ${colors.strong(printable(expected(expectation)))}${name === undefined ? '' : printable(` — ${name}`)}`,
-    `    ${printable(failure)}`,
-    ...(tree === undefined ? [] : drawTree(tree, colors).map(line => `    ${line}`))
+    [no('✗'), ` ${file}:${line}:${column}  `, strong(expected(expectation)), name === undefined ? '' : ` — ${name}`],
+    `    ${failure}`,
+    ...(tree === undefined ? [] : drawTree(tree).map(line => ['    ', ...spansOf(line)]))
   ]
 }
 
@@ -121,15 +119,15 @@ function expected ({ query, may }: Expectation): string {
   return wordsOf(query, may ? 'may' : 'may not')
 }
 
-function describeCoverage ({ touched, total, percent, untouched }: CoverageReport, colors: Colors): string[] {
+function describeCoverage ({ touched, total, percent, untouched }: CoverageReport): Line[] {
   const kinds = Object.keys(COVERED) as Covered[]
   return [
-    ...kinds.filter(kind => untouched[kind].length > 0).flatMap(kind => [`${COVERED[kind]}:`, ...untouched[kind].map(words => colors.maybe(`  ${printable(words)}`))]),
+    ...kinds.filter(kind => untouched[kind].length > 0).flatMap(kind => [`${COVERED[kind]}:`, ...untouched[kind].map(words => maybe(`  ${words}`))]),
     `Tests touch ${touched} of ${total} parts of the policy (${percent} %).`
   ]
 }
 
-function summary (total: number, failed: number, { yes, no }: Colors): string {
+function summary (total: number, failed: number): Line {
   const expectations = total === 1 ? '1 expectation' : `${total} expectations`
   if (failed === 0) return yes(`${expectations}: ${total === 1 ? 'it holds' : 'all hold'}.`)
   return no(`${expectations}: ${failed} ${failed === 1 ? 'does' : 'do'} not hold.`)

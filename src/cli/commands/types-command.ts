@@ -1,7 +1,8 @@
 // `fastify-permit types`: a policy's words as TypeScript, so that the compiler knows them.
 import { readFile, writeFile } from 'node:fs/promises'
 import { parseOptions } from '../terminal/arguments.js'
-import { EXIT, UsageError, type Command, type Terminal } from '../terminal/command.js'
+import { EXIT, UsageError, type Command } from '../terminal/command.js'
+import type { Terminal } from '../terminal/terminal.js'
 import { declarationOf, type PolicyWords } from '../looking/declaration.js'
 
 const HELP = `Usage: fastify-permit types --policy <file> [--out <file>]
@@ -45,12 +46,12 @@ export const typesCommand: Command = {
       : declarationOf(await wordsFrom(from as string, options.token, terminal), "Permit's API")
 
     if (out === undefined) {
-      terminal.out(text.trimEnd())
+      terminal.out(text.trimEnd().split('\n'))
     } else if (!check) {
       await writeFile(out, text)
-      terminal.err(`Written to ${out}`)
+      terminal.err([`Written to ${out}`])
     } else if (await contentOf(out) !== text) {
-      terminal.err(`${out} is not up to date; run this without --check`)
+      terminal.err([`${out} is not up to date; run this without --check`])
       return EXIT.failed
     }
     return EXIT.ok

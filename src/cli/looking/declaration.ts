@@ -1,4 +1,5 @@
 // The TypeScript declaration of a policy: which resource types, actions, roles and relations there are, for the compiler.
+import { printable } from '../../kit/printable.js'
 
 /** The words of a policy. */
 export interface PolicyWords {
@@ -15,7 +16,7 @@ export interface PolicyWords {
 export function declarationOf ({ resources, roles }: PolicyWords, source: string): string {
   const types = [...resources].sort(([a], [b]) => compare(a, b)).map(([type, { actions, roles, relations }]) =>
     `      ${literal(type)}: { actions: ${union(actions)}, roles: ${union(roles)}, relations: ${union(relations)} }`)
-  return `// Made by "fastify-permit types" from ${oneLine(source)}. Make it again when the policy changes; do not edit it.
+  return `// Made by "fastify-permit types" from ${printable(source)}. Make it again when the policy changes; do not edit it.
 declare namespace FastifyPermit {
   interface Policy {
     resources: {
@@ -36,12 +37,8 @@ function compare (a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** A string literal. What could end it, or a line, is escaped: words may come over the network. */
+/** A string literal. What could end it, or a line, or cannot be seen is escaped: words may come over the network. */
 function literal (word: string): string {
   const escaped = JSON.stringify(word).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")
-  return `'${escaped.replace(/[\u2028\u2029]/g, mark => `\\u${mark.charCodeAt(0).toString(16)}`)}'`
-}
-
-function oneLine (text: string): string {
-  return text.replace(/[\r\n\u2028\u2029]+/g, ' ')
+  return `'${printable(escaped)}'`
 }

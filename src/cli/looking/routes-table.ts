@@ -1,25 +1,43 @@
 // The routes of an app as a table: for the terminal, and in Markdown.
 import type { RouteRow } from '../../fastify/route-table.js'
-import type { Colors } from '../terminal/colors.js'
-import { printable, widthOf } from '../terminal/printable.js'
+import { printable } from '../../kit/printable.js'
+import { widthOf } from '../terminal/columns.js'
+import { faint, no, strong, yes, type Line, type Painted } from '../terminal/line.js'
 
 const HEADINGS = ['Method', 'URL', 'Requires', 'Resource', 'Tenant']
 
-/** The lines, in columns. */
-export function routesText (rows: readonly RouteRow[], colors: Colors): string[] {
+/** Returns the lines of the table, in columns. */
+export function routesText (rows: readonly RouteRow[]): Line[] {
   const table = [HEADINGS, ...rows.map(cellsOf)].map(cells => cells.map(printable))
   const widths = HEADINGS.map((_, column) => Math.max(...table.map(cells => widthOf(cells[column] ?? ''))))
-  return table.map((cells, index) => cells.map((cell, column) => {
-    const padded = cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)))
-    if (index === 0) return colors.strong(padded)
-    return column === 2 ? paintOf(rows[index - 1] as RouteRow, colors)(padded) : padded
-  }).join('  ').trimEnd())
+  return table.map((cells, index) => cells.flatMap((cell, column) => {
+    const padded = cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)) + 2)
+    const row = rows[index - 1]
+    if (row === undefined) return [strong(padded)]
+    return [column === 2 ? paintOf(row)(padded) : padded]
+  }))
 }
 
-/** The lines of a table in Markdown. */
-export function routesMarkdown (rows: readonly RouteRow[]): string[] {
-  const line = (cells: readonly string[]) => `| ${cells.map(cell => printable(cell).replaceAll('|', '\\|')).join(' | ')} |`
-  return [line(HEADINGS), line(HEADINGS.map(() => '---')), ...rows.map(row => line(cellsOf(row).map((cell, column) => column === 1 ? `\`${cell}\`` : cell)))]
+/** Returns the lines of the table in Markdown. */
+export function routesMarkdown (rows: readonly RouteRow[]): Line[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [
+    line(HEADINGS),
+    line(HEADINGS.map(() => '---')),
+    ...rows.map(row => line(cellsOf(row).map((cell, column) => column === 1 ? markdownCode(printable(cell)) : markdownText(printable(cell)))))
+  ]
+}
+
+/** Text in a cell of a table: nothing in it is a link, an image, emphasis, HTML or the end of the cell. */
+function markdownText (text: string): string {
+  return text.replace(/[\\`*_[\]<>|&~]/g, character => `\\${character}`)
+}
+
+/** Code in a cell of a table. A fence of backticks longer than any in the text; a bar ends the cell even in code. */
+function markdownCode (text: string): string {
+  const fence = '`'.repeat(Math.max(0, ...Array.from(text.matchAll(/`+/g), ([ticks]) => ticks.length)) + 1)
+  const padding = text.startsWith('`') || text.endsWith('`') ? ' ' : ''
+  return `${fence}${padding}${text.replaceAll('|', '\\|')}${padding}${fence}`
 }
 
 function cellsOf (row: RouteRow): string[] {
@@ -34,7 +52,7 @@ function requirementOf ({ permission, public: isPublic, guardedBy }: RouteRow): 
   return guardedBy === 'unknown' ? 'unknown: declared before fastify-permit' : 'nothing, and is not declared public'
 }
 
-function paintOf ({ permission, public: isPublic }: RouteRow, colors: Colors): (text: string) => string {
-  if (permission !== null) return colors.yes
-  return isPublic ? colors.faint : colors.no
+function paintOf ({ permission, public: isPublic }: RouteRow): (text: string) => Painted {
+  if (permission !== null) return yes
+  return isPublic ? faint : no
 }

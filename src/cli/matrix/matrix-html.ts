@@ -1,6 +1,7 @@
 // The tables of a policy as one HTML file that needs nothing else: to be sent by mail, and read by people who write no code.
+import { markupText } from '../../kit/markup.js'
+import { listOf } from '../../kit/names.js'
 import type { Cell, PermissionMatrix, PermissionTable, TenantTables } from './permission-matrix.js'
-import { namesOf } from '../terminal/printable.js'
 
 const SIGNS = {
   always: { sign: '✓', word: 'yes' },
@@ -10,6 +11,9 @@ const SIGNS = {
 
 // Keys of users come from anywhere. Should one ever get through the escaping, the page still runs nothing and loads nothing.
 const CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+/** Names in a list, before the others are only counted. */
+const MAX_NAMES = 50
 
 const STYLE = `
 :root { color-scheme: light dark; --line: #d5d8dd; --head: #f1f3f5; --page: #fff; --text: #1c1f23; --faint: #6a7179;
@@ -49,27 +53,27 @@ export function matrixHtml ({ policy, matrix: { tenants, roles, resource_roles: 
     ...tenants.map((tenant, index) => ({ id: `tenant-${index + 1}`, title: titleOf(tenant), body: tenantSection(tenant) })),
     { id: 'roles', title: 'Roles', body: roles.map(table => tableOf(`Roles that may do this to every ${table.type} of their tenant`, 'Role', table)).join('') },
     { id: 'roles-on-resources', title: 'Roles on single resources', body: resourceRoles.map(table => tableOf(`Roles on one ${table.type}, and what they may do to it`, 'Role', table)).join('') },
-    { id: 'rules', title: 'Rules', body: rules.length === 0 ? '' : `<ul>${rules.map(rule => `<li>${escape(rule)}</li>`).join('')}</ul>\n` }
+    { id: 'rules', title: 'Rules', body: rules.length === 0 ? '' : `<ul>${rules.map(rule => `<li>${markupText(rule)}</li>`).join('')}</ul>\n` }
   ].filter(({ body }) => body !== '')
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${escape(CONTENT_SECURITY_POLICY)}">
+<meta http-equiv="Content-Security-Policy" content="${markupText(CONTENT_SECURITY_POLICY)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-<title>${escape(`Who may do what: ${policy}`)}</title>
+<title>${markupText(`Who may do what: ${policy}`)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <header>
 <h1>Who may do what</h1>
-<p class="faint">By the policy ${escape(policy)}. Point at a cell to see why.</p>
+<p class="faint">By the policy ${markupText(policy)}. Point at a cell to see why.</p>
 ${legend()}
-<nav aria-label="Contents"><ul>${sections.map(({ id, title }) => `<li><a href="#${id}">${escape(title)}</a></li>`).join('')}</ul></nav>
+<nav aria-label="Contents"><ul>${sections.map(({ id, title }) => `<li><a href="#${id}">${markupText(title)}</a></li>`).join('')}</ul></nav>
 </header>
 <main>
-${sections.map(({ id, title, body }) => `<section id="${id}" aria-labelledby="${id}-title">\n<h2 id="${id}-title">${escape(title)}</h2>\n${body}</section>`).join('\n')}
+${sections.map(({ id, title, body }) => `<section id="${id}" aria-labelledby="${id}-title">\n<h2 id="${id}-title">${markupText(title)}</h2>\n${body}</section>`).join('\n')}
 </main>
 </body>
 </html>
@@ -86,16 +90,16 @@ function tenantSection ({ types, instances, without }: TenantTables): string {
     ...(instances.length === 0 ? [] : ['<h3>Single resources on which somebody has a role</h3>\n']),
     ...instances.map(table => tableOf(table.instance, 'User', table))
   ]
-  const nobody = without.length === 0 ? '' : `<p class="faint">May do nothing here: ${escape(namesOf(without))}</p>\n`
+  const nobody = without.length === 0 ? '' : `<p class="faint">May do nothing here: ${markupText(listOf(without, MAX_NAMES))}</p>\n`
   return tables.join('') + (tables.length + without.length === 0 ? '<p class="faint">The policy lists no users.</p>\n' : nobody)
 }
 
 function tableOf (caption: string, who: string, { actions, rows }: PermissionTable): string {
-  const head = actions.map(action => `<th scope="col">${escape(action)}</th>`).join('')
-  const body = rows.map(({ name, cells }) => `<tr><th scope="row">${escape(name)}</th>${cells.map(cellOf).join('')}</tr>`).join('\n')
-  return `<div class="scroll" tabindex="0" role="region" aria-label="${escape(caption)}">
+  const head = actions.map(action => `<th scope="col">${markupText(action)}</th>`).join('')
+  const body = rows.map(({ name, cells }) => `<tr><th scope="row">${markupText(name)}</th>${cells.map(cellOf).join('')}</tr>`).join('\n')
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${markupText(caption)}">
 <table>
-<caption>${escape(caption)}</caption>
+<caption>${markupText(caption)}</caption>
 <thead><tr><td>${who}</td>${head}</tr></thead>
 <tbody>
 ${body}
@@ -108,7 +112,7 @@ ${body}
 function cellOf ({ may, because }: Cell): string {
   const { sign, word } = SIGNS[may]
   const words = because.length === 0 ? word : `${word}: ${because.join('; ')}`
-  return `<td class="${may}" title="${escape(words)}"><span class="sign" aria-hidden="true">${sign}</span><span class="words">${escape(words)}</span></td>`
+  return `<td class="${may}" title="${markupText(words)}"><span class="sign" aria-hidden="true">${sign}</span><span class="words">${markupText(words)}</span></td>`
 }
 
 function legend (): string {
@@ -120,11 +124,4 @@ function legend (): string {
   const items = (Object.keys(SIGNS) as Array<keyof typeof SIGNS>).map(may =>
     `<li class="${may}"><span class="sign" aria-hidden="true">${SIGNS[may].sign}</span> ${meanings[may]}</li>`)
   return `<ul class="legend" aria-label="Legend">${items.join('')}</ul>`
-}
-
-function escape (text: string): string {
-  return text
-    // What turns the direction of writing around could make one name look like another.
-    .replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd') // eslint-disable-line no-control-regex
-    .replace(/[&<>"'`]/g, character => `&#${character.charCodeAt(0)};`)
 }

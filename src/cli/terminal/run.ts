@@ -1,49 +1,70 @@
-// Finds the command that is meant, and turns what it says into an exit code.
+// Finds the command, runs it, and turns its errors into lines and an exit code.
 import { readFile } from 'node:fs/promises'
 import { closest } from '../../kit/suggest.js'
-import { EXIT, UsageError, type Command, type Terminal } from './command.js'
+import { EXIT, UsageError, type Command } from './command.js'
+import type { Terminal } from './terminal.js'
+
+/** Characters of a line of an error at most: a name in it may be as long as the file that it comes from. */
+const MAX_LINE = 2_000
 
 /**
- * Runs one of the commands. Never rejects.
+ * Runs a command. Never rejects.
  *
- * @param args what follows `fastify-permit`
+ * @param args - the arguments after `fastify-permit`
  * @returns the exit code
  */
-export async function run (words: string[], terminal: Terminal, commands: readonly Command[]): Promise<number> {
-  const [name, ...args] = words[0] === 'help' && words.length > 1 ? [...words.slice(1), '--help'] : words
+export async function run (args: readonly string[], terminal: Terminal, commands: readonly Command[]): Promise<number> {
+  const [name, ...rest] = args[0] === 'help' && args.length > 1 ? [...args.slice(1), '--help'] : args
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     terminal.out(overview(commands))
     return name === undefined ? EXIT.usage : EXIT.ok
   }
   if (name === '--version' || name === '-v') {
     const manifest = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
-    terminal.out(manifest.version)
+    terminal.out([manifest.version])
     return EXIT.ok
   }
   const command = commands.find(command => command.name === name)
   if (command === undefined) {
-    const meant = closest(name, commands.map(command => command.name))
-    terminal.err(`fastify-permit: there is no command '${name}'${meant === undefined ? '' : ` (did you mean '${meant}'?)`}; fastify-permit --help lists them`)
+    const nearest = closest(name, commands.map(command => command.name))
+    const hint = nearest === undefined ? '' : ` (did you mean '${nearest}'?)`
+    terminal.err([`fastify-permit: there is no command '${short(name)}'${hint}; fastify-permit --help lists the commands`])
     return EXIT.usage
   }
-  if (args.includes('--help') || args.includes('-h')) {
-    terminal.out(command.help)
+  if (rest.includes('--help') || rest.includes('-h')) {
+    terminal.out(command.help.split('\n'))
     return EXIT.ok
   }
   try {
-    return await command.run(args, terminal)
+    return await command.run(rest, terminal)
   } catch (error) {
-    if (error instanceof UsageError) {
-      terminal.err(`fastify-permit ${command.name}: ${error.message}; see fastify-permit ${command.name} --help`)
-      return EXIT.usage
-    }
-    // What was thrown may hold what was configured: its words only.
-    terminal.err(`fastify-permit ${command.name}: ${error instanceof Error ? error.message : String(error)}`)
-    return command.failure ?? EXIT.failed
+    return report(error, command, terminal)
   }
 }
 
-function overview (commands: readonly Command[]): string {
+/** Prints an error of a command and returns the exit code. */
+export function report (error: unknown, { name, exitCodeOnError }: Pick<Command, 'name' | 'exitCodeOnError'>, terminal: Pick<Terminal, 'err'>): number {
+  if (error instanceof UsageError) {
+    // One line, whatever an argument that it quotes contains.
+    terminal.err([`fastify-permit ${name}: ${short(error.message)}; see fastify-permit ${name} --help`])
+    return EXIT.usage
+  }
+  // Only the message: the error itself may hold a token or attributes.
+  const [first = '', ...more] = messageOf(error).split('\n')
+  terminal.err([`fastify-permit ${name}: ${short(first)}`, ...more.map(line => `  ${short(line.replace(/^ {2}/, ''))}`)])
+  return exitCodeOnError ?? EXIT.failed
+}
+
+function messageOf (error: unknown): string {
+  if (!(error instanceof Error)) return typeof error === 'string' ? error : 'a value that is not an error was thrown'
+  return typeof error.message === 'string' && error.message !== '' ? error.message : error.name
+}
+
+function short (line: string): string {
+  return line.length <= MAX_LINE ? line : `${line.slice(0, MAX_LINE)}…`
+}
+
+function overview (commands: readonly Command[]): string[] {
   const width = Math.max(...commands.map(({ name }) => name.length))
   return [
     'Usage: fastify-permit <command> [options]',
@@ -51,7 +72,7 @@ function overview (commands: readonly Command[]): string {
     'Commands:',
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`),
     '',
-    'fastify-permit <command> --help explains a command.',
-    'fastify-permit --version says which version this is.'
-  ].join('\n')
+    'fastify-permit <command> --help shows the options of a command.',
+    'fastify-permit --version shows the version.'
+  ]
 }

@@ -1,32 +1,30 @@
-// A tree as text, as `tree` and `npm ls` draw it.
-import type { Colors } from './colors.js'
-import { printable } from './printable.js'
+// A tree as text, drawn as `tree` and `npm ls` draw it.
+import { faint, no, spansOf, yes, type Line, type Span } from './line.js'
 
-/** A line of a tree, and what hangs on it. */
+/** A node of a tree. */
 export interface Branch {
   readonly text: string
-  /** Whether it says yes or no; it says neither unless told. */
+  /** Whether the node is a yes or a no; undefined when it is neither. */
   readonly mark?: boolean
   readonly branches?: readonly Branch[]
 }
 
-/** The lines of the tree, each safe to print. */
-export function drawTree (root: Branch, colors: Colors): string[] {
-  return [line(root, colors), ...drawBranches(root, '', colors)]
+/** Returns the lines of the tree. */
+export function drawTree (root: Branch): Line[] {
+  return [nodeOf(root), ...drawBranches(root, '')]
 }
 
-function drawBranches ({ branches = [] }: Branch, indent: string, colors: Colors): string[] {
+function drawBranches ({ branches = [] }: Branch, indent: string): Line[] {
   return branches.flatMap((branch, index) => {
-    const last = index === branches.length - 1
+    const isLast = index === branches.length - 1
     return [
-      `${colors.faint(indent + (last ? '└─ ' : '├─ '))}${line(branch, colors)}`,
-      ...drawBranches(branch, `${indent}${last ? '   ' : '│  '}`, colors)
+      [faint(indent + (isLast ? '└─ ' : '├─ ')), ...spansOf(nodeOf(branch))],
+      ...drawBranches(branch, `${indent}${isLast ? '   ' : '│  '}`)
     ]
   })
 }
 
-function line ({ text, mark }: Branch, colors: Colors): string {
-  const words = printable(text)
-  if (mark === undefined) return words
-  return mark ? `${colors.yes('✓')} ${words}` : `${colors.no('✗')} ${words}`
+function nodeOf ({ text, mark }: Branch): readonly Span[] {
+  if (mark === undefined) return [text]
+  return [mark ? yes('✓') : no('✗'), ` ${text}`]
 }

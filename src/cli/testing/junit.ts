@@ -1,4 +1,5 @@
 // Results of `fastify-permit test` as JUnit's XML, which CI servers show.
+import { markupText } from '../../kit/markup.js'
 
 /** A case of a suite. */
 export interface JunitCase {
@@ -16,22 +17,14 @@ export function junitOf (suites: ReadonlyArray<{ readonly file: string, readonly
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites name="fastify-permit test" ${count(suites.flatMap(({ cases }) => cases))}>`,
     ...suites.flatMap(({ file, cases }) => [
-      `  <testsuite name="${escape(file)}" ${count(cases)}>`,
+      `  <testsuite name="${markupText(file)}" ${count(cases)}>`,
       ...cases.map(({ name, line, failure }) => {
-        const opened = `    <testcase name="${escape(name)}" classname="${escape(file)}" file="${escape(file)}" line="${line}"`
-        return failure === undefined ? `${opened}/>` : `${opened}><failure message="${escape(failure)}"/></testcase>`
+        const opened = `    <testcase name="${markupText(name)}" classname="${markupText(file)}" file="${markupText(file)}" line="${line}"`
+        return failure === undefined ? `${opened}/>` : `${opened}><failure message="${markupText(failure)}"/></testcase>`
       }),
       '  </testsuite>'
     ]),
     '</testsuites>',
     ''
   ].join('\n')
-}
-
-function escape (text: string): string {
-  return text
-    // Not even escaped may XML hold these.
-    // eslint-disable-next-line no-control-regex
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd')
-    .replace(/[&<>"'\n\r\t]/g, character => `&#${character.charCodeAt(0)};`)
 }

@@ -77,7 +77,8 @@ export function parseYaml (text: string, { file, maxBytes, words }: ParseYamlOpt
     throw new PolicyError([{ path: [], message: `the file is nested deeper than ${MAX_NESTING} levels`, hint: `no ${words.noun} needs that`, ...place }])
   }
   // Duplicate keys are found below: the library compares each key with each other, which a large file turns into minutes.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: false })
+  // And nothing is printed: the library's warnings quote the file.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: false, logLevel: 'error' })
   const syntax = syntaxProblems(document, locate, words)
   if (syntax.length > 0) throw new PolicyError(syntax)
   const { duplicates, unresolved } = inspect(document, locate)

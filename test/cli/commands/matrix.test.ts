@@ -5,13 +5,13 @@ import t, { type Test } from 'tap'
 import fc from 'fast-check'
 import { matrixHtml } from '../../../src/cli/matrix/matrix-html.js'
 import { matrixText } from '../../../src/cli/matrix/matrix-text.js'
-import { colorsOf } from '../../../src/cli/terminal/colors.js'
 import { matrixOf } from '../../../src/cli/matrix/permission-matrix.js'
-import { widthOf } from '../../../src/cli/terminal/printable.js'
+import { widthOf } from '../../../src/cli/terminal/columns.js'
 import { Engine } from '../../../src/engine/engine.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
 import { policy as anyPolicy } from '../../engine/arbitraries.js'
-import { permit } from '../in-process.js'
+import { wrongWith } from '../../support/hostile.js'
+import { permit, terminalFor } from '../in-process.js'
 
 const POLICY = `
 resources:
@@ -83,7 +83,6 @@ t.test('a policy without users shows its roles, and says how to add users', asyn
 })
 
 t.test('no line is wider than the terminal, however many actions and however long the keys', async () => {
-  const colors = colorsOf({ env: {}, out () {}, err () {} })
   const key = fc.string({ unit: fc.constantFrom('a', 'é', '漢', '👩‍🚀', '-', 'x\u0301', '\u001b', '\n'), minLength: 1, maxLength: 50 }).map(key => `u${key}`)
   fc.assert(fc.property(fc.array(key, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 60, max: 120 }), (users, actions, columns) => {
     const policy: Policy = {
@@ -92,11 +91,13 @@ t.test('no line is wider than the terminal, however many actions and however lon
       users: Object.fromEntries(users.map(user => [user, {}])),
       role_assignments: [...new Set(users)].map(user => ({ user, role: 'admin' }))
     }
-    const lines = matrixText(matrixOf(policy, new Engine(policy)), columns, colors)
+    const { terminal, said } = terminalFor()
+    terminal.out(matrixText(matrixOf(policy, new Engine(policy)), columns))
+    const lines = said().out.split('\n')
     // The line of names is wrapped between them only.
     const wide = lines.filter(line => widthOf(line) > columns)
     if (wide.length > 0) throw new Error(JSON.stringify(wide))
-    if (lines.some(line => line.includes('\u001b') || line.includes('\n'))) throw new Error('a control character')
+    if (wrongWith(said().out) !== undefined) throw new Error('a control character')
     const shown = new Set(lines.join(' ').match(/action-number-\d+/g))
     return shown.size === actions
   }), { numRuns: 100 })

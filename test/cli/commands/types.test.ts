@@ -10,6 +10,7 @@ import ts from 'typescript'
 import { declarationOf, type PolicyWords } from '../../../src/cli/looking/declaration.js'
 import { typesCommand } from '../../../src/cli/commands/types-command.js'
 import { createLocalPdp } from '../../../src/server/index.js'
+import { terminalFor } from '../in-process.js'
 
 const POLICY = {
   resources: {
@@ -33,10 +34,9 @@ async function folderFor (t: Test): Promise<string> {
 }
 
 async function run (args: string[], env: Record<string, string> = {}) {
-  const out: string[] = []
-  const err: string[] = []
-  const code = await typesCommand.run(args, { env, out: text => { out.push(text) }, err: text => { err.push(text) } } as Parameters<typeof typesCommand.run>[1])
-  return { code, out: out.join('\n'), err: err.join('\n') }
+  const { terminal, said } = terminalFor({ env })
+  const code = await typesCommand.run(args, terminal)
+  return { code, ...said() }
 }
 
 t.test('the types of a policy file go to the terminal, sorted', async t => {

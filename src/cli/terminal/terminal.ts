@@ -1,0 +1,96 @@
+// The only way to the terminal: each line of each command goes through here and is printable, whatever it was made of.
+import { inspect } from 'node:util'
+import { escaped, printable } from '../../kit/printable.js'
+import { spansOf, type Line, type Paint, type Span } from './line.js'
+
+/** Where a command reads its environment and writes its lines. */
+export interface Terminal {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Width of the standard output in columns, where it is known. */
+  readonly columns?: number
+  /** Writes lines to the standard output: answers. */
+  out (lines: readonly Line[]): void
+  /** Writes lines to the standard error: what went wrong, and notes. */
+  err (lines: readonly Line[]): void
+}
+
+/** What a terminal needs of a stream. */
+export interface TextStream {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  write (text: string): unknown
+}
+
+/**
+ * What CI servers take for a command at the start of a line: `::error::` (GitHub), `section_start:` (GitLab), `travis_fold:`, and
+ * the group marks of Buildkite.
+ */
+const COMMAND_AT_START = /^\s*(?:::|section_(?:start|end):|travis_(?:fold|time):|(?:---|\+\+\+|~~~|\^\^\^) )/
+
+/** Creates a terminal that writes to the streams. */
+export function createTerminal (stdout: TextStream, stderr: TextStream, env: Terminal['env']): Terminal {
+  const columns = stdout.columns === undefined ? {} : { columns: stdout.columns }
+  return { env, ...columns, out: writerTo(stdout, env), err: writerTo(stderr, env) }
+}
+
+/** Creates the terminal of this process. */
+export function processTerminal (): Terminal {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      // The reader has left early, as `head` does. That is no failure, and the exit code still tells the answer.
+      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
+    })
+  }
+  return createTerminal(process.stdout, process.stderr, process.env)
+}
+
+/** A command that CI servers look for anywhere in a line, with colors between its characters. */
+const COMMAND = new RegExp(String.raw`#((?:\u001b\[\d+m)*)#(?=(?:\u001b\[\d+m|\w)*\[)`, 'g')
+
+function writerTo (stream: TextStream, env: Terminal['env']): Terminal['out'] {
+  const hasColors = wantsColors(stream, env)
+  return lines => { if (lines.length > 0) stream.write(`${lines.map(line => render(line, hasColors)).join('\n')}\n`) }
+}
+
+/** FORCE_COLOR turns colors on (`0` and `false`: off), whatever else is set, as in Node itself; NO_COLOR turns them off. */
+function wantsColors ({ isTTY = false }: TextStream, { FORCE_COLOR: force, NO_COLOR: none, TERM: term }: Terminal['env']): boolean {
+  if (force !== undefined) return force !== '0' && force !== 'false'
+  return isTTY && !none && term !== 'dumb'
+}
+
+interface Part {
+  readonly paint: Paint | undefined
+  readonly text: string
+}
+
+function render (line: Line, hasColors: boolean): string {
+  const parts = withoutCommand(withoutEnd(spansOf(line).map(partOf)))
+  const text = parts.map(({ paint, text }) => paint === undefined || !hasColors ? text : painted(paint, text)).join('')
+  // Again: two parts may make a command together.
+  return text.includes('#') ? text.replace(COMMAND, '#$1\\u0023') : text
+}
+
+function partOf (span: Span): Part {
+  return typeof span === 'string' ? { paint: undefined, text: printable(span) } : { paint: span.paint, text: printable(span.text) }
+}
+
+/** The blanks that fill up the last column are left out. */
+function withoutEnd (parts: readonly Part[]): Part[] {
+  const kept = [...parts]
+  for (let last = kept.pop(); last !== undefined; last = kept.pop()) {
+    const text = last.text.trimEnd()
+    if (text !== '') return [...kept, { ...last, text }]
+  }
+  return []
+}
+
+function withoutCommand (parts: readonly Part[]): readonly Part[] {
+  if (!COMMAND_AT_START.test(parts.map(({ text }) => text).join(''))) return parts
+  const first = parts.findIndex(({ text }) => text.trim() !== '')
+  return parts.map((part, index) => index === first ? { ...part, text: part.text.replace(/\S/, escaped) } : part)
+}
+
+function painted (paint: Paint, text: string): string {
+  const [on = 0, off = 0] = inspect.colors[paint] ?? []
+  return `\u001b[${on}m${text}\u001b[${off}m`
+}

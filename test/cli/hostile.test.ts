@@ -1,0 +1,230 @@
+// Whatever a command reads, what it prints is printable: hostile text in every place of a policy file, a test file, the arguments, an app, and the
+// answers of a PDP. The kind: text that was written by others reaches a terminal or the log of a CI job.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import fc from 'fast-check'
+import t from 'tap'
+import { pdpFor } from '../support/app.js'
+import { hostile, wrongWith } from '../support/hostile.js'
+import { permit, type Said } from './in-process.js'
+
+const RUNS = { numRuns: 60 }
+
+/** Both streams of a run, without colors and with them. */
+async function mustBePrintable (args: readonly string[], env: Record<string, string> = {}): Promise<Said> {
+  const plain = await permit(args, { env })
+  const colored = await permit(args, { env, isTTY: true })
+  for (const [said, colors] of [[plain, false], [colored, true]] as const) {
+    for (const text of [said.out, said.err]) {
+      const wrong = wrongWith(text, colors)
+      if (wrong !== undefined) throw new Error(`${JSON.stringify(args)} printed ${wrong}`)
+    }
+  }
+  return plain
+}
+
+interface Names {
+  readonly type: string
+  readonly action: string
+  readonly role: string
+  readonly tenant: string
+  readonly user: string
+  readonly key: string
+  readonly attribute: string
+  readonly value: string
+}
+
+const names: fc.Arbitrary<Names> = fc.record({
+  type: hostile.map(text => text.replaceAll(':', '.')),
+  action: hostile,
+  role: hostile,
+  tenant: hostile,
+  user: hostile,
+  key: hostile,
+  attribute: hostile.map(text => `a${text}`),
+  value: hostile
+})
+
+/** A policy that is valid with most names. */
+function policyOf ({ type, action, role, tenant, user, key, attribute, value }: Names) {
+  return {
+    resources: {
+      [type]: { actions: { [action]: {}, read: {} }, relations: { [role]: 'folder' }, roles: { [role]: { permissions: [action] } } },
+      folder: { actions: { read: {} } }
+    },
+    roles: { [role]: { permissions: [`${type}:${action}`] }, viewer: { permissions: ['folder:read'] } },
+    user_sets: { [attribute]: { conditions: { [`user.${attribute}`]: { equals: value } } } },
+    resource_sets: { [value]: { resource: type, conditions: { [`resource.${attribute}`]: { equals: value } } } },
+    set_rules: [{ user_set: attribute, permission: `${type}:${action}`, resource_set: value }],
+    tenants: { [tenant]: { name: value } },
+    users: { [user]: { attributes: { [attribute]: value } }, nobody: {} },
+    role_assignments: [{ user, role, tenant }, { user, role, tenant, resource_instance: `${type}:${key}` }],
+    resource_instances: [{ resource: type, key, tenant, attributes: { [attribute]: value } }]
+  }
+}
+
+/** The document with one of its strings or keys replaced. */
+function withMistake (document: unknown, at: number, mistake: string): unknown {
+  let count = 0
+  const visit = (value: unknown): unknown => {
+    if (typeof value === 'string') return count++ === at ? mistake : value
+    if (Array.isArray(value)) return value.map(visit)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [count++ === at ? mistake : key, visit(item)]))
+  }
+  return visit(document)
+}
+
+const testFileOf = ({ type, action, tenant, user, key, attribute, value }: Names) => ({
+  tenant,
+  tests: [
+    `${user} may ${action} ${type}:${key} in ${tenant}`,
+    { name: value, user: { key: user, attributes: { [attribute]: value } }, resource: { type, key, attributes: { [attribute]: value } }, tenant, may: [action], may_not: ['read', value] }
+  ]
+})
+
+const QUESTION = ['--user', 'a', '--action', 'b', '--resource', 'c']
+
+function questionOf ({ user, action, type, key, tenant, attribute, value }: Names): string[] {
+  return [`--user=${user}`, `--action=${action}`, `--resource=${type}:${key}`, `--tenant=${tenant}`,
+    `--user-attributes=${JSON.stringify({ [attribute]: value })}`, `--context=${JSON.stringify({ [attribute]: value })}`]
+}
+
+t.test('names in a policy file, and mistakes in it', async t => {
+  const folder = t.testdir()
+  const policy = join(folder, 'permit.yaml')
+  const html = join(folder, 'matrix.html')
+  const mistake = fc.option(fc.tuple(fc.nat(60), hostile), { nil: undefined })
+  await fc.assert(fc.asyncProperty(names, mistake, async (names, mistake) => {
+    const document = policyOf(names)
+    writeFileSync(policy, JSON.stringify(mistake === undefined ? document : withMistake(document, ...mistake), null, 1))
+    for (const args of [
+      ['check', ...questionOf(names), '--policy', policy], ['check', ...questionOf(names), '--policy', policy, '--json'],
+      ['explain', ...questionOf(names), '--policy', policy], ['explain', ...questionOf(names), '--policy', policy, '--json'],
+      ['matrix', '--policy', policy], ['matrix', '--policy', policy, '--json'], ['matrix', '--policy', policy, `--tenant=${names.value}`], ['matrix', '--policy', policy, '--html', html],
+      ['types', '--policy', policy]
+    ]) await mustBePrintable(args)
+  }), RUNS)
+})
+
+t.test('a file that is no YAML at all, and one whose name is hostile', async t => {
+  const folder = t.testdir()
+  const fileName = hostile.map(text => text.replace(/[/\0]|[\ud800-\udfff]/gu, '').slice(0, 60)).filter(name => name.trim() !== '' && name !== '.' && name !== '..')
+  await fc.assert(fc.asyncProperty(hostile, fileName, hostile, async (text, name, tail) => {
+    const file = join(folder, name)
+    writeFileSync(file, `${text}\n${tail}`)
+    for (const args of [
+      ['check', ...QUESTION, '--policy', file], ['types', '--policy', file], ['test', file, '--policy', file], ['matrix', '--policy', file], ['routes', file], ['pdp', '--policy', file, '--port', '0'],
+      ['matrix', '--policy', `${file}${tail}`], ['types', '--policy', `${file}.none`], ['types', '--policy', file, '--out', file, '--check']
+    ]) if (args[0] !== 'routes' || !/\.[cm]?js|\.json/.test(file)) await mustBePrintable(args)
+  }), RUNS)
+})
+
+t.test('a test file, with sentences that hold, that do not, and that are none', async t => {
+  const folder = t.testdir()
+  const policy = join(folder, 'permit.yaml')
+  const tests = join(folder, 'permit.test.yaml')
+  const junit = join(folder, 'junit.xml')
+  await fc.assert(fc.asyncProperty(names, fc.option(fc.tuple(fc.nat(20), hostile), { nil: undefined }), hostile, async (names, mistake, sentence) => {
+    writeFileSync(policy, JSON.stringify(policyOf(names)))
+    const document = testFileOf(names)
+    writeFileSync(tests, JSON.stringify(mistake === undefined ? { ...document, tests: document.tests.slice(1) } : withMistake(document, ...mistake)))
+    const options = ['--policy', policy, '--explain', '--coverage']
+    await mustBePrintable(['test', tests, ...options])
+    await mustBePrintable(['test', tests, ...options, '--json', '--junit', junit])
+    // Names as a user would write them, so that the sentence is one.
+    const [user, action, type] = [names.user, names.action, names.type].map(name => name.replace(/\s/g, ''))
+    writeFileSync(tests, JSON.stringify({ given: { users: { [names.user]: null } }, tests: [`${user} may ${action} ${type}`, sentence] }))
+    await mustBePrintable(['test', tests, ...options])
+    writeFileSync(tests, JSON.stringify({ given: { users: { [names.user]: { [sentence]: 1 } }, role_assignments: [{ user: names.user, role: sentence }] }, tests: ['a may b c'] }))
+    await mustBePrintable(['test', tests, ...options])
+  }), RUNS)
+})
+
+t.test('arguments, which are echoed when they cannot be used', async () => {
+  const word = fc.oneof(hostile, hostile.map(text => `--${text}`), hostile.map(text => `--user=${text}`))
+  const command = fc.oneof(fc.constantFrom('check', 'explain', 'test', 'matrix', 'types', 'routes', 'pdp', 'help'), hostile)
+  await fc.assert(fc.asyncProperty(command, fc.array(word, { maxLength: 4 }), async (command, words) => {
+    await mustBePrintable([command, ...words])
+  }), { numRuns: 200 })
+  await fc.assert(fc.asyncProperty(hostile, async text => {
+    for (const args of [
+      ['check', ...QUESTION, `--tenant=${text}`], ['check', ...QUESTION, `--policy=${text}`], ['check', ...QUESTION, '--policy=a', `--pdp=${text}`], ['check', ...QUESTION, `--pdp=${text}`, '--token=a'],
+      ['check', ...QUESTION, '--pdp=http://localhost:1', `--token=${text}`], ['check', ...QUESTION, '--pdp=http://localhost:1', '--token=a', `--timeout=${text}`],
+      ['check', ...QUESTION, `--context=${text}`], ['explain', `--user=${text}`, '--action=a', `--resource=${text}:`], ['test', text, `--policy=${text}`, `--coverage-min=${text}`],
+      ['matrix', `--policy=${text}`, `--given=${text}`], ['types', `--from=${text}`], ['types', `--from=http://localhost:1/${encodeURIComponent('a')}`, '--token', text], ['routes', text, `--policy=${text}`],
+      ['pdp', `--port=${text}`], ['pdp', '--port=0', `--report-to=${text}`], ['pdp', '--port=0', `--data=/dev/null/${text}`], ['pdp', '--port=0', '--token=a', `--host=${text}`]
+    ]) await mustBePrintable(args)
+    await mustBePrintable(['check', ...QUESTION], { PERMIT_PDP_URL: text, PERMIT_API_KEY: text })
+  }), { numRuns: 30 })
+})
+
+t.test('what a PDP answers', async t => {
+  let answer: { readonly body: string, readonly type: string, readonly status: number } = { body: '{}', type: 'application/json', status: 200 }
+  const pdp = await pdpFor(t, {
+    intercept: (_request, response) => {
+      response.writeHead(answer.status, { 'content-type': answer.type }).end(answer.body)
+      return true
+    }
+  })
+  const status = fc.constantFrom(200, 200, 200, 400, 401, 500)
+  await fc.assert(fc.asyncProperty(fc.boolean(), fc.array(hostile, { minLength: 6, maxLength: 6 }), status, fc.boolean(), async (allow, [a = '', b = '', c = '', d = '', e = '', f = ''], status, json) => {
+    answer = {
+      body: JSON.stringify({ allow, query: { [a]: b }, debug: { [a]: { allow, code: b, reason: c, [d]: { [e]: [f, { [a]: f }] } }, rbac: { allow, code: a, reason: b }, request: { [c]: d }, [e]: f } }),
+      // eslint-disable-next-line no-control-regex
+      type: json ? 'application/json' : `text/${a.replace(/[^\t\x20-\x7e\x80-\xff]/g, '')}`,
+      status
+    }
+    const question = ['--user=a', '--action=b', '--resource=c', '--pdp', pdp.url, '--token', pdp.token]
+    await mustBePrintable(['check', ...question])
+    await mustBePrintable(['explain', ...question])
+    await mustBePrintable(['explain', ...question, '--json'])
+  }), RUNS)
+})
+
+t.test('what an API answers about its schema', async t => {
+  let found: Names | undefined
+  const server = createServer((request, response) => {
+    const { type, action, role, key, tenant } = found as Names
+    const path = request.url ?? ''
+    const body = path === '/v2/api-key/scope' ? { project_id: key, environment_id: tenant } : path.includes('/roles') ? [{ key: role }] : [{ key: type, actions: { [action]: {} }, roles: { [role]: {} }, relations: { [key]: '' } }]
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => { server.closeAllConnections(); server.close() })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  await fc.assert(fc.asyncProperty(names, async names => {
+    found = names
+    await mustBePrintable(['types', '--from', url, '--token', 'a'])
+  }), RUNS)
+})
+
+t.test('what an app declares, and what it throws', async t => {
+  const folder = t.testdir()
+  let count = 0
+  await fc.assert(fc.asyncProperty(hostile, hostile, fc.constantFrom('throw', 'reject', 'declare', 'mistake', 'value'), async (a, b, how) => {
+    const file = join(folder, `app-${count++}.mjs`)
+    const [one, two] = [JSON.stringify(a), JSON.stringify(b)]
+    const register = `import Fastify from ${JSON.stringify(await importable('fastify'))}
+import permit from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)}
+export const app = Fastify()
+await app.register(permit, { policy: { resources: { task: { actions: { create: {} } } } }, user: () => 'a' })
+`
+    writeFileSync(file, {
+      throw: `throw new Error(${one})`,
+      reject: `export async function app () { throw Object.assign(new Error(${one}), { code: ${two} }) }`,
+      value: `export function app () { throw ${one} }`,
+      declare: `${register}app.get('/' + ${one}.replace(/[:(*?]/g, ''), { config: { permit: 'task:' + ${two} } }, async () => 1)`,
+      mistake: `${register}app.get('/a', { config: { permit: { [${one}]: ${two} } } }, async () => 1)`
+    }[how])
+    await mustBePrintable(['routes', file])
+    for (const form of how === 'declare' ? ['--json', '--markdown'] : []) await mustBePrintable(['routes', file, form])
+  }), { numRuns: 40 })
+})
+
+async function importable (name: string): Promise<string> {
+  return pathToFileURL(join((await import('node:module')).createRequire(import.meta.url).resolve(name))).href
+}
