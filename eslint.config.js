@@ -12,5 +12,15 @@ export default [
       '@typescript-eslint/consistent-type-imports': 'error',
       '@stylistic/comma-dangle': ['error', 'never']
     }
+  },
+  {
+    // Text for the terminal goes through src/cli/terminal/terminal.ts, which makes it printable.
+    files: ['src/cli/**/*.ts'],
+    ignores: ['src/cli/terminal/terminal.ts'],
+    rules: {
+      'no-console': 'error',
+      'no-restricted-properties': ['error', ...['stdout', 'stderr', '_rawDebug', 'emitWarning'].map(property => ({ object: 'process', property, message: 'Write with terminal.out or terminal.err.' }))],
+      'no-restricted-imports': ['error', ...['console', 'process', 'tty'].flatMap(name => [name, `node:${name}`])]
+    }
   }
 ]

@@ -8,7 +8,7 @@ const FRAGMENTS = [
   '\u{e0041}', '\u0300'.repeat(12), '\ud800', '\udc00', '\ufffe', '\ue000',
   '::error::forged', '\n::error file=a.ts::forged', ' ::stop-commands::x', '\u2003::add-mask::a', '##[error]forged', '##vso[task.setvariable variable=a]b', '##teamcity[buildProblem]',
   'section_start:1:a\r\u001b[0K', '\nsection_end:1:a', '\ntravis_fold:start:a\r', '\n--- group', '\n+++ group', '#', '[', '##',
-  '\'', '"', '`', '\\', '\\u001b', '|', '<img src=x onerror=alert(1)>', '-->', ']]>', '*/', "'; declare global {} //", '${a}', '%s', '%0A', '{a}', '. ', ': ', ' - ', '- ', '&a', '*a', '!a', '@'
+  '\'', '"', '`', '\\', '\\u001b', '|', '<img src=x onerror=alert(1)>', '-->', ']]>', '*/', "'; declare global {} //", '$'.concat('{a}'), '%s', '%0A', '{a}', '. ', ': ', ' - ', '- ', '&a', '*a', '!a', '@'
 ]
 
 /** A text with one or more of them. */
@@ -28,7 +28,7 @@ const ANYWHERE = /##\w*\[/
 export function wrongWith (text: string, colors = false): string | undefined {
   for (const line of (colors ? text.replace(OWN_COLORS, '') : text).split('\n')) {
     // The invisible parts of an emoji are all right.
-    const visible = line.replace(/👩\u200d🚀/gu, '')
+    const visible = line.replace(/👩\u200d🚀/gu, 'x')
     if (INVISIBLE.test(visible) || AT_START.test(visible) || ANYWHERE.test(visible)) return JSON.stringify(line)
   }
   return undefined

@@ -50,7 +50,7 @@ export function report (error: unknown, { name, exitCodeOnError }: Pick<Command,
     return EXIT.usage
   }
   // Only the message: the error itself may hold a token or attributes.
-  const [first = '', ...more] = messageOf(error).split('\n')
+  const [first = '', ...more] = messageOf(error).split(/\r?\n/)
   terminal.err([`fastify-permit ${name}: ${short(first)}`, ...more.map(line => `  ${short(line.replace(/^ {2}/, ''))}`)])
   return exitCodeOnError ?? EXIT.failed
 }

@@ -45,7 +45,7 @@ export function processTerminal (): Terminal {
 }
 
 /** A command that CI servers look for anywhere in a line, with colors between its characters. */
-const COMMAND = new RegExp(String.raw`#((?:\u001b\[\d+m)*)#(?=(?:\u001b\[\d+m|\w)*\[)`, 'g')
+const COMMAND = /#((?:\u001b\[\d+m)*)#(?=(?:\u001b\[\d+m|\w)*\[)/g // eslint-disable-line no-control-regex
 
 function writerTo (stream: TextStream, env: Terminal['env']): Terminal['out'] {
   const hasColors = wantsColors(stream, env)

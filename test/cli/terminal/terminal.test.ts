@@ -1,0 +1,60 @@
+// The one way to the terminal: a line is a line, colors are the only escape sequences, and no CI server finds a command.
+import fc from 'fast-check'
+import t from 'tap'
+import { faint, jsonLines, maybe, no, strong, yes, type Line, type Span } from '../../../src/cli/terminal/line.js'
+import { hostile, wrongWith } from '../../support/hostile.js'
+import { terminalFor } from '../in-process.js'
+
+const text = fc.oneof(hostile, fc.constantFrom('', ' ', '#', '##', '[', ':', '::', 'vso', '-', '--', '\u001b[', '32m', '\ud83d', '\udc69'))
+const span: fc.Arbitrary<Span> = fc.oneof(text, fc.tuple(fc.constantFrom(yes, no, maybe, strong, faint), text).map(([paint, text]) => paint(text)))
+const line: fc.Arbitrary<Line> = fc.oneof(span, fc.array(span, { maxLength: 6 }))
+
+t.test('as many lines come out as went in, with nothing in them but text and colors', t => {
+  t.doesNotThrow(() => fc.assert(fc.property(fc.array(line, { minLength: 1, maxLength: 5 }), fc.boolean(), fc.constantFrom('out', 'err'), (lines, isTTY, name) => {
+    const { terminal, said } = terminalFor({ isTTY })
+    terminal[name as 'out'](lines)
+    const written = said()[name as 'out']
+    return wrongWith(written, isTTY) === undefined && written.split('\n').length === lines.length
+  }), { numRuns: 3_000 }))
+  t.end()
+})
+
+t.test('JSON is the same document, and has no colors', t => {
+  t.doesNotThrow(() => fc.assert(fc.property(fc.dictionary(hostile, fc.oneof(hostile, fc.array(hostile), fc.constant(null))), value => {
+    const { terminal, said } = terminalFor({ isTTY: true })
+    terminal.out(jsonLines(value))
+    return wrongWith(said().out) === undefined && JSON.stringify(JSON.parse(said().out)) === JSON.stringify(value)
+  }), { numRuns: 500 }))
+  t.end()
+})
+
+t.test('a command of a CI server is taken apart, also when two parts make it', t => {
+  const cases: Array<[Line, string]> = [
+    ['::error::x', '\\u003a:error::x'],
+    [['  ', ':', no(':error::x')], '  \\u003a:error::x'],
+    ['a ::error::', 'a ::error::'],
+    [['a #', '#[error]x'], 'a #\\u0023[error]x'],
+    [['a ##', 'vso', '[x]'], 'a #\\u0023vso[x]'],
+    ['--- group', '\\u002d-- group'],
+    ['----', '----'],
+    ['section_start:1:a', '\\u0073ection_start:1:a']
+  ]
+  for (const [line, expected] of cases) {
+    const { terminal, said } = terminalFor()
+    terminal.out([line])
+    t.equal(said().out, expected)
+    const colored = terminalFor({ isTTY: true })
+    colored.terminal.out([line])
+    t.equal(wrongWith(colored.said().out, true), undefined)
+  }
+  t.end()
+})
+
+t.test('no line at all writes nothing, and blanks at the end are left out', t => {
+  const { terminal, said } = terminalFor()
+  terminal.out([])
+  t.same(said(), { out: '', err: '' })
+  terminal.out(['a  ', ['b', '  ', yes('   ')], ''])
+  t.equal(said().out, 'a\nb\n')
+  t.end()
+})

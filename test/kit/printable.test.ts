@@ -1,0 +1,43 @@
+// What is printed is what a reader sees, on one line, and text means the same where it is data.
+import fc from 'fast-check'
+import t from 'tap'
+import ts from 'typescript'
+import { printable, printableLines } from '../../src/kit/printable.js'
+import { hostile, wrongWith } from '../support/hostile.js'
+
+t.test('any text becomes one line that nothing obeys, and becomes it once', t => {
+  t.doesNotThrow(() => fc.assert(fc.property(fc.oneof(hostile, fc.string({ unit: 'binary' })), text => {
+    const printed = printable(text)
+    // Where a line begins is known to the writer alone.
+    return !printed.includes('\n') && wrongWith(`x${printed}`) === undefined && printable(printed) === printed
+  }), { numRuns: 2_000 }))
+  t.end()
+})
+
+t.test('JSON and TypeScript literals mean the same afterwards', t => {
+  t.doesNotThrow(() => fc.assert(fc.property(fc.oneof(hostile, fc.string({ unit: 'binary' })), text => {
+    const json = printable(JSON.stringify({ [text]: [text, { a: text }] }))
+    const literal = ts.createSourceFile('a.ts', `'${printable(JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'"))}'`, ts.ScriptTarget.ES2022, true)
+    const [statement] = literal.statements
+    const value = statement !== undefined && ts.isExpressionStatement(statement) && ts.isStringLiteral(statement.expression) ? statement.expression.text : undefined
+    return JSON.stringify(JSON.parse(json)) === JSON.stringify({ [text]: [text, { a: text }] }) && value === text
+  }), { numRuns: 1_000 }))
+  t.end()
+})
+
+t.test('names in all scripts stay as they are, emoji too', t => {
+  for (const name of ['ada@example.com', 'Zoë', 'Владимир', '李小龍', 'علي', 'ชื่อ', 'नमस्ते', 'e\u0301', '👩‍🚀', '👍🏽', '❤️', 'C:\\data', '#1', '##', '[x]', '::', '€ 5']) t.equal(printable(name), name)
+  t.end()
+})
+
+t.test('what looks like something else is written out', t => {
+  t.equal(printable('a\tb\r\nc'), 'a\\u0009b\\u000d\\u000ac')
+  t.equal(printable('ann\u00a0may'), 'ann\\u00a0may')
+  t.equal(printable('a\u200bb\u2800\u3164\ufeff\u{e0041}'), 'a\\u200bb\\u2800\\u3164\\ufeff\\udb40\\udc41')
+  t.equal(printable('a\u200d'), 'a\\u200d', 'a joiner that joins no emoji')
+  t.equal(printable('\ud800'), '\\ud800')
+  t.equal(printable(`a${'\u0300'.repeat(6)}`), `a${'\u0300'.repeat(4)}\\u0300\\u0300`)
+  t.equal(printable('##[error]x ##vso[a]b ##teamcity[c] ###[d]'), '#\\u0023[error]x #\\u0023vso[a]b #\\u0023teamcity[c] ##\\u0023[d]')
+  t.equal(printableLines('a\r\nb\u001b'), 'a\\u000d\nb\\u001b')
+  t.end()
+})
