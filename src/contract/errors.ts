@@ -1,6 +1,6 @@
 // Every error that the package raises: one place to read what can go wrong, with which status and code.
 import createFastifyError, { type FastifyError, type FastifyErrorConstructor } from '@fastify/error'
-import { printable, printableLines } from '../kit/printable.js'
+import { printableLine, printableLines } from '../kit/printable.js'
 import type { MutationResult, PartlyApplied } from './fact-mutation.js'
 
 /**
@@ -21,7 +21,7 @@ const createError = ((...definition: Parameters<typeof createFastifyError>) => {
  * Creates the class of an error whose message is written for the occasion, and may quote a request, a policy or what a PDP answered. Loggers
  * that print for people print a message as it is: so it is printable, and a line break in a quoted name does not begin a new line.
  */
-function createQuotingError<T extends [string, { cause: unknown }?]> (code: string, write = printable): FastifyErrorConstructor<{ code: string }, T> {
+function createQuotingError<T extends [string, { cause: unknown }?]> (code: string, write = printableLine): FastifyErrorConstructor<{ code: string }, T> {
   const Class = createError<T>(code, '%s', 500, Error, false) as unknown as new (...args: unknown[]) => FastifyError
   class QuotingError extends Class {
     constructor (message: string, ...options: unknown[]) {
@@ -190,7 +190,7 @@ export class PdpError extends Error {
   readonly status: number | undefined
 
   constructor (failure: PdpFailure, message: string, options: { cause?: unknown, status?: number } = {}) {
-    super(printable(message), options.cause === undefined ? undefined : { cause: options.cause })
+    super(printableLine(message), options.cause === undefined ? undefined : { cause: options.cause })
     this.failure = failure
     this.status = options.status
   }

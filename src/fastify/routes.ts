@@ -1,6 +1,7 @@
 // Sees to it that every annotated route of a scope is guarded, whenever and however it is declared.
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
 import { AnnotationError, UndeclaredRouteError } from '../contract/errors.js'
+import { printable } from '../kit/printable.js'
 import { compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile.js'
 import { describeAnnotation, type Description } from '../guard/description.js'
 import { undeclared, type RouteIdentity, type Strictness } from '../guard/strict.js'
@@ -218,7 +219,7 @@ export class RouteGuards {
     if (compiled.kind !== 'public') {
       requireParams(compiled.params, url, `config.permit of ${name}`)
       guard = this.#make(compiled, annotation as Exclude<Annotation, false>, true)
-      request.log.warn(`permit: ${name} was declared where fastify-permit could not see it: it is guarded, but before its own preHandler hooks. Write "await app.register(permit, …)" above it`)
+      request.log.warn(printable(`permit: ${name} was declared where fastify-permit could not see it: it is guarded, but before its own preHandler hooks. Write "await app.register(permit, …)" above it`))
     }
     this.#late.set(config, { value: annotation, guard })
     return guard

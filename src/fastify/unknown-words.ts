@@ -1,5 +1,6 @@
 // Routes that require what the policy does not have are refused for everybody: said when the app is ready, before somebody wonders.
 import type { FastifyBaseLogger } from 'fastify'
+import { printable } from '../kit/printable.js'
 import { rowText, type RouteRow } from './route-table.js'
 import { splitAtColon } from '../kit/colon.js'
 
@@ -13,7 +14,7 @@ export async function warnOfUnknownWords (rows: readonly RouteRow[], unknownWord
     for (const permission of row.permissions) {
       const { before: type, after: action = '' } = splitAtColon(permission)
       const sentence = await unknownWord(type, action)
-      if (sentence !== undefined) log.warn(`permit: ${rowText(row)} requires '${permission}', which nobody can have: ${sentence}`)
+      if (sentence !== undefined) log.warn(printable(`permit: ${rowText(row)} requires '${permission}', which nobody can have: ${sentence}`))
     }
   }
 }

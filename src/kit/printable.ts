@@ -17,7 +17,13 @@ const PLAIN = /^[ -~]*$/
 const COMMAND = /##(?=\w*\[)/g
 
 /**
- * The text in one line, with everything that is not visible written out.
+ * Commands that CI servers look for at the start of a line: `::error::` (GitHub), `section_start:` (GitLab), `travis_fold:`, and the group
+ * marks of Buildkite.
+ */
+const COMMAND_AT_START = /^\s*(?:::|section_(?:start|end):|travis_(?:fold|time):|(?:---|\+\+\+|~~~|\^\^\^) )/
+
+/**
+ * The text as part of a line, with everything that is not visible written out.
  *
  * Text that was made printable stays as it is. JSON text and TypeScript string literals mean the same afterwards.
  */
@@ -26,9 +32,20 @@ export function printable (text: string): string {
   return visible.includes('##') ? visible.replace(COMMAND, '#\\u0023') : visible
 }
 
-/** A text of several lines, each made {@link printable}. Only for a text whose line breaks are the package's own. */
+/** The text as a whole line: {@link printable}, and no command of a CI server. */
+export function printableLine (text: string): string {
+  const line = printable(text)
+  return isCommand(line) ? line.replace(/\S/, escaped) : line
+}
+
+/** A text of several lines, each made a {@link printableLine}. Only for a text whose line breaks are the package's own. */
 export function printableLines (text: string): string {
-  return text.split('\n').map(printable).join('\n')
+  return text.split('\n').map(printableLine).join('\n')
+}
+
+/** Whether a CI server takes the line for a command because of how it begins. */
+export function isCommand (line: string): boolean {
+  return COMMAND_AT_START.test(line)
 }
 
 /** The text as escape sequences, one for each UTF-16 code unit. */

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import t from 'tap'
 import { pdpFor } from '../support/app.js'
 import { built } from '../support/built.js'
+import { wrongWith } from '../support/hostile.js'
 import { run, start } from './support.js'
 
 const example = fileURLToPath(new URL('../../example-app/', import.meta.url))
@@ -66,4 +67,37 @@ t.test('an app that Node cannot load is named, with what helps', async t => {
   await writeFile(app, '')
   t.match(await run(t, 'routes', app), { code: 3, err: `Node cannot load ${app}; for TypeScript it needs a loader: NODE_OPTIONS=--import=tsx` })
   t.match(await run(t, 'routes', `${app}.none`), { code: 3, err: `fastify-permit routes: ${app}.none is not there` })
+})
+
+t.test('every byte of the process is printable, with and without colors, and so is the log of a local PDP', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'fastify-permit-hostile-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const HOSTILE = 'a\u001b[2J\u0007\r\n::error::forged\u009b31m\u202e##vso[a]b'
+  const policy = (name: string) => JSON.stringify({ resources: { task: { actions: { create: {} } } }, users: { [HOSTILE]: { [name]: {} } } })
+  const good = join(folder, 'good.yaml')
+  const bad = join(folder, 'bad.yaml')
+  const collectionKey = join(folder, 'key.yaml')
+  const watched = join(folder, 'watched.yaml')
+  await writeFile(good, policy('attributes'))
+  await writeFile(bad, policy(HOSTILE))
+  await writeFile(collectionKey, `? [${JSON.stringify(HOSTILE)}]\n: 1\n`)
+  await writeFile(watched, policy('attributes'))
+  const app = join(folder, 'app.mjs')
+  await writeFile(app, `setTimeout(() => { throw new Error(${JSON.stringify(HOSTILE)}) })\nexport const app = () => new Promise(() => { setInterval(() => {}, 1000) })`)
+
+  const ask = ['check', '--user', HOSTILE, '--action', 'create', '--resource', 'task', '--policy']
+  const runs = [[HOSTILE], [...ask, good], [...ask, collectionKey], ['matrix', '--policy', good], ['pdp', '--policy', bad], ['routes', app]]
+  const ended = await Promise.all(runs.map(async (args, index) => ({ args, colors: index % 2 === 0, ...await start(t, args, { FORCE_COLOR: String(1 - index % 2) }).ended() })))
+  for (const { args, colors, out, err } of ended) t.equal(wrongWith(out, colors) ?? wrongWith(err, colors), undefined, args.length === 1 ? 'an unknown command' : String(args[0]))
+  t.match(ended.at(-1), { code: 3, err: /^fastify-permit routes: a\\u001b/ }, 'what an app throws later is no answer either')
+
+  const pdp = start(t, ['pdp', '--policy', watched, '--port', '0'])
+  await pdp.line(/listens on/)
+  const warned = new Promise<void>(resolve => pdp.process.stderr?.on('data', chunk => { if (String(chunk).includes('cannot be used')) resolve() }))
+  await writeFile(watched, policy(HOSTILE))
+  await warned
+  pdp.process.kill('SIGTERM')
+  const { err } = await pdp.ended()
+  t.equal(wrongWith(err), undefined)
+  t.match(err, '\\\\u001b')
 })

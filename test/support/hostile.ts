@@ -28,7 +28,7 @@ const ANYWHERE = /##\w*\[/
 export function wrongWith (text: string, colors = false): string | undefined {
   for (const line of (colors ? text.replace(OWN_COLORS, '') : text).split('\n')) {
     // The invisible parts of an emoji are all right.
-    const visible = line.replace(/👩\u200d🚀/gu, 'x')
+    const visible = line.replace(/👩\u200d🚀/gu, '°')
     if (INVISIBLE.test(visible) || AT_START.test(visible) || ANYWHERE.test(visible)) return JSON.stringify(line)
   }
   return undefined

@@ -1,6 +1,6 @@
 // The only way to the terminal: each line of each command goes through here and is printable, whatever it was made of.
 import { inspect } from 'node:util'
-import { escaped, printable } from '../../kit/printable.js'
+import { escaped, isCommand, printable } from '../../kit/printable.js'
 import { spansOf, type Line, type Paint, type Span } from './line.js'
 
 /** Where a command reads its environment and writes its lines. */
@@ -20,12 +20,6 @@ export interface TextStream {
   readonly columns?: number
   write (text: string): unknown
 }
-
-/**
- * What CI servers take for a command at the start of a line: `::error::` (GitHub), `section_start:` (GitLab), `travis_fold:`, and
- * the group marks of Buildkite.
- */
-const COMMAND_AT_START = /^\s*(?:::|section_(?:start|end):|travis_(?:fold|time):|(?:---|\+\+\+|~~~|\^\^\^) )/
 
 /** Creates a terminal that writes to the streams. */
 export function createTerminal (stdout: TextStream, stderr: TextStream, env: Terminal['env']): Terminal {
@@ -85,7 +79,7 @@ function withoutEnd (parts: readonly Part[]): Part[] {
 }
 
 function withoutCommand (parts: readonly Part[]): readonly Part[] {
-  if (!COMMAND_AT_START.test(parts.map(({ text }) => text).join(''))) return parts
+  if (!isCommand(parts.map(({ text }) => text).join(''))) return parts
   const first = parts.findIndex(({ text }) => text.trim() !== '')
   return parts.map((part, index) => index === first ? { ...part, text: part.text.replace(/\S/, escaped) } : part)
 }

@@ -1,5 +1,6 @@
 // What can be known about users, tenants, instances, assignments and tuples: the shapes of facts and of their changes.
 import { splitPair } from '../../kit/colon.js'
+import { printableLine } from '../../kit/printable.js'
 
 /** The tenant that always exists. */
 export const DEFAULT_TENANT = 'default'
@@ -66,7 +67,8 @@ export class FactsError extends Error {
   readonly code: FactsErrorCode
 
   constructor (code: FactsErrorCode, message: string) {
-    super(message)
+    // Keys in it come from requests, and loggers print a message as it is.
+    super(printableLine(message))
     this.code = code
   }
 }

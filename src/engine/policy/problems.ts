@@ -1,5 +1,5 @@
 // What is wrong with a policy, all of it at once, in words that say what to write instead.
-import { printable } from '../../kit/printable.js'
+import { printableLine } from '../../kit/printable.js'
 
 /** One mistake in a policy document. */
 export interface PolicyProblem {
@@ -49,7 +49,7 @@ export function formatPath (path: ReadonlyArray<string | number>): string {
 
 /** The problems, one printable line each, under a line that says what has them. */
 export function describeProblems (noun: string, problems: readonly PolicyProblem[]): string {
-  const lines = problems.slice(0, MAX_LINES).map(problem => `  ${printable(formatProblem(problem))}`)
+  const lines = problems.slice(0, MAX_LINES).map(problem => `  ${printableLine(formatProblem(problem))}`)
   if (problems.length > MAX_LINES) lines.push(`  … and ${problems.length - MAX_LINES} more`)
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
   return [`The ${noun} has ${count}:`, ...lines].join('\n')
