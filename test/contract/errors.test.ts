@@ -5,7 +5,7 @@ import t from 'tap'
 import {
   AnnotationError, DataError, MutationError, OptionsError, PdpError, PolicyFileError, QueryError, UndeclaredRouteError, UnsupportedError, WriteError
 } from '../../src/contract/errors.js'
-import { FactsError } from '../../src/engine/facts/facts.js'
+import { FactsError } from '../../src/engine/facts/fact.js'
 import { PolicyError } from '../../src/engine/policy/problems.js'
 import permit from '../../src/index.js'
 import { fastifyFor, guardedApp, logSink, pdpFor } from '../support/app.js'

@@ -1,10 +1,12 @@
 // Guarded routes document themselves, and nothing that is sent changes by it.
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
+import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import permit, { type Annotation, type PermitOptions } from '../../src/index.js'
 import { byHeader, fastifyFor } from '../support/app.js'
+import { hostile } from '../support/hostile.js'
 
 const POLICY = {
   resources: { task: { actions: { create: {}, list: {}, retrieve: {} } }, folder: { actions: { open: {} } } },
@@ -205,4 +207,20 @@ t.test('the YAML, a second look, Swagger 2, transforms and a prefix are all the 
   }, { prefix: '/v1' })
   await scoped.ready()
   t.match(pathsOf(scoped)['/v1/tasks'], { 'x-permit-resource': 'task', get: { 'x-permit-action': 'list' } })
+})
+
+t.test('hostile names are text in the document, in JSON as in YAML', async t => {
+  const name = hostile.filter(text => /^[^:{}]+$/.test(text))
+  await fc.assert(fc.asyncProperty(name, name, name, async (type, action, other) => {
+    const app = await appWith(t, app => {
+      app.get('/one', { config: { permit: { action, resource: { type } } } }, ok)
+      app.get('/two', { config: { permit: { allOf: [{ action, resource: { type } }, { action: other, resource: { type } }] } } }, ok)
+    })
+    const document = documentOf(app)
+    const yaml = (app as unknown as { swagger (options: object): string }).swagger({ yaml: true })
+    const { '/one': one, '/two': two } = pathsOf(app)
+    await app.close()
+    if (one?.['x-permit-resource'] as unknown !== type || one?.get?.['x-permit-action'] !== action || two?.get?.['x-permit-action'] !== action) throw new Error('another name')
+    if (JSON.stringify(parse(yaml)) !== JSON.stringify(document)) throw new Error(yaml)
+  }), { numRuns: 30 })
 })
