@@ -47,14 +47,14 @@ export class Permit {
    * @param options - for the questions that do not say themselves
    */
   async bulkCheck (user: UserInput, checks: readonly CheckInput[], options?: CheckOptions): Promise<boolean[]> {
-    return this.#checks.areAllowed(queriesOf(user, checks, readCheckOptions(options)))
+    return this.#checks.areAllowed(await queriesOf(user, checks, readCheckOptions(options)))
   }
 
   /** The items that `user` may do `action` on, in order. Rejects when it cannot be had for one of them. */
   async filter<Item, T extends ResourceType> (
     user: UserInput, action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
   ): Promise<Item[]> {
-    const allowed = await this.bulkCheck(user, questionsAbout(action, items, toResource), options)
+    const allowed = await this.bulkCheck(user, await questionsAbout(action, items, toResource), options)
     return items.filter((_, index) => allowed[index] === true)
   }
 

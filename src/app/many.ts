@@ -1,8 +1,9 @@
 // Many questions at once, as every face takes them.
 import type { CheckInput } from '../decision/checks.js'
 import { requireArray } from '../decision/input.js'
-import { createQuery, type ResourceInput, type UserInput } from '../decision/query.js'
+import { questionsOf, type ResourceInput, type UserInput } from '../decision/query.js'
 import { readChecks } from '../decision/question-options.js'
+import { mapInTurns } from '../kit/turns.js'
 import { QueryError } from '../contract/errors.js'
 import type { Query } from '../contract/point.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
@@ -14,20 +15,20 @@ interface Defaults {
 }
 
 /**
- * The queries of a bulk check.
+ * The queries of a bulk check. There may be thousands: others get their turn in between.
  * @throws `QueryError`
  */
-export function queriesOf (user: UserInput, checks: readonly CheckInput[], defaults: Defaults): Query[] {
-  return readChecks(checks).map(({ action, resource, tenant = defaults.tenant, context = defaults.context }) =>
-    createQuery(user, action, resource, tenant, context))
+export async function queriesOf (user: UserInput, checks: readonly CheckInput[], defaults: Defaults): Promise<Query[]> {
+  const question = questionsOf(user, defaults.context)
+  return mapInTurns(readChecks(checks), ({ action, resource, tenant = defaults.tenant, context }) => question(action, resource, tenant, context))
 }
 
 /**
  * One question about each item.
  * @throws `QueryError`
  */
-export function questionsAbout<Item, T extends ResourceType> (action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>): CheckInput[] {
+export async function questionsAbout<Item, T extends ResourceType> (action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>): Promise<CheckInput[]> {
   requireArray('the items', items)
   if (typeof toResource !== 'function') throw new QueryError('the items need a function from an item to its resource')
-  return items.map(item => ({ action, resource: toResource(item) }) as CheckInput)
+  return mapInTurns(items, item => ({ action, resource: toResource(item) }) as CheckInput)
 }

@@ -44,14 +44,14 @@ export class RequestPermit<R = unknown> {
     const { tenant, context } = readCheckOptions(options)
     const user = await this.#user()
     const defaults = { tenant: tenant ?? await this.#tenant(), context }
-    return this.#enforcement.checks.areAllowed(queriesOf(user, checks, defaults), this.#caller, this.#asker)
+    return this.#enforcement.checks.areAllowed(await queriesOf(user, checks, defaults), this.#caller, this.#asker)
   }
 
   /** The items that the user may do `action` on, in order. Rejects when it cannot be had for one of them. */
   async filter<Item, T extends ResourceType> (
     action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
   ): Promise<Item[]> {
-    const allowed = await this.bulkCheck(questionsAbout(action, items, toResource), options)
+    const allowed = await this.bulkCheck(await questionsAbout(action, items, toResource), options)
     return items.filter((_, index) => allowed[index] === true)
   }
 

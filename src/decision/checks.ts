@@ -4,6 +4,7 @@ import type { Caller, Decision, DecisionPointStats, DecisionSource, Health, Pdp,
 import type { MaybePromise } from '../kit/whenever.js'
 import type { Affected } from './generations.js'
 import type { DecisionPath } from './path.js'
+import { Turns } from '../kit/turns.js'
 import { Observation } from '../observe/observation.js'
 import { readPermissionsOptions, type PermissionsOptions } from './question-options.js'
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'
@@ -107,6 +108,7 @@ export class Checks {
     const { bulkConcurrency } = this.#path
     const allowed = new Array<boolean>(queries.length).fill(false)
     let next = 0
+    const turns = new Turns()
     const ask = async () => {
       try {
         while (next < queries.length) {
@@ -114,6 +116,8 @@ export class Checks {
           const answer = this.#decideBy(deadline, queries[index] as Query, undefined, caller, asker)
           const decision = answer instanceof Promise ? await answer : answer
           allowed[index] = decision.allow === true
+          // Answers that are at hand come without a pause: the rest of the app, and the deadline, would get no turn.
+          if (decision === answer && turns.over) await turns.next()
         }
       } catch (error) {
         next = queries.length

@@ -1,8 +1,9 @@
 // A question to the PDP, normalised once, with a key that no two different questions share.
 import { createHash } from 'node:crypto'
 import { configure } from 'safe-stable-stringify'
-import { QueryError } from '../contract/errors.js'
+import { PdpError, QueryError, UnavailableError } from '../contract/errors.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
+import { excessOf, MAX_VALUES } from './question-size.js'
 import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/point.js'
 import type { ResourceType } from '../contract/vocabulary.js'
 import { splitAtColon } from '../kit/colon.js'
@@ -46,10 +47,20 @@ export function createQuery (
   user: UserInput, action: string, resource: ResourceInput, tenant?: string | readonly string[], context?: ContextInput
 ): Query {
   const who = normaliseUser(user)
-  const what = normaliseResource(resource, tenant)
+  const about = normaliseResource(resource, tenant)
   requireText('the action', action)
-  const circumstances = context === undefined ? undefined : toJsonObject('the context', context)
-  return new Question(who, action, what, circumstances)
+  return new Question(who, action, about, context === undefined ? undefined : toJsonObject('the context', context))
+}
+
+/** Many questions of one user: what they share is checked and copied once. */
+export function questionsOf (user: UserInput, shared?: ContextInput): (action: string, resource: ResourceInput, tenant?: string | readonly string[], context?: ContextInput) => Query {
+  const who = normaliseUser(user)
+  const circumstances = shared === undefined ? undefined : toJsonObject('the context', shared)
+  return (action, resource, tenant, context) => {
+    const about = normaliseResource(resource, tenant)
+    requireText('the action', action)
+    return new Question(who, action, about, context === undefined ? circumstances : toJsonObject('the context', context))
+  }
 }
 
 /**
@@ -134,7 +145,17 @@ function compact (key: string): string {
   return key.length <= MAX_KEY ? key : '#' + createHash('sha256').update(Buffer.from(key, 'utf16le')).digest('base64')
 }
 
+/** What users with attributes have of a key: many questions may be asked of one of them. */
+const USER_KEYS = new WeakMap<QueryUser, string>()
+
 function keyOfUser (user: QueryUser): string {
+  if (user.attributes === undefined) return partsOfUser(user)
+  let key = USER_KEYS.get(user)
+  if (key === undefined) USER_KEYS.set(user, key = partsOfUser(user))
+  return key
+}
+
+function partsOfUser (user: QueryUser): string {
   return part(user.key) + part(user.email) + part(user.first_name) + part(user.last_name) + jsonPart(user.attributes)
 }
 
@@ -216,8 +237,12 @@ export function normaliseTenant (tenant: string | readonly string[] | undefined 
 /** A deep copy of what JSON carries of `value`: what is asked cannot change while it waits, and every PDP sees the same. */
 export function toJsonObject (what: string, value: unknown): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new QueryError(`${what} must be an object, got ${kindOf(value)}`)
+  const excess = excessOf(value)
+  // No mistake of the app's: a client may have filled them.
+  if (excess === 'large') throw new UnavailableError(new PdpError('overload', `${what} has more values than the ${MAX_VALUES} that a question may have`))
   let text: string | undefined
   try {
+    if (excess === 'endless') throw new RangeError('nested too deep, or a cycle')
     text = canonical(value)
   } catch {
     // The cause's message may quote a value, and attribute values stay out of errors.

@@ -13,10 +13,19 @@ import { decideRebac } from './decide/rebac.js'
 import { EMPTY_SCHEMA, type CompiledPermission, type CompiledSchema } from './decide/decision-schema.js'
 import { traceAbac, traceRbac, traceRebac, type DecisionTrace, type ModelsTrace } from './explain/trace.js'
 import { DENIED, type Verdict } from './decide/verdict.js'
+import { QUESTION_STEPS, Work, WorkLimitError } from './decide/work.js'
+import { atOnce } from '../kit/turns.js'
 import type { Policy } from './policy/policy.js'
 import type { EngineQuery } from './query.js'
 
 export type { ReasonCode, Verdict } from './decide/verdict.js'
+export { DECISION_STEPS, QUESTION_STEPS, Work, WorkLimitError, type WorkPlace } from './decide/work.js'
+
+/** A question about all tenants. */
+export type TenantlessQuery = Omit<EngineQuery, 'resource'> & { resource: Omit<EngineQuery['resource'], 'tenant'> & { tenant?: string } }
+
+/** A tenant in which the answer is yes. */
+export interface AllowedTenant { tenant: TenantView, allow: true }
 
 /** A decision with what each model that had a say says. */
 export type Explanation = Verdict & { readonly debug: Debug }
@@ -49,11 +58,17 @@ export type UnknownPolicy = 'permit' | 'deny'
  * Permit's PDP, unless such are denied by option. The code of a denial is RBAC's when it names what is not known, or when roles of the user in the
  * tenant were looked at (`no_permission`); otherwise that of ReBAC, ABAC or RBAC, the first of them that had a say. ABAC has one when the permission
  * has rules, ReBAC when the resource has a key and its type has resource roles.
+ *
+ * Each decision has a budget of work. Beyond it there is none: a {@link WorkLimitError} says which part of the policy took it. Decisions are made at
+ * once; questions that take many of them can also be answered in steps, between which others may run. What a fact says then counts as it is when it is
+ * looked at.
  */
 export class Engine {
   /** Users, tenants, assignments, instances and tuples; every change counts from the next decision on. */
   readonly facts = new Facts()
   readonly #loaded = new LoadedFacts(this.facts)
+  /** Decisions are made one after the other, and so share it: it costs none of them anything. */
+  readonly #work = new Work()
   #schema: CompiledSchema = EMPTY_SCHEMA
   #schemaRevision = 0
   readonly #deniesUnknown: boolean
@@ -84,8 +99,13 @@ export class Engine {
     if (options.facts !== false) this.#loaded.replace(facts)
   }
 
-  /** Decides. The hot path: look-ups only, and verdicts that are shared. */
-  decide (query: EngineQuery): Verdict {
+  /**
+   * Decides. The hot path: look-ups only, and verdicts that are shared.
+   *
+   * @param work - of which it is a part; by itself it has the budget of one decision
+   * @throws {@link WorkLimitError} when it would take too much work
+   */
+  decide (query: EngineQuery, work = this.#work): Verdict {
     const type = this.#schema.types.get(query.resource.type)
     if (type === undefined) return DENIED.noSuchResource
     const permission = type.permissions.get(query.action)
@@ -96,20 +116,21 @@ export class Engine {
     const isKnown = roles !== undefined || (user !== undefined && this.facts.tenantNode(query.resource.tenant) !== undefined)
     const rbac = isKnown ? decideRbac(permission, user as UserNode, roles) : this.#unknown(query)
     if (rbac.allow || (permission.rules === null && permission.held === null) || (!isKnown && this.#deniesUnknown)) return rbac
-    return this.#decideBeyondRoles(query, permission, user, rbac)
+    return this.#decideBeyondRoles(query, permission, user, rbac, work)
   }
 
-  /** Decides as {@link Engine.decide} does, and says why by name. */
-  explain (query: EngineQuery): Explanation {
-    const { code, allow } = this.decide(query)
+  /** Decides as {@link Engine.decide} does, and says why by name, as far as that takes no more work than a decision may. */
+  explain (query: EngineQuery, work = this.#work): Explanation {
+    const { code, allow, reason: inShort } = this.decide(query, work)
     const found = this.#find(query)
     if (found === undefined) {
       const rbac = explainUnknown(code, query, this.#schema, this.facts)
-      return { ...rbac, debug: { rbac, ...this.#withoutRules(query, new AttributesOfQuery(query, this.facts.userNode(query.user.key), undefined, undefined)) } }
+      const attributes = new AttributesOfQuery(query, this.facts.userNode(query.user.key), undefined, undefined, work)
+      return { ...rbac, debug: within(work, () => ({ rbac, ...this.#withoutRules(query, attributes) })) ?? { rbac } }
     }
-    const debug = this.#debug(query, found)
+    const debug = within(work, () => this.#debug(query, found, work)) ?? {}
     const parts = [debug.rbac, debug.rebac, debug.abac]
-    const reason = parts.find(part => part?.allow === allow && part.code === code)?.reason ?? ''
+    const reason = parts.find(part => part?.allow === allow && part.code === code)?.reason ?? inShort
     return { allow, code, reason, debug }
   }
 
@@ -142,12 +163,24 @@ export class Engine {
 
   /** The tenants in which the answer is yes. The query's tenant does not matter. */
   // `context.optimized` is Permit's: only roles are asked then.
-  allTenants (query: Omit<EngineQuery, 'resource'> & { resource: Omit<EngineQuery['resource'], 'tenant'> & { tenant?: string } }): Array<{ tenant: TenantView, allow: true }> {
-    const allowed: Array<{ tenant: TenantView, allow: true }> = []
+  allTenants (query: TenantlessQuery): AllowedTenant[] {
+    return atOnce(this.stepsOfAllTenants(query))
+  }
+
+  /** {@link Engine.allTenants} in steps. */
+  * stepsOfAllTenants (query: TenantlessQuery): Generator<undefined, AllowedTenant[]> {
+    const work = new Work(QUESTION_STEPS)
+    const allowed: AllowedTenant[] = []
     for (const tenant of tenantsToAsk(this.#world, query)) {
+      work.begin()
+      work.spend(1)
       const asked = { ...query, resource: { ...query.resource, tenant: tenant.fact.key } }
-      const allow = isOn(query.context, 'optimized') ? this.#allowedByRole(asked) : this.decide(asked).allow
-      if (allow) allowed.push({ tenant: tenantView(tenant), allow })
+      const allow = isOn(query.context, 'optimized') ? this.#allowedByRole(asked) : this.decide(asked, work).allow
+      if (allow) {
+        work.list(1)
+        allowed.push({ tenant: tenantView(tenant), allow })
+      }
+      yield
     }
     return allowed
   }
@@ -158,17 +191,32 @@ export class Engine {
    * tenant where the user has a role.
    */
   userPermissions (user: string | QueryUser, filter: PermissionsFilter = {}): Record<string, UserPermissions> {
-    return userPermissions(this.#world, asUser(user), filter)
+    return atOnce(this.stepsOfUserPermissions(user, filter))
+  }
+
+  /** {@link Engine.userPermissions} in steps. */
+  stepsOfUserPermissions (user: string | QueryUser, filter: PermissionsFilter = {}): Generator<undefined, Record<string, UserPermissions>> {
+    return userPermissions(this.#world, asUser(user), filter, new Work(QUESTION_STEPS))
   }
 
   /** The tenants in which the user has a role. */
   userTenants (user: string | QueryUser): TenantView[] {
-    return userTenants(this.#world, asUser(user))
+    return atOnce(this.stepsOfUserTenants(user))
+  }
+
+  /** {@link Engine.userTenants} in steps. */
+  stepsOfUserTenants (user: string | QueryUser): Generator<undefined, TenantView[]> {
+    return userTenants(this.#world, asUser(user), new Work(QUESTION_STEPS))
   }
 
   /** Everybody for whom the answer is yes by a role, and with `context.enable_abac_authorized_users` by a condition, with the roles or user sets that make it so. */
   authorizedUsers (query: Omit<EngineQuery, 'user'>): AuthorizedUsers {
-    return authorizedUsers(this.#world, query)
+    return atOnce(this.stepsOfAuthorizedUsers(query))
+  }
+
+  /** {@link Engine.authorizedUsers} in steps. */
+  stepsOfAuthorizedUsers (query: Omit<EngineQuery, 'user'>): Generator<undefined, AuthorizedUsers> {
+    return authorizedUsers(this.#world, query, new Work(QUESTION_STEPS))
   }
 
   get #world (): World {
@@ -186,34 +234,35 @@ export class Engine {
     return permission !== undefined && node !== undefined && decideRbac(permission, node, node.rolesIn(resource.tenant)).allow
   }
 
-  #decideBeyondRoles (query: EngineQuery, permission: CompiledPermission, user: UserNode | undefined, rbac: Verdict): Verdict {
+  #decideBeyondRoles (query: EngineQuery, permission: CompiledPermission, user: UserNode | undefined, rbac: Verdict, work: Work): Verdict {
+    work.begin()
     const tenant = this.facts.tenantNode(query.resource.tenant)
     let denied = rbac
     const instance = this.#instance(query)
     if (permission.rules !== null) {
-      const abac = decideAbac(permission.rules, new AttributesOfQuery(query, user, tenant, instance))
+      const abac = decideAbac(permission.rules, new AttributesOfQuery(query, user, tenant, instance, work))
       if (abac.allow) return abac
       denied = abac
     }
     if (permission.held !== null && query.resource.key !== undefined && user !== undefined && tenant !== undefined) {
-      const rebac = decideRebac(permission.held, user, tenant, instance)
+      const rebac = decideRebac(permission.held, user, tenant, instance, work)
       if (rebac.allow) return rebac
       denied = rebac
     }
     return rbac.code === 'no_permission' || rbac === DENIED.noSuchTenant || rbac === DENIED.userNotSynced ? rbac : denied
   }
 
-  #debug (query: EngineQuery, { permission, user, tenant }: Found): Debug {
+  #debug (query: EngineQuery, { permission, user, tenant }: Found, work: Work): Debug {
     const instance = this.#instance(query)
     const { rules, held } = permission
     const rbac = user === undefined || tenant === undefined
       ? explainUnknown(this.#unknown(query).code, query, this.#schema, this.facts)
       : explainRbac(decideRbac(permission, user, user.rolesIn(tenant.fact.key)), permission, user, tenant.fact.key)
     if ((user === undefined || tenant === undefined) && this.#deniesUnknown) return { rbac }
-    const attributes = new AttributesOfQuery(query, user, tenant, instance)
+    const attributes = new AttributesOfQuery(query, user, tenant, instance, work)
     const rebac = held === null || query.resource.key === undefined || user === undefined || tenant === undefined
       ? undefined
-      : explainRebac(decideRebac(held, user, tenant, instance), held, permission, user, tenant, instance, query)
+      : explainRebac(decideRebac(held, user, tenant, instance, work), held, permission, user, tenant, instance, query, work)
     const isDenied = !rbac.allow && rebac?.allow !== true
     const abac = rules === null
       ? (isDenied ? this.#withoutRules(query, attributes) : {})
@@ -249,4 +298,15 @@ export class Engine {
 
 function asUser (user: string | QueryUser): QueryUser {
   return typeof user === 'string' ? { key: user } : user
+}
+
+/** What takes no more work than a decision may, or undefined: a decision stands without its explanation. */
+function within<T> (work: Work, make: () => T): T | undefined {
+  try {
+    work.begin()
+    return make()
+  } catch (error) {
+    if (error instanceof WorkLimitError) return undefined
+    throw error
+  }
 }

@@ -1,6 +1,6 @@
 // The embedded PDP made real: engine, schema and facts of one environment, and the only place through which they change.
 import { compilePolicy } from '../engine/policy/compile.js'
-import { Engine } from '../engine/engine.js'
+import { Engine, type WorkLimitError } from '../engine/engine.js'
 import { type Facts } from '../engine/facts/facts.js'
 import { DEFAULT_TENANT, type TenantFact } from '../engine/facts/fact.js'
 import type { Policy } from '../engine/policy/policy.js'
@@ -12,7 +12,8 @@ import { digestOf, factsOf, objectsOf, SCHEMA_KINDS, schemaOf, type SchemaDocume
 import { setFact, Transaction, type EnvironmentChange } from './transaction.js'
 import { FileWatch, type Reading } from './file-watch.js'
 import { FactWriter, stored, type FactOf, type Stored } from './fact-writer.js'
-import { parsePolicy, readPolicyFile, readPolicyText } from './file/policy-file.js'
+import { lineIn, parsePolicy, policyLines, readPolicyFile, readPolicyText, type PolicyLines } from './file/policy-file.js'
+import { Overruns } from './overruns.js'
 import { StorageError, Store, type Batch } from './store.js'
 import { splitAtColon } from '../kit/colon.js'
 
@@ -75,6 +76,10 @@ export class Environment {
   #loaded: string | undefined
   #complaint: string | undefined
   #closing: Promise<void> | undefined
+  readonly #overruns: Overruns
+  /** Where the policy came from, and the lines of it while the schema is as the file says. */
+  #file: string | undefined
+  #lines: PolicyLines | undefined
 
   /**
    * Opens an environment.
@@ -83,6 +88,7 @@ export class Environment {
   static async open (options: EnvironmentOptions = {}): Promise<Environment> {
     const { policy, data, watch = true, log } = options
     const environment = new Environment(log)
+    environment.#file = typeof policy === 'string' ? policy : undefined
     try {
       const document = typeof policy === 'string' ? await environment.#readFile(policy, watch) : policy
       // Before the folder is made: a mistake in the policy must leave nothing behind.
@@ -100,6 +106,7 @@ export class Environment {
 
   private constructor (log: EnvironmentLog | undefined) {
     this.#log = log
+    this.#overruns = new Overruns(log)
     this.#engine.facts.subscribe(change => this.#transaction?.noteFact(change))
   }
 
@@ -111,6 +118,12 @@ export class Environment {
   /** The schema as it is now: of the policy file, and what the API made of it. Not to be changed. */
   get schema (): SchemaDocument {
     return this.#schema.document
+  }
+
+  /** Says in the log, now and then, that there was no decision because it would have taken too much work, and where in the policy. Returns it as a sentence. */
+  noteOverrun (error: WorkLimitError): string {
+    const lines = this.#lines
+    return this.#overruns.note(error, { file: this.#file, lineOf: place => lines === undefined ? undefined : lineIn(lines, place) })
   }
 
   // reading
@@ -173,6 +186,7 @@ export class Environment {
       this.#removeOrphans(transaction)
       transaction.values.set('schema', JSON.stringify(state))
     })
+    this.#lines = undefined
     await this.#commit(transaction)
   }
 
@@ -212,6 +226,7 @@ export class Environment {
         transaction.noteFact({ op: 'set', kind: 'tenant', fact: this.#engine.facts.getTenant(DEFAULT_TENANT) as TenantFact })
       }
     })
+    this.#lines = keep ? undefined : policyLines(document)
     await this.#commit(transaction)
     this.#loaded = digestOf(document)
   }
@@ -289,13 +304,16 @@ export class Environment {
   async #replace (document: Policy): Promise<void> {
     const base = digestOf(schemaOf(document))
     // Another comment or fact in the file must not undo what the API did to the schema.
-    const state = base === this.#schema.base ? this.#schema : { document: schemaOf(document), base }
+    const before = this.#schema
+    const state = base === before.base ? before : { document: schemaOf(document), base }
     const { transaction } = this.#run(transaction => {
       if (this.#store === undefined) this.#engine.load({ ...factsOf(document), ...state.document })
       else this.#engine.load(state.document, { facts: false })
       this.#noteSchema(state, transaction)
       if (state !== this.#schema) transaction.values.set('schema', undefined)
     })
+    // What the API made of the schema is in no file.
+    if (state !== before || this.#lines !== undefined) this.#lines = policyLines(document)
     await this.#commit(transaction)
   }
 

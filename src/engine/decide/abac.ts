@@ -1,7 +1,8 @@
 // ABAC: a user set that the user is in and a resource set that the resource is in are joined by a rule for the permission.
 
-import { own, unite } from './values.js'
+import { Members, own, unite } from './values.js'
 import { verdict, type Verdict } from './verdict.js'
+import { Work, type WorkPlace } from './work.js'
 import type { AttributeScope, AttributeSource, Predicate } from './conditions.js'
 import type { EngineQuery } from '../query.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
@@ -33,10 +34,7 @@ export interface CompiledRule {
   readonly index: number
 }
 
-/**
- * The denials of ABAC for a permission. All have the code that Permit's PDP gives: it counts the set of all resources of a type among those that
- * match, so that on a type that is defined something always matches.
- */
+/** The denials of ABAC for a permission. */
 export function abacDenials (permission: string): CompiledRules['denied'] {
   return {
     noUserSet: verdict('no_matching_rules', `the user is in no user set that a rule gives the permission '${permission}'`),
@@ -55,25 +53,47 @@ export function typeSet (type: string): CompiledSet {
   return { key: type, kind: 'type', matches: () => true, written: undefined }
 }
 
-/** A set of what meets a condition. */
-export function conditionSet (key: string, condition: Predicate, written: unknown): CompiledSet {
-  return { key, kind: 'condition', matches: condition, written }
+/**
+ * A set of what meets a condition.
+ * @param place - where the condition is written, for what is said when it takes too much work
+ */
+export function conditionSet (key: string, condition: Predicate, written: unknown, place: WorkPlace): CompiledSet {
+  const matches = (query: AttributesOfQuery): boolean => {
+    query.work.place = place
+    return condition(query)
+  }
+  return { key, kind: 'condition', matches: query => query.remembered(matches), written }
 }
 
 /** Decides with the sets that the permission's own rules name, each asked at most once. */
 export function decideAbac (rules: CompiledRules, query: AttributesOfQuery): Verdict {
-  const asked = new Map<CompiledSet, boolean>()
+  const { work } = query
   let inUserSet = false
   for (const { set, resourceSets } of rules.userSets) {
+    work.spend(1)
+    work.rule = resourceSets[0]?.index ?? -1
     if (!set.matches(query)) continue
     inUserSet = true
-    for (const { set: resourceSet, granted } of resourceSets) {
-      if (ask(asked, resourceSet, query)) return granted
+    for (const { set: resourceSet, granted, index } of resourceSets) {
+      work.spend(1)
+      work.rule = index
+      if (resourceSet.matches(query)) return granted
     }
   }
   if (!inUserSet) return rules.denied.noUserSet
-  const inResourceSet = rules.userSets.some(({ resourceSets }) => resourceSets.some(({ set }) => ask(asked, set, query)))
-  return inResourceSet ? rules.denied.noRule : rules.denied.noResourceSet
+  return isInResourceSet(rules, query) ? rules.denied.noRule : rules.denied.noResourceSet
+}
+
+function isInResourceSet (rules: CompiledRules, query: AttributesOfQuery): boolean {
+  const { work } = query
+  for (const { resourceSets } of rules.userSets) {
+    for (const { set, index } of resourceSets) {
+      work.spend(1)
+      work.rule = index
+      if (set.matches(query)) return true
+    }
+  }
+  return false
 }
 
 /** What matched, for those who want to know why. */
@@ -82,9 +102,11 @@ export function matchingSets (rules: CompiledRules, query: AttributesOfQuery): {
   const resourcesets = new Set<string>()
   const joined: Array<{ user_set: string, resource_set: string }> = []
   for (const { set, resourceSets } of rules.userSets) {
+    query.work.spend(1)
     const inUserSet = set.matches(query)
     if (inUserSet) usersets.add(set.key)
     for (const { set: resourceSet } of resourceSets) {
+      query.work.spend(1)
       if (!resourceSet.matches(query)) continue
       resourcesets.add(resourceSet.key)
       if (inUserSet) joined.push({ user_set: set.key, resource_set: resourceSet.key })
@@ -93,27 +115,26 @@ export function matchingSets (rules: CompiledRules, query: AttributesOfQuery): {
   return { usersets: [...usersets], resourcesets: [...resourcesets], rules: joined }
 }
 
-function ask (asked: Map<CompiledSet, boolean>, set: CompiledSet, query: AttributesOfQuery): boolean {
-  let matches = asked.get(set)
-  if (matches === undefined) asked.set(set, matches = set.matches(query))
-  return matches
-}
-
 /**
  * The attributes of one query, each gathered when it is asked for.
  *
  * The later of these wins: generated, stored, given in the query. Objects under one name are united, as OPA does it. A
  * tenant's attributes count only for its members. An instance's count whichever tenant is asked about, so that asking in the
- * wrong one does not make the attributes that a `not` looks for disappear. A user who was never synced has what the query gives, and no roles;
- * a tenant that does not exist has no attributes.
+ * wrong one does not make the attributes that a `not` looks for disappear.
  */
 export class AttributesOfQuery implements AttributeSource {
   readonly #query: EngineQuery
   readonly #user: UserNode | undefined
   readonly #tenant: TenantNode | undefined
   readonly #instance: InstanceNode | undefined
+  readonly work: Work
+  #sets: Map<(query: AttributesOfQuery) => boolean, boolean> | undefined
+  #objects: Map<string, unknown> | undefined
+  #lists: Map<readonly unknown[], Members> | undefined
+  #values: Map<object, Members> | undefined
 
-  constructor (query: EngineQuery, user: UserNode | undefined, tenant: TenantNode | undefined, instance: InstanceNode | undefined) {
+  constructor (query: EngineQuery, user: UserNode | undefined, tenant: TenantNode | undefined, instance: InstanceNode | undefined, work = new Work()) {
+    this.work = work
     this.#query = query
     this.#user = user
     this.#tenant = tenant
@@ -121,15 +142,39 @@ export class AttributesOfQuery implements AttributeSource {
   }
 
   hasRole (role: string): boolean {
-    return this.#roles?.includes(role) === true
+    const roles = this.#roles ?? []
+    this.work.spend(1 + Math.floor(roles.length / 8))
+    return roles.includes(role)
+  }
+
+  /** What the function says of this query. Sets are in many rules, and asked once. */
+  remembered (matches: (query: AttributesOfQuery) => boolean): boolean {
+    this.#sets ??= new Map()
+    let answer = this.#sets.get(matches)
+    if (answer === undefined) this.#sets.set(matches, answer = matches(this))
+    return answer
+  }
+
+  members (list: readonly unknown[]): Members {
+    this.#lists ??= new Map()
+    let members = this.#lists.get(list)
+    if (members === undefined) this.#lists.set(list, members = new Members(list, this.work))
+    return members
+  }
+
+  only (value: object): Members {
+    this.#values ??= new Map()
+    let members = this.#values.get(value)
+    if (members === undefined) this.#values.set(value, members = new Members([value], this.work))
+    return members
   }
 
   lookup (scope: AttributeScope, name: string): unknown {
     switch (scope) {
       case 'user':
-        return unite(this.#givenUser(name), unite(this.#storedUser(name), this.#generatedUser(name)))
+        return this.#united('user', name) ?? this.#unite('user', name, this.#unitedUser(name))
       case 'resource':
-        return unite(own(this.#query.resource.attributes, name), unite(own(this.#instance?.fact.attributes, name), name === 'type' ? this.#query.resource.type : undefined))
+        return this.#united('resource', name) ?? this.#unite('resource', name, this.#unitedResource(name))
       case 'tenant':
         return this.#roles === undefined ? undefined : own(this.#tenant?.fact.attributes, name)
       case 'context':
@@ -137,27 +182,51 @@ export class AttributesOfQuery implements AttributeSource {
     }
   }
 
-  /** Undefined for whoever is no member of the tenant. */
+  /** Undefined for a user who is no member of the tenant. */
   get #roles (): readonly string[] | undefined {
     return this.#user?.rolesIn(this.#query.resource.tenant)
+  }
+
+  #unitedUser (name: string): unknown {
+    return unite(this.#givenUser(name), unite(this.#storedUser(name), this.#generatedUser(name), this.work), this.work)
+  }
+
+  #unitedResource (name: string): unknown {
+    const known = unite(own(this.#instance?.fact.attributes, name), name === 'type' ? this.#query.resource.type : undefined, this.work)
+    return unite(own(this.#query.resource.attributes, name), known, this.work)
+  }
+
+  #united (scope: 'user' | 'resource', name: string): unknown {
+    return this.#objects?.get(`${scope}.${name}`)
+  }
+
+  /** Objects are kept: to unite them costs their size, and lists are known by being the same one. */
+  #unite (scope: 'user' | 'resource', name: string, value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value
+    this.#objects ??= new Map()
+    this.#objects.set(`${scope}.${name}`, value)
+    return value
+  }
+
+  #givenUser (name: string): unknown {
+    const { user } = this.#query
+    return unite(own(user.attributes, name), isProfile(name) ? own(user, name) : undefined, this.work)
   }
 
   #storedUser (name: string): unknown {
     if (this.#user === undefined) return undefined
     const { fact } = this.#user
-    return unite(own(fact.attributes, name), isProfile(name) ? own(fact, name) : undefined)
-  }
-
-  #givenUser (name: string): unknown {
-    const { user } = this.#query
-    return unite(own(user.attributes, name), isProfile(name) ? own(user, name) : undefined)
+    return unite(own(fact.attributes, name), isProfile(name) ? own(fact, name) : undefined, this.work)
   }
 
   #generatedUser (name: string): unknown {
     // The key is among what is stored: of a stranger it is not known to conditions.
     if (name === 'key') return this.#user?.fact.key
     if (name === 'roles') return this.#roles ?? []
-    if (name === 'tenants') return [...this.#user?.tenantRoles?.keys() ?? []]
+    if (name === 'tenants') {
+      this.work.spend(this.#user?.tenantRoles?.size ?? 0)
+      return [...this.#user?.tenantRoles?.keys() ?? []]
+    }
     return undefined
   }
 }

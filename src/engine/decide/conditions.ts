@@ -2,15 +2,22 @@
 
 import { closest } from '../../kit/suggest.js'
 import { isRecord } from '../../kit/is-record.js'
-import { equal, membership, own, walk } from './values.js'
+import { equal, includes, Members, own, walk } from './values.js'
 import type { PolicyProblem } from '../policy/problems.js'
+import type { Work } from './work.js'
 
 /** Where attributes come from. */
 export type AttributeScope = 'user' | 'resource' | 'tenant' | 'context'
 
 /** Gives the attributes of one query; `undefined` when there is none of that name. */
 export interface AttributeSource {
+  /** What the decision may cost; everything that compares counts against it. */
+  readonly work: Work
   lookup (scope: AttributeScope, name: string): unknown
+  /** What is in a list of the query's, or of a fact's: put together once for each list, however often it is asked. */
+  members (list: readonly unknown[]): Members
+  /** A list of nothing but the value, likewise. */
+  only (value: object): Members
 }
 
 /** Whether the attributes of a query meet a condition. */
@@ -28,69 +35,58 @@ type Test = (value: unknown, attributes: AttributeSource) => boolean
 type Operand = { readonly literal: unknown } | { readonly ref: (attributes: AttributeSource) => unknown }
 
 interface Operator {
-  /** Compares two values that are both there. */
-  readonly compare: (attribute: unknown, value: unknown) => boolean
+  /** Compares two values that are both there. Costs the sum of their sizes at most. */
+  readonly compare: (attribute: unknown, value: unknown, attributes: AttributeSource) => boolean
   /** What a literal has to be, and the test of it: a comparison that can never be true is a mistake, not a policy. */
   readonly wants: string
   /** Its types in JSON; any when it is not said. */
   readonly types?: readonly string[]
   readonly accepts: (value: unknown) => boolean
-  /** A faster comparison with a value known when the policy is loaded. */
-  readonly prepare?: (value: unknown) => (attribute: unknown) => boolean
+  /** Compares with a list that is known when the policy is loaded. */
+  readonly prepare?: (value: Members) => (attribute: unknown, attributes: AttributeSource) => boolean
 }
 
 const anything = { wants: 'any value', accepts: (value: unknown) => value !== undefined }
 const ordered = { wants: 'a number or a text', types: ['number', 'string'], accepts: isOrdered }
-const list = { wants: 'a list', types: ['array'], accepts: (value: unknown) => Array.isArray(value) }
+
+/** An operator whose value is a list. */
+function withList (compare: (attribute: unknown, list: Members, attributes: AttributeSource) => boolean): Operator {
+  return {
+    wants: 'a list',
+    types: ['array'],
+    accepts: Array.isArray,
+    compare: (attribute, value, attributes) => Array.isArray(value) && compare(attribute, attributes.members(value), attributes),
+    prepare: members => (attribute, attributes) => compare(attribute, members, attributes)
+  }
+}
 
 const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>(Object.entries({
-  equals: { ...anything, compare: (attribute: unknown, value: unknown) => equal(attribute, value) === true },
-  'not-equals': { ...anything, compare: (attribute: unknown, value: unknown) => equal(attribute, value) === false },
-  'less-than': { ...ordered, compare: (attribute: unknown, value: unknown) => order(attribute, value) < 0 },
-  'less-than-equals': { ...ordered, compare: (attribute: unknown, value: unknown) => order(attribute, value) <= 0 },
-  'greater-than': { ...ordered, compare: (attribute: unknown, value: unknown) => order(attribute, value) > 0 },
-  'greater-than-equals': { ...ordered, compare: (attribute: unknown, value: unknown) => order(attribute, value) >= 0 },
+  equals: { ...anything, compare: (attribute, value, { work }) => equal(attribute, value, work) === true },
+  'not-equals': { ...anything, compare: (attribute, value, { work }) => equal(attribute, value, work) === false },
+  'less-than': { ...ordered, compare: (attribute, value, { work }) => order(attribute, value, work) < 0 },
+  'less-than-equals': { ...ordered, compare: (attribute, value, { work }) => order(attribute, value, work) <= 0 },
+  'greater-than': { ...ordered, compare: (attribute, value, { work }) => order(attribute, value, work) > 0 },
+  'greater-than-equals': { ...ordered, compare: (attribute, value, { work }) => order(attribute, value, work) >= 0 },
   between: {
     wants: 'a list of two numbers or two texts, the lowest and the highest',
     types: ['array'],
     accepts: isRange,
-    compare: (attribute: unknown, value: unknown) => isRange(value) && order(attribute, value[0]) >= 0 && order(attribute, value[1]) <= 0
+    compare: (attribute, value, { work }) => isRange(value) && order(attribute, value[0], work) >= 0 && order(attribute, value[1], work) <= 0
   },
   contains: {
     wants: 'a text',
     types: ['string'],
-    accepts: (value: unknown) => typeof value === 'string',
-    compare: (attribute: unknown, value: unknown) => typeof attribute === 'string' && typeof value === 'string' && attribute.includes(value)
+    accepts: value => typeof value === 'string',
+    compare: (attribute, value, { work }) => typeof attribute === 'string' && typeof value === 'string' && includes(attribute, value, work)
   },
-  in: {
-    ...list,
-    compare: (attribute: unknown, value: unknown) => Array.isArray(value) && membership(value)(attribute),
-    prepare: (value: unknown) => Array.isArray(value) ? membership(value) : never
-  },
+  in: withList((attribute, list, { work }) => list.has(attribute, work)),
   array_contains: {
     ...anything,
-    compare: (attribute: unknown, value: unknown) => Array.isArray(attribute) && attribute.some(item => equal(item, value) === true)
+    compare: (attribute, value, attributes) => Array.isArray(attribute) && isAmong(value, attribute, attributes)
   },
-  array_subset: {
-    ...list,
-    compare: (attribute: unknown, value: unknown) => Array.isArray(attribute) && Array.isArray(value) && attribute.every(membership(value)),
-    prepare: (value: unknown) => {
-      const known = Array.isArray(value) ? membership(value) : never
-      return attribute => Array.isArray(attribute) && attribute.every(known)
-    }
-  },
-  array_superset: {
-    ...list,
-    compare: (attribute: unknown, value: unknown) => Array.isArray(attribute) && Array.isArray(value) && value.every(membership(attribute))
-  },
-  array_intersect: {
-    ...list,
-    compare: (attribute: unknown, value: unknown) => Array.isArray(attribute) && Array.isArray(value) && attribute.some(membership(value)),
-    prepare: (value: unknown) => {
-      const known = Array.isArray(value) ? membership(value) : never
-      return attribute => Array.isArray(attribute) && attribute.some(known)
-    }
-  }
+  array_subset: withList((attribute, list, { work }) => Array.isArray(attribute) && attribute.every(item => list.has(item, work))),
+  array_superset: withList((attribute, list, attributes) => Array.isArray(attribute) && attributes.members(attribute).hasAll(list, attributes.work)),
+  array_intersect: withList((attribute, list, { work }) => Array.isArray(attribute) && attribute.some(item => list.has(item, work)))
 } satisfies Record<string, Operator>))
 
 /** Operators that look into objects: which of them have to match the fields. */
@@ -187,14 +183,20 @@ class ConditionCompiler {
       const { ref } = operand
       return (attribute, attributes) => {
         if (attribute === undefined) return false
+        attributes.work.spend(1)
         const referred = ref(attributes)
-        return referred !== undefined && compare(attribute, referred)
+        return referred !== undefined && compare(attribute, referred, attributes)
       }
     }
     const { literal } = operand
     if (!operator.accepts(literal)) return this.#problem(path, `'${key}' cannot compare with this`, `write ${operator.wants}`)
-    const prepared = operator.prepare?.(literal) ?? (attribute => compare(attribute, literal))
-    return attribute => attribute !== undefined && prepared(attribute)
+    const prepared = Array.isArray(literal) ? operator.prepare?.(new Members(literal)) : undefined
+    const comparison = prepared ?? ((attribute: unknown, attributes: AttributeSource) => compare(attribute, literal, attributes))
+    return (attribute, attributes) => {
+      if (attribute === undefined) return false
+      attributes.work.spend(1)
+      return comparison(attribute, attributes)
+    }
   }
 
   #matcher (key: string, value: unknown, path: Path, depth: number): Test {
@@ -210,7 +212,10 @@ class ConditionCompiler {
     })
     if (tests.length === 0) return this.#problem([...path, 'match'], 'there is nothing to match', 'write { "<field>": { "equals": "<value>" } }')
     const all = conjunction(tests)
-    return (attribute, attributes) => apply(attribute, element => all(element, attributes))
+    return (attribute, attributes) => apply(countedList(attribute, attributes), element => {
+      attributes.work.spend(1)
+      return all(element, attributes)
+    })
   }
 
   #operand (value: unknown, path: Path): Operand | undefined {
@@ -277,6 +282,14 @@ function never (): false {
   return false
 }
 
+/** An object has a key, made once; made anew for each item of a list it would cost the product of their sizes. */
+function isAmong (value: unknown, list: readonly unknown[], attributes: AttributeSource): boolean {
+  const { work } = attributes
+  if (typeof value !== 'object' || value === null) return list.some(item => equal(item, value, work) === true)
+  const wanted = attributes.only(value)
+  return list.some(item => wanted.has(item, work))
+}
+
 type Check<A extends unknown[]> = (...args: A) => boolean
 
 /** Most conjunctions are of one: no loop for them. */
@@ -289,13 +302,28 @@ function combine<A extends unknown[]> (operator: Logical, checks: ReadonlyArray<
   switch (operator) {
     case 'allOf':
     case 'and':
-      return conjunction(checks)
+      return counted(conjunction(checks))
     case 'anyOf':
     case 'or':
-      return (...args) => checks.some(check => check(...args))
+      return counted((...args) => checks.some(check => check(...args)))
     case 'not':
-      return (...args) => !checks.some(check => check(...args))
+      return counted((...args) => !checks.some(check => check(...args)))
   }
+}
+
+/** A group of conditions is a step, so that many empty ones are not for nothing. */
+function counted<A extends unknown[]> (check: Check<A>): Check<A> {
+  return (...args) => {
+    const attributes = args.at(-1) as AttributeSource
+    attributes.work.spend(1)
+    return check(...args)
+  }
+}
+
+/** Elements that are no objects are passed over, and that is not for nothing either. */
+function countedList (attribute: unknown, { work }: AttributeSource): unknown {
+  work.spend(Array.isArray(attribute) ? 1 + Math.floor(attribute.length / 8) : 1)
+  return attribute
 }
 
 function isLogical (key: string): key is Logical {
@@ -311,8 +339,11 @@ function isRange (value: unknown): value is [unknown, unknown] {
 }
 
 /** Negative, zero or positive; `NaN`, with which every comparison is false, for what has no order. */
-function order (a: unknown, b: unknown): number {
+function order (a: unknown, b: unknown, work: Work): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b
-  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0
+  if (typeof a === 'string' && typeof b === 'string') {
+    work.read(Math.min(a.length, b.length))
+    return a < b ? -1 : a > b ? 1 : 0
+  }
   return NaN
 }

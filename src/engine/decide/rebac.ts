@@ -1,12 +1,15 @@
 // ReBAC: the user has, on the very instance, a resource role that holds the action, assigned or derived along relationship tuples.
 
 import { DENIED, type Verdict } from './verdict.js'
+import type { Work, WorkPlace } from './work.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
 
 /** A role on instances of a resource type. Inheritance passes on permissions only, never what a derivation looks for. */
 export interface CompiledResourceRole {
   readonly type: string
   readonly key: string
+  /** Where it is in the policy document, for what is said when a walk takes too much work. */
+  readonly place: WorkPlace
   /** Actions that it holds, inherited ones included. */
   readonly actions: ReadonlySet<string>
   /** Where it comes from besides assignment. */
@@ -46,32 +49,34 @@ export interface ResourceRoleAssignment {
  * It costs as much as there are roles and tuples on the way, each met once: cycles end, and neither users nor instances beside
  * the way count. A user without any role on an instance costs nothing.
  */
-export function decideRebac (held: HeldBy, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined): Verdict {
+export function decideRebac (held: HeldBy, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, work: Work): Verdict {
   // An instance belongs to one tenant, and its roles count there only.
   if (instance === undefined || instance.tenant !== tenant || user.instanceRoles === null) return DENIED.noGraphRoles
-  if (reaches(held.by, user, instance)) return held.granted
-  return user.instanceRoles.has(instance) || reaches(held.all, user, instance) ? held.denied : DENIED.noGraphRoles
+  if (reaches(held.by, user, instance, work)) return held.granted
+  return user.instanceRoles.has(instance) || reaches(held.all, user, instance, work) ? held.denied : DENIED.noGraphRoles
 }
 
 /** Whether the user has one of the roles on the instance, assigned or derived. */
-function reaches (roles: readonly CompiledResourceRole[], user: UserNode, instance: InstanceNode): boolean {
+function reaches (roles: readonly CompiledResourceRole[], user: UserNode, instance: InstanceNode, work: Work): boolean {
   const assigned = user.instanceRoles?.get(instance)
-  if (assigned !== undefined && roles.some(role => assigned.includes(role.key))) return true
+  if (assigned !== undefined && roles.some(role => isAmong(assigned, role, work))) return true
   if (instance.subjects === null) return false
-  return assignmentsBehind(roles, user, instance).next().done !== true
+  return assignmentsBehind(roles, user, instance, work).next().done !== true
 }
 
 /** The user's assignments that give one of the roles on the instance: on it, or somewhere up the derivations. */
-export function * assignmentsBehind (roles: Iterable<CompiledResourceRole>, user: UserNode, instance: InstanceNode): Generator<ResourceRoleAssignment> {
-  const visited = new Visited()
+export function * assignmentsBehind (roles: Iterable<CompiledResourceRole>, user: UserNode, instance: InstanceNode, work: Work): Generator<ResourceRoleAssignment> {
+  const visited = new Visited(work)
   for (const role of roles) visited.add(role, instance)
   for (const [role, object] of visited.queue) {
+    work.place = role.place
     const assigned = user.instanceRoles?.get(object)
-    if (assigned?.includes(role.key) === true) yield { instance: object, role: role.key }
+    if (assigned !== undefined && isAmong(assigned, role, work)) yield { instance: object, role: role.key }
     if (object.subjects === null) continue
     for (const derivation of role.derivations) {
       if (derivation.unlessDirectRole && assigned !== undefined) continue
       for (const subject of object.subjects.get(derivation.relation) ?? []) {
+        work.spend(1)
         // A subject of another type under the same relation is a tuple that the schema does not know.
         if (subject.fact.resource === derivation.source.type) visited.add(derivation.source, subject)
       }
@@ -79,34 +84,52 @@ export function * assignmentsBehind (roles: Iterable<CompiledResourceRole>, user
   }
 }
 
-/** Everybody who may have one of the roles on the instance; some may turn out not to, because of a direct role. */
-export function candidates (roles: Iterable<CompiledResourceRole>, instance: InstanceNode): Set<UserNode> {
+function isAmong (assigned: readonly string[], { key }: CompiledResourceRole, work: Work): boolean {
+  work.spend(1 + Math.floor(assigned.length / 8))
+  return assigned.includes(key)
+}
+
+/** Everybody who may have one of the roles on the instance, in steps; some may turn out not to, because of a direct role. */
+export function * candidates (roles: Iterable<CompiledResourceRole>, instance: InstanceNode, work: Work): Generator<undefined, Set<UserNode>> {
   const users = new Set<UserNode>()
-  const visited = new Visited()
+  const visited = new Visited(work)
   for (const role of roles) visited.add(role, instance)
   for (const [role, object] of visited.queue) {
-    for (const user of object.holders?.get(role.key) ?? []) users.add(user)
+    work.begin()
+    for (const user of object.holders?.get(role.key) ?? []) {
+      work.begin()
+      work.spend(1)
+      users.add(user)
+      yield
+    }
     for (const derivation of role.derivations) {
       for (const subject of object.subjects?.get(derivation.relation) ?? []) {
+        work.begin()
         if (subject.fact.resource === derivation.source.type) visited.add(derivation.source, subject)
+        yield
       }
     }
   }
   return users
 }
 
-/** All the instances on which the user has roles, assigned or derived, walking down from those assigned. */
-export function rolesOf (user: UserNode, roleOf: (type: string, key: string) => CompiledResourceRole | undefined): Map<InstanceNode, Set<CompiledResourceRole>> {
-  const visited = new Visited()
+/** All the instances on which the user has roles, assigned or derived, walking down from those assigned, in steps. */
+export function * rolesOf (user: UserNode, roleOf: (type: string, key: string) => CompiledResourceRole | undefined, work: Work): Generator<undefined, Map<InstanceNode, Set<CompiledResourceRole>>> {
+  const visited = new Visited(work)
   for (const [instance, keys] of user.instanceRoles ?? []) {
+    work.begin()
     for (const key of keys) {
       const role = roleOf(instance.fact.resource, key)
       if (role !== undefined) visited.add(role, instance)
     }
+    yield
   }
   for (const [role, subject] of visited.queue) {
     for (const { target, relation, unlessDirectRole } of role.derived) {
       for (const object of subject.objects?.get(relation) ?? []) {
+        work.begin()
+        work.spend(1)
+        yield
         if (object.fact.resource !== target.type || (unlessDirectRole && user.instanceRoles?.has(object) === true)) continue
         visited.add(target, object)
       }
@@ -115,16 +138,26 @@ export function rolesOf (user: UserNode, roleOf: (type: string, key: string) => 
   return visited.roles()
 }
 
+/** Steps for a role on an instance that is met for the first time: it has to be kept. */
+const FIRST_MET = 4
+
 /** A queue of roles on instances, in which each is once: going on while it is walked is what ends cycles. */
 class Visited {
   readonly queue: Array<readonly [CompiledResourceRole, InstanceNode]> = []
   readonly #seen = new Map<InstanceNode, Set<CompiledResourceRole>>()
+  readonly #work: Work
+
+  constructor (work: Work) {
+    this.#work = work
+  }
 
   add (role: CompiledResourceRole, instance: InstanceNode): void {
+    this.#work.spend(1)
     const roles = this.#seen.get(instance)
     if (roles === undefined) this.#seen.set(instance, new Set([role]))
     else if (roles.has(role)) return
     else roles.add(role)
+    this.#work.spend(FIRST_MET)
     this.queue.push([role, instance])
   }
 

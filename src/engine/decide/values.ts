@@ -1,6 +1,9 @@
 // Attribute values as data: own properties only, equality without coercion, and bounds, because a query brings what it likes.
 import { isRecord } from '../../kit/is-record.js'
 
+import { createHash } from 'node:crypto'
+import type { Work } from './work.js'
+
 /** Values nested deeper than this are not compared: data from outside must not decide how deep we recurse. */
 export const MAX_VALUE_DEPTH = 32
 
@@ -23,15 +26,36 @@ export function walk (value: unknown, names: readonly string[]): unknown {
  *
  * @returns `undefined` when they are nested too deep to say, which must count neither as equal nor as different
  */
-export function equal (a: unknown, b: unknown, depth = 0): boolean | undefined {
+export function equal (a: unknown, b: unknown, work: Work, depth = 0): boolean | undefined {
+  if (typeof a === 'string' && typeof b === 'string' && a.length === b.length) work.read(a.length)
+  else work.spend(1)
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (depth >= MAX_VALUE_DEPTH) return undefined
-  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && every(a.keys(), index => equal(a[index], b[index], depth + 1))
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && every(a.keys(), index => equal(a[index], b[index], work, depth + 1))
   if (Array.isArray(b)) return false
+  if (countOf(a, work) !== countOf(b, work)) return false
   const keys = Object.keys(a)
-  if (keys.length !== Object.keys(b).length) return false
-  return every(keys, key => Object.hasOwn(b, key) && equal(own(a, key), own(b, key), depth + 1))
+  work.spend(weightOf(keys.length))
+  return every(keys, key => Object.hasOwn(b, key) && equal(own(a, key), own(b, key), work, depth + 1))
+}
+
+/** How many names an object has. A large one is counted once for a decision, with however many small ones it is compared. */
+function countOf (value: object, work: Work): number {
+  const known = work.counts.get(value)
+  if (known !== undefined) return known
+  const count = Object.keys(value).length
+  work.spend(weightOf(count))
+  if (count > MANY_NAMES) work.counts.set(value, count)
+  return count
+}
+
+/** An object with more names is a dictionary for V8. */
+const MANY_NAMES = 64
+
+/** Steps for listing names: an object with many of them is a dictionary, in which each is looked up. */
+function weightOf (names: number): number {
+  return names > MANY_NAMES ? 4 * names : names
 }
 
 /** False wins over "cannot say": one difference is enough to differ. */
@@ -45,22 +69,154 @@ function every<T> (items: Iterable<T>, test: (item: T) => boolean | undefined): 
   return result
 }
 
-/** Tells what is in the list. Primitives are looked up, so that two long lists do not cost the product of their lengths. */
-export function membership (list: readonly unknown[]): (value: unknown) => boolean {
-  const primitives = new Set(list.filter(item => typeof item !== 'object' || item === null))
-  const objects = list.filter(item => typeof item === 'object' && item !== null)
-  return value => primitives.has(value) || (typeof value === 'object' && objects.some(item => equal(item, value) === true))
+/** V8 gives all texts that are longer than some 16,000 characters and equally long one hash: in a set, each would be compared with all. */
+const LONG_KEY = 16_000
+
+/** Steps for a value that is put into a set, or looked for in one. */
+const LOOKED_UP = 4
+
+/**
+ * What is in a list, looked up by a key that equal values share, so that two lists cost the sum of their lengths, objects included.
+ *
+ * No key is a number, nor a text that looks like one: the hash of a number, unlike that of other texts, is no secret, and a client who knows it makes
+ * a list of which all members collide.
+ */
+export class Members {
+  /** Texts as they are. */
+  readonly #texts = new Set<string>()
+  /** Keys of everything else. */
+  readonly #keys = new Set<string>()
+  #incomparable = false
+
+  /** @param work - none for a list that the policy has written down */
+  constructor (list: readonly unknown[], work?: Work) {
+    for (const item of list) this.#add(item, work)
+  }
+
+  #add (item: unknown, work: Work | undefined): void {
+    work?.spend(LOOKED_UP)
+    if (isPlainText(item)) {
+      work?.read(item.length)
+      this.#texts.add(item)
+      return
+    }
+    const key = keyOf(item, work, 0)
+    if (key === undefined) this.#incomparable = true
+    else this.#keys.add(short(key, work))
+  }
+
+  has (value: unknown, work: Work): boolean {
+    work.spend(LOOKED_UP)
+    if (isPlainText(value)) {
+      work.read(value.length)
+      return this.#texts.has(value)
+    }
+    const key = keyOf(value, work, 0)
+    return key !== undefined && this.#keys.has(short(key, work))
+  }
+
+  /** Whether everything in the other list is in this one. */
+  hasAll (other: Members, work: Work): boolean {
+    if (other.#incomparable || other.#keys.size > this.#keys.size || other.#texts.size > this.#texts.size) return false
+    work.spend(other.#keys.size + other.#texts.size)
+    return isSubset(other.#texts, this.#texts) && isSubset(other.#keys, this.#keys)
+  }
+}
+
+/** The key, or the digest of a long one. No other key begins with `=`. */
+function short (key: string, work: Work | undefined): string {
+  if (key.length <= LONG_KEY) return key
+  work?.read(key.length)
+  return `=${createHash('sha256').update(Buffer.from(key, 'utf16le')).digest('base64')}`
+}
+
+function isSubset (some: ReadonlySet<string>, all: ReadonlySet<string>): boolean {
+  for (const key of some) if (!all.has(key)) return false
+  return true
+}
+
+/** A text that cannot be a number, and is not long. */
+function isPlainText (value: unknown): value is string {
+  if (typeof value !== 'string' || value.length > LONG_KEY) return false
+  const first = value.charCodeAt(0)
+  return !(first >= 0x30 && first <= 0x39)
+}
+
+/** A text that is the same for equal values, and for no others, and says itself where it ends; `undefined` for what is nested too deep to compare. */
+function keyOf (value: unknown, work: Work | undefined, depth: number): string | undefined {
+  if (typeof value === 'string') {
+    work?.read(value.length)
+    return JSON.stringify(value)
+  }
+  work?.spend(1)
+  if (typeof value === 'number') return `#${value}`
+  if (typeof value !== 'object' || value === null) return `:${String(value)}`
+  if (depth >= MAX_VALUE_DEPTH) return undefined
+  let text: string
+  if (Array.isArray(value)) {
+    text = '['
+    for (const item of value) {
+      const part = keyOf(item, work, depth + 1)
+      if (part === undefined) return undefined
+      text += `${part},`
+    }
+    return `${text}]`
+  }
+  text = '{'
+  const names = Object.keys(value)
+  work?.spend(weightOf(names.length))
+  if (names.length > 1) {
+    work?.spend(names.length * Math.ceil(Math.log2(names.length)))
+    names.sort()
+  }
+  for (const name of names) {
+    const part = keyOf((value as Readonly<Record<string, unknown>>)[name], work, depth + 1)
+    if (part === undefined) return undefined
+    text += `${JSON.stringify(name)}${part},`
+  }
+  return `${text}}`
+}
+
+/** Longer searches than this, texts multiplied, go the way that is linear for sure. */
+const EASY_SEARCH = 1_000_000
+
+/** Whether a text is in another. `includes` alone takes seconds for a text and a part that are made for it: its cost can be their product. */
+export function includes (text: string, part: string, work: Work): boolean {
+  if (part.length > text.length) return false
+  work.read(text.length + part.length)
+  if (part.length < 8 || text.length * part.length <= EASY_SEARCH) return text.includes(part)
+  work.read(7 * (text.length + part.length))
+  return search(text, part)
+}
+
+/** Knuth, Morris and Pratt's search: no character of the text is looked at again after a mismatch. */
+function search (text: string, part: string): boolean {
+  const fallback = new Int32Array(part.length)
+  for (let index = 1, matched = 0; index < part.length; index++) {
+    while (matched > 0 && part.charCodeAt(index) !== part.charCodeAt(matched)) matched = fallback[matched - 1] ?? 0
+    if (part.charCodeAt(index) === part.charCodeAt(matched)) matched++
+    fallback[index] = matched
+  }
+  for (let index = 0, matched = 0; index < text.length; index++) {
+    while (matched > 0 && text.charCodeAt(index) !== part.charCodeAt(matched)) matched = fallback[matched - 1] ?? 0
+    if (text.charCodeAt(index) === part.charCodeAt(matched)) matched++
+    if (matched === part.length) return true
+  }
+  return false
 }
 
 /**
  * The asymmetric union of objects, as OPA makes it: what the first has wins, and where both have an object the two are united.
  * Anything but two objects does not unite: the first wins whole.
  */
-export function unite (first: unknown, second: unknown, depth = 0): unknown {
+export function unite (first: unknown, second: unknown, work: Work, depth = 0): unknown {
   if (first === undefined) return second
   if (!isRecord(first) || !isRecord(second) || depth >= MAX_VALUE_DEPTH) return first
   const united: Record<string, unknown> = Object.create(null)
-  for (const key of Object.keys(second)) united[key] = second[key]
-  for (const key of Object.keys(first)) united[key] = unite(first[key], united[key], depth + 1)
+  const names = Object.keys(second)
+  const others = Object.keys(first)
+  work.spend(2 * weightOf(names.length + others.length))
+  for (const key of names) united[key] = second[key]
+  for (const key of others) united[key] = unite(first[key], united[key], work, depth + 1)
   return united
 }

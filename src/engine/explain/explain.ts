@@ -11,6 +11,7 @@ import type { Facts } from '../facts/facts.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 import type { ReasonCode, Verdict } from '../decide/verdict.js'
+import type { Work } from '../decide/work.js'
 
 /** What RBAC says. */
 export interface RbacReason extends Verdict {
@@ -119,14 +120,14 @@ export function explainAbac (verdict: Verdict, rules: CompiledRules, permission:
 }
 
 /** ReBAC's part. */
-export function explainRebac (verdict: Verdict, held: HeldBy, permission: CompiledPermission, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, query: EngineQuery): RebacReason {
+export function explainRebac (verdict: Verdict, held: HeldBy, permission: CompiledPermission, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, query: EngineQuery, work: Work): RebacReason {
   const { allow, code } = verdict
   const who = `user '${user.fact.key}'`
   const on = `'${query.resource.type}:${query.resource.key}'`
   if (instance === undefined) return { allow, code, reason: `resource instance ${on} does not exist, and so nobody has a role on it` }
   if (instance.tenant !== tenant) return { allow, code, reason: `resource instance ${on} is not in tenant '${tenant.fact.key}', and roles on it do not count there` }
   if (allow) {
-    const assignments = [...assignmentsBehind(held.by, user, instance)]
+    const assignments = [...assignmentsBehind(held.by, user, instance, work)]
     const roles = assignments.map(behind => ({ role: behind.role, resource_instance: behind.instance.id }))
     return { allow, code, reason: `${who} has ${describe(assignments[0], instance)}, which holds the permission '${permission.key}'`, allowing_roles: roles }
   }

@@ -4,6 +4,8 @@
 import { AttributesOfQuery, type CompiledSet } from '../decide/abac.js'
 import { assignmentsBehind, rolesOf, type CompiledResourceRole } from '../decide/rebac.js'
 import { isRecord } from '../../kit/is-record.js'
+import { Work } from '../decide/work.js'
+import { atOnce } from '../../kit/turns.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 
@@ -49,7 +51,7 @@ export function grantsOf (schema: CompiledSchema): Grants[] {
  * It is about the user as it is stored: attributes that a query brings along may open or close more.
  */
 export function prospectsOf (schema: CompiledSchema, user: UserNode, tenant: TenantNode): Prospect[] {
-  const roles = rolesOf(user, (type, key) => schema.types.get(type)?.resourceRoles.get(key))
+  const roles = atOnce(rolesOf(user, (type, key) => schema.types.get(type)?.resourceRoles.get(key), new Work()))
   const here = [...roles].filter(([instance]) => instance.tenant === tenant)
   return [...schema.types.values()].flatMap(({ key, permissions }) => {
     const onInstances = here.filter(([{ fact }]) => fact.resource === key)
@@ -63,7 +65,7 @@ export function prospectsOf (schema: CompiledSchema, user: UserNode, tenant: Ten
 /** Every permission of the instance's type, for one user on that instance as it is stored. */
 export function prospectsOn (schema: CompiledSchema, user: UserNode, instance: InstanceNode): Prospect[] {
   const type = schema.types.get(instance.fact.resource)
-  const roles = [...type?.resourceRoles.values() ?? []].filter(role => assignmentsBehind([role], user, instance).next().done !== true)
+  const roles = [...type?.resourceRoles.values() ?? []].filter(role => assignmentsBehind([role], user, instance, new Work()).next().done !== true)
   return Array.from(type?.permissions.values() ?? [], permission =>
     prospectOf(permission, instance.fact.resource, user, instance.tenant, instance, phrasesOf(permission, roles, instance), []))
 }

@@ -3,6 +3,7 @@
 import { AttributesOfQuery, decideAbac } from '../decide/abac.js'
 import { decideRbac } from '../decide/rbac.js'
 import { assignmentsBehind, candidates, rolesOf, type CompiledResourceRole } from '../decide/rebac.js'
+import type { Work } from '../decide/work.js'
 import type { EngineQuery } from '../query.js'
 import { type Facts } from '../facts/facts.js'
 import { type InstanceNode, type TenantNode, type UserNode } from '../facts/nodes.js'
@@ -88,66 +89,87 @@ export function tenantsToAsk ({ facts, deniesUnknown }: World, query: Pick<Engin
   return deniesUnknown ? [] : facts.tenantNodes()
 }
 
-/** The tenants of which the user is a member: those in which it has a role. */
-export function userTenants ({ facts }: World, user: QueryUser): TenantView[] {
+/** The tenants of which the user is a member: those in which it has a role. In steps. */
+export function * userTenants ({ facts }: World, user: QueryUser, work: Work): Generator<undefined, TenantView[]> {
   const node = facts.userNode(user.key)
-  return node === undefined ? [] : Array.from(tenantsOf(facts, node), tenantView)
+  const tenants: TenantView[] = []
+  if (node === undefined) return tenants
+  for (const tenant of tenantsOf(facts, node)) {
+    work.begin()
+    work.list(1)
+    tenants.push(tenantView(tenant))
+    yield
+  }
+  return tenants
 }
 
-/** What the user may do, by tenant and by instance. */
-export function userPermissions (world: World, user: QueryUser, filter: PermissionsFilter): Record<string, UserPermissions> {
+/** What the user may do, by tenant and by instance. In steps. */
+export function * userPermissions (world: World, user: QueryUser, filter: PermissionsFilter, work: Work): Generator<undefined, Record<string, UserPermissions>> {
   const node = world.facts.userNode(user.key)
   const result: Record<string, UserPermissions> = Object.create(null)
   if (node === undefined && world.deniesUnknown) return result
-  if (node !== undefined) addByRoles(world, node, filter, result)
-  if (isOn(filter.context, 'enable_abac_user_permissions')) addByConditions(world, user, node, filter.resource_types ?? [], result)
+  if (node !== undefined) yield * addByRoles(world, node, filter, result, work)
+  if (isOn(filter.context, 'enable_abac_user_permissions')) yield * addByConditions(world, user, node, filter.resource_types ?? [], result, work)
   return result
 }
 
-function addByRoles (world: World, node: UserNode, { tenants, resources, resource_types: types }: PermissionsFilter, result: Record<string, UserPermissions>): void {
-  if (types?.includes(TENANT_TYPE) !== false) {
+function * addByRoles (world: World, node: UserNode, filter: PermissionsFilter, result: Record<string, UserPermissions>, work: Work): Generator<undefined, void> {
+  const [types, tenants, resources] = [filter.resource_types, filter.tenants, filter.resources].map(list => list === undefined ? undefined : new Set(list))
+  if (types?.has(TENANT_TYPE) !== false) {
     for (const tenant of tenantsOf(world.facts, node)) {
+      yield
+      work.begin()
+      work.spend(1)
       const { key } = tenant.fact
       const id = `${TENANT_TYPE}:${key}`
       const isWanted = tenants === undefined && resources === undefined
-      if (!isWanted && tenants?.includes(key) !== true && tenants?.includes(id) !== true && resources?.includes(id) !== true) continue
-      result[id] = { tenant: permissionsTenant(tenant), permissions: permissionsInTenant(world, node, key), roles: [...node.rolesIn(key) ?? []] }
+      if (!isWanted && tenants?.has(key) !== true && tenants?.has(id) !== true && resources?.has(id) !== true) continue
+      const permissions = yield * permissionsInTenant(world, node, key, work)
+      result[id] = { tenant: permissionsTenant(tenant), permissions, roles: listed([...node.rolesIn(key) ?? []], work) }
     }
   }
   // Tenants among the resources are tenants: they narrow no instances.
-  const wanted = resources?.some(id => !id.startsWith(TENANT_TYPE)) === true ? new Set(resources) : undefined
-  for (const [instance, held] of rolesOf(node, (type, key) => world.schema.types.get(type)?.resourceRoles.get(key))) {
+  const wanted = filter.resources?.some(id => !id.startsWith(TENANT_TYPE)) === true ? resources : undefined
+  for (const [instance, held] of yield * rolesOf(node, (type, key) => world.schema.types.get(type)?.resourceRoles.get(key), work)) {
+    yield
+    work.begin()
+    work.spend(1)
     const { fact, tenant } = instance
-    if (types?.includes(fact.resource) === false || tenants?.includes(tenant.fact.key) === false) continue
+    if (types?.has(fact.resource) === false || tenants?.has(tenant.fact.key) === false) continue
     if (wanted !== undefined && !wanted.has(instance.id) && !wanted.has(fact.key)) continue
     result[instance.id] = {
       tenant: permissionsTenant(tenant),
       resource: resourceView(instance),
-      permissions: permissionsOnInstance(world, instance, held),
-      roles: Array.from(held, role => role.key)
+      permissions: listed(permissionsOnInstance(world, instance, held, work), work),
+      roles: listed(Array.from(held, role => role.key), work)
     }
   }
 }
 
 /** Permit's PDP asks conditions of every instance of the types, and of the types in every tenant of the user, without a context. */
-function addByConditions (world: World, user: QueryUser, node: UserNode | undefined, types: readonly string[], result: Record<string, UserPermissions>): void {
+function * addByConditions (world: World, user: QueryUser, node: UserNode | undefined, types: readonly string[], result: Record<string, UserPermissions>, work: Work): Generator<undefined, void> {
   for (const type of new Set(types)) {
     const permissions = [...world.schema.types.get(type)?.permissions.values() ?? []].filter(({ rules }) => rules !== null)
     if (permissions.length === 0) continue
-    const add = (id: string, tenant: TenantNode, instance: InstanceNode | undefined): void => {
+    const add = function * (id: string, tenant: TenantNode, instance: InstanceNode | undefined): Generator<undefined, void> {
       const resource = { type, tenant: tenant.fact.key, ...(instance === undefined ? {} : { key: instance.fact.key }) }
-      const allowed = permissions.filter(permission => allowedByRules(permission, { user, action: permission.action, resource }, node, tenant, instance)).map(({ key }) => key)
+      const allowed: string[] = []
+      for (const permission of permissions) {
+        work.begin()
+        if (allowedByRules(permission, { user, action: permission.action, resource }, node, tenant, instance, work)) allowed.push(permission.key)
+        yield
+      }
       if (allowed.length === 0) return
       const before = result[id] ?? { tenant: permissionsTenant(tenant), permissions: [], roles: [] }
-      result[id] = { ...before, permissions: [...new Set([...before.permissions, ...allowed])] }
+      result[id] = { ...before, permissions: listed([...new Set([...before.permissions, ...allowed])], work) }
     }
-    for (const tenant of node === undefined ? [] : tenantsOf(world.facts, node)) add(`${TENANT_TYPE}:${tenant.fact.key}`, tenant, undefined)
-    for (const instance of world.facts.instanceNodes(type)) add(instance.id, instance.tenant, instance)
+    for (const tenant of node === undefined ? [] : tenantsOf(world.facts, node)) yield * add(`${TENANT_TYPE}:${tenant.fact.key}`, tenant, undefined)
+    for (const instance of world.facts.instanceNodes(type)) yield * add(instance.id, instance.tenant, instance)
   }
 }
 
-/** Everybody whom the decision would be yes for: by a role, and by a condition where the context wants them asked, too. */
-export function authorizedUsers ({ schema, facts, deniesUnknown }: World, query: Omit<EngineQuery, 'user'>): AuthorizedUsers {
+/** Everybody whom the decision would be yes for: by a role, and by a condition where the context wants them asked, too. In steps. */
+export function * authorizedUsers ({ schema, facts, deniesUnknown }: World, query: Omit<EngineQuery, 'user'>, work: Work): Generator<undefined, AuthorizedUsers> {
   const { type, key, tenant: tenantKey } = query.resource
   const users: Record<string, AuthorizedUser[]> = Object.create(null)
   const answer = { resource: `${type}:${key ?? '*'}`, tenant: tenantKey, users }
@@ -155,25 +177,35 @@ export function authorizedUsers ({ schema, facts, deniesUnknown }: World, query:
   const tenant = facts.tenantNode(tenantKey)
   if (permission === undefined || (tenant === undefined && deniesUnknown)) return answer
   const add = ({ fact }: UserNode, resource: string, role: string): void => {
+    work.list(1);
     (users[fact.key] ??= []).push({ user: fact.key, tenant: tenantKey, resource, role })
   }
   for (const [role, members] of tenant?.members ?? []) {
     if (!permission.grantedBy.has(role)) continue
-    for (const user of members) add(user, `${TENANT_TYPE}:${tenantKey}`, role)
+    for (const user of members) {
+      work.begin()
+      add(user, `${TENANT_TYPE}:${tenantKey}`, role)
+      yield
+    }
   }
   const instance = key === undefined ? undefined : facts.instanceNode(type, key)
   if (permission.held !== null && instance !== undefined && instance.tenant === tenant) {
-    for (const user of candidates(permission.held.by, instance)) {
-      for (const behind of assignmentsBehind(permission.held.by, user, instance)) add(user, behind.instance.id, behind.role)
+    for (const user of yield * candidates(permission.held.by, instance, work)) {
+      work.begin()
+      for (const behind of assignmentsBehind(permission.held.by, user, instance, work)) add(user, behind.instance.id, behind.role)
+      yield
     }
   }
   if (permission.rules !== null && isOn(query.context, 'enable_abac_authorized_users')) {
     // Conditions have no index: everybody has to be asked.
     for (const user of facts.userNodes()) {
-      const attributes = new AttributesOfQuery({ ...query, user: { key: user.fact.key } }, user, tenant, instance)
+      work.begin()
+      const attributes = new AttributesOfQuery({ ...query, user: { key: user.fact.key } }, user, tenant, instance, work)
       for (const { set, resourceSets } of permission.rules.userSets) {
+        work.spend(1 + resourceSets.length)
         if (set.matches(attributes) && resourceSets.some(({ set }) => set.matches(attributes))) add(user, answer.resource, set.key)
       }
+      yield
     }
   }
   return answer
@@ -200,16 +232,33 @@ function * tenantsOf (facts: Facts, user: UserNode): Generator<TenantNode> {
   }
 }
 
-function permissionsInTenant ({ schema }: World, node: UserNode, tenant: string): string[] {
+function * permissionsInTenant ({ schema }: World, node: UserNode, tenant: string, work: Work): Generator<undefined, string[]> {
   const roles = node.rolesIn(tenant)
-  return [...schema.types.values()].flatMap(({ permissions }) => [...permissions.values()].filter(permission => decideRbac(permission, node, roles).allow).map(({ key }) => key))
+  const allowed: string[] = []
+  for (const { permissions } of schema.types.values()) {
+    for (const permission of permissions.values()) {
+      work.begin()
+      work.spend(1 + (roles?.length ?? 0))
+      if (decideRbac(permission, node, roles).allow) allowed.push(permission.key)
+    }
+    yield
+  }
+  return listed(allowed, work)
 }
 
-function permissionsOnInstance ({ schema }: World, { fact }: InstanceNode, held: ReadonlySet<CompiledResourceRole>): string[] {
+function permissionsOnInstance ({ schema }: World, { fact }: InstanceNode, held: ReadonlySet<CompiledResourceRole>, work: Work): string[] {
   const permissions = [...schema.types.get(fact.resource)?.permissions.values() ?? []]
+  work.spend(permissions.length * held.size)
   return permissions.filter(({ action }) => [...held].some(role => role.actions.has(action))).map(({ key }) => key)
 }
 
-function allowedByRules ({ rules }: CompiledPermission, query: EngineQuery, user: UserNode | undefined, tenant: TenantNode, instance: InstanceNode | undefined): boolean {
-  return rules !== null && decideAbac(rules, new AttributesOfQuery(query, user, tenant, instance)).allow
+function allowedByRules ({ rules }: CompiledPermission, query: EngineQuery, user: UserNode | undefined, tenant: TenantNode, instance: InstanceNode | undefined, work: Work): boolean {
+  return rules !== null && decideAbac(rules, new AttributesOfQuery(query, user, tenant, instance, work)).allow
+}
+
+/** The list, counted among what the answer lists. */
+function listed (list: string[], work: Work): string[] {
+  work.begin()
+  work.list(1 + list.length)
+  return list
 }

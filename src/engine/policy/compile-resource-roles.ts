@@ -38,7 +38,7 @@ function addRoles (compilation: Compilation, type: TypeDraft, resource: Partial<
   const at: Path = ['resources', type.key, 'roles']
   const roles = new Map(entriesOf(resource.roles).map(([key, role]) => [key, blockOf(role)]))
   if (roles.size === 0) return
-  for (const key of roles.keys()) type.resourceRoles.set(key, { type: type.key, key, actions: new Set(), derivations: [], derived: [] })
+  for (const key of roles.keys()) type.resourceRoles.set(key, { type: type.key, key, place: [...at, key], actions: new Set(), derivations: [], derived: [] })
   const inheritance = new Inheritance(compilation.parents(roles, at))
   for (const [key, role] of roles) {
     const permissions = textsOf(role.permissions)

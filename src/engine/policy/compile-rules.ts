@@ -61,7 +61,7 @@ function compileSet ({ problems }: Compilation, key: string, conditions: unknown
   const before = problems.length
   const predicate = compileCondition(conditions, path, problems)
   // Of a policy with problems nothing is used, and what is wrong with it may be that it cannot be copied.
-  return conditionSet(key, predicate, problems.length === before ? copyOf(conditions) : undefined)
+  return conditionSet(key, predicate, problems.length === before ? copyOf(conditions) : undefined, path)
 }
 
 /** A copy, because what the caller does to the document afterwards must not change what is said of decisions. */

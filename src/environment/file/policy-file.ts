@@ -2,7 +2,7 @@
 
 import { compilePolicy } from '../../engine/policy/compile.js'
 import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
-import { byPlace, parseYaml, readYamlText, type YamlFile } from './yaml-file.js'
+import { byPlace, MAX_PROBLEMS, parseYaml, readYamlText, type YamlFile } from './yaml-file.js'
 import type { Policy } from '../../engine/policy/policy.js'
 
 export { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
@@ -70,6 +70,45 @@ function checked ({ value, duplicates, locate }: YamlFile): Policy {
     if (!(error instanceof PolicyError)) throw error
     problems = error.problems
   }
-  if (problems.length === 0 && duplicates.length === 0) return policy
+  if (problems.length === 0 && duplicates.length === 0) {
+    LINES.set(policy, linesOf(policy, locate))
+    return policy
+  }
   throw new PolicyError([...duplicates, ...locate(problems)].sort(byPlace))
+}
+
+/** Lines of policies that came from a file: of the parts that a decision may spend its work on. */
+const LINES = new WeakMap<Policy, ReadonlyMap<string, number>>()
+
+/** The lines of a policy that was read from a file, for {@link lineIn}; undefined for another. They keep nothing else of the file. */
+export function policyLines (policy: Policy): PolicyLines | undefined {
+  return LINES.get(policy)
+}
+
+/** Lines by place. */
+export type PolicyLines = ReadonlyMap<string, number>
+
+/** The line on which what is at that path begins, or the nearest thing around it. */
+export function lineIn (lines: PolicyLines, path: ReadonlyArray<string | number>): number | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const line = lines.get(JSON.stringify(path.slice(0, length)))
+    if (line !== undefined) return line
+  }
+  return undefined
+}
+
+function linesOf (policy: Policy, locate: YamlFile['locate']): PolicyLines {
+  const paths: Array<ReadonlyArray<string | number>> = [
+    ...Object.keys(policy.user_sets ?? {}).map(key => ['user_sets', key]),
+    ...Object.keys(policy.resource_sets ?? {}).map(key => ['resource_sets', key]),
+    ...Object.entries(policy.resources ?? {}).flatMap(([type, { roles }]) => Object.keys(roles ?? {}).map(role => ['resources', type, 'roles', role])),
+    ...(policy.set_rules ?? []).map((_, index) => ['set_rules', index])
+  ]
+  const lines = new Map<string, number>()
+  for (let from = 0; from < paths.length; from += MAX_PROBLEMS) {
+    for (const { path, line } of locate(paths.slice(from, from + MAX_PROBLEMS).map(path => ({ path, message: '', hint: '' })))) {
+      if (line !== undefined) lines.set(JSON.stringify(path), line)
+    }
+  }
+  return lines
 }

@@ -14,7 +14,7 @@ const MAX_NESTING = 128
 const MAX_ALIASES = 100
 
 /** Nobody reads more, and each has to be found in the file. */
-const MAX_PROBLEMS = 500
+export const MAX_PROBLEMS = 500
 
 /** How a kind of file is called, and what helps whoever wrote one that cannot be read. */
 export interface YamlWords {

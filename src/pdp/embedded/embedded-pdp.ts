@@ -3,9 +3,11 @@ import type { Policy } from '../../engine/policy/policy.js'
 import { PdpError, PolicyFileError, UnavailableError } from '../../contract/errors.js'
 import { Environment, type EnvironmentChange, type EnvironmentLog } from '../../environment/environment.js'
 import { PolicyError } from '../../environment/file/policy-file.js'
+import { WorkLimitError } from '../../engine/engine.js'
+import { inTurns } from '../../kit/turns.js'
 import { embeddedFacts } from './embedded-facts.js'
 import type { FactsApi } from '../../contract/fact-mutation.js'
-import type { Pdp } from '../../contract/point.js'
+import type { Decision, Pdp, Query } from '../../contract/point.js'
 
 export interface EmbeddedPdpOptions {
   /** The path of a policy file, or a policy as an object. Read by `open`. */
@@ -26,6 +28,29 @@ export function embeddedPdp ({ policy, data, onChange, log }: EmbeddedPdpOptions
     return environment
   }
 
+  function failed (error: unknown): unknown {
+    if (!(error instanceof WorkLimitError)) return error
+    return new UnavailableError(new PdpError('overload', opened().noteOverrun(error)))
+  }
+
+  function decideNow (query: Query): Decision {
+    const { engine } = opened()
+    try {
+      return engine.decide(query)
+    } catch (error) {
+      throw failed(error)
+    }
+  }
+
+  function explainNow (query: Query): Decision {
+    const { engine } = opened()
+    try {
+      return engine.explain(query)
+    } catch (error) {
+      throw failed(error)
+    }
+  }
+
   return {
     name: 'embedded',
     facts: embeddedFacts(opened),
@@ -33,14 +58,26 @@ export function embeddedPdp ({ policy, data, onChange, log }: EmbeddedPdpOptions
       environment = await openEnvironment({ policy, data, log })
       if (onChange !== undefined) environment.onChange(onChange)
     },
-    peek: query => opened().engine.decide(query),
-    decide (query, _deadline, trace) {
-      if (trace === undefined) return opened().engine.decide(query)
-      trace.source = 'embedded'
-      return opened().engine.explain(query)
+    peek: decideNow,
+    decide (query, deadline, trace) {
+      if (trace !== undefined) trace.source = 'embedded'
+      const decision = trace === undefined ? decideNow(query) : explainNow(query)
+      inTime(deadline)
+      return decision
     },
-    permissions: ({ user, tenants, resources, resourceTypes, context }) =>
-      opened().engine.userPermissions(user, { tenants, resources, resource_types: resourceTypes, context }),
+    async permissions ({ user, tenants, resources, resourceTypes, context }, deadline) {
+      const steps = opened().engine.stepsOfUserPermissions(user, { tenants, resources, resource_types: resourceTypes, context })
+      try {
+        const permissions = await inTurns(steps, () => {
+          inTime(deadline)
+          opened()
+        })
+        inTime(deadline)
+        return permissions
+      } catch (error) {
+        throw failed(error)
+      }
+    },
     health: () => ({ ok: environment !== undefined, pdp: 'embedded' }),
     stats: () => ({}),
     async close () {
@@ -49,6 +86,10 @@ export function embeddedPdp ({ policy, data, onChange, log }: EmbeddedPdpOptions
       await closing?.close()
     }
   }
+}
+
+function inTime (deadline: number): void {
+  if (performance.now() > deadline) throw new UnavailableError(new PdpError('timeout', 'the embedded PDP took longer than a check may'))
 }
 
 async function openEnvironment (options: Pick<EmbeddedPdpOptions, 'policy' | 'data' | 'log'>): Promise<Environment> {

@@ -89,12 +89,13 @@ t.test('cycles of relations end, in yes and in no', async t => {
   t.same(Object.keys(engine.userPermissions('ben')).sort(), ['document:d', 'folder:low', 'folder:mid', 'folder:top'])
 })
 
-t.test('a chain of a hundred thousand folders is walked without recursion', async t => {
+t.test('a chain of ten thousand folders is walked without recursion; one of a hundred thousand is more work than a decision may take', async t => {
   const engine = new Engine(policy)
   for (let level = 0; level < 100_000; level++) engine.facts.addRelationshipTuple({ subject: `folder:${level}`, relation: 'parent', object: `folder:${level + 1}` })
   engine.facts.assignRole({ user: 'cy', role: 'reader', resource_instance: 'folder:0' })
-  t.equal(ask(engine, 'cy', 'read', 'folder:100000', 'default').allow, true)
-  t.equal(ask(engine, 'ben', 'read', 'folder:100000', 'default').allow, false)
+  t.equal(ask(engine, 'cy', 'read', 'folder:10000', 'default').allow, true)
+  t.equal(ask(engine, 'ben', 'read', 'folder:10000', 'default').allow, false)
+  t.throws(() => ask(engine, 'cy', 'read', 'folder:100000', 'default'), { name: 'WorkLimitError', place: ['resources', 'folder', 'roles', String] })
 })
 
 t.test('roles on an instance count in its own tenant only', async t => {
