@@ -33,12 +33,13 @@ function source (attributes: Record<string, unknown>, work: Work): AttributeSour
   }
 }
 
-/** The fastest of a few: other processes take their time, too. */
+/** Ms of the processor, the fewest of a few: other processes want some, too. */
 function fastest (work: () => void): number {
-  return Math.min(...Array.from({ length: 3 }, () => {
-    const start = performance.now()
+  return Math.min(...Array.from({ length: 2 }, () => {
+    const start = process.cpuUsage()
     work()
-    return performance.now() - start
+    const { user, system } = process.cpuUsage(start)
+    return (user + system) / 1_000
   }))
 }
 
@@ -83,7 +84,7 @@ const SHAPES: Record<string, (size: number) => unknown> = {
 }
 
 t.test('every operator costs the sum of its inputs at most, in steps and in time, for whatever pair of values', async t => {
-  const size = 4_000
+  const size = 1_500
   const values = Object.entries(SHAPES).map(([name, make]) => [name, make] as const)
   for (const operator of OPERATORS) {
     for (const [left, makeLeft] of values) {
@@ -96,7 +97,7 @@ t.test('every operator costs the sum of its inputs at most, in steps and in time
         milliseconds = fastest(run)
         const bytes = JSON.stringify(attributes).length
         const allowed = 3 * (20 * size + bytes)
-        if (meter.steps > allowed || milliseconds > 250) t.fail(`${left} ${operator} ${right}: ${meter.steps} steps, ${milliseconds} ms`)
+        if (meter.steps > allowed || milliseconds > 100) t.fail(`${left} ${operator} ${right}: ${meter.steps} steps, ${milliseconds} ms`)
       }
     }
   }
@@ -111,7 +112,7 @@ t.test('doubled inputs take about twice the steps, not four times', async t => {
         compileCondition({ 'user.left': { [operator]: { ref: 'user.right' } } }, [], [])(source({ left: json(make(size)), right: json(make(size)) }, meter))
         return meter.steps
       }
-      const [once, twice] = [steps(2_000), steps(4_000)]
+      const [once, twice] = [steps(1_000), steps(2_000)]
       if (twice > 3 * once + 1_000) t.fail(`${name} ${operator}: ${once} steps, then ${twice}`)
     }
   }
@@ -164,7 +165,7 @@ t.test('a text is found where includes finds it, and texts made for the search t
 /** A policy and a question of a size that is made to hold the loop. */
 const attack = fc.record({
   operators: fc.array(fc.constantFrom(...OPERATORS), { minLength: 1, maxLength: 3 }),
-  sets: fc.integer({ min: 1, max: 30 }),
+  sets: fc.constantFrom(1, 5, 20),
   left: fc.constantFrom(...Object.keys(SHAPES)),
   right: fc.constantFrom(...Object.keys(SHAPES)),
   size: fc.constantFrom(10, 1_000, 30_000),
@@ -209,8 +210,8 @@ t.test('no policy together with no question takes longer than its budget', async
         refused++
       }
     })
-    if (milliseconds > 250) throw new Error(`${milliseconds} ms`)
-  }), { numRuns: 60 })
+    if (milliseconds > 150) throw new Error(`${milliseconds} ms`)
+  }), { numRuns: 25 })
   t.ok(refused > 0 && decided > 0, `${refused} refused, ${decided} decided`)
 })
 
@@ -243,7 +244,7 @@ t.test('relationships in circles, cliques and long chains end within the budget'
   const link = (subject: string, object: string) => engine.facts.addRelationshipTuple({ subject: `doc:${subject}`, relation: 'parent', object: `doc:${object}` })
   for (let i = 0; i < 1_000; i++) link(`circle${i}`, `circle${(i + 1) % 1_000}`)
   for (let i = 0; i < 60_000; i++) link(`chain${i + 1}`, `chain${i}`)
-  for (let i = 0; i < 600; i++) for (let j = 0; j < 300; j++) link(`clique${i}`, `clique${j}`)
+  for (let i = 0; i < 400; i++) for (let j = 0; j < 400; j++) link(`clique${i}`, `clique${j}`)
   const ask = (key: string) => engine.decide({ user: { key: 'u' }, action: 'read', resource: { type: 'doc', key, tenant: 'default' } }).allow
   t.equal(ask('circle0'), false)
   for (const key of ['chain0', 'clique0']) {
