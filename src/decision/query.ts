@@ -1,11 +1,11 @@
 // A question to the PDP, normalised once, with a key that no two different questions share.
-import { createHash } from 'node:crypto'
 import { configure } from 'safe-stable-stringify'
 import { PdpError, QueryError, UnavailableError } from '../contract/errors.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import { excessOf, MAX_VALUES } from './question-size.js'
 import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/point.js'
 import type { ResourceType } from '../contract/vocabulary.js'
+import { digestOfText } from '../kit/digest.js'
 import { splitAtColon } from '../kit/colon.js'
 import { describe, kindOf, optionalText, requireKnown, requireText } from './input.js'
 
@@ -142,7 +142,7 @@ const MAX_KEY = 512
  * would be one.
  */
 function compact (key: string): string {
-  return key.length <= MAX_KEY ? key : '#' + createHash('sha256').update(Buffer.from(key, 'utf16le')).digest('base64')
+  return key.length <= MAX_KEY ? key : '#' + digestOfText(key)
 }
 
 /** What users with attributes have of a key: many questions may be asked of one of them. */

@@ -1,7 +1,7 @@
 // Attribute values as data: own properties only, equality without coercion, and bounds, because a query brings what it likes.
 import { isRecord } from '../../kit/is-record.js'
 
-import { createHash } from 'node:crypto'
+import { digestOfText } from '../../kit/digest.js'
 import type { Work } from './work.js'
 
 /** Values nested deeper than this are not compared: data from outside must not decide how deep we recurse. */
@@ -127,7 +127,7 @@ export class Members {
 function short (key: string, work: Work | undefined): string {
   if (key.length <= LONG_KEY) return key
   work?.read(key.length)
-  return `=${createHash('sha256').update(Buffer.from(key, 'utf16le')).digest('base64')}`
+  return `=${digestOfText(key)}`
 }
 
 function isSubset (some: ReadonlySet<string>, all: ReadonlySet<string>): boolean {
