@@ -2,6 +2,7 @@
 export type { DecisionEvent } from './observe/audit-trail.js'
 export type { MetricsOptions, OpenTelemetryOptions } from './observe/telemetry-options.js'
 export { CHECK_CHANNEL, type CheckMessage } from './observe/observation.js'
+export type { GuardOptions } from './guard/guard-options.js'
 export type { CheckInput, Explanation } from './decision/checks.js'
 export type { CheckOptions, PermissionsOptions } from './decision/question-options.js'
 export type { ContextInput, ResourceInput, UserInput } from './decision/query.js'

@@ -1,4 +1,5 @@
 // From the options to everything that a framework's adapter needs: the one way in, so that no adapter opens a path of its own.
+import type { ServerResponse } from 'node:http'
 import { Checks } from '../decision/checks.js'
 import { Observation } from '../observe/observation.js'
 import { openPath, type DecisionPath } from '../decision/path.js'
@@ -44,6 +45,8 @@ export interface OpeningContext<R> {
   readonly caller: (request: R) => Caller | undefined
   /** The request's id in the app's log, where it has one. */
   readonly requestId: (request: R) => string | undefined
+  /** What answers the request, where that can be told. */
+  readonly response: (request: R) => ServerResponse | undefined
   /** Puts a stage of the framework's own before the path. */
   readonly wrap?: (path: DecisionPath, timeout: number) => DecisionPath
 }
@@ -52,7 +55,7 @@ export interface OpeningContext<R> {
  * Reads the options and puts the path together, which asks nobody and opens nothing yet.
  * @throws `OptionsError`
  */
-export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId, wrap }: OpeningContext<R>): Opening<R, Reply> {
+export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId, response, wrap }: OpeningContext<R>): Opening<R, Reply> {
   const options = resolveOptions<R, Reply>(input, env)
   const { origin, cache, timeout, user, tenant } = options
   const observation = new Observation(error => log.error({ err: error }, 'permit: somebody who watches checks threw'))
@@ -62,7 +65,7 @@ export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId
   const checks = new Checks(path, timeout, observation)
   let observers: Observers | undefined
   return {
-    enforcement: { checks, user, tenant, caller, requestId },
+    enforcement: { checks, user, tenant, caller, requestId, response },
     checks,
     writer: new Writer(path.facts, user => checks.invalidate(user)),
     observation,

@@ -4,9 +4,10 @@ import { createQuery, type ResourceInput, type UserInput } from '../decision/que
 import { readCheckOptions, type CheckOptions, type PermissionsOptions } from '../decision/question-options.js'
 import { queriesOf, questionsAbout } from './many.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
-import { UnauthenticatedError } from '../contract/errors.js'
+import { UnauthenticatedError, UnavailableError } from '../contract/errors.js'
 import type { Caller, Query, UserPermissions } from '../contract/point.js'
 import type { Enforcement } from '../guard/enforce.js'
+import { askToComeBack } from '../guard/retry-after.js'
 
 /**
  * The request's view of the plugin. Every method rejects with a 401 error when nobody is authenticated, with a 503
@@ -23,17 +24,17 @@ export class RequestPermit<R = unknown> {
 
   /** May the user do `action` on `resource`? */
   async check<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<boolean> {
-    return this.#enforcement.checks.isAllowed(await this.#query(action, resource, options), this.#caller, this.#asker)
+    return this.#answer(async () => this.#enforcement.checks.isAllowed(await this.#query(action, resource, options), this.#caller, this.#asker))
   }
 
   /** Resolves when the user may, throws the 403 when not. */
   async assert<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<void> {
-    return this.#enforcement.checks.assertAllowed(await this.#query(action, resource, options), this.#caller, this.#asker)
+    return this.#answer(async () => this.#enforcement.checks.assertAllowed(await this.#query(action, resource, options), this.#caller, this.#asker))
   }
 
   /** The whole decision: allow, reason, where it came from, how long it took. For people and logs. */
   async explain<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<Explanation> {
-    return this.#enforcement.checks.explainQuery(await this.#query(action, resource, options), this.#caller, this.#asker)
+    return this.#answer(async () => this.#enforcement.checks.explainQuery(await this.#query(action, resource, options), this.#caller, this.#asker))
   }
 
   /**
@@ -44,7 +45,7 @@ export class RequestPermit<R = unknown> {
     const { tenant, context } = readCheckOptions(options)
     const user = await this.#user()
     const defaults = { tenant: tenant ?? await this.#tenant(), context }
-    return this.#enforcement.checks.areAllowed(await queriesOf(user, checks, defaults), this.#caller, this.#asker)
+    return this.#answer(async () => this.#enforcement.checks.areAllowed(await queriesOf(user, checks, defaults), this.#caller, this.#asker))
   }
 
   /** The items that the user may do `action` on, in order. Rejects when it cannot be had for one of them. */
@@ -57,7 +58,20 @@ export class RequestPermit<R = unknown> {
 
   /** What the user may do, by tenant and resource instance. */
   async permissions (options?: PermissionsOptions): Promise<UserPermissions> {
-    return this.#enforcement.checks.permissions(await this.#user(), options)
+    return this.#answer(async () => this.#enforcement.checks.permissions(await this.#user(), options))
+  }
+
+  /** Whatever becomes of an error on its way out: should the answer be a 503, it tells the client when to come back. */
+  async #answer<T> (ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask()
+    } catch (error) {
+      if (error instanceof UnavailableError) {
+        const response = this.#enforcement.response(this.#request)
+        if (response !== undefined) askToComeBack(response, error)
+      }
+      throw error
+    }
   }
 
   /** Never gone: a handler may go on asking when its client has left. */

@@ -3,25 +3,43 @@ import createFastifyError, { type FastifyError, type FastifyErrorConstructor } f
 import { printableLine, printableLines } from '../kit/printable.js'
 import type { MutationResult, PartlyApplied } from './fact-mutation.js'
 
-/**
- * Fastify reads `statusCode` of an error, Express and what is built on it `status` as well: they are the same. On the
- * prototype, so that an error handler that sends `{ ...error }` sends what it always did.
- */
-const createError = ((...definition: Parameters<typeof createFastifyError>) => {
+/** What frameworks look for in an error besides its `statusCode`, `code` and `message`. */
+export interface KnownToFrameworks {
+  /** As `statusCode`: Express, and what is built on it, reads this one. */
+  status: number
+  /** Whether the message is meant for clients: below 500, as `http-errors` has it. NestJS 12 and Koa send no other. */
+  expose: boolean
+  /** What GraphQL puts beside the message, in `errors[].extensions`. */
+  extensions: { code: string }
+}
+
+const KNOWN_TO_FRAMEWORKS: { readonly [Name in keyof KnownToFrameworks]: (error: { statusCode?: number, code: string }) => unknown } = {
+  status: ({ statusCode }) => statusCode,
+  expose: ({ statusCode = 500 }) => statusCode < 500,
+  // A new one each time: who formats an error may write into it.
+  extensions: ({ code }) => ({ code })
+}
+
+type Created<Given extends readonly unknown[]> = FastifyErrorConstructor<{ code: string } & KnownToFrameworks, [...Given]>
+
+/** On the prototype, so that an error handler that sends `{ ...error }`, and a log, have nothing of it twice. */
+function createError<Given extends readonly unknown[]> (...definition: Parameters<typeof createFastifyError>): Created<Given> {
   const Class = createFastifyError(...definition)
-  Object.defineProperty(Class.prototype, 'status', {
-    get (this: { statusCode?: number }) { return this.statusCode },
-    // An error handler may write `error.status ??= 500`.
-    set (this: object, value: unknown) { Object.defineProperty(this, 'status', { value, writable: true, configurable: true }) }
-  })
-  return Class
-}) as typeof createFastifyError
+  for (const [name, valueOf] of Object.entries(KNOWN_TO_FRAMEWORKS)) {
+    Object.defineProperty(Class.prototype, name, {
+      get (this: { code: string }) { return valueOf(this) },
+      // An error handler may write `error.status ??= 500`.
+      set (this: object, value: unknown) { Object.defineProperty(this, name, { value, writable: true, configurable: true }) }
+    })
+  }
+  return Class as unknown as Created<Given>
+}
 
 /**
  * Creates the class of an error whose message is written for the occasion, and may quote a request, a policy or what a PDP answered. Loggers
  * that print for people print a message as it is: so it is printable, and a line break in a quoted name does not begin a new line.
  */
-function createQuotingError<T extends [string, { cause: unknown }?]> (code: string, write = printableLine): FastifyErrorConstructor<{ code: string }, T> {
+function createQuotingError<T extends [string, { cause: unknown }?]> (code: string, write = printableLine): Created<T> {
   const Class = createError<T>(code, '%s', 500, Error, false) as unknown as new (...args: unknown[]) => FastifyError
   class QuotingError extends Class {
     constructor (message: string, ...options: unknown[]) {
@@ -29,7 +47,7 @@ function createQuotingError<T extends [string, { cause: unknown }?]> (code: stri
       if (Error.stackTraceLimit > 0) Error.captureStackTrace(this, new.target)
     }
   }
-  return QuotingError as unknown as FastifyErrorConstructor<{ code: string }, T>
+  return QuotingError as unknown as Created<T>
 }
 
 /** Seconds that a client is asked to wait after a 503: long enough not to hammer, short enough to notice a recovery. */

@@ -2,6 +2,7 @@
 import type { Server } from 'node:net'
 import type { Request, Response } from 'express'
 import { AuditTrail } from '../observe/audit-trail.js'
+import type { GuardOptions } from '../guard/guard-options.js'
 import { RequestCaller } from '../guard/caller.js'
 import { prepare } from '../app/opening.js'
 import { Permit } from '../app/app-permit.js'
@@ -11,7 +12,7 @@ import { isNearly } from '../kit/suggest.js'
 import { guardOf } from './guard.js'
 import { logOf } from './log.js'
 import { enter, mayChange, scopeOf, type Scope } from './scope.js'
-import type { Annotation, Middleware, PermitOptions, RequestPermit as ExpressRequestPermit } from './express-types.js'
+import type { Annotation, Guard, Middleware, PermitOptions, RequestPermit as ExpressRequestPermit } from './express-types.js'
 import { Gate, untilOpen } from './until-open.js'
 import { updatesHandler } from './updates-route.js'
 
@@ -29,7 +30,7 @@ export interface ExpressPermit extends Middleware {
   /** Questions outside of a request, the user first; writes; counters and health. */
   readonly permit: Permit
   /** {@link guard}, but always decided by these options: for an app with several. */
-  guard (requirement: Annotation): Middleware
+  guard (requirement: Annotation, options?: GuardOptions): Guard
   /**
    * Resolves when decisions can be had; rejects with why they never will: `PolicyFileError`, `DataError`. Requests need
    * not wait for it, they do so themselves; await it before you listen, so that a process that cannot work does not start.
@@ -63,7 +64,7 @@ export function permit (options: PermitOptions): ExpressPermit {
   const log = logOf(given)
   const gate = new Gate()
   const { enforcement, checks, writer, observation, options: { updates, onDenied, onDecision }, open, close: closeAll } = prepare<Request, Response>(others, {
-    env: process.env, log, caller: request => new RequestCaller(request), requestId: () => undefined, wrap: (path, timeout) => untilOpen(path, gate, timeout)
+    env: process.env, log, caller: request => new RequestCaller(request), requestId: () => undefined, response: ({ res }) => res, wrap: (path, timeout) => untilOpen(path, gate, timeout)
   })
   const scope: Scope = { enforcement, log, onDenied }
   const report = updates === undefined ? undefined : updatesHandler(updates, affected => checks.forget(affected))
@@ -108,7 +109,7 @@ export function permit (options: PermitOptions): ExpressPermit {
 
   const authz: Omit<ExpressPermit, keyof Middleware> = {
     permit: new Permit(checks, writer),
-    guard: requirement => guardOf(scope, requirement),
+    guard: (requirement, options) => guardOf(scope, requirement, options),
     ready: () => opening,
     close: () => (closing ??= close()),
     closeWith (server) {

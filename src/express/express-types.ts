@@ -44,5 +44,8 @@ export type PermitOptions = Omit<options.PermitOptions<Request, Response>, 'stri
  */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => void
 
+/** A guard: middleware; and without `next` a promise, which rejects with the refusal, for those who combine guards themselves. */
+export type Guard = ((request: IncomingMessage, response: ServerResponse) => Promise<void>) & Middleware
+
 /** Goes on: to what comes next, or, with an error, to the app's error handlers. */
 export type Next = (error?: unknown) => void

@@ -3,7 +3,7 @@ export { guard } from './guard.js'
 export { permit, permit as default, type ExpressPermit } from './express-permit.js'
 export type { Log } from './log.js'
 export type {
-  Annotation, Middleware, Next, OnDecision, OnDenied, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit, Requirement, TenantOption, UserOption
+  Annotation, Guard, Middleware, Next, OnDecision, OnDenied, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit, Requirement, TenantOption, UserOption
 } from './express-types.js'
 export type { Permit } from '../app/app-permit.js'
 export * from '../public.js'

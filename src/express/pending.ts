@@ -1,11 +1,11 @@
 // As long as a guard waits for its decision, nothing behind it runs: Express itself does not see to that.
 import { BypassedError } from '../contract/errors.js'
 
-/** A symbol that only this file knows. Its value is the guard that waits, or that was passed by. */
+/** A symbol that only this file knows. Its value tells of the guards that wait, or that were passed by. */
 const WAITING = Symbol('fastify-permit.waiting')
 
 interface Request {
-  [WAITING]?: { passedBy: boolean }
+  [WAITING]?: { passedBy: boolean, guards: number }
   route?: { stack?: unknown }
   app?: App
 }
@@ -21,7 +21,9 @@ type App = { parent?: App } & Partial<Record<'router' | '_router', { stack?: unk
  */
 export function startWaiting (request: object, known: WeakSet<object>): void {
   const carrier = request as Request
-  carrier[WAITING] = { passedBy: false }
+  // Guards that somebody combines by promises may wait at the same time.
+  if (carrier[WAITING] === undefined) carrier[WAITING] = { passedBy: false, guards: 1 }
+  else carrier[WAITING].guards++
   shield(carrier.route?.stack, known)
   for (let app = carrier.app; app !== undefined; app = app.parent) {
     shield(stackOf(app), known)
@@ -45,9 +47,10 @@ function stackOf (app: App): unknown {
 /** The decision is there. False when something has gone past the guard meanwhile: the request has got its error already. */
 export function stopWaiting (request: object): boolean {
   const carrier = request as Request
-  const { passedBy } = carrier[WAITING] ?? { passedBy: false }
-  if (!passedBy) carrier[WAITING] = undefined
-  return !passedBy
+  const waiting = carrier[WAITING]
+  if (waiting?.passedBy === true) return false
+  if (waiting !== undefined && --waiting.guards === 0) carrier[WAITING] = undefined
+  return true
 }
 
 /** @throws `BypassedError` when a guard of the request waits for its decision, or was passed by. */

@@ -1,8 +1,9 @@
 // `app.permit` of a Fastify app: what every app gets, and the guard as a hook.
-import type { preHandlerHookHandler } from 'fastify'
 import type { Checks } from '../decision/checks.js'
 import { Permit } from '../app/app-permit.js'
 import type { Writer } from '../app/write/writer.js'
+import type { GuardOptions } from '../guard/guard-options.js'
+import type { GuardHook } from './hook.js'
 import type { RouteRow } from './route-table.js'
 import type { RouteGuards } from './routes.js'
 import type { Annotation } from './fastify-types.js'
@@ -17,11 +18,13 @@ export class AppPermit extends Permit {
   }
 
   /**
-   * The guard as a hook, for those who prefer it to `config.permit`: `{ preHandler: app.permit.guard('task:create') }`.
-   * @throws `AnnotationError` when the requirement makes none.
+   * The guard as a hook, for those who prefer it to `config.permit`: `{ preHandler: app.permit.guard('task:create') }`. It may be one of several,
+   * such as those of `@fastify/auth`: it says no by its error, and where that goes out `onDenied` answers. Called without a callback it
+   * is a promise, which rejects with the refusal.
+   * @throws `AnnotationError` when the requirement makes none, `QueryError` when the options are wrong.
    */
-  guard (requirement: Exclude<Annotation, false>): preHandlerHookHandler {
-    return this.#guards.guard(requirement)
+  guard (requirement: Exclude<Annotation, false>, options?: GuardOptions): GuardHook {
+    return this.#guards.guard(requirement, options)
   }
 
   /**

@@ -3,7 +3,9 @@ import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerH
 import { ForbiddenError, UnavailableError } from '../contract/errors.js'
 import type { CompiledGuard } from '../guard/compile.js'
 import { enforce, type Enforcement, type Verdict } from '../guard/enforce.js'
+import { askToComeBack } from '../guard/retry-after.js'
 import { answerToDenied, forClient, logRefusal, NOT_STARTED, toError } from '../guard/refusal.js'
+import { answerWhenSent } from './answer-when-sent.js'
 import { recordPass } from './passes.js'
 import type { OnDenied } from './fastify-types.js'
 
@@ -13,12 +15,27 @@ export interface FastifyEnforcement extends Enforcement<FastifyRequest> {
 }
 
 /**
+ * A guard as a hook. Without a callback it is a promise, which rejects with the refusal: for those who combine guards themselves. Were it to
+ * return nothing then, it would look as if it had let the request through.
+ */
+export type GuardHook = ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) & preHandlerHookHandler
+
+/**
+ * When `onDenied` answers a denied request: at once, where nothing but the guard decides; when the refusal is sent, where the guard may be
+ * one of several; never.
+ */
+export type AnswersDenied = 'at once' | 'when sent' | 'never'
+
+/**
  * A hook that refuses requests that do not meet the annotation. In callback form, because an answer that is at hand
  * then costs no promise.
  * @param enforcement undefined as long as the plugin has not started: then everybody is refused.
  */
-export function createGuard (enforcement: () => FastifyEnforcement | undefined, annotation: CompiledGuard<FastifyRequest>): preHandlerHookHandler {
-  return function permitGuard (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+export function createGuard (enforcement: () => FastifyEnforcement | undefined, annotation: CompiledGuard<FastifyRequest>, answers: AnswersDenied): GuardHook {
+  function permitGuard (request: FastifyRequest, reply: FastifyReply, done?: HookHandlerDoneFunction): void | Promise<void> {
+    if (typeof done !== 'function') {
+      return new Promise((resolve, reject) => { permitGuard(request, reply, error => { if (error === undefined) resolve(); else reject(error) }) })
+    }
     let verdict: Verdict | Promise<Verdict>
     const started = enforcement()
     try {
@@ -32,38 +49,48 @@ export function createGuard (enforcement: () => FastifyEnforcement | undefined, 
       done()
     } else if (verdict instanceof Promise) {
       verdict.then(
-        verdict => conclude(verdict, permitGuard, started, request, reply, done),
-        error => refuse(toError(error), started, request, reply, done)
+        verdict => conclude(verdict, permitGuard, answers, started, request, reply, done),
+        error => refuse(toError(error), answers, started, request, reply, done)
       )
     } else {
-      refuse(verdict, started, request, reply, done)
+      refuse(verdict, answers, started, request, reply, done)
     }
   }
+  return permitGuard as GuardHook
 }
 
 function conclude (
-  verdict: Verdict, guard: object, enforcement: FastifyEnforcement | undefined, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction
+  verdict: Verdict, guard: object, answers: AnswersDenied, enforcement: FastifyEnforcement | undefined,
+  request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction
 ): void {
   if (verdict === true) {
     recordPass(request, guard)
     done()
   } else {
-    refuse(toError(verdict), enforcement, request, reply, done)
+    refuse(toError(verdict), answers, enforcement, request, reply, done)
   }
 }
 
-function refuse (error: Error, enforcement: FastifyEnforcement | undefined, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+function refuse (
+  error: Error, answers: AnswersDenied, enforcement: FastifyEnforcement | undefined, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction
+): void {
   logRefusal(error, request.log)
-  // For an error handler of the app that sends a body of its own: the client is told all the same when to come back.
-  if (error instanceof UnavailableError) reply.headers(error.headers)
-  if (error instanceof ForbiddenError && enforcement?.onDenied !== undefined) {
-    const watch = watchAnswer(reply)
-    answerToDenied(enforcement.onDenied, request, reply, error, watch.isAnswered, request.log)
-      .finally(watch.end)
-      // Without an error there is a reply already; and to go on without one would run the handler.
-      .then(error => { if (error !== undefined) done(error) }, () => done(error))
-  } else {
+  if (error instanceof UnavailableError) askToComeBack(reply.raw, error)
+  if (!(error instanceof ForbiddenError) || enforcement?.onDenied === undefined || answers === 'never') {
     done(forClient(error))
+    return
+  }
+  const { onDenied } = enforcement
+  const answer = () => {
+    const watch = watchAnswer(reply)
+    return answerToDenied(onDenied, request, reply, error, watch.isAnswered, request.log).finally(watch.end)
+  }
+  if (answers === 'when sent') {
+    answerWhenSent(reply, error, answer)
+    done(error)
+  } else {
+    // Without an error there is a reply already; and to go on without one would run the handler.
+    answer().then(error => { if (error !== undefined) done(error) }, () => done(error))
   }
 }
 

@@ -6,6 +6,7 @@ import { AppPermit } from './fastify-permit.js'
 import { auditTrail } from './on-decision.js'
 import { tellLookers } from './looker.js'
 import { watchOutside } from './outside.js'
+import { responseOf } from './replies.js'
 import { RouteGuards } from './routes.js'
 import { descendantsOf } from './scopes.js'
 import type { Annotation, PermitOptions } from './fastify-types.js'
@@ -58,7 +59,8 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
     env: process.env,
     log: app.log,
     caller: ({ raw, id }) => new RequestCaller(raw, id),
-    requestId: ({ id }) => id
+    requestId: ({ id }) => id,
+    response: responseOf
   })
   const { updates, onDenied, onDecision, strict, openapi } = options
   const enforcement = { ...shared, onDenied }

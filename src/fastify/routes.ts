@@ -4,14 +4,16 @@ import { AnnotationError, UndeclaredRouteError } from '../contract/errors.js'
 import { printable } from '../kit/printable.js'
 import { compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile.js'
 import { describeAnnotation, type Description } from '../guard/description.js'
+import { readGuardOptions, type GuardOptions } from '../guard/guard-options.js'
 import { undeclared, type RouteIdentity, type Strictness } from '../guard/strict.js'
-import { createGuard, type FastifyEnforcement } from './hook.js'
+import { createGuard, type AnswersDenied, type FastifyEnforcement, type GuardHook } from './hook.js'
 import { documentRoute } from './openapi.js'
 import { behindGuards, guardsWorn, type Post } from './guarded-handler.js'
 import { notFoundBehindGuards, watchNotFound, type NotFoundHandler, type NotFoundOptions } from './not-found.js'
 import { PASS_SLOTS } from './passes.js'
 import { annotationIn, readConfig, refuseMisplaced, type Boxed } from './route-annotation.js'
 import { identityOf, routesPrinted, rowOf, unknownRow, withoutHeadTwins, type RouteRow } from './route-table.js'
+import { keepReply, REPLY_SLOT } from './replies.js'
 import type { Annotation } from './fastify-types.js'
 import { descendantsOf, isUntouched, NO_ROUTES, rootOf } from './scopes.js'
 import { paramNames } from './url-params.js'
@@ -64,6 +66,7 @@ export class RouteGuards {
   /** Puts the guards into a scope: routes declared from now on, and those declared before. They refuse everybody until `start`. */
   install (app: FastifyInstance): void {
     for (const slot of PASS_SLOTS) if (!app.hasRequestDecorator(slot)) app.decorateRequest(slot, null)
+    if (!app.hasRequestDecorator(REPLY_SLOT)) app.decorateRequest(REPLY_SLOT, null)
     const onRoute = (scope: FastifyInstance, route: RouteOptions) => this.#onRoute(scope, route)
     app.addHook('onRoute', function (route) { onRoute(this, route) })
     watchNotFound(app, (scope, options, handler) => this.#onNotFoundHandler(scope, options, handler))
@@ -75,6 +78,7 @@ export class RouteGuards {
     // A router is the whole app's: only at the root are all of its routes this plugin's business.
     if (!onlyNotFound && rootOf(app) === app) this.#unseen = unseenOf(app)
     app.addHook('preHandler', (request, reply, done) => {
+      keepReply(request, reply)
       if (onlyNotFound && !request.is404) done()
       else this.#onRequest(request, reply, done)
     })
@@ -111,12 +115,13 @@ export class RouteGuards {
   }
 
   /** The guard as a hook, for those who put it into a route themselves. */
-  guard (requirement: Exclude<Annotation, false>): preHandlerHookHandler {
-    return this.#make(compileGuard<FastifyRequest>(requirement, this.#enforcement?.tenant), requirement, false)
+  guard (requirement: Exclude<Annotation, false>, options?: GuardOptions): GuardHook {
+    const { onDenied } = readGuardOptions(options)
+    return this.#make(compileGuard<FastifyRequest>(requirement, this.#enforcement?.tenant), requirement, false, onDenied ? 'when sent' : 'never')
   }
 
-  #make (compiled: CompiledGuard<FastifyRequest>, annotation: Exclude<Annotation, false>, byAnnotation: boolean): preHandlerHookHandler {
-    const guard = createGuard(() => this.#enforcement, compiled)
+  #make (compiled: CompiledGuard<FastifyRequest>, annotation: Exclude<Annotation, false>, byAnnotation: boolean, answers: AnswersDenied = 'at once'): GuardHook {
+    const guard = createGuard(() => this.#enforcement, compiled, answers)
     this.#made.set(guard, { params: compiled.params, byAnnotation, annotation })
     return guard
   }

@@ -1,4 +1,5 @@
 // From a compiled annotation and a request to a verdict: may the handler run, or which error goes out instead?
+import type { ServerResponse } from 'node:http'
 import { forbidden, type Checks } from '../decision/checks.js'
 import { normaliseUser, Question, type UserInput } from '../decision/query.js'
 import { ForbiddenError, UnauthenticatedError } from '../contract/errors.js'
@@ -18,6 +19,8 @@ export interface Enforcement<R> {
   readonly caller: (request: R) => Caller | undefined
   /** The request's id in the app's log, where it has one. */
   readonly requestId: (request: R) => string | undefined
+  /** What answers the request, where that can be told. */
+  readonly response: (request: R) => ServerResponse | undefined
 }
 
 /**

@@ -92,6 +92,17 @@ t.test('with @fastify/auth, people come with tokens and machines with keys', asy
   t.equal((await app.inject({ ...create, headers: { authorization: `Bearer ${token}` } })).body, 'created by ada@example.com')
 })
 
+t.test('with @fastify/auth, a guard is one of several ways in', async t => {
+  const app = await appOf(t, 'auth', { JWT_SECRET: 'a secret for this test' })
+  await import(pathToFileURL(join(process.cwd(), 'either.ts')).href)
+  await app.ready()
+  const statusWith = (payload: object) => statusOf(app, { method: 'DELETE', url: '/tasks', headers: { authorization: `Bearer ${app.jwt.sign(payload)}` } })
+  t.equal(await statusWith({ sub: 'ada@example.com' }), 200)
+  t.equal(await statusWith({ sub: 'robot@example.com', scope: 'cleaning' }), 200)
+  t.equal(await statusWith({ sub: 'robot@example.com', scope: 'painting' }), 403)
+  t.equal(await statusOf(app, { method: 'DELETE', url: '/tasks' }), 401)
+})
+
 t.test('with @fastify/session, a role that is taken away counts for the next request of the same session', async t => {
   const app = await appOf(t, 'session', { SESSION_SECRET: 'a secret for this test, which is long', DEMO_PASSWORD: 'open sesame' })
   t.equal(await statusOf(app, create), 401)
