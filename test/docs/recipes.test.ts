@@ -96,7 +96,7 @@ t.test('with @fastify/auth, a guard is one of several ways in', async t => {
   const app = await appOf(t, 'auth', { JWT_SECRET: 'a secret for this test' })
   await import(pathToFileURL(join(process.cwd(), 'either.ts')).href)
   await app.ready()
-  const statusWith = (payload: object) => statusOf(app, { method: 'DELETE', url: '/tasks', headers: { authorization: `Bearer ${app.jwt.sign(payload)}` } })
+  const statusWith = (payload: { sub: string, scope?: string }) => statusOf(app, { method: 'DELETE', url: '/tasks', headers: { authorization: `Bearer ${app.jwt.sign(payload)}` } })
   t.equal(await statusWith({ sub: 'ada@example.com' }), 200)
   t.equal(await statusWith({ sub: 'robot@example.com', scope: 'cleaning' }), 200)
   t.equal(await statusWith({ sub: 'robot@example.com', scope: 'painting' }), 403)
