@@ -1,8 +1,8 @@
-// What can be asked of a decision path: one query or many, with the deadline that each gets.
+// Runs checks on the decision path, one or many, and gives each its deadline.
 import { ForbiddenError, PdpError, UnavailableError } from '../contract/errors.js'
 import type { Caller, Decision, DecisionPointStats, DecisionSource, Health, Pdp, Query, Trace, UserPermissions } from '../contract/point.js'
 import type { MaybePromise } from '../kit/whenever.js'
-import type { Affected } from './generations.js'
+import type { AffectedUsers } from '../contract/affected-users.js'
 import type { DecisionPath } from './path.js'
 import { Turns } from '../kit/turns.js'
 import { Observation } from '../observe/observation.js'
@@ -10,21 +10,21 @@ import { readPermissionsOptions, type PermissionsOptions } from './question-opti
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 
-/** One question of a `bulkCheck`. */
+/** One check of a `bulkCheck`. */
 export type CheckInput = { [T in ResourceType]: CheckOn<T> }[ResourceType]
 
-/** One question about resources of one type. */
+/** One check on a resource of type `T`. */
 export interface CheckOn<T extends ResourceType> {
   readonly action: ActionOf<T>
   readonly resource: ResourceInput<T>
-  /** Where the resource names no tenant itself; default: the request's tenant, in the end `default`. */
+  /** The tenant, unless the resource names one. Default: the request's tenant, otherwise `default`. */
   readonly tenant?: string
   readonly context?: ContextInput
 }
 
-/** A whole decision, for people and logs. */
+/** A complete decision, for people and logs. */
 export interface Explanation extends Decision {
-  /** Where the answer came from. */
+  /** Where the decision came from. */
   readonly source: DecisionSource | undefined
   /** How long it took, ms. */
   readonly duration: number
@@ -36,7 +36,7 @@ export class Checks {
   readonly #timeout: number
   readonly #observation: Observation
 
-  /** @param timeout the deadline of a check, ms from when it is asked. */
+  /** @param timeout how long a check may take, ms */
   constructor (path: DecisionPath, timeout: number, observation: Observation = new Observation()) {
     this.#path = path
     this.#pdp = path.pdp
@@ -45,8 +45,8 @@ export class Checks {
   }
 
   /**
-   * The decision, where it is at hand: it asks nobody.
-   * @param asker - the request that it is for, for those who watch
+   * The decision, if it is available without asking the PDP.
+   * @param asker - the request that the check belongs to, for observers
    */
   peek (query: Query, asker?: object): Decision | undefined {
     if (this.#observation.active) return this.#watchedPeek(query, asker)
@@ -74,7 +74,7 @@ export class Checks {
     return decision
   }
 
-  /** What a user may do. Asked each time. */
+  /** A user's permissions. Never cached. */
   async permissions (user: UserInput, options?: PermissionsOptions): Promise<UserPermissions> {
     const { tenants, resources, resourceTypes, context } = readPermissionsOptions(options)
     return this.#pdp.permissions({
@@ -124,12 +124,12 @@ export class Checks {
         throw error
       }
     }
-    // A question that is asked late may join one on its way that has more time left than the others.
+    // A late check may join a flight whose deadline is later than that of this bulk check.
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
         next = queries.length
-        reject(new UnavailableError(new PdpError('timeout', 'the deadline passed before all of the questions were answered')))
+        reject(new UnavailableError(new PdpError('timeout', 'the deadline passed before all checks were answered')))
       }, Math.max(0, deadline - performance.now()))
     })
     try {
@@ -140,27 +140,27 @@ export class Checks {
     return allowed
   }
 
-  /** Forgets the decisions of one user, or all of them, also those that are on their way. */
+  /** Drops the cached decisions of one user or of all users, including those in flight. */
   invalidate (user?: string | { readonly key: string }): void {
     this.#path.generations.invalidate(user === undefined ? undefined : normaliseUser(user).key)
   }
 
-  /** Forgets what a change at the PDP could alter. What is on its way is forgotten, too: a change that is reported meanwhile wins. */
-  forget (affected: Affected): void {
+  /** Drops the decisions that a change at the PDP could affect, including those in flight. */
+  forget (affected: AffectedUsers): void {
     this.#path.generations.forget(affected)
   }
 
-  /** Counters since the start, and latencies. */
+  /** Counters and latencies since the start. */
   stats (): DecisionPointStats {
     return this.#path.point.stats()
   }
 
-  /** Whether decisions can be had now. Never rejects. */
+  /** Whether the PDP can give decisions now. Never rejects. */
   async health (): Promise<Health> {
     return this.#pdp.health(this.#deadline())
   }
 
-  /** Lets checks in flight finish within the deadline of a check, then lets go of everything. */
+  /** Lets checks in flight finish within the timeout of a check, then closes everything. */
   async close (): Promise<void> {
     return this.#path.close(this.#deadline())
   }
@@ -170,7 +170,7 @@ export class Checks {
   }
 }
 
-/** The 403 for a query, with what a log wants to know. */
+/** The 403 for a query, with the details for the log. */
 export function forbidden ({ user, action, resource }: Query, { code, reason, context }: Decision): ForbiddenError {
   const denial = {
     user: user.key,
@@ -180,7 +180,7 @@ export function forbidden ({ user, action, resource }: Query, { code, reason, co
     code,
     reason
   }
-  // Not enumerable: the denial is logged.
+  // Not enumerable, because the denial is logged.
   if (context !== undefined) Object.defineProperty(denial, 'context', { value: context })
   return new ForbiddenError(denial)
 }

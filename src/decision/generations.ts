@@ -1,11 +1,9 @@
-// Tells whether a decision was asked for before or after it was invalidated, without finding the decisions themselves.
-
-/** Whose decisions a change could alter. */
-export type Affected = { readonly all: true } | { readonly users: readonly string[] }
+// Invalidation by generation: tells whether a check started before or after an invalidation, without searching for cached decisions.
+import type { AffectedUsers } from '../contract/affected-users.js'
 
 /**
- * A stamp taken when a question is asked is current as long as neither its user nor everything was invalidated since.
- * Invalidating costs one map entry, however many decisions it forgets; decisions in flight are covered, too.
+ * A stamp that is taken when a check starts is current until its user, or everything, is invalidated. An invalidation costs one map entry,
+ * however many decisions it affects. It covers decisions in flight, too.
  */
 export class Generations {
   #clock = 0
@@ -13,22 +11,22 @@ export class Generations {
   readonly #users = new Map<string, number>()
   readonly #maxUsers: number
 
-  /** @param maxUsers how many invalidated users are remembered one by one; past that, everything is invalidated at once. */
+  /** @param maxUsers the most invalidated users that are tracked individually; one more invalidates everything */
   constructor (maxUsers = 10_000) {
     this.#maxUsers = maxUsers
   }
 
-  /** The stamp for a question that is asked now. */
+  /** The stamp for a check that starts now. */
   get now (): number {
     return this.#clock
   }
 
-  /** How often something was invalidated. */
+  /** The number of invalidations. */
   get invalidations (): number {
     return this.#clock
   }
 
-  /** Whether nothing that concerns `user` was invalidated since `stamp` was taken. */
+  /** Whether neither `user` nor everything was invalidated since `stamp` was taken. */
   isCurrent (stamp: number, user: string): boolean {
     if (stamp < this.#all) return false
     if (this.#users.size === 0) return true
@@ -36,17 +34,17 @@ export class Generations {
     return since === undefined || since <= stamp
   }
 
-  /** Makes older stamps of all whom a change could concern out of date. */
-  forget (affected: Affected): void {
+  /** Invalidates older stamps of all users that a change could affect. */
+  forget (affected: AffectedUsers): void {
     if ('all' in affected) this.invalidate()
     else for (const user of affected.users) this.invalidate(user)
   }
 
-  /** Makes older stamps of `user`, or of everybody, out of date. */
+  /** Invalidates older stamps of `user`, or of all users. */
   invalidate (user?: string): void {
     this.#clock++
     if (user === undefined || (this.#users.size >= this.#maxUsers && !this.#users.has(user))) {
-      // Forgetting too much is safe; forgetting that somebody was invalidated is not.
+      // Invalidating too much is safe. Losing an invalidation is not.
       this.#all = this.#clock
       this.#users.clear()
     } else {

@@ -1,10 +1,11 @@
-// What is refused of anything that a caller hands in: a value of the wrong kind, and a name that is not known.
+// Validates the arguments of checks: rejects values of the wrong kind and unknown names.
 import { QueryError } from '../contract/errors.js'
+import { isRecord } from '../kit/is-record.js'
 import { closest } from '../kit/suggest.js'
 
 /** @throws `QueryError` */
 export function requireText (what: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string' || value === '') throw new QueryError(`${what} must be a string that is not empty, got ${describe(value)}`)
+  if (typeof value !== 'string' || value === '') throw new QueryError(`${what} must be a non-empty string, got ${describe(value)}`)
 }
 
 /** @throws `QueryError` */
@@ -18,28 +19,29 @@ export function requireArray (what: string, value: unknown): asserts value is re
 }
 
 /**
- * Refuses what is not an object, and an object with a name that is not known.
- * @param hint - what to do about a name that is like none
+ * Rejects a value that is not an object, and an object with an unknown name.
+ * @param hint - what to do about a name that resembles no known one
  * @throws `QueryError`
  */
 export function requireKnown (what: string, value: unknown, known: readonly string[], hint = ''): asserts value is object {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (!isRecord(value)) {
     throw new QueryError(`${what} must be an object with ${known.join(', ')}, got ${describe(value)}`)
   }
   const unknown = Object.keys(value).find(name => !known.includes(name))
   if (unknown === undefined) return
   const meant = closest(unknown, known.filter(name => !Object.hasOwn(value, name)))
-  throw new QueryError(`${what}: ${describe(unknown)} is not known; expected ${known.join(', ')}${meant === undefined ? hint : `; did you mean "${meant}"?`}`)
+  const advice = meant === undefined ? hint : `; did you mean "${meant}"?`
+  throw new QueryError(`${what}: ${describe(unknown)} is not known; expected ${known.join(', ')}${advice}`)
 }
 
-/** What a value is, for an error message, without telling what an object holds. */
+/** Describes a value in an error message, without the content of an object. */
 export function describe (value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? value.slice(0, 60) + '…' : value)
   if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) return String(value)
   return kindOf(value)
 }
 
-/** The kind of a value, which tells nothing of what it holds: attribute values stay out of errors. */
+/** The kind of a value, without its content: attribute values must not get into errors. */
 export function kindOf (value: unknown): string {
   if (value === null) return 'null'
   return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`

@@ -1,16 +1,16 @@
-// Where decisions come from, as the resolved options describe it.
+// The resolved options of the decision path: which PDP decides, and how it is reached.
 import type { Policy } from '../engine/policy/policy.js'
 import type { EvaluationMap } from '../contract/evaluation.js'
 import type { BreakerOptions, HedgeOptions } from '../pdp/http/transport.js'
 
-/** Where decisions come from; over the network by Permit's wire where `authzen` is undefined. */
+/** Where decisions come from. A PDP without `authzen` uses Permit's wire format. */
 export type DecisionOrigin =
   | {
     readonly kind: 'pdp'
-    /** One, or several that are replicas of one another. */
+    /** One URL, or several of PDPs that are replicas. */
     readonly urls: readonly URL[]
     readonly token: string | undefined
-    /** How an AuthZEN PDP is asked; undefined for Permit's. */
+    /** Settings for an AuthZEN PDP; undefined for Permit's PDP. */
     readonly authzen: AuthZenSettings | undefined
     readonly connections: number
     readonly queue: number
@@ -22,19 +22,19 @@ export type DecisionOrigin =
   }
   | { readonly kind: 'policy', readonly policy: string | Policy, readonly data?: string }
 
-/** How a PDP is asked that speaks AuthZEN. */
+/** Settings for an AuthZEN PDP. */
 export interface AuthZenSettings {
   readonly discovery: boolean
   readonly map: EvaluationMap | undefined
 }
 
-/** The path at which reports are taken, and the secret that they have to carry. */
+/** The path that receives update reports, and the secret that they must carry. */
 export interface UpdatesEndpoint {
   readonly path: string
   readonly secret: string
 }
 
-/** What the decision path needs of the resolved options. */
+/** The part of the resolved options that the decision path needs. */
 export interface PathOptions {
   readonly origin: DecisionOrigin
   /** `ttl` and `staleIfError` in ms. */

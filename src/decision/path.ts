@@ -1,4 +1,4 @@
-// Puts the path of a question together: the one place that shows every stage, outermost first.
+// Assembles the decision path: the one place that shows every stage, outermost first.
 import type { EnvironmentLog } from '../environment/environment.js'
 import { authzenFacts, authzenPdp, authzenProbe, type AuthZenLog } from '../pdp/authzen/authzen-pdp.js'
 import { embeddedPdp } from '../pdp/embedded/embedded-pdp.js'
@@ -13,38 +13,40 @@ import { cached } from './stages/cached.js'
 import { coalesced } from './stages/coalesced.js'
 import { counted } from './stages/counted.js'
 import { Generations } from './generations.js'
-import { outspoken } from './stages/outage.js'
+import { withOutageLog } from './stages/outage.js'
 
 export interface DecisionPath {
-  /** Where questions go in. */
+  /** The outermost stage. */
   readonly point: DecisionPoint
-  /** The end of the path, for what is not a decision: permissions, health, closing. */
+  /** The PDP at the end of the path, for everything but decisions: permissions, health, closing. */
   readonly pdp: Pdp
-  /** Where answers come from that are at hand without asking. */
+  /** The source of decisions that are available without asking the PDP. */
   readonly atHand: DecisionSource
-  /** Where facts are written. */
+  /** Writes facts. */
   readonly facts: FactsApi
   readonly generations: Generations
-  /** How many questions of one bulk check may be on their way at a time. */
+  /** The most checks of one bulk check in flight at a time. */
   readonly bulkConcurrency: number
-  /** Lets what is on its way finish by `deadline`, then lets go of sockets, timers and files. */
+  /** Lets checks in flight finish until `deadline`, then closes sockets, timers and files. */
   close (deadline: number): Promise<void>
 }
 
-/** Bytes of a PDP's answer at most. A decision is a few hundred, a bulk answer some tens of thousands; the rest is room for debug output. */
+/** The largest response of a PDP, bytes. A decision has some hundred, a bulk response some ten thousand; the rest is for debug output. */
 const MAX_RESPONSE_SIZE = 1024 * 1024
 
-/** Writes on their way at a time. They have connections of their own: one may wait for seconds, and no check must wait for it. */
+/** The most writes in flight. They use their own connections, because a write may take seconds and must not delay checks. */
 const WRITE_CONNECTIONS = 4
 
-/** Writes that may wait for a connection. */
+/** The most writes that wait for a connection. */
 const WRITE_QUEUE = 1_000
 
 /**
- * The path that the options describe. A stage that an option turns off is not in the line.
- * @param onSent told how many questions leave in one request
+ * The decision path for the given options. A stage that an option turns off is left out.
+ * @param onSent called with the number of checks in each request
  */
-export function openPath ({ origin, cache, timeout }: PathOptions, log?: EnvironmentLog & TransportLog & AuthZenLog, onSent?: (questions: number) => void): DecisionPath {
+export function openPath (
+  { origin, cache, timeout }: PathOptions, log?: EnvironmentLog & TransportLog & AuthZenLog, onSent?: (checks: number) => void
+): DecisionPath {
   const generations = new Generations()
 
   if (origin.kind === 'policy') {
@@ -52,30 +54,39 @@ export function openPath ({ origin, cache, timeout }: PathOptions, log?: Environ
     const { policy, data } = origin
     const pdp = embeddedPdp({ policy, data, log, onChange: change => generations.forget(change) })
     const point = counted(cache === false ? pdp : cached(pdp, cache, generations))
-    return { point, pdp, atHand: cache === false ? 'embedded' : 'cache', facts: pdp.facts, generations, bulkConcurrency: 1, close: deadline => pdp.close(deadline) }
+    return {
+      point,
+      pdp,
+      atHand: cache === false ? 'embedded' : 'cache',
+      facts: pdp.facts,
+      generations,
+      bulkConcurrency: 1,
+      close: deadline => pdp.close(deadline)
+    }
   }
 
   const { urls, token, authzen, connections, queue, batch, factsTimeout, retries, breaker, hedge } = origin
   const wire = { token, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
-  const asking = { ...wire, connections, maxQueue: queue, retries, breaker, hedge, log }
-  // An AuthZEN PDP may have its endpoints anywhere at its origin.
+  const checking = { ...wire, connections, maxQueue: queue, retries, breaker, hedge, log }
+  // The endpoints of an AuthZEN PDP may be anywhere at its origin.
+  const origins = urls.map(({ origin }) => new URL(origin))
   const pdp = authzen === undefined
-    ? permitPdp(httpTransport({ ...asking, url: urls, probe: permitProbe }), log)
-    : authzenPdp(httpTransport({ ...asking, url: urls.map(({ origin }) => new URL(origin)), probe: authzenProbe(urls) }), { urls, ...authzen, timeout, log })
+    ? permitPdp(httpTransport({ ...checking, url: urls, probe: permitProbe }), log)
+    : authzenPdp(httpTransport({ ...checking, url: origins, probe: authzenProbe(urls) }), { urls, ...authzen, timeout, log })
   const writes = authzen === undefined
     ? httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
     : undefined
   const batches = batched(pdp, { queue, batch, onSent })
   const shared = coalesced(batches, generations)
-  const asked = log === undefined ? shared : outspoken(shared, log)
-  const point = counted(cache === false ? asked : cached(asked, cache, generations))
+  const logged = log === undefined ? shared : withOutageLog(shared, log)
+  const point = counted(cache === false ? logged : cached(logged, cache, generations))
   return {
     point,
     pdp,
     atHand: 'cache',
     facts: writes === undefined ? authzenFacts : permitFacts(writes, factsTimeout),
     generations,
-    // Half of what may wait, so that a large bulk check leaves room for everybody else.
+    // Half of the queue, so that a large bulk check leaves room for other checks.
     bulkConcurrency: Math.max(1, Math.floor(queue / 2)),
     async close (deadline) {
       await batches.close(deadline)

@@ -1,4 +1,4 @@
-// A question to the PDP, normalised once, with a key that no two different questions share.
+// A query to the PDP, normalised once, with a cache key that no two different queries share.
 import { configure } from 'safe-stable-stringify'
 import { PdpError, QueryError, UnavailableError } from '../contract/errors.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
@@ -7,41 +7,53 @@ import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/po
 import type { ResourceType } from '../contract/vocabulary.js'
 import { digestOfText } from '../kit/digest.js'
 import { splitAtColon } from '../kit/colon.js'
+import { isRecord } from '../kit/is-record.js'
 import { describe, kindOf, optionalText, requireKnown, requireText } from './input.js'
 
-/** Who asks. A string is the user's key. */
+/** The user of a check. A string is the user's key. */
 export type UserInput = string | {
-  /** The user's key in Permit: any string that is unique to the user. */
+  /** The user's key in Permit: any string that is unique to this user. */
   readonly key: string
   readonly email?: string
   readonly firstName?: string
   readonly lastName?: string
-  /** Attributes for conditions (ABAC); they win over those that the PDP has stored. */
+  /** Attributes for conditions (ABAC). They take precedence over those stored in the PDP. */
   readonly attributes?: Readonly<Record<string, unknown>>
 }
 
 /**
- * What is acted on: `'task'`, `'task:123'` (split at the first colon: a key may contain colons), or an object.
- * Without a key the question is about the type.
+ * The resource of a check: `'task'`, `'task:123'` (split at the first colon: a key may contain colons) or an object. Without a key the
+ * check is about the resource type.
+ *
+ * @example
+ * ```ts
+ * import type { ResourceInput } from 'fastify-permit'
+ *
+ * const resources: ResourceInput[] = [
+ *   'task',
+ *   'task:123',
+ *   { type: 'task', key: '123', tenant: 'acme', attributes: { confidential: true } }
+ * ]
+ * ```
  */
 export type ResourceInput<T extends ResourceType = ResourceType> = T | `${T}:${string}` | {
   readonly type: T
   readonly key?: string
-  /** The tenant that the resource belongs to; default: that of the check, in the end `default`. */
+  /** The tenant that the resource belongs to. Default: the tenant of the check, otherwise `default`. */
   readonly tenant?: string
-  /** Attributes for conditions (ABAC); they win over those that the PDP has stored. */
+  /** Attributes for conditions (ABAC). They take precedence over those stored in the PDP. */
   readonly attributes?: Readonly<Record<string, unknown>>
 }
 
-/** Facts about the circumstances, for conditions on `context.*`: the time, the network, the device. */
+/** The context of a check, for conditions on `context.*`: for example the time, the network or the device. */
 export type ContextInput = Readonly<Record<string, unknown>>
 
-// Strict: what JSON cannot carry (NaN, a BigInt, a cycle) is refused here instead of becoming something else on the wire.
+// Strict: a value that JSON cannot represent (NaN, BigInt, a cycle) is rejected here instead of being changed on the wire.
 const canonical = configure({ deterministic: true, strict: true, bigint: false })
 
 /**
- * The question `user` asks: may I do `action` on `resource`? Checks and copies every part.
- * @throws {@link QueryError} that names the part and what is expected.
+ * The query whether `user` may do `action` on `resource`. Validates and copies every part.
+ * @throws {@link QueryError} that names the invalid part and what is expected
  */
 export function createQuery (
   user: UserInput, action: string, resource: ResourceInput, tenant?: string | readonly string[], context?: ContextInput
@@ -64,16 +76,16 @@ export function questionsOf (user: UserInput, shared?: ContextInput): (action: s
 }
 
 /**
- * A query, put together from parts that were checked. Its key is made when somebody wants it: the embedded PDP does not.
+ * A query made of validated parts. Its key is computed on first use; the embedded PDP does not need it.
  *
- * The key is injective: each part is preceded by its length or by a mark that says that it is absent, so that no content
- * can look like a boundary, and attributes are canonical JSON (names sorted), in which a number and a string differ.
- * Strings are compared as they are: two unicode forms of one text are two questions, as they are for the PDP.
+ * The key is injective. Each part is preceded by its length, or by a mark for a missing part, so no content can imitate a boundary.
+ * Attributes are canonical JSON (sorted names), in which a number and a string differ. Strings are not normalised: two Unicode forms of
+ * one text are two queries, as they are for the PDP.
  */
 export class Question implements Query {
   #key: string | undefined
 
-  /** @param keys those of questions that differ in nothing but the user, where there are such. */
+  /** @param keys the shared keys of queries that differ only in the user, if there are any */
   constructor (
     readonly user: QueryUser,
     readonly action: string,
@@ -90,12 +102,12 @@ export class Question implements Query {
   }
 }
 
-/** Keys that are remembered for one annotation at most. */
+/** The most keys that are kept for one annotation. */
 const MAX_KEYS = 1_024
 
 /**
- * The keys of questions that differ in nothing but the user. Those of users who are told by their own key alone are remembered: to put
- * one together, and to hash it, costs more than the rest of a cache hit.
+ * The keys of queries that differ only in the user. For users without attributes the keys are kept, because building and hashing one costs
+ * more than the rest of a cache hit.
  */
 export class Keys {
   readonly #about: string
@@ -114,7 +126,7 @@ export class Keys {
     const key = compact(keyOfUser(user) + this.#about)
     if (isKeyOnly(user) && user.key.length <= MAX_KEY / 2) {
       if (this.#known.size >= MAX_KEYS) this.#known.clear()
-      // Copies, both: what the user's key was cut out of, such as a header, is not kept with them.
+      // Both are copies: a slice would keep the whole text that it comes from, such as a header, in memory.
       this.#known.set(Buffer.from(user.key, 'utf16le').toString('utf16le'), flat(key))
     }
     return key
@@ -122,8 +134,8 @@ export class Keys {
 }
 
 /**
- * A text that was put together is kept by V8 as the tree of its pieces, twice the size of the text, and with whatever a
- * piece was cut out of, until somebody looks into it. A key that stays is looked into once: it takes half the memory.
+ * Flattens a concatenated string. V8 keeps such a string as a tree of its parts, which takes twice the memory and keeps alive the strings
+ * that its parts were sliced from, until a character is read. This reads one.
  */
 export function flat (text: string): string {
   text.charCodeAt(0)
@@ -134,18 +146,18 @@ function isKeyOnly (user: QueryUser): boolean {
   return user.email === undefined && user.first_name === undefined && user.last_name === undefined && user.attributes === undefined
 }
 
-/** Characters of a key at most: what a client can make long must not fill the cache's memory. */
+/** The longest key, characters: long values from clients must not fill the cache's memory. */
 const MAX_KEY = 512
 
 /**
- * A long key becomes its hash. No other key begins with `#`. The hash is over UTF-16: in UTF-8, all lone surrogates
- * would be one.
+ * Replaces a long key by its hash. No other key begins with `#`. The hash is computed over UTF-16, because all lone surrogates are equal
+ * in UTF-8.
  */
 function compact (key: string): string {
   return key.length <= MAX_KEY ? key : '#' + digestOfText(key)
 }
 
-/** What users with attributes have of a key: many questions may be asked of one of them. */
+/** The user parts of the keys of users with attributes: one user may be in many checks. */
 const USER_KEYS = new WeakMap<QueryUser, string>()
 
 function keyOfUser (user: QueryUser): string {
@@ -172,13 +184,16 @@ function jsonPart (value: JsonObject | undefined): string {
   return value === undefined ? '-' : part(canonical(value) as string)
 }
 
-/** Checks a user and copies it. */
+/** Validates and copies a user. */
 export function normaliseUser (user: UserInput): QueryUser {
   if (typeof user === 'string') {
     requireText('the user', user)
     return { key: user }
   }
-  if (typeof user !== 'object' || user === null) throw new QueryError(`the user is ${describe(user)}; expected a string or { key, email?, attributes? }${typeof user === 'number' ? ': write String(…) around the number' : ''}`)
+  if (typeof user !== 'object' || user === null) {
+    const hint = typeof user === 'number' ? '. Convert the number with String(…)' : ''
+    throw new QueryError(`the user is ${describe(user)}; expected a string or { key, email?, attributes? }${hint}`)
+  }
   const { key, email, firstName, lastName, attributes } = user
   requireText("the user's key", key)
   optionalText("the user's email", email)
@@ -195,18 +210,20 @@ export function normaliseUser (user: UserInput): QueryUser {
 
 const RESOURCE_NAMES: readonly string[] = ['type', 'key', 'tenant', 'attributes']
 
-/** Checks a resource, splits its string form and fills in the tenant. `tenant` is that of the check. */
+/** Validates a resource, splits its string form and fills in the tenant. `tenant` is the tenant of the check. */
 export function normaliseResource (resource: ResourceInput, tenant?: string | readonly string[] | null): QueryResource {
   if (typeof resource === 'string') {
     const { type, key } = splitResource(resource)
     return { type, key, tenant: normaliseTenant(tenant) }
   }
-  if (typeof resource !== 'object' || resource === null) throw new QueryError(`the resource is ${describe(resource)}; expected 'type', 'type:key' or { type, key?, tenant?, attributes? }`)
-  // What is dropped would leave another question: { type, id } is about the whole type.
+  if (typeof resource !== 'object' || resource === null) {
+    throw new QueryError(`the resource is ${describe(resource)}; expected 'type', 'type:key' or { type, key?, tenant?, attributes? }`)
+  }
+  // Ignoring an unknown name would change the query: { type, id } would be about the resource type.
   requireKnown('the resource', resource, RESOURCE_NAMES)
   const { type, key, attributes } = resource
   requireText("the resource's type", type)
-  if (type.includes(':')) throw new QueryError(`the resource's type is ${describe(type)}; a type has no colon: write { type, key }`)
+  if (type.includes(':')) throw new QueryError(`the resource's type is ${describe(type)}; a type has no colon. Use { type, key }`)
   optionalText("the resource's key", key)
   return {
     type,
@@ -216,39 +233,43 @@ export function normaliseResource (resource: ResourceInput, tenant?: string | re
   }
 }
 
-/** `'task'` or `'task:123'`, split at the first colon. An empty key is refused: it would quietly ask about the type. */
+/** Splits `'task'` or `'task:123'` at the first colon. An empty key is rejected, because the check would be about the type instead. */
 export function splitResource (resource: string): { type: string, key?: string } {
   const { before: type, after: key } = splitAtColon(resource)
   if (key === undefined) {
     requireText('the resource', resource)
     return { type }
   }
-  if (type === '' || key === '') throw new QueryError(`the resource is ${describe(resource)}; expected 'type' or 'type:key', neither of them empty`)
+  if (type === '' || key === '') {
+    throw new QueryError(`the resource is ${describe(resource)}; expected 'type' or 'type:key' with non-empty type and key`)
+  }
   return { type, key }
 }
 
-/** The tenant, or {@link DEFAULT_TENANT}. An empty one is refused: it is more likely lost than meant as the default. */
+/** The tenant, or {@link DEFAULT_TENANT}. An empty one is rejected: it is more likely a mistake than meant as the default. */
 export function normaliseTenant (tenant: string | readonly string[] | undefined | null): string {
   if (tenant === undefined || tenant === null) return DEFAULT_TENANT
   requireText('the tenant', tenant)
   return tenant
 }
 
-/** A deep copy of what JSON carries of `value`: what is asked cannot change while it waits, and every PDP sees the same. */
+/** A deep copy of `value` as JSON represents it. So a query cannot change while it waits, and every PDP gets the same values. */
 export function toJsonObject (what: string, value: unknown): JsonObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new QueryError(`${what} must be an object, got ${kindOf(value)}`)
+  if (!isRecord(value)) throw new QueryError(`${what} must be an object, got ${kindOf(value)}`)
   const excess = excessOf(value)
-  // No mistake of the app's: a client may have filled them.
-  if (excess === 'large') throw new UnavailableError(new PdpError('overload', `${what} has more values than the ${MAX_VALUES} that a question may have`))
+  // Not a mistake of the app: the values may come from a client.
+  if (excess === 'large') {
+    throw new UnavailableError(new PdpError('overload', `${what} has too many values; a check may have at most ${MAX_VALUES}`))
+  }
   let text: string | undefined
   try {
     if (excess === 'endless') throw new RangeError('nested too deep, or a cycle')
     text = canonical(value)
   } catch {
-    // The cause's message may quote a value, and attribute values stay out of errors.
-    throw new QueryError(`${what} cannot be sent as JSON: no NaN, BigInt, function or cycle, please`)
+    // Without the cause, whose message may quote an attribute value.
+    throw new QueryError(`${what} cannot be sent as JSON. Remove NaN, BigInt, functions and circular references`)
   }
   const copy: unknown = text === undefined ? undefined : JSON.parse(text)
-  if (typeof copy !== 'object' || copy === null || Array.isArray(copy)) throw new QueryError(`${what} must be an object when sent as JSON`)
+  if (!isRecord(copy)) throw new QueryError(`${what} must be an object when serialized as JSON`)
   return copy as JsonObject
 }

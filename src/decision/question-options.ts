@@ -1,18 +1,18 @@
-// The options that stand beside a question, the same in every face, and what is said of a word that is none of them.
+// The options of checks and permissions, the same in every framework, and the errors for unknown ones.
 import { QueryError } from '../contract/errors.js'
 import type { ResourceType } from '../contract/vocabulary.js'
 import { describe, requireArray, requireKnown } from './input.js'
 import type { ContextInput } from './query.js'
 
-/** What a question may be given beyond its action and resource. */
+/** The options of a check, beside its action and resource. */
 export interface CheckOptions {
-  /** The tenant, where the resource names none. Default: on a request what the plugin's `tenant` option says for it; in the end `default`. */
+  /** The tenant, unless the resource names one. Default: on a request the value of the plugin's `tenant` option, otherwise `default`. */
   readonly tenant?: string
-  /** Facts about the circumstances, for conditions. */
+  /** The context, for conditions on `context.*`. */
   readonly context?: ContextInput
 }
 
-/** Narrows what `permissions` tells. */
+/** Narrows the result of `permissions`. */
 export interface PermissionsOptions {
   readonly tenants?: readonly string[]
   /** `type:key` each. */
@@ -27,17 +27,17 @@ const PERMISSIONS_LISTS = ['tenants', 'resources', 'resourceTypes'] as const
 const PERMISSIONS_OPTIONS: readonly string[] = [...PERMISSIONS_LISTS, 'context']
 
 /**
- * The options of a question. What a caller takes for an option and is none must not be dropped: without it another question would be asked.
- * @throws {@link QueryError} that names the word, and the nearest one that there is
+ * Validates the options of a check. An unknown option is rejected, because ignoring it would change the check.
+ * @throws {@link QueryError} that names the unknown option, and the most similar known one
  */
 export function readCheckOptions (options: CheckOptions | undefined): CheckOptions {
   if (options === undefined) return {}
-  requireKnown('the options', options, CHECK_OPTIONS, ': write facts about the circumstances as { context: { … } }')
+  requireKnown('the options', options, CHECK_OPTIONS, ': pass values for conditions as { context: { … } }')
   return options
 }
 
 /**
- * The questions of a bulk check.
+ * Validates the checks of a bulk check.
  * @throws {@link QueryError}
  */
 export function readChecks<T extends object> (checks: readonly T[]): readonly T[] {
@@ -47,7 +47,7 @@ export function readChecks<T extends object> (checks: readonly T[]): readonly T[
 }
 
 /**
- * The options of `permissions`.
+ * Validates the options of `permissions`.
  * @throws {@link QueryError}
  */
 export function readPermissionsOptions (options: PermissionsOptions | undefined): PermissionsOptions {
@@ -58,7 +58,9 @@ export function readPermissionsOptions (options: PermissionsOptions | undefined)
     if (list === undefined) continue
     requireArray(`the option "${name}"`, list)
     const wrong = list.find(item => typeof item !== 'string' || item === '')
-    if (wrong !== undefined || list.includes(undefined)) throw new QueryError(`the option "${name}" has ${describe(wrong)} in it; expected strings that are not empty`)
+    if (wrong !== undefined || list.includes(undefined)) {
+      throw new QueryError(`the option "${name}" contains ${describe(wrong)}; expected non-empty strings`)
+    }
   }
   return options
 }

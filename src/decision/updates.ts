@@ -1,31 +1,31 @@
-// What a PDP reports when its data or its policy has changed, and whose decisions are to be forgotten for it.
+// Update reports: a PDP reports that its data or policy has changed, and the report says whose cached decisions to drop.
 import Type from 'typebox'
 import { Compile } from 'typebox/compile'
-import type { Affected } from './generations.js'
+import type { AffectedUsers } from '../contract/affected-users.js'
 
 /**
- * The header that carries the secret of the reports. Not `authorization`: the app's own authentication looks there, and would take
- * the secret for a token of its own.
+ * The header that carries the secret of a report. Not `authorization`, because the app's own authentication would read it and take the
+ * secret for a user's token.
  */
 export const UPDATES_HEADER = 'x-permit-updates-secret'
 
-/** Bytes of a report at most. One names a few users; a full reload is one entry. */
+/** The largest report, bytes. A report names a few users; a full reload is one entry. */
 export const MAX_UPDATE_SIZE = 1024 * 1024
 
-// The report of OPAL's client, which is a part of Permit's PDP. Only what is needed is asked for.
+// The report of OPAL's client, which is part of Permit's PDP. Only the fields that are used are validated.
 const Report = Compile(Type.Object({
   reports: Type.Array(Type.Object({ entry: Type.Object({ dst_path: Type.String() }) }), { minItems: 1 }),
   policy_hash: Type.Optional(Type.Null())
 }))
 
-/** Paths of which the rest is one user's key, or that name one behind `user:`. */
+/** Paths that end with the key of one user, directly or after `user:`. */
 const OF_A_USER = /^\/?(?:users\/|role_assignments\/user:)([^/%~]+)$/
 
 /**
- * Whose decisions have to be forgotten for a report. Whatever is not understood is about everybody: a report that cannot be read still
- * says that something has changed. So is a key that a path can write in several ways, with a slash or a percent sign in it.
+ * The users whose decisions a report affects. A report that is not understood affects all users, because it still means that something
+ * has changed. The same goes for a key with a slash or a percent sign, which a path can encode in several ways.
  */
-export function affectedBy (text: string): Affected {
+export function affectedBy (text: string): AffectedUsers {
   let report: unknown
   try {
     report = JSON.parse(text)

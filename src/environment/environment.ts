@@ -9,7 +9,8 @@ import { Journal } from './journal.js'
 import { Ledger, type EntityKind, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
 import { restore } from './records.js'
 import { digestOf, factsOf, objectsOf, SCHEMA_KINDS, schemaOf, type SchemaDocument, type SchemaState } from './environment-schema.js'
-import { setFact, Transaction, type EnvironmentChange } from './transaction.js'
+import type { AffectedUsers } from '../contract/affected-users.js'
+import { setFact, Transaction } from './transaction.js'
 import { FileWatch, type Reading } from './file-watch.js'
 import { FactWriter, stored, type FactOf, type Stored } from './fact-writer.js'
 import { lineIn, parsePolicy, policyLines, readPolicyFile, readPolicyText, type PolicyLines } from './file/policy-file.js'
@@ -17,10 +18,9 @@ import { Overruns } from './overruns.js'
 import { StorageError, Store, type Batch } from './store.js'
 import { splitAtColon } from '../kit/colon.js'
 
-export type { EnvironmentChange } from './transaction.js'
 export type { EntityKind, LinkKind, Metadata, ObjectKind } from './ledger.js'
 export type { SchemaDocument, SchemaKind } from './environment-schema.js'
-export type { FactOf, FactWriter, InitialRole, Patch, Stored, Written } from './fact-writer.js'
+export type { FactOf, FactWriter, InitialRoleInput, Patch, Stored, Written } from './fact-writer.js'
 
 /** Where an environment says what happened to it; a pino logger is one. */
 export interface EnvironmentLog {
@@ -65,7 +65,7 @@ export type DecisionEngine = Omit<Engine, 'load' | 'facts'> & { readonly facts: 
 export class Environment {
   readonly #engine = new Engine()
   readonly #ledger = new Ledger()
-  readonly #listeners = new Set<(change: EnvironmentChange) => void>()
+  readonly #listeners = new Set<(change: AffectedUsers) => void>()
   readonly #log: EnvironmentLog | undefined
   #schema: SchemaState = { document: schemaOf({}), base: undefined }
   #transaction: Transaction | undefined
@@ -191,7 +191,7 @@ export class Environment {
   }
 
   /** Hears of every change after it was made; `all` when it cannot be told whose decisions it alters. Returns a function that ends it. */
-  onChange (listener: (change: EnvironmentChange) => void): () => void {
+  onChange (listener: (change: AffectedUsers) => void): () => void {
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
   }

@@ -15,7 +15,7 @@ export interface Written<F, S extends string = 'created' | 'updated' | 'unchange
 }
 
 /** A role that a new user gets: in a tenant, `default` unless told. */
-export interface InitialRole {
+export interface InitialRoleInput {
   readonly role: string
   readonly tenant?: string
 }
@@ -65,7 +65,7 @@ export class FactWriter {
    * Creates the user with the initial roles, or replaces what is known of a user who exists: then the roles are not even looked
    * at, and what the user has stays.
    */
-  syncUser (user: UserFact, roles: readonly InitialRole[] = []): Written<UserFact> {
+  syncUser (user: UserFact, roles: readonly InitialRoleInput[] = []): Written<UserFact> {
     const known = this.#facts.getUser(user.key)
     if (known === undefined) return this.createUser(user, roles)
     const next = json(user)
@@ -73,7 +73,7 @@ export class FactWriter {
   }
 
   /** @throws `FactsError` `conflict` when the user exists */
-  createUser (user: UserFact, roles: readonly InitialRole[] = []): Written<UserFact, 'created'> {
+  createUser (user: UserFact, roles: readonly InitialRoleInput[] = []): Written<UserFact, 'created'> {
     if (this.#facts.getUser(user.key) !== undefined) throw new FactsError('conflict', `user '${user.key}' exists already`)
     // Before the user is there: a user without the roles that were asked for must not be left behind.
     for (const { role, tenant = DEFAULT_TENANT } of roles) {

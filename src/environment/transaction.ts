@@ -5,10 +5,8 @@ import { factKey, keptFact, type EntityKind, type Ledger, type LedgerEntry, type
 import { recordOf } from './records.js'
 import type { SchemaKind, SchemaState } from './environment-schema.js'
 import type { Batch } from './store.js'
+import type { AffectedUsers } from '../contract/affected-users.js'
 import type { Step } from './step.js'
-
-/** Whose decisions a change could alter. */
-export type EnvironmentChange = { readonly all: true } | { readonly users: readonly string[] }
 
 export class Transaction {
   readonly steps: Step[] = []
@@ -41,7 +39,7 @@ export class Transaction {
   }
 
   /** Whose decisions it could alter; undefined when nobody's. */
-  get touched (): EnvironmentChange | undefined {
+  get touched (): AffectedUsers | undefined {
     if (this.schemaBefore !== undefined) return { all: true }
     const users = new Set<string>()
     for (const { change } of this.steps) {

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER } from '../decision/updates.js'
 import { type UpdatesEndpoint } from '../decision/origin.js'
-import type { Affected } from '../decision/generations.js'
+import type { AffectedUsers } from '../contract/affected-users.js'
 import { secretCheck } from '../kit/secret.js'
 
 /** Ms that a report may take to arrive. */
@@ -12,7 +12,7 @@ const ARRIVAL = 10_000
  * Answers the PDP's reports, and says of every other request that it is none of its business.
  * @returns whether it answers the request
  */
-export function updatesHandler ({ path, secret }: UpdatesEndpoint, changed: (affected: Affected) => void): (request: IncomingMessage, response: ServerResponse) => boolean {
+export function updatesHandler ({ path, secret }: UpdatesEndpoint, changed: (affected: AffectedUsers) => void): (request: IncomingMessage, response: ServerResponse) => boolean {
   const isSecret = secretCheck(secret)
   return (request, response) => {
     if (request.method !== 'POST' || pathOf(request) !== path) return false

@@ -1,6 +1,6 @@
 // The route at which the PDP reports that something has changed.
 import type { FastifyInstance } from 'fastify'
-import type { Affected } from '../decision/generations.js'
+import type { AffectedUsers } from '../contract/affected-users.js'
 import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER } from '../decision/updates.js'
 import { type UpdatesEndpoint } from '../decision/origin.js'
 import { secretCheck } from '../kit/secret.js'
@@ -9,7 +9,7 @@ import { secretCheck } from '../kit/secret.js'
  * Declares it in a scope of its own: the body is read as it is, whatever parsers the app has. It is public for the guard, and protected
  * by its own secret, which is looked at before the body is.
  */
-export function declareUpdatesRoute (app: FastifyInstance, { path, secret }: UpdatesEndpoint, changed: (affected: Affected) => void): void {
+export function declareUpdatesRoute (app: FastifyInstance, { path, secret }: UpdatesEndpoint, changed: (affected: AffectedUsers) => void): void {
   const isSecret = secretCheck(secret)
   app.register(async scope => {
     scope.removeAllContentTypeParsers()

@@ -1,6 +1,6 @@
-// How large a value is that came from a PDP, found out at a bounded cost: what is kept of it has to be small.
+// Bounds the size of a value that came from a PDP, at a bounded cost.
 
-/** Whether names and values come to at most so many characters. It stops counting there, so that its cost is bounded, too. */
+/** Whether names and values have at most the given number of characters. Counting stops there, so the cost is bounded, too. */
 export function isAtMost (value: unknown, characters: number): boolean {
   const rest = [value]
   while (rest.length > 0) {

@@ -1,4 +1,4 @@
-// One timer for everything that has a deadline: a timer for each question would cost more than the question.
+// One timer for many deadlines: a timer for each check would cost more than the check.
 import { performance } from 'node:perf_hooks'
 
 export interface Dated {
@@ -7,9 +7,8 @@ export interface Dated {
 }
 
 /**
- * Watches over what has been added and tells what is past its deadline. Deadlines come nearly in order, because nearly
- * all are as far away when they are set; so one timer for the earliest is enough, and it is left to run when its cause
- * is gone: it then finds the next.
+ * Calls back for each item whose deadline has passed. Items are added in nearly the order of their deadlines, so a single timer for the
+ * earliest one is enough. The timer keeps running when its item is deleted, and then looks for the next one.
  */
 export class Deadlines<T extends Dated> {
   readonly #items = new Set<T>()
@@ -17,7 +16,7 @@ export class Deadlines<T extends Dated> {
   #timer: NodeJS.Timeout | undefined
   #due = Infinity
 
-  /** @param expire called once for each item that is past its deadline; the item has been taken off before. */
+  /** @param expire called once for each item whose deadline has passed, after the item has been removed */
   constructor (expire: (item: T) => void) {
     this.#expire = expire
   }
@@ -29,7 +28,7 @@ export class Deadlines<T extends Dated> {
   add (item: T): void {
     this.#items.add(item)
     if (item.deadline < this.#due) this.#arm(item.deadline)
-    // A timer that outlives its cause must not keep the process alive; one that is waited for must.
+    // A timer without items must not keep the process alive. A timer with items must.
     else if (this.#items.size === 1) this.#timer?.ref()
   }
 
@@ -37,7 +36,7 @@ export class Deadlines<T extends Dated> {
     if (this.#items.delete(item) && this.#items.size === 0) this.#timer?.unref()
   }
 
-  /** Lets go of the timer. What is still there is not watched any more. */
+  /** Stops the timer and removes all items. */
   clear (): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -48,7 +47,7 @@ export class Deadlines<T extends Dated> {
   #arm (due: number): void {
     clearTimeout(this.#timer)
     this.#due = due
-    // Rounded up: a timer that comes early would find nothing and have to come again.
+    // Rounded up, because a timer that fires early would find nothing and had to be set again.
     this.#timer = setTimeout(() => this.#sweep(), Math.max(0, Math.ceil(due - performance.now())))
   }
 

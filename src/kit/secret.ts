@@ -1,10 +1,10 @@
-// Whether a secret that somebody sent is the one that is expected, told without telling how near it was.
+// Constant-time comparison of a received secret with the expected one.
 import { createHash, timingSafeEqual } from 'node:crypto'
 
 /**
- * A comparison with one secret.
+ * Returns a function that compares a text with the secret.
  *
- * Hashes are compared, not secrets: they are of one length, so the time that it takes says nothing about the secret, its length included.
+ * It compares hashes, which all have the same length, so its timing reveals nothing about the secret, not even its length.
  */
 export function secretCheck (secret: string): (given: string) => boolean {
   const expected = sha256(secret)

@@ -1,17 +1,17 @@
-// A typing mistake is best answered with the word that was meant: finds it by edit distance.
+// Suggestions for misspelled names, by edit distance.
 
-/** Longer names are not compared: the distance costs the product of both lengths, and nobody mistypes a novel. */
+/** Longer names are not compared, because the cost is the product of both lengths. */
 const MAX_LENGTH = 64
 
-/** Enough candidates for any real policy; past it a suggestion is not worth its time. */
+/** The most candidates that are compared: enough for any real policy. */
 const MAX_CANDIDATES = 2_000
 
 /**
- * The hint for a name that is not among the known ones: the nearest one, or what there is to choose from.
+ * The hint for an unknown name: the most similar known name, or a list of the known names.
  *
- * @param name - what was written
- * @param known - what could have been written
- * @param none - what to say when there is nothing to choose from
+ * @param name - the unknown name
+ * @param known - the known names
+ * @param none - the hint when there are no known names
  */
 export function suggest (name: string, known: Iterable<string>, none: string): string {
   const candidates = [...take(known, MAX_CANDIDATES)]
@@ -22,7 +22,7 @@ export function suggest (name: string, known: Iterable<string>, none: string): s
   return candidates.length > 8 ? `known here: ${shown}, and ${candidates.length - 8} more` : `known here: ${shown}`
 }
 
-/** The candidate within a third of the name's length of edits, case aside, or `undefined`. */
+/** The most similar candidate, ignoring case and within a third of the name's length in edits; undefined if there is none. */
 export function closest (name: string, candidates: readonly string[]): string | undefined {
   if (name.length > MAX_LENGTH) return undefined
   let best: string | undefined
@@ -38,12 +38,12 @@ export function closest (name: string, candidates: readonly string[]): string | 
   return best
 }
 
-/** Whether a name is a word but for its case and one edit: less than what {@link closest} takes for a mistake, for where nothing else says that it is one. */
+/** Whether two names differ in case and at most one edit. Stricter than {@link closest}, for names that may not be a mistake at all. */
 export function isNearly (name: string, word: string): boolean {
   return Math.abs(name.length - word.length) <= 1 && editDistance(name.toLowerCase(), word.toLowerCase()) <= 1
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
+/** The number of insertions, deletions, replacements and swaps of adjacent characters between two words. */
 function editDistance (a: string, b: string): number {
   let beforePrevious: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, column) => column)

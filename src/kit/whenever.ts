@@ -1,19 +1,19 @@
-// Going on with a value that may be there already: no promise where none is needed.
+// Values that may be promises: continues synchronously when no promise is needed.
 
-/** Whether `value` has to be waited for. Any thenable counts: what the app's functions return is not ours to choose. */
+/** Whether `value` must be awaited. Any thenable counts, because functions of the app may return any kind of promise. */
 export function isThenable (value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
-/** `next(value)`, now if `value` is here, else when it is. */
+/** Calls `next` with the value: now, or when the promise resolves. */
 export function whenever<T, R> (value: T | PromiseLike<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(next) : next(value as T)
 }
 
-/** Takes the sting out of a promise that nobody will look at: a rejection that is not handled ends the process. */
+/** Ignores the result of a promise. Without a handler, a rejection would end the process. */
 export function ignore (value: unknown): void {
   if (isThenable(value)) value.then(() => {}, () => {})
 }
 
-/** A value now, or a promise of it: an answer that is at hand costs no tick. */
+/** A value or a promise of it. A value that is available costs no tick. */
 export type MaybePromise<T> = T | Promise<T>

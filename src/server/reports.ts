@@ -1,7 +1,7 @@
 // Tells apps that something has changed, in the words of the container: the reports of OPAL's client, which is a part of Permit's PDP.
 import { randomUUID } from 'node:crypto'
 import { Pool } from 'undici'
-import type { EnvironmentChange } from '../environment/environment.js'
+import type { AffectedUsers } from '../contract/affected-users.js'
 
 /** Where reports go, and the headers that they carry. */
 export interface ReportTarget {
@@ -38,7 +38,7 @@ export class Reports {
     this.#targets = targets.map(target => new Reporter(target, log))
   }
 
-  report (change: EnvironmentChange): void {
+  report (change: AffectedUsers): void {
     for (const target of this.#targets) target.report(change)
   }
 
@@ -72,7 +72,7 @@ class Reporter {
     this.#pool = new Pool(origin, { connections: 1, connect: { timeout: TIMEOUT } })
   }
 
-  report (change: EnvironmentChange): void {
+  report (change: AffectedUsers): void {
     this.#pending = merge(this.#pending, 'all' in change ? 'all' : new Set(change.users))
     this.#sending ??= this.#send()
   }

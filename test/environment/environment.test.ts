@@ -1,7 +1,8 @@
 // An environment in memory: what can be written, what cannot, what it touches, and what the ledger knows.
 import t from 'tap'
 import type { Policy } from '../../src/engine/policy/policy.js'
-import { Environment, type EnvironmentChange, type FactWriter } from '../../src/environment/environment.js'
+import type { AffectedUsers } from '../../src/contract/affected-users.js'
+import { Environment, type FactWriter } from '../../src/environment/environment.js'
 
 const policy: Policy = {
   resources: {
@@ -26,7 +27,7 @@ const policy: Policy = {
 
 const opened = async (of: Policy = policy) => {
   const environment = await Environment.open({ policy: of })
-  const changes: EnvironmentChange[] = []
+  const changes: AffectedUsers[] = []
   environment.onChange(change => changes.push(change))
   const allows = (user: string, permission: string, tenant = 'default', key?: string) => {
     const [type = '', action = ''] = permission.split(':')

@@ -2,7 +2,8 @@
 import { rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { Environment, type EnvironmentChange } from '../../src/environment/environment.js'
+import type { AffectedUsers } from '../../src/contract/affected-users.js'
+import { Environment } from '../../src/environment/environment.js'
 
 const text = (roles: string[], more = '') => `
 resources:
@@ -26,7 +27,7 @@ async function watched (t: Test, { withData = false } = {}) {
   }
   const environment = await Environment.open({ policy: file, data: withData ? join(dir, 'data') : undefined, log: { info: say('info'), warn: say('warn') } })
   t.teardown(() => environment.close())
-  const changes: EnvironmentChange[] = []
+  const changes: AffectedUsers[] = []
   environment.onChange(change => { changes.push(change) })
   /** Resolves with the next line of the log that is of this level. */
   const line = async (level: string) => {

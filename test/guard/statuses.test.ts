@@ -152,7 +152,7 @@ t.test('a denial and an outage are logged with what an operator needs, and nothi
   })
   pdp.options.intercept = (_request, response) => { sendJson(response, 403, { detail: 'wrong' }); return true }
   const refused = await app.inject('/tasks/7')
-  t.match(lines.find(line => String(line.msg).startsWith('permit: no decision;')), { level: 40, permit: { failure: 'token', reason: /rejected the token with status 403/ } })
+  t.match(lines.find(line => String(line.msg).startsWith('permit: no decision')), { level: 40, permit: { failure: 'token', reason: /rejected the token with status 403/ } })
   pdp.options.intercept = (_request, response) => { sendJson(response, 200, { allow: secret }); return true }
   await app.inject('/tasks/7')
   await pdp.close()

@@ -1,52 +1,51 @@
-// The stage that asks many questions by one request when there are many, and one by one when there are few.
+// The batching stage: sends many waiting checks in one bulk request, and a single check by itself.
 import { PdpError, pdpErrorOf, QueryError, UnavailableError } from '../../contract/errors.js'
 import { Deadlines, type Dated } from '../../kit/deadlines.js'
 import type { BatchingPdp, Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../../contract/point.js'
 
 export interface BatchOptions {
-  /** Questions that may wait, beyond those for which a connection is free; one more is refused at once. */
+  /** The most waiting checks, beyond those for which a connection is free; one more fails at once. */
   readonly queue: number
-  /** Questions in one request at most. */
+  /** The most checks in one request. */
   readonly batch: number
-  /** Told how many questions leave in one request; for those who measure it. */
-  readonly onSent?: (questions: number) => void
+  /** Called with the number of checks in each request, for metrics. */
+  readonly onSent?: (checks: number) => void
 }
 
-/** How long a PDP that has no bulk endpoint is spared before it is tried again: it may have been upgraded. As long for large batches, where it refused one. */
+/** How long bulk requests are not sent to a PDP without a bulk endpoint, and large batches to one that rejected a batch, ms. */
 const BULK_RETRY_AFTER = 5 * 60_000
 
-/** A lower limit is not learned: a few questions that are large, or odd together, must not end batching for everybody. */
+/** The lowest limit that is learned: a few large or unusual checks must not end batching for all callers. */
 const LEAST_LIMIT = 10
 
 /**
- * Batches adaptively, with no timer. While nothing is on its way, a question leaves at once, by itself. While something
- * is, the questions of one turn of the event loop leave together at its end; and while all connections are taken, the next that comes
- * free takes everything that waits, up to the limit. So an idle system has no added latency, a busy one adds the rest of a turn of its
- * loop, and a saturated one gets cheaper per question as the load grows. To wait for more than a turn makes larger batches and costs
- * more than it saves: the app has nothing to do meanwhile (bench/, every decision a miss).
+ * Batches adaptively and without a timer. When nothing is in flight, a check is sent at once, by itself. Otherwise all checks of one turn
+ * of the event loop are sent together at its end. When all connections are in use, the next free one takes all waiting checks, up to the
+ * limit. So an idle system has no added latency, a busy one adds the rest of a turn of the event loop, and a saturated one gets cheaper per
+ * check as the load grows. Waiting for more than a turn would make larger batches, but costs more than it saves (bench/, all misses).
  *
- * What a PDP takes in one request is learned: a batch that it refuses is asked again in halves, and where those were good enough, batches
- * stay as small for a while; without a bulk endpoint, questions go one by one for a while.
+ * The batch size that a PDP accepts is learned. A rejected batch is sent again in halves; when both halves succeed, batches stay that small
+ * for a while. Without a bulk endpoint, checks are sent one by one for a while.
  *
- * Each question keeps its own deadline, also while it waits, and does not travel when its time is up or its caller is gone.
- * @param clock for tests; default: the process's monotonic clock.
+ * Each check keeps its own deadline while it waits. It is not sent when its deadline has passed or its caller is gone.
+ * @param clock for tests; default: the process's monotonic clock
  */
 export function batched (pdp: BatchingPdp, options: BatchOptions, clock: { now (): number } = performance): DecisionPoint & Closable {
   return new Batcher(pdp, options, clock)
 }
 
 export interface Closable {
-  /** Resolves when nothing is on its way or waits, at `deadline` at the latest. */
+  /** Resolves when nothing is in flight or waiting, at `deadline` at the latest. */
   close (deadline: number): Promise<void>
 }
 
 class Waiting implements Dated {
   settled = false
-  travels = false
+  sent = false
 
   constructor (
     readonly query: Query,
-    /** How many answers there had been when it came. */
+    /** The number of answers when the check was queued. */
     readonly since: number,
     readonly deadline: number,
     readonly caller: Caller | undefined,
@@ -69,14 +68,14 @@ class Batcher implements DecisionPoint, Closable {
   readonly #pdp: BatchingPdp
   readonly #options: BatchOptions
   readonly #clock: { now (): number }
-  readonly #deadlines = new Deadlines<Waiting>(waiting => waiting.fail(this.#tooLate(waiting)))
+  readonly #deadlines = new Deadlines<Waiting>(waiting => waiting.fail(this.#expired(waiting)))
   #queue: Waiting[] = []
   #busy = 0
-  /** Answers of the PDP. */
+  /** The number of checks that the PDP has answered. */
   #answers = 0
   #scheduled = false
   #bulkFrom = -Infinity
-  /** Questions that the PDP takes in one request, as far as it has been learned, and until when that is believed. */
+  /** The learned batch limit, and until when it applies. */
   #limit = Infinity
   #limitUntil = -Infinity
   #bulkRequests = 0
@@ -105,7 +104,7 @@ class Batcher implements DecisionPoint, Closable {
       return answer
     }
     if (this.#isFull()) {
-      return Promise.reject(noDecision('overload', `${this.#queue.length} checks wait for the PDP, which is the bound`))
+      return Promise.reject(noDecision('overload', `the queue is full: ${this.#queue.length} checks are waiting for the PDP`))
     }
     return new Promise((resolve, reject) => {
       const waiting = new Waiting(query, this.#answers, deadline, caller, resolve, reject)
@@ -144,16 +143,16 @@ class Batcher implements DecisionPoint, Closable {
   #isFull (): boolean {
     const bound = this.#options.queue + this.#pdp.slots.free
     if (this.#queue.length < bound) return false
-    // Those whose time is up are taken off when they are come upon; before anybody is refused, they are looked for.
+    // Expired checks are usually removed when they come up for sending. Before a new check is refused, they are all removed.
     this.#queue = this.#queue.filter(waiting => !waiting.settled)
     return this.#queue.length >= bound
   }
 
-  /** Of a question that waited while others were answered the PDP is not to blame, but how much there is to ask: that is no outage. */
-  #tooLate ({ travels, since }: Waiting): UnavailableError {
-    return !travels && this.#answers > since
-      ? noDecision('overload', 'the deadline passed while the check waited for others, which the PDP answers')
-      : noDecision('timeout', 'the deadline passed before the PDP had answered')
+  /** A check that expired in the queue while others were answered means load, not an outage. */
+  #expired ({ sent, since }: Waiting): UnavailableError {
+    return !sent && this.#answers > since
+      ? noDecision('overload', 'the deadline passed while the check waited in the queue and the PDP answered other checks')
+      : noDecision('timeout', 'the deadline passed before the PDP answered')
   }
 
   readonly #releaseAnswered = (): void => {
@@ -184,35 +183,35 @@ class Batcher implements DecisionPoint, Closable {
     if (this.#queue.length === 0 && this.#busy === 0) this.#idle?.()
   }
 
-  /** Takes the next questions off the queue that still want to travel. */
+  /** Takes the next checks from the queue that still have to be sent. */
   #take (): Waiting[] {
     const now = this.#clock.now()
     const limit = now < this.#bulkFrom ? 1 : now < this.#limitUntil ? Math.min(this.#limit, this.#options.batch) : this.#options.batch
-    return this.#travelling(this.#queue.splice(0, limit))
+    return this.#stillWanted(this.#queue.splice(0, limit))
   }
 
-  /** Those of a group that still want to travel; the others are told why they do not. */
-  #travelling (group: readonly Waiting[]): Waiting[] {
+  /** The checks of a group that still have to be sent; the others fail. */
+  #stillWanted (group: readonly Waiting[]): Waiting[] {
     const now = performance.now()
-    return group.filter(waiting => this.#travels(waiting, now))
+    return group.filter(waiting => this.#isWanted(waiting, now))
   }
 
-  #travels (waiting: Waiting, now: number): boolean {
+  #isWanted (waiting: Waiting, now: number): boolean {
     if (!waiting.settled && waiting.caller?.destroyed === true) {
       this.#deadlines.delete(waiting)
       waiting.fail(noDecision('abandoned', 'the caller is gone'))
     } else if (!waiting.settled && waiting.deadline <= now) {
       this.#deadlines.delete(waiting)
-      waiting.fail(this.#tooLate(waiting))
+      waiting.fail(this.#expired(waiting))
     }
     return !waiting.settled
   }
 
-  /** Asks for a group by one request. Settles each of its questions, and never rejects; tells whether the one request was enough. */
+  /** Sends a group in one request. Settles each check and never rejects; resolves with whether the one request was sufficient. */
   async #ask (group: readonly Waiting[]): Promise<boolean> {
     const [first] = group
     if (first === undefined) return true
-    for (const waiting of group) waiting.travels = true
+    for (const waiting of group) waiting.sent = true
     this.#options.onSent?.(group.length)
     try {
       if (group.length > 1) return await this.#askInBulk(group)
@@ -230,25 +229,25 @@ class Batcher implements DecisionPoint, Closable {
     this.#largest = Math.max(this.#largest, group.length)
     let decisions: readonly Decision[]
     try {
-      // As late as the last of them may be; each is watched for itself.
+      // The latest deadline of all checks in the batch; each check's own deadline is enforced separately.
       const deadline = group.reduce((latest, waiting) => Math.max(latest, waiting.deadline), 0)
       decisions = await this.#pdp.decideAll(group.map(waiting => waiting.query), deadline, group.map(waiting => waiting.caller))
-      if (decisions.length !== group.length) throw noDecision('answer', 'a bulk answer has another length than its question')
+      if (decisions.length !== group.length) throw noDecision('answer', "the PDP's bulk response does not have one decision for each check")
     } catch (error) {
       const remedy = remedyFor(error)
       if (remedy === undefined) throw error
       if (remedy === 'one by one') {
         this.#bulkFrom = this.#clock.now() + BULK_RETRY_AFTER
-        for (const waiting of group) waiting.travels = false
+        for (const waiting of group) waiting.sent = false
         this.#queue = [...group, ...this.#queue]
         return false
       }
       // One question that the PDP chokes on must not take the others down: halves, until it is alone.
       this.#splits++
       const middle = Math.ceil(group.length / 2)
-      const first = await this.#ask(this.#travelling(group.slice(0, middle)))
-      const second = await this.#ask(this.#travelling(group.slice(middle)))
-      // Had it been for one question, one of the halves would have been refused, too.
+      const first = await this.#ask(this.#stillWanted(group.slice(0, middle)))
+      const second = await this.#ask(this.#stillWanted(group.slice(middle)))
+      // If a single check had caused the rejection, one of the halves would have failed, too.
       if (first && second && mayBeTooLarge(error)) this.#learn(middle)
       return false
     }
@@ -275,20 +274,20 @@ class Batcher implements DecisionPoint, Closable {
   }
 }
 
-/** What may help after a failed bulk request: asking in parts, or not in bulk at all. Otherwise nothing would. */
+/** What may help after a failed bulk request: splitting it, or sending checks one by one; undefined when neither would. */
 function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
-  // A question that cannot be put to this PDP is its caller's mistake, and not that of the others.
+  // A check that cannot be sent to this PDP is its caller's mistake and must not fail the others.
   if (error instanceof QueryError) return 'split'
   const cause = pdpErrorOf(error)
   if (cause === undefined) return undefined
   if (cause.failure === 'answer') return 'split'
   if (cause.failure !== 'status') return undefined
   if (cause.status === 404 || cause.status === 405 || cause.status === 501) return 'one by one'
-  // A PDP that says that it is overloaded is not helped by more requests.
+  // More requests do not help a PDP that is overloaded.
   return cause.status === 429 || cause.status === 503 ? undefined : 'split'
 }
 
-/** Whether a PDP may have refused a bulk request for its size. */
+/** Whether the PDP may have rejected a bulk request because of its size. */
 function mayBeTooLarge (error: unknown): boolean {
   const status = pdpErrorOf(error)?.status
   return status === 400 || status === 413 || status === 422

@@ -1,4 +1,4 @@
-// The stage that remembers decisions for a short while, so that a repeated question costs one lookup.
+// The cache: keeps decisions for a short time, so that a repeated check costs one lookup.
 import { LRUCache } from 'lru-cache'
 import { pdpErrorOf } from '../../contract/errors.js'
 import { isAtMost } from '../../kit/characters.js'
@@ -8,13 +8,13 @@ import type { Generations } from '../generations.js'
 import { flat } from '../query.js'
 
 export interface CacheOptions {
-  /** How long a decision is remembered, ms. */
+  /** How long a decision is cached, ms. */
   readonly ttl: number
-  /** How many decisions are remembered; the least recently used one goes first. */
+  /** The most cached decisions; the least recently used one is evicted first. */
   readonly max: number
   /**
-   * How long ago a decision may have been asked for that serves while no PDP can be reached, ms; more than `ttl`.
-   * Default: what is past its time serves nobody.
+   * The maximum age of a decision that is used while the PDP is unreachable, ms; greater than `ttl`. Default: expired decisions are never
+   * used.
    */
   readonly staleIfError?: number
 }
@@ -25,9 +25,9 @@ interface Remembered {
 }
 
 /**
- * Remembers the decisions of `next`, allow and deny alike, never an error. A decision whose user, or everything, was
- * invalidated while it was on its way is given to its caller and not kept.
- * @param clock for tests; default: the process's monotonic clock.
+ * Caches the decisions of `next`, allow and deny alike, but never an error. A decision whose user, or everything, was invalidated while it
+ * was in flight is returned to its caller and not cached.
+ * @param clock for tests; default: the process's monotonic clock
  */
 export function cached (
   next: DecisionPoint, options: CacheOptions, generations: Generations, clock: { now (): number } = performance
@@ -42,7 +42,7 @@ export class CachedDecisionPoint implements DecisionPoint {
   readonly #entries: LRUCache<string, Remembered>
   readonly #ttl: number
   readonly #staleIfError: number | undefined
-  /** When the question was asked whose answer several share: what they get is as old as that for each of them. */
+  /** When a coalesced check was sent. The decision has that age for each of its callers. */
   readonly #asked = new WeakMap<Promise<Decision>, number>()
   #last: Remembered = { decision: DENY, stamp: -1 }
   #hits = 0
@@ -55,8 +55,8 @@ export class CachedDecisionPoint implements DecisionPoint {
     this.#clock = clock
     this.#ttl = options.ttl
     this.#staleIfError = options.staleIfError
-    // ttlResolution 0: the clock is read for each lookup, which is cheaper than the timer that would cache it, and an
-    // entry cannot outlive its ttl while the event loop is busy.
+    // ttlResolution 0 reads the clock for each lookup. That is cheaper than the timer that would cache it, and no entry outlives its ttl
+    // while the event loop is busy.
     this.#entries = new LRUCache({
       max: options.max, ttl: options.ttl, ttlResolution: 0, perf: clock, noDeleteOnStaleGet: options.staleIfError !== undefined
     })
@@ -70,7 +70,7 @@ export class CachedDecisionPoint implements DecisionPoint {
     }
     this.#misses++
     const stamp = this.#generations.now
-    // A decision is as old as its question: the time that the PDP took counts.
+    // A decision's age counts from when the check was sent, so the response time is included.
     const start = this.#clock.now()
     const answer = this.#next.decide(query, deadline, trace, caller)
     if (!(answer instanceof Promise)) return this.#remember(query, stamp, start, answer)
@@ -83,11 +83,11 @@ export class CachedDecisionPoint implements DecisionPoint {
   }
 
   /**
-   * The decision that was once remembered, although its time is up, where no PDP could be reached. Looked up now: what was
-   * invalidated by now, also while the question was on its way, is gone.
+   * The expired decision for a check that failed because the PDP is unreachable. It is looked up after the failure, so an invalidation
+   * while the check was in flight is respected.
    */
   #fallBack (query: Query, error: unknown, trace: Trace | undefined): Decision {
-    const entry = isOutOfReach(error) ? this.#entries.peek(query.key, { allowStale: true }) : undefined
+    const entry = isUnreachable(error) ? this.#entries.peek(query.key, { allowStale: true }) : undefined
     if (entry === undefined || !this.#generations.isCurrent(entry.stamp, query.user.key)) throw error
     const age = this.#ttl - this.#entries.getRemainingTTL(query.key)
     if (age > (this.#staleIfError as number)) throw error
@@ -96,7 +96,7 @@ export class CachedDecisionPoint implements DecisionPoint {
     return entry.decision
   }
 
-  /** The remembered decision, if it still holds. */
+  /** The cached decision, if it is still valid. */
   peek (query: Query): Decision | undefined {
     const { key } = query
     const entry = this.#entries.get(key)
@@ -116,7 +116,7 @@ export class CachedDecisionPoint implements DecisionPoint {
     return decision
   }
 
-  /** One object for all entries that would hold the same: most decisions are a plain yes or no, and invalidations are rare. */
+  /** Shares one object between equal entries: most decisions are a plain allow or deny, and invalidations are rare. */
   #shared (decision: Decision, stamp: number): Remembered {
     if (this.#last.decision !== decision || this.#last.stamp !== stamp) this.#last = { decision, stamp }
     return this.#last
@@ -137,27 +137,27 @@ export class CachedDecisionPoint implements DecisionPoint {
   }
 }
 
-/** Statuses with which a PDP, or what stands before it, says that it cannot answer anybody now. */
-const AWAY = new Set([502, 503, 504])
+/** Statuses of a PDP, or of a proxy before it, that is temporarily unavailable. */
+const TEMPORARY = new Set([502, 503, 504])
 
 /**
- * Whether a question failed because no PDP could be reached. A PDP that refuses the token, lies, or cannot cope with this
- * very question is there; and our own bounds, a caller who is gone and an app that is closing are no outage.
+ * Whether a check failed because the PDP is unreachable. A PDP that rejects the token, sends an invalid response or fails on this request
+ * only is reachable. Local limits, a caller that is gone and an app that is closing are no outage either.
  */
-function isOutOfReach (error: unknown): boolean {
+function isUnreachable (error: unknown): boolean {
   const cause = pdpErrorOf(error)
   if (cause === undefined) return false
   const { failure, status = 0 } = cause
-  return failure === 'network' || failure === 'timeout' || failure === 'circuit' || (failure === 'status' && AWAY.has(status))
+  return failure === 'network' || failure === 'timeout' || failure === 'circuit' || (failure === 'status' && TEMPORARY.has(status))
 }
 
 const ALLOW: Decision = Object.freeze({ allow: true })
 const DENY: Decision = Object.freeze({ allow: false })
 
-/** Characters of a denial's context that is remembered: enough to say what to do to get a yes. */
+/** The largest context of a denial that is cached, characters: enough to say how access can be obtained. */
 const MAX_CONTEXT = 512
 
-/** A PDP's debug output can be large: what is remembered is the answer and its reason, and of a denial what a client may have to be told. */
+/** The part of a decision that is cached: the answer, its reason and a denial's context. Debug output is dropped, it can be large. */
 function withoutDebug ({ allow, code, reason, context }: Decision): Decision {
   if (context !== undefined && !allow && isAtMost(context, MAX_CONTEXT)) return { allow, code, reason, context }
   if (code === undefined && reason === undefined) return allow ? ALLOW : DENY

@@ -1,20 +1,20 @@
-// The stage that lets equal questions share one answer, so that a burst of the same check is one request.
+// The stage that coalesces equal checks in flight, so that a burst of the same check is one request.
 import type { Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../../contract/point.js'
 import type { MaybePromise } from '../../kit/whenever.js'
 import type { Generations } from '../generations.js'
 
-/** A question on its way. As a caller it is gone when everybody on board is. */
+/** A check in flight. As a caller it is gone when all of its callers are gone. */
 class Flight implements Caller {
   answer!: Promise<Decision>
   readonly #first: Caller | undefined
-  /** Most flights carry nobody else. */
+  /** Undefined for most flights, which have a single caller. */
   #others: (Caller | undefined)[] | undefined
 
   constructor (readonly stamp: number, caller: Caller | undefined) {
     this.#first = caller
   }
 
-  board (caller: Caller | undefined): void {
+  join (caller: Caller | undefined): void {
     (this.#others ??= []).push(caller)
   }
 
@@ -22,7 +22,7 @@ class Flight implements Caller {
     return isGone(this.#first) && (this.#others === undefined || this.#others.every(isGone))
   }
 
-  /** That of the first on board who has one: the others are told by the log that they were answered by a flight. */
+  /** The id of the first caller that has one. For the others the log names `flight` as the source. */
   get requestId (): string | undefined {
     return this.#first?.requestId ?? this.#others?.find(caller => caller?.requestId !== undefined)?.requestId
   }
@@ -33,11 +33,11 @@ function isGone (caller: Caller | undefined): boolean {
 }
 
 /**
- * Joins a question to an equal one that is already on its way to `next`. A flight that took off before its user, or
- * everything, was invalidated takes nobody else on: whoever asks afterwards gets an answer from afterwards.
+ * Joins a check to an equal one that is already in flight to `next`. A flight that started before its user, or everything, was invalidated
+ * takes no more callers: a check that starts after an invalidation gets a decision from after it.
  *
- * Whoever joins shares the flight's deadline, which is never later than their own, but for late questions of a bulk check, which watches its
- * deadline by itself.
+ * A caller that joins shares the flight's deadline. It is never later than the caller's own, except in a bulk check, which enforces its
+ * own deadline.
  */
 export function coalesced (next: DecisionPoint, generations: Generations): DecisionPoint {
   const flights = new Map<string, Flight>()
@@ -49,24 +49,24 @@ export function coalesced (next: DecisionPoint, generations: Generations): Decis
     if (known !== undefined && generations.isCurrent(known.stamp, query.user.key)) {
       joined++
       if (trace !== undefined) trace.source = 'flight'
-      known.board(caller)
+      known.join(caller)
       return known.answer
     }
     const flight = new Flight(generations.now, caller)
     const answer = next.decide(query, deadline, trace, flight)
     if (!(answer instanceof Promise)) return answer
-    takeOff(key, flight, answer)
+    track(key, flight, answer)
     return answer
   }
 
-  function takeOff (key: string, flight: Flight, answer: Promise<Decision>): void {
+  function track (key: string, flight: Flight, answer: Promise<Decision>): void {
     flight.answer = answer
     flights.set(key, flight)
-    const land = () => {
-      // A newer flight for the same question may have taken the place.
+    const done = () => {
+      // A newer flight for the same check may have replaced this one.
       if (flights.get(key) === flight) flights.delete(key)
     }
-    answer.then(land, land)
+    answer.then(done, done)
   }
 
   function stats (): DecisionPointStats {

@@ -1,4 +1,4 @@
-// The outermost stage: counts how checks end.
+// The outermost stage: counts checks by their result.
 import type { Decision, DecisionPoint, DecisionPointStats } from '../../contract/point.js'
 
 export function counted (next: DecisionPoint): DecisionPoint {

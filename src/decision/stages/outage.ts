@@ -1,25 +1,25 @@
-// The stage that says when no decisions can be had: once when it begins and once when it is over, however many checks it fails.
+// The stage that logs outages: one line when checks begin to fail and one when they recover, however many checks fail.
 import { pdpErrorOf } from '../../contract/errors.js'
 import type { DecisionPoint } from '../../contract/point.js'
 
-/** Where it is said: the app's log. */
+/** The app's log. */
 export interface OutageLog {
   warn (details: object, message: string): void
   info (details: object, message: string): void
 }
 
-/** An outage is over when a decision was had this long after the last failure, ms: while some fail and some do not, it goes on. */
-const CALM = 1_000
+/** An outage ends with the first decision at least this long after the last failure, ms. While only some checks fail, it goes on. */
+const QUIET_PERIOD = 1_000
 
-/** While it goes on it is said again this often, ms, with the number of checks that it has failed. */
-const AGAIN = 60_000
+/** The interval at which an ongoing outage is logged again, with the number of failed checks, ms. */
+const REPEAT_AFTER = 60_000
 
-/** Says in `log` when `next` has no decisions, and when it has some again. */
-export function outspoken (next: DecisionPoint, log: OutageLog): DecisionPoint {
+/** Logs when `next` stops giving decisions, and when it gives decisions again. */
+export function withOutageLog (next: DecisionPoint, log: OutageLog): DecisionPoint {
   const outage = new Outage(log)
   const fail = (error: unknown): void => {
     const cause = pdpErrorOf(error)
-    // A mistake of the app's is its own error, not an outage; neither is that a caller has gone, or that the app closes.
+    // A bug in the app is not an outage, and neither is a caller that is gone or an app that is closing.
     if (cause !== undefined && cause.failure !== 'abandoned' && cause.failure !== 'closed') outage.failed(cause.failure, cause.message)
   }
   const succeed = (): void => { if (outage.isOn) outage.decided() }
@@ -39,7 +39,7 @@ export class Outage {
   readonly #clock: { now (): number }
   #since = 0
   #last = 0
-  #said = 0
+  #logged = 0
   #failures = 0
   readonly #kinds = new Set<string>()
 
@@ -49,36 +49,41 @@ export class Outage {
     this.#clock = clock
   }
 
-  /** Whether one goes on. Looked at for each decision; as long as it is false, nothing else is to be done. */
+  /** Whether there is an outage. Read for each decision; while it is false, there is nothing else to do. */
   get isOn (): boolean {
     return this.#failures > 0
   }
 
-  /** No decision could be had. */
+  /** A check failed without a decision. */
   failed (failure: string, reason: string | undefined): void {
     const now = this.#clock.now()
     if (this.#failures === 0) {
       this.#since = now
-      this.#said = now
+      this.#logged = now
       this.#kinds.clear()
     }
     this.#failures++
     this.#last = now
     if (!this.#kinds.has(failure)) {
-      // Another kind of failure is another cause: a refused token behind a PDP that was away must not go unseen.
+      // Each kind of failure is logged: a rejected token, for example, must not stay hidden behind an unreachable PDP.
       this.#kinds.add(failure)
-      this.#log.warn({ permit: { failure, reason } }, 'permit: no decision; what no remembered one answers gets 503, and this is said once')
-    } else if (now - this.#said >= AGAIN) {
-      this.#said = now
-      this.#log.warn({ permit: { failure, reason, failed: this.#failures, seconds: Math.round((now - this.#since) / 1000) } }, 'permit: still no decision')
+      this.#log.warn({ permit: { failure, reason } },
+        'permit: no decision from the PDP: checks that the cache cannot answer get 503 (logged once)')
+    } else if (now - this.#logged >= REPEAT_AFTER) {
+      this.#logged = now
+      this.#log.warn({ permit: { failure, reason, ...this.#summary(now) } }, 'permit: still no decision from the PDP')
     }
   }
 
-  /** A PDP has decided. */
+  /** The PDP has decided a check. */
   decided (): void {
     const now = this.#clock.now()
-    if (this.#failures === 0 || now - this.#last < CALM) return
-    this.#log.info({ permit: { failed: this.#failures, seconds: Math.round((now - this.#since) / 1000) } }, 'permit: decisions can be had again')
+    if (this.#failures === 0 || now - this.#last < QUIET_PERIOD) return
+    this.#log.info({ permit: this.#summary(now) }, 'permit: the PDP gives decisions again')
     this.#failures = 0
+  }
+
+  #summary (now: number): { failed: number, seconds: number } {
+    return { failed: this.#failures, seconds: Math.round((now - this.#since) / 1000) }
   }
 }

@@ -1,7 +1,8 @@
 // The embedded PDP as a decision point: the engine runs in this process and answers synchronously.
 import type { Policy } from '../../engine/policy/policy.js'
 import { PdpError, PolicyFileError, UnavailableError } from '../../contract/errors.js'
-import { Environment, type EnvironmentChange, type EnvironmentLog } from '../../environment/environment.js'
+import type { AffectedUsers } from '../../contract/affected-users.js'
+import { Environment, type EnvironmentLog } from '../../environment/environment.js'
 import { PolicyError } from '../../environment/file/policy-file.js'
 import { WorkLimitError } from '../../engine/engine.js'
 import { inTurns } from '../../kit/turns.js'
@@ -15,7 +16,7 @@ export interface EmbeddedPdpOptions {
   /** The folder for durable facts; without one facts are kept in memory. */
   readonly data?: string
   /** Called for every change that could affect decisions: writes and reloads of the policy file. */
-  readonly onChange?: (change: EnvironmentChange) => void
+  readonly onChange?: (change: AffectedUsers) => void
   readonly log?: EnvironmentLog
 }
 

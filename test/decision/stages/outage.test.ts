@@ -1,6 +1,6 @@
 // An outage is said once when it begins and once when it is over, with the clock in the test's hand.
 import t from 'tap'
-import { Outage, outspoken } from '../../../src/decision/stages/outage.js'
+import { Outage, withOutageLog } from '../../../src/decision/stages/outage.js'
 import { PdpError, UnavailableError } from '../../../src/contract/errors.js'
 import { deferred } from '../../support/app.js'
 import type { Decision, Query } from '../../../src/contract/point.js'
@@ -9,7 +9,7 @@ function outageWithClock () {
   const lines: string[] = []
   let now = 1_000
   const outage = new Outage({
-    warn: (details, message) => { lines.push(`warn ${message.split(';')[0]} ${JSON.stringify(details)}`) },
+    warn: (details, message) => { lines.push(`warn ${message} ${JSON.stringify(details)}`) },
     info: (details, message) => { lines.push(`info ${message} ${JSON.stringify(details)}`) }
   }, { now: () => now })
   return { lines, outage, pass: (milliseconds: number) => { now += milliseconds } }
@@ -21,10 +21,11 @@ t.test('a thousand refused checks are one line, and their number is in the line 
     outage.failed('network', 'it is gone')
     pass(10)
   }
-  t.same(lines, ['warn permit: no decision {"permit":{"failure":"network","reason":"it is gone"}}'])
+  t.same(lines, ['warn permit: no decision from the PDP: checks that the cache cannot answer get 503 (logged once) ' +
+    '{"permit":{"failure":"network","reason":"it is gone"}}'])
   pass(1_000)
   outage.decided()
-  t.equal(lines.at(-1), 'info permit: decisions can be had again {"permit":{"failed":1000,"seconds":11}}')
+  t.equal(lines.at(-1), 'info permit: the PDP gives decisions again {"permit":{"failed":1000,"seconds":11}}')
   t.equal(lines.length, 2)
   t.equal(outage.isOn, false)
   outage.decided()
@@ -58,7 +59,7 @@ t.test('one that goes on is said again every minute, with what it has cost', asy
     pass(1_000)
   }
   t.equal(lines.length, 4)
-  t.match(lines[1], /still no decision .*"failed":61,"seconds":60/)
+  t.match(lines[1], /still no decision from the PDP .*"failed":61,"seconds":60/)
 })
 
 t.test('after it is over, the next one is said', async t => {
@@ -77,7 +78,7 @@ t.test('a caller who has gone and an app that closes are no outage', async t => 
   const say = (_: object, message: string) => { lines.push(message) }
   for (const failure of ['abandoned', 'closed'] as const) {
     const answer = deferred<Decision>()
-    const point = outspoken({ peek: () => undefined, decide: () => answer.promise.then(() => { throw new UnavailableError(new PdpError(failure, 'x')) }), stats: () => ({}) }, { warn: say, info: say })
+    const point = withOutageLog({ peek: () => undefined, decide: () => answer.promise.then(() => { throw new UnavailableError(new PdpError(failure, 'x')) }), stats: () => ({}) }, { warn: say, info: say })
     const asked = point.decide({} as Query, 0) as Promise<Decision>
     answer.resolve({ allow: true })
     await t.rejects(asked, { code: 'FST_PERMIT_UNAVAILABLE' })

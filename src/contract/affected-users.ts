@@ -1,0 +1,4 @@
+// Whose decisions a change of the policy or of facts could affect.
+
+/** All users, or the users with these keys. */
+export type AffectedUsers = { readonly all: true } | { readonly users: readonly string[] }
