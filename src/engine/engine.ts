@@ -3,6 +3,7 @@
 import { AttributesOfQuery, decideAbac } from './decide/abac.js'
 import { compilePolicy } from './policy/compile.js'
 import { explainAbac, explainRbac, explainRebac, explainUnknown, explainWithoutRules, type Debug } from './explain/explain.js'
+import { DEFAULT_TENANT } from './facts/fact.js'
 import { Facts } from './facts/facts.js'
 import { type InstanceNode, type TenantNode, type UserNode } from './facts/nodes.js'
 import { LoadedFacts } from './facts/loaded-facts.js'
@@ -16,7 +17,7 @@ import { DENIED, type Verdict } from './decide/verdict.js'
 import { QUESTION_STEPS, Work, WorkLimitError } from './decide/work.js'
 import { atOnce } from '../kit/turns.js'
 import type { Policy } from './policy/policy.js'
-import type { EngineQuery } from './query.js'
+import { NO_TENANT, type EngineQuery } from './query.js'
 
 export type { ReasonCode, Verdict } from './decide/verdict.js'
 export { DECISION_STEPS, QUESTION_STEPS, Work, WorkLimitError, type WorkPlace } from './decide/work.js'
@@ -113,7 +114,7 @@ export class Engine {
     const user = this.facts.userNode(query.user.key)
     const roles = user === undefined ? undefined : user.rolesIn(query.resource.tenant)
     // Where somebody has a role there is a tenant: otherwise it has to be looked for.
-    const isKnown = roles !== undefined || (user !== undefined && this.facts.tenantNode(query.resource.tenant) !== undefined)
+    const isKnown = roles !== undefined || (user !== undefined && this.#isTenant(query.resource.tenant))
     const rbac = isKnown ? decideRbac(permission, user as UserNode, roles) : this.#unknown(query)
     if (rbac.allow || (permission.rules === null && permission.held === null) || (!isKnown && this.#deniesUnknown)) return rbac
     return this.#decideBeyondRoles(query, permission, user, rbac, work)
@@ -225,7 +226,17 @@ export class Engine {
 
   /** What RBAC says of a tenant that does not exist, or of a user who was never synced. */
   #unknown ({ resource }: EngineQuery): Verdict {
-    return this.facts.tenantNode(resource.tenant) === undefined ? DENIED.noSuchTenant : DENIED.userNotSynced
+    return this.#isTenant(resource.tenant) ? DENIED.userNotSynced : DENIED.noSuchTenant
+  }
+
+  #isTenant (key: string): boolean {
+    return key === NO_TENANT || this.facts.tenantNode(key) !== undefined
+  }
+
+  /** Where roles on an instance count: in the query's tenant, or where it names none, in the instance's own. */
+  #tenantOf (query: EngineQuery): TenantNode | undefined {
+    const { tenant } = query.resource
+    return tenant === NO_TENANT ? this.#instance(query)?.tenant ?? this.facts.tenantNode(DEFAULT_TENANT) : this.facts.tenantNode(tenant)
   }
 
   #allowedByRole ({ user, action, resource }: EngineQuery): boolean {
@@ -236,7 +247,7 @@ export class Engine {
 
   #decideBeyondRoles (query: EngineQuery, permission: CompiledPermission, user: UserNode | undefined, rbac: Verdict, work: Work): Verdict {
     work.begin()
-    const tenant = this.facts.tenantNode(query.resource.tenant)
+    const tenant = this.#tenantOf(query)
     let denied = rbac
     const instance = this.#instance(query)
     if (permission.rules !== null) {
@@ -257,7 +268,7 @@ export class Engine {
     const { rules, held } = permission
     const rbac = user === undefined || tenant === undefined
       ? explainUnknown(this.#unknown(query).code, query, this.#schema, this.facts)
-      : explainRbac(decideRbac(permission, user, user.rolesIn(tenant.fact.key)), permission, user, tenant.fact.key)
+      : explainRbac(decideRbac(permission, user, user.rolesIn(query.resource.tenant)), permission, user, query.resource.tenant)
     if ((user === undefined || tenant === undefined) && this.#deniesUnknown) return { rbac }
     const attributes = new AttributesOfQuery(query, user, tenant, instance, work)
     const rebac = held === null || query.resource.key === undefined || user === undefined || tenant === undefined
@@ -288,7 +299,7 @@ export class Engine {
   #find (query: EngineQuery): Found | undefined {
     const permission = this.#schema.types.get(query.resource.type)?.permissions.get(query.action)
     if (permission === undefined) return undefined
-    return { permission, tenant: this.facts.tenantNode(query.resource.tenant), user: this.facts.userNode(query.user.key) }
+    return { permission, tenant: this.#tenantOf(query), user: this.facts.userNode(query.user.key) }
   }
 
   #instance ({ resource: { type, key } }: EngineQuery): InstanceNode | undefined {

@@ -18,3 +18,6 @@ export interface EngineQuery {
   }
   context?: Record<string, unknown>
 }
+
+/** In place of a tenant where a question names none: no role in a tenant counts, and instances are looked at in their own. No tenant has an empty key. */
+export const NO_TENANT = ''

@@ -1,6 +1,6 @@
 // The embedded PDP made real: engine, schema and facts of one environment, and the only place through which they change.
 import { compilePolicy } from '../engine/policy/compile.js'
-import { Engine, type WorkLimitError } from '../engine/engine.js'
+import { Engine, type UnknownPolicy, type WorkLimitError } from '../engine/engine.js'
 import { type Facts } from '../engine/facts/facts.js'
 import { DEFAULT_TENANT, type TenantFact } from '../engine/facts/fact.js'
 import type { Policy } from '../engine/policy/policy.js'
@@ -38,6 +38,11 @@ export interface EnvironmentOptions {
    * @defaultValue true
    */
   readonly watch?: boolean
+  /**
+   * What is said of users who were never synced, and of tenants that do not exist.
+   * @defaultValue `permit`
+   */
+  readonly unknown?: UnknownPolicy
   readonly log?: EnvironmentLog
 }
 
@@ -63,7 +68,7 @@ export type DecisionEngine = Omit<Engine, 'load' | 'facts'> & { readonly facts: 
  * knows the facts.
  */
 export class Environment {
-  readonly #engine = new Engine()
+  readonly #engine: Engine
   readonly #ledger = new Ledger()
   readonly #listeners = new Set<(change: AffectedUsers) => void>()
   readonly #log: EnvironmentLog | undefined
@@ -87,7 +92,7 @@ export class Environment {
    */
   static async open (options: EnvironmentOptions = {}): Promise<Environment> {
     const { policy, data, watch = true, log } = options
-    const environment = new Environment(log)
+    const environment = new Environment(log, options.unknown)
     environment.#file = typeof policy === 'string' ? policy : undefined
     try {
       const document = typeof policy === 'string' ? await environment.#readFile(policy, watch) : policy
@@ -104,7 +109,8 @@ export class Environment {
     return environment
   }
 
-  private constructor (log: EnvironmentLog | undefined) {
+  private constructor (log: EnvironmentLog | undefined, unknown: UnknownPolicy | undefined) {
+    this.#engine = new Engine(undefined, { unknown })
     this.#log = log
     this.#overruns = new Overruns(log)
     this.#engine.facts.subscribe(change => this.#transaction?.noteFact(change))

@@ -55,6 +55,17 @@ export const LocalPdpOptionsSchema = Type.Object({
    */
   watch: Type.Optional(Type.Boolean({ expected: 'true or false' })),
   /**
+   * What is said of users who were never synced, and of tenants that do not exist. `permit`: what Permit's PDP says, where conditions decide with what
+   * the question gives, and may say yes. `deny`: no.
+   * @defaultValue `permit`
+   */
+  unknown: Type.Optional(Type.Enum(['permit', 'deny'], { expected: "'permit' or 'deny'" })),
+  /**
+   * Whether decisions say why, in `debug`, and in `context` by AuthZEN. Without, equal decisions are equal answers.
+   * @defaultValue true
+   */
+  debug: Type.Optional(Type.Boolean({ expected: 'true or false' })),
+  /**
    * Fastify's `logger` option, or a logger.
    * @defaultValue false
    */

@@ -1,15 +1,18 @@
 // The local PDP: an environment behind HTTP, put together in one place.
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import { authzenRoutes } from './decisions/authzen.js'
-import { guardWithToken } from './http/bearer.js'
+import { authzenSearchRoutes } from './decisions/authzen-search.js'
+import { gatewayRoutes } from './decisions/gateways.js'
+import { guardWithToken, isAuthzen, refuse, requestCheck } from './http/bearer.js'
 import { decisionRoutes } from './decisions/decisions.js'
 import { Failure, notFound, sendFailure } from './http/failures.js'
 import { factRoutes } from './rest/facts/fact-routes.js'
-import { healthRoutes } from './decisions/health.js'
+import { healthRoutes, systemRoutes } from './decisions/health.js'
 import { serverFactory } from './http/http-server.js'
 import { SCOPE } from './rest/identity.js'
 import { InFlight } from './http/in-flight.js'
 import { parseJsonBodies } from './http/json-body.js'
+import { methodsAt } from './http/methods.js'
 import { mount, type Mount } from './http/mount.js'
 import { opaRoutes } from './decisions/opa.js'
 import { openapiDocument } from './http/openapi.js'
@@ -17,6 +20,7 @@ import { checkLocalPdpOptions, type LocalPdpOptions } from './local-pdp-options.
 import { Reports } from './reports.js'
 import { schemaRoutes, setRuleRoutes } from './rest/schema/schema-routes.js'
 import { scopeRoutes } from './rest/scope.js'
+import type { Wire } from './http/route.js'
 import { Environment } from '../environment/environment.js'
 
 /** A local PDP: a Fastify app, not yet listening. */
@@ -50,9 +54,8 @@ const opaMounts: readonly Mount[] = [{ tag: 'Decisions', wire: 'pdp', routes: op
 const facts = { tag: 'Facts', wire: 'api', routes: [...factRoutes, ...setRuleRoutes] } as const
 
 const mounts: readonly Mount[] = [
-  { tag: 'Decisions', wire: 'pdp', routes: decisionRoutes },
-  ...opaMounts,
-  { tag: 'AuthZEN', wire: 'authzen', routes: authzenRoutes },
+  { tag: 'Decisions', wire: 'pdp', routes: [...decisionRoutes, ...gatewayRoutes, ...systemRoutes] },
+  { tag: 'AuthZEN', wire: 'authzen', routes: [...authzenRoutes, ...authzenSearchRoutes] },
   { ...facts, prefix: '/facts' },
   { tag: 'Scope', wire: 'api', routes: scopeRoutes }
 ]
@@ -80,8 +83,9 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
   const parts: { opaUrl: string | undefined } = { opaUrl: undefined }
 
   app.register(async scope => {
-    const { policy, data, watch, reportTo = [] } = checked
-    const environment = await Environment.open({ policy, data, watch, log: scope.log })
+    const { policy, data, watch, unknown, debug = true, reportTo = [] } = checked
+    const environment = await Environment.open({ policy, data, watch, unknown, log: scope.log })
+    const served = { environment, debug }
     const reports = new Reports(reportTo, scope.log)
     environment.onChange(change => reports.report(change))
     // What apps remember is of before this start: the facts may be others now.
@@ -92,25 +96,31 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
       await reports.close()
       await environment.close()
     })
-    mount(scope, environment, healthMounts)
+    mount(scope, served, healthMounts)
     scope.register(async guarded => {
       guardWithToken(guarded, token)
-      mount(guarded, environment, mounts)
-      const document = openapiDocument([...healthMounts, ...mounts, ...environmentMounts], { secured: token !== undefined })
+      mount(guarded, served, mounts)
+      const all = [...healthMounts, ...mounts, ...environmentMounts]
+      const document = openapiDocument(all, { secured: token !== undefined })
       guarded.get('/openapi.json', () => document)
-      guarded.setNotFoundHandler((request, reply) => sendFailure(reply, isApi(request.url) ? 'api' : 'pdp', new Failure(404, 'Not Found'), request.log))
+      const methods = methodsAt(all)
+      guarded.setNotFoundHandler((request, reply) => {
+        const allowed = methods(request.url)
+        if (allowed.length > 0) reply.header('allow', allowed.join(', '))
+        return sendFailure(reply, wireOf(request.url), allowed.length > 0 ? new Failure(405, 'Method Not Allowed') : new Failure(404, 'Not Found'), request.log)
+      })
       guarded.register(async inEnvironment => {
         inEnvironment.addHook('preValidation', async request => {
           const { project_id: project, environment_id: given } = request.params as Record<string, string>
           if (!PROJECT.has(project ?? '') || !ENVIRONMENT.has(given ?? '')) throw notFound(`environment '${given}' of project '${project}'`)
         })
-        mount(inEnvironment, environment, environmentMounts)
+        mount(inEnvironment, served, environmentMounts)
       })
     })
     if (opa !== undefined) {
       const opaApp = createApp(checked)
       guardWithToken(opaApp, token)
-      mount(opaApp, environment, opaMounts)
+      mount(opaApp, served, opaMounts)
       scope.addHook('onClose', () => opaApp.close())
       scope.addHook('onReady', async () => { parts.opaUrl = await opaApp.listen({ host: '127.0.0.1', ...opa }) })
     }
@@ -120,13 +130,20 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
 }
 
 function createApp ({ token, logger }: LocalPdpOptions): FastifyInstance {
+  const check = requestCheck(token)
   const app: FastifyInstance = Fastify({
     ...loggerOptions(logger),
     serverFactory: serverFactory(token === undefined),
     bodyLimit: BODY_LIMIT,
+    // A path that cannot be decoded names nothing. Hooks do not see such a request.
+    frameworkErrors: (_error, request, reply) => {
+      const refusal = check(request as FastifyRequest)
+      if (refusal === undefined) sendFailure(reply as FastifyReply, wireOf(request.url), new Failure(404, 'Not Found'), request.log)
+      else refuse(reply as FastifyReply, refusal)
+    },
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH }
   })
-  app.setErrorHandler((error, request, reply) => sendFailure(reply, isApi(request.url) ? 'api' : 'pdp', error, request.log))
+  app.setErrorHandler((error, request, reply) => sendFailure(reply, wireOf(request.url), error, request.log))
   parseJsonBodies(app)
   // AuthZEN's way to find an answer in two logs.
   app.addHook('onRequest', (request, reply, done) => {
@@ -159,6 +176,8 @@ function loggerOptions (logger: LocalPdpOptions['logger']): Pick<FastifyServerOp
   return { logger: (logger ?? false) as FastifyServerOptions['logger'] }
 }
 
-function isApi (url: string): boolean {
-  return /^\/(facts|v2)(\/|$)/.test(url)
+/** In whose manners a request is answered that no route is there for. */
+function wireOf (url: string): Wire {
+  if (isAuthzen(url)) return 'authzen'
+  return /^\/(facts|v2)(\/|$)/.test(url) ? 'api' : 'pdp'
 }

@@ -36,7 +36,7 @@ export interface Answer {
 export async function ask (url: string, method: string, path: string, body?: unknown, headers: Record<string, string | undefined> = {}): Promise<Answer> {
   const all = { authorization: `Bearer ${TOKEN}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers }
   const given = Object.entries(all).filter((header): header is [string, string] => header[1] !== undefined)
-  const answer = await fetch(url + path, { method, headers: given, body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body) })
+  const answer = await fetch(url + path, { method, headers: given, body: body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body) })
   const text = await answer.text()
   return { status: answer.status, headers: answer.headers, text, json: parse(text) }
 }

@@ -6,7 +6,7 @@ import { isRecord } from '../../kit/is-record.js'
 import { allowingRoles } from '../decide/rbac.js'
 import { assignmentsBehind, type HeldBy, type ResourceRoleAssignment } from '../decide/rebac.js'
 import { suggest } from '../../kit/suggest.js'
-import type { EngineQuery } from '../query.js'
+import { NO_TENANT, type EngineQuery } from '../query.js'
 import type { Facts } from '../facts/facts.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
@@ -82,7 +82,7 @@ function alternativesIn (condition: unknown): unknown[] {
 /** RBAC's part. */
 export function explainRbac (verdict: Verdict, permission: CompiledPermission, user: UserNode, tenant: string): RbacReason {
   const who = `user '${user.fact.key}'`
-  const where = `tenant '${tenant}'`
+  const where = tenant === NO_TENANT ? 'no tenant, as the question names none' : `tenant '${tenant}'`
   const { allow, code } = verdict
   switch (code) {
     case 'allow': {

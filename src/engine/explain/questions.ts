@@ -4,7 +4,7 @@ import { AttributesOfQuery, decideAbac } from '../decide/abac.js'
 import { decideRbac } from '../decide/rbac.js'
 import { assignmentsBehind, candidates, rolesOf, type CompiledResourceRole } from '../decide/rebac.js'
 import type { Work } from '../decide/work.js'
-import type { EngineQuery } from '../query.js'
+import { NO_TENANT, type EngineQuery } from '../query.js'
 import { type Facts } from '../facts/facts.js'
 import { type InstanceNode, type TenantNode, type UserNode } from '../facts/nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
@@ -174,13 +174,14 @@ export function * authorizedUsers ({ schema, facts, deniesUnknown }: World, quer
   const users: Record<string, AuthorizedUser[]> = Object.create(null)
   const answer = { resource: `${type}:${key ?? '*'}`, tenant: tenantKey, users }
   const permission = schema.types.get(type)?.permissions.get(query.action)
-  const tenant = facts.tenantNode(tenantKey)
+  const instance = key === undefined ? undefined : facts.instanceNode(type, key)
+  const tenant = tenantKey === NO_TENANT ? instance?.tenant : facts.tenantNode(tenantKey)
   if (permission === undefined || (tenant === undefined && deniesUnknown)) return answer
   const add = ({ fact }: UserNode, resource: string, role: string): void => {
     work.list(1);
     (users[fact.key] ??= []).push({ user: fact.key, tenant: tenantKey, resource, role })
   }
-  for (const [role, members] of tenant?.members ?? []) {
+  for (const [role, members] of tenantKey === NO_TENANT ? [] : tenant?.members ?? []) {
     if (!permission.grantedBy.has(role)) continue
     for (const user of members) {
       work.begin()
@@ -188,7 +189,6 @@ export function * authorizedUsers ({ schema, facts, deniesUnknown }: World, quer
       yield
     }
   }
-  const instance = key === undefined ? undefined : facts.instanceNode(type, key)
   if (permission.held !== null && instance !== undefined && instance.tenant === tenant) {
     for (const user of yield * candidates(permission.held.by, instance, work)) {
       work.begin()

@@ -1,20 +1,14 @@
 // OpenID AuthZEN 1.0 (https://openid.net/specs/authorization-api-1_0.html): evaluation, evaluations and metadata.
 import Type, { type Static } from 'typebox'
-import { Failure } from '../http/failures.js'
+import { Failure, toFailure } from '../http/failures.js'
 import { ok, route, type Answer, type Route } from '../http/route.js'
-import { Attributes, Key, MAX_BULK } from './wire.js'
-import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
+import { checkerOf } from '../http/validation.js'
+import { Action, complete, Context, Resource, Subject, toQuery, type Evaluation } from './authzen-query.js'
+import { MAX_BULK } from './wire.js'
 import type { EngineQuery } from '../../engine/query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
 
-const Subject = Type.Object({ type: Key, id: Key, properties: Type.Optional(Attributes) })
-const Action = Type.Object({ name: Key, properties: Type.Optional(Attributes) })
-const Resource = Type.Object({ type: Key, id: Key, properties: Type.Optional(Attributes) }, {
-  description: 'Its tenant is `properties.tenant`, as in Permit\'s PDP, or else `default`.'
-})
-
-const Evaluation = Type.Object({ subject: Subject, action: Action, resource: Resource, context: Type.Optional(Attributes) })
-const PartialEvaluation = Type.Partial(Evaluation)
+const Defaults = Type.Object({ subject: Type.Optional(Subject), action: Type.Optional(Action), resource: Type.Optional(Resource), context: Context })
 
 const Decision = Type.Object({ decision: Type.Boolean(), context: Type.Optional(Type.Unknown()) })
 
@@ -23,9 +17,9 @@ const Semantic = Type.Enum(['execute_all', 'deny_on_first_deny', 'permit_on_firs
 })
 
 const Evaluations = Type.Object({
-  ...PartialEvaluation.properties,
-  evaluations: Type.Optional(Type.Array(PartialEvaluation, { maxItems: MAX_BULK })),
-  options: Type.Optional(Type.Object({ evaluations_semantic: Type.Optional(Semantic) }))
+  ...Defaults.properties,
+  evaluations: Type.Optional(Type.Array(Type.Unknown({ description: 'The same members as at the top. One that is malformed is a no, and says so.' }), { maxItems: MAX_BULK })),
+  options: Type.Optional(Type.Union([Type.Object({ evaluations_semantic: Type.Optional(Semantic) }), Type.Null()]))
 })
 
 /** What a decision has to be for a batch to end with it. */
@@ -35,17 +29,27 @@ const ENDS_WITH: Readonly<Record<Static<typeof Semantic>, boolean | undefined>> 
   permit_on_first_permit: true
 }
 
-const Metadata = Type.Object({ policy_decision_point: Type.String(), access_evaluation_endpoint: Type.String(), access_evaluations_endpoint: Type.String() })
+const ENDPOINTS = {
+  access_evaluation_endpoint: '/access/v1/evaluation',
+  access_evaluations_endpoint: '/access/v1/evaluations',
+  search_subject_endpoint: '/access/v1/search/subject',
+  search_resource_endpoint: '/access/v1/search/resource',
+  search_action_endpoint: '/access/v1/search/action'
+} as const
 
-/** The routes of AuthZEN 1.0. */
+const Metadata = Type.Object({ policy_decision_point: Type.String(), ...Object.fromEntries(Object.keys(ENDPOINTS).map(name => [name, Type.String()])) })
+
+const checkItem = checkerOf(Defaults, 'body')
+
+/** The routes of AuthZEN 1.0 that decide, and where they are. */
 export const authzenRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/access/v1/evaluation',
-    summary: 'Decides one question (AuthZEN).',
-    body: Evaluation,
+    summary: 'Decides one question (AuthZEN). `action.properties` is no part of it: no condition sees it.',
+    body: Defaults,
     answer: Decision,
-    handle: ({ body, environment }) => ok(evaluate(environment.engine, toQuery(body)))
+    handle: ({ body, environment, debug }) => ok(evaluate(environment.engine, toQuery(complete(body)), debug))
   }),
 
   route({
@@ -54,14 +58,15 @@ export const authzenRoutes: readonly Route[] = [
     summary: 'Decides many questions, for which the keys at the top are defaults (AuthZEN). Without a list it decides one.',
     body: Evaluations,
     answer: Type.Union([Type.Object({ evaluations: Type.Array(Decision) }), Decision]),
-    handle ({ body: { evaluations = [], options, ...defaults }, environment }): Answer<Static<typeof Decision> | { evaluations: Array<Static<typeof Decision>> }> {
-      if (evaluations.length === 0) return ok(evaluate(environment.engine, toQuery(complete(defaults))))
-      // All of them are looked at before any is decided: a batch is malformed as a whole, however early it might have ended.
-      const queries = evaluations.map((evaluation, index) => toQuery(complete({ ...defaults, ...evaluation }, index)))
+    handle ({ body: { evaluations = [], options, ...defaults }, environment, debug }): Answer<Static<typeof Decision> | { evaluations: Array<Static<typeof Decision>> }> {
+      if (evaluations.length === 0) return ok(evaluate(environment.engine, toQuery(complete(defaults)), debug))
+      const queries = evaluations.map(evaluation => queryOrFailure(evaluation, defaults))
+      // A batch of which no item makes a question is malformed as a whole. Otherwise an item is answered by itself.
+      if (queries.every(query => query instanceof Failure)) throw new Failure(400, `evaluations[0]: ${(queries[0] as Failure).message}`)
       const end = ENDS_WITH[options?.evaluations_semantic ?? 'execute_all']
       const decisions: Array<Static<typeof Decision>> = []
       for (const query of queries) {
-        const decision = evaluate(environment.engine, query)
+        const decision = query instanceof Failure ? { decision: false, context: { error: { status: 400, message: query.message } } } : evaluate(environment.engine, query, debug)
         decisions.push(decision)
         if (decision.decision === end) break
       }
@@ -76,34 +81,22 @@ export const authzenRoutes: readonly Route[] = [
     answer: Metadata,
     handle ({ request: { protocol, host } }) {
       const base = `${protocol}://${host}`
-      return ok({
-        policy_decision_point: base,
-        access_evaluation_endpoint: `${base}/access/v1/evaluation`,
-        access_evaluations_endpoint: `${base}/access/v1/evaluations`
-      })
+      return ok({ policy_decision_point: base, ...Object.fromEntries(Object.entries(ENDPOINTS).map(([name, path]) => [name, base + path])) })
     }
   })
 ]
 
-function complete (evaluation: Static<typeof PartialEvaluation>, index?: number): Static<typeof Evaluation> {
-  const { subject, action, resource, context } = evaluation
-  if (subject !== undefined && action !== undefined && resource !== undefined) return { subject, action, resource, context }
-  const missing = subject === undefined ? 'subject' : action === undefined ? 'action' : 'resource'
-  throw new Failure(400, `${index === undefined ? '' : `evaluations[${index}]: `}there is no ${missing}, and no default for it`)
-}
-
-function toQuery ({ subject, action, resource, context }: Static<typeof Evaluation>): EngineQuery {
-  const tenant = resource.properties?.['tenant'] ?? DEFAULT_TENANT
-  if (typeof tenant !== 'string' || tenant === '') throw new Failure(400, 'resource.properties.tenant: must be a string that is not empty')
-  return {
-    user: { key: subject.id, attributes: subject.properties },
-    action: action.name,
-    resource: { type: resource.type, key: resource.id, tenant, attributes: resource.properties },
-    context
+function queryOrFailure (evaluation: unknown, defaults: Evaluation): EngineQuery | Failure {
+  try {
+    const { context, ...own } = checkItem(evaluation) as Evaluation
+    return toQuery(complete({ ...defaults, ...own, context: context ?? defaults.context }))
+  } catch (error) {
+    return toFailure(error)
   }
 }
 
-function evaluate (engine: DecisionEngine, query: EngineQuery): Static<typeof Decision> {
+function evaluate (engine: DecisionEngine, query: EngineQuery, withDebug: boolean): Static<typeof Decision> {
+  if (!withDebug) return { decision: engine.decide(query).allow }
   const { allow, debug } = engine.explain(query)
   return { decision: allow, context: debug }
 }

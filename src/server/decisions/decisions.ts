@@ -2,9 +2,11 @@
 import Type from 'typebox'
 import { ok, route, type Route } from '../http/route.js'
 import {
-  Allowed, AllowedQuery, AllTenants, AuthorizedUsers, AuthorizedUsersQuery, contextOf, MAX_BULK, toEngineQuery, toEngineResource, toEngineUser,
+  Allowed, AllowedQuery, AllTenants, AllTenantsQuery, AuthorizedUsers, AuthorizedUsersQuery, contextOf, MAX_BULK, toEngineQuery, toEngineResource, toEngineUser,
   UrlQuery, UserPermissions, UserPermissionsQuery, UserTenants, UserTenantsQuery
 } from './wire.js'
+import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
+import { withoutNulls } from './without-nulls.js'
 import type { EngineQuery } from '../../engine/query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
 
@@ -16,7 +18,7 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Decides one question.',
     body: AllowedQuery,
     answer: Allowed,
-    handle: ({ body, environment }) => ok(allowed(environment.engine, toEngineQuery(body)))
+    handle: ({ body, environment, debug }) => ok(allowed(environment.engine, toEngineQuery(body), debug))
   }),
 
   route({
@@ -25,16 +27,26 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Decides many questions, and answers in their order.',
     body: Type.Array(AllowedQuery, { maxItems: MAX_BULK }),
     answer: Type.Object({ allow: Type.Array(Allowed) }),
-    handle: ({ body, environment }) => ok({ allow: body.map(query => allowed(environment.engine, toEngineQuery(query))) })
+    handle: ({ body, environment, debug }) => ok({ allow: body.map(query => allowed(environment.engine, toEngineQuery(query), debug)) })
   }),
 
   route({
     method: 'POST',
     path: '/allowed/all-tenants',
-    summary: 'The tenants in which the answer is yes.',
-    body: AllowedQuery,
+    summary: 'The tenants in which the answer is yes. With `context.optimized` only roles are asked.',
+    body: AllTenantsQuery,
     answer: AllTenants,
-    handle: ({ body, environment }) => ok({ allowed_tenants: environment.engine.allTenants(toEngineQuery(body)) })
+    handle ({ body, environment, debug }) {
+      const query = toEngineQuery(body)
+      return ok({
+        allowed_tenants: environment.engine.allTenants(query).map(({ tenant, allow }) => withoutNulls({
+          allow,
+          result: false,
+          tenant,
+          ...(debug ? { debug: environment.engine.explain({ ...query, resource: { ...query.resource, tenant: tenant.key } }).debug } : {})
+        }))
+      })
+    }
   }),
 
   route({
@@ -42,13 +54,13 @@ export const decisionRoutes: readonly Route[] = [
     path: '/allowed_url',
     summary: 'Decides by URL mapping rules. The local PDP has none, and so the answer is always no, as it is in the container when no rule matches.',
     body: UrlQuery,
-    answer: Type.Object({ allow: Type.Boolean(), result: Type.Boolean(), query: UrlQuery, debug: Type.Object({ reason: Type.String(), mapping_rules: Type.Array(Type.Unknown()) }) }),
-    handle: ({ body }) => ok({
+    answer: Type.Object({ allow: Type.Boolean(), result: Type.Boolean(), query: Type.Unknown(), debug: Type.Object({ reason: Type.String(), mapping_rules: Type.Array(Type.Unknown()) }) }),
+    handle: ({ body }) => ok(withoutNulls({
       allow: false,
       result: false,
       query: body,
       debug: { reason: 'the local PDP has no URL mapping rules: ask /allowed, with the resource and the action that the URL stands for', mapping_rules: [] }
-    })
+    }))
   }),
 
   route({
@@ -71,22 +83,28 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'The tenants in which the user has a role.',
     body: UserTenantsQuery,
     answer: UserTenants,
-    handle: ({ body, environment }) => ok(environment.engine.userTenants(toEngineUser(body.user)))
+    handle: ({ body, environment }) => ok(withoutNulls(environment.engine.userTenants(toEngineUser(body.user))))
   }),
 
   route({
     method: 'POST',
     path: '/authorized_users',
-    summary: 'Everybody who may do the action, and by which roles.',
+    summary: 'Everybody who may do the action, and by which roles. With `context.enable_abac_authorized_users` by which user sets, too.',
     body: AuthorizedUsersQuery,
     answer: AuthorizedUsers,
-    handle: ({ body: { action, resource, context }, environment }) =>
-      ok(environment.engine.authorizedUsers({ action, resource: toEngineResource(resource), context: contextOf(resource, context) }))
+    handle ({ body: { action, resource, context }, environment }) {
+      const answer = environment.engine.authorizedUsers({ action, resource: toEngineResource(resource), context: contextOf(resource, context) })
+      return ok({ ...answer, resource: `${resource.type}:${resource.key ?? '*'}`, tenant: resource.tenant ?? DEFAULT_TENANT })
+    }
   })
 ]
 
 /** A decision as the PDP's wire has it. */
-export function allowed (engine: DecisionEngine, query: EngineQuery) {
+export function allowed (engine: DecisionEngine, query: EngineQuery, withDebug: boolean) {
+  if (!withDebug) {
+    const { allow } = engine.decide(query)
+    return { allow, result: allow }
+  }
   const { allow, debug } = engine.explain(query)
   return { allow, result: allow, debug }
 }

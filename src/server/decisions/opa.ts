@@ -12,6 +12,6 @@ export const opaRoutes: readonly Route[] = [
     summary: 'Decides one question, as OPA in the container does.',
     body: Type.Object({ input: AllowedQuery }),
     answer: Type.Object({ result: Allowed }),
-    handle: ({ body, environment }) => ok({ result: allowed(environment.engine, toEngineQuery(body.input)) })
+    handle: ({ body, environment, debug }) => ok({ result: allowed(environment.engine, toEngineQuery(body.input), debug) })
   })
 ]

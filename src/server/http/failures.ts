@@ -37,9 +37,9 @@ export const invalid = (message: string, details?: readonly FailureDetail[]) => 
 const TITLES: Readonly<Record<number, { readonly title: string, readonly code: string }>> = {
   400: { title: 'The request is malformed', code: 'BAD_REQUEST' },
   404: { title: 'The requested data could not be found', code: 'NOT_FOUND' },
+  405: { title: 'The method is not allowed', code: 'METHOD_NOT_ALLOWED' },
   409: { title: 'The object already exists, or contradicts what is there', code: 'DUPLICATE_ENTITY' },
   413: { title: 'The request is too large', code: 'REQUEST_TOO_LARGE' },
-  415: { title: 'The content type is not supported', code: 'UNSUPPORTED_MEDIA_TYPE' },
   422: { title: 'The request is invalid', code: 'VALIDATION_ERROR' },
   501: { title: 'The local PDP does not have this', code: 'NOT_SUPPORTED' },
   503: { title: 'The local PDP is not available', code: 'UNAVAILABLE' }
@@ -61,7 +61,7 @@ export function toFailure (error: unknown): Failure {
   if (error instanceof StorageError) return new Failure(503, 'the write could not be made durable, and nothing of it was applied')
   const { code, statusCode } = error as Partial<FastifyError>
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Failure(413, 'the body is too large')
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new Failure(415, 'the content type is not supported: send application/json')
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return invalid('the content type is not JSON: send application/json')
   // Fastify's own 4xx (a length that is not the body's, a URL that cannot be decoded): the status stands, the words stay in.
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new Failure(statusCode, 'the request is malformed')
   return new Failure(500, 'unexpected error')

@@ -5,23 +5,36 @@ import { invalid } from './failures.js'
 /** Attributes and conditions are a few levels deep. What reads them recurses. */
 export const MAX_JSON_DEPTH = 64
 
-/** The only content type, in place of Fastify's parsers. */
+/** `application/json`, and what is JSON by its suffix, whatever its parameters. */
+const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json(?: *;|$)/i
+
+/** JSON is what is taken, in place of Fastify's parsers: by any of its content types, and without one. */
 export function parseJsonBodies (app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (_request, text, done) => {
-    // Clients that send a content type with a DELETE that has no body mean no body.
-    if (text.trim() === '') return done(null, undefined)
-    if (isDeeperThan(text, MAX_JSON_DEPTH)) return done(invalid(`the body is nested deeper than ${MAX_JSON_DEPTH} levels`))
-    // An attribute may be called `__proto__`: it is data, as all attributes are, and nothing here merges with assignments.
-    let body: unknown
-    try {
-      body = JSON.parse(text)
-    } catch {
-      // Neither the parser's message nor a part of the text goes back.
-      return done(invalid('the body is not JSON'))
-    }
-    done(null, body)
+  app.addContentTypeParser<string>(JSON_TYPE, { parseAs: 'string' }, (_request, text, done) => parse(text, done))
+  app.addContentTypeParser<string>('*', { parseAs: 'string' }, (request, text, done) => {
+    // A web page can send a body without a type and without being asked whether it may. It names its origin, which a gateway or an SDK does not.
+    const isOfPage = request.headers.origin !== undefined
+    if (text === '' || (request.headers['content-type'] === undefined && !isOfPage)) return parse(text, done)
+    done(invalid('the content type is not JSON: send application/json'))
   })
+}
+
+function parse (given: string, done: (error: Error | null, body?: unknown) => void): void {
+  // A mark of byte order is no part of the text.
+  const text = given.startsWith('\uFEFF') ? given.slice(1) : given
+  // Clients that send a content type with a DELETE that has no body mean no body.
+  if (text.trim() === '') return done(null, undefined)
+  if (isDeeperThan(text, MAX_JSON_DEPTH)) return done(invalid(`the body is nested deeper than ${MAX_JSON_DEPTH} levels`))
+  // An attribute may be called `__proto__`: it is data, as all attributes are, and nothing here merges with assignments.
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch {
+    // Neither the parser's message nor a part of the text goes back.
+    return done(invalid('the body is not JSON'))
+  }
+  done(null, body)
 }
 
 /** Counts brackets outside of strings; of text that is no JSON any answer will do. */

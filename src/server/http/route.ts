@@ -23,6 +23,8 @@ export interface Input<Path extends string, Query extends TSchema, Body extends 
   readonly body: Static<Body>
   readonly environment: Environment
   readonly request: FastifyRequest
+  /** Whether answers say why. */
+  readonly debug: boolean
 }
 
 /** What a handler gives back. */

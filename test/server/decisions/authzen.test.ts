@@ -81,8 +81,14 @@ t.test('what is malformed is 400, with a message for a body', async t => {
   t.equal((await post('/access/v1/evaluation', { ...question, resource: { type: 'task', id: '1', properties: { tenant: 7 } } })).status, 400)
   t.equal((await post('/access/v1/evaluation', { ...question, subject: undefined })).status, 400)
   const missing = await post('/access/v1/evaluations', { subject: question.subject, evaluations: [question, { action: question.action }] })
-  t.equal(missing.status, 400)
-  t.match(missing.text, /evaluations\[1\].*resource/)
+  t.equal(missing.status, 200)
+  t.match(missing.json, { evaluations: [{ decision: true }, { decision: false, context: { error: { status: 400, message: /resource/ } } }] }, 'an item that is malformed is answered by itself')
+  for (const item of [7, null, [], { resource: 'task' }, { resource: { type: 'task' } }, { resource: question.resource, subject: { id: 'ada' } }]) {
+    t.match((await post('/access/v1/evaluations', { subject: question.subject, action: question.action, evaluations: [question, item] })).json, { evaluations: [{ decision: true }, { decision: false, context: { error: { status: 400 } } }] }, JSON.stringify(item))
+  }
+  const none = await post('/access/v1/evaluations', { subject: question.subject, evaluations: [{ action: question.action }] })
+  t.equal(none.status, 400, 'a batch in which nothing is a question is malformed')
+  t.match(none.text, /evaluations\[0\].*resource/)
   t.equal((await post('/access/v1/evaluations', { ...question, evaluations: [{}], options: { evaluations_semantic: 'guess' } })).status, 400)
 })
 
@@ -98,7 +104,10 @@ t.test('metadata tell where the endpoints are, by the address that was asked', a
   t.same(json, {
     policy_decision_point: url,
     access_evaluation_endpoint: `${url}/access/v1/evaluation`,
-    access_evaluations_endpoint: `${url}/access/v1/evaluations`
+    access_evaluations_endpoint: `${url}/access/v1/evaluations`,
+    search_subject_endpoint: `${url}/access/v1/search/subject`,
+    search_resource_endpoint: `${url}/access/v1/search/resource`,
+    search_action_endpoint: `${url}/access/v1/search/action`
   })
   const { access_evaluation_endpoint: endpoint } = json as { access_evaluation_endpoint: string }
   t.match((await post(endpoint.slice(url.length), question)).json, { decision: true })

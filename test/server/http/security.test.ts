@@ -36,10 +36,12 @@ t.test('every route but those for health wants the token, the ones that do not e
   const routes = paths.flatMap(([path, methods]) => Object.keys(methods).map(method => [method.toUpperCase(), path.replace(/\{\w+\}/g, 'default')] as const))
   for (const [method, path] of [...routes, ['GET', '/openapi.json'] as const, ['HEAD', '/facts/users'] as const, ['GET', '/nothing'] as const, ['POST', '/'] as const]) {
     if (/^\/(healthy|health|ready)$/.test(path)) continue
+    const refused = /^\/(access\/v1|\.well-known)\//.test(path) ? 401 : 403
     const missing = await ask(url, method, path, undefined, { authorization: undefined })
     t.equal(missing.status, 401, `${method} ${path} without a token`)
     const wrong = await send(method, path, undefined, { authorization: 'Bearer wrong' })
-    t.equal(wrong.status, 403, `${method} ${path} with another`)
+    t.equal(wrong.status, refused, `${method} ${path} with another`)
+    if (refused === 401) t.equal(wrong.headers.get('www-authenticate'), 'Bearer', 'AuthZEN 1.0 says so')
   }
 })
 
@@ -111,16 +113,20 @@ t.test('without a token a web page cannot ask, whatever its name resolves to', a
   t.match(await get(''), /^HTTP\/1\.1 403 /)
   // A page can send this much without being asked whether it may.
   const { status } = await ask(url, 'POST', '/facts/users', '{"key":"eve"}', { authorization: undefined, 'content-type': 'text/plain' })
-  t.equal(status, 415)
+  t.equal(status, 422)
+  const bare = await raw(url, 'POST /facts/users HTTP/1.1\r\nhost: localhost\r\norigin: https://evil.example\r\ncontent-length: 13\r\nconnection: close\r\n\r\n{"key":"eve"}')
+  t.match(bare, /^HTTP\/1\.1 422 /, 'nor without a content type')
+  t.equal((await ask(url, 'GET', '/facts/users/eve', undefined, { authorization: undefined })).status, 404)
 })
 
 t.test('what is too large, of another type or of another encoding is refused', async t => {
   const { post, url } = await pdpFor(t)
   const large = await post('/allowed', JSON.stringify({ ...question, context: { text: 'x'.repeat(4 * 1024 * 1024) } }))
   t.same([large.status, large.json], [413, { detail: 'the body is too large' }])
-  t.equal((await post('/allowed', question, { 'content-type': 'application/x-www-form-urlencoded' })).status, 415)
-  t.equal((await post('/allowed', question, { 'content-type': 'text/plain' })).status, 415)
-  t.equal((await post('/facts/users', { key: 'x' }, { 'content-type': 'text/plain' })).status, 415)
+  t.equal((await post('/allowed', question, { 'content-type': 'application/x-www-form-urlencoded' })).status, 422)
+  t.equal((await post('/allowed', question, { 'content-type': 'text/plain' })).status, 422)
+  t.equal((await post('/facts/users', { key: 'x' }, { 'content-type': 'text/plain' })).status, 422)
+  t.equal((await post('/access/v1/evaluation', {}, { 'content-type': 'text/plain' })).status, 400, 'AuthZEN 1.0 knows 400')
   t.match(await raw(url, `GET /facts/users/%zz HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\nconnection: close\r\n\r\n`), /^HTTP\/1\.1 4/)
   t.match(await raw(url, `GET /healthy HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`), /^HTTP\/1\.1 431 /)
   t.equal((await post('/allowed', question)).status, 200, 'and it goes on')

@@ -1,0 +1,115 @@
+// AuthZEN 1.0's searches: who may, on what, and what: everything that an evaluation would allow.
+import { createHash } from 'node:crypto'
+import Type, { type Static, type TSchema } from 'typebox'
+import { Failure } from '../http/failures.js'
+import { ok, route, type Route } from '../http/route.js'
+import { Action, Context, Resource, resourceOf, Searched, Subject, tenantOf, userOf } from './authzen-query.js'
+import type { EngineQuery } from '../../engine/query.js'
+
+const PageRequest = Type.Optional(Type.Union([Type.Object({
+  token: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: 'The `next_token` of the page before, with the same request.' })),
+  limit: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], { description: 'Results on a page, at most.' }))
+}), Type.Null()]))
+
+const Page = Type.Object({
+  next_token: Type.String({ description: 'Empty on the last page.' }),
+  count: Type.Integer({ description: 'Results on this page.' })
+})
+
+const found = <T extends TSchema>(item: T) => Type.Object({ results: Type.Array(item), page: Page })
+
+/** The routes of the searches. */
+export const authzenSearchRoutes: readonly Route[] = [
+  route({
+    method: 'POST',
+    path: '/access/v1/search/subject',
+    summary: 'Finds the subjects that may do the action on the resource (AuthZEN).',
+    body: Type.Object({ subject: Searched, action: Action, resource: Resource, context: Context, page: PageRequest }),
+    answer: found(Type.Object({ type: Type.String(), id: Type.String() })),
+    handle ({ body: { page, ...search }, environment: { engine } }) {
+      const { subject, action, resource, context } = search
+      const asked = resourceOf(resource)
+      function * subjects () {
+        for (const { key } of engine.facts.users()) {
+          const query = { user: { ...userOf({ id: key, properties: subject.properties }) }, action: action.name, resource: { ...asked, key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
+          if (engine.decide(query).allow) yield { type: subject.type, id: key }
+        }
+      }
+      return ok(pageOf(subjects(), page, search))
+    }
+  }),
+
+  route({
+    method: 'POST',
+    path: '/access/v1/search/resource',
+    summary: 'Finds the resource instances on which the subject may do the action (AuthZEN): of the tenant in `resource.properties.tenant`, or of all tenants.',
+    body: Type.Object({ subject: Subject, action: Action, resource: Searched, context: Context, page: PageRequest }),
+    answer: found(Type.Object({ type: Type.String(), id: Type.String(), properties: Type.Object({ tenant: Type.String() }) })),
+    handle ({ body: { page, ...search }, environment: { engine } }) {
+      const { subject, action, resource, context } = search
+      const tenant = tenantOf(resource)
+      function * resources () {
+        for (const instance of engine.facts.resourceInstances({ resource: resource.type, ...(tenant === undefined ? {} : { tenant }) })) {
+          const query: EngineQuery = {
+            user: userOf(subject),
+            action: action.name,
+            resource: { ...resourceOf(resource), key: instance.key, tenant: instance.tenant },
+            context: context ?? undefined
+          }
+          if (engine.decide(query).allow) yield { type: resource.type, id: instance.key, properties: { tenant: instance.tenant } }
+        }
+      }
+      return ok(pageOf(resources(), page, search))
+    }
+  }),
+
+  route({
+    method: 'POST',
+    path: '/access/v1/search/action',
+    summary: 'Finds the actions that the subject may do on the resource (AuthZEN).',
+    body: Type.Object({ subject: Subject, resource: Resource, context: Context, page: PageRequest }),
+    answer: found(Type.Object({ name: Type.String() })),
+    handle ({ body: { page, ...search }, environment: { engine, schema } }) {
+      const { subject, resource, context } = search
+      function * actions () {
+        const type = Object.hasOwn(schema.resources, resource.type) ? schema.resources[resource.type] : undefined
+        for (const name of Object.keys(type?.actions ?? {})) {
+          const query = { user: userOf(subject), action: name, resource: { ...resourceOf(resource), key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
+          if (engine.decide(query).allow) yield { name }
+        }
+      }
+      return ok(pageOf(actions(), page, search))
+    }
+  })
+]
+
+/**
+ * One page. The token of the next is how many results were before it, and is good for the same request only.
+ *
+ * @throws 400 when the token is of another request
+ */
+function pageOf<T> (results: Iterable<T>, page: Static<typeof PageRequest> | undefined, search: unknown): { results: T[], page: Static<typeof Page> } {
+  const limit = page?.limit ?? Infinity
+  const token = page?.token ?? ''
+  const start = token === '' ? 0 : startOf(token, search)
+  const shown: T[] = []
+  let index = 0
+  let isMore = false
+  for (const result of results) {
+    if (index++ < start) continue
+    isMore = shown.length === limit
+    if (isMore) break
+    shown.push(result)
+  }
+  return { results: shown, page: { next_token: isMore ? `${start + shown.length}.${digestOf(search)}` : '', count: shown.length } }
+}
+
+function startOf (token: string, search: unknown): number {
+  const [, start, digest] = /^(\d{1,15})\.(.*)$/.exec(token) ?? []
+  if (start === undefined || digest !== digestOf(search)) throw new Failure(400, 'page.token: this is the token of another search')
+  return Number(start)
+}
+
+function digestOf (search: unknown): string {
+  return createHash('sha256').update(JSON.stringify(search)).digest('base64url').slice(0, 22)
+}
