@@ -4,6 +4,7 @@ import Type, { type Static, type TSchema } from 'typebox'
 import { Failure } from '../http/failures.js'
 import { ok, route, type Route } from '../http/route.js'
 import { Action, Context, Resource, resourceOf, Searched, Subject, tenantOf, userOf } from './authzen-query.js'
+import { Turns } from '../../kit/turns.js'
 import type { EngineQuery } from '../../engine/query.js'
 
 const PageRequest = Type.Optional(Type.Union([Type.Object({
@@ -26,16 +27,16 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the subjects that may do the action on the resource (AuthZEN).',
     body: Type.Object({ subject: Searched, action: Action, resource: Resource, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String() })),
-    handle ({ body: { page, ...search }, environment: { engine } }) {
+    async handle ({ body: { page, ...search }, environment: { engine } }) {
       const { subject, action, resource, context } = search
       const asked = resourceOf(resource)
       function * subjects () {
         for (const { key } of engine.facts.users()) {
           const query = { user: { ...userOf({ id: key, properties: subject.properties }) }, action: action.name, resource: { ...asked, key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
-          if (engine.decide(query).allow) yield { type: subject.type, id: key }
+          yield engine.decide(query).allow ? { type: subject.type, id: key } : undefined
         }
       }
-      return ok(pageOf(subjects(), page, search))
+      return ok(await pageOf(subjects(), page, search))
     }
   }),
 
@@ -45,7 +46,7 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the resource instances on which the subject may do the action (AuthZEN): of the tenant in `resource.properties.tenant`, or of all tenants.',
     body: Type.Object({ subject: Subject, action: Action, resource: Searched, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String(), properties: Type.Object({ tenant: Type.String() }) })),
-    handle ({ body: { page, ...search }, environment: { engine } }) {
+    async handle ({ body: { page, ...search }, environment: { engine } }) {
       const { subject, action, resource, context } = search
       const tenant = tenantOf(resource)
       function * resources () {
@@ -56,10 +57,10 @@ export const authzenSearchRoutes: readonly Route[] = [
             resource: { ...resourceOf(resource), key: instance.key, tenant: instance.tenant },
             context: context ?? undefined
           }
-          if (engine.decide(query).allow) yield { type: resource.type, id: instance.key, properties: { tenant: instance.tenant } }
+          yield engine.decide(query).allow ? { type: resource.type, id: instance.key, properties: { tenant: instance.tenant } } : undefined
         }
       }
-      return ok(pageOf(resources(), page, search))
+      return ok(await pageOf(resources(), page, search))
     }
   }),
 
@@ -69,33 +70,37 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the actions that the subject may do on the resource (AuthZEN).',
     body: Type.Object({ subject: Subject, resource: Resource, context: Context, page: PageRequest }),
     answer: found(Type.Object({ name: Type.String() })),
-    handle ({ body: { page, ...search }, environment: { engine, schema } }) {
+    async handle ({ body: { page, ...search }, environment: { engine, schema } }) {
       const { subject, resource, context } = search
       function * actions () {
         const type = Object.hasOwn(schema.resources, resource.type) ? schema.resources[resource.type] : undefined
         for (const name of Object.keys(type?.actions ?? {})) {
           const query = { user: userOf(subject), action: name, resource: { ...resourceOf(resource), key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
-          if (engine.decide(query).allow) yield { name }
+          yield engine.decide(query).allow ? { name } : undefined
         }
       }
-      return ok(pageOf(actions(), page, search))
+      return ok(await pageOf(actions(), page, search))
     }
   })
 ]
 
 /**
- * One page. The token of the next is how many results were before it, and is good for the same request only.
+ * One page of the candidates that are results. The token of the next is how many results were before it, and is good for the same request only.
  *
  * @throws 400 when the token is of another request
  */
-function pageOf<T> (results: Iterable<T>, page: Static<typeof PageRequest> | undefined, search: unknown): { results: T[], page: Static<typeof Page> } {
+async function pageOf<T> (candidates: Iterable<T | undefined>, page: Static<typeof PageRequest> | undefined, search: unknown): Promise<{ results: T[], page: Static<typeof Page> }> {
   const limit = page?.limit ?? Infinity
   const token = page?.token ?? ''
   const start = token === '' ? 0 : startOf(token, search)
   const shown: T[] = []
   let index = 0
   let isMore = false
-  for (const result of results) {
+  const turns = new Turns()
+  for (const result of candidates) {
+    // Everybody may have to be asked, and others want to be answered meanwhile.
+    if (turns.over) await turns.next()
+    if (result === undefined) continue
     if (index++ < start) continue
     isMore = shown.length === limit
     if (isMore) break

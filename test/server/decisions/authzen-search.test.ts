@@ -1,0 +1,57 @@
+// AuthZEN's searches find everything that an evaluation allows, and nothing else, in pages.
+import t from 'tap'
+import { pdpFor } from '../support.js'
+import { policyWorlds } from '../../vectors/vectors.js'
+
+t.test('a search finds what evaluations allow, conditions included', async t => {
+  let found = 0
+  for (const { policy } of policyWorlds().slice(0, 6)) {
+    const { post } = await pdpFor(t, { policy, debug: false })
+    const types = Object.keys(policy.resources ?? {})
+    const evaluate = async (user: string, action: string, type: string, id: string, tenant: string) =>
+      (await post('/access/v1/evaluation', { subject: { type: 'user', id: user }, action: { name: action }, resource: { type, id, properties: { tenant } } })).json as { decision: boolean }
+    for (const { resource: type, key, tenant = 'default' } of policy.resource_instances ?? []) {
+      const resource = { type, id: key, properties: { tenant } }
+      const subjects = await post('/access/v1/search/subject', { subject: { type: 'user' }, action: { name: 'read' }, resource })
+      for (const user of Object.keys(policy.users ?? {})) {
+        const { decision } = await evaluate(user, 'read', type, key, tenant)
+        t.equal(ids(subjects.json).includes(user), decision, `subject ${user} of ${type}:${key}`)
+        const actions = await post('/access/v1/search/action', { subject: { type: 'user', id: user }, resource })
+        t.equal((actions.json as Results).results.some(({ name }) => name === 'read'), decision)
+        const resources = await post('/access/v1/search/resource', { subject: { type: 'user', id: user }, action: { name: 'read' }, resource: { type } })
+        t.equal(ids(resources.json).includes(key), decision, `resource ${type}:${key} of ${user}`)
+        if (decision) found++
+      }
+    }
+    t.ok(types.length > 0)
+  }
+  t.ok(found > 0, `${found} of them`)
+})
+
+t.test('results come in pages, and the token of a page is good for its search only', async t => {
+  const users = Object.fromEntries(Array.from({ length: 7 }, (_, index) => [`u${index}`, {}]))
+  const { post } = await pdpFor(t, { policy: { resources: { task: { actions: { read: {} } } }, roles: { all: { permissions: ['task:read'] } }, users, role_assignments: Object.keys(users).map(user => ({ user, role: 'all' })) } })
+  const search = { subject: { type: 'user' }, action: { name: 'read' }, resource: { type: 'task', id: '1', properties: { tenant: 'default' } } }
+  const seen: string[] = []
+  let token = ''
+  for (let pages = 0; pages === 0 || token !== ''; pages++) {
+    const { json } = await post('/access/v1/search/subject', { ...search, page: { limit: 3, ...(token === '' ? {} : { token }) } })
+    seen.push(...ids(json))
+    token = (json as Results).page.next_token
+    t.ok(pages < 3)
+  }
+  t.same(seen, Object.keys(users))
+  const { json } = await post('/access/v1/search/subject', { ...search, page: { limit: 3 } })
+  const { next_token: next } = (json as Results).page
+  t.equal((await post('/access/v1/search/subject', { ...search, action: { name: 'write' }, page: { token: next } })).status, 400)
+  t.equal((await post('/access/v1/search/subject', { ...search, page: { token: '99999' } })).status, 400)
+  t.equal((await post('/access/v1/search/subject', { ...search, page: { limit: 0 } })).status, 400)
+  t.equal((await post('/access/v1/search/subject', { ...search, resource: { type: 'task' } })).status, 400, 'a subject is searched for a resource')
+  t.same((await post('/access/v1/search/subject', { ...search, page: null })).status, 200)
+})
+
+interface Results { results: Array<{ id?: string, name?: string }>, page: { next_token: string } }
+
+function ids (answer: unknown): string[] {
+  return (answer as Results).results.flatMap(({ id }) => id === undefined ? [] : [id])
+}
