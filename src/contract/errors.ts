@@ -1,13 +1,13 @@
-// Every error that the package raises: one place to read what can go wrong, with which status and code.
+// Every error of the package, with its status and code.
 import createFastifyError, { type FastifyError, type FastifyErrorConstructor } from '@fastify/error'
 import { printableLine, printableLines } from '../kit/printable.js'
 import type { MutationResult, PartlyApplied } from './fact-mutation.js'
 
 /** What frameworks look for in an error besides its `statusCode`, `code` and `message`. */
 export interface KnownToFrameworks {
-  /** As `statusCode`: Express, and what is built on it, reads this one. */
+  /** Equal to `statusCode`: Express, and frameworks built on it, read this one. */
   status: number
-  /** Whether the message is meant for clients: below 500, as `http-errors` has it. NestJS 12 and Koa send no other. */
+  /** Whether clients may see the message: below 500, as `http-errors` has it. NestJS 12 and Koa send no other message. */
   expose: boolean
   /** What GraphQL puts beside the message, in `errors[].extensions`. */
   extensions: { code: string }
@@ -16,13 +16,13 @@ export interface KnownToFrameworks {
 const KNOWN_TO_FRAMEWORKS: { readonly [Name in keyof KnownToFrameworks]: (error: { statusCode?: number, code: string }) => unknown } = {
   status: ({ statusCode }) => statusCode,
   expose: ({ statusCode = 500 }) => statusCode < 500,
-  // A new one each time: who formats an error may write into it.
+  // A new object each time: code that formats an error may write into it.
   extensions: ({ code }) => ({ code })
 }
 
 type Created<Given extends readonly unknown[]> = FastifyErrorConstructor<{ code: string } & KnownToFrameworks, [...Given]>
 
-/** On the prototype, so that an error handler that sends `{ ...error }`, and a log, have nothing of it twice. */
+/** On the prototype, so that an error handler that sends `{ ...error }` does not send it, and a log does not repeat it. */
 function createError<Given extends readonly unknown[]> (...definition: Parameters<typeof createFastifyError>): Created<Given> {
   const Class = createFastifyError(...definition)
   for (const [name, valueOf] of Object.entries(KNOWN_TO_FRAMEWORKS)) {
@@ -36,8 +36,8 @@ function createError<Given extends readonly unknown[]> (...definition: Parameter
 }
 
 /**
- * Creates the class of an error whose message is written for the occasion, and may quote a request, a policy or what a PDP answered. Loggers
- * that print for people print a message as it is: so it is printable, and a line break in a quoted name does not begin a new line.
+ * Creates the class of an error whose message may quote a request, a policy or the answer of a PDP. Loggers
+ * that print for people print a message as it is, so it is made printable: a line break in a quoted name does not start a new line.
  */
 function createQuotingError<T extends [string, { cause: unknown }?]> (code: string, write = printableLine): Created<T> {
   const Class = createError<T>(code, '%s', 500, Error, false) as unknown as new (...args: unknown[]) => FastifyError
@@ -50,7 +50,7 @@ function createQuotingError<T extends [string, { cause: unknown }?]> (code: stri
   return QuotingError as unknown as Created<T>
 }
 
-/** Seconds that a client is asked to wait after a 503: long enough not to hammer, short enough to notice a recovery. */
+/** `Retry-After` of a 503, in seconds: long enough not to hammer the service, short enough to notice a recovery. */
 export const RETRY_AFTER_SECONDS = 1
 
 /**
@@ -60,14 +60,14 @@ export const RETRY_AFTER_SECONDS = 1
 export const OptionsError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_OPTIONS')
 
 /**
- * A route's `config.permit`, or the argument of `app.permit.guard()`, cannot be used. The app does not start;
- * on a route that the plugin could not see being declared, each request is refused with it.
+ * A route's `config.permit`, or the argument of `app.permit.guard()`, is invalid. The app does not start;
+ * on a route that was declared before the plugin, each request is refused with it.
  */
 export const AnnotationError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_ANNOTATION')
 
 /**
- * With the option `strict`: routes that say neither what they require nor that they are public. The app does not start; a route that the
- * plugin could not see being declared is refused with it, each time. The message lists them, and says what to write.
+ * With the option `strict`: routes without an annotation. The app does not start; a route that was
+ * declared before the plugin is refused with it on each request. The message lists the routes and says what to write.
  */
 export const UndeclaredRouteError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_UNDECLARED', printableLines)
 
@@ -81,30 +81,30 @@ export const PolicyFileError = createQuotingError<[string, { cause: unknown }?]>
 export const DataError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_DATA', printableLines)
 
 /**
- * A question that cannot be asked: an action that is not a string, a resource without a type, attributes that JSON
+ * An invalid question: an action that is not a string, a resource without a type, attributes that JSON
  * cannot carry. Raised by `check` and its siblings, and by annotations whose functions return such things. It is a
- * mistake in the app's code, hence 500: nobody gets in.
+ * mistake in the app's code, hence 500: the request does not get in.
  */
 export const QueryError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_QUERY')
 
-/** A mutation that cannot be made: a key that is not a string, a property that there is not. A mistake in the app's code. */
+/** An invalid mutation: a key that is not a string, an unknown property. A mistake in the app's code. */
 export const MutationError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_MUTATION')
 
 /**
- * The PDP that is asked cannot answer this at all, whoever asks: an AuthZEN PDP has no call for what a user may do, nor for writes. A mistake in
+ * This kind of PDP cannot answer this: an AuthZEN PDP has no call for a user's permissions or for writes. A mistake in
  * the app's code. The message says what to do instead.
  */
 export const UnsupportedError = createQuotingError<[string]>('FST_PERMIT_UNSUPPORTED')
 
 const Write = createQuotingError<[string]>('FST_PERMIT_WRITE')
 
-/** How far a write came. */
+/** How far a write got. */
 export interface WriteProgress {
   /** Which mutation failed, from 0. */
   readonly index: number
   /** The results of those before it. */
   readonly applied: readonly MutationResult[]
-  /** What was applied of the one that failed, where that is known and not nothing. */
+  /** What was applied of the failed mutation, if anything is known to be. */
   readonly partly: PartlyApplied | undefined
   readonly cause: unknown
 }
@@ -112,7 +112,7 @@ export interface WriteProgress {
 /**
  * A write stopped at a mutation that failed. Those before it were applied; those after it were not tried.
  *
- * `cause` says why. Where it is a {@link PdpError} without a `status`, or with one of 424 or 5xx, the mutation may have been applied all the same.
+ * `cause` says why. If it is a {@link PdpError} without a `status`, or with 424 or 5xx, the mutation may still have been applied.
  * None of it is enumerable: an error handler that sends `{ ...error }` must not tell a client who has which role.
  */
 export class WriteError extends Write {
@@ -127,20 +127,20 @@ export class WriteError extends Write {
   }
 }
 
-/** Nobody is asking: the `user` option gave nothing for this request. */
+/** The request has no user: the `user` option returned nothing for it. */
 export const UnauthenticatedError = createError<[]>(
-  'FST_PERMIT_UNAUTHENTICATED', 'You have to be authenticated to do this.', 401, Error, false)
+  'FST_PERMIT_UNAUTHENTICATED', 'Authentication is required.', 401, Error, false)
 
 /**
- * A handler was reached although its guard had not let the request through, and did not run. A hook of the route has
- * gone on twice: one that calls `done` and also returns a promise does. A mistake in the app's code, hence 500.
+ * A request reached a handler before its guard had let it through; the handler did not run. A hook of the route has
+ * continued twice, for example by calling `done` and also returning a promise. A mistake in the app's code, hence 500.
  */
-export const BypassedError = createError<[]>('FST_PERMIT_BYPASSED', 'The handler was reached before the decision.', 500)
+export const BypassedError = createError<[]>('FST_PERMIT_BYPASSED', 'The request reached the handler before its permission was decided.', 500)
 
 const Forbidden = createError<[]>('FST_PERMIT_FORBIDDEN', 'You are not allowed to do this.', 403, Error, false)
 
 const Unavailable = createError<[{ cause?: unknown }?]>(
-  'FST_PERMIT_UNAVAILABLE', 'Whether you are allowed to do this cannot be decided now. Try again later.', 503, Error, false)
+  'FST_PERMIT_UNAVAILABLE', 'Your permission cannot be checked right now. Try again later.', 503, Error, false)
 
 /** What a {@link ForbiddenError} knows beyond its message. For logs and error handlers; it is not sent. */
 export interface Denial {
@@ -161,7 +161,7 @@ export interface Denial {
 }
 
 /**
- * The decision is no. `denial` says of what; it is not enumerable, so that neither a serializer nor an error handler
+ * The decision is no. `denial` has the details; it is not enumerable, so that neither a serializer nor an error handler
  * that spreads the error can send it to the client.
  */
 export class ForbiddenError extends Forbidden {
@@ -174,7 +174,7 @@ export class ForbiddenError extends Forbidden {
 }
 
 /**
- * No decision could be had: the PDP did not answer within the deadline, or not in a way that can be believed.
+ * No decision: the PDP did not answer within the deadline, or its answer was invalid.
  * `cause` says which; `headers` makes Fastify send `Retry-After`.
  */
 export class UnavailableError extends Unavailable {
@@ -200,7 +200,7 @@ export type PdpFailure =
   | 'abandoned'     // whoever asked is gone
   | 'circuit'       // not asked: the PDP, and each of its replicas, has failed too often in a row, and its circuit breaker is open
 
-/** The cause of an {@link UnavailableError}. Carries no header and no body: the token and attributes stay in. */
+/** The cause of an {@link UnavailableError}. It carries no header and no body, so it leaks neither the token nor attributes. */
 export class PdpError extends Error {
   override readonly name = 'PdpError'
   readonly failure: PdpFailure

@@ -10,11 +10,11 @@ import type { Log } from './log.js'
 
 /** What a guard requires. A route without a guard is public. */
 export type Annotation = Exclude<annotation.Annotation<Request>, false>
-/** A value, or a function that has it for a request, at once or by promise. */
+/** A value, or a function of the request that returns it or a promise of it. */
 export type PerRequest<T> = annotation.PerRequest<T, Request>
 /** A permission in Permit's own spelling, `'<type>:<action>'`, or in parts. */
 export type Permission = annotation.Permission<Request>
-/** An action on a resource, as an annotation requires it. */
+/** An action on a resource, as an annotation writes it. */
 export type PermissionRequirement = annotation.PermissionRequirement<Request>
 /** Requirements, alone or combined by `anyOf` and `allOf`. */
 export type Requirement = annotation.Requirement<Request>

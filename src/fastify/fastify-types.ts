@@ -8,11 +8,11 @@ import type * as asking from '../app/request-permit.js'
 
 /** What a route requires, as its `config.permit`. */
 export type Annotation = annotation.Annotation<FastifyRequest>
-/** A value, or a function that has it for a request, at once or by promise. */
+/** A value, or a function of the request that returns it or a promise of it. */
 export type PerRequest<T> = annotation.PerRequest<T, FastifyRequest>
 /** A permission in Permit's own spelling, `'<type>:<action>'`, or in parts. */
 export type Permission = annotation.Permission<FastifyRequest>
-/** An action on a resource, as an annotation requires it. */
+/** An action on a resource, as an annotation writes it. */
 export type PermissionRequirement = annotation.PermissionRequirement<FastifyRequest>
 /** Requirements, alone or combined by `anyOf` and `allOf`. */
 export type Requirement = annotation.Requirement<FastifyRequest>

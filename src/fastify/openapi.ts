@@ -79,7 +79,7 @@ function completePath (path: Json, isVersion2: boolean): void {
 const REFUSALS = {
   401: 'Nobody is authenticated.',
   403: 'Not allowed.',
-  503: 'Whether it is allowed cannot be decided now.'
+  503: 'The permission cannot be checked right now.'
 } as const
 
 /** What the app has documented stays. */

@@ -1,12 +1,12 @@
-// What a developer may write to say what a route requires, as types; `R` is the framework's request.
+// The types of annotations: what a route requires. `R` is the framework's request.
 import type { ContextInput, ResourceInput } from '../decision/query.js'
 import type { ActionOf, PermissionName, ResourceType } from '../contract/vocabulary.js'
 import type { MaybePromise } from '../kit/whenever.js'
 
-/** A value, or a function that has it for a request, at once or by promise. */
+/** A value, or a function of the request that returns it or a promise of it. */
 export type PerRequest<T, R> = T | ((request: R) => MaybePromise<T>)
 
-/** An action on a resource, as an annotation requires it. */
+/** An action on a resource, as an annotation writes it. */
 export type PermissionRequirement<R> = { [T in ResourceType]: RequirementOn<T, R> }[ResourceType]
 
 /** An action on a resource of one type. */

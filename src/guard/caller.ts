@@ -1,8 +1,8 @@
-// Whoever waits for a request's answer.
+// The caller that waits for an answer: a request, gone when its connection is.
 import type { IncomingMessage } from 'node:http'
 import type { Caller } from '../contract/point.js'
 
-/** A request that asks: gone when its connection is. Made only for a question that is not answered at once. */
+/** A request as a caller. Created only for a question that is not answered at once. */
 export class RequestCaller implements Caller {
   readonly #message: IncomingMessage
   readonly #id: string | undefined

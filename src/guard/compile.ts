@@ -1,4 +1,4 @@
-// Turns an annotation into what a request needs to be asked about, once, when the route is declared.
+// Compiles an annotation, once, when the route is declared, into a function from a request to its queries.
 import { describe } from '../decision/input.js'
 import { Keys, normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
@@ -9,10 +9,10 @@ import type { Annotation, Permission, PermissionRequirement, PerRequest, Require
 import { FORMS, onlyKnown, permissionMeant, refuseOtherPlaceholders, REQUIREMENT_NAMES } from './mistakes.js'
 import { fillKey, hasBrace, parseKeyTemplate, type KeyTemplate } from './template.js'
 
-/** What a template needs of a request, whatever the framework. */
+/** What a template reads from a request, in every framework. */
 export interface WithParams { readonly params: unknown }
 
-/** A question, or what refuses a request that cannot even be asked about: a param that its resource needs is empty. */
+/** A query, or the refusal of a request for which there is none: a param that its resource needs is empty. */
 export type QueryOrRefusal = Question | ForbiddenError
 
 /** An annotation, compiled. */
@@ -33,11 +33,11 @@ export type AskPermission<R> = (request: R, user: QueryUser) => QueryOrRefusal |
 /** The plugin's `tenant` option, or undefined for `default`. */
 export type TenantOf<R> = ((request: R) => MaybePromise<string | readonly string[] | null | undefined>) | undefined
 
-/** Nesting of anyOf and allOf; nobody needs more, and a cycle ends here. */
+/** How deep anyOf and allOf may nest. A bound that ends cycles. */
 const MAX_DEPTH = 8
 
 /**
- * Compiles an annotation to the shortest thing that makes its queries.
+ * Compiles an annotation to the cheapest function that makes its queries.
  * @param tenantOption the plugin's `tenant` option.
  * @throws {@link AnnotationError} that says what is wrong and what to write.
  */
@@ -66,16 +66,16 @@ export function compileNamed<R extends WithParams> (name: string, annotation: An
   }
 }
 
-/** What `guard(requirement)` makes, for every framework. */
+/** Compiles the argument of `guard(requirement)`, for every framework. */
 export function compileGuard<R extends WithParams> (requirement: Exclude<Annotation<R>, false>, tenantOption: TenantOf<R>): CompiledGuard<R> {
   const compiled = compileNamed<R>('guard()', requirement, tenantOption)
-  if (compiled.kind === 'public') throw new AnnotationError('guard(false) would guard nothing; leave it out')
+  if (compiled.kind === 'public') throw new AnnotationError('guard(false) guards nothing; remove it')
   return compiled
 }
 
 interface Mode<R> {
   /**
-   * Whether it was declared with the route: then `{param}` means something, and what is made of it serves many requests. What a function
+   * Whether it was declared with the route: then `{param}` is a template, and the result serves many requests. What a function
    * returns may hold values from its request, and serves that one.
    */
   readonly declared: boolean
@@ -94,7 +94,7 @@ function compileRequirement<R extends WithParams> (requirement: Requirement<R>, 
 
   onlyKnown(requirement, [kind], `{ ${kind}: […] } and nothing beside it: tenant and context belong to the permissions in it`)
   const parts = (requirement as Record<typeof kind, readonly Requirement<R>[]>)[kind]
-  // An empty allOf would be true for everybody.
+  // An empty allOf would allow everyone.
   if (!Array.isArray(parts) || parts.length === 0) throw new AnnotationError(`${kind} must be an array of at least one permission`)
   const compiled = parts.map((part: Requirement<R>) => compileRequirement(part, mode, depth + 1))
   return { kind: kind === 'anyOf' ? 'any' : 'all', parts: compiled, params: compiled.flatMap(part => part.params) }
@@ -127,13 +127,13 @@ function compilePermission<R extends WithParams> (permission: Exclude<Permission
   return { kind: 'permission', params, ask: askAnything(action, target, tenantOf, contextOf) }
 }
 
-/** Nothing depends on the request but the user: all else, and its part of the key, is made here, once. */
+/** Only the user depends on the request: everything else, and its part of the key, is made here, once. */
 function askConstant<R> (action: string, resource: QueryResource, context: JsonObject | undefined, { declared }: Mode<R>): AskPermission<R> {
   const keys = declared ? new Keys(action, resource, context) : undefined
   return (_request, user) => new Question(user, action, resource, context, keys)
 }
 
-/** The key of the resource comes from the params, all else is known. */
+/** The key of the resource comes from the params; everything else is constant. */
 function askTemplate<R extends WithParams> (action: string, { type, tenant, attributes }: QueryResource, template: KeyTemplate, context: JsonObject | undefined): AskPermission<R> {
   return (request, user) => {
     const key = fillKey(template, request.params)
@@ -143,7 +143,7 @@ function askTemplate<R extends WithParams> (action: string, { type, tenant, attr
   }
 }
 
-/** Some part has to be worked out for each request, and may have to be waited for. */
+/** Some part is computed for each request, and may be a promise. */
 function askAnything<R extends WithParams> (action: string, target: CompiledResource<R>, tenantOf: string | Exclude<TenantOf<R>, undefined>, contextOf: CompiledContext<R>): AskPermission<R> {
   return (request, user) => {
     let resource, tenant, context
@@ -152,7 +152,7 @@ function askAnything<R extends WithParams> (action: string, target: CompiledReso
       tenant = typeof tenantOf === 'function' ? tenantOf(request) : tenantOf
       context = typeof contextOf === 'function' ? contextOf(request) : contextOf
     } catch (error) {
-      // What is on its way already may reject when nobody looks any more, and would take the process down.
+      // A promise that rejects after its result is no longer needed would take the process down.
       ignore(resource)
       ignore(tenant)
       throw error
@@ -163,7 +163,7 @@ function askAnything<R extends WithParams> (action: string, target: CompiledReso
   }
 
   function put (user: QueryUser, resource: ResourceInput | undefined, tenant: string | readonly string[] | null | undefined, context: ContextInput | undefined): QueryOrRefusal {
-    // An empty param, or an empty tenant, may come from the client: refused like any other request that is not allowed.
+    // An empty param, or an empty tenant, may come from the client: refused like any other denied request.
     const name = target.kind === 'function' ? '(by function)' : target.resource.type
     if (resource === undefined) return incomplete(user, action, name, '', EMPTY_PARAM)
     if (tenant === '') return incomplete(user, action, name, '', 'the tenant is empty')
@@ -172,7 +172,7 @@ function askAnything<R extends WithParams> (action: string, target: CompiledReso
   }
 }
 
-const EMPTY_PARAM = 'a param that the resource needs is empty, or makes its key ambiguous'
+const EMPTY_PARAM = 'a param of the resource key is empty, or makes the key ambiguous'
 
 function incomplete (user: QueryUser, action: string, resource: string, tenant: string, reason: string): ForbiddenError {
   return new ForbiddenError({ user: user.key, action, resource, tenant, code: 'incomplete_request', reason })
@@ -184,7 +184,7 @@ function fill<R extends WithParams> ({ resource: { type, key, attributes }, ...r
   return filled === undefined ? undefined : { type, key: filled, attributes }
 }
 
-/** What is acted on. `tenant` is the one that the resource itself names, which wins over every other. */
+/** The resource of a permission. `tenant` is the one that the resource itself names, which wins over every other. */
 type CompiledResource<R> =
   | FixedResource
   | { readonly kind: 'function', readonly tenant: undefined, readonly resource: (request: R) => MaybePromise<ResourceInput> }
@@ -229,7 +229,7 @@ function compileContext<R> (context: PermissionRequirement<R>['context']): Compi
 }
 
 function requireResource (resource: ResourceInput): ResourceInput {
-  // Undefined means "a param was empty" inside, and must not be what a function says by accident.
+  // Internally, undefined means "a param was empty", so a function must not return it by accident.
   if (resource === undefined || resource === null) throw new QueryError('the function of an annotation\'s resource returned nothing; expected \'type\', \'type:key\' or { type, key? }')
   return resource
 }

@@ -1,9 +1,9 @@
-// An annotation in words: for the table of routes, and for documents. Nothing here decides anything.
+// Describes an annotation in words, for the table of routes and for OpenAPI. Nothing here decides anything.
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import type { Annotation, PermissionRequirement, Requirement } from './annotation.js'
 import { splitAtColon } from '../kit/colon.js'
 
-/** What stands where only a request tells. */
+/** Shown where the value depends on the request. */
 export const BY_FUNCTION = 'by function'
 
 /** One permission of an annotation. */

@@ -1,4 +1,4 @@
-// From a compiled annotation and a request to a verdict: may the handler run, or which error goes out instead?
+// From a compiled annotation and a request to a verdict: the handler may run, or which error is sent instead.
 import type { ServerResponse } from 'node:http'
 import { forbidden, type Checks } from '../decision/checks.js'
 import { normaliseUser, Question, type UserInput } from '../decision/query.js'
@@ -7,7 +7,7 @@ import type { Caller, Decision, QueryUser } from '../contract/point.js'
 import { isThenable, whenever, type MaybePromise } from '../kit/whenever.js'
 import type { AskPermission, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile.js'
 
-/** `true` and nothing else lets a request through; an error is what it is refused with. */
+/** Only `true` lets a request through; an error is the refusal. */
 export type Verdict = true | Error
 
 /** What enforcement needs of the plugin. */
@@ -15,7 +15,7 @@ export interface Enforcement<R> {
   readonly checks: Checks
   readonly user: (request: R) => MaybePromise<UserInput | null | undefined>
   readonly tenant: TenantOf<R>
-  /** Whoever waits for the answer, where that can be told. */
+  /** The caller that waits for the answer, where known. */
   readonly caller: (request: R) => Caller | undefined
   /** The request's id in the app's log, where it has one. */
   readonly requestId: (request: R) => string | undefined
@@ -24,7 +24,7 @@ export interface Enforcement<R> {
 }
 
 /**
- * Decides whether a request meets an annotation. Answers at once when the user, the resource and the decision are at
+ * Decides whether a request meets an annotation. Returns synchronously when the user, the resource and the decision are at
  * hand. Throws or rejects when there is no decision; the caller refuses the request then, too.
  *
  * This is the hot path: no closure and no promise before something has to be waited for.
@@ -71,7 +71,7 @@ function judge (query: Question, decision: Decision): Verdict {
   return decision.allow === true ? true : forbidden(query, decision)
 }
 
-/** A part's verdict, or what it failed with: for a combination, one part's failure is not yet the outcome. */
+/** A part's verdict, or its failure: in a combination, the failure of one part is not yet the outcome. */
 type Attempt = { readonly verdict: Verdict } | { readonly failure: unknown }
 
 function attempt (ask: () => MaybePromise<Verdict>): MaybePromise<Attempt> {
@@ -90,7 +90,7 @@ function combine (attempts: readonly MaybePromise<Attempt>[], rule: (attempts: r
     : rule(attempts as readonly Attempt[])
 }
 
-/** One yes is enough. Without one, a part without a decision might have been it: that is no decision, not a denial. */
+/** One yes is enough. Without a yes, a part without a decision might have been one: the result is no decision, not a denial. */
 function anyOf (attempts: readonly Attempt[]): Verdict {
   if (attempts.some(isYes)) return true
   return orThrow(attempts)

@@ -1,4 +1,4 @@
-// What a guard may be given beside its requirement.
+// The options of a guard, beside its requirement.
 import { QueryError } from '../contract/errors.js'
 import { describe, requireKnown } from '../decision/input.js'
 

@@ -1,4 +1,4 @@
-// What a wrong annotation says: what there is to choose from, and what was probably meant.
+// Messages about invalid annotations: what is expected, and what was probably meant.
 import { closest } from '../kit/suggest.js'
 import { AnnotationError } from '../contract/errors.js'
 
@@ -20,7 +20,7 @@ export function onlyKnown (object: object, known: readonly string[], expected: s
   throw new AnnotationError(`"${unknown}" is not known${meant === undefined ? '' : `: did you mean "${meant}"?`}; expected ${expected}`)
 }
 
-/** `task.create`, `task/create`, `task create`: what people write who come from elsewhere. */
+/** `task.create`, `task/create`, `task create`: the spellings of other products. */
 const OTHER_SEPARATOR = /^([\w-]{1,64})[./#\s]{1,3}([\w-]{1,64})$/
 
 /** `: did you mean 'task:create'?`, or nothing. */
@@ -29,13 +29,13 @@ export function permissionMeant (written: string): string {
   return type === undefined ? '' : `: did you mean '${type}:${action}'?`
 }
 
-/** Fastify's own spelling of a param, and JavaScript's: both would be taken as they are, for the key of an instance that nobody has. */
+/** Fastify's spelling of a param, and JavaScript's: both would be taken literally, as the key of an instance that does not exist. */
 const OTHER_PLACEHOLDER = /^:([A-Za-z_]\w*)$|\$\{(\w+)\}/
 
-/** Refuses a key that was meant to hold a param, and does not. */
+/** Refuses a key that was meant to hold a param but does not. */
 export function refuseOtherPlaceholders (key: string): void {
   const [found, fastify, javascript] = OTHER_PLACEHOLDER.exec(key) ?? []
   const param = fastify ?? javascript
   if (param === undefined) return
-  throw new AnnotationError(`the resource key ${JSON.stringify(key)} has ${found}, which is no param here: write {${param}}. For a key with that very text, use a function`)
+  throw new AnnotationError(`the resource key ${JSON.stringify(key)} has ${found}, which is not a param here: write {${param}}. For a key with that literal text, use a function`)
 }

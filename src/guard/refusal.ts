@@ -1,4 +1,4 @@
-// What becomes of a request that does not get in: what the log says of it, and what its client is told.
+// What happens to a request that is refused: what the log says, and what the client gets.
 import { AnnotationError, ForbiddenError, PdpError, QueryError, UnavailableError, type Denial } from '../contract/errors.js'
 import type { MaybePromise } from '../kit/whenever.js'
 
@@ -9,22 +9,22 @@ export interface RefusalLog {
   error (details: object, message: string): void
 }
 
-/** What everybody is refused with as long as the plugin has not started. */
-export const NOT_STARTED = new UnavailableError(new PdpError('closed', 'fastify-permit has not started: its options were refused'))
+/** The error for every request as long as the plugin has not started. */
+export const NOT_STARTED = new UnavailableError(new PdpError('closed', 'fastify-permit has not started: its options are invalid'))
 
-/** Whatever was thrown, as an error: to go on with `undefined` would run the handler. */
+/** Turns anything thrown into an error: continuing with `undefined` would run the handler. */
 export function toError (thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error('A function of an annotation or an option threw something that is not an error.')
+  return thrown instanceof Error ? thrown : new Error('A function of an annotation or an option threw a value that is not an Error.')
 }
 
-/** Says who was refused, and why. Never throws: a serializer of the app that does must not leave the client without an answer. */
+/** Logs who was refused, and why. Never throws: a failing serializer of the app must not leave the client without an answer. */
 export function logRefusal (error: Error, log: RefusalLog): void {
   try {
     if (error instanceof ForbiddenError) {
       log.info({ permit: error.denial }, 'permit: denied')
     } else if (error instanceof UnavailableError) {
       const { cause } = error
-      // That there are none at all is said once, for all requests.
+      // An outage is logged once, not for each request.
       log.debug({
         permit: { failure: cause instanceof PdpError ? cause.failure : 'unknown', reason: cause instanceof Error ? cause.message : undefined }
       }, 'permit: no decision')
@@ -33,7 +33,7 @@ export function logRefusal (error: Error, log: RefusalLog): void {
 }
 
 /**
- * What goes out for a denied request: what the option `onDenied` says, else the 403; nothing when the option has answered by itself.
+ * What a denied request gets: what the option `onDenied` returns, else the 403; nothing when the option has sent a reply.
  * @param isAnswered - whether a reply has been sent already, or is being sent
  */
 export async function answerToDenied<R, Reply> (
@@ -51,22 +51,22 @@ export async function answerToDenied<R, Reply> (
 
 function logFailure (thrown: unknown, log: RefusalLog): void {
   try {
-    log.error({ err: toError(thrown) }, 'permit: the option onDenied threw; the request is refused with 403')
+    log.error({ err: toError(thrown) }, 'permit: the option onDenied threw an error; the request gets 403')
   } catch {}
 }
 
-/** A mistake in the app's own functions is described in the log, through the cause; the client is told that there is one. */
+/** A mistake in the app's own functions goes to the log, as the cause; the client only learns that there is one. */
 export function forClient (error: Error): Error {
   if (error instanceof QueryError) return new QueryError(NOT_THE_CLIENTS, { cause: error })
   if (error instanceof AnnotationError) return new AnnotationError(NOT_THE_CLIENTS, { cause: error })
   return error
 }
 
-const NOT_THE_CLIENTS = 'What this request needs a permission for could not be worked out.'
+const NOT_THE_CLIENTS = 'The permission required for this request could not be determined.'
 
 /**
- * Answers a denied request in another way: it returns an error that goes out instead of the 403, or sends a reply. When it does neither,
- * or throws, the 403 goes out. A reply that is sent later, after it has returned, has to be returned. It is not asked for a 401 or a 503,
+ * Answers a denied request in another way: it returns an error that is sent instead of the 403, or sends a reply. When it does neither,
+ * or throws, the 403 is sent. A reply that is sent later has to be returned. It is not called for a 401 or a 503,
  * and whatever it does, the handler does not run.
  */
 export type OnDenied<R, Reply> = (request: R, reply: Reply, denial: Denial | undefined) => MaybePromise<Error | Reply | undefined | void>

@@ -1,12 +1,12 @@
-// A 503 tells its client when to come back, whoever writes it: Fastify, an error handler of the app, or a framework on top.
+// Every 503 carries `Retry-After`, no matter what writes it: Fastify, an error handler of the app, or a framework on top.
 import type { ServerResponse } from 'node:http'
 import type { UnavailableError } from '../contract/errors.js'
 
 const asked = new WeakSet<ServerResponse>()
 
 /**
- * Adds the headers of an error to the response, should that become a 503. Not before it is written: another guard may let the request in, and
- * a handler may do without the decision.
+ * Adds the headers of an error to the response if its status is 503. Not before the head is written: another guard may let the request in, and
+ * a handler may handle the error.
  */
 export function askToComeBack (response: ServerResponse, { headers }: UnavailableError): void {
   if (response.headersSent || asked.has(response)) return

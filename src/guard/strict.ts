@@ -1,19 +1,19 @@
-// The option `strict`: which routes may do without an annotation, and what is said of those that may not.
+// The option `strict`: which routes need no annotation, and the error for those that do.
 import { UndeclaredRouteError } from '../contract/errors.js'
 import { printable } from '../kit/printable.js'
 
-/** What tells a route from every other one. */
+/** What identifies a route. */
 export interface RouteIdentity {
   readonly methods: readonly string[]
-  /** As it was declared, with its prefix: `/tasks/:id`. */
+  /** As declared, with its prefix: `/tasks/:id`. */
   readonly url: string
-  /** As texts, for people; undefined where there are none. */
+  /** As text, for people; undefined where there are none. */
   readonly constraints: string | undefined
 }
 
 /** The option, resolved. */
 export interface Strictness {
-  /** Whether the app says that it knows that this route is public. Case counts, and a URL is compared as it was declared. */
+  /** Whether the app lists this route as public. Case-sensitive; URLs are compared as they were declared. */
   isPublic (route: RouteIdentity): boolean
 }
 
@@ -21,13 +21,13 @@ interface Entry {
   /** Undefined: every method. */
   readonly method: string | undefined
   readonly url: string
-  /** Undefined: this very URL. */
+  /** Undefined: exactly this URL. */
   readonly below: string | undefined
 }
 
 /**
- * Reads the entries of `strict.public`: a URL as it was declared, or with `/*` at its end also everything below; a method and a space may
- * stand before it. `/*` and `*` are the routes with that very URL, because an entry must not be able to open the whole app.
+ * Reads the entries of `strict.public`: a URL as declared, or with `/*` at its end also everything below it; a method and a space may
+ * precede it. `/*` and `*` mean the routes with exactly that URL, because one entry must not open the whole app.
  */
 export function strictness (entries: readonly string[] = []): Strictness {
   const parsed = entries.map(parseEntry)
@@ -50,20 +50,20 @@ function covers (entry: Entry, method: string, url: string): boolean {
 }
 
 /**
- * The error that names every route that says nothing; undefined when there is none.
- * @param unseen - those that were there before the plugin, whatever they say: nobody can tell
+ * The error that names every undeclared route; undefined when there is none.
+ * @param unseen - routes declared before the plugin; their annotations cannot be read
  */
 export function undeclared (routes: readonly RouteIdentity[], unseen: readonly RouteIdentity[]): Error | undefined {
   if (routes.length === 0 && unseen.length === 0) return undefined
   const parts: string[] = []
   if (routes.length > 0) {
-    parts.push(`${count(routes)} neither what is required nor that everybody may:\n${listOf(routes)}\n` +
-      "Write config: { permit: 'type:action' } into the route, config: { permit: false } when it is public on purpose, or preHandler: app.permit.guard('type:action'). " +
+    parts.push(`${count(routes)} neither which permission is required nor that the route is public:\n${listOf(routes)}\n` +
+      "Add config: { permit: 'type:action' } to the route, config: { permit: false } if it is public on purpose, or preHandler: app.permit.guard('type:action'). " +
       "For the routes of another plugin: strict: { public: ['/docs/*'] }. A guard among the hooks of a scope, or inside of another hook, does not count.")
   }
   if (unseen.length > 0) {
-    parts.push(`declared before fastify-permit, so that it cannot be told what they say:\n${listOf(unseen)}\n` +
-      'Write "await app.register(permit, …)" above them, or name them in strict: { public: […] }.')
+    parts.push(`declared before fastify-permit, so their annotations cannot be read:\n${listOf(unseen)}\n` +
+      'Move "await app.register(permit, …)" above them, or list them in strict: { public: […] }.')
   }
   return new UndeclaredRouteError(`strict: ${parts.join('\n')}`)
 }
@@ -77,7 +77,7 @@ function listOf (routes: readonly RouteIdentity[]): string {
   return withoutTwins(routes).map(route => `  ${identityText(route)}`).join('\n')
 }
 
-/** A HEAD route that Fastify has added to a GET route says what that one says. */
+/** A HEAD route that Fastify adds to a GET route has the annotation of the GET route. */
 function withoutTwins (routes: readonly RouteIdentity[]): readonly RouteIdentity[] {
   const isTwin = (route: RouteIdentity) => route.methods.length === 1 && route.methods[0] === 'HEAD' &&
     routes.some(({ methods, url, constraints }) => methods.includes('GET') && url === route.url && constraints === route.constraints)

@@ -21,7 +21,7 @@ export function parseKeyTemplate (key: string): KeyTemplate | undefined {
   }
   texts.push(key.slice(end))
   if (texts.slice(1, -1).includes('')) {
-    throw new AnnotationError(`the resource key ${JSON.stringify(key)} has two params with nothing between them: which part is whose could not be told`)
+    throw new AnnotationError(`the resource key ${JSON.stringify(key)} has two params with nothing between them, so their values cannot be told apart: put a separator between them`)
   }
   if (params.includes('') || texts.some(hasBrace)) {
     throw new AnnotationError(`the resource key ${JSON.stringify(key)} has a brace that is not part of a {param}; for a key with braces, use a function`)
@@ -34,9 +34,9 @@ export function hasBrace (text: string): boolean {
 }
 
 /**
- * Fills in a template. Undefined when a param is missing or empty: the question would then be another one, about the
- * type or about a half key, and must not be asked. And when a param holds the text that ends it in the template, for then
- * two requests for different things would ask for one key: `{org}-{doc}` is `acme-1-2` for `acme-1` and `2`, and for `acme` and `1-2`.
+ * Fills in a template. Undefined when a param is missing or empty: the query would then be about the
+ * type or about half a key, and must not be asked. Also when a param holds the text that ends it in the template, because
+ * two requests for different resources would then ask for one key: `{org}-{doc}` is `acme-1-2` for `acme-1` and `2`, and for `acme` and `1-2`.
  */
 export function fillKey ({ texts, params: names }: KeyTemplate, params: unknown): string | undefined {
   const last = names.length - 1
@@ -55,7 +55,7 @@ function paramText (params: unknown, name: string): string | undefined {
   if (typeof params !== 'object' || params === null || !Object.hasOwn(params, name)) return undefined
   const value = (params as Record<string, unknown>)[name]
   if (typeof value === 'string') return value === '' ? undefined : value
-  // A schema may have turned it into a number or a boolean; the handler sees the same value.
+  // A route's schema may have coerced it to a number or a boolean; the handler sees the same value.
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value)
   if (value === undefined || value === null) return undefined
   throw new QueryError(`the param "${name}" is neither a string nor a number or boolean: it cannot be a resource's key`)

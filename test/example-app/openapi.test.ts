@@ -31,7 +31,7 @@ t.test('the page shows what a guarded route requires, and how it refuses', async
     const text = await block.innerText()
     t.match(text, new RegExp(`x-permit-action\\s+"?${action}`))
     t.match(text, /x-permit-resource\s+"?task/)
-    t.match(text, 'Whether it is allowed cannot be decided now.')
+    t.match(text, 'The permission cannot be checked right now.')
     if (action !== 'list') await block.locator('.opblock-summary-control').click()
   }
   const login = page.locator('.opblock-post', { has: page.locator('[data-path="/login"]') })

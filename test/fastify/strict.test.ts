@@ -54,7 +54,7 @@ t.test('routes that say nothing keep the app from starting, and the error lists 
   t.type(error, UndeclaredRouteError)
   t.equal(error?.code, 'FST_PERMIT_UNDECLARED')
   const lines = error?.message.split('\n') ?? []
-  t.equal(lines[0], 'strict: 5 routes say neither what is required nor that everybody may:')
+  t.equal(lines[0], 'strict: 5 routes say neither which permission is required nor that the route is public:')
   t.same(lines.slice(1, 6), [
     '  GET /tasks',
     '  PUT,PATCH /tasks/:id',

@@ -15,7 +15,7 @@ t.test('the bodies have the shape of Fastify\'s own errors and do not say why', 
   app.get('/tasks', annotated, async () => 'ok')
 
   t.same((await app.inject('/tasks')).json(), {
-    statusCode: 401, code: 'FST_PERMIT_UNAUTHENTICATED', error: 'Unauthorized', message: 'You have to be authenticated to do this.'
+    statusCode: 401, code: 'FST_PERMIT_UNAUTHENTICATED', error: 'Unauthorized', message: 'Authentication is required.'
   })
   t.same((await app.inject({ url: '/tasks', headers: { 'x-user': 'eve' } })).json(), {
     statusCode: 403, code: 'FST_PERMIT_FORBIDDEN', error: 'Forbidden', message: 'You are not allowed to do this.'
@@ -23,7 +23,7 @@ t.test('the bodies have the shape of Fastify\'s own errors and do not say why', 
   await pdp.close()
   const unavailable = await app.inject({ url: '/tasks', headers: ann })
   t.same(unavailable.json(), {
-    statusCode: 503, code: 'FST_PERMIT_UNAVAILABLE', error: 'Service Unavailable', message: 'Whether you are allowed to do this cannot be decided now. Try again later.'
+    statusCode: 503, code: 'FST_PERMIT_UNAVAILABLE', error: 'Service Unavailable', message: 'Your permission cannot be checked right now. Try again later.'
   })
   t.equal(unavailable.headers['retry-after'], '1')
 })

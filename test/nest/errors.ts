@@ -111,7 +111,7 @@ export function testErrors (version: number, nest: Nest): void {
       for (const path of ['assert', 'guarded']) {
         t.match(await ask(path, 'ann'), { status: 200, body: { done: true }, retryAfter: null })
         t.match(await ask(path, 'eve'), { status: 403, body: { statusCode: 403, message: 'You are not allowed to do this.' }, retryAfter: null }, path)
-        t.match(await ask(path), { status: 401, body: { statusCode: 401, message: 'You have to be authenticated to do this.' }, retryAfter: null }, path)
+        t.match(await ask(path), { status: 401, body: { statusCode: 401, message: 'Authentication is required.' }, retryAfter: null }, path)
       }
     })
 
