@@ -67,7 +67,7 @@ export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId
   return {
     enforcement: { checks, user, tenant, caller, requestId, response },
     checks,
-    writer: new Writer(path.facts, user => checks.invalidate(user)),
+    writer: new Writer(path.facts),
     observation,
     options,
     async open () {

@@ -13,6 +13,7 @@ import { cached } from './stages/cached.js'
 import { coalesced } from './stages/coalesced.js'
 import { counted } from './stages/counted.js'
 import { Generations } from './generations.js'
+import { invalidating } from './invalidating.js'
 import { withOutageLog } from './stages/outage.js'
 
 export interface DecisionPath {
@@ -52,6 +53,7 @@ export function openPath (
   if (origin.kind === 'policy') {
     // Nothing to coalesce: the embedded PDP answers in the same tick.
     const { policy, data } = origin
+    // The environment reports its writes through onChange, so its facts need no wrapper.
     const pdp = embeddedPdp({ policy, data, log, onChange: change => generations.forget(change) })
     const point = counted(cache === false ? pdp : cached(pdp, cache, generations))
     return {
@@ -84,7 +86,7 @@ export function openPath (
     point,
     pdp,
     atHand: 'cache',
-    facts: writes === undefined ? authzenFacts : permitFacts(writes, factsTimeout),
+    facts: writes === undefined ? authzenFacts : invalidating(permitFacts(writes, factsTimeout), generations),
     generations,
     // Half of the queue, so that a large bulk check leaves room for other checks.
     bulkConcurrency: Math.max(1, Math.floor(queue / 2)),

@@ -64,8 +64,11 @@ export function createQuery (
   return new Question(who, action, about, context === undefined ? undefined : toJsonObject('the context', context))
 }
 
-/** Many questions of one user: what they share is checked and copied once. */
-export function questionsOf (user: UserInput, shared?: ContextInput): (action: string, resource: ResourceInput, tenant?: string | readonly string[], context?: ContextInput) => Query {
+/** Creates one query of a user after the other. */
+type QueryFactory = (action: string, resource: ResourceInput, tenant?: string | readonly string[], context?: ContextInput) => Query
+
+/** Many queries of one user: the shared parts are validated and copied once. */
+export function questionsOf (user: UserInput, shared?: ContextInput): QueryFactory {
   const who = normaliseUser(user)
   const circumstances = shared === undefined ? undefined : toJsonObject('the context', shared)
   return (action, resource, tenant, context) => {

@@ -1,22 +1,22 @@
-// How large the attributes of a question are: a client may have filled them, and everything that is done with them takes time in proportion.
+// Bounds the attributes of a query: they may come from a client, and the cost of every step grows with their size.
 
-/** Values and names of the attributes of a user or a resource, or of a context, at most. Some tens of milliseconds to check, copy and compare. */
+/** The most values and names in attributes or in a context: some ten milliseconds to validate, copy and compare. */
 export const MAX_VALUES = 65_536
 
-/** An object with more names than this is a dictionary for V8: each of its names costs some values. */
+/** V8 stores an object with more names than this as a dictionary, in which a name costs several values. */
 const MANY_NAMES = 64
 const NAME_WEIGHT = 4
 
-/** Characters of a text that are a value's work. */
+/** The number of characters of a text that cost as much as one value. */
 const TEXT = 256
 
-/** Levels of nesting that are too many for anything, and that a cycle gets to. */
+/** A nesting depth that only a cycle, or an unreasonable value, reaches. */
 const ENDLESS = 5_000
 
-/** Whether it is larger than attributes may be, or has no end. */
+/** Whether a value exceeds {@link MAX_VALUES}, or is nested without end. */
 export function excessOf (value: unknown): 'large' | 'endless' | undefined {
   let values = 0
-  // A stack of our own: the nesting is the client's.
+  // An explicit stack, because the nesting depth may come from a client.
   const pending: unknown[] = [value]
   const depths: number[] = [0]
   while (pending.length > 0) {

@@ -1,9 +1,12 @@
-// Says what is wrong with the options, as a sentence that names the option.
+// Describes the first problem of invalid options, in a sentence that names the option.
 import type { TSchema } from 'typebox'
 import { closest } from '../../kit/suggest.js'
-import { CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, MetricsSchema, OpenTelemetrySchema, AuthZenSchema, StrictSchema, OptionsSchema, validator, type Words } from './schema.js'
+import {
+  CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, MetricsSchema, OpenTelemetrySchema, AuthZenSchema, StrictSchema, OptionsSchema,
+  validator, type Words
+} from './schema.js'
 
-/** The first thing that is wrong with the options, as a sentence. */
+/** The first problem of the options, as a sentence. */
 export function complain (options: unknown): string {
   const errors = validator.Errors(options)
   const unknown = errors.find(error => error.keyword === 'additionalProperties')
@@ -11,13 +14,15 @@ export function complain (options: unknown): string {
     const known = unknown.instancePath === '' ? OptionsSchema.properties : INNER[unknown.instancePath.slice(1)] ?? {}
     const name = [...unknown.instancePath.split('/').slice(1), unknown.params.additionalProperties[0]].join('.')
     const meant = closest(String(unknown.params.additionalProperties[0]), Object.keys(known))
-    return `option "${name}" is not known; expected one of ${Object.keys(known).join(', ')}${meant === undefined ? '' : `; did you mean "${meant}"?`}`
+    const hint = meant === undefined ? '' : `; did you mean "${meant}"?`
+    return `option "${name}" is not known; expected one of ${Object.keys(known).join(', ')}${hint}`
   }
-  // Of a union every branch complains; the deepest place is the one that was meant.
+  // Every branch of a union reports an error; the deepest one belongs to the branch that was meant.
   const [deepest] = errors.sort((a, b) => depth(b.instancePath) - depth(a.instancePath))
   const path = deepest?.instancePath.split('/').slice(1) ?? []
   const [name = '', inner = ''] = path
-  const schema = (INNER[name]?.[inner] ?? (OptionsSchema.properties as Record<string, TSchema>)[name]) as (TSchema & Partial<Words>) | undefined
+  const properties: Readonly<Record<string, TSchema>> = OptionsSchema.properties
+  const schema = (INNER[name]?.[inner] ?? properties[name]) as (TSchema & Partial<Words>) | undefined
   const value = path.reduce<unknown>((holder, key) => (holder as Record<string, unknown>)[key], options)
   return `option "${path.join('.')}" is ${show(value)}; expected ${schema?.expected}`
 }
@@ -26,7 +31,7 @@ function depth (pointer: string): number {
   return pointer.split('/').length
 }
 
-/** What was given. Of a text or an object only the kind is told: it may hold a token, or a password in a URL. */
+/** Describes a value. Of a text or an object only the kind, because it may contain a token or a password. */
 export function show (value: unknown): string {
   if (value === '') return 'an empty string'
   if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) return String(value)
@@ -34,7 +39,7 @@ export function show (value: unknown): string {
   return typeof value === 'object' ? 'an object' : `a ${typeof value} that cannot be used`
 }
 
-/** The options that are objects, and what may be in them. */
+/** The options that are objects, and their properties. */
 const INNER: Readonly<Record<string, Readonly<Record<string, TSchema>>>> = {
   cache: CacheSchema.properties,
   breaker: BreakerSchema.properties,

@@ -1,4 +1,4 @@
-// Checks the options and fills in the environment and the defaults: from what a user writes to what the rest of the plugin reads.
+// Resolves the options: validates them, and fills in environment variables and defaults.
 import type { TSchema } from 'typebox'
 import type { DecisionOrigin, PathOptions, UpdatesEndpoint } from '../../decision/origin.js'
 import { OptionsError } from '../../contract/errors.js'
@@ -6,10 +6,13 @@ import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
 import type { OnDenied } from '../../guard/refusal.js'
-import { HEADER_SAFE, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, validator, type UserOption, type TenantOption, type Words, type AnyOptions } from './schema.js'
+import {
+  HEADER_SAFE, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, validator,
+  type UserOption, type TenantOption, type Words, type AnyOptions
+} from './schema.js'
 import { complain, show } from './complain.js'
 
-/** The options with everything filled in. */
+/** The options with all defaults filled in. */
 export interface ResolvedOptions<R, Reply> extends PathOptions {
   readonly user: UserOption<R>
   readonly tenant: TenantOption<R> | undefined
@@ -24,17 +27,17 @@ export interface ResolvedOptions<R, Reply> extends PathOptions {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** What Fastify itself reads from the options of a `register`. */
+/** The options of `register` that Fastify itself reads. */
 const FASTIFY_OPTIONS = new Set(['prefix', 'logLevel', 'logSerializers'])
 
 /**
- * Checks the options and fills in the environment and the defaults. An explicit option wins over the environment:
- * with `policy`, PERMIT_PDP_URL is not looked at.
+ * Validates the options and fills in environment variables and defaults. An explicit option takes precedence over the environment: with
+ * `policy`, PERMIT_PDP_URL is ignored.
  * @throws {@link OptionsError}
  */
 export function resolveOptions<R, Reply> (input: unknown, env: Environment): ResolvedOptions<R, Reply> {
   if (typeof input !== 'object' || input === null) throw new OptionsError(`the options are ${show(input)}; expected an object`)
-  // An option that is undefined is one that was not given: `pdp: process.env.X` may well be undefined.
+  // An undefined option counts as not given, because `pdp: process.env.X` may be undefined.
   const options: unknown = Object.fromEntries(
     Object.entries(input).filter(([name, value]) => !FASTIFY_OPTIONS.has(name) && value !== undefined))
   if (!validator.Check(options)) throw new OptionsError(complain(options))
@@ -58,28 +61,33 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
 
 function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
   if (options.authzen !== undefined && options.protocol !== 'authzen') {
-    throw new OptionsError("option \"authzen\" is given without protocol: 'authzen'; expected both")
+    throw new OptionsError('option "authzen" is given without protocol: \'authzen\'; expected both')
   }
   if (options.pdp !== undefined && options.policy !== undefined) {
-    throw new OptionsError('both options "pdp" and "policy" are given; expected exactly one: a PDP over the network, or a policy that is decided in this process')
+    throw new OptionsError('both options "pdp" and "policy" are given; expected exactly one: ' +
+      '"pdp" for a PDP over the network, or "policy" for the embedded PDP')
   }
   if (options.policy !== undefined && options.protocol !== undefined) {
-    throw new OptionsError('both options "policy" and "protocol" are given; expected "protocol" with "pdp" only: a policy is decided in this process')
+    throw new OptionsError('both options "policy" and "protocol" are given; expected "protocol" with "pdp" only, ' +
+      'because the embedded PDP uses no protocol')
   }
-  if (options.policy !== undefined) return { kind: 'policy', policy: options.policy, ...(options.data === undefined ? {} : { data: options.data }) }
+  if (options.policy !== undefined) {
+    return { kind: 'policy', policy: options.policy, ...(options.data === undefined ? {} : { data: options.data }) }
+  }
   if (options.data !== undefined) {
-    throw new OptionsError('option "data" is given without option "policy"; expected both: only the embedded PDP keeps facts, a PDP over the network has its own')
+    throw new OptionsError('option "data" is given without option "policy"; expected both, because only the embedded PDP stores facts here')
   }
 
   const urls = options.pdp ?? env.PERMIT_PDP_URL
   if (urls === undefined || urls === '') {
-    throw new OptionsError("neither option \"pdp\" (nor PERMIT_PDP_URL) nor option \"policy\" is given; expected exactly one, such as pdp: 'http://localhost:7766' or policy: './permit.yaml'")
+    throw new OptionsError('neither option "pdp" (nor PERMIT_PDP_URL) nor option "policy" is given; expected exactly one, ' +
+      "such as pdp: 'http://localhost:7766' or policy: './permit.yaml'")
   }
   const { connections, queue, batch, factsTimeout, retries } = OptionsSchema.properties
   const isAuthZen = options.protocol === 'authzen'
   const parsed = parseUrls(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', urls)
   if (isAuthZen && new Set(parsed.map(({ pathname }) => pathname.replace(/\/+$/, ''))).size > 1) {
-    throw new OptionsError('option "pdp" has URLs with different paths; expected one path for all replicas of an AuthZEN PDP: where one has its endpoints, all have them')
+    throw new OptionsError('option "pdp" has URLs with different paths; expected the same path for all replicas of an AuthZEN PDP')
   }
   return {
     kind: 'pdp',
@@ -111,18 +119,21 @@ function resolveHedge (hedge: AnyOptions['hedge'] = false): HedgeOptions | false
 function tokenOf (env: Environment): string {
   const token = env.PERMIT_API_KEY
   if (token === undefined || token === '') {
-    throw new OptionsError('option "token" is missing, and so is PERMIT_API_KEY; a PDP wants Permit\'s API key')
+    throw new OptionsError('option "token" is missing, and so is PERMIT_API_KEY; expected the API key of the PDP')
   }
   if (!new RegExp(HEADER_SAFE).test(token)) {
-    throw new OptionsError('PERMIT_API_KEY holds a character that a header cannot carry; expected a string of visible ASCII characters, without spaces')
+    throw new OptionsError('PERMIT_API_KEY contains a character that is not allowed in a header; ' +
+      'expected a string of visible ASCII characters, without spaces')
   }
   return token
 }
 
-/** One URL or several, in an array or with commas between them. */
+/** Parses one URL or several, in an array or separated by commas. */
 function parseUrls (name: string, texts: string | readonly string[]): URL[] {
   const urls = [texts].flat().flatMap(text => text.split(',')).map(text => parseUrl(name, text.trim()))
-  if (new Set(urls.map(({ href }) => href)).size < urls.length) throw new OptionsError(`${name} holds the same URL twice; expected each replica once`)
+  if (new Set(urls.map(({ href }) => href)).size < urls.length) {
+    throw new OptionsError(`${name} contains the same URL twice; expected each replica once`)
+  }
   return urls
 }
 
@@ -130,7 +141,7 @@ function parseUrl (name: string, text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const usable = url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:') &&
     url.username === '' && url.password === '' && url.search === '' && url.hash === ''
-  // The text is not quoted: it may hold a password.
+  // The text is not quoted, because it may contain a password.
   if (!usable) throw new OptionsError(`${name} cannot be used; expected ${(OptionsSchema.properties.pdp as Partial<Words>).expected}`)
   return url
 }
@@ -140,7 +151,7 @@ function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): Path
   const { max } = CacheSchema.properties
   const { ttl = defaultOf(CacheSchema.properties.ttl), staleIfError } = cache ?? {}
   if (staleIfError !== undefined && staleIfError <= ttl) {
-    throw new OptionsError(`option "cache.staleIfError" is ${staleIfError}; expected more than cache.ttl, which is ${ttl}: until then a decision serves anyway`)
+    throw new OptionsError(`option "cache.staleIfError" is ${staleIfError}; expected more than cache.ttl, which is ${ttl}`)
   }
   return { ttl, max: cache?.max ?? defaultOf(max), ...(staleIfError === undefined ? {} : { staleIfError }) }
 }
@@ -148,15 +159,22 @@ function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): Path
 function resolveUpdates (updates: AnyOptions['updates'], origin: DecisionOrigin, env: Environment): UpdatesEndpoint | undefined {
   if (updates === undefined) return undefined
   if (origin.kind === 'policy') {
-    throw new OptionsError('option "updates" is given together with option "policy"; expected it with "pdp" only: the embedded PDP tells of its changes by itself')
+    throw new OptionsError('both options "updates" and "policy" are given; expected "updates" with "pdp" only, ' +
+      'because the embedded PDP needs no reports')
   }
   const { path, secret = env.PERMIT_UPDATES_SECRET } = typeof updates === 'string' ? { path: updates } : updates
   const { expected } = UpdatesSchema.properties.secret as Partial<Words>
   if (secret === undefined || secret === '') {
-    throw new OptionsError(`option "updates" needs a secret, in "updates.secret" or PERMIT_UPDATES_SECRET; expected ${expected}: without one, everybody could empty the cache`)
+    throw new OptionsError('option "updates" requires a secret, in "updates.secret" or PERMIT_UPDATES_SECRET; ' +
+      `expected ${expected}. Without a secret, any client could empty the cache`)
   }
-  if (secret.length < 16 || !new RegExp(HEADER_SAFE).test(secret)) throw new OptionsError(`PERMIT_UPDATES_SECRET cannot be used; expected ${expected}`)
-  if (secret === origin.token) throw new OptionsError('option "updates" has the token for its secret; expected another one: the token may do everything, and a report needs to do nothing but make the app forget')
+  if (secret.length < 16 || !new RegExp(HEADER_SAFE).test(secret)) {
+    throw new OptionsError(`PERMIT_UPDATES_SECRET cannot be used; expected ${expected}`)
+  }
+  if (secret === origin.token) {
+    throw new OptionsError('option "updates" uses the token as its secret; expected a different secret, ' +
+      'because the sender of reports must not get the rights of the token')
+  }
   return { path, secret }
 }
 

@@ -1,4 +1,4 @@
-// The options of the plugin: one schema, from which the types, the defaults, the messages and the README's table come.
+// The schema of the plugin's options: the source of their types, defaults, error messages and the table in docs/options.md.
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { UserInput } from '../../decision/query.js'
@@ -8,108 +8,108 @@ import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemet
 import type { EvaluationMap } from '../../contract/evaluation.js'
 import type { OnDenied } from '../../guard/refusal.js'
 
-/** Who asks, for a request; nothing means that nobody is authenticated, which is 401 on a guarded route. */
+/** Returns the user of a request. `undefined` or `null` means that the request is not authenticated: 401 on a guarded route. */
 export type UserOption<R> = (request: R) => UserInput | null | undefined | Promise<UserInput | null | undefined>
 /**
- * The tenant that a request is about; nothing means `default`. An array is in the type because a header may be one, so
- * that `request => request.headers['x-tenant']` can be written; it is refused when it happens: it names no one tenant.
+ * Returns the tenant of a request; `undefined` or `null` means `default`. The type includes arrays, because a header may be one and
+ * `request => request.headers['x-tenant']` should compile. An array at run time is rejected, because it does not name a single tenant.
  */
 export type TenantOption<R> = (request: R) =>
   string | readonly string[] | null | undefined | Promise<string | readonly string[] | null | undefined>
 
-/** What an option's schema says besides its type: `expected` is for messages and, with the others, for the README's table. */
+/** The texts of an option's schema: `expected` is for error messages, and all three are for the table of options. */
 export interface Words { description: string, expected: string, shownDefault?: string }
 
 function callable<T> (words: Words) {
   return Type.Refine(Type.Unsafe<T>({ ...words }), value => typeof value === 'function')
 }
 
-// What Node refuses in a header would come back in an error that quotes it.
+// Checked here, because Node's own error for an invalid header quotes its value.
 export const HEADER_SAFE = '^[\\x21-\\x7e]+$'
 
 export const CacheSchema = Type.Object({
   /**
-   * How long a decision is remembered, in ms.
+   * How long a decision is cached, ms.
    * @defaultValue 2000
    */
   ttl: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 86_400_000,
     default: 2_000,
-    description: 'How long a decision is remembered.',
+    description: 'How long a decision is cached.',
     expected: 'milliseconds, an integer from 1 to 86400000 (a day)'
   })),
   /**
-   * How many decisions are remembered; the least recently used goes first.
+   * The most cached decisions; the least recently used one is evicted first.
    * @defaultValue 50000
    */
   max: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 10_000_000,
     default: 50_000,
-    description: 'How many decisions are remembered; the least recently used goes first.',
+    description: 'The most cached decisions; the least recently used one is evicted first.',
     expected: 'an integer from 1 to 10000000'
   })),
   /**
-   * While no PDP can be reached, a decision that was asked for at most so many ms ago still serves, unless it was invalidated.
-   * More than `ttl`. What it gives up: a role that was taken away at the PDP may work for as long.
-   * @defaultValue none: without a PDP there is no decision
+   * The maximum age of a cached decision that is used while the PDP is unreachable, ms; greater than `ttl`. Invalidated decisions are never
+   * used. The price: a role that was removed at the PDP may work for that long.
+   * @defaultValue off: without a PDP there is no decision
    */
   staleIfError: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 86_400_000,
-    description: 'How old a decision may be that serves while no PDP can be reached.',
-    expected: 'milliseconds, an integer from 1 to 86400000, more than ttl',
+    description: 'The maximum age of a cached decision that is used while the PDP is unreachable.',
+    expected: 'milliseconds, an integer from 1 to 86400000, greater than ttl',
     shownDefault: 'off'
   }))
 }, { additionalProperties: false })
 
 export const BreakerSchema = Type.Object({
   /**
-   * Failures in a row after which a PDP is looked at, and is not asked any more when that fails, too.
+   * Consecutive failures after which a PDP is probed. The breaker opens when the probe fails, too.
    * @defaultValue 5
    */
   failures: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 1_000,
     default: 5,
-    description: 'Failures in a row that put a PDP under suspicion.',
+    description: 'Consecutive failures after which a PDP is probed. The breaker opens when the probe fails, too.',
     expected: 'an integer from 1 to 1000'
   })),
   /**
-   * Ms after which it is looked whether a PDP that is not asked is back, and again and again until it is.
+   * How often a failed PDP is probed for recovery, ms.
    * @defaultValue 500
    */
   halfOpenAfter: Type.Optional(Type.Integer({
     minimum: 10,
     maximum: 60_000,
     default: 500,
-    description: 'How often it is looked whether a PDP that failed is back.',
+    description: 'How often a failed PDP is probed for recovery.',
     expected: 'milliseconds, an integer from 10 to 60000'
   }))
 }, { additionalProperties: false })
 
 export const HedgeSchema = Type.Object({
   /**
-   * A second request goes out when the first takes longer than so many of 100 recent ones.
+   * The percentile of recent latencies after which a second request is sent.
    * @defaultValue 99
    */
   percentile: Type.Optional(Type.Number({
     minimum: 50,
     maximum: 99.9,
     default: 99,
-    description: 'The percentile of recent latency after which a second request goes out.',
+    description: 'The percentile of recent latencies after which a second request is sent.',
     expected: 'a number from 50 to 99.9'
   })),
   /**
-   * Ms before which no second request goes out.
+   * The shortest time before a second request is sent, ms.
    * @defaultValue 10
    */
   min: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 60_000,
     default: 10,
-    description: 'Before so many ms no second request goes out.',
+    description: 'The shortest time before a second request is sent.',
     expected: 'milliseconds, an integer from 1 to 60000'
   }))
 }, { additionalProperties: false })
@@ -124,13 +124,13 @@ export const UpdatesSchema = Type.Object({
   /** The path of the route. */
   path: UpdatesPath,
   /**
-   * What the reports have to carry in the header `x-permit-updates-secret`; 16 characters at least.
+   * The secret that reports must carry in the header `x-permit-updates-secret`; at least 16 characters.
    * @defaultValue the environment's PERMIT_UPDATES_SECRET
    */
   secret: Type.Optional(Type.String({
     minLength: 16,
     pattern: HEADER_SAFE,
-    description: 'What a report has to carry in the header `x-permit-updates-secret`.',
+    description: 'The secret that reports must carry in the header `x-permit-updates-secret`.',
     expected: 'a string of at least 16 visible ASCII characters',
     shownDefault: '`PERMIT_UPDATES_SECRET`'
   }))
@@ -143,17 +143,17 @@ export const MetricsSchema = Type.Object({
    */
   register: Type.Optional(Type.Unsafe<NonNullable<MetricsOptions['register']>>({
     ...Type.Object({}),
-    description: 'Where they are registered.',
+    description: 'The registry for the metrics.',
     expected: 'a Registry of prom-client',
     shownDefault: "prom-client's own"
   })),
   /**
-   * What their names begin with.
+   * The prefix of the metrics' names.
    * @defaultValue `fastify_permit_`
    */
   prefix: Type.Optional(Type.String({
     pattern: '^[a-zA-Z_][a-zA-Z0-9_]*$',
-    description: 'What their names begin with.',
+    description: "The prefix of the metrics' names.",
     expected: 'letters, digits and underscores',
     shownDefault: '`fastify_permit_`'
   }))
@@ -161,22 +161,22 @@ export const MetricsSchema = Type.Object({
 
 export const OpenTelemetrySchema = Type.Object({
   /**
-   * Where spans go.
+   * The provider for spans.
    * @defaultValue the global provider
    */
   tracerProvider: Type.Optional(Type.Unsafe<NonNullable<OpenTelemetryOptions['tracerProvider']>>({
     ...Type.Object({}),
-    description: 'Where spans go.',
+    description: 'The provider for spans.',
     expected: 'a TracerProvider',
     shownDefault: 'the global one'
   })),
   /**
-   * Where metrics go.
+   * The provider for metrics.
    * @defaultValue the global provider
    */
   meterProvider: Type.Optional(Type.Unsafe<NonNullable<OpenTelemetryOptions['meterProvider']>>({
     ...Type.Object({}),
-    description: 'Where metrics go.',
+    description: 'The provider for metrics.',
     expected: 'a MeterProvider',
     shownDefault: 'the global one'
   }))
@@ -184,21 +184,21 @@ export const OpenTelemetrySchema = Type.Object({
 
 export const AuthZenSchema = Type.Object({
   /**
-   * Whether the PDP is asked for its endpoints, at `/.well-known/authzen-configuration`; `false`: they are at their default paths.
+   * Whether the PDP's endpoints are read from `/.well-known/authzen-configuration`; with `false` the default paths are used.
    * @defaultValue true
    */
   discovery: Type.Optional(Type.Boolean({
     default: true,
-    description: 'Ask the PDP for its endpoints, at `/.well-known/authzen-configuration`.',
+    description: "Read the PDP's endpoints from `/.well-known/authzen-configuration`.",
     expected: 'true or false'
   })),
   /**
-   * Changes a question on its way to the PDP: from the evaluation that the defaults make of a query, and the query, to the evaluation that
-   * is sent. Equal queries must become equal evaluations.
-   * @defaultValue none: the defaults are sent
+   * Changes the evaluation that is sent to the PDP: called with the default evaluation and the query, returns the evaluation to send. Equal
+   * queries must give equal evaluations, because decisions are cached by query.
+   * @defaultValue the default evaluation
    */
   map: Type.Optional(callable<EvaluationMap>({
-    description: 'Changes what is sent: from the evaluation that the defaults make of a query to another one.',
+    description: 'Changes the evaluation that is sent to the PDP.',
     expected: 'a function from an evaluation and its query to an evaluation',
     shownDefault: 'the defaults'
   }))
@@ -206,261 +206,283 @@ export const AuthZenSchema = Type.Object({
 
 export const StrictSchema = Type.Object({
   /**
-   * Routes that are public although they do not say so, because another plugin declares them: a URL as it is declared, with prefixes
-   * (`/docs`), or with `/*` at its end also all below (`/docs/*`); for one method with that before it (`OPTIONS *`). `/*` and `*` are the
-   * routes with that very URL, and not all. A route with an annotation is guarded all the same.
+   * Public routes without an annotation, because another plugin declares them. Each entry is a URL as declared, including prefixes
+   * (`/docs`). A trailing `/*` includes all routes below it (`/docs/*`). A method before the URL restricts the entry to it (`OPTIONS *`).
+   * `/*` and `*` match only the routes with exactly that URL, not all routes. A route with an annotation is guarded in any case.
    * @defaultValue none
    */
   public: Type.Optional(Type.Array(Type.String({ pattern: '^(?:[A-Z-]+ )?(?:\\*|/\\*|/[^*]*(?:/\\*)?)$' }), {
     maxItems: 1_000,
     description: 'Routes of other plugins that are public on purpose.',
-    expected: "an array of URLs as they are declared, such as '/docs', '/docs/*' with all below, or 'OPTIONS *'",
+    expected: "an array of URLs as they are declared, such as '/docs', '/docs/*' for all below it, or 'OPTIONS *'",
     shownDefault: 'none'
   }))
 }, { additionalProperties: false })
 
-/** The schema of the options, for tools and documents. */
+/** The schema of the options, for tools and documentation. */
 export const OptionsSchema = Type.Object({
   /**
-   * The URL of Permit's PDP, for example `http://localhost:7766`, or with `protocol: 'authzen'` that of another one. A path in it is a
-   * prefix. Several, as an array or with commas, are replicas of one another: whichever is well and least busy is asked. Exactly one of
-   * `pdp` and `policy`.
+   * The URL of Permit's PDP, for example `http://localhost:7766`, or with `protocol: 'authzen'` of another PDP. A path in it is a prefix.
+   * Several URLs, as an array or separated by commas, are replicas: each check goes to the least busy healthy one. Set exactly one of `pdp`
+   * and `policy`.
    * @defaultValue the environment's PERMIT_PDP_URL, unless `policy` is given
    */
   pdp: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 16 })], {
-    description: "The URL of the PDP, or several of replicas: Permit's, or with `protocol` another one. This or `policy`.",
+    description: "The URL of the PDP, or several for its replicas: Permit's PDP, or with `protocol` another one. Set this or `policy`.",
     expected: "an http(s) URL without credentials, query or hash, such as 'http://localhost:7766', or up to 16 in an array",
     shownDefault: '`PERMIT_PDP_URL`'
   })),
   /**
-   * Decide in this process, by this policy: the path of a `permit.yaml` or `.json`, relative to the working directory,
-   * or the same as an object. Exactly one of `pdp` and `policy`.
+   * The policy of the embedded PDP, which decides in this process: the path of a `permit.yaml` or `.json`, relative to the working
+   * directory, or the policy as an object. Set exactly one of `pdp` and `policy`.
    */
   policy: Type.Optional(Type.Unsafe<string | Policy>({
     ...Type.Union([Type.String({ minLength: 1 }), Type.Object({})]),
-    description: 'Decide in this process, by this policy: the embedded PDP. This or `pdp`.',
+    description: 'The policy of the embedded PDP, which decides in this process. Set this or `pdp`.',
     expected: 'the path of a policy file (.yaml, .yml or .json), or a policy as an object'
   })),
   /**
-   * Permit's API key, or what another PDP wants as a bearer token. Sent to the PDP, and nowhere else. Needed with `pdp`, but for
-   * `protocol: 'authzen'`: there no token is sent unless one is given here, and PERMIT_API_KEY is not looked at, as it is not that PDP's.
+   * Permit's API key, or the bearer token of another PDP. Only sent to the PDP. Required with `pdp`, except with `protocol: 'authzen'`.
+   * With `protocol: 'authzen'`, no token is sent unless this option is set; PERMIT_API_KEY is ignored, because it belongs to Permit's PDP.
    * @defaultValue the environment's PERMIT_API_KEY; none with `protocol: 'authzen'`
    */
   token: Type.Optional(Type.String({
     pattern: HEADER_SAFE,
-    description: "Permit's API key, or another PDP's token; sent to the PDP as a bearer token and nowhere else.",
+    description: "Permit's API key, or another PDP's token. Only sent to the PDP, as a bearer token.",
     expected: 'a string of visible ASCII characters, without spaces',
     shownDefault: "`PERMIT_API_KEY`; none with `protocol: 'authzen'`"
   })),
   /**
-   * What the PDP speaks: Permit's own wire, or OpenID AuthZEN 1.0 as many others do. Only with `pdp`.
+   * The protocol of the PDP: Permit's own, or OpenID AuthZEN 1.0. Only with `pdp`.
    * @defaultValue `permit`
    */
   protocol: Type.Optional(Type.Union([Type.Literal('permit'), Type.Literal('authzen')], {
     default: 'permit',
-    description: "What the PDP speaks: Permit's wire, or [AuthZEN](authzen.md).",
+    description: "The protocol of the PDP: Permit's own, or [AuthZEN](authzen.md).",
     expected: "'permit' or 'authzen'"
   })),
-  /** How questions are put to a PDP that speaks AuthZEN. Only with `protocol: 'authzen'`. */
+  /** Settings for an AuthZEN PDP. Only with `protocol: 'authzen'`. */
   authzen: Type.Optional(Type.Union([AuthZenSchema], {
-    description: 'How questions are put to a PDP that speaks AuthZEN.',
+    description: 'Settings for an AuthZEN PDP.',
     expected: '{ discovery?, map? }'
   })),
   /**
-   * The folder in which the embedded PDP keeps facts (users, tenants, roles, resource instances, relationship tuples), relative to
-   * the working directory; it is made when it is not there. What was written survives the death of the process. The facts of the policy
-   * are written into it once, when it is empty. One process at a time. Needs the package `lmdb`. Only with `policy`.
-   * @defaultValue none: facts live in memory
+   * The folder for the facts of the embedded PDP (users, tenants, roles, resource instances, relationship tuples), relative to the working
+   * directory. It is created when it does not exist. Acknowledged writes survive a crash of the process. The facts in the policy are
+   * written to it once, when it is empty. Only one process can use it at a time. Requires the package `lmdb`. Only with `policy`.
+   * @defaultValue none: facts are kept in memory
    */
   data: Type.Optional(Type.String({
     minLength: 1,
-    description: 'Where the embedded PDP keeps facts, so that they survive. Needs `npm i lmdb`.',
+    description: 'The folder for the facts of the embedded PDP, which then survive restarts. Requires `npm i lmdb`.',
     expected: 'the path of a folder',
     shownDefault: 'in memory'
   })),
   user: Type.Optional(callable<UserOption<unknown>>({
-    description: 'Who asks. Nothing (`undefined`, `null`) is 401.',
+    description: 'Returns the user of a request. `undefined` or `null` is 401.',
     expected: 'a function from the request to a key, { key, email?, attributes? } or nothing; may be async',
     shownDefault: '`request => request.user?.sub`'
   })),
   tenant: Type.Optional(callable<TenantOption<unknown>>({
-    description: 'Which tenant a request is about, where the annotation or the resource does not say.',
+    description: 'Returns the tenant of a request, unless the annotation or the resource names one.',
     expected: 'a function from the request to a tenant key or nothing; may be async',
     shownDefault: '`default`'
   })),
   /**
-   * Remember decisions for a short while, allow and deny alike; `false` asks each time.
+   * Caches decisions for a short time, allow and deny alike; `false` turns the cache off.
    * @defaultValue `{ ttl: 2000, max: 50000 }` with `pdp`, `false` with `policy`, which is faster than any cache
    */
   cache: Type.Optional(Type.Union([Type.Literal(false), CacheSchema], {
-    description: 'Remember decisions, allow and deny alike, or `false`.',
+    description: 'Caches decisions, allow and deny alike; `false` turns the cache off.',
     expected: 'false or { ttl?, max?, staleIfError? }',
     shownDefault: 'on with `pdp`, `false` with `policy`'
   })),
   /**
-   * The deadline of a whole check in ms: waiting for a connection, asking, answering. Past it there is no decision: 503.
+   * How long a whole check may take, ms: waiting in the queue, connecting, retries and the response. After that it gets 503.
    * @defaultValue 1000
    */
   timeout: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 60_000,
     default: 1_000,
-    description: 'The whole check: queueing, connecting, answering. Past it: 503.',
+    description: 'How long a whole check may take, including waiting, connecting and retries. After that: 503.',
     expected: 'milliseconds, an integer from 1 to 60000'
   })),
   /**
-   * Sockets to each PDP at most.
+   * The most sockets to each PDP.
    * @defaultValue 32
    */
   connections: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 1_024,
     default: 32,
-    description: 'Sockets to each PDP at most.',
+    description: 'The most sockets to each PDP.',
     expected: 'an integer from 1 to 1024'
   })),
   /**
-   * Checks that may wait for the PDP; one more is refused at once, with 503.
+   * The most checks that wait for the PDP; one more gets 503 at once.
    * @defaultValue 2000
    */
   queue: Type.Optional(Type.Integer({
     minimum: 0,
     maximum: 1_000_000,
     default: 2_000,
-    description: 'Checks that may wait for the PDP. One more: 503 at once.',
+    description: 'The most checks that wait for the PDP; one more gets 503 at once.',
     expected: 'an integer from 0 to 1000000'
   })),
   /**
-   * Checks that travel together at most, when there are many. Fewer than what the PDP takes in one bulk request.
+   * The most checks in one bulk request. Do not exceed the limit of the PDP.
    * @defaultValue 50
    */
   batch: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 1_000,
     default: 50,
-    description: 'Checks in one request to the PDP at most.',
+    description: 'The most checks in one bulk request to the PDP.',
     expected: 'an integer from 1 to 1000'
   })),
   /**
-   * How often the same PDP is asked again, within the deadline, after a failure that may pass: no connection, a connection that
-   * broke before the answer, 429, and once after 502, 503 and 504. Replicas are asked anyway; a write is never repeated.
+   * How often a check is retried on the same PDP after a temporary failure, within `timeout`. Temporary failures are: no connection, a
+   * connection that broke before the response, status 429, and, for one retry, 502, 503 and 504. Other replicas are tried in any case. A
+   * write is never retried.
    * @defaultValue 1
    */
   retries: Type.Optional(Type.Integer({
     minimum: 0,
     maximum: 10,
     default: 1,
-    description: 'How often a PDP is asked again after a failure that may pass, within `timeout`.',
+    description: 'How often a check is retried on the same PDP after a temporary failure, within `timeout`.',
     expected: 'an integer from 0 to 10'
   })),
   /**
-   * Do not ask a PDP that is dead: checks fail at once, or go to its replicas, until it is back. `false` asks whatever happens.
+   * The circuit breaker: a failing PDP gets no checks until it recovers. Checks fail at once, or go to its replicas. `false` turns the
+   * breaker off.
    * @defaultValue `{ failures: 5, halfOpenAfter: 500 }`
    */
   breaker: Type.Optional(Type.Union([Type.Literal(false), BreakerSchema], {
-    description: 'Do not ask a PDP that is dead until it is back, or `false`.',
+    description: 'The circuit breaker: a failing PDP gets no checks until it recovers. `false` turns it off.',
     expected: 'false or { failures?, halfOpenAfter? }',
     shownDefault: 'on'
   })),
   /**
-   * Ask a second replica, or by a second connection, when the first answer is late; at most one such request for ten others.
+   * Hedging: sends a second request, to another replica or on another connection, when the first one is slower than usual. At most one
+   * second request for ten others.
    * @defaultValue false
    */
   hedge: Type.Optional(Type.Union([Type.Literal(false), HedgeSchema], {
-    description: 'Ask a second PDP when the first is slower than usual; at most 10 % more requests.',
+    description: 'Hedging: sends a second request when the first one is slower than usual; at most 10 % more requests.',
     expected: 'false or { percentile?, min? }',
     shownDefault: '`false`'
   })),
   /**
-   * How long a write waits until the PDP has it, in ms. Past it the write fails, although it was made. Of no use to the embedded PDP.
+   * How long a write waits until the PDP has received it, ms. After that the write fails, although it was made. Not used by the embedded
+   * PDP.
    * @defaultValue 10000
    */
   factsTimeout: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 600_000,
     default: 10_000,
-    description: 'How long a write waits until the PDP has it.',
+    description: 'How long a write waits until the PDP has received it.',
     expected: 'milliseconds, an integer from 1 to 600000'
   })),
   /**
-   * Takes the PDP's reports of changes at this path, and forgets what it had decided before: the path, or the path and the secret that the
-   * reports carry. Only with `pdp`; the embedded PDP needs no reports.
-   * @defaultValue none: a change that this app did not make is seen when `cache.ttl` has passed
+   * Receives update reports of the PDP at this path, and drops the cached decisions that a change affects. Either the path, or the path and
+   * the secret of the reports. Only with `pdp`; the embedded PDP needs no reports.
+   * @defaultValue none: a change that this app did not make takes effect after `cache.ttl`
    */
   updates: Type.Optional(Type.Union([UpdatesPath, UpdatesSchema], {
-    description: 'Take the reports of changes that the PDP sends, at this path.',
+    description: 'Receives update reports of the PDP at this path, and drops the cached decisions that a change affects.',
     expected: "a path such as '/permit/updates', or { path, secret? }"
   })),
   onDenied: Type.Optional(callable<OnDenied<unknown, unknown>>({
-    description: 'Answer a denied request in another way than with the 403.',
-    expected: 'a function from the request, the reply and the denial to an error, the reply that it sends, or nothing; may be async'
+    description: 'Replaces the 403 of a denied request with another response.',
+    expected: 'a function of the request, the reply and the denial that returns an error, the reply it sent, or nothing; may be async'
   })),
   onDecision: Type.Optional(callable<OnDecision<unknown>>({
-    description: 'Hear of every decision, after the response, for an audit trail.',
+    description: 'Called for every decision, after the response, for an audit trail.',
     expected: 'a function of the event and the request; may be async'
   })),
   /**
-   * Prometheus metrics through `prom-client`, which has to be installed: `true` registers them with its own registry.
+   * Prometheus metrics. Requires the package `prom-client`; `true` registers them in its default registry.
    * @defaultValue `false`
    */
   metrics: Type.Optional(Type.Union([Type.Boolean(), MetricsSchema], {
-    description: 'Prometheus metrics. Needs `npm i prom-client`.',
+    description: 'Prometheus metrics. Requires `npm i prom-client`.',
     expected: 'true, false or { register?, prefix? }',
     shownDefault: '`false`'
   })),
   /**
-   * Spans and metrics through `@opentelemetry/api`, which has to be installed: `true` takes the providers that the app has registered.
+   * OpenTelemetry spans and metrics. Requires the package `@opentelemetry/api`; `true` uses the globally registered providers.
    * @defaultValue `false`
    */
   openTelemetry: Type.Optional(Type.Union([Type.Boolean(), OpenTelemetrySchema], {
-    description: 'OpenTelemetry spans and metrics. Needs `npm i @opentelemetry/api`.',
+    description: 'OpenTelemetry spans and metrics. Requires `npm i @opentelemetry/api`.',
     expected: 'true, false or { tracerProvider?, meterProvider? }',
     shownDefault: '`false`'
   })),
   /**
-   * An app with a route that says neither what it requires nor that it is public does not start. For Fastify.
+   * Refuses to start when a route has no annotation, neither a permission nor `permit: false`. For Fastify.
    * @defaultValue `false`
    */
   strict: Type.Optional(Type.Union([Type.Boolean(), StrictSchema], {
-    description: '[An app with a route that says nothing does not start.](routes.md)',
+    description: '[Refuses to start when a route has no annotation.](routes.md)',
     expected: 'true, false or { public? }',
     shownDefault: '`false`'
   })),
   /**
-   * Guarded routes document themselves where `@fastify/swagger` is registered: refusals, `x-permit-resource` and `x-permit-action`. For Fastify.
+   * Documents guarded routes when `@fastify/swagger` is registered: error responses, `x-permit-resource` and `x-permit-action`. For
+   * Fastify.
    * @defaultValue `true`
    */
   openapi: Type.Optional(Type.Boolean({
     default: true,
-    description: '[Guarded routes document themselves](openapi.md), where `@fastify/swagger` is.',
+    description: '[Documents guarded routes](openapi.md) when `@fastify/swagger` is registered.',
     expected: 'true or false'
   }))
 }, { additionalProperties: false })
 
 export type AnyOptions = Static<typeof OptionsSchema>
 
-/** The options, for a framework whose request is `R`. Exactly one of `pdp` and `policy`. */
+/**
+ * The options, for a framework whose request is `R`. Set exactly one of `pdp` and `policy`.
+ *
+ * @example
+ * ```ts
+ * import Fastify from 'fastify'
+ * import permit from 'fastify-permit'
+ *
+ * const app = Fastify()
+ * await app.register(permit, {
+ *   pdp: 'http://localhost:7766',
+ *   token: process.env.PERMIT_API_KEY,
+ *   tenant: request => request.headers['x-tenant'],
+ *   cache: { ttl: 5_000 }
+ * })
+ * ```
+ */
 export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'onDenied' | 'onDecision'> & {
   /**
-   * Who asks: a function from the request to the user's key, or `{ key, email?, attributes? }`; it may be async.
-   * `undefined` or `null` means that nobody is authenticated: 401 on a guarded route.
-   * @defaultValue `request => request.user?.sub`, what `@fastify/jwt` leaves behind
+   * Returns the user of a request: the user's key, or `{ key, email?, attributes? }`. May be async. `undefined` or `null` means that the
+   * request is not authenticated: 401 on a guarded route.
+   * @defaultValue `request => request.user?.sub`, as `@fastify/jwt` sets it
    */
   user?: UserOption<R>
   /**
-   * The tenant that a request is about, where neither the annotation nor the resource says; may be async.
-   * `undefined` or `null` means `default`. An empty string is refused: it is more likely lost than meant.
+   * Returns the tenant of a request, unless the annotation or the resource names one. May be async. `undefined` or `null` means `default`.
+   * An empty string is rejected, because it is more likely a mistake.
    * @defaultValue `default`, for every request
    */
   tenant?: TenantOption<R>
   /**
-   * Answers a denied request in another way than with the 403: by an error that goes out instead, or by sending a reply.
+   * Replaces the 403 of a denied request: returns another error, or sends a reply itself.
    * @defaultValue the 403
    */
   onDenied?: OnDenied<R, Reply>
   /**
-   * Hears of every decision, after the response: allowed, denied, or none. What it throws is logged once; it changes nothing.
-   * @defaultValue nobody hears of them
+   * Called for every decision after the response: allowed, denied, or no decision. It cannot change the decision. Its first error is
+   * logged.
+   * @defaultValue none
    */
   onDecision?: OnDecision<R>
 }

@@ -1,4 +1,4 @@
-// `app.permit.api`: the mutations that there are, in the words of Permit's SDKs.
+// `app.permit.api`: the mutations, named as in Permit's SDKs.
 import type { InstanceText, RelationOf, ResourceRoleOf, ResourceType, RoleName } from '../../contract/vocabulary.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { MutationError } from '../../contract/errors.js'
@@ -7,7 +7,7 @@ import { AssignmentSchema, InstanceSchema, readInput, readInstance, readKey, Ten
 import { Mutation } from './mutation.js'
 import type { Writer } from './writer.js'
 
-/** A user to sync. Names of either case serve. */
+/** A user to create or update. Names may be in camel case or snake case. */
 export interface SyncUserInput {
   readonly key: string
   readonly email?: string
@@ -15,9 +15,9 @@ export interface SyncUserInput {
   readonly first_name?: string
   readonly lastName?: string
   readonly last_name?: string
-  /** What JSON can carry. */
+  /** Must be serializable as JSON. */
   readonly attributes?: Readonly<Record<string, unknown>>
-  /** Roles that the user gets when new, each in a tenant, `default` unless told. */
+  /** The initial roles of a new user, each in a tenant; default: the tenant `default`. */
   readonly roles?: ReadonlyArray<{ readonly role: RoleName, readonly tenant?: string }>
 }
 
@@ -29,11 +29,11 @@ export interface TenantInput {
   readonly attributes?: Readonly<Record<string, unknown>>
 }
 
-/** A role of a user in a tenant, or with an instance (`type:key`) on that instance. */
+/** A user's role in a tenant, or with an instance (`type:key`) on that instance. */
 export interface AssignmentInput {
   readonly user: string
   readonly role: RoleName | ResourceRoleOf<ResourceType>
-  /** `default` unless told; with an instance, the instance's. */
+  /** Default: `default`, or with an instance the instance's tenant. */
   readonly tenant?: string
   readonly resourceInstance?: InstanceText<ResourceType>
   readonly resource_instance?: InstanceText<ResourceType>
@@ -41,15 +41,15 @@ export interface AssignmentInput {
 
 /** A resource instance to create. */
 export interface ResourceInstanceInput {
-  /** Resource type. */
+  /** The resource type. */
   readonly resource: ResourceType
   readonly key: string
-  /** `default` unless told. */
+  /** Default: `default`. */
   readonly tenant?: string
   readonly attributes?: Readonly<Record<string, unknown>>
 }
 
-/** An instance: `type:key`, or its parts. */
+/** A resource instance: `type:key`, or an object with both parts. */
 export type InstanceName<T extends ResourceType = ResourceType> = InstanceText<T> | { readonly resource: T, readonly key: string }
 
 /** `subject` is `relation` of `object`: `folder:rnd` is `parent` of `document:spec`. */
@@ -59,17 +59,31 @@ export interface TupleInput<T extends ResourceType = ResourceType> {
   readonly relation: RelationOf<T>
   /** `type:key`. */
   readonly object: InstanceText<T>
-  /** That of the instances unless told. */
+  /** Default: the tenant of the instances. */
   readonly tenant?: string
 }
 
 /**
- * Describes writes; nothing is written before a description is handed to `app.permit.write` or awaited.
+ * Creates mutations. A mutation is applied when it is passed to `app.permit.write`, or awaited.
  *
- * What a mutation wants is a state. Where that is so already (a tenant that exists, a role that the user has, a user who is
- * gone), it does nothing, and its result is `unchanged`: a write can be made again after it has failed half-way.
+ * Mutations are idempotent: when the requested state exists already (the tenant exists, the user has the role, the user is deleted),
+ * nothing changes and the result is `unchanged`. So a write that failed half-way can be repeated.
  *
- * Each method throws a `MutationError` at once when what it is given makes no mutation. What fails later fails with a `WriteError`.
+ * Each method throws a `MutationError` at once for invalid arguments. A mutation that fails later rejects with a `WriteError`.
+ *
+ * @example
+ * ```ts
+ * import Fastify from 'fastify'
+ * import permit from 'fastify-permit'
+ *
+ * const app = Fastify()
+ * await app.register(permit, { policy: './permit.yaml' })
+ * const { api } = app.permit
+ * await app.permit.write(
+ *   api.syncUser({ key: 'ann', email: 'ann@example.com' }),
+ *   api.assignRole('ann', 'editor', 'acme')
+ * )
+ * ```
  */
 export class WriteApi {
   readonly #writer: Writer
@@ -79,41 +93,41 @@ export class WriteApi {
   }
 
   /**
-   * Creates the user with the initial roles, or replaces what is known of a user who exists, whose roles stay as they are.
+   * Creates the user with the initial roles, or replaces the attributes of an existing user, whose roles do not change.
    *
-   * Over HTTP a new user gets the roles one by one; should one of them fail, the error's `partly` says which ones the user has.
+   * Over HTTP, the roles of a new user are assigned one by one. If one fails, the error's `partly` lists the roles that the user has.
    */
   syncUser (user: SyncUserInput): Mutation {
     const { roles = [], ...fact } = readInput('syncUser', UserSchema, user)
     return this.#mutation({ kind: 'syncUser', user: fact, roles: roles.map(({ role, tenant = DEFAULT_TENANT }) => ({ role, tenant })) })
   }
 
-  /** Deletes the user and the user's roles. */
+  /** Deletes the user and all roles of the user. */
   deleteUser (user: string): Mutation {
     return this.#mutation({ kind: 'deleteUser', user: readKey('deleteUser', 'the user', user) })
   }
 
-  /** Creates a tenant. One that exists stays as it is, with the name and the attributes that it has. */
+  /** Creates a tenant. An existing tenant does not change, including its name and attributes. */
   createTenant (tenant: TenantInput): Mutation {
     return this.#mutation({ kind: 'createTenant', tenant: readInput('createTenant', TenantSchema, tenant) })
   }
 
-  /** Deletes the tenant, the roles in it, and its resource instances. The tenant `default` cannot be deleted. */
+  /** Deletes the tenant, the roles in it and its resource instances. The tenant `default` cannot be deleted. */
   deleteTenant (tenant: string): Mutation {
     return this.#mutation({ kind: 'deleteTenant', tenant: readKey('deleteTenant', 'the tenant', tenant) })
   }
 
-  /** Gives a user a role in a tenant. */
+  /** Assigns a role in a tenant to a user. */
   assignRole (user: string, role: RoleName, tenant?: string): Mutation
-  /** Gives a user a role in a tenant, or on a resource instance. */
+  /** Assigns a role in a tenant, or on a resource instance, to a user. */
   assignRole (assignment: AssignmentInput): Mutation
   assignRole (user: string | AssignmentInput, role?: string, tenant?: string): Mutation {
     return this.#assignment('assignRole', oneForm('assignRole', user, role, tenant))
   }
 
-  /** Takes a role in a tenant from a user. */
+  /** Removes a role in a tenant from a user. */
   unassignRole (user: string, role: RoleName, tenant?: string): Mutation
-  /** Takes a role in a tenant, or on a resource instance, from a user. */
+  /** Removes a role in a tenant, or on a resource instance, from a user. */
   unassignRole (assignment: AssignmentInput): Mutation
   unassignRole (user: string | AssignmentInput, role?: string, tenant?: string): Mutation {
     return this.#assignment('unassignRole', oneForm('unassignRole', user, role, tenant))
@@ -129,7 +143,7 @@ export class WriteApi {
     return this.#assignment('unassignRole', { user, role, resource_instance: readInstance('unassignResourceRole', instance) })
   }
 
-  /** Creates a resource instance. One that exists in the same tenant stays as it is; one in another tenant is an error. */
+  /** Creates a resource instance. An existing one in the same tenant does not change; one in another tenant is an error. */
   createResourceInstance (instance: ResourceInstanceInput): Mutation {
     const { tenant = DEFAULT_TENANT, ...fact } = readInput('createResourceInstance', InstanceSchema, instance)
     return this.#mutation({ kind: 'createResourceInstance', instance: { ...fact, tenant } })
@@ -140,7 +154,7 @@ export class WriteApi {
     return this.#mutation({ kind: 'deleteResourceInstance', instance: readInstance('deleteResourceInstance', instance) })
   }
 
-  /** Links two resource instances, which are created when they are not there. */
+  /** Links two resource instances. Missing instances are created. */
   createRelationshipTuple<T extends ResourceType> (tuple: TupleInput<T>): Mutation {
     return this.#mutation({ kind: 'createRelationshipTuple', tuple: readInput('createRelationshipTuple', TupleSchema, tuple) })
   }
@@ -152,7 +166,7 @@ export class WriteApi {
 
   #assignment (kind: 'assignRole' | 'unassignRole', input: unknown): Mutation {
     const assignment = readInput(kind, AssignmentSchema, input)
-    // Said, because not every PDP fills it in.
+    // Set explicitly, because not every PDP has a default.
     const tenant = assignment.tenant ?? (assignment.resource_instance === undefined ? DEFAULT_TENANT : undefined)
     return this.#mutation({ kind, assignment: tenant === undefined ? assignment : { ...assignment, tenant } })
   }
@@ -165,9 +179,12 @@ export class WriteApi {
   }
 }
 
-/** A role by its parts or as an object: of both, one would be dropped, and the role be given in another tenant than the one that was meant. */
+/** Rejects an object together with further arguments: ignoring one of them could assign the role in the wrong tenant. */
 function oneForm (what: string, user: string | AssignmentInput, role: string | undefined, tenant: string | undefined): unknown {
   if (typeof user === 'string') return { user, role, tenant }
-  if (role !== undefined || tenant !== undefined) throw new MutationError(`${what}: an object and further arguments are given; expected { user, role, tenant? } or the user, the role and the tenant`)
+  if (role !== undefined || tenant !== undefined) {
+    throw new MutationError(`${what}: both an object and further arguments are given; ` +
+      'expected { user, role, tenant? }, or user, role and tenant as arguments')
+  }
   return user
 }

@@ -1,20 +1,21 @@
-// What people hand to the write API, made into what goes over the wire: names of either case, nothing unknown, everything copied.
+// Validates and copies the arguments of the write API, and converts their names to those of the wire format.
 import Type, { type Static, type TObject } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import { describe } from '../../decision/input.js'
 import { toJsonObject } from '../../decision/query.js'
 import type { JsonObject } from '../../contract/point.js'
+import { isRecord } from '../../kit/is-record.js'
 import { closest } from '../../kit/suggest.js'
 import { MutationError, QueryError } from '../../contract/errors.js'
 
 const strict = { additionalProperties: false } as const
 
-const KEY = 'a string that is not empty'
+const KEY = 'a non-empty string'
 const INSTANCE = { pattern: '^[^:]+:[^]+$', expected: "'<type>:<key>'" }
 
 const Key = Type.String({ minLength: 1, expected: KEY })
 const Text = Type.Optional(Type.String({ expected: 'a string' }))
-const Attributes = Type.Optional(Type.Unsafe<JsonObject>({ type: 'object', expected: 'an object that JSON can carry' }))
+const Attributes = Type.Optional(Type.Unsafe<JsonObject>({ type: 'object', expected: 'an object that can be serialized as JSON' }))
 /** A colon would make `type:key` ambiguous. */
 const TypeKey = Type.String({ pattern: '^[^:]+$', expected: 'a resource type, which has no colon' })
 const Instance = Type.String(INSTANCE)
@@ -49,11 +50,11 @@ const ALIASES: Readonly<Record<string, string>> = {
   resourceInstance: 'resource_instance'
 }
 
-/** Compiled by the first that uses it: importing the package must not cost what not everybody uses. */
+/** Compiled on first use, so that importing the package stays cheap. */
 const validators = new WeakMap<TObject, Validator>()
 
 /**
- * The input with wire names, copied.
+ * Returns a copy of the input with the names of the wire format.
  * @param what - the mutation, for messages
  * @throws `MutationError`
  */
@@ -65,7 +66,7 @@ export function readInput<T extends TObject> (what: string, schema: T, input: un
   return renamed as Static<T>
 }
 
-/** A key by itself, as `deleteUser` takes one. */
+/** Validates a single key, such as that of `deleteUser`. */
 export function readKey (what: string, name: string, key: unknown): string {
   if (typeof key === 'string' && key !== '') return key
   throw new MutationError(`${what}: ${name} is ${describe(key)}; expected ${KEY}`)
@@ -73,10 +74,10 @@ export function readKey (what: string, name: string, key: unknown): string {
 
 const INSTANCE_NAMES: readonly string[] = ['resource', 'key']
 
-/** An instance, as `type:key`. */
+/** Validates an instance and returns it as `type:key`. */
 export function readInstance (what: string, instance: unknown): string {
   const isObject = typeof instance === 'object' && instance !== null && 'resource' in instance && 'key' in instance
-  // What is dropped would name another instance: one in another tenant, say.
+  // Ignoring an unknown name, such as a tenant, could select another instance.
   const unknown = isObject ? Object.keys(instance).find(name => !INSTANCE_NAMES.includes(name)) : undefined
   if (unknown !== undefined) throw new MutationError(`${what}: the resource instance: ${unknownName(unknown, INSTANCE_NAMES)}`)
   const text = isObject
@@ -87,12 +88,12 @@ export function readInstance (what: string, instance: unknown): string {
 }
 
 function rename (what: string, input: unknown): Record<string, unknown> {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) throw new MutationError(`${what}: expected an object, got ${describe(input)}`)
+  if (!isRecord(input)) throw new MutationError(`${what}: expected an object, got ${describe(input)}`)
   const renamed: Record<string, unknown> = {}
   for (const [given, value] of Object.entries(input)) {
     if (value === undefined) continue
     const name = Object.hasOwn(ALIASES, given) ? ALIASES[given] as string : given
-    if (Object.hasOwn(renamed, name)) throw new MutationError(`${what}: both ${name} and its other spelling are given; expected one of them`)
+    if (Object.hasOwn(renamed, name)) throw new MutationError(`${what}: ${name} is given in both spellings; expected one of them`)
     renamed[name] = name === 'attributes' ? copyAttributes(what, value) : copyList(value)
   }
   return renamed
@@ -114,7 +115,9 @@ function copyList (value: unknown): unknown {
 function complain (validator: Validator, schema: TObject, input: Record<string, unknown>): string {
   const errors = validator.Errors(input)
   for (const { keyword, instancePath, params } of errors) {
-    if (keyword === 'additionalProperties') return `${pathOf(instancePath)}${unknownName(String(params.additionalProperties[0]), known(schema, instancePath))}`
+    if (keyword === 'additionalProperties') {
+      return pathOf(instancePath) + unknownName(String(params.additionalProperties[0]), known(schema, instancePath))
+    }
     if (keyword === 'required') return `${pathOf(instancePath)}${params.requiredProperties[0]} is missing`
   }
   const [error] = errors.sort((a, b) => b.instancePath.length - a.instancePath.length)

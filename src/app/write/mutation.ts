@@ -1,18 +1,18 @@
-// A write that was described and not yet made: something to hand to `write`, or to await.
+// A mutation: a write that is applied when it is passed to `write`, or awaited.
 import type { FactMutation, MutationResult } from '../../contract/fact-mutation.js'
 
 /**
- * A write, described. Nothing happens until it is handed to `app.permit.write`, which makes it each time, or awaited, which makes it
- * once. As with every thenable, an async function that returns one awaits it.
+ * A write that is not applied yet. `app.permit.write` applies it each time it is passed; awaiting applies it once. As with every thenable,
+ * an async function that returns a mutation awaits it.
  */
 export class Mutation implements Promise<MutationResult> {
   readonly [Symbol.toStringTag] = 'Mutation'
-  /** What it does. */
+  /** The change that it makes. */
   readonly description: FactMutation
   readonly #run: (mutation: Mutation) => Promise<MutationResult>
   #result: Promise<MutationResult> | undefined
 
-  /** @param run - makes it, alone */
+  /** @param run - applies the mutation by itself */
   constructor (description: FactMutation, run: (mutation: Mutation) => Promise<MutationResult>) {
     this.description = description
     this.#run = run

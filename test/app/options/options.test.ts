@@ -70,7 +70,7 @@ const WRONG: [object | undefined | null | string, RegExp][] = [
   [{ pdp: '', token }, /option "pdp" is an empty string; expected an http\(s\) URL/],
   [{ pdp: [], token }, /option "pdp" is an array; expected/],
   [{ pdp: [pdp, 7], token }, /option "pdp.1" is 7; expected an http\(s\) URL/],
-  [{ pdp: [pdp, pdp], token }, /option "pdp" holds the same URL twice/],
+  [{ pdp: [pdp, pdp], token }, /option "pdp" contains the same URL twice/],
   [{ pdp: `${pdp}, ftp://x`, token }, /option "pdp" cannot be used/],
   [{ pdp, token, retries: 11 }, /option "retries" is 11; expected an integer from 0 to 10/],
   [{ pdp, token, breaker: true }, /option "breaker" is true; expected false or \{ failures\?, halfOpenAfter\? \}/],
