@@ -11,7 +11,7 @@ import { OptionsError } from '../contract/errors.js'
 import { isNearly } from '../kit/suggest.js'
 import { guardOf } from './guard.js'
 import { logOf } from './log.js'
-import { enter, mayChange, scopeOf, type Scope } from './scope.js'
+import { enter, scopeOf, type Scope } from './scope.js'
 import type { Annotation, Guard, Middleware, PermitOptions, RequestPermit as ExpressRequestPermit } from './express-types.js'
 import { Gate, untilOpen } from './until-open.js'
 import { updatesHandler } from './updates-route.js'
@@ -85,9 +85,8 @@ export function permit (options: PermitOptions): ExpressPermit {
     const request = message as Request
     if (report?.(request, response) === true) return
     try {
-      enter(request, scope)
-      if (mayChange(request)) definePermit(request)
-      else request.permit = new RequestPermit(request, enforcement)
+      enter(request, scope, middleware)
+      Object.defineProperty(request, 'permit', PERMIT)
     } catch (error) {
       next(error)
       return
@@ -123,15 +122,14 @@ export function permit (options: PermitOptions): ExpressPermit {
 }
 
 /** `req.permit`, asked anew each time which scope is in charge. */
-function definePermit (request: Request): void {
-  Object.defineProperty(request, 'permit', {
-    configurable: true,
-    enumerable: true,
-    get () {
-      const scope = scopeOf(request)
-      return scope === undefined ? undefined : new RequestPermit(request, scope.enforcement)
-    }
-  })
+const PERMIT: PropertyDescriptor & ThisType<Request> = {
+  configurable: true,
+  enumerable: true,
+  get () {
+    const scope = scopeOf(this)
+    return scope === undefined ? undefined : new RequestPermit(this, scope.enforcement)
+  },
+  set (value: unknown) { Object.defineProperty(this, 'permit', { configurable: true, enumerable: true, writable: true, value }) }
 }
 
 function isObject (value: unknown): value is object {

@@ -1,5 +1,7 @@
 // As long as a guard waits for its decision, nothing behind it runs: Express itself does not see to that.
 import { BypassedError } from '../contract/errors.js'
+import { stackOf, type App as ExpressApp } from './stack.js'
+import { appsOnWay } from './way.js'
 
 /** A symbol that only this file knows. Its value tells of the guards that wait, or that were passed by. */
 const WAITING = Symbol('fastify-permit.waiting')
@@ -7,10 +9,9 @@ const WAITING = Symbol('fastify-permit.waiting')
 interface Request {
   [WAITING]?: { passedBy: boolean, guards: number }
   route?: { stack?: unknown }
-  app?: App
 }
 
-type App = { parent?: App } & Partial<Record<'router' | '_router', { stack?: unknown }>>
+type App = ExpressApp & { parent?: App }
 
 /**
  * Marks a request as one that waits, and puts what could be run in the meantime behind the question whether one does.
@@ -25,8 +26,8 @@ export function startWaiting (request: object, known: WeakSet<object>): void {
   if (carrier[WAITING] === undefined) carrier[WAITING] = { passedBy: false, guards: 1 }
   else carrier[WAITING].guards++
   shield(carrier.route?.stack, known)
-  for (let app = carrier.app; app !== undefined; app = app.parent) {
-    shield(stackOf(app), known)
+  for (const inside of appsOnWay(request)) {
+    for (let app = inside as App | undefined; app !== undefined; app = app.parent) shield(stackOf(app), known)
   }
 }
 
@@ -37,11 +38,6 @@ export function startWaiting (request: object, known: WeakSet<object>): void {
  */
 export function keepWaiting (request: object, known: WeakSet<object>): void {
   if ((request as Request)[WAITING] === undefined) startWaiting(request, known)
-}
-
-function stackOf (app: App): unknown {
-  // Express 4 has `_router`, and as `router` a getter that throws; Express 5 has `router`.
-  return ('_router' in app ? app._router : app.router)?.stack
 }
 
 /** The decision is there. False when something has gone past the guard meanwhile: the request has got its error already. */
@@ -63,7 +59,13 @@ export function requireNoWaiting (request: object): void {
 
 interface Layer { handle?: unknown, route?: { stack?: unknown } }
 
-const shielded = new WeakSet<object>()
+/** What stands behind the question, by what asks it. */
+const shielded = new WeakMap<object, object>()
+
+/** What a layer had as its handle before a guard put it behind. */
+export function unshielded (handle: unknown): unknown {
+  return (typeof handle === 'function' ? shielded.get(handle) : undefined) ?? handle
+}
 
 function shield (stack: unknown, known: WeakSet<object>): void {
   if (!Array.isArray(stack) || known.has(stack)) return
@@ -82,7 +84,7 @@ function shield (stack: unknown, known: WeakSet<object>): void {
         return Reflect.apply(target, self, args)
       }
     })
-    shielded.add(behind)
+    shielded.set(behind, handle)
     layer.handle = behind
   }
 }

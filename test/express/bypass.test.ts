@@ -348,6 +348,98 @@ for (const [version, express] of EXPRESSES) {
     }
   })
 
+  t.test(`${version}: a permit() that a request has left is not in charge of what is mounted elsewhere, too`, async t => {
+    const scopeOf = async (user: string) => authzFor(t, optionsFor(await pdpFor(t, { decide: question => question.user.key === user })))
+    const enter: Record<string, (child: ReturnType<Express>) => RequestHandler> = {
+      mounted: child => child,
+      'called as a function': child => (request, response, next) => { child(request, response, next) }
+    }
+    for (const [how, via] of Object.entries(enter)) {
+      for (const order of ['first', 'second']) {
+        const guarded = appOf(express)
+        guarded.get('/tasks', guard('task:read'), (_request, response) => { response.send('in') })
+        const first = appOf(express)
+        first.use(await scopeOf('one'))
+        const second = appOf(express)
+        second.use(await scopeOf('two'))
+        // The last one to mount it is its parent, for Express.
+        for (const parent of order === 'first' ? [first, second] : [second, first]) parent.use(parent === first ? '/one' : '/two', via(guarded))
+        const app = appOf(express)
+        app.use(via(first))
+        app.use(via(second))
+        app.use('/none', via(guarded))
+        const { ask } = await listen(t, app)
+        const name = `${how}, ${order}`
+        for (const [path, right, wrong] of [['/one/tasks', 'one', 'two'], ['/two/tasks', 'two', 'one']] as const) {
+          t.match(await ask(path, right), { status: 200, body: 'in' }, `${name}: ${path} is decided for ${right}`)
+          t.equal((await ask(path, wrong)).status, 403, `${name}: ${path} is decided against ${wrong}`)
+        }
+        for (const user of ['one', 'two']) t.equal((await ask('/none/tasks', user)).status, 500, name)
+      }
+    }
+  })
+
+  t.test(`${version}: a permit() in a router stays in charge of its app, and of no other`, async t => {
+    const { authz } = await guardedApp(t, express)
+    const app = appOf(express)
+    const mounted = appOf(express)
+    const outer = express.Router()
+    const inner = express.Router()
+    inner.use(authz)
+    outer.use(inner)
+    mounted.use(outer)
+    mounted.get('/in', guard('task:read'), (_request, response) => { response.send('in') })
+    app.use(mounted)
+    app.get('/out', guard('task:read'), (_request, response) => { response.send('in') })
+    app.get('/permit', (request, response) => { response.send(typeof request.permit) })
+    const { ask } = await listen(t, app)
+    t.equal((await ask('/in', 'ann')).status, 200)
+    t.equal((await ask('/in', 'eve')).status, 403)
+    t.equal((await ask('/out', 'ann')).status, 500)
+    t.equal((await ask('/permit', 'ann')).body, 'undefined')
+  })
+
+  t.test(`${version}: a request that is in two routers at once is refused`, async t => {
+    const { app } = await guardedApp(t, express, {}, { decide: () => true })
+    let ran = 0
+    const held: NextFunction[] = []
+    const inner = express.Router()
+    inner.use((_request, _response, next) => { held.push(next); next() })
+    const outer = express.Router()
+    outer.use(inner)
+    app.use(outer)
+    app.use((_request, _response, next) => { setImmediate(() => { held.pop()?.(); setImmediate(next) }) })
+    app.get('/', guard('task:read'), (_request, response) => { ran++; if (!response.headersSent) response.send('in') })
+    const { ask } = await listen(t, app)
+    t.equal((await ask('/', 'ann')).status, 500)
+    t.equal(ran, 0)
+  })
+
+  t.test(`${version}: a guard that waits holds back the app that its request came from, wherever its own was mounted last`, async t => {
+    for (const last of ['this', 'other']) {
+      const asked = deferred<(allow: boolean) => void>()
+      const { authz } = await guardedApp(t, express, {}, { decide: () => new Promise(resolve => asked.resolve(resolve)) })
+      let ran = 0
+      const mounted = appOf(express)
+      mounted.use(guard('task:read'))
+      const app = appOf(express)
+      const other = appOf(express)
+      for (const parent of last === 'this' ? [other, app] : [app, other]) {
+        if (parent === app) parent.use(authz)
+        parent.use('/mounted', twice, mounted)
+        parent.use('/mounted', (_request, response) => { ran++; response.send('in') })
+      }
+      const { ask } = await listen(t, app)
+      const answer = ask('/mounted', 'ann')
+      const decide = await asked.promise
+      await new Promise(resolve => setTimeout(resolve, 20))
+      t.equal(ran, 0, `nothing ran before the decision: ${last}`)
+      decide(false)
+      t.equal((await answer).status, 500)
+      t.equal(ran, 0)
+    }
+  })
+
   t.test(`${version}: a mounted app's permit() is in charge of that app only`, async t => {
     const app = appOf(express)
     const sub = appOf(express)

@@ -1,0 +1,14 @@
+// An Express app of either version, and its layers.
+
+/** An Express app, as far as its layers are concerned. */
+export type App = Partial<Record<'router' | '_router', { stack?: unknown }>>
+
+/** Express 4 has `_router`, and as `router` a getter that throws; Express 5 has `router`. */
+export function isVersion4 (app: App): boolean {
+  return '_router' in app
+}
+
+/** The layers of an app's own router. */
+export function stackOf (app: App): unknown {
+  return (isVersion4(app) ? app._router : app.router)?.stack
+}
