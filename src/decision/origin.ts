@@ -20,7 +20,7 @@ export type DecisionOrigin =
     readonly breaker: BreakerOptions | false
     readonly hedge: HedgeOptions | false
   }
-  | { readonly kind: 'policy', readonly policy: string | Policy, readonly data?: string }
+  | { readonly kind: 'policy', readonly policy: string | Policy, readonly data?: string, readonly unknown?: 'permit' | 'deny' }
 
 /** Settings for an AuthZEN PDP. */
 export interface AuthZenSettings {

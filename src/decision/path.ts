@@ -52,9 +52,9 @@ export function openPath (
 
   if (origin.kind === 'policy') {
     // Nothing to coalesce: the embedded PDP answers in the same tick.
-    const { policy, data } = origin
+    const { policy, data, unknown } = origin
     // The environment reports its writes through onChange, so its facts need no wrapper.
-    const pdp = embeddedPdp({ policy, data, log, onChange: change => generations.forget(change) })
+    const pdp = embeddedPdp({ policy, data, unknown, log, onChange: change => generations.forget(change) })
     const point = counted(cache === false ? pdp : cached(pdp, cache, generations))
     return {
       point,

@@ -9,6 +9,7 @@ import { type InstanceNode, type TenantNode, type UserNode } from './facts/nodes
 import { LoadedFacts } from './facts/loaded-facts.js'
 import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './explain/prospects.js'
 import { authorizedUsers, isOn, tenantsToAsk, tenantView, userPermissions, userTenants, type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World } from './explain/questions.js'
+import { openUserSets, setsWithSubset, type OpenUserSet } from './explain/strangers.js'
 import { decideRbac } from './decide/rbac.js'
 import { decideRebac } from './decide/rebac.js'
 import { EMPTY_SCHEMA, type CompiledPermission, type CompiledSchema } from './decide/decision-schema.js'
@@ -155,6 +156,16 @@ export class Engine {
     const userNode = this.facts.userNode(user)
     const instance = this.facts.instanceNode(resource.type, resource.key)
     return userNode === undefined || instance === undefined ? [] : prospectsOn(this.#schema, userNode, instance)
+  }
+
+  /** User sets whose rules also hold for users who were never synced, and in tenants that do not exist; none where such are denied. */
+  openUserSets (): OpenUserSet[] {
+    return this.#deniesUnknown ? [] : openUserSets(this.#schema)
+  }
+
+  /** Sets with a comparison that Permit's container answers otherwise where the attribute is missing: `array_subset`. */
+  setsWithSubset (): string[] {
+    return setsWithSubset(this.#schema)
   }
 
   /** Which roles hold which permission, whoever has them. */

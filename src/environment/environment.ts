@@ -1,5 +1,6 @@
 // The embedded PDP made real: engine, schema and facts of one environment, and the only place through which they change.
 import { compilePolicy } from '../engine/policy/compile.js'
+import { printable } from '../kit/printable.js'
 import { Engine, type UnknownPolicy, type WorkLimitError } from '../engine/engine.js'
 import { type Facts } from '../engine/facts/facts.js'
 import { DEFAULT_TENANT, type TenantFact } from '../engine/facts/fact.js'
@@ -53,6 +54,9 @@ export type FactsReader = Pick<Facts,
 
 /** The engine, for decisions: facts and schema can be read, and changed only through the environment. */
 export type DecisionEngine = Omit<Engine, 'load' | 'facts'> & { readonly facts: FactsReader }
+
+/** Warnings of one kind; nobody reads more. */
+const MAX_WARNINGS = 20
 
 /**
  * One environment: its engine, its schema, its facts.
@@ -235,6 +239,19 @@ export class Environment {
     this.#lines = keep ? undefined : policyLines(document)
     await this.#commit(transaction)
     this.#loaded = digestOf(document)
+    this.#warn()
+  }
+
+  /** Names what people think is shut, and what the container answers otherwise: an emulation that hides either is worth nothing. */
+  #warn (): void {
+    if (this.#log === undefined) return
+    const open = this.#engine.openUserSets()
+    for (const { user_set: set, opens } of open.slice(0, MAX_WARNINGS)) {
+      this.#log.warn({ opens: opens.slice(0, MAX_WARNINGS) }, `permit: user set '${printable(set)}' also holds for users that were never synced, and in tenants that do not exist; option "unknown": 'deny' shuts them out`)
+    }
+    if (open.length > MAX_WARNINGS) this.#log.warn({}, `permit: ${open.length - MAX_WARNINGS} more user sets also hold for users that were never synced: 'fastify-permit matrix' names them`)
+    const subsets = this.#engine.setsWithSubset()
+    if (subsets.length > 0) this.#log.warn({ sets: subsets.slice(0, MAX_WARNINGS) }, "permit: 'array_subset' over a missing attribute is true in Permit's container and false here")
   }
 
   #keepIn (store: Store): void {
@@ -321,6 +338,7 @@ export class Environment {
     // What the API made of the schema is in no file.
     if (state !== before || this.#lines !== undefined) this.#lines = policyLines(document)
     await this.#commit(transaction)
+    if (state !== before) this.#warn()
   }
 
   #run<T> (change: (transaction: Transaction) => T): { readonly transaction: Transaction, readonly result: T } {

@@ -72,7 +72,11 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
       'because the embedded PDP uses no protocol')
   }
   if (options.policy !== undefined) {
-    return { kind: 'policy', policy: options.policy, ...(options.data === undefined ? {} : { data: options.data }) }
+    const { policy, data, unknown } = options
+    return { kind: 'policy', policy, ...(data === undefined ? {} : { data }), ...(unknown === undefined ? {} : { unknown }) }
+  }
+  if (options.unknown !== undefined) {
+    throw new OptionsError('option "unknown" is given without option "policy"; expected both, because a PDP over the network decides for itself')
   }
   if (options.data !== undefined) {
     throw new OptionsError('option "data" is given without option "policy"; expected both, because only the embedded PDP stores facts here')

@@ -278,6 +278,16 @@ export const OptionsSchema = Type.Object({
     expected: 'the path of a folder',
     shownDefault: 'in memory'
   })),
+  /**
+   * What the embedded PDP says of users who were never synced, and of tenants that do not exist. `permit`: what Permit's PDP says, where conditions
+   * decide with the attributes that the question gives, and may say yes. `deny`: no. Only with `policy`.
+   * @defaultValue `permit`
+   */
+  unknown: Type.Optional(Type.Enum(['permit', 'deny'], {
+    description: "What the embedded PDP says of users who were never synced and of tenants that do not exist: as Permit's PDP, where conditions still count, or no.",
+    expected: "'permit' or 'deny'",
+    shownDefault: "`'permit'`"
+  })),
   user: Type.Optional(callable<UserOption<unknown>>({
     description: 'Returns the user of a request. `undefined` or `null` is 401.',
     expected: 'a function from the request to a key, { key, email?, attributes? } or nothing; may be async',

@@ -2,9 +2,10 @@
 import { writeFile } from 'node:fs/promises'
 import { suggest } from '../../kit/suggest.js'
 import { AUTHORITY_OPTIONS, GIVEN_HELP } from '../asking/authority-options.js'
+import { strangersOf } from '../asking/strangers.js'
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
-import { jsonLines } from '../terminal/line.js'
+import { jsonLines, maybe } from '../terminal/line.js'
 import { matrixHtml } from '../matrix/matrix-html.js'
 import { matrixText } from '../matrix/matrix-text.js'
 import { matrixOf } from '../matrix/permission-matrix.js'
@@ -71,6 +72,7 @@ export const matrixCommand: Command = {
       terminal.out(jsonLines(matrix))
     } else {
       terminal.out(matrixText(matrix, Math.max(40, terminal.columns ?? COLUMNS)))
+      for (const open of strangersOf(engine)) terminal.err([maybe(`note: ${open}`)])
       if (engine.facts.userCount === 0) terminal.err(['The policy lists no users; --given <file> adds those of a test file.'])
     }
     return EXIT.ok

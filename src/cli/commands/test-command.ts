@@ -8,6 +8,7 @@ import type { Expectation } from '../testing/expectations.js'
 import { junitOf } from '../testing/junit.js'
 import { jsonLines, maybe, no, spansOf, strong, yes, type Line } from '../terminal/line.js'
 import { wordsOf } from '../asking/question.js'
+import { strangersOf } from '../asking/strangers.js'
 import { drawTree } from '../terminal/tree.js'
 import type { Result } from '../testing/test-run.js'
 
@@ -83,7 +84,7 @@ export const testCommand: Command = {
 
     if (options.junit !== undefined) await writeFile(options.junit, junitOf(files.map(file => ({ file, cases: results.filter(result => result.file === file).map(toCase) }))))
     const failed = results.filter(({ failure }) => failure !== undefined)
-    const notes = notesOn(results)
+    const notes = [...notesOn(results), ...await strangersIn(options.policy)]
     if (options.json) {
       terminal.out(jsonLines({ ok: failed.length === 0 && !tooLow, total: results.length, failed: failed.length, results: results.map(toJson), notes, coverage: report }))
     } else {
@@ -95,6 +96,13 @@ export const testCommand: Command = {
     }
     return failed.length === 0 && !tooLow ? EXIT.ok : EXIT.no
   }
+}
+
+/** The policy's rules that hold for those whom it does not name. */
+async function strangersIn (policy: string | undefined): Promise<string[]> {
+  if (policy === undefined) return []
+  const { openPolicy } = await import('../asking/authority.js')
+  return strangersOf((await openPolicy(policy)).engine)
 }
 
 /** What holds, and perhaps for another reason than was meant. */

@@ -3,14 +3,13 @@
 
 import { AttributesOfQuery, type CompiledSet } from '../decide/abac.js'
 import { assignmentsBehind, rolesOf, type CompiledResourceRole } from '../decide/rebac.js'
-import { isRecord } from '../../kit/is-record.js'
+import { mayHold, type May } from './possible.js'
 import { Work } from '../decide/work.js'
 import { atOnce } from '../../kit/turns.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 
-/** Whether a user may: on every resource of the type, on some or under some circumstances, on none. */
-export type May = 'always' | 'depends' | 'never'
+export type { May } from './possible.js'
 
 /** One permission of one user. */
 export interface Prospect {
@@ -98,16 +97,8 @@ function prospectOf (permission: CompiledPermission, type: string, user: UserNod
 
 /** Whether the set holds the user, or the resource, in every query. */
 function matching ({ kind, written, matches }: CompiledSet, attributes: AttributesOfQuery, unknown: RegExp): May {
-  if (kind === 'condition' && (written === undefined || asks(unknown, written))) return 'depends'
-  return matches(attributes) ? 'always' : 'never'
-}
-
-/** Whether any attribute in the condition is of those scopes. */
-function asks (scopes: RegExp, condition: unknown): boolean {
-  if (Array.isArray(condition)) return condition.some(item => asks(scopes, item))
-  if (!isRecord(condition)) return false
-  return Object.entries(condition).some(([key, value]) =>
-    scopes.test(key) || (key === 'ref' && typeof value === 'string' && scopes.test(value)) || asks(scopes, value))
+  if (kind !== 'condition') return matches(attributes) ? 'always' : 'never'
+  return written === undefined ? 'depends' : mayHold(written, attributes, attribute => unknown.test(attribute))
 }
 
 function nameOf ({ key, kind }: CompiledSet): string {

@@ -15,13 +15,15 @@ export interface EmbeddedPdpOptions {
   readonly policy: string | Policy
   /** The folder for durable facts; without one facts are kept in memory. */
   readonly data?: string
+  /** What is said of users who were never synced, and of tenants that do not exist. */
+  readonly unknown?: 'permit' | 'deny'
   /** Called for every change that could affect decisions: writes and reloads of the policy file. */
   readonly onChange?: (change: AffectedUsers) => void
   readonly log?: EnvironmentLog
 }
 
 /** Creates a decision point that decides in this process. */
-export function embeddedPdp ({ policy, data, onChange, log }: EmbeddedPdpOptions): Pdp & { readonly facts: FactsApi } {
+export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedPdpOptions): Pdp & { readonly facts: FactsApi } {
   let environment: Environment | undefined
 
   function opened (): Environment {
@@ -56,7 +58,7 @@ export function embeddedPdp ({ policy, data, onChange, log }: EmbeddedPdpOptions
     name: 'embedded',
     facts: embeddedFacts(opened),
     async open () {
-      environment = await openEnvironment({ policy, data, log })
+      environment = await openEnvironment({ policy, data, unknown, log })
       if (onChange !== undefined) environment.onChange(onChange)
     },
     peek: decideNow,
@@ -93,7 +95,7 @@ function inTime (deadline: number): void {
   if (performance.now() > deadline) throw new UnavailableError(new PdpError('timeout', 'the embedded PDP took longer than a check may'))
 }
 
-async function openEnvironment (options: Pick<EmbeddedPdpOptions, 'policy' | 'data' | 'log'>): Promise<Environment> {
+async function openEnvironment (options: Pick<EmbeddedPdpOptions, 'policy' | 'data' | 'unknown' | 'log'>): Promise<Environment> {
   try {
     return await Environment.open(options)
   } catch (error) {

@@ -1,0 +1,57 @@
+// Whether a condition holds always, never, or as it depends on what is not known yet: conditions in three values.
+
+import { compileCondition, LOGICAL_OPERATORS, type AttributeSource } from '../decide/conditions.js'
+import { isRecord } from '../../kit/is-record.js'
+
+/** Whether something is so: always, in some circumstances, or never. */
+export type May = 'always' | 'depends' | 'never'
+
+/**
+ * Asks a condition of which not all attributes are known.
+ *
+ * @param condition - a condition that compiles
+ * @param attributes - gives those that are known
+ * @param isUnknown - tells, of an attribute's name such as `context.hour`, whether it may be anything
+ */
+export function mayHold (condition: unknown, attributes: AttributeSource, isUnknown: (attribute: string) => boolean): May {
+  return all(entriesOf(condition).map(([key, value]) =>
+    LOGICAL_OPERATORS.includes(key)
+      ? combine(key, itemsOf(value).map(item => mayHold(item, attributes, isUnknown)))
+      : mayPass(key, value, attributes, isUnknown)))
+}
+
+function mayPass (attribute: string, tests: unknown, attributes: AttributeSource, isUnknown: (attribute: string) => boolean): May {
+  return all(entriesOf(tests).map(([key, value]) => {
+    if (LOGICAL_OPERATORS.includes(key)) return combine(key, itemsOf(value).map(item => mayPass(attribute, item, attributes, isUnknown)))
+    if (isUnknown(attribute) || refersToUnknown(value, isUnknown)) return 'depends'
+    return compileCondition({ [attribute]: { [key]: value } }, [], [])(attributes) ? 'always' : 'never'
+  }))
+}
+
+function refersToUnknown (value: unknown, isUnknown: (attribute: string) => boolean): boolean {
+  if (Array.isArray(value)) return value.some(item => refersToUnknown(item, isUnknown))
+  return entriesOf(value).some(([key, item]) => (key === 'ref' && typeof item === 'string' && isUnknown(item)) || refersToUnknown(item, isUnknown))
+}
+
+function combine (operator: string, parts: readonly May[]): May {
+  if (operator === 'anyOf' || operator === 'or') return not(all(parts.map(not)))
+  return operator === 'not' ? all(parts.map(not)) : all(parts)
+}
+
+function all (parts: readonly May[]): May {
+  if (parts.includes('never')) return 'never'
+  return parts.includes('depends') ? 'depends' : 'always'
+}
+
+function not (may: May): May {
+  return may === 'depends' ? may : may === 'always' ? 'never' : 'always'
+}
+
+function entriesOf (value: unknown): Array<[string, unknown]> {
+  return isRecord(value) ? Object.entries(value) : []
+}
+
+/** `not` may have one condition without a list. */
+function itemsOf (value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value]
+}
