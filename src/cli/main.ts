@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 // The process `fastify-permit`: its commands, its terminal, its exit code.
+import { backupCommand } from './commands/backup.js'
 import { checkCommand } from './commands/check.js'
 import { explainCommand } from './commands/explain.js'
 import { matrixCommand } from './commands/matrix.js'
 import { pdpCommand } from './commands/pdp.js'
+import { restoreCommand } from './commands/restore.js'
 import { routesCommand } from './commands/routes.js'
 import { testCommand } from './commands/test-command.js'
 import { typesCommand } from './commands/types-command.js'
@@ -11,7 +13,7 @@ import type { Command } from './terminal/command.js'
 import { report, run } from './terminal/run.js'
 import { processTerminal } from './terminal/terminal.js'
 
-const COMMANDS: readonly Command[] = [pdpCommand, checkCommand, explainCommand, testCommand, matrixCommand, typesCommand, routesCommand]
+const COMMANDS: readonly Command[] = [pdpCommand, checkCommand, explainCommand, testCommand, matrixCommand, typesCommand, routesCommand, backupCommand, restoreCommand]
 
 const args = process.argv.slice(2)
 const terminal = processTerminal()

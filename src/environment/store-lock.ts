@@ -1,7 +1,7 @@
 // One process for one folder: a lock that the kernel lets go of when its holder dies, however it dies.
 import { createHash, randomUUID } from 'node:crypto'
 import { open, readdir, realpath, rm, type FileHandle } from 'node:fs/promises'
-import { connect, createServer, type Server } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { platform } from 'node:process'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,6 +10,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 export interface FolderLock {
   release (): Promise<void>
 }
+
+/** Takes a connection from another process. One that only asks whether the folder is locked says nothing, and is gone at once. */
+export type Serve = (socket: Socket) => void
+
+/** Connections of other processes at a time. */
+const MAX_CONNECTIONS = 16
 
 /** Two that come at the same moment see each other and step back; one of them finds the other gone. */
 const ATTEMPTS = 5
@@ -27,10 +33,10 @@ const SOCKET = /^lock-[0-9a-f-]{36}\.sock$/
  *
  * The folder has to be on a disk of this machine: sockets do not reach over network file systems, nor does LMDB.
  */
-export async function lockFolder (folder: string): Promise<FolderLock | undefined> {
-  if (platform === 'win32') return lockByPipe(folder)
+export async function lockFolder (folder: string, serve: Serve = socket => socket.destroy()): Promise<FolderLock | undefined> {
+  if (platform === 'win32') return lockByPipe(folder, serve)
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const lock = await listenIn(folder)
+    const lock = await listenIn(folder, serve)
     try {
       if (!await isAnyoneElseIn(folder, lock.name)) return lock
     } catch (error) {
@@ -43,15 +49,35 @@ export async function lockFolder (folder: string): Promise<FolderLock | undefine
   return undefined
 }
 
-async function listenIn (folder: string): Promise<FolderLock & { readonly name: string }> {
+/**
+ * Connects to the process that holds the lock.
+ *
+ * @returns undefined when the folder is free
+ * @throws when the process cannot be reached: it belongs to another user
+ */
+export async function connectToHolder (folder: string): Promise<Socket | undefined> {
+  if (platform === 'win32') return connectTo(await pipeOf(folder))
+  const address = await SocketAddress.in(folder)
+  try {
+    for (const name of await readdir(folder)) {
+      const socket = SOCKET.test(name) ? await connectTo(address.of(name)) : undefined
+      if (socket !== undefined) return socket
+    }
+    return undefined
+  } finally {
+    await address.close()
+  }
+}
+
+async function listenIn (folder: string, serve: Serve): Promise<FolderLock & { readonly name: string }> {
   const name = `lock-${randomUUID()}.sock`
   const address = await SocketAddress.in(folder)
   try {
-    const server = await listen(address.of(name))
+    const server = await listen(address.of(name), serve)
     return {
       name,
       async release () {
-        await close(server)
+        await server.close()
         await address.close()
       }
     }
@@ -77,13 +103,28 @@ async function isAnyoneElseIn (folder: string, own: string): Promise<boolean> {
 
 /** Whether somebody listens there. What is not a clear no is a yes. */
 async function answers (path: string): Promise<boolean> {
-  return new Promise(resolve => {
+  try {
+    const socket = await connectTo(path)
+    socket?.destroy()
+    return socket !== undefined
+  } catch {
+    return true
+  }
+}
+
+/** Undefined when nobody listens there. */
+async function connectTo (path: string): Promise<Socket | undefined> {
+  return new Promise((resolve, reject) => {
     const socket = connect({ path })
+    const failed = (error: NodeJS.ErrnoException): void => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(undefined)
+      else reject(error)
+    }
+    socket.once('error', failed)
     socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
+      socket.off('error', failed)
+      resolve(socket)
     })
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'))
   })
 }
 
@@ -114,19 +155,31 @@ class SocketAddress {
 }
 
 /** Windows knows pipes by name, one listener each, gone with their process. */
-async function lockByPipe (folder: string): Promise<FolderLock | undefined> {
-  const digest = createHash('sha256').update((await realpath(folder)).toLowerCase()).digest('hex')
+async function lockByPipe (folder: string, serve: Serve): Promise<FolderLock | undefined> {
   try {
-    const server = await listen(`\\\\.\\pipe\\fastify-permit-${digest}`)
-    return { release: () => close(server) }
+    const server = await listen(await pipeOf(folder), serve)
+    return { release: () => server.close() }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined
     throw error
   }
 }
 
-async function listen (path: string): Promise<Server> {
-  const server = createServer(socket => socket.destroy())
+async function pipeOf (folder: string): Promise<string> {
+  const digest = createHash('sha256').update((await realpath(folder)).toLowerCase()).digest('hex')
+  return `\\\\.\\pipe\\fastify-permit-${digest}`
+}
+
+async function listen (path: string, serve: Serve): Promise<{ close (): Promise<void> }> {
+  const connections = new Set<Socket>()
+  const server = createServer(socket => {
+    connections.add(socket)
+    socket.once('close', () => { connections.delete(socket) })
+    // Who is gone is gone.
+    socket.on('error', () => {})
+    serve(socket)
+  })
+  server.maxConnections = MAX_CONNECTIONS
   // A lock must not keep a process alive that has nothing else to do.
   server.unref()
   await new Promise<void>((resolve, reject) => {
@@ -139,9 +192,10 @@ async function listen (path: string): Promise<Server> {
   })
   // Nothing to do about it later: the lock is the socket being open.
   server.on('error', () => {})
-  return server
-}
-
-function close (server: Server): Promise<void> {
-  return new Promise(resolve => { server.close(() => resolve()) })
+  return {
+    close: () => new Promise(resolve => {
+      server.close(() => resolve())
+      for (const socket of connections) socket.destroy()
+    })
+  }
 }

@@ -1,16 +1,17 @@
 // Facts on disk: a folder with an LMDB database, read once when it is opened, and written in transactions that are flushed.
-import { mkdir, open, type FileHandle } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import { resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type * as Lmdb from 'lmdb'
 import { DataError } from '../contract/errors.js'
+import { BackupService } from './data/backup-service.js'
+import { complaintAboutFormat, CONTENTS_NAME, entryOf, FORMAT_NAME, loadLmdb, openDatabase, writtenFingerprint, type Database, type HeldRecord, type HeldValue } from './data/database.js'
+import { Fingerprint } from './data/fingerprint.js'
+import { prepare } from './data/folder.js'
+import { Room } from './data/room.js'
+import { seal, unseal } from './data/seal.js'
 import { lockFolder, type FolderLock } from './store-lock.js'
-
-/** What the version of this package writes. A folder of an older one is migrated here, when there is one. */
-export const FORMAT = 1
-
-/** The database in the folder; LMDB puts a lock file of its own beside it. */
-const FILE = 'facts.mdb'
 
 /** A record: its kind and its place in the order of creation, and what it holds as JSON; `undefined` is none any more. */
 export interface StoredRecord {
@@ -31,6 +32,13 @@ export class StorageError extends Error {
   override readonly name = 'StorageError'
 }
 
+/** One moment of a store, whatever is written meanwhile. To be released. */
+export interface StoreSnapshot {
+  readonly records: number
+  held (): Generator<HeldRecord | HeldValue>
+  release (): void
+}
+
 /**
  * The folder of one environment.
  *
@@ -39,119 +47,154 @@ export class StorageError extends Error {
  */
 export class Store {
   readonly folder: string
+  readonly #file: string
   readonly #lock: FolderLock
-  readonly #root: Lmdb.RootDatabase<string, string>
-  readonly #records: Lmdb.Database<string, [number, number]>
-  readonly #values: Lmdb.Database<string, string>
+  readonly #database: Database
+  readonly #room: Room
+  readonly #backups: BackupService
+  /** Of what the database holds, kept in it with each write. */
+  #fingerprint: Fingerprint
+  /** Whether the seal in the folder is that of the database. */
+  #isSealed = true
 
   /**
    * Opens the folder, which is made when it is not there.
-   * @throws `DataError` when it cannot be used: held by another process, of another version, not ours, or `lmdb` is not installed
+   * @throws `DataError` when it cannot be used: held by another process, of another version, not ours, damaged, or `lmdb` is not installed
    */
   static async open (path: string): Promise<Store> {
     const folder = resolve(path)
     const lmdb = await loadLmdb()
-    const lock = await lockOf(folder)
+    const backups = new BackupService()
+    const lock = await lockData(folder, socket => backups.serve(socket))
     try {
-      await needDatabase(join(folder, FILE))
-      return new Store(folder, lock, lmdb)
+      const store = new Store({ folder, file: await prepare(lmdb, folder), lock, lmdb, backups })
+      backups.open(() => store.snapshot())
+      return store
     } catch (error) {
       await lock.release()
       if (error instanceof DataError) throw error
-      throw new DataError(`the data folder ${folder} cannot be opened: ${messageOf(error)}`)
+      throw new DataError(`the data folder ${folder} cannot be opened: ${messageOf(error)}; check its permissions and the room on its disk`)
     }
   }
 
-  private constructor (folder: string, lock: FolderLock, lmdb: typeof Lmdb) {
+  private constructor ({ folder, file, lock, lmdb, backups }: { folder: string, file: string, lock: FolderLock, lmdb: typeof Lmdb, backups: BackupService }) {
     this.folder = folder
+    this.#file = file
     this.#lock = lock
-    this.#root = lmdb.open<string, string>({
-      path: join(folder, FILE),
-      encoding: 'string',
-      // A commit is flushed before it is reported. By default lmdb reports first and flushes meanwhile.
-      overlappingSync: false,
-      // Transactions are exactly the batches below; of one that lmdb began by itself nobody would hear how it failed.
-      eventTurnBatching: false
-    })
+    this.#backups = backups
+    this.#database = openDatabase(lmdb, file)
+    this.#room = new Room(file, this.#database.root, this.#database.records)
     try {
-      this.#values = this.#root.openDB<string, string>({ name: 'values', encoding: 'string' })
-      this.#records = this.#root.openDB<string, [number, number]>({ name: 'records', encoding: 'string' })
-      this.#checkFormat()
+      const complaint = complaintAboutFormat(this.value(FORMAT_NAME))
+      if (complaint !== undefined) throw new DataError(`the data folder ${folder} ${complaint}`)
+      this.#fingerprint = writtenFingerprint(this.#database.values)
     } catch (error) {
-      this.#root.close().catch(() => {})
+      this.#database.root.close().catch(() => {})
       throw error
     }
   }
 
   /** Everything, by kind and in order of creation. */
-  * read (): Generator<StoredRecord & { readonly json: string }> {
-    for (const { key: [kind, order], value } of this.#records.getRange()) yield { kind, order, json: value }
+  * read (): Generator<HeldRecord> {
+    for (const { key: [kind, order], value } of this.#database.records.getRange()) yield { kind, order, json: value }
   }
 
   value (name: string): string | undefined {
-    return this.#values.get(name)
+    return this.#database.values.get(name)
   }
 
-  /** Writes all of it or nothing; resolves when it is on the disk. */
-  async write ({ records, values }: Batch): Promise<void> {
-    const writes: Array<Promise<boolean>> = []
-    const batch = this.#root.batch(() => {
-      for (const { kind, order, json } of records) {
-        writes.push(json === undefined ? this.#records.remove([kind, order]) : this.#records.put([kind, order], json))
-      }
-      for (const [name, json] of values) writes.push(json === undefined ? this.#values.remove(name) : this.#values.put(name, json))
-    })
+  /** Writes all of it or nothing; resolves when it is on the disk. One at a time. */
+  async write (batch: Batch): Promise<void> {
+    const { root, records, values } = this.#database
     try {
-      await Promise.all([batch, ...writes])
+      const { changes, fingerprint } = this.#changesOf(batch)
+      if (changes.length === 0) return
+      if (this.#isSealed) {
+        await unseal(this.folder)
+        this.#isSealed = false
+      }
+      await this.#room.make([...changes, { json: JSON.stringify(fingerprint.state) }])
+      const writes: Array<Promise<boolean>> = []
+      const committed = root.batch(() => {
+        for (const change of changes) {
+          if (!('name' in change)) writes.push(change.json === undefined ? records.remove([change.kind, change.order]) : records.put([change.kind, change.order], change.json))
+          else writes.push(change.json === undefined ? values.remove(change.name) : values.put(change.name, change.json))
+        }
+        writes.push(values.put(CONTENTS_NAME, JSON.stringify(fingerprint.state)))
+      })
+      await Promise.all([committed, ...writes])
+      this.#fingerprint = fingerprint
     } catch (error) {
       throw new StorageError(`the write to ${this.folder} failed: ${messageOf(await reasonOf(error))}`)
     }
   }
 
+  /** What is there now. Later writes are not in it. */
+  snapshot (): StoreSnapshot {
+    const { root, records, values } = this.#database
+    root.resetReadTxn()
+    const transaction = root.useReadTransaction()
+    return {
+      records: records.getCount({ transaction }),
+      * held () {
+        for (const { key: name, value: json } of values.getRange({ transaction })) {
+          if (name !== FORMAT_NAME && name !== CONTENTS_NAME) yield { name, json }
+        }
+        for (const { key: [kind, order], value: json } of records.getRange({ transaction })) yield { kind, order, json }
+      },
+      release: () => { transaction.done() }
+    }
+  }
+
   async close (): Promise<void> {
     try {
-      await this.#root.close()
+      await this.#backups.close()
+      await this.#database.root.close()
+      // Without a seal the next start takes longer, and finds everything.
+      if (!this.#isSealed) await seal(this.folder, this.#file).catch(() => {})
     } finally {
       await this.#lock.release()
     }
   }
 
-  #checkFormat (): void {
-    const format = this.#values.get('format')
-    if (format === undefined) {
-      if (this.#records.getCount() > 0 || this.#values.getCount() > 0) {
-        throw new DataError(`the data folder ${this.folder} holds a database that fastify-permit did not write; give another folder`)
-      }
-      this.#values.putSync('format', String(FORMAT))
-    } else if (Number(format) > FORMAT) {
-      throw new DataError(`the data folder ${this.folder} is of format ${format}, written by a newer version of fastify-permit; this one reads format ${FORMAT}: upgrade it`)
-    } else if (Number(format) !== FORMAT) {
-      throw new DataError(`the data folder ${this.folder} is of format ${format}, which this version of fastify-permit cannot migrate; it reads format ${FORMAT}`)
-    }
+  /** What the batch changes, the last of several changes of the same, and the fingerprint when that is done. */
+  #changesOf ({ records, values }: Batch): { readonly changes: ReadonlyArray<StoredRecord | Named>, readonly fingerprint: Fingerprint } {
+    const last = new Map<string, StoredRecord | Named>()
+    for (const record of records) last.set(`${record.kind} ${record.order}`, record)
+    for (const [name, json] of values) last.set(`value ${name}`, { name, json })
+    const fingerprint = Fingerprint.of(this.#fingerprint.state)
+    const changes = Array.from(last.values()).filter(change => {
+      const before = 'name' in change ? this.#database.values.get(change.name) : this.#database.records.get([change.kind, change.order])
+      if (before === change.json) return false
+      // The format says how to read the rest.
+      if ('name' in change && change.name === FORMAT_NAME) return true
+      if (before !== undefined) fingerprint.remove(entryOf({ ...change, json: before }))
+      if (change.json !== undefined) fingerprint.add(entryOf({ ...change, json: change.json }))
+      return true
+    })
+    return { changes, fingerprint }
   }
 }
 
-/** LMDB's mark, somewhere in the first bytes. */
-const MAGIC = 0xbeefc0de
-const HEADER = 64
+interface Named {
+  readonly name: string
+  readonly json: string | undefined
+}
 
-/** lmdb takes the whole process with it when the file is not a database. */
-async function needDatabase (path: string): Promise<void> {
-  let file: FileHandle
+/**
+ * Locks the folder, which is made when it is not there.
+ * @throws `DataError` when another process has it, or it cannot be used
+ */
+export async function lockData (folder: string, serve?: (socket: Socket) => void): Promise<FolderLock> {
+  let lock: FolderLock | undefined
   try {
-    file = await open(path, 'r')
+    await mkdir(folder, { recursive: true })
+    lock = await lockFolder(folder, serve)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw error
+    throw new DataError(`the data folder ${folder} cannot be used: ${messageOf(error)}; check its path and permissions`)
   }
-  try {
-    const header = Buffer.alloc(HEADER)
-    const { bytesRead } = await file.read(header, 0, HEADER, 0)
-    const isMarked = Array.from({ length: HEADER / 4 }, (_, word) => word * 4).some(at => header.readUInt32LE(at) === MAGIC || header.readUInt32BE(at) === MAGIC)
-    if (bytesRead !== 0 && !isMarked) throw new Error(`${path} is not a database`)
-  } finally {
-    await file.close()
-  }
+  if (lock === undefined) throw new DataError(`the data folder ${folder} is in use by another process; give each its own, or let one be the local PDP of the others`)
+  return lock
 }
 
 /** Why a commit failed is a promise of lmdb's own, which ends the process when nobody takes it, and may never settle. */
@@ -159,26 +202,6 @@ async function reasonOf (error: unknown): Promise<unknown> {
   const { commitError } = error as { commitError?: unknown }
   const reason = Promise.resolve(commitError).then(() => error, (reason: unknown) => reason)
   return Promise.race([reason, nextTurn(error)])
-}
-
-async function loadLmdb (): Promise<typeof Lmdb> {
-  try {
-    return await import('lmdb')
-  } catch (error) {
-    throw new DataError(`facts in a folder need the package lmdb, which cannot be loaded (${messageOf(error)}): npm i lmdb`)
-  }
-}
-
-async function lockOf (folder: string): Promise<FolderLock> {
-  let lock: FolderLock | undefined
-  try {
-    await mkdir(folder, { recursive: true })
-    lock = await lockFolder(folder)
-  } catch (error) {
-    throw new DataError(`the data folder ${folder} cannot be used: ${messageOf(error)}`)
-  }
-  if (lock === undefined) throw new DataError(`the data folder ${folder} is in use by another process; give each its own, or let one be the local PDP of the others`)
-  return lock
 }
 
 function messageOf (error: unknown): string {

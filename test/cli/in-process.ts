@@ -1,8 +1,10 @@
 // Commands within the test's own process: fast, and with a terminal of the test's making.
+import { backupCommand } from '../../src/cli/commands/backup.js'
 import { checkCommand } from '../../src/cli/commands/check.js'
 import { explainCommand } from '../../src/cli/commands/explain.js'
 import { matrixCommand } from '../../src/cli/commands/matrix.js'
 import { pdpCommand } from '../../src/cli/commands/pdp.js'
+import { restoreCommand } from '../../src/cli/commands/restore.js'
 import { routesCommand } from '../../src/cli/commands/routes.js'
 import { run } from '../../src/cli/terminal/run.js'
 import { testCommand } from '../../src/cli/commands/test-command.js'
@@ -36,7 +38,7 @@ export function terminalFor ({ env = {}, isTTY, columns }: TestTerminal = {}) {
 /** Runs `fastify-permit <args>`. */
 export async function permit (args: readonly string[], options: TestTerminal = {}): Promise<Said> {
   const { terminal, said } = terminalFor(options)
-  const code = await run(args, terminal, [checkCommand, explainCommand, testCommand, matrixCommand, pdpCommand, routesCommand, typesCommand])
+  const code = await run(args, terminal, [checkCommand, explainCommand, testCommand, matrixCommand, pdpCommand, routesCommand, typesCommand, backupCommand, restoreCommand])
   return { code, ...said() }
 }
 

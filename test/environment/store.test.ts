@@ -1,7 +1,7 @@
 // Facts in a folder: what is there again after a restart, who else may use it, and what happens when the disk says no.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir } from 'node:fs/promises'
+import { chown, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open as openLmdb } from 'lmdb'
 import t, { type Test } from 'tap'
@@ -180,6 +180,107 @@ t.test('what cannot be a folder is refused', async t => {
   const dir = t.testdir({ file: 'text', facts: { 'facts.mdb': 'not a database '.repeat(1000) } })
   await t.rejects(Environment.open({ data: join(dir, 'file') }), { code: 'FST_PERMIT_DATA', message: /cannot be used/ })
   await t.rejects(Environment.open({ data: join(dir, 'facts') }), { code: 'FST_PERMIT_DATA', message: /cannot be opened/ })
+})
+
+t.test('a folder of format 1 is read, and is of this format then', async t => {
+  const data = t.testdir()
+  const old = openLmdb<string, string>({ path: join(data, 'facts.mdb') })
+  await old.openDB<string, string>({ name: 'values', encoding: 'string' }).put('format', '1')
+  const records = old.openDB<string, [number, number]>({ name: 'records', encoding: 'string' })
+  for (let n = 1; n <= 300; n++) await records.put([2, n], JSON.stringify({ id: `id${n}`, created_at: 'c', updated_at: 'u', fact: { key: `u${n}` } }))
+  await old.close()
+  const first = await opened(t, { data, policy: undefined })
+  t.equal(first.engine.facts.userCount, 300)
+  t.equal(first.get('user', 'u7')?.id, 'id7')
+  await first.close()
+  t.same((await readdir(data)).sort(), ['facts.mdb', 'facts.mdb-lock', 'facts.sum'])
+  t.equal((await opened(t, { data, policy: undefined })).engine.facts.userCount, 300)
+})
+
+t.test('a start that writes nothing leaves the folder sealed', async t => {
+  const data = folderOf(t)
+  await (await opened(t, { data })).close()
+  const before = await readFile(join(data, 'facts.mdb'))
+  const second = await opened(t, { data })
+  const isSealed = async () => (await readFile(join(data, 'facts.sum'), 'utf8')).includes('sha256')
+  t.ok(await isSealed())
+  t.same(await readFile(join(data, 'facts.mdb')), before)
+  await second.write(facts => facts.createUser({ key: 'new' }))
+  t.notOk(await isSealed(), 'and the first write breaks the seal')
+})
+
+t.test('a database that is gone is missed: the facts of the policy must not come back', async t => {
+  const data = folderOf(t)
+  const first = await opened(t, { data })
+  await first.write(facts => facts.deleteUser('ann'))
+  await first.close()
+  await rm(join(data, 'facts.mdb'))
+  await t.rejects(Environment.open({ policy, data }), { code: 'FST_PERMIT_DATA', message: /it is gone.*restore --data/ })
+})
+
+/** Runs a script, without the test runner's own handlers of signals, of which `Environment`, `policy` and `data` are known, and returns what it says. */
+async function script (shell: string, data: string, body: string): Promise<string> {
+  const text = `
+    import { chmodSync } from 'node:fs'
+    import { Environment } from './src/environment/environment.ts'
+    const [data] = process.argv.slice(1)
+    const policy = ${JSON.stringify(policy)}
+    const attempt = () => Environment.open({ policy, data }).then(async environment => { console.log('opened', environment.engine.facts.userCount); return environment }, ({ code, message }) => { console.log(code, message) })
+    ${body}`
+  const child = spawn('sh', ['-c', `${shell}; exec env -u NODE_OPTIONS "$0" "$@"`, process.execPath, '--import', 'tsx', '--input-type=module', '-e', text, data], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const chunks: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+  const [code, signal] = await once(child, 'close') as [unknown, unknown]
+  return `${Buffer.concat(chunks).toString()}${String(signal ?? code)}`
+}
+
+t.test('files and folders that may not be read or written are refused, and nothing of them is lost', async t => {
+  const data = folderOf(t)
+  await (await opened(t, { data })).close()
+  const names = ['facts.mdb', 'facts.sum', 'facts.mdb-lock']
+  // Root may do everything.
+  if (process.getuid?.() === 0) for (const path of [data, ...names.map(name => join(data, name))]) await chown(path, 65534, 65534)
+  const said = await script(':', data, `
+    const isRoot = process.getuid?.() === 0
+    if (isRoot) process.seteuid(65534)
+    for (const [path, mode, before] of [['/facts.mdb', 0, 0o644], ['/facts.mdb', 0o444, 0o644], ['/facts.sum', 0, 0o644], ['', 0, 0o755], ['', 0o500, 0o755], ['', 0o300, 0o755]]) {
+      chmodSync(data + path, mode)
+      await attempt()
+      chmodSync(data + path, before)
+    }
+    await (await attempt())?.close()
+    if (isRoot) process.seteuid(0)`)
+  t.match(said, /^(FST_PERMIT_DATA the data folder .*(EACCES|EPERM).*permissions.*\n){6}opened 1\n0$/)
+})
+
+t.test('a disk that is full refuses writes and starts, and loses nothing', async t => {
+  const data = folderOf(t)
+  const first = await opened(t, { data })
+  await first.write(facts => { for (let n = 0; n < 500; n++) facts.createUser({ key: `u${n}` }) })
+  await first.close()
+  // A limit on the size of files takes part for a full disk, for which one would have to be root. In blocks of 512 bytes.
+  const { size } = await stat(join(data, 'facts.mdb'))
+  const full = `trap '' XFSZ; ulimit -f ${Math.ceil(size / 512) + 64}`
+  const said = await script(full, data, `
+    const environment = await attempt()
+    let written = 0
+    const failures = new Set()
+    for (let n = 0; n < 60; n++) {
+      await environment.write(facts => { for (let user = 0; user < 20; user++) facts.createUser({ key: 'later' + n + '-' + user, attributes: { text: 'x'.repeat(500) } }) }).then(() => { written++ }, error => { failures.add(error.name) })
+    }
+    console.log(written > 0 && written < 60, [...failures].join(), environment.engine.facts.userCount === 501 + written * 20)
+    const expected = environment.engine.facts.userCount
+    await environment.close()
+    const again = await attempt()
+    console.log(again?.engine.facts.userCount === expected)
+    await again?.close()`)
+  t.match(said, /^opened 501\ntrue StorageError true\nopened \d+\ntrue\n0$/)
+  // Killed, and no room for the copy of what is checked.
+  await rm(join(data, 'facts.sum'))
+  const before = await readFile(join(data, 'facts.mdb'))
+  t.match(await script("trap '' XFSZ; ulimit -f 40", data, 'await attempt()'), /^FST_PERMIT_DATA the data folder .* cannot be opened: .*room on its disk\n0$/)
+  t.same(await readFile(join(data, 'facts.mdb')), before)
+  t.ok((await opened(t, { data })).get('user', 'u499'))
 })
 
 t.test('a wrong policy leaves no folder behind', async t => {

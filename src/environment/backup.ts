@@ -1,0 +1,173 @@
+// Backup and restore of a data folder: a backup is taken while the folder is in use or not, and neither ends with anything that was not read again.
+import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { DataError } from '../contract/errors.js'
+import { Engine } from '../engine/engine.js'
+import { BACKUP_REQUEST } from './data/backup-service.js'
+import { backupText, readBackup, type BackupHead } from './data/backup-text.js'
+import { buildDatabase, loadLmdb, type HeldRecord, type HeldValue } from './data/database.js'
+import { fileIn, isInUse, replaceWith, tidy } from './data/folder.js'
+import { flushFolder } from './data/seal.js'
+import { restore } from './records.js'
+import { lockData, Store } from './store.js'
+import { connectToHolder } from './store-lock.js'
+import { setFact } from './transaction.js'
+
+/** Records between two reports of progress. */
+const STEP = 1_000
+
+/** What both have in common. */
+export interface BackupOptions {
+  /** The data folder. */
+  readonly data: string
+  /** The file of the backup. */
+  readonly file: string
+  /** Whether what is there already is replaced. */
+  readonly overwrite: boolean
+  /** Called now and then. */
+  readonly progress?: (done: number, total: number) => void
+}
+
+/**
+ * Writes a backup of the folder: what is there at one moment. A process that has the folder sends it and goes on meanwhile; without one the folder is opened.
+ *
+ * @throws `DataError` when there is nothing to back up, the folder is damaged, or the file cannot be written; then the file is what it was
+ */
+export async function backUp ({ data, file, overwrite, progress = () => {} }: BackupOptions): Promise<BackupHead & { readonly bytes: number }> {
+  const folder = resolve(data)
+  const target = resolve(file)
+  await needFacts(folder)
+  if (!overwrite && await exists(target)) throw new DataError(`${file} is there already; give another name, or replace it with --yes`)
+  const partial = `${target}.partial`
+  try {
+    // Who may do what is not for everyone on the machine.
+    const handle = await open(partial, 'w', 0o600)
+    let head: BackupHead
+    let bytes: number
+    try {
+      head = await writeBackup(folder, handle, progress)
+      await handle.sync()
+      bytes = (await handle.stat()).size
+    } finally {
+      await handle.close()
+    }
+    await rename(partial, target)
+    await flushFolder(dirname(target))
+    return { ...head, bytes }
+  } catch (error) {
+    await rm(partial, { force: true })
+    if (error instanceof DataError) throw error
+    throw new DataError(`the backup ${file} cannot be written: ${messageOf(error)}`)
+  }
+}
+
+/**
+ * Puts what a backup holds into the folder, in the place of what is there. All of it has been read and checked before anything is replaced.
+ *
+ * @throws `DataError` when the backup or the folder cannot be used; then the folder is what it was
+ */
+export async function restoreBackup ({ data, file, overwrite, progress = () => {} }: BackupOptions): Promise<BackupHead> {
+  const folder = resolve(data)
+  const lmdb = await loadLmdb()
+  try {
+    // Before the folder is made: a mistake in the name of the backup must leave nothing behind.
+    const { head, held } = await readBackup(file, file)
+    const lock = await lockData(folder)
+    try {
+      if (!overwrite && await isInUse(folder)) throw new DataError(`the data folder ${folder} holds facts already; give another folder, or replace them with --yes`)
+      const target = await fileIn(folder)
+      await tidy(folder, target)
+      await replaceWith(folder, target, path => buildDatabase(lmdb, path, checked(held, file), done => progress(done, head.records)))
+    } finally {
+      await lock.release()
+    }
+    return head
+  } catch (error) {
+    if (error instanceof DataError) throw error
+    throw new DataError(`the backup ${file} cannot be restored into ${folder}: ${messageOf(error)}`)
+  }
+}
+
+async function writeBackup (folder: string, handle: FileHandle, progress: (done: number, total: number) => void): Promise<BackupHead> {
+  const holder = await connectToHolder(folder).catch((error: unknown) => {
+    throw new DataError(`the process that has the data folder ${folder} cannot be reached: ${messageOf(error)}; run this as the same user`)
+  })
+  if (holder === undefined) {
+    const store = await Store.open(folder)
+    const snapshot = store.snapshot()
+    try {
+      return await copied(piecesOf(backupText(snapshot)), folder, handle, progress)
+    } finally {
+      snapshot.release()
+      await store.close()
+    }
+  }
+  try {
+    holder.write(BACKUP_REQUEST)
+    return await copied(holder as AsyncIterable<Buffer>, folder, handle, progress)
+  } catch (error) {
+    if (!(error instanceof DataError) && !isConnectionError(error)) throw error
+    throw new DataError(`the process that has the data folder ${folder} has not sent all of the backup: it was starting or ending, or is of a version without backups; try again`)
+  } finally {
+    holder.destroy()
+  }
+}
+
+/** Writes what comes to the file, and reads it as a restore will. */
+async function copied (bytes: AsyncIterable<Buffer>, folder: string, handle: FileHandle, progress: (done: number, total: number) => void): Promise<BackupHead> {
+  const { head, held } = await readBackup(written(bytes, handle), `of ${folder}`)
+  let done = 0
+  for await (const entry of checked(held, `of ${folder}`)) {
+    if (!('name' in entry) && ++done % STEP === 0) progress(done, head.records)
+  }
+  return head
+}
+
+async function * written (bytes: AsyncIterable<Buffer>, handle: FileHandle): AsyncGenerator<Buffer> {
+  for await (const chunk of bytes) {
+    await handle.write(chunk)
+    yield chunk
+  }
+}
+
+async function * piecesOf (texts: Iterable<string>): AsyncGenerator<Buffer> {
+  for (const text of texts) yield Buffer.from(text)
+}
+
+/** The same, each record one that an environment can be opened with. */
+async function * checked (held: AsyncIterable<HeldRecord | HeldValue>, name: string): AsyncGenerator<HeldRecord | HeldValue> {
+  const { facts } = new Engine()
+  for await (const entry of held) {
+    if (!('name' in entry)) {
+      try {
+        const { change } = restore(entry)
+        if (change !== undefined) setFact(facts, change)
+      } catch (error) {
+        throw new DataError(`the backup ${name} holds a record ${entry.kind}/${entry.order} that cannot be read: ${messageOf(error)}`)
+      }
+    }
+    yield entry
+  }
+}
+
+async function needFacts (folder: string): Promise<void> {
+  let holdsFacts: boolean
+  try {
+    holdsFacts = await isInUse(folder)
+  } catch (error) {
+    throw new DataError(`the data folder ${folder} cannot be read: ${messageOf(error)}`)
+  }
+  if (!holdsFacts) throw new DataError(`the folder ${folder} holds no facts: there is nothing to back up`)
+}
+
+async function exists (path: string): Promise<boolean> {
+  return stat(path).then(() => true, () => false)
+}
+
+function isConnectionError (error: unknown): boolean {
+  return ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'].includes((error as NodeJS.ErrnoException).code ?? '')
+}
+
+function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,82 @@
+// Backups while the folder is in use: the process that holds it sends one to another process that asks for it, through the socket that is its lock.
+import type { Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { backupText, type Snapshot } from './backup-text.js'
+
+/** What is asked for, in one line. */
+export const BACKUP_REQUEST = 'backup\n'
+
+/** ms within which a connection has to ask, and to take what is sent to it. */
+const PATIENCE_MS = 10_000
+
+/** A snapshot that is to be released. */
+export type Held = Snapshot & { release (): void }
+
+export class BackupService {
+  readonly #running = new Map<Socket, Promise<void>>()
+  #snapshot: (() => Held) | undefined
+  #isClosed = false
+
+  /** From now on there is something to back up. Before, connections end without an answer. */
+  open (snapshot: () => Held): void {
+    this.#snapshot = snapshot
+  }
+
+  serve (socket: Socket): void {
+    // Neither a lock nor a backup keeps a process alive.
+    socket.unref()
+    socket.setTimeout(PATIENCE_MS, () => socket.destroy())
+    let asked = ''
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      asked += text
+      if (asked !== BACKUP_REQUEST.slice(0, asked.length)) return socket.destroy()
+      if (asked !== BACKUP_REQUEST) return
+      this.#running.set(socket, this.#send(socket).finally(() => { this.#running.delete(socket) }))
+    })
+  }
+
+  /** Ends backups that are being sent: whoever gets them sees that the end is missing. */
+  async close (): Promise<void> {
+    this.#isClosed = true
+    for (const socket of this.#running.keys()) socket.destroy()
+    await Promise.all(this.#running.values())
+  }
+
+  async #send (socket: Socket): Promise<void> {
+    const snapshot = this.#isClosed ? undefined : this.#snapshot?.()
+    try {
+      if (snapshot === undefined) return
+      for (const text of backupText(snapshot)) {
+        if (socket.destroyed) return
+        if (!socket.write(text)) await drained(socket)
+        // Decisions first.
+        await nextTurn()
+      }
+      socket.end()
+      await ended(socket)
+    } catch {
+      // Said by what is missing.
+    } finally {
+      snapshot?.release()
+      socket.destroy()
+    }
+  }
+}
+
+function drained (socket: Socket): Promise<void> {
+  return new Promise(resolve => {
+    const done = (): void => {
+      socket.off('drain', done).off('close', done)
+      resolve()
+    }
+    socket.once('drain', done).once('close', done)
+    if (socket.destroyed) done()
+  })
+}
+
+function ended (socket: Socket): Promise<void> {
+  return new Promise(resolve => {
+    if (socket.destroyed) resolve()
+    else socket.once('close', () => resolve())
+  })
+}

@@ -1,0 +1,140 @@
+// The text of a backup: lines of JSON with a checksum at the end, which needs no lmdb to be read and betrays every byte that is missing or altered.
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { DataError } from '../../contract/errors.js'
+import { complaintAboutFormat, FORMAT, type HeldRecord, type HeldValue } from './database.js'
+
+/** What the first line says that it is. */
+const KIND = 'fastify-permit backup'
+const VERSION = 1
+
+/** Bytes of a line. The longest is a schema. */
+const MAX_LINE = 256 * 1024 * 1024
+
+const NEWLINE = 0x0a
+
+/** Characters that are sent at once, and between which other work gets its turn. */
+const CHUNK = 32 * 1024
+
+/** The first line of a backup. */
+export interface BackupHead {
+  /** ISO 8601. */
+  readonly createdAt: string
+  readonly records: number
+}
+
+/** What a backup is made of: one moment of a database. */
+export interface Snapshot {
+  readonly records: number
+  held (): Iterable<HeldRecord | HeldValue>
+}
+
+/** The text of a backup, in pieces. */
+export function * backupText ({ records, held }: Snapshot): Generator<string> {
+  const hash = createHash('sha256')
+  let lines = `${JSON.stringify({ kind: KIND, version: VERSION, format: FORMAT, created_at: new Date().toISOString(), records })}\n`
+  let count = 0
+  for (const entry of held()) {
+    if (!('name' in entry)) count++
+    lines += `${JSON.stringify('name' in entry ? [entry.name, entry.json] : [entry.kind, entry.order, entry.json])}\n`
+    if (lines.length < CHUNK) continue
+    hash.update(lines)
+    yield lines
+    lines = ''
+  }
+  hash.update(lines)
+  yield `${lines}${JSON.stringify({ end: true, records: count, sha256: hash.digest('hex') })}\n`
+}
+
+/** A backup that is being read. */
+export interface BackupReading {
+  readonly head: BackupHead
+  /** Everything in it. Throws at the end when it is not whole: nothing may be believed before. */
+  readonly held: AsyncGenerator<HeldRecord | HeldValue>
+}
+
+/**
+ * Reads a backup.
+ *
+ * @param from the path of a file, or its bytes as they come
+ * @throws `DataError` when it is none, or none that this version reads
+ */
+export async function readBackup (from: string | AsyncIterable<Buffer>, name: string): Promise<BackupReading> {
+  const lines = linesOf(typeof from === 'string' ? createReadStream(from) : from, name)
+  const hash = createHash('sha256')
+  const first = await lines.next()
+  if (first.done === true) throw damaged(name, 'it is empty')
+  const head = headOf(first.value, name)
+  hash.update(first.value)
+  return { head, held: heldIn(lines, hash, head, name) }
+}
+
+async function * heldIn (lines: AsyncGenerator<Buffer>, hash: ReturnType<typeof createHash>, head: BackupHead, name: string): AsyncGenerator<HeldRecord | HeldValue> {
+  let count = 0
+  for (;;) {
+    const next = await lines.next()
+    if (next.done === true) throw damaged(name, 'its end is missing')
+    const line = parsed(next.value, name)
+    if (!Array.isArray(line)) {
+      const { end, records, sha256 } = line as { end?: unknown, records?: unknown, sha256?: unknown }
+      if (end !== true || records !== count || count !== head.records || sha256 !== hash.digest('hex')) throw damaged(name, 'its checksum is another one')
+      if ((await lines.next()).done !== true) throw damaged(name, 'something follows its end')
+      return
+    }
+    hash.update(next.value)
+    const [first, second, third] = line as unknown[]
+    if (line.length === 2 && typeof first === 'string' && typeof second === 'string') {
+      yield { name: first, json: second }
+    } else if (line.length === 3 && Number.isSafeInteger(first) && Number.isSafeInteger(second) && typeof third === 'string') {
+      count++
+      yield { kind: first as number, order: second as number, json: third }
+    } else {
+      throw damaged(name, 'a line of it cannot be read')
+    }
+  }
+}
+
+function headOf (line: Buffer, name: string): BackupHead {
+  const { kind, version, format, created_at: createdAt, records } = Object(parsed(line, name)) as Record<string, unknown>
+  if (kind !== KIND) throw new DataError(`${name} is not a backup of fastify-permit`)
+  if (version !== VERSION) throw new DataError(`the backup ${name} is of version ${String(version)}, and this version of fastify-permit reads ${VERSION}: upgrade it`)
+  const complaint = typeof format === 'string' ? complaintAboutFormat(format) : undefined
+  if (complaint !== undefined) throw new DataError(`the backup ${name} ${complaint}`)
+  if (typeof format !== 'string' || typeof createdAt !== 'string' || typeof records !== 'number') throw damaged(name, 'its first line is incomplete')
+  return { createdAt, records }
+}
+
+/** Lines with their ends. The last one must have one, too. */
+async function * linesOf (bytes: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
+  let pieces: Buffer[] = []
+  let length = 0
+  for await (const chunk of bytes) {
+    let start = 0
+    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
+      pieces.push(chunk.subarray(start, end + 1))
+      yield pieces.length === 1 ? pieces[0] as Buffer : Buffer.concat(pieces)
+      pieces = []
+      length = 0
+      start = end + 1
+    }
+    if (start === chunk.length) continue
+    pieces.push(chunk.subarray(start))
+    length += chunk.length - start
+    if (length > MAX_LINE) throw damaged(name, 'a line of it does not end')
+  }
+  if (pieces.length > 0) throw damaged(name, 'its end is missing')
+}
+
+function parsed (line: Buffer, name: string): object {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line))
+    if (typeof value === 'object' && value !== null) return value
+  } catch {
+    // As what is no object.
+  }
+  throw damaged(name, 'a line of it cannot be read')
+}
+
+function damaged (name: string, reason: string): InstanceType<typeof DataError> {
+  return new DataError(`the backup ${name} is damaged or incomplete: ${reason}; take another one`)
+}

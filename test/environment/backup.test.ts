@@ -1,0 +1,283 @@
+// A backup holds one moment, whole; a restore puts it back, whole, or changes nothing: also when what is read is damaged, or the process is killed.
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import type { Policy } from '../../src/engine/policy/policy.js'
+import { backUp, restoreBackup } from '../../src/environment/backup.js'
+import { Environment } from '../../src/environment/environment.js'
+import { connectToHolder } from '../../src/environment/store-lock.js'
+import { deferred } from '../support/app.js'
+import { built } from '../support/built.js'
+
+const policy: Policy = {
+  resources: {
+    task: { actions: { create: {} } },
+    document: { actions: { read: {} }, relations: { parent: 'folder' }, roles: { reader: { permissions: ['read'] } } },
+    folder: { actions: { read: {} } }
+  },
+  roles: { admin: { permissions: ['task:create'] }, viewer: {} }
+}
+
+/** Kills of each kind. */
+const KILLS = 4
+
+async function opened (t: Test, data: string): Promise<Environment> {
+  const environment = await Environment.open({ data, policy })
+  t.teardown(() => environment.close())
+  return environment
+}
+
+function everythingIn (environment: Environment): object {
+  const { facts } = environment.engine
+  return {
+    users: [...facts.users()].map(fact => environment.stored('user', fact)),
+    tenants: [...facts.tenants()].map(fact => environment.stored('tenant', fact)),
+    instances: [...facts.resourceInstances()].map(fact => environment.stored('resource_instance', fact)),
+    assignments: [...facts.roleAssignments()].map(fact => environment.stored('role_assignment', fact)),
+    tuples: [...facts.relationshipTuples()].map(fact => environment.stored('relationship_tuple', fact)),
+    schema: environment.schema
+  }
+}
+
+async function fill (environment: Environment, users: number): Promise<void> {
+  await environment.updateSchema(draft => { draft.roles['owner'] = { permissions: ['task:create'] } })
+  await environment.write(facts => {
+    facts.createTenant({ key: 'acmé', attributes: { text: 'line\nbreak, "quotes", \u2028 and \\ \u{1f600}' } })
+    for (let n = 0; n < users; n++) facts.createUser({ key: `u${n}`, attributes: JSON.parse('{ "__proto__": { "a": 1 }, "n": [null, 1e21] }') as Record<string, unknown> }, [{ role: 'owner', tenant: 'acmé' }])
+    facts.createRelationshipTuple({ subject: 'folder:rnd', relation: 'parent', object: 'document:spec', tenant: 'acmé' })
+    facts.assignRole({ user: 'u0', role: 'reader', resource_instance: 'document:spec' })
+  })
+}
+
+t.test('what is backed up, in use or not, is restored as it was', async t => {
+  const dir = t.testdir()
+  const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
+  const first = await opened(t, data)
+  await fill(first, 3_000)
+  const progress: number[] = []
+  const { records } = await backUp({ data, file, overwrite: false, progress: done => { progress.push(done) } })
+  t.ok(records > 6_000)
+  t.ok(progress.length >= 6, 'it says how far it is')
+  const before = everythingIn(first)
+  await first.close()
+  await backUp({ data, file: join(dir, 'closed.backup'), overwrite: false })
+
+  for (const name of ['facts.backup', 'closed.backup']) {
+    const copy = join(dir, `${name}-restored`)
+    await restoreBackup({ data: copy, file: join(dir, name), overwrite: false })
+    t.same((await readdir(copy)).sort(), ['facts.mdb', 'facts.sum'])
+    const environment = await opened(t, copy)
+    t.same(everythingIn(environment), before)
+  }
+  t.equal((await stat(file)).mode & 0o077, 0, 'it is for its owner only')
+})
+
+t.test('a backup during writes holds all that was acknowledged before, and of each write everything or nothing', async t => {
+  const dir = t.testdir()
+  const data = join(dir, 'data')
+  const environment = await opened(t, data)
+  await environment.write(facts => { for (let n = 0; n < 2_000; n++) facts.createUser({ key: `old${n}` }) })
+  let acknowledged = -1
+  const begun = deferred<void>()
+  const stop = new AbortController()
+  const writing = (async () => {
+    for (let n = 0; !stop.signal.aborted; n++) {
+      await environment.write(facts => {
+        facts.createUser({ key: `left${n}` })
+        facts.createUser({ key: `right${n}` })
+        if (n > 0) facts.deleteUser(`left${n - 1}`)
+        if (n > 0) facts.deleteUser(`right${n - 1}`)
+        facts.updateUser(`old${n % 2_000}`, { attributes: { n } })
+      })
+      acknowledged = n
+      begun.resolve()
+    }
+  })()
+  await begun.promise
+  for (let round = 0; round < 5; round++) {
+    const before = acknowledged
+    const file = join(dir, `${round}.backup`)
+    await backUp({ data, file, overwrite: false })
+    const after = acknowledged + 1
+    await restoreBackup({ data: join(dir, String(round)), file, overwrite: false })
+    const copy = await opened(t, join(dir, String(round)))
+    const sides = ['left', 'right'].map(side => [...copy.engine.facts.users()].map(({ key }) => key).filter(key => key.startsWith(side)).map(key => Number(key.slice(side.length))))
+    t.same(sides[0], sides[1])
+    t.equal(sides[0]?.length, 1)
+    const [moment = -1] = sides[0] ?? []
+    t.ok(moment >= before && moment <= after, `${before} <= ${moment} <= ${after}`)
+    t.equal(copy.engine.facts.userCount, 2_002)
+  }
+  stop.abort()
+  await writing
+})
+
+t.test('a backup with damage at random places is refused, and the folder is what it was', async t => {
+  const dir = t.testdir()
+  const [data, file, target] = [join(dir, 'data'), join(dir, 'facts.backup'), join(dir, 'target')]
+  const source = await opened(t, data)
+  await fill(source, 40)
+  await backUp({ data, file, overwrite: false })
+  await source.close()
+  const there = await opened(t, target)
+  await there.write(facts => facts.createUser({ key: 'mine' }))
+  await there.close()
+  const files = ['facts.mdb', 'facts.sum']
+  const before = await Promise.all(files.map(name => readFile(join(target, name))))
+  const whole = await readFile(file)
+  const part = fc.double({ min: 0, max: 0.999_999, noNaN: true })
+  await fc.assert(fc.asyncProperty(part, part, fc.constantFrom('bit', 'cut', 'removed', 'moved', 'longer'), async (from, length, kind) => {
+    const at = Math.floor(from * whole.length)
+    const size = 1 + Math.floor(length * Math.min(500, whole.length - at))
+    let bytes = Buffer.from(whole)
+    if (kind === 'bit') bytes[at] = (bytes[at] ?? 0) ^ (1 << (size % 8))
+    if (kind === 'cut') bytes = bytes.subarray(0, at)
+    if (kind === 'removed') bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + size)])
+    if (kind === 'moved') bytes = Buffer.concat([bytes.subarray(at), bytes.subarray(0, at)])
+    if (kind === 'longer') bytes = Buffer.concat([bytes, bytes.subarray(at, at + size)])
+    if (bytes.equals(whole)) return
+    await writeFile(join(dir, 'damaged.backup'), bytes)
+    await t.rejects(restoreBackup({ data: target, file: join(dir, 'damaged.backup'), overwrite: true }), { code: 'FST_PERMIT_DATA' })
+  }), { numRuns: 40 })
+  t.same((await readdir(target)).filter(name => name !== 'facts.mdb-lock').sort(), files)
+  t.same(await Promise.all(files.map(name => readFile(join(target, name)))), before)
+})
+
+t.test('a backup that is whole and says nonsense is refused', async t => {
+  const dir = t.testdir()
+  const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
+  const source = await opened(t, data)
+  await source.close()
+  await backUp({ data, file, overwrite: false })
+  const lines = (await readFile(file, 'utf8')).split('\n').slice(0, -2)
+  const withHead = (change: object, more: readonly string[] = []): string => {
+    const head = { ...JSON.parse(lines[0] ?? '') as { records: number }, ...change }
+    const text = [JSON.stringify({ ...head, records: head.records + more.length }), ...lines.slice(1), ...more].map(line => `${line}\n`).join('')
+    return `${text}${JSON.stringify({ end: true, records: head.records + more.length, sha256: createHash('sha256').update(text).digest('hex') })}\n`
+  }
+  const nonsense: ReadonlyArray<readonly [text: string, message: RegExp]> = [
+    [withHead({}, [JSON.stringify([4, 900, '{"id":"i","created_at":"c","updated_at":"u","fact":{"user":"nobody","role":"r","tenant":"default"}}'])]), /record 4\/900 that cannot be read/],
+    [withHead({}, [JSON.stringify([4, 900, '{'])]), /record 4\/900 that cannot be read/],
+    [withHead({}, ['[1]']), /a line of it cannot be read/],
+    [withHead({ version: 2 }), /of version 2.*upgrade/],
+    [withHead({ format: '99' }), /newer version.*upgrade/],
+    [withHead({ kind: 'a diary' }), /not a backup/],
+    ['', /empty/],
+    ['x'.repeat(100_000), /end is missing/],
+    ['{"a":1}\n', /not a backup/],
+    ['null\n', /cannot be read/]
+  ]
+  for (const [text, message] of nonsense) {
+    await writeFile(file, text)
+    await t.rejects(restoreBackup({ data: join(dir, 'target'), file, overwrite: true }), { code: 'FST_PERMIT_DATA', message })
+  }
+  await writeFile(file, withHead({}))
+  await t.resolves(restoreBackup({ data: join(dir, 'target'), file, overwrite: true }), 'and it was not the test that made it wrong')
+})
+
+t.test('nothing that is there is replaced unless that was said, and no folder that is in use', async t => {
+  const dir = t.testdir({ empty: {} })
+  const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
+  const environment = await opened(t, data)
+  await backUp({ data, file, overwrite: false })
+  const before = await readFile(file)
+  await t.rejects(backUp({ data, file, overwrite: false }), { code: 'FST_PERMIT_DATA', message: /is there already.*--yes/ })
+  t.same(await readFile(file), before)
+  await backUp({ data, file, overwrite: true })
+  await t.rejects(restoreBackup({ data, file, overwrite: true }), { message: /in use by another process/ })
+  await environment.close()
+  await t.rejects(restoreBackup({ data, file, overwrite: false }), { message: /holds facts already.*--yes/ })
+  await t.rejects(backUp({ data: join(dir, 'nowhere'), file: join(dir, 'x'), overwrite: false }), { message: /cannot be read: ENOENT/ })
+  await t.rejects(backUp({ data: join(dir, 'empty'), file: join(dir, 'x'), overwrite: false }), { message: /holds no facts/ })
+  await t.rejects(backUp({ data, file: join(dir, 'no', 'x'), overwrite: false }), { message: /cannot be written: ENOENT/ })
+  await t.rejects(restoreBackup({ data: join(dir, 'new'), file: join(dir, 'no.backup'), overwrite: false }), { message: /cannot be restored.*ENOENT/ })
+  t.same((await readdir(dir)).sort(), ['data', 'empty', 'facts.backup'], 'and nothing is left behind')
+})
+
+t.test('a damaged folder is not backed up, and restored over', async t => {
+  const dir = t.testdir()
+  const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
+  const environment = await opened(t, data)
+  await fill(environment, 10)
+  await backUp({ data, file, overwrite: false })
+  const before = everythingIn(environment)
+  await environment.close()
+  const bytes = await readFile(join(data, 'facts.mdb'))
+  await writeFile(join(data, 'facts.mdb'), bytes.fill(0x55, 4_096, 8_192))
+  await t.rejects(backUp({ data, file, overwrite: true }), { code: 'FST_PERMIT_DATA', message: /damaged/ })
+  await t.rejects(Environment.open({ data, policy }), { code: 'FST_PERMIT_DATA', message: /damaged.*fastify-permit restore --data/ })
+  await chmod(join(data, 'facts.mdb'), 0o640)
+  await restoreBackup({ data, file, overwrite: true })
+  t.equal((await stat(join(data, 'facts.mdb'))).mode & 0o777, 0o640, 'as accessible as before')
+  t.same(everythingIn(await opened(t, data)), before)
+})
+
+t.test('a client that asks for a backup and does not read it, or asks for something else, is in nobody\'s way', async t => {
+  const data = join(t.testdir(), 'data')
+  const environment = await opened(t, data)
+  await fill(environment, 3_000)
+  const sockets = await Promise.all(['backup\n', 'backup\n', 'backdoor\n', '', 'back'].map(async words => {
+    const socket = await connectToHolder(data)
+    if (socket === undefined) throw new Error('nobody holds it')
+    socket.on('error', () => {})
+    socket.write(words)
+    return socket
+  }))
+  await once(sockets[2]?.resume() as NodeJS.EventEmitter, 'close')
+  await environment.write(facts => facts.createUser({ key: 'new' }))
+  await environment.close()
+  await Promise.all(sockets.map(socket => socket.resume().closed || once(socket, 'close')))
+  const again = await opened(t, data)
+  t.ok(again.get('user', 'new'))
+})
+
+t.test('whoever is killed during a backup or a restore leaves what was there, or all of what should be', { timeout: 110_000 }, async t => {
+  const dir = t.testdir()
+  const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
+  const environment = await opened(t, data)
+  await fill(environment, 5_000)
+  await backUp({ data, file, overwrite: false })
+  const old = await readFile(file)
+  await environment.write(facts => facts.createUser({ key: 'later' }))
+  await environment.close()
+  /** Kills the command some time after a file of this name has appeared. */
+  const killed = async (args: readonly string[], [folder, begin]: readonly [string, string], partly: number): Promise<boolean> => {
+    const child = spawn(process.execPath, [built('cli/main.js'), ...args], { stdio: 'ignore' })
+    const exited = once(child, 'exit')
+    const hasBegun = async (): Promise<boolean> => (await readdir(folder)).some(name => name.startsWith(begin))
+    while (child.exitCode === null && !await hasBegun()) await delay(2)
+    const ended = await Promise.race([exited.then(() => true), delay(partly, false)])
+    child.kill('SIGKILL')
+    await exited
+    return !ended
+  }
+  let interrupted = 0
+  for (let n = 0; n < KILLS; n++) {
+    if (await killed(['backup', '--data', data, '--to', file, '--yes'], [dir, 'facts.backup.partial'], n * 25)) interrupted++
+    const now = await readFile(file)
+    const copy = join(dir, `backup-${n}`)
+    await restoreBackup({ data: copy, file, overwrite: false })
+    const restored = await opened(t, copy)
+    t.equal(restored.get('user', 'later') !== undefined, !now.equals(old))
+    t.equal([...restored.engine.facts.users()].filter(({ key }) => key.startsWith('u')).length, 5_000)
+    await restored.close()
+    await writeFile(file, old)
+    await rm(`${file}.partial`, { force: true })
+  }
+  for (let n = 0; n < KILLS; n++) {
+    const target = join(dir, `restore-${n}`)
+    await cp(data, target, { recursive: true, filter: path => !path.endsWith('.sock') })
+    if (await killed(['restore', '--data', target, '--from', file, '--yes'], [target, 'facts.mdb.new-'], n * 25)) interrupted++
+    const restored = await opened(t, target)
+    t.equal([...restored.engine.facts.users()].filter(({ key }) => key.startsWith('u')).length, 5_000)
+    await restored.close()
+    t.same((await readdir(target)).filter(name => name.includes('new')), [], 'and nothing is left over')
+    await rm(target, { recursive: true })
+  }
+  t.comment(`${interrupted} of ${2 * KILLS} were interrupted`)
+})
