@@ -75,7 +75,7 @@ export const UndeclaredRouteError = createQuotingError<[string, { cause: unknown
 export const PolicyFileError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_POLICY', printableLines)
 
 /**
- * The folder given as `data` cannot be used: another process has it, another version wrote it, or `lmdb` is not installed.
+ * The folder given as `data` cannot be used: another process has it, another version wrote it, it is damaged, or `lmdb` is not installed.
  * The app does not start.
  */
 export const DataError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_DATA', printableLines)
