@@ -35,26 +35,28 @@ function pathOf (request: IncomingMessage): string | undefined {
 }
 
 /** The body, however it was read; undefined for one that is too large. */
-async function textOf (request: IncomingMessage): Promise<string | undefined> {
+function textOf (request: IncomingMessage): Promise<string | undefined> {
   // A parser of the app was there first.
   const { body } = request as { body?: unknown }
-  if (request.readableEnded || body !== undefined) return JSON.stringify(body) ?? ''
-  const timer = setTimeout(() => request.destroy(), ARRIVAL)
-  try {
+  if (request.readableEnded || body !== undefined) return Promise.resolve(JSON.stringify(body) ?? '')
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => request.destroy(), ARRIVAL)
     const chunks: Buffer[] = []
     let size = 0
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    request.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size > MAX_UPDATE_SIZE) return undefined
-      chunks.push(chunk)
-    }
-    return Buffer.concat(chunks).toString()
-  } finally {
-    clearTimeout(timer)
-  }
+      // The rest is dropped as it comes: an answer before it has come may be lost with the connection.
+      if (size <= MAX_UPDATE_SIZE) chunks.push(chunk)
+    })
+    request.once('end', () => resolve(size > MAX_UPDATE_SIZE ? undefined : Buffer.concat(chunks).toString()))
+    request.once('error', reject)
+    request.once('close', () => {
+      clearTimeout(timer)
+      reject(new Error('the report was cut off'))
+    })
+  })
 }
 
 function answer (response: ServerResponse, status: number): void {
-  if (status === 413) response.setHeader('connection', 'close')
   response.writeHead(status, { 'content-length': 0 }).end()
 }

@@ -14,6 +14,11 @@ export function declareUpdatesRoute (app: FastifyInstance, { path, secret }: Upd
   app.register(async scope => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: MAX_UPDATE_SIZE }, (_request, body, done) => done(null, body))
+    scope.setErrorHandler(async (error, _request, reply) => {
+      // Fastify closes the connection of a body that is too large, and with it goes the answer to a client that is still sending. So Node drops the rest.
+      reply.removeHeader('connection')
+      throw error
+    })
     scope.post(path, {
       config: { permit: false },
       // For @fastify/swagger, whose types are not needed here.

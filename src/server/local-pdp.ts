@@ -8,7 +8,7 @@ import { decisionRoutes } from './decisions/decisions.js'
 import { Failure, notFound, sendFailure } from './http/failures.js'
 import { factRoutes } from './rest/facts/fact-routes.js'
 import { healthRoutes, systemRoutes } from './decisions/health.js'
-import { serverFactory } from './http/http-server.js'
+import { serverOptions } from './http/http-server.js'
 import { SCOPE } from './rest/identity.js'
 import { InFlight } from './http/in-flight.js'
 import { parseJsonBodies } from './http/json-body.js'
@@ -131,17 +131,16 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
 
 function createApp ({ token, logger }: LocalPdpOptions): FastifyInstance {
   const check = requestCheck(token)
-  const app: FastifyInstance = Fastify({
+  const app = withLongParams({
     ...loggerOptions(logger),
-    serverFactory: serverFactory(token === undefined),
+    ...serverOptions(token === undefined),
     bodyLimit: BODY_LIMIT,
     // A path that cannot be decoded names nothing. Hooks do not see such a request.
     frameworkErrors: (_error, request, reply) => {
       const refusal = check(request as FastifyRequest)
       if (refusal === undefined) sendFailure(reply as FastifyReply, wireOf(request.url), new Failure(404, 'Not Found'), request.log)
       else refuse(reply as FastifyReply, refusal)
-    },
-    routerOptions: { maxParamLength: MAX_PARAM_LENGTH }
+    }
   })
   app.setErrorHandler((error, request, reply) => sendFailure(reply, wireOf(request.url), error, request.log))
   parseJsonBodies(app)
@@ -153,6 +152,13 @@ function createApp ({ token, logger }: LocalPdpOptions): FastifyInstance {
   })
   closeInTime(app)
   return app
+}
+
+/** A Fastify for long keys in paths. */
+function withLongParams (options: FastifyServerOptions): FastifyInstance {
+  const app = Fastify({ ...options, routerOptions: { maxParamLength: MAX_PARAM_LENGTH } })
+  // Before 5.5 Fastify took the options of its router among the others, and passed over this one without a word.
+  return app.initialConfig.routerOptions === undefined ? Fastify({ ...options, maxParamLength: MAX_PARAM_LENGTH }) : app
 }
 
 /** Answers in flight may finish when the app closes, but nobody keeps the process by being slow, or by keeping a connection. */

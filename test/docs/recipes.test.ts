@@ -186,7 +186,7 @@ t.test("a reader's own tests pass, without a network", async t => {
   const folder = await folderWith(t, await filesOf('testing'))
   // The runner must not think that it is part of the one around it.
   const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: _options, ...env } = process.env
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import=tsx', '--test', 'app.test.ts', 'wire.test.ts'], { cwd: folder, env })
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import=tsx', '--test', '--test-reporter=tap', 'app.test.ts', 'wire.test.ts'], { cwd: folder, env })
   t.match(stdout, /^# pass 3$/m)
 })
 

@@ -5,6 +5,7 @@ import type { RequestHandler } from 'express'
 import t, { type Test } from 'tap'
 import { authzFor, appOf, EXPRESSES, listen, optionsFor } from '../support/express.js'
 import { pdpFor } from '../support/app.js'
+import { sendFirst } from '../support/sends-first.js'
 
 const SECRET = 'a-secret-of-the-updates'
 const about = (user: string) => JSON.stringify({ reports: [{ entry: { dst_path: `/users/${user}` } }] })
@@ -18,7 +19,7 @@ for (const [version, express] of EXPRESSES) {
     app.use(authz)
     app.all('/updates', (_request, response) => { response.send('of the app') })
     await authz.ready()
-    const { ask, server } = await listen(t, app)
+    const { ask, server, url } = await listen(t, app)
     const report = (body: string | undefined, headers: Record<string, string> = { 'x-permit-updates-secret': SECRET }, method = 'POST') =>
       ask('/updates', undefined, { method, body, headers: { 'content-type': 'application/json', ...headers } }).then(({ status }) => status)
     /** Whose decisions are remembered, of ann and bob. */
@@ -28,7 +29,7 @@ for (const [version, express] of EXPRESSES) {
       return sources
     }
     await remembered()
-    return { authz, report, remembered, ask, server }
+    return { authz, report, remembered, ask, server, url }
   }
 
   t.test(`${version}: a report makes the app ask again for the users that it names, whoever has read its body`, async t => {
@@ -60,11 +61,14 @@ for (const [version, express] of EXPRESSES) {
   })
 
   t.test(`${version}: a report that cannot be read makes the app forget everything, one past the bound nothing`, async t => {
-    const { report, remembered, server, ask } = await updatedApp(t)
+    const { report, remembered, server, ask, url } = await updatedApp(t)
     t.equal(await report('{'), 204)
     t.same(await remembered(), ['pdp', 'pdp'])
-    const large = await report(`"${'x'.repeat(1024 * 1024)}"`).catch(() => 413)
-    t.equal(large, 413)
+    t.equal(await report(`"${'x'.repeat(1024 * 1024)}"`), 413)
+    for (const [chunked, framing] of [[false, `content-length: ${8 * 1024 * 1024}`], [true, 'transfer-encoding: chunked']] as const) {
+      const head = `POST /updates HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-permit-updates-secret: ${SECRET}\r\n${framing}\r\n`
+      t.match(await sendFirst(url, head, { size: 8 * 1024 * 1024, chunked }), /^HTTP\/1\.1 413 /, 'also for a client that sends everything before it reads')
+    }
     t.same(await remembered(), ['cache', 'cache'])
     // One that breaks off does no harm.
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')

@@ -4,6 +4,7 @@ import { connect, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { deferred, fastifyFor, guardedApp, logSink, optionsFor, pdpFor } from '../support/app.js'
 import permit from '../../src/index.js'
+import { sendFirst } from '../support/sends-first.js'
 import type { WireQuestion } from '../support/fake-pdp.js'
 
 const SECRET = 'a-secret-of-the-updates'
@@ -91,6 +92,15 @@ t.test('a body past the bound is refused, before all of it has come', async t =>
   t.match(answer.toString(), /^HTTP\/1.1 413 /)
   await ask('ann')
   t.equal(pdp.questions.length, 1)
+})
+
+t.test('a client that sends everything before it reads is told that it was too much', async t => {
+  const { app } = await cachedApp(t)
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  for (const [chunked, framing] of [[false, `content-length: ${8 * 1024 * 1024}`], [true, 'transfer-encoding: chunked']] as const) {
+    const head = `POST /permit/updates HTTP/1.1\r\nhost: x\r\nx-permit-updates-secret: ${SECRET}\r\ncontent-type: application/json\r\n${framing}\r\n`
+    t.match(await sendFirst(url, head, { size: 8 * 1024 * 1024, chunked, then: 'GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n' }), /^HTTP\/1\.1 413 /)
+  }
 })
 
 t.test('the app\'s own parsers and its own authentication leave the route alone', async t => {

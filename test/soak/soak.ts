@@ -19,6 +19,8 @@ const MAX_OPEN = 400
 const MAX_RECOVERY = 1_000
 /** Bytes of heap that may be more at the end than after a while. */
 const MAX_GROWTH = 32 * 1024 * 1024
+/** Ms that it may go on for when not enough has happened. */
+const MAX_EXTENSION = 60_000
 /** Ms in which the app has to end when it is asked to. */
 const CLOSE_TIMEOUT = 10_000
 
@@ -62,6 +64,8 @@ export interface SoakResult {
 
 export interface SoakOptions {
   readonly seconds: number
+  /** On a busy machine little may happen in that time: then it goes on until this is true, for a minute at most. */
+  readonly enough?: (figures: Figures) => boolean
   /** Hears of the progress, every few seconds. */
   readonly report: (line: string) => void
   /** Ends it early. */
@@ -153,7 +157,7 @@ class Soak {
       figures.heapBefore = (await this.#vitals()).heap
       const changes = this.#users.map(user => this.#changeRoles(user))
       const faults = this.#misbehave()
-      await delay(this.#options.seconds * 1_000, undefined, { signal: this.#options.signal }).catch(() => {})
+      await this.#untilEnough()
       this.#over = true
       // The PDP is well when the faults are over, so that what waits for it ends.
       await faults
@@ -168,6 +172,13 @@ class Soak {
     while (this.#open > 0) await delay(BEAT)
     await this.#end()
     return { figures, violations: [...this.#violations] }
+  }
+
+  async #untilEnough (): Promise<void> {
+    const { seconds, enough = () => true, signal } = this.#options
+    await delay(seconds * 1_000, undefined, { signal }).catch(() => {})
+    const end = performance.now() + MAX_EXTENSION
+    while (!enough(this.#figures) && performance.now() < end && signal?.aborted !== true) await delay(BEAT)
   }
 
   async #end (): Promise<void> {

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
 import Fastify from 'fastify'
-import { serverFactory, SERVER_LIMITS } from '../../../src/server/http/http-server.js'
+import { serverOptions, SERVER_LIMITS } from '../../../src/server/http/http-server.js'
 import { createLocalPdp } from '../../../src/server/index.js'
 import { ask, pdpFor, TOKEN } from '../support.js'
 
@@ -158,18 +158,19 @@ t.test('a wrong token is in no log', async t => {
 })
 
 t.test('a client that sends slowly is cut, in the head and in the body, while others are served', async t => {
-  const app = Fastify({ serverFactory: serverFactory(true, { ...SERVER_LIMITS, requestTimeout: 300, checkInterval: 50 }) })
+  const app = Fastify({ ...serverOptions(true, { ...SERVER_LIMITS, requestTimeout: 300, checkInterval: 50, lingerTimeout: 100 }) })
   t.teardown(() => app.close())
   app.post('/allowed', async () => 'ok')
   const { port } = new URL(await app.listen({ port: 0 }))
   const starts = ['POST /allowed HTTP/1.1\r\nhost: x\r\nx: ', 'POST /allowed HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 1000\r\n\r\n', '']
   await Promise.all(starts.map(async start => {
     const socket = connect(Number(port), '127.0.0.1')
+    // It goes on sending, so that it may hear of the end as an error.
     socket.on('error', () => {}).resume()
     if (start !== '') socket.write(start)
     const drip = setInterval(() => socket.write('x'), 40)
     const from = performance.now()
-    await once(socket, 'close')
+    await new Promise(resolve => socket.once('close', resolve))
     clearInterval(drip)
     t.ok(performance.now() - from < 2_000, JSON.stringify(start.slice(-20)))
   }))
@@ -177,7 +178,7 @@ t.test('a client that sends slowly is cut, in the head and in the body, while ot
 })
 
 t.test('past the bound of connections, a new one is closed, and those that are there go on', async t => {
-  const app = Fastify({ serverFactory: serverFactory(true, { ...SERVER_LIMITS, maxConnections: 2 }) })
+  const app = Fastify({ ...serverOptions(true, { ...SERVER_LIMITS, maxConnections: 2 }) })
   t.teardown(() => app.close())
   app.get('/', async () => 'ok')
   const { port } = new URL(await app.listen({ port: 0 }))
@@ -188,7 +189,7 @@ t.test('past the bound of connections, a new one is closed, and those that are t
   }))
   const third = connect(Number(port), '127.0.0.1')
   third.on('error', () => {}).resume()
-  await once(third, 'close')
+  await new Promise(resolve => third.once('close', resolve))
   for (const socket of sockets) {
     socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
     const [chunk] = await once(socket.setEncoding('utf8'), 'data')
