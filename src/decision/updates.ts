@@ -1,7 +1,6 @@
 // Update reports: a PDP reports that its data or policy has changed, and the report says whose cached decisions to drop.
-import Type from 'typebox'
-import { Compile } from 'typebox/compile'
 import type { AffectedUsers } from '../contract/affected-users.js'
+import { updateReport } from './update-report.js'
 
 /**
  * The header that carries the secret of a report. Not `authorization`, because the app's own authentication would read it and take the
@@ -11,12 +10,6 @@ export const UPDATES_HEADER = 'x-permit-updates-secret'
 
 /** The largest report, bytes. A report names a few users; a full reload is one entry. */
 export const MAX_UPDATE_SIZE = 1024 * 1024
-
-// The report of OPAL's client, which is part of Permit's PDP. Only the fields that are used are validated.
-const Report = Compile(Type.Object({
-  reports: Type.Array(Type.Object({ entry: Type.Object({ dst_path: Type.String() }) }), { minItems: 1 }),
-  policy_hash: Type.Optional(Type.Null())
-}))
 
 /** Paths that end with the key of one user, directly or after `user:`. */
 const OF_A_USER = /^\/?(?:users\/|role_assignments\/user:)([^/%~]+)$/
@@ -32,7 +25,7 @@ export function affectedBy (text: string): AffectedUsers {
   } catch {
     return { all: true }
   }
-  if (!Report.Check(report)) return { all: true }
+  if (!updateReport.Check(report)) return { all: true }
   const users = new Set<string>()
   for (const { entry } of report.reports) {
     const [, user] = OF_A_USER.exec(entry.dst_path) ?? []

@@ -1,34 +1,31 @@
 // Describes the first problem of invalid options, in a sentence that names the option.
 import type { TSchema } from 'typebox'
+import { schemaMistakes } from '../../kit/schema-mistakes.js'
 import { closest } from '../../kit/suggest.js'
 import {
   CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, MetricsSchema, OpenTelemetrySchema, AuthZenSchema, StrictSchema, OptionsSchema,
-  validator, type Words
+  type Words
 } from './schema.js'
 
 /** The first problem of the options, as a sentence. */
 export function complain (options: unknown): string {
-  const errors = validator.Errors(options)
-  const unknown = errors.find(error => error.keyword === 'additionalProperties')
-  if (unknown?.keyword === 'additionalProperties') {
-    const known = unknown.instancePath === '' ? OptionsSchema.properties : INNER[unknown.instancePath.slice(1)] ?? {}
-    const name = [...unknown.instancePath.split('/').slice(1), unknown.params.additionalProperties[0]].join('.')
-    const meant = closest(String(unknown.params.additionalProperties[0]), Object.keys(known))
+  const mistakes = schemaMistakes(OptionsSchema, options)
+  const unknown = mistakes.find(({ kind }) => kind === 'unknown')
+  if (unknown !== undefined) {
+    const { path, property = '' } = unknown
+    const known = Object.keys(path.length === 0 ? OptionsSchema.properties : INNER[path.join('.')] ?? {})
+    const meant = closest(property, known)
     const hint = meant === undefined ? '' : `; did you mean "${meant}"?`
-    return `option "${name}" is not known; expected one of ${Object.keys(known).join(', ')}${hint}`
+    return `option "${[...path, property].join('.')}" is not known; expected one of ${known.join(', ')}${hint}`
   }
-  // Every branch of a union reports an error; the deepest one belongs to the branch that was meant.
-  const [deepest] = errors.sort((a, b) => depth(b.instancePath) - depth(a.instancePath))
-  const path = deepest?.instancePath.split('/').slice(1) ?? []
+  // Every branch of a union reports a mistake; the deepest one belongs to the branch that was meant.
+  const [deepest] = mistakes.sort((a, b) => b.path.length - a.path.length)
+  const path = deepest?.path ?? []
   const [name = '', inner = ''] = path
   const properties: Readonly<Record<string, TSchema>> = OptionsSchema.properties
   const schema = (INNER[name]?.[inner] ?? properties[name]) as (TSchema & Partial<Words>) | undefined
   const value = path.reduce<unknown>((holder, key) => (holder as Record<string, unknown>)[key], options)
   return `option "${path.join('.')}" is ${show(value)}; expected ${schema?.expected}`
-}
-
-function depth (pointer: string): number {
-  return pointer.split('/').length
 }
 
 /** Describes a value. Of a text or an object only the kind, because it may contain a token or a password. */

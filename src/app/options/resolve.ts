@@ -7,7 +7,7 @@ import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemet
 import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
 import type { OnDenied } from '../../guard/refusal.js'
 import {
-  HEADER_SAFE, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, validator,
+  HEADER_SAFE, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, optionsChecker,
   type UserOption, type TenantOption, type Words, type AnyOptions
 } from './schema.js'
 import { complain, show } from './complain.js'
@@ -40,7 +40,7 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
   // An undefined option counts as not given, because `pdp: process.env.X` may be undefined.
   const options: unknown = Object.fromEntries(
     Object.entries(input).filter(([name, value]) => !FASTIFY_OPTIONS.has(name) && value !== undefined))
-  if (!validator.Check(options)) throw new OptionsError(complain(options))
+  if (!optionsChecker.Check(options)) throw new OptionsError(complain(options))
 
   const origin = resolveOrigin(options, env)
   return {

@@ -1,12 +1,12 @@
 // The schema of the plugin's options: the source of their types, defaults, error messages and the table in docs/options.md.
 import Type, { type Static } from 'typebox'
-import { Compile } from 'typebox/compile'
 import type { UserInput } from '../../decision/query.js'
 import type { Policy } from '../../engine/policy/policy.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { EvaluationMap } from '../../contract/evaluation.js'
 import type { OnDenied } from '../../guard/refusal.js'
+import { checkerOf } from '../../kit/checker.js'
 
 /** Returns the user of a request. `undefined` or `null` means that the request is not authenticated: 401 on a guarded route. */
 export type UserOption<R> = (request: R) => UserInput | null | undefined | Promise<UserInput | null | undefined>
@@ -21,7 +21,7 @@ export type TenantOption<R> = (request: R) =>
 export interface Words { description: string, expected: string, shownDefault?: string }
 
 function callable<T> (words: Words) {
-  return Type.Refine(Type.Unsafe<T>({ ...words }), value => typeof value === 'function')
+  return Type.Refine(Type.Unsafe<T>({ ...words, typeof: 'function' }), value => typeof value === 'function')
 }
 
 // Checked here, because Node's own error for an invalid header quotes its value.
@@ -497,4 +497,4 @@ export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'onDe
   onDecision?: OnDecision<R>
 }
 
-export const validator = Compile(OptionsSchema)
+export const optionsChecker = checkerOf(OptionsSchema)

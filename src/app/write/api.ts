@@ -3,7 +3,8 @@ import type { InstanceText, RelationOf, ResourceRoleOf, ResourceType, RoleName }
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { MutationError } from '../../contract/errors.js'
 import type { FactMutation } from '../../contract/fact-mutation.js'
-import { AssignmentSchema, InstanceSchema, readInput, readInstance, readKey, TenantSchema, TupleSchema, UserSchema } from './input.js'
+import { readInput, readInstance, readKey } from './input.js'
+import { assignmentInput, instanceInput, tenantInput, tupleInput, userInput } from './input-schema.js'
 import { Mutation } from './mutation.js'
 import type { Writer } from './writer.js'
 
@@ -98,7 +99,7 @@ export class WriteApi {
    * Over HTTP, the roles of a new user are assigned one by one. If one fails, the error's `partly` lists the roles that the user has.
    */
   syncUser (user: SyncUserInput): Mutation {
-    const { roles = [], ...fact } = readInput('syncUser', UserSchema, user)
+    const { roles = [], ...fact } = readInput('syncUser', userInput, user)
     return this.#mutation({ kind: 'syncUser', user: fact, roles: roles.map(({ role, tenant = DEFAULT_TENANT }) => ({ role, tenant })) })
   }
 
@@ -109,7 +110,7 @@ export class WriteApi {
 
   /** Creates a tenant. An existing tenant does not change, including its name and attributes. */
   createTenant (tenant: TenantInput): Mutation {
-    return this.#mutation({ kind: 'createTenant', tenant: readInput('createTenant', TenantSchema, tenant) })
+    return this.#mutation({ kind: 'createTenant', tenant: readInput('createTenant', tenantInput, tenant) })
   }
 
   /** Deletes the tenant, the roles in it and its resource instances. The tenant `default` cannot be deleted. */
@@ -145,7 +146,7 @@ export class WriteApi {
 
   /** Creates a resource instance. An existing one in the same tenant does not change; one in another tenant is an error. */
   createResourceInstance (instance: ResourceInstanceInput): Mutation {
-    const { tenant = DEFAULT_TENANT, ...fact } = readInput('createResourceInstance', InstanceSchema, instance)
+    const { tenant = DEFAULT_TENANT, ...fact } = readInput('createResourceInstance', instanceInput, instance)
     return this.#mutation({ kind: 'createResourceInstance', instance: { ...fact, tenant } })
   }
 
@@ -156,16 +157,16 @@ export class WriteApi {
 
   /** Links two resource instances. Missing instances are created. */
   createRelationshipTuple<T extends ResourceType> (tuple: TupleInput<T>): Mutation {
-    return this.#mutation({ kind: 'createRelationshipTuple', tuple: readInput('createRelationshipTuple', TupleSchema, tuple) })
+    return this.#mutation({ kind: 'createRelationshipTuple', tuple: readInput('createRelationshipTuple', tupleInput, tuple) })
   }
 
   /** Unlinks two resource instances. */
   deleteRelationshipTuple<T extends ResourceType> (tuple: TupleInput<T>): Mutation {
-    return this.#mutation({ kind: 'deleteRelationshipTuple', tuple: readInput('deleteRelationshipTuple', TupleSchema, tuple) })
+    return this.#mutation({ kind: 'deleteRelationshipTuple', tuple: readInput('deleteRelationshipTuple', tupleInput, tuple) })
   }
 
   #assignment (kind: 'assignRole' | 'unassignRole', input: unknown): Mutation {
-    const assignment = readInput(kind, AssignmentSchema, input)
+    const assignment = readInput(kind, assignmentInput, input)
     // Set explicitly, because not every PDP has a default.
     const tenant = assignment.tenant ?? (assignment.resource_instance === undefined ? DEFAULT_TENANT : undefined)
     return this.#mutation({ kind, assignment: tenant === undefined ? assignment : { ...assignment, tenant } })

@@ -1,48 +1,13 @@
 // Validates and copies the arguments of the write API, and converts their names to those of the wire format.
-import Type, { type Static, type TObject } from 'typebox'
-import { Compile, type Validator } from 'typebox/compile'
+import type { Static, TObject } from 'typebox'
 import { describe } from '../../decision/input.js'
 import { toJsonObject } from '../../decision/query.js'
 import type { JsonObject } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
+import { schemaMistakes } from '../../kit/schema-mistakes.js'
 import { closest } from '../../kit/suggest.js'
 import { MutationError, QueryError } from '../../contract/errors.js'
-
-const strict = { additionalProperties: false } as const
-
-const KEY = 'a non-empty string'
-const INSTANCE = { pattern: '^[^:]+:[^]+$', expected: "'<type>:<key>'" }
-
-const Key = Type.String({ minLength: 1, expected: KEY })
-const Text = Type.Optional(Type.String({ expected: 'a string' }))
-const Attributes = Type.Optional(Type.Unsafe<JsonObject>({ type: 'object', expected: 'an object that can be serialized as JSON' }))
-/** A colon would make `type:key` ambiguous. */
-const TypeKey = Type.String({ pattern: '^[^:]+$', expected: 'a resource type, which has no colon' })
-const Instance = Type.String(INSTANCE)
-
-const RoleInTenant = Type.Object({ role: Key, tenant: Type.Optional(Key) }, strict)
-
-export const UserSchema = Type.Object({
-  key: Key,
-  email: Text,
-  first_name: Text,
-  last_name: Text,
-  attributes: Attributes,
-  roles: Type.Optional(Type.Array(RoleInTenant, { expected: 'a list of { role, tenant? }' }))
-}, strict)
-
-export const TenantSchema = Type.Object({ key: Key, name: Text, description: Text, attributes: Attributes }, strict)
-
-export const InstanceSchema = Type.Object({ resource: TypeKey, key: Key, tenant: Type.Optional(Key), attributes: Attributes }, strict)
-
-export const AssignmentSchema = Type.Object({
-  user: Key,
-  role: Key,
-  tenant: Type.Optional(Key),
-  resource_instance: Type.Optional(Instance)
-}, strict)
-
-export const TupleSchema = Type.Object({ subject: Instance, relation: Key, object: Instance, tenant: Type.Optional(Key) }, strict)
+import { INSTANCE, KEY, RoleInTenant, type Input } from './input-schema.js'
 
 const ALIASES: Readonly<Record<string, string>> = {
   firstName: 'first_name',
@@ -50,19 +15,14 @@ const ALIASES: Readonly<Record<string, string>> = {
   resourceInstance: 'resource_instance'
 }
 
-/** Compiled on first use, so that importing the package stays cheap. */
-const validators = new WeakMap<TObject, Validator>()
-
 /**
  * Returns a copy of the input with the names of the wire format.
  * @param what - the mutation, for messages
  * @throws `MutationError`
  */
-export function readInput<T extends TObject> (what: string, schema: T, input: unknown): Static<T> {
+export function readInput<T extends TObject> (what: string, { schema, checker }: Input<T>, input: unknown): Static<T> {
   const renamed = rename(what, input)
-  let validator = validators.get(schema)
-  if (validator === undefined) validators.set(schema, validator = Compile(schema))
-  if (!validator.Check(renamed)) throw new MutationError(`${what}: ${complain(validator, schema, renamed)}`)
+  if (!checker.Check(renamed)) throw new MutationError(`${what}: ${complain(schema, renamed)}`)
   return renamed as Static<T>
 }
 
@@ -112,28 +72,21 @@ function copyList (value: unknown): unknown {
   return Array.isArray(value) ? value.map((item: unknown) => typeof item === 'object' && item !== null ? { ...item } : item) : value
 }
 
-function complain (validator: Validator, schema: TObject, input: Record<string, unknown>): string {
-  const errors = validator.Errors(input)
-  for (const { keyword, instancePath, params } of errors) {
-    if (keyword === 'additionalProperties') {
-      return pathOf(instancePath) + unknownName(String(params.additionalProperties[0]), known(schema, instancePath))
-    }
-    if (keyword === 'required') return `${pathOf(instancePath)}${params.requiredProperties[0]} is missing`
+function complain (schema: TObject, input: Record<string, unknown>): string {
+  const mistakes = schemaMistakes(schema, input)
+  const named = mistakes.find(({ kind }) => kind !== 'value')
+  if (named !== undefined) {
+    const { kind, path, property = '' } = named
+    const where = path.map(step => `${step}.`).join('')
+    const known = Object.keys((path.length === 0 ? schema : RoleInTenant).properties)
+    return where + (kind === 'missing' ? `${property} is missing` : unknownName(property, known))
   }
-  const [error] = errors.sort((a, b) => b.instancePath.length - a.instancePath.length)
-  const path = error?.instancePath.split('/').slice(1) ?? []
+  const [deepest] = mistakes.sort((a, b) => b.path.length - a.path.length)
+  const path = deepest?.path ?? []
   const value = path.reduce<unknown>((holder, key) => (holder as Record<string, unknown>)[key], input)
   const property = schema.properties[path[0] ?? ''] as { expected?: string } | undefined
   const inner = RoleInTenant.properties[path.at(-1) as keyof typeof RoleInTenant.properties] as { expected?: string } | undefined
   return `${path.join('.')} is ${describe(value)}; expected ${(path.length > 2 ? inner : property)?.expected ?? KEY}`
-}
-
-function pathOf (pointer: string): string {
-  return pointer === '' ? '' : `${pointer.slice(1).replaceAll('/', '.')}.`
-}
-
-function known (schema: TObject, pointer: string): readonly string[] {
-  return Object.keys((pointer === '' ? schema : RoleInTenant).properties)
 }
 
 function unknownName (name: string, known: readonly string[]): string {

@@ -75,10 +75,5 @@ export type ExpectationsDocument = Static<typeof ExpectationsSchema>
 /** A test that is written as a block. */
 export type LongExpectation = Static<typeof LongForm>
 
-/** The JSON Schema of test files, draft 7, which editors for YAML and JSON understand. A new object each time. */
-export function expectationsJsonSchema (): Readonly<Record<string, unknown>> {
-  return { $schema: 'http://json-schema.org/draft-07/schema#', title: 'fastify-permit test file', ...JSON.parse(JSON.stringify(ExpectationsSchema)) as object }
-}
-
 /** The facts of a policy, under its own names. */
 export type Given = Pick<Policy, 'tenants' | 'users' | 'role_assignments' | 'resource_instances' | 'relationship_tuples'>

@@ -1,12 +1,11 @@
 // Turns a policy document into what decisions look things up in, or into the list of everything that is wrong with it.
 
-import { Compile } from 'typebox/compile'
 import { Compilation } from './compilation.js'
 import { compileFacts, type DocumentFacts } from './compile-facts.js'
 import { compileResourceRoles } from './compile-resource-roles.js'
 import { compileRoles } from './compile-roles.js'
 import { compileRules } from './compile-rules.js'
-import { PolicySchema, type Policy } from './policy.js'
+import { policyChecker, PolicySchema, type Policy } from './policy.js'
 import { PolicyError } from './problems.js'
 import { shapeProblems } from './shape.js'
 import type { CompiledSchema } from '../decide/decision-schema.js'
@@ -16,9 +15,6 @@ export interface CompiledPolicy {
   readonly schema: CompiledSchema
   readonly facts: DocumentFacts
 }
-
-/** Compiled by the first policy: importing the package must not cost what not everybody uses. */
-let validator: { Check (value: unknown): boolean } | undefined
 
 /**
  * Compiles the document.
@@ -33,9 +29,8 @@ export function compilePolicy (policy: Policy): CompiledPolicy {
   compileResourceRoles(compilation)
   const facts = compileFacts(compilation)
   if (problems.length > 0) throw new PolicyError(problems)
-  validator ??= Compile(PolicySchema)
   // The words above come from a walk of our own. Should it ever overlook what TypeBox sees, the policy must still not be used.
-  if (!validator.Check(policy)) throw new PolicyError([{ path: [], message: 'the policy does not have the shape of its schema', hint: 'compare it with the JSON Schema' }])
+  if (!policyChecker.Check(policy)) throw new PolicyError([{ path: [], message: 'the policy does not have the shape of its schema', hint: 'compare it with the JSON Schema' }])
   const { types, roles } = compilation
   return { schema: { types, roles, sets, hasSets: sets.users.length + sets.resources.length > 0 || (policy.set_rules?.length ?? 0) > 0 }, facts }
 }

@@ -1,6 +1,7 @@
 // What a policy document may say: one TypeBox schema, from which the types, the checks and the editors' JSON Schema come.
 
 import Type, { type Static, type TSchema } from 'typebox'
+import { checkerOf } from '../../kit/checker.js'
 
 /** Keys of schema objects, as Permit accepts them. A colon would make `type:key` and `type:action` ambiguous. */
 const KEY_PATTERN = '^[A-Za-z0-9_-]+$'
@@ -155,6 +156,10 @@ export const PolicySchema = Type.Object({
 
 /** A policy document. */
 export type Policy = Static<typeof PolicySchema>
+
+/** Whether a document has the shape of the schema. */
+export const policyChecker = checkerOf(PolicySchema)
+
 /** A resource type of a policy document. */
 export type PolicyResource = Static<typeof Resource>
 /** A role on instances of a resource type. */

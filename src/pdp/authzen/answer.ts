@@ -1,20 +1,17 @@
 // Reads and validates the responses of an AuthZEN PDP.
-import Type from 'typebox'
-import { Compile } from 'typebox/compile'
 import { PdpError } from '../../contract/errors.js'
 import { isAtMost } from '../../kit/characters.js'
 import { isRecord } from '../../kit/is-record.js'
 import { cut, readReason } from '../reason.js'
 import type { Decision } from '../../contract/point.js'
-
-const EvaluationAnswer = Compile(Type.Object({ decision: Type.Boolean(), context: Type.Optional(Type.Unknown()) }))
+import { evaluationAnswer } from './wire-schema.js'
 
 /** The largest context, in characters of names and values. A larger one is dropped, because contexts are kept with decisions and errors. */
 const MAX_CONTEXT = 16 * 1024
 
 /** Reads the response to an evaluation. It is valid only if `decision` is an own property and a boolean. */
 export function readEvaluation (answer: unknown): Decision {
-  if (!EvaluationAnswer.Check(answer) || !Object.hasOwn(answer, 'decision')) {
+  if (!evaluationAnswer.Check(answer) || !Object.hasOwn(answer, 'decision')) {
     throw new PdpError('answer', 'the PDP\'s response to an evaluation has no boolean "decision"')
   }
   const { decision, context } = answer

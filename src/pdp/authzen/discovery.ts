@@ -1,8 +1,7 @@
 // AuthZEN discovery: reads the endpoints from the PDP's metadata, validates them as the standard requires, and caches them for a while.
-import Type from 'typebox'
-import { Compile } from 'typebox/compile'
 import { PdpError } from '../../contract/errors.js'
 import type { Transport } from '../http/transport.js'
+import { metadata } from './wire-schema.js'
 
 /** Paths at the PDP's origin. */
 export interface Endpoints {
@@ -30,13 +29,6 @@ const REFRESH_AFTER = 5 * 60_000
 
 /** How soon a failed refresh is retried while older endpoints are still in use, ms. */
 const RETRY_AFTER = 10_000
-
-/** The fields of the PDP's metadata that are read (section 9 of OpenID AuthZEN 1.0). */
-const Metadata = Compile(Type.Object({
-  policy_decision_point: Type.String(),
-  access_evaluation_endpoint: Type.String({ maxLength: 2_000 }),
-  access_evaluations_endpoint: Type.Optional(Type.String({ maxLength: 2_000 }))
-}))
 
 /**
  * Reads the metadata when endpoints are needed, and refreshes it after a while; never more than one request at a time. While no endpoints
@@ -119,7 +111,7 @@ export class Discovery {
   }
 
   #read (answer: unknown): Endpoints {
-    if (!Metadata.Check(answer)) {
+    if (!metadata.Check(answer)) {
       throw new PdpError('answer', "the PDP's response to /.well-known/authzen-configuration is not AuthZEN metadata; " +
         'to use the default endpoints, set the option "authzen" to { discovery: false }')
     }

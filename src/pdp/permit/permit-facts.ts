@@ -1,21 +1,13 @@
 // Writes facts through the `/facts` API of Permit's PDP, which forwards them to Permit and waits until this PDP has received them.
-import Type from 'typebox'
-import { Compile } from 'typebox/compile'
 import { PdpError } from '../../contract/errors.js'
 import {
   PartlyAppliedError, type FactMutation, type FactsApi, type InitialRole, type MutationResult
 } from '../../contract/fact-mutation.js'
 import type { Transport, TransportRequest } from '../http/transport.js'
+import { instanceAnswer, refusal } from './wire-schema.js'
 
 /** The time for the write itself, ms. Waiting for the PDP begins after it. */
 const WRITE_TIME = 5_000
-
-/** The body with which Permit's API rejects a write. A 404 for an unknown path has no `error_code`. */
-const Refusal = Compile(Type.Object({
-  error_code: Type.String(), message: Type.Optional(Type.String()), title: Type.Optional(Type.String())
-}))
-
-const Instance = Compile(Type.Object({ resource: Type.String(), key: Type.String(), tenant: Type.String() }))
 
 /** The longest message of a PDP that goes into errors and logs, characters. */
 const MAX_MESSAGE = 300
@@ -53,7 +45,7 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
   async function write (request: Request, unchanged?: 404 | 409): Promise<number> {
     const { status, body } = await send(request)
     if (status < 300) return status
-    if (status === unchanged && Refusal.Check(body)) return status
+    if (status === unchanged && refusal.Check(body)) return status
     throw rejected(status, body, timeout, request.body)
   }
 
@@ -87,7 +79,7 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
     const id = `${instance.resource}:${instance.key}`
     const { status, body } = await send({ method: 'GET', path: `/facts/resource_instances/${segment(id)}` })
     if (status !== 200) throw rejected(status, body, timeout)
-    if (!Instance.Check(body)) throw new PdpError('answer', "the PDP's response is not a valid resource instance")
+    if (!instanceAnswer.Check(body)) throw new PdpError('answer', "the PDP's response is not a valid resource instance")
     if (body.tenant === instance.tenant) return result
     throw new PdpError('status', `resource instance '${id}' exists in another tenant, not in '${instance.tenant}'`, { status: 409 })
   }
@@ -120,7 +112,7 @@ function segment (key: string): string {
 
 function rejected (status: number, body: unknown, timeout: number, written?: object): PdpError {
   if (status === 424) return new PdpError('timeout', `the write was made, but the PDP did not receive it within ${timeout} ms`, { status })
-  const message = Refusal.Check(body) ? body.message ?? body.title : undefined
+  const message = refusal.Check(body) ? body.message ?? body.title : undefined
   const detail = message === undefined ? '' : `: ${withoutAttributes(message, written).slice(0, MAX_MESSAGE)}`
   return new PdpError('status', `the PDP rejected the write with status ${status}${detail}`, { status })
 }

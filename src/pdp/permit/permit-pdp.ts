@@ -1,24 +1,11 @@
 // Permit's PDP over HTTP as a decision point: writes its wire format, and validates every response.
-import Type from 'typebox'
-import { Compile } from 'typebox/compile'
 import { PdpError, UnavailableError } from '../../contract/errors.js'
 import type { BatchingPdp, Decision, Health, PermissionsQuestion, Query, UserPermissions } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
 import { readReason } from '../reason.js'
 import { probeAtBoot } from '../http/boot.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
-
-// `result` duplicates `allow` for old SDKs. It is never read: a single field decides.
-const AllowedAnswer = Compile(Type.Object({ allow: Type.Boolean(), debug: Type.Optional(Type.Unknown()) }))
-
-const PermissionsAnswer = Compile(Type.Record(Type.String(), Type.Object({
-  tenant: Type.Optional(Type.Object({ key: Type.String(), attributes: Type.Optional(Type.Record(Type.String(), Type.Unknown())) })),
-  resource: Type.Optional(Type.Object({
-    type: Type.String(), key: Type.String(), attributes: Type.Optional(Type.Record(Type.String(), Type.Unknown()))
-  })),
-  permissions: Type.Array(Type.String()),
-  roles: Type.Optional(Type.Array(Type.String()))
-})))
+import { allowedAnswer, permissionsAnswer } from './wire-schema.js'
 
 /** Probes a Permit PDP with an empty bulk check, which takes the same path as a check and requires the token. */
 export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body: '[]', read: answer => readDecisions(answer, 0) }
@@ -88,7 +75,7 @@ function permissionsToWire ({ user, tenants, resources, resourceTypes, context }
 
 /** Reads a response to `/allowed`. It is valid only if `allow` is an own property and a boolean. */
 function readDecision (answer: unknown): Decision {
-  if (!AllowedAnswer.Check(answer) || !Object.hasOwn(answer, 'allow')) {
+  if (!allowedAnswer.Check(answer) || !Object.hasOwn(answer, 'allow')) {
     throw new PdpError('answer', 'the PDP\'s response to /allowed has no boolean "allow"')
   }
   const { allow, debug } = answer
@@ -104,6 +91,6 @@ function readDecisions (answer: unknown, count: number): readonly Decision[] {
 }
 
 function readPermissions (answer: unknown): UserPermissions {
-  if (!PermissionsAnswer.Check(answer)) throw new PdpError('answer', "the PDP's response to /user-permissions has an unexpected shape")
+  if (!permissionsAnswer.Check(answer)) throw new PdpError('answer', "the PDP's response to /user-permissions has an unexpected shape")
   return answer
 }

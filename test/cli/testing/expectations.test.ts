@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import fc from 'fast-check'
 import { Compile } from 'typebox/compile'
 import { parseExpectations } from '../../../src/cli/testing/expectations.js'
-import { expectationsJsonSchema } from '../../../src/cli/testing/expectations-schema.js'
+import { expectationsJsonSchema } from '../../../src/cli/testing/expectations-json-schema.js'
 import { pdpFor } from '../../support/app.js'
 import { permit } from '../in-process.js'
 

@@ -1,0 +1,12 @@
+// The shapes of what Permit's API answers about a schema.
+import Type from 'typebox'
+import { checkerOf } from '../../kit/checker.js'
+
+const Scope = Type.Object({ project_id: Type.String({ minLength: 1 }), environment_id: Type.String({ minLength: 1 }) })
+const Keyed = Type.Optional(Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]))
+const Resources = Type.Array(Type.Object({ key: Type.String({ minLength: 1 }), actions: Keyed, roles: Keyed, relations: Keyed }))
+const Roles = Type.Array(Type.Object({ key: Type.String({ minLength: 1 }) }))
+
+export const scope = checkerOf(Scope)
+export const listedResources = checkerOf(Resources)
+export const listedRoles = checkerOf(Roles)
