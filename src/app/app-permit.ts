@@ -1,4 +1,4 @@
-// Questions outside of a request, the user first, the write API, and what an app wants to know: the same for every framework.
+// `app.permit`: checks outside of a request, with the user as the first argument, the write API, counters and health. The same for every framework.
 import type { CheckInput, Checks, Explanation } from '../decision/checks.js'
 import { createQuery, type ResourceInput, type UserInput } from '../decision/query.js'
 import { readCheckOptions, type CheckOptions, type PermissionsOptions } from '../decision/question-options.js'
@@ -11,14 +11,14 @@ import type { Mutation } from './write/mutation.js'
 import type { Writer } from './write/writer.js'
 
 /**
- * The app's view of the plugin, for jobs, sockets and queues. What asks rejects with a 503 error when no decision can
- * be had, and with a `QueryError` when what is asked makes no question. The tenant is that of the resource, then that of the options, in
- * the end `default`: the plugin's `tenant` option is about requests.
+ * The app's view of the plugin, for jobs, sockets and queues. Checks reject with a 503 error when there is no decision,
+ * and with a `QueryError` when the question is invalid. The tenant is the resource's, else that of the options, else
+ * `default`: the plugin's `tenant` option applies to requests only.
  */
 export class Permit {
   readonly #checks: Checks
   readonly #writer: Writer
-  /** The writes that there are: users, tenants, roles, resource instances, relationship tuples. Handed to `write`, or awaited. */
+  /** Creates mutations of users, tenants, roles, resource instances and relationship tuples. Pass them to `write`, or await one. */
   readonly api: WriteApi
 
   constructor (checks: Checks, writer: Writer) {
@@ -43,14 +43,14 @@ export class Permit {
   }
 
   /**
-   * Many questions of one user, answered in order, within the deadline of one check. Rejects when one has no answer.
-   * @param options - for the questions that do not say themselves
+   * Many checks for one user, answered in order, within the deadline of one check. Rejects when one has no decision.
+   * @param options - defaults for the checks that do not have their own
    */
   async bulkCheck (user: UserInput, checks: readonly CheckInput[], options?: CheckOptions): Promise<boolean[]> {
     return this.#checks.areAllowed(await queriesOf(user, checks, readCheckOptions(options)))
   }
 
-  /** The items that `user` may do `action` on, in order. Rejects when it cannot be had for one of them. */
+  /** The items on which `user` may do `action`, in order. Rejects when there is no decision for one of them. */
   async filter<Item, T extends ResourceType> (
     user: UserInput, action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
   ): Promise<Item[]> {
@@ -64,15 +64,15 @@ export class Permit {
   }
 
   /**
-   * Makes writes, in order, and stops at the first that fails. Resolves with their results when the PDP decides by them and what
-   * it decided before is forgotten: the next check sees them.
+   * Runs mutations in order and stops at the first that fails. Resolves with their results when the PDP decides by them and the
+   * decisions that they can change are dropped from the cache: the next check sees the write.
    * @throws `WriteError` that says which one failed, what had been applied before it, and why
    */
   async write (...mutations: readonly Mutation[]): Promise<MutationResult[]> {
     return this.#writer.write(mutations)
   }
 
-  /** Forgets the decisions of one user, or all of them, those on their way included. */
+  /** Drops the decisions of one user, or all of them, including those in flight. */
   invalidate (user?: string | { readonly key: string }): void {
     this.#checks.invalidate(user)
   }

@@ -1,4 +1,4 @@
-// Many questions at once, as every face takes them.
+// Many checks at once: `bulkCheck` and `filter` of every face.
 import type { CheckInput } from '../decision/checks.js'
 import { requireArray } from '../decision/input.js'
 import { questionsOf, type ResourceInput, type UserInput } from '../decision/query.js'
@@ -8,14 +8,14 @@ import { QueryError } from '../contract/errors.js'
 import type { Query } from '../contract/point.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 
-/** What counts for the questions that do not say themselves. */
+/** What counts defaults for the checks that do not have their own. */
 interface Defaults {
   readonly tenant?: string | readonly string[]
   readonly context?: CheckInput['context']
 }
 
 /**
- * The queries of a bulk check. There may be thousands: others get their turn in between.
+ * The queries of a bulk check. There may be thousands, so other work gets its turn in between.
  * @throws `QueryError`
  */
 export async function queriesOf (user: UserInput, checks: readonly CheckInput[], defaults: Defaults): Promise<Query[]> {

@@ -1,4 +1,4 @@
-// From the options to everything that a framework's adapter needs: the one way in, so that no adapter opens a path of its own.
+// Opens the plugin: from the options to everything that a framework's adapter needs. The only way in, so that no adapter builds a path of its own.
 import type { ServerResponse } from 'node:http'
 import { Checks } from '../decision/checks.js'
 import { Observation } from '../observe/observation.js'
@@ -10,7 +10,7 @@ import type { Caller } from '../contract/point.js'
 import { Writer } from './write/writer.js'
 import type { Enforcement } from '../guard/enforce.js'
 
-/** Where the plugin says what an operator wants to know, in the shape that pino and Fastify have. */
+/** The plugin's logger, in the shape of pino and Fastify. */
 export interface OpeningLog {
   debug (details: object, message: string): void
   info (details: object, message: string): void
@@ -18,47 +18,47 @@ export interface OpeningLog {
   error (details: object, message: string): void
 }
 
-/** The options, put together. Until `open` has resolved nobody gets in. */
+/** The opened plugin. Until `open` has resolved, every request is refused. */
 export interface Opening<R, Reply> {
   readonly enforcement: Enforcement<R>
   readonly checks: Checks
   readonly writer: Writer
-  /** Where those are added who want to hear of checks. */
+  /** Observers of checks are added here. */
   readonly observation: Observation
-  /** What a framework's adapter has to do itself. */
+  /** Options that the framework's adapter implements itself. */
   readonly options: Pick<ResolvedOptions<R, Reply>, 'updates' | 'onDenied' | 'onDecision' | 'strict' | 'openapi'>
-  /** Gets the decision point ready. Rejects when that cannot be: `PolicyFileError`, `DataError`. */
+  /** Makes the decision point ready. Rejects with `PolicyFileError` or `DataError`. */
   open (): Promise<void>
   /**
-   * What the policy in this process does not have of a permission, as a sentence with the nearest word that it has. Undefined when it has
-   * it, and of a PDP elsewhere, which is not asked.
+   * What a permission names that the embedded policy does not have, as a sentence with the nearest word. Undefined when it has
+   * everything, and for a PDP over the network, which is not asked.
    */
   unknownWord (type: string, action: string): Promise<string | undefined>
-  /** Lets checks in flight finish within the deadline of a check, then lets go of everything. */
+  /** Lets checks in flight finish within the deadline of a check, then closes everything. */
   close (): Promise<void>
 }
 
 export interface OpeningContext<R> {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly log: OpeningLog
-  /** Whoever waits for the answer to a request. */
+  /** The caller that waits for the answer to a request. */
   readonly caller: (request: R) => Caller | undefined
   /** The request's id in the app's log, where it has one. */
   readonly requestId: (request: R) => string | undefined
-  /** What answers the request, where that can be told. */
+  /** The response to the request, where known. */
   readonly response: (request: R) => ServerResponse | undefined
-  /** Puts a stage of the framework's own before the path. */
+  /** Adds a stage of the framework in front of the path. */
   readonly wrap?: (path: DecisionPath, timeout: number) => DecisionPath
 }
 
 /**
- * Reads the options and puts the path together, which asks nobody and opens nothing yet.
+ * Resolves the options and builds the path. Sends nothing and opens nothing yet.
  * @throws `OptionsError`
  */
 export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId, response, wrap }: OpeningContext<R>): Opening<R, Reply> {
   const options = resolveOptions<R, Reply>(input, env)
   const { origin, cache, timeout, user, tenant } = options
-  const observation = new Observation(error => log.error({ err: error }, 'permit: somebody who watches checks threw'))
+  const observation = new Observation(error => log.error({ err: error }, 'permit: a subscriber of checks threw an error'))
   const measures = options.metrics !== false || options.openTelemetry !== false
   const opened = openPath({ origin, cache, timeout }, log, measures ? questions => observation.sent(questions) : undefined)
   const path = wrap === undefined ? opened : wrap(opened, timeout)
@@ -79,7 +79,7 @@ export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId
     },
     async unknownWord (type, action) {
       if (origin.kind !== 'policy') return undefined
-      // Past the checks: this is nobody's question, and is not to be counted or told as one.
+      // Asks the engine directly: this is not a user's check and must not be counted or reported as one.
       const { code, reason } = await opened.pdp.decide(createQuery('nobody', action, type), Infinity, { source: undefined })
       return code === 'no_such_resource' || code === 'no_such_action' ? reason : undefined
     },

@@ -1,4 +1,4 @@
-// `request.permit`: questions inside a handler, asked in the name of the request's user and tenant.
+// `request.permit`: checks inside a handler, in the name of the request's user and tenant.
 import type { CheckInput, Explanation } from '../decision/checks.js'
 import { createQuery, type ResourceInput, type UserInput } from '../decision/query.js'
 import { readCheckOptions, type CheckOptions, type PermissionsOptions } from '../decision/question-options.js'
@@ -11,7 +11,7 @@ import { askToComeBack } from '../guard/retry-after.js'
 
 /**
  * The request's view of the plugin. Every method rejects with a 401 error when nobody is authenticated, with a 503
- * error when no decision can be had, and with a `QueryError` when what is asked makes no question.
+ * error when there is no decision, and with a `QueryError` when the question is invalid.
  */
 export class RequestPermit<R = unknown> {
   readonly #request: R
@@ -38,8 +38,8 @@ export class RequestPermit<R = unknown> {
   }
 
   /**
-   * Many questions, answered in order, within the deadline of one check. Rejects when one of them has no answer.
-   * @param options - for the questions that do not say themselves
+   * Many checks, answered in order, within the deadline of one check. Rejects when one of them has no decision.
+   * @param options - defaults for the checks that do not have their own
    */
   async bulkCheck (checks: readonly CheckInput[], options?: CheckOptions): Promise<boolean[]> {
     const { tenant, context } = readCheckOptions(options)
@@ -48,7 +48,7 @@ export class RequestPermit<R = unknown> {
     return this.#answer(async () => this.#enforcement.checks.areAllowed(await queriesOf(user, checks, defaults), this.#caller, this.#asker))
   }
 
-  /** The items that the user may do `action` on, in order. Rejects when it cannot be had for one of them. */
+  /** The items on which the user may do `action`, in order. Rejects when there is no decision for one of them. */
   async filter<Item, T extends ResourceType> (
     action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
   ): Promise<Item[]> {
@@ -74,7 +74,7 @@ export class RequestPermit<R = unknown> {
     }
   }
 
-  /** Never gone: a handler may go on asking when its client has left. */
+  /** Never gone: a handler may continue to ask after its client has disconnected. */
   get #caller (): Caller {
     return { destroyed: false, requestId: this.#enforcement.requestId(this.#request) }
   }

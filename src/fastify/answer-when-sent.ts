@@ -1,10 +1,10 @@
-// A guard that may be one of several says no by its error; what `onDenied` answers goes out when that error does, and not before.
+// `onDenied` for a guard that may be one of several: its answer is sent when the guard's error is about to be sent, and not before.
 import type { FastifyReply } from 'fastify'
 
-/** What Fastify calls the mark on a reply whose next payload is an error, whatever it is. */
+/** Fastify's mark on a reply whose next payload is an error. */
 const IS_ERROR = 'fastify.reply.isError'
 
-/** And the mark on one whose status has been chosen: a redirection takes it for its own. */
+/** Fastify's mark on a reply whose status was chosen: a redirection would keep that status. */
 const HAS_STATUS = 'fastify.reply.hasStatusCode'
 
 /**

@@ -1,4 +1,4 @@
-// The types that a Fastify app writes: those of the core, about Fastify's request.
+// The public types, for Fastify's request and reply.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type * as annotation from '../guard/annotation.js'
 import type * as audit from '../observe/audit-trail.js'

@@ -2,10 +2,10 @@
 import { BypassedError } from '../contract/errors.js'
 import { hasPassed, type GuardIdentity } from './passes.js'
 
-/** What stands before a handler. */
+/** What guards a handler. */
 export interface Post {
   readonly guards: readonly GuardIdentity[]
-  /** Why the app should not have started, if it should not. */
+  /** Why the app must not have started, if so. */
   readonly broken: () => Error | undefined
   /** The Fastify instance that the handler's route belongs to. */
   readonly scope: object
@@ -13,14 +13,14 @@ export interface Post {
   readonly onBound: (bound: object) => void
 }
 
-/** Of a route: for HTTP, or for a WebSocket. What they are called with is Fastify's business; it is passed on as it is. */
+/** A route's handler, for HTTP or for a WebSocket. Its arguments are passed on unchanged. */
 type Handler = (first: unknown, second: unknown) => unknown
 
 interface Worn { readonly original: object, readonly guards: readonly GuardIdentity[] }
 
 const worn = new WeakMap<object, Worn>()
 
-/** The guards that a handler stands behind already, because it was taken from a guarded route. */
+/** The guards that a handler already has, because it was taken from a guarded route. */
 export function guardsWorn (handler: unknown): readonly GuardIdentity[] {
   return (typeof handler === 'function' ? worn.get(handler)?.guards : undefined) ?? []
 }
@@ -30,7 +30,7 @@ export function guardsWorn (handler: unknown): readonly GuardIdentity[] {
  * goes on twice (one that calls `done` and also returns a promise) brings the chain to its end while a guard still
  * waits for its decision. Hence: no pass, no handler.
  *
- * Whatever else there is of a route can be copied to another one. This function can be copied, too, and keeps its guards.
+ * Everything of a route can be copied to another route. This function can be copied, too, and keeps its guards.
  */
 export function behindGuards<T extends object> (handler: T, post: Post): T {
   // A route that is made from another one's options brings that one's wrapping along.

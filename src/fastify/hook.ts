@@ -1,4 +1,4 @@
-// The guard as a Fastify hook: the handler behind it runs after a yes, and after nothing else.
+// The guard as a Fastify hook: the handler behind it runs only after a yes.
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler } from 'fastify'
 import { ForbiddenError, UnavailableError } from '../contract/errors.js'
 import type { CompiledGuard } from '../guard/compile.js'
@@ -29,7 +29,7 @@ export type AnswersDenied = 'at once' | 'when sent' | 'never'
 /**
  * A hook that refuses requests that do not meet the annotation. In callback form, because an answer that is at hand
  * then costs no promise.
- * @param enforcement undefined as long as the plugin has not started: then everybody is refused.
+ * @param enforcement undefined as long as the plugin has not started: then every request is refused.
  */
 export function createGuard (enforcement: () => FastifyEnforcement | undefined, annotation: CompiledGuard<FastifyRequest>, answers: AnswersDenied): GuardHook {
   function permitGuard (request: FastifyRequest, reply: FastifyReply, done?: HookHandlerDoneFunction): void | Promise<void> {

@@ -1,4 +1,4 @@
-// Which reply answers a request: Fastify tells its hooks, and nothing that a handler asks later with the request alone.
+// Remembers the reply of a request: Fastify passes it to hooks, and a later `request.permit` call only has the request.
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 
@@ -17,6 +17,6 @@ export function keepReply (request: object, reply: FastifyReply): void {
 /** The response that answers a request, once its `preHandler` hooks run. */
 export function responseOf (request: object): ServerResponse | undefined {
   const { [REPLY]: reply } = request as Answered
-  // What inherits from a request, or was copied from one, has another's reply.
+  // An object that inherits from a request, or is a copy of one, would have the reply of another request.
   return reply?.request === request ? reply.raw : undefined
 }

@@ -1,4 +1,4 @@
-// The annotation in a route's config, however the config is made.
+// Reads the annotation from a route's config, whatever kind of object the config is.
 import { isNearly } from '../kit/suggest.js'
 import { AnnotationError } from '../contract/errors.js'
 import type { Annotation } from './fastify-types.js'

@@ -1,4 +1,4 @@
-// Routes as people and tools see them: the rows of `app.permit.routes()`, and what Fastify prints of those that were there before.
+// Routes for people and tools: the rows of `app.permit.routes()`, and Fastify's printout of the routes declared before the plugin.
 import type { RouteOptions } from 'fastify'
 import type { Description } from '../guard/description.js'
 import { identityText, type RouteIdentity } from '../guard/strict.js'
@@ -73,7 +73,7 @@ export function identityOf (route: Pick<RouteOptions, 'method' | 'url' | 'constr
   return { methods: methodsOf(route), url: route.url, constraints: Object.keys(constraints).length === 0 ? undefined : JSON.stringify(constraints) }
 }
 
-/** Without the HEAD routes that Fastify adds: they require what their GET routes do. */
+/** Without the HEAD routes that Fastify adds: they require the same as their GET routes. */
 export function withoutHeadTwins (rows: readonly RouteRow[]): RouteRow[] {
   const signature = (row: RouteRow) => JSON.stringify({ ...row, method: '' })
   const gets = new Set(rows.filter(({ method }) => method === 'GET').map(signature))

@@ -1,4 +1,4 @@
-// Sees to it that every annotated route of a scope is guarded, whenever and however it is declared.
+// Guards every annotated route of a scope, whenever and however it is declared.
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
 import { AnnotationError, UndeclaredRouteError } from '../contract/errors.js'
 import { printable } from '../kit/printable.js'
@@ -48,7 +48,7 @@ export class RouteGuards {
   #enforcement: FastifyEnforcement | undefined
   #strict: Strictness | undefined
   #openapi = false
-  /** What was there before the plugin was: nobody can tell what these routes say. */
+  /** Routes declared before the plugin: their annotations cannot be read. */
   #unseen: readonly RouteIdentity[] = []
   /** Every guard made here, with the params that its templates name. */
   readonly #made = new WeakMap<object, Made>()
@@ -60,10 +60,10 @@ export class RouteGuards {
   readonly #declared = new WeakMap<object, Declared>()
   /** Guards of routes that were not seen when they were declared, by their config. */
   readonly #late = new WeakMap<object, Late>()
-  /** Why the app did not start. A request may come all the same: whoever injects one twice gets past Fastify's own error. */
+  /** Why the app did not start. A request may still arrive: a second `inject` gets past Fastify's own error. */
   #broken: Error | undefined
 
-  /** Puts the guards into a scope: routes declared from now on, and those declared before. They refuse everybody until `start`. */
+  /** Installs the guards in a scope, for routes declared from now on and before. They refuse every request until `start`. */
   install (app: FastifyInstance): void {
     for (const slot of PASS_SLOTS) if (!app.hasRequestDecorator(slot)) app.decorateRequest(slot, null)
     if (!app.hasRequestDecorator(REPLY_SLOT)) app.decorateRequest(REPLY_SLOT, null)
@@ -96,7 +96,7 @@ export class RouteGuards {
     this.#openapi = openapi
   }
 
-  /** What each route requires, as far as that is known. */
+  /** What each route requires, as far as known. */
   rows (): RouteRow[] {
     const unseen = this.#unseen.map(route => unknownRow(route, this.#strict?.isPublic(route) === true))
     return withoutHeadTwins([...unseen, ...this.#seen.map(({ route, annotation, hooks }) => rowOf({
@@ -186,7 +186,7 @@ export class RouteGuards {
     return { scope, guards, broken: () => this.#broken, onBound: handler => { this.#declared.set(handler, declared) } }
   }
 
-  /** For each request: guards it where its route was not seen, and refuses it when the app should not have started. */
+  /** For each request: guards it when its route was not seen, and refuses it when the app must not have started. */
   #onRequest (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
     if (this.#broken !== undefined) {
       done(this.#broken)
@@ -224,13 +224,13 @@ export class RouteGuards {
     if (compiled.kind !== 'public') {
       requireParams(compiled.params, url, `config.permit of ${name}`)
       guard = this.#make(compiled, annotation as Exclude<Annotation, false>, true)
-      request.log.warn(printable(`permit: ${name} was declared where fastify-permit could not see it: it is guarded, but before its own preHandler hooks. Write "await app.register(permit, …)" above it`))
+      request.log.warn(printable(`permit: ${name} was declared before fastify-permit was registered: it is guarded, but before its own preHandler hooks. Move "await app.register(permit, …)" above it`))
     }
     this.#late.set(config, { value: annotation, guard })
     return guard
   }
 
-  /** When everything is declared: whether each route still is as it was guarded. */
+  /** When all routes are declared: checks that each is still guarded as it was. */
   #verify (): void {
     try {
       for (const seen of this.#seen) verifyRoute(seen)
@@ -257,10 +257,10 @@ function verifyRoute ({ route, annotation, guard }: SeenRoute): void {
   const name = nameOf(route.method, route.url)
   const now = annotationIn(route.config)
   if (now?.value !== annotation?.value || (now === undefined) !== (annotation === undefined)) {
-    throw new AnnotationError(`config.permit of ${name} was changed after it had been read: add the onRoute hook that changes it before fastify-permit is registered`)
+    throw new AnnotationError(`config.permit of ${name} was changed after fastify-permit had read it: add the onRoute hook that changes it before you register fastify-permit`)
   }
   if (guard !== undefined && !toArray(route.preHandler).includes(guard)) {
-    throw new AnnotationError(`the guard of ${name} is gone from its preHandler hooks: an onRoute hook replaced or wrapped them. Add that hook before fastify-permit is registered, or make it keep them`)
+    throw new AnnotationError(`the guard of ${name} is missing from its preHandler hooks: an onRoute hook replaced or wrapped them. Add that hook before you register fastify-permit, or make it keep them`)
   }
 }
 
@@ -289,7 +289,7 @@ function wornBy (route: RouteOptions, name: string): preHandlerHookHandler[] {
   const guards = [...guardsWorn(route.handler), ...guardsWorn((route as { wsHandler?: unknown }).wsHandler)] as preHandlerHookHandler[]
   const hooks = hooksOf(route)
   if (!guards.every(guard => hooks.includes(guard))) {
-    throw new AnnotationError(`${name} has the handler of a guarded route, and does not say itself what it requires: write config: { permit: … }, or permit: false when it is public on purpose`)
+    throw new AnnotationError(`${name} has the handler of a guarded route but no annotation: add config: { permit: … }, or permit: false if it is public on purpose`)
   }
   return guards
 }
@@ -310,7 +310,7 @@ function undeclaredLate (strict: Strictness, { routeOptions: { url = '', method 
 }
 
 /** For the client of a route that was refused so: which one it is stands in the log, through the cause. */
-const NOT_DECLARED = 'This route does not say what it requires.'
+const NOT_DECLARED = 'This route has no permission annotation.'
 
 function unseenOf (app: FastifyInstance): RouteIdentity[] {
   const printed = app.printRoutes()

@@ -1,4 +1,4 @@
-// Fastify's instances as the plugin meets them: the root, those below a scope, and what a scope had before.
+// Fastify's instances: the root, the scopes below a scope, and what a scope had before the plugin.
 import type { FastifyInstance } from 'fastify'
 
 /** What Fastify prints of a router without routes. */

@@ -1,4 +1,4 @@
-// Routes that require what the policy does not have are refused for everybody: said when the app is ready, before somebody wonders.
+// Warns at start of routes that require a permission which the embedded policy does not have: such a route is refused for every user.
 import type { FastifyBaseLogger } from 'fastify'
 import { printable } from '../kit/printable.js'
 import { rowText, type RouteRow } from './route-table.js'
@@ -14,7 +14,7 @@ export async function warnOfUnknownWords (rows: readonly RouteRow[], unknownWord
     for (const permission of row.permissions) {
       const { before: type, after: action = '' } = splitAtColon(permission)
       const sentence = await unknownWord(type, action)
-      if (sentence !== undefined) log.warn(printable(`permit: ${rowText(row)} requires '${permission}', which nobody can have: ${sentence}`))
+      if (sentence !== undefined) log.warn(printable(`permit: ${rowText(row)} requires '${permission}', which no user can have: ${sentence}`))
     }
   }
 }

@@ -1,4 +1,4 @@
-// The route at which the PDP reports that something has changed.
+// The route on which the PDP reports changes.
 import type { FastifyInstance } from 'fastify'
 import type { AffectedUsers } from '../contract/affected-users.js'
 import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER } from '../decision/updates.js'
@@ -7,7 +7,7 @@ import { secretCheck } from '../kit/secret.js'
 
 /**
  * Declares it in a scope of its own: the body is read as it is, whatever parsers the app has. It is public for the guard, and protected
- * by its own secret, which is looked at before the body is.
+ * by its own secret, which is checked before the body is read.
  */
 export function declareUpdatesRoute (app: FastifyInstance, { path, secret }: UpdatesEndpoint, changed: (affected: AffectedUsers) => void): void {
   const isSecret = secretCheck(secret)
@@ -26,7 +26,7 @@ export function declareUpdatesRoute (app: FastifyInstance, { path, secret }: Upd
       bodyLimit: MAX_UPDATE_SIZE,
       onRequest: async (request, reply) => {
         const given = request.headers[UPDATES_HEADER]
-        if (typeof given !== 'string' || !isSecret(given)) return reply.code(401).send({ statusCode: 401, error: 'Unauthorized', message: 'The secret of the updates is missing or wrong.' })
+        if (typeof given !== 'string' || !isSecret(given)) return reply.code(401).send({ statusCode: 401, error: 'Unauthorized', message: 'The updates secret is missing or wrong.' })
       }
     }, async (request, reply) => {
       const affected = affectedBy(typeof request.body === 'string' ? request.body : '')

@@ -1,4 +1,4 @@
-// The names of the params in a route's URL: a template may name those and no others.
+// The names of the params in a route's URL: a template may only name those.
 import findMyWay from 'find-my-way'
 
 /** The names of the params in a route's URL, as Fastify's own router reads it. */

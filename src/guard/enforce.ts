@@ -19,7 +19,7 @@ export interface Enforcement<R> {
   readonly caller: (request: R) => Caller | undefined
   /** The request's id in the app's log, where it has one. */
   readonly requestId: (request: R) => string | undefined
-  /** What answers the request, where that can be told. */
+  /** The response to the request, where known. */
   readonly response: (request: R) => ServerResponse | undefined
 }
 
