@@ -66,6 +66,11 @@ export const LocalPdpOptionsSchema = Type.Object({
    */
   debug: Type.Optional(Type.Boolean({ expected: 'true or false' })),
   /**
+   * The types of AuthZEN subjects that are users. Others are denied, by name.
+   * @defaultValue every type, as in Permit's PDP
+   */
+  userTypes: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 64, expected: "a list of types, such as ['user']" })),
+  /**
    * Fastify's `logger` option, or a logger.
    * @defaultValue false
    */

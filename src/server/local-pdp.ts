@@ -13,6 +13,7 @@ import { SCOPE } from './rest/identity.js'
 import { InFlight } from './http/in-flight.js'
 import { parseJsonBodies } from './http/json-body.js'
 import { methodsAt } from './http/methods.js'
+import { checkWaitHeaders } from './http/wait-headers.js'
 import { mount, type Mount } from './http/mount.js'
 import { opaRoutes } from './decisions/opa.js'
 import { openapiDocument } from './http/openapi.js'
@@ -83,9 +84,9 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
   const parts: { opaUrl: string | undefined } = { opaUrl: undefined }
 
   app.register(async scope => {
-    const { policy, data, watch, unknown, debug = true, reportTo = [] } = checked
+    const { policy, data, watch, unknown, debug = true, userTypes, reportTo = [] } = checked
     const environment = await Environment.open({ policy, data, watch, unknown, log: scope.log })
-    const served = { environment, debug }
+    const served = { environment, debug, userTypes }
     const reports = new Reports(reportTo, scope.log)
     environment.onChange(change => reports.report(change))
     // What apps remember is of before this start: the facts may be others now.
@@ -99,6 +100,7 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
     mount(scope, served, healthMounts)
     scope.register(async guarded => {
       guardWithToken(guarded, token)
+      checkWaitHeaders(guarded, '/facts/')
       mount(guarded, served, mounts)
       const all = [...healthMounts, ...mounts, ...environmentMounts]
       const document = openapiDocument(all, { secured: token !== undefined })

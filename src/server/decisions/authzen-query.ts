@@ -42,6 +42,11 @@ export function toQuery ({ subject, action, resource, context }: ReturnType<type
   return { user: userOf(subject), action: action.name, resource: { ...resourceOf(resource), key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
 }
 
+/** Whether subjects of the type are users. Permit's PDP takes every type for one. */
+export function isUser (type: string, userTypes: readonly string[] | undefined): boolean {
+  return userTypes === undefined || userTypes.includes(type)
+}
+
 /** The subject as a user: names and e-mail address are no attributes. */
 export function userOf ({ id, properties }: Pick<Static<typeof Subject>, 'id' | 'properties'>): EngineQuery['user'] {
   const { email, first_name: first, last_name: last, ...attributes } = properties ?? {}

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import Type, { type Static, type TSchema } from 'typebox'
 import { Failure } from '../http/failures.js'
 import { ok, route, type Route } from '../http/route.js'
-import { Action, Context, Resource, resourceOf, Searched, Subject, tenantOf, userOf } from './authzen-query.js'
+import { Action, Context, isUser, Resource, resourceOf, Searched, Subject, tenantOf, userOf } from './authzen-query.js'
 import { Turns } from '../../kit/turns.js'
 import type { EngineQuery } from '../../engine/query.js'
 
@@ -27,10 +27,11 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the subjects that may do the action on the resource (AuthZEN).',
     body: Type.Object({ subject: Searched, action: Action, resource: Resource, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String() })),
-    async handle ({ body: { page, ...search }, environment: { engine } }) {
+    async handle ({ body: { page, ...search }, environment: { engine }, userTypes }) {
       const { subject, action, resource, context } = search
       const asked = resourceOf(resource)
       function * subjects () {
+        if (!isUser(subject.type, userTypes)) return
         for (const { key } of engine.facts.users()) {
           const query = { user: { ...userOf({ id: key, properties: subject.properties }) }, action: action.name, resource: { ...asked, key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
           yield engine.decide(query).allow ? { type: subject.type, id: key } : undefined
@@ -46,10 +47,11 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the resource instances on which the subject may do the action (AuthZEN): of the tenant in `resource.properties.tenant`, or of all tenants.',
     body: Type.Object({ subject: Subject, action: Action, resource: Searched, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String(), properties: Type.Object({ tenant: Type.String() }) })),
-    async handle ({ body: { page, ...search }, environment: { engine } }) {
+    async handle ({ body: { page, ...search }, environment: { engine }, userTypes }) {
       const { subject, action, resource, context } = search
       const tenant = tenantOf(resource)
       function * resources () {
+        if (!isUser(subject.type, userTypes)) return
         for (const instance of engine.facts.resourceInstances({ resource: resource.type, ...(tenant === undefined ? {} : { tenant }) })) {
           const query: EngineQuery = {
             user: userOf(subject),
@@ -70,9 +72,10 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the actions that the subject may do on the resource (AuthZEN).',
     body: Type.Object({ subject: Subject, resource: Resource, context: Context, page: PageRequest }),
     answer: found(Type.Object({ name: Type.String() })),
-    async handle ({ body: { page, ...search }, environment: { engine, schema } }) {
+    async handle ({ body: { page, ...search }, environment: { engine, schema }, userTypes }) {
       const { subject, resource, context } = search
       function * actions () {
+        if (!isUser(subject.type, userTypes)) return
         const type = Object.hasOwn(schema.resources, resource.type) ? schema.resources[resource.type] : undefined
         for (const name of Object.keys(type?.actions ?? {})) {
           const query = { user: userOf(subject), action: name, resource: { ...resourceOf(resource), key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }

@@ -3,7 +3,7 @@ import Type, { type Static } from 'typebox'
 import { Failure, toFailure } from '../http/failures.js'
 import { ok, route, type Answer, type Route } from '../http/route.js'
 import { checkerOf } from '../http/validation.js'
-import { Action, complete, Context, Resource, Subject, toQuery, type Evaluation } from './authzen-query.js'
+import { Action, complete, Context, isUser, Resource, Subject, toQuery, type Evaluation } from './authzen-query.js'
 import { MAX_BULK } from './wire.js'
 import type { EngineQuery } from '../../engine/query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
@@ -49,7 +49,7 @@ export const authzenRoutes: readonly Route[] = [
     summary: 'Decides one question (AuthZEN). `action.properties` is no part of it: no condition sees it.',
     body: Defaults,
     answer: Decision,
-    handle: ({ body, environment, debug }) => ok(evaluate(environment.engine, toQuery(complete(body)), debug))
+    handle: ({ body, environment, debug, userTypes }) => ok(evaluate(environment.engine, questionOf(complete(body), userTypes), debug))
   }),
 
   route({
@@ -58,9 +58,9 @@ export const authzenRoutes: readonly Route[] = [
     summary: 'Decides many questions, for which the keys at the top are defaults (AuthZEN). Without a list it decides one.',
     body: Evaluations,
     answer: Type.Union([Type.Object({ evaluations: Type.Array(Decision) }), Decision]),
-    handle ({ body: { evaluations = [], options, ...defaults }, environment, debug }): Answer<Static<typeof Decision> | { evaluations: Array<Static<typeof Decision>> }> {
-      if (evaluations.length === 0) return ok(evaluate(environment.engine, toQuery(complete(defaults)), debug))
-      const queries = evaluations.map(evaluation => queryOrFailure(evaluation, defaults))
+    handle ({ body: { evaluations = [], options, ...defaults }, environment, debug, userTypes }): Answer<Static<typeof Decision> | { evaluations: Array<Static<typeof Decision>> }> {
+      if (evaluations.length === 0) return ok(evaluate(environment.engine, questionOf(complete(defaults), userTypes), debug))
+      const queries = evaluations.map(evaluation => queryOrFailure(evaluation, defaults, userTypes))
       // A batch of which no item makes a question is malformed as a whole. Otherwise an item is answered by itself.
       if (queries.every(query => query instanceof Failure)) throw new Failure(400, `evaluations[0]: ${(queries[0] as Failure).message}`)
       const end = ENDS_WITH[options?.evaluations_semantic ?? 'execute_all']
@@ -86,16 +86,25 @@ export const authzenRoutes: readonly Route[] = [
   })
 ]
 
-function queryOrFailure (evaluation: unknown, defaults: Evaluation): EngineQuery | Failure {
+/** A subject that is no user, and so may nothing. */
+interface NoUser { readonly noUser: string }
+
+function questionOf (evaluation: ReturnType<typeof complete>, userTypes: readonly string[] | undefined): EngineQuery | NoUser {
+  const { type } = evaluation.subject
+  return isUser(type, userTypes) ? toQuery(evaluation) : { noUser: type }
+}
+
+function queryOrFailure (evaluation: unknown, defaults: Evaluation, userTypes: readonly string[] | undefined): EngineQuery | NoUser | Failure {
   try {
     const { context, ...own } = checkItem(evaluation) as Evaluation
-    return toQuery(complete({ ...defaults, ...own, context: context ?? defaults.context }))
+    return questionOf(complete({ ...defaults, ...own, context: context ?? defaults.context }), userTypes)
   } catch (error) {
     return toFailure(error)
   }
 }
 
-function evaluate (engine: DecisionEngine, query: EngineQuery, withDebug: boolean): Static<typeof Decision> {
+function evaluate (engine: DecisionEngine, query: EngineQuery | NoUser, withDebug: boolean): Static<typeof Decision> {
+  if ('noUser' in query) return { decision: false, ...(withDebug ? { context: { reason: `subjects of type '${query.noUser}' are no users` } } : {}) }
   if (!withDebug) return { decision: engine.decide(query).allow }
   const { allow, debug } = engine.explain(query)
   return { decision: allow, context: debug }

@@ -17,7 +17,7 @@ export interface Mount {
 }
 
 /** Serves the tables. */
-export function mount (app: FastifyInstance, { environment, debug }: { readonly environment: Environment, readonly debug: boolean }, mounts: readonly Mount[]): void {
+export function mount (app: FastifyInstance, { environment, debug, userTypes }: { readonly environment: Environment, readonly debug: boolean, readonly userTypes?: readonly string[] }, mounts: readonly Mount[]): void {
   app.setValidatorCompiler<TSchema>(({ schema, httpPart }) => {
     const check = checkerOf(schema, httpPart === 'body' ? 'body' : 'query')
     return value => {
@@ -43,7 +43,7 @@ export function mount (app: FastifyInstance, { environment, debug }: { readonly 
         },
         errorHandler: (error, request, reply) => sendFailure(reply, wire, error, request.log),
         async handler (request, reply) {
-          const answered = await handle({ params: request.params, query: request.query as object, body: request.body, environment, request, debug })
+          const answered = await handle({ params: request.params, query: request.query as object, body: request.body, environment, request, debug, userTypes })
           return reply.code(answered.status).send(answered.body)
         }
       })

@@ -25,6 +25,8 @@ export interface Input<Path extends string, Query extends TSchema, Body extends 
   readonly request: FastifyRequest
   /** Whether answers say why. */
   readonly debug: boolean
+  /** Types of AuthZEN subjects that are users; undefined where every type is. */
+  readonly userTypes: readonly string[] | undefined
 }
 
 /** What a handler gives back. */

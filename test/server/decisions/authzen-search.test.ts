@@ -50,6 +50,17 @@ t.test('results come in pages, and the token of a page is good for its search on
   t.same((await post('/access/v1/search/subject', { ...search, page: null })).status, 200)
 })
 
+t.test('subjects of a type that is no user are denied, by name, where an option says which are', async t => {
+  const question = { subject: { type: 'service', id: 'ada' }, action: { name: 'read' }, resource: { type: 'task', id: '1', properties: { tenant: 'acme' } } }
+  const open = await pdpFor(t)
+  t.match((await open.post('/access/v1/evaluation', question)).json, { decision: true }, "as in Permit's PDP every type is one")
+  const { post } = await pdpFor(t, { userTypes: ['user'] })
+  t.match((await post('/access/v1/evaluation', question)).json, { decision: false, context: { reason: /'service'/ } })
+  t.match((await post('/access/v1/evaluations', { ...question, evaluations: [{}, { subject: { type: 'user', id: 'ada' } }] })).json, { evaluations: [{ decision: false }, { decision: true }] })
+  for (const search of ['subject', 'resource', 'action']) t.same(((await post(`/access/v1/search/${search}`, question)).json as Results).results, [], search)
+  t.match((await post('/access/v1/search/subject', { ...question, subject: { type: 'user' } })).json, { results: [{ type: 'user', id: 'ada' }] })
+})
+
 interface Results { results: Array<{ id?: string, name?: string }>, page: { next_token: string } }
 
 function ids (answer: unknown): string[] {

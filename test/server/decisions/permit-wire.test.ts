@@ -106,3 +106,14 @@ t.test("'unknown': 'deny' shuts out who was never synced, and tenants that do no
   t.match((await shut.post('/allowed', { ...stranger, user: { ...stranger.user, key: 'ada' } })).json, { allow: true })
   t.same((await shut.post('/allowed/all-tenants', stranger)).json, { allowed_tenants: [] })
 })
+
+t.test('a write says how long it waits in words that are numbers', async t => {
+  const { post } = await pdpFor(t)
+  const write = (headers: Record<string, string>) => post('/facts/tenants', { key: `t${Math.random()}`, name: 'x' }, headers)
+  for (const timeout of ['soon', '1s', '0x10', '1,5', '--1']) t.equal((await write({ 'x-wait-timeout': timeout })).status, 400, timeout)
+  for (const policy of ['never', '', 'fail,ignore']) t.equal((await write({ 'x-timeout-policy': policy })).status, 400, policy)
+  for (const headers of <Array<Record<string, string>>>[{ 'x-wait-timeout': '1.5' }, { 'x-wait-timeout': '-1' }, { 'x-wait-timeout': '' }, { 'x-wait-timeout': '1e2', 'x-timeout-policy': 'FAIL' }]) {
+    t.match(await write(headers), { status: 200, json: { attributes: null } }, `${JSON.stringify(headers)}: a tenant without attributes has none`)
+  }
+  t.equal((await post('/allowed', read, { 'x-wait-timeout': 'soon' })).status, 200, 'and a question does not care')
+})

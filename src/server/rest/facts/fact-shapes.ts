@@ -43,7 +43,7 @@ const TenantFields = { description: text, attributes }
 export const TenantCreate = Type.Object({ key: Key, name: Type.String(), ...TenantFields }, strict)
 export const TenantUpdate = Type.Object({ name: Type.Optional(Type.String()), ...TenantFields }, strict)
 export const TenantRead = Type.Object({
-  key: Key, name: Type.String(), description: Type.Optional(Type.String()), attributes: Attributes, last_action_at: Type.String(), ...Stamps
+  key: Key, name: Type.String(), description: Type.Optional(Type.String()), attributes: Type.Union([Attributes, Type.Null()]), last_action_at: Type.String(), ...Stamps
 })
 
 export const InstanceCreate = Type.Object({ key: Key, resource: Key, tenant: nullable(Key), attributes }, strict)

@@ -39,7 +39,8 @@ export function userView (environment: Environment, user: UserFact): Static<type
 
 /** A tenant. */
 export function tenantView (environment: Environment, tenant: TenantFact): Static<typeof TenantRead> {
-  const { key, name = key, description, attributes = {} } = tenant
+  // As Permit's API: a tenant without attributes has none, where a user has an empty object.
+  const { key, name = key, description, attributes = null } = tenant
   const stamps = stamp(environment.stored('tenant', tenant))
   return { key, name, description, attributes, last_action_at: stamps.updated_at, ...stamps }
 }
