@@ -8,7 +8,7 @@ export interface Entity {
   readonly properties?: JsonObject
 }
 
-/** One question, as OpenID AuthZEN 1.0 has it (section 6.1 of the standard). */
+/** An evaluation of OpenID AuthZEN 1.0 (section 6.1 of the standard). */
 export interface Evaluation {
   readonly subject: Entity
   readonly action: { readonly name: string, readonly properties?: JsonObject }
@@ -17,7 +17,20 @@ export interface Evaluation {
 }
 
 /**
- * Changes an evaluation on its way to the PDP. Called once for each question that travels, with what the defaults made of it; it
- * returns what is sent. What is the same in the query has to become the same evaluation: decisions are remembered by the query.
+ * Changes the evaluation that is sent to the PDP. Called once for each check that is sent, with the default evaluation and the query;
+ * returns the evaluation to send. Equal queries must give equal evaluations, because decisions are cached by query.
+ *
+ * @example
+ * ```ts
+ * import Fastify from 'fastify'
+ * import permit from 'fastify-permit'
+ *
+ * const app = Fastify()
+ * await app.register(permit, {
+ *   pdp: 'http://localhost:3592',
+ *   protocol: 'authzen',
+ *   authzen: { map: evaluation => ({ ...evaluation, subject: { ...evaluation.subject, type: 'account' } }) }
+ * })
+ * ```
  */
 export type EvaluationMap = (evaluation: Evaluation, query: Query) => Evaluation

@@ -1,14 +1,16 @@
-// Writing facts, whatever PDP has them: what can be written, and the interface to whoever does.
-import type { RelationshipTupleFact, ResourceInstanceFact, RoleAssignmentFact, TenantFact, TenantOptional, UserFact } from '../engine/facts/fact.js'
+// Writing facts: the mutations, their results, and the interface of a PDP that applies them.
+import type {
+  RelationshipTupleFact, ResourceInstanceFact, RoleAssignmentFact, TenantFact, TenantOptional, UserFact
+} from '../engine/facts/fact.js'
 
-/** A role that a new user gets. */
+/** An initial role of a new user. */
 export interface InitialRole {
   readonly role: string
-  /** The tenant, `default` unless told. */
+  /** The tenant of the role. */
   readonly tenant: string
 }
 
-/** One write, with the names of Permit's wire: checked, copied, and no one's to change. */
+/** One write, with the names of Permit's wire format: validated, copied and immutable. */
 export type FactMutation =
   | { readonly kind: 'syncUser', readonly user: UserFact, readonly roles: readonly InitialRole[] }
   | { readonly kind: 'deleteUser', readonly user: string }
@@ -21,8 +23,8 @@ export type FactMutation =
   | { readonly kind: 'createRelationshipTuple' | 'deleteRelationshipTuple', readonly tuple: TenantOptional<RelationshipTupleFact> }
 
 /**
- * What a write did. `unchanged`: what it wanted was so already. A PDP over HTTP does not always tell: there `created` may also be
- * said of what was there, and `updated` of a user who is as before.
+ * The result of a write. `unchanged`: the requested state existed already. A PDP over HTTP cannot always tell: `created` may then also mean
+ * that it existed, and `updated` that the user did not change.
  */
 export interface MutationResult {
   readonly status: 'created' | 'updated' | 'deleted' | 'unchanged'
@@ -31,28 +33,28 @@ export interface MutationResult {
 /** Writes facts. */
 export interface FactsApi {
   /**
-   * Makes one write, and resolves when the PDP decides by it. Never tries twice what may have been applied.
+   * Applies one write, and resolves when the PDP uses it in decisions. A write that may have been applied is never retried.
    * @throws {@link PartlyAppliedError} when some of it was applied
    */
   apply (mutation: FactMutation): Promise<MutationResult>
 }
 
-/** A write of which some was applied before the rest failed, which is the `cause`. */
+/** A write that was applied in part before it failed; `cause` is the failure. */
 export class PartlyAppliedError extends Error {
   override readonly name = 'PartlyAppliedError'
   readonly applied: PartlyApplied
 
   constructor (applied: PartlyApplied, cause: unknown) {
-    super('some of the write was applied', { cause })
+    super('the write was applied in part', { cause })
     this.applied = applied
   }
 }
 
-/** A new user who was created but did not get all of the initial roles. */
+/** A new user who was created without all of the initial roles. */
 export interface PartlyApplied {
   readonly status: 'created'
-  /** The roles that the user has got. */
+  /** The roles that were assigned. */
   readonly roles: readonly InitialRole[]
-  /** The roles that the user may not have got: the first was tried and failed, the others were not tried. */
+  /** The roles that may not be assigned: assigning the first one failed, the others were not tried. */
   readonly missing: readonly InitialRole[]
 }

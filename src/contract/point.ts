@@ -1,13 +1,12 @@
-// The one interface that every stage between a question and the PDP implements, and what goes through it.
-
+// The interface of the decision path, which every stage and every PDP implements, and its types: queries, decisions, counters.
 import type { MaybePromise } from '../kit/whenever.js'
 
-/** A value that JSON can carry. */
+/** A JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
-/** Attributes and contexts: an object that JSON can carry. */
+/** A JSON object: attributes or a context. */
 export interface JsonObject { readonly [name: string]: Json | undefined }
 
-/** With the names of Permit's wire, so that a query goes out, or to the engine, as it is. */
+/** The user of a query, with the names of Permit's wire format, so that it is sent without conversion. */
 export interface QueryUser {
   readonly key: string
   readonly email?: string
@@ -23,59 +22,59 @@ export interface QueryResource {
   readonly attributes?: JsonObject
 }
 
-/** A question to the PDP. Made by `createQuery` only: its parts are checked, copied and no one's to change. */
+/** A query to the PDP. Only created by `createQuery`; its parts are validated, copied and immutable. */
 export interface Query {
   readonly user: QueryUser
   readonly action: string
   readonly resource: QueryResource
   readonly context?: JsonObject
-  /** Equal for equal questions, different for different ones. */
+  /** The cache key: equal for equal queries, different for different ones. */
   readonly key: string
 }
 
 /**
- * Where an answer came from: this process's memory, an equal question already on its way, the decision point itself, or
- * (`stale`) memory past its time, because no PDP could be reached.
+ * Where a decision came from: the cache, an equal check in flight, the PDP, the embedded PDP, or (`stale`) an expired cache entry that was
+ * used because the PDP was unreachable.
  */
 export type DecisionSource = 'cache' | 'flight' | 'pdp' | 'embedded' | 'stale'
 
-/** An answer. Only `allow === true` lets anybody in. */
+/** A decision. Only `allow === true` grants access. */
 export interface Decision {
   readonly allow: boolean
-  /** Permit's reason code, for example `no_permission`, where the PDP gave one. */
+  /** Permit's reason code, for example `no_permission`, if the PDP sent one. */
   readonly code?: string
-  /** The reason as a sentence, where the PDP gave one. */
+  /** The reason as a sentence, if the PDP sent one. */
   readonly reason?: string
-  /** What each model (RBAC, ABAC, ReBAC) had to say, where the PDP told. Not kept in the cache. */
+  /** The results of each model (RBAC, ABAC, ReBAC), if the PDP sent them. Not cached. */
   readonly debug?: unknown
   /**
-   * What an AuthZEN PDP sent along: reasons, obligations, what to do to get a yes. At most 16,384 characters; one that is longer is
-   * left out. Of a decision from the cache only a denial's is there, and only up to 512 characters.
+   * The context that an AuthZEN PDP sent: for example reasons, obligations, or how to obtain access. A context of more than 16,384
+   * characters is dropped. The cache only keeps the context of a denial, up to 512 characters.
    */
   readonly context?: Readonly<Record<string, unknown>>
 }
 
-/** Filled in by the stages for a caller who wants to know; most do not, and pay nothing. */
+/** Filled in by the stages for a caller that needs the source. Optional, so that other callers pay nothing. */
 export interface Trace { source: DecisionSource | undefined }
 
-/** Whoever asks, where that can be told: most often a request. */
+/** The caller of a check, if it is known: usually a request. */
 export interface Caller {
-  /** A question whose caller is gone need not be asked. */
+  /** Whether the caller is gone. Its check is then not sent. */
   readonly destroyed: boolean
-  /** The request's id in the app's log, for PDPs that want to be told; read only when a question travels. */
+  /** The request's id in the app's log, for PDPs that accept one. Only read when a check is sent. */
   readonly requestId?: string
 }
 
 /**
- * Answers questions. Each stage of the path (cache, coalescing, a PDP) is one, and wraps the next.
+ * Decides queries. Each stage of the path (cache, coalescing, a PDP) is one and wraps the next.
  *
- * `decide` answers at once or with a promise; it rejects (or throws) with an `UnavailableError` when no decision can
- * be had by `deadline`, a time of `performance.now()` in ms. It never answers by guessing.
+ * `decide` returns a decision or a promise of one. It throws or rejects with an `UnavailableError` when there is no decision until
+ * `deadline`, a time of `performance.now()` in ms. It never guesses.
  */
 export interface DecisionPoint {
   /**
-   * The decision, where it is at hand: remembered, or made in this process. Asks nobody and creates no promise; the way
-   * of the guard to an answer that costs next to nothing.
+   * The decision, if it is available synchronously: cached, or made in this process. Sends nothing and creates no promise. This is the
+   * guard's fast path.
    */
   peek (query: Query): Decision | undefined
   decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): MaybePromise<Decision>
@@ -85,82 +84,82 @@ export interface DecisionPoint {
 
 /** Counters of the decision path; a part that is turned off is absent. */
 export interface DecisionPointStats {
-  /** Checks asked for, and how they ended; `failed` had no decision. */
+  /** Checks by result; `failed` are those without a decision. */
   checks?: { allowed: number, denied: number, failed: number }
   cache?: {
-    /** Decisions remembered now, and at most. */
+    /** The number of cached decisions, and the maximum. */
     size: number
     max: number
     hits: number
     misses: number
-    /** How often something was forgotten by `invalidate`, a user or everything. */
+    /** Invalidations, of one user or of all users. */
     invalidations: number
-    /** Decisions past their time that were given because no PDP could be reached. */
+    /** Expired decisions that were used because the PDP was unreachable. */
     stale: number
   }
-  /** Checks that were asked for together. */
+  /** Checks that were sent in bulk requests. */
   batches?: {
-    /** Checks that wait for a connection now. */
+    /** Checks that are waiting for a connection. */
     waiting: number
-    /** Bulk requests, the checks in them, and the most in one. */
+    /** Bulk requests, the checks in them, and the most checks in one. */
     requests: number
     checks: number
     largest: number
-    /** Bulk requests that failed and were asked again in parts. */
+    /** Bulk requests that failed and were sent again in parts. */
     splits: number
   }
-  /** Checks that shared the answer of an equal check already on its way. */
+  /** Checks that shared the decision of an equal check in flight. */
   coalesced?: number
   pdp?: {
-    /** Requests made, each counted once however often it was sent, and how many of them ended without a decision. */
+    /** Requests, without retries and hedges, and how many of them failed. */
     requests: number
     failures: number
-    /** Requests on their way now. */
+    /** Requests in flight. */
     inFlight: number
-    /** How long requests took, ms; percentiles since the start, undefined before the first. */
+    /** The latency of requests since the start, ms; undefined before the first one. */
     latency: { mean: number, p50: number, p99: number, max: number } | undefined
-    /** Requests that were sent again to the same PDP. */
+    /** Retries on the same PDP. */
     retries: number
-    /** Requests that were sent to a second PDP because the first was slower than usual. */
+    /** Second requests that were sent because the first one was slower than usual. */
     hedges: number
-    /** Each PDP by itself. */
+    /** The counters of each replica. */
     replicas: readonly ReplicaStats[]
   }
 }
 
-/** A PDP: a decision point at the end of the path, that also knows what a user may do, and how it is. */
+/** A PDP: the decision point at the end of the path, which also lists permissions and reports its health. */
 export interface Pdp extends DecisionPoint {
-  /** For people: its URL without credentials, or `embedded`. */
+  /** The URL without credentials, or `embedded`. */
   readonly name: string
-  /** Gets ready for the first question. Rejects when that cannot be: the app does not start. */
+  /** Prepares for the first check. If it rejects, the app does not start. */
   open (): Promise<void>
-  /** What `user` may do. Never cached. */
+  /** The permissions of a user. Never cached. */
   permissions (question: PermissionsQuestion, deadline: number): MaybePromise<UserPermissions>
-  /** Whether decisions can be had now; never rejects. */
+  /** Whether the PDP can give decisions now; never rejects. */
   health (deadline: number): MaybePromise<Health>
-  /** Lets what is on its way finish by `deadline`, then lets go of sockets and files. */
+  /** Lets checks in flight finish until `deadline`, then closes sockets and files. */
   close (deadline: number): Promise<void>
 }
 
-/** A PDP that answers many queries by one request. */
+/** A PDP that decides many queries in one request. */
 export interface BatchingPdp extends Pdp {
-  /** How many requests may be on their way at a time. Each `decide` and `decideAll` takes one at once, if one is free. */
+  /** The slots for requests in flight. Each `decide` and `decideAll` takes one synchronously, if one is free. */
   readonly slots: FreeSlots
   decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): Promise<Decision>
   /**
-   * The decisions in the order of the queries. Rejects as a whole when one of the answers cannot be believed.
-   * @param callers - who asks each of them
+   * The decisions in the order of the queries. Rejects as a whole when one of the decisions is invalid.
+   * @param callers - the caller of each query
    */
   decideAll (queries: readonly Query[], deadline: number, callers?: ReadonlyArray<Caller | undefined>): Promise<readonly Decision[]>
 }
 
 export interface Health {
   readonly ok: boolean
-  /** Which PDP: its URL without credentials, or `embedded`. */
+  /** The URL of the PDP without credentials, or `embedded`. */
   readonly pdp: string
-  /** Why not, where `ok` is false. */
+  /** The reason, if `ok` is false. */
   readonly reason?: string
-  /** Each PDP that is asked over the network, and what its circuit breaker says. */
+  /** Each replica of a PDP over the network, with the state of its circuit breaker. */
   readonly replicas?: ReadonlyArray<Pick<ReplicaStats, 'url' | 'state'>>
 }
 
@@ -173,7 +172,7 @@ export interface PermissionsQuestion {
   readonly context?: JsonObject
 }
 
-/** What a user may do, by `"__tenant:<key>"` and `"<type>:<key>"`, as Permit's PDP answers it. */
+/** A user's permissions by `"__tenant:<key>"` and `"<type>:<key>"`, in the format of Permit's PDP. */
 export type UserPermissions = Record<string, {
   readonly tenant?: { readonly key: string, readonly attributes?: Record<string, unknown> }
   readonly resource?: { readonly type: string, readonly key: string, readonly attributes?: Record<string, unknown> }
@@ -182,25 +181,25 @@ export type UserPermissions = Record<string, {
   readonly roles?: string[]
 }>
 
-/** How many more requests may go out now, for those who batch by it. */
+/** The number of requests that may be sent now, for the batching stage. */
 export interface FreeSlots {
   readonly free: number
-  /** Calls `listener` whenever a slot has become free, as long as it still is; who has asked first is told first. */
+  /** Calls `listener` whenever a slot becomes free and is not taken by an earlier listener. */
   onFree (listener: () => void): void
 }
 
-/** Counters of one PDP. */
+/** Counters of one replica. */
 export interface ReplicaStats {
-  /** Its URL without credentials. */
+  /** The URL without credentials. */
   readonly url: string
-  /** `closed` is the good one: it is asked. */
+  /** The state of the circuit breaker; `closed` when the replica is healthy. */
   readonly state: BreakerState
-  /** Requests sent to it, repeats and hedges included, and how many of them failed. */
+  /** Requests sent to the replica, including retries and hedges, and how many of them failed. */
   readonly requests: number
   readonly failures: number
-  /** Requests on their way now. */
+  /** Requests in flight. */
   readonly inFlight: number
 }
 
-/** `closed`: the PDP is asked. `open`: it is not. `half-open`: it is not, but is being looked at. */
+/** `closed`: the PDP gets checks. `open`: it gets none. `half-open`: it gets none and is being probed. */
 export type BreakerState = 'closed' | 'open' | 'half-open'

@@ -1,11 +1,11 @@
-// The words that an app's questions may use: any strings, until a file that is made from the policy narrows them.
+// The names that checks may use: any strings, until a file generated from the policy narrows them.
 
 declare global {
-  /** What the compiler knows of the app's policy, for all that imports `fastify-permit`. */
+  /** The app's policy as types, for everything that imports `fastify-permit`. */
   namespace FastifyPermit {
     /**
-     * Empty, and everything is a string. The file that `fastify-permit types` writes declares more of it, and from then on
-     * the compiler and the editor know which resource types, actions, roles and relations there are.
+     * Empty by default, so that every name is a string. The file that `fastify-permit types` generates extends it with the policy's
+     * resource types, actions, roles and relations, which the compiler and the editor then check.
      *
      * ```ts
      * declare namespace FastifyPermit {
@@ -20,29 +20,29 @@ declare global {
   }
 }
 
-/** What is known of each resource type, or `unknown` where there is no generated file. */
+/** The policy's resource types, or `unknown` without a generated file. */
 type Resources = FastifyPermit.Policy extends { resources: infer Known extends object } ? Known : unknown
 
 /** A resource type, such as `task`. */
 export type ResourceType = unknown extends Resources ? string : keyof Resources & string
 
-/** One of the words of a resource type: of its `actions`, `roles` or `relations`. */
+/** A name of a resource type: one of its `actions`, `roles` or `relations`. */
 type WordOf<T extends ResourceType, Kind extends string> =
   T extends keyof Resources ? Resources[T] extends { [K in Kind]: infer Words extends string } ? Words : never : string
 
 /** An action on a resource of type `T`, such as `retrieve`. */
 export type ActionOf<T extends ResourceType> = WordOf<T, 'actions'>
 
-/** A role that users can have on instances of type `T`. */
+/** A role on instances of type `T`. */
 export type ResourceRoleOf<T extends ResourceType> = WordOf<T, 'roles'>
 
-/** A relation by which another instance is linked to one of type `T`. */
+/** A relation from another instance to one of type `T`. */
 export type RelationOf<T extends ResourceType> = WordOf<T, 'relations'>
 
 /** A permission in Permit's spelling, `<type>:<action>`. */
 export type PermissionName = unknown extends Resources ? string : { [T in ResourceType]: `${T}:${ActionOf<T>}` }[ResourceType]
 
-/** A role that users can have in a tenant. */
+/** A role in a tenant. */
 export type RoleName = FastifyPermit.Policy extends { roles: infer Known extends string } ? Known : string
 
 /** An instance of type `T`, as `type:key`. */

@@ -29,7 +29,7 @@ export type UserInput = string | {
  * ```ts
  * import type { ResourceInput } from 'fastify-permit'
  *
- * const resources: ResourceInput[] = [
+ * export const resources: ResourceInput[] = [
  *   'task',
  *   'task:123',
  *   { type: 'task', key: '123', tenant: 'acme', attributes: { confidential: true } }

@@ -1,41 +1,55 @@
-// The option `onDecision`: every decision, told to the app after the response, when nothing can be changed or delayed any more.
+// The option `onDecision`: reports every decision to the app after the response, when it can neither be changed nor delayed.
 import type { CheckObserver, CheckOutcome } from './observation.js'
 import { pdpErrorOf, type PdpFailure } from '../contract/errors.js'
 import type { DecisionSource, Query } from '../contract/point.js'
 import { ignore, isThenable } from '../kit/whenever.js'
 
-/** One check and how it ended, for an audit trail. Attribute values are not in it. */
+/** One check and its result, for an audit trail. Without attribute values. */
 export interface DecisionEvent {
   readonly user: string
   readonly action: string
   /** `type` or `type:key`. */
   readonly resource: string
   readonly tenant: string
-  /** The decision; undefined when none could be had, which lets nobody in. */
+  /** The decision; undefined without one, in which case access is refused. */
   readonly allow: boolean | undefined
-  /** The PDP's reason code, where it gave one. */
+  /** The PDP's reason code, if it sent one. */
   readonly code?: string
-  /** The PDP's sentence, where it gave one. */
+  /** The PDP's reason as a sentence, if it sent one. */
   readonly reason?: string
   /** Why there is no decision. */
   readonly failure?: PdpFailure
-  /** Where the answer came from: `cache`, `flight`, `pdp`, `embedded`, `stale`. */
+  /** Where the decision came from: `cache`, `flight`, `pdp`, `embedded`, `stale`. */
   readonly source: DecisionSource | undefined
   /** How long it took, ms. */
   readonly duration: number
-  /** When it was made. */
+  /** When the check ended. */
   readonly time: Date
 }
 
-/** The option: called for each check, allowed, denied or without a decision. What it throws, or rejects with, is logged once. */
+/**
+ * The option `onDecision`: called for each check, allowed, denied or without a decision. Its first error is logged.
+ *
+ * @example
+ * ```ts
+ * import Fastify from 'fastify'
+ * import permit from 'fastify-permit'
+ *
+ * const app = Fastify({ logger: true })
+ * await app.register(permit, {
+ *   policy: './permit.yaml',
+ *   onDecision: ({ user, action, resource, allow }) => { app.log.info({ user, action, resource, allow }, 'decision') }
+ * })
+ * ```
+ */
 export type OnDecision<R> = (event: DecisionEvent, request: R | undefined) => unknown
 
-/** Events that are kept for one request at most: one whose answer is a stream may go on asking for as long as it likes. */
+/** The most events that are kept for one request: a request with a streamed response may make any number of checks. */
 const MAX_KEPT = 1_000
 
 /**
- * Keeps the events of a request until it has been answered. One that belongs to no request, to one whose answer nobody tells of, or to one that
- * has been answered already, is told in a later turn of the event loop. So are those of a request that has very many.
+ * Keeps the events of a request until its response was sent. Events without a request, or of a request whose response is not reported or
+ * was sent already, are delivered in a later turn of the event loop. So are the events of a request that has too many.
  */
 export class AuditTrail<R extends object> implements CheckObserver {
   readonly #tell: OnDecision<R>
@@ -44,8 +58,8 @@ export class AuditTrail<R extends object> implements CheckObserver {
   readonly #waiting = new WeakMap<object, DecisionEvent[] | 'answered'>()
 
   /**
-   * @param failed - told what the option throws, once
-   * @param isAwaited - whether `answered` will be called for a request; of one for which it is not, nothing may be kept
+   * @param failed - called with the first error of the option
+   * @param isAwaited - whether `answered` will be called for a request; otherwise its events must not be kept
    */
   constructor (tell: OnDecision<R>, failed: (error: unknown) => void, isAwaited: (request: R) => boolean) {
     this.#tell = tell
@@ -71,7 +85,7 @@ export class AuditTrail<R extends object> implements CheckObserver {
     if (waiting.length === MAX_KEPT) setImmediate(() => this.answered(request as R))
   }
 
-  /** The request has been answered, or nobody waits for its answer any more. May be said twice. */
+  /** The response was sent, or the client is gone. May be called twice. */
   answered (request: R): void {
     const waiting = this.#waiting.get(request)
     this.#waiting.set(request, 'answered')

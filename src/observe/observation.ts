@@ -1,51 +1,51 @@
-// Whoever watches decisions being made: in this process's diagnostics channel, and observers that options bring. Without any, it costs a look.
+// Reports checks to observers: to the diagnostics channel and to those that options add. Without observers it costs one comparison.
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { Decision, DecisionSource, Query } from '../contract/point.js'
 
 /** How a check ended. */
 export interface CheckOutcome {
-  /** The decision; absent when none could be had. */
+  /** The decision; undefined for a check without one. */
   readonly decision?: Decision
-  /** Why there is none: an `UnavailableError`, with the cause. */
+  /** The error of a check without a decision: an `UnavailableError` with a cause. */
   readonly error?: unknown
-  /** Where the answer came from; where there is none, whence it was awaited, if that far. */
+  /** Where the decision came from, or without one, where it was expected from; undefined when the check failed before. */
   readonly source: DecisionSource | undefined
   /** How long it took, ms. */
   readonly duration: number
 }
 
 /**
- * Watches checks. What it throws is caught: it can neither change a decision nor delay it.
+ * Observes checks. Its errors are caught: it can neither change nor delay a decision.
  */
 export interface CheckObserver {
-  /** A check begins that is not answered in the same tick. What it returns is given back at the end. */
+  /** A check starts that is not answered in the same tick. The return value is passed to `within` and `ended`. */
   started? (query: Query): unknown
   /**
-   * Calls `ask`, at once, within what `started` returned: so that all that it causes can be told to belong to it.
-   * The question is asked once in any case.
+   * Calls `ask` synchronously in the context that `started` returned, so that everything it causes belongs to that context. The check runs
+   * exactly once, whatever this does.
    */
   within? (begun: unknown, ask: () => void): void
   /**
    * A check has ended.
-   * @param asker - the request that it was made for, where there is one
-   * @param begun - what `started` returned
+   * @param asker - the request that the check belongs to, if there is one
+   * @param begun - the return value of `started`
    */
   ended (query: Query, outcome: CheckOutcome, asker: object | undefined, begun: unknown): void
-  /** So many checks leave for the PDP together; one by itself is 1. */
+  /** A request with this number of checks was sent to the PDP. */
   sent? (checks: number): void
 }
 
 /**
- * What subscribers of the channel are handed: one object for each check, in which the outcome appears when it is known.
+ * The message of the diagnostics channel: one object for each check, to which the outcome is added when it is known.
  */
 export interface CheckMessage {
-  /** A copy of the question, attribute values included: it stays in this process. */
+  /** A copy of the query, including attribute values. */
   readonly query: Query
   decision?: Decision
   source?: DecisionSource
   /** Ms. */
   duration?: number
-  /** Of a check without a decision, as Node's tracing channels have it. */
+  /** The error of a check without a decision, as Node's tracing channels set it. */
   error?: unknown
 }
 
@@ -59,7 +59,7 @@ export class Observation {
   readonly #observers: CheckObserver[] = []
   readonly #failed: (error: unknown) => void
 
-  /** @param failed - told what an observer throws */
+  /** @param failed - called with the errors of observers */
   constructor (failed: (error: unknown) => void = () => {}) {
     this.#failed = failed
   }
@@ -68,12 +68,12 @@ export class Observation {
     this.#observers.push(observer)
   }
 
-  /** Whether anybody watches. Looked at for each check: subscribers of a channel come and go. */
+  /** Whether there are observers. Read for each check, because subscribers of a channel come and go. */
   get active (): boolean {
     return this.#observers.length > 0 || channel.hasSubscribers
   }
 
-  /** A check that was answered in the tick in which it was asked. */
+  /** Reports a check that was answered in the same tick. */
   answered (query: Query, decision: Decision, source: DecisionSource, duration: number, asker: object | undefined): void {
     if (channel.hasSubscribers) {
       const message = messageOn(query)
@@ -83,8 +83,10 @@ export class Observation {
     this.#end(query, { decision, source, duration }, asker, undefined)
   }
 
-  /** Watches a check that may take a while: from its question to its answer. */
-  async watch (query: Query, asker: object | undefined, source: () => DecisionSource | undefined, ask: () => Decision | Promise<Decision>): Promise<Decision> {
+  /** Runs a check that may take a while, and reports its start and end. */
+  async watch (
+    query: Query, asker: object | undefined, source: () => DecisionSource | undefined, ask: () => Decision | Promise<Decision>
+  ): Promise<Decision> {
     const begun = this.#observers.map(observer => this.#start(observer, query))
     const start = performance.now()
     let duration = 0
@@ -105,7 +107,7 @@ export class Observation {
     }
   }
 
-  /** So many checks leave for the PDP together. */
+  /** Reports a request with this number of checks. */
   sent (checks: number): void {
     for (const observer of this.#observers) {
       try {
@@ -116,7 +118,7 @@ export class Observation {
     }
   }
 
-  /** The answer passes by the observers, and not through them. */
+  /** Runs the check within the observers' contexts. Its result does not pass through them. */
   #within (begun: readonly unknown[], ask: () => Promise<Decision>): Promise<Decision> {
     let answer: Promise<Decision> | undefined
     const once = () => { answer ??= ask() }
@@ -128,7 +130,7 @@ export class Observation {
           } catch (error) {
             this.#failed(error)
           }
-          // Whatever it did, the question is asked.
+          // Runs the check even if the observer did not.
           inner()
         }, once)
     around()
@@ -155,12 +157,12 @@ export class Observation {
   }
 }
 
-/** Subscribers get copies: whatever they do with them, the question and the answer that the guard and the cache have stay what they are. */
+/** Subscribers get copies, so they cannot change the query and the decision that the guard and the cache use. */
 function messageOn ({ user, action, resource, context, key }: Query): CheckMessage {
   return { query: structuredClone({ user, action, resource, context, key }) }
 }
 
-/** The promise that the channel traces resolves with nothing: Node hands its result to subscribers, too. */
+/** Traces a check. The traced promise resolves with undefined, because Node passes its result to subscribers uncopied. */
 async function trace (query: Query, ask: () => Promise<Decision>, source: () => DecisionSource | undefined): Promise<Decision> {
   const message = messageOn(query)
   const start = performance.now()

@@ -1,21 +1,26 @@
-// The observers that options ask for, made of packages that are loaded only then.
+// Creates the observers for the options `metrics` and `openTelemetry`, whose packages are loaded only when needed.
 import type { CheckObserver } from './observation.js'
 import { OptionsError } from '../contract/errors.js'
 import type { DecisionPointStats } from '../contract/point.js'
 import type { MetricsOptions, OpenTelemetryOptions } from './telemetry-options.js'
 
+interface TelemetryOptions {
+  readonly metrics: MetricsOptions | false
+  readonly openTelemetry: OpenTelemetryOptions | false
+}
+
 export interface Observers {
   readonly list: readonly CheckObserver[]
-  /** Begins to read counters for the metrics. */
+  /** Starts reading counters for the metrics. */
   read (stats: () => DecisionPointStats): void
   close (): void
 }
 
 /**
- * Loads what the options need.
- * @throws {@link OptionsError} when it is not installed
+ * Loads the packages that the options need.
+ * @throws {@link OptionsError} when a package is not installed
  */
-export async function openObservers (options: { readonly metrics: MetricsOptions | false, readonly openTelemetry: OpenTelemetryOptions | false }): Promise<Observers> {
+export async function openObservers (options: TelemetryOptions): Promise<Observers> {
   const list: CheckObserver[] = []
   let read = (_stats: () => DecisionPointStats): void => {}
   let close = (): void => {}
@@ -39,6 +44,6 @@ async function load<T> (option: string, name: string, load: () => Promise<T>): P
   try {
     return await load()
   } catch (cause) {
-    throw new OptionsError(`option "${option}" needs the package ${name}, which cannot be loaded: npm install ${name}`, { cause })
+    throw new OptionsError(`option "${option}" requires the package ${name}, which cannot be loaded. Run: npm install ${name}`, { cause })
   }
 }

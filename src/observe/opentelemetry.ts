@@ -1,4 +1,4 @@
-// The option `openTelemetry`: a span for each question that goes to a PDP, and a histogram of all checks.
+// The option `openTelemetry`: a span for each check that goes to a PDP, and a histogram of all checks.
 import type * as OpenTelemetry from '@opentelemetry/api'
 import type { CheckObserver, CheckOutcome } from './observation.js'
 import { pdpErrorOf } from '../contract/errors.js'
@@ -17,20 +17,20 @@ const BOUNDARIES = [0.000_01, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.0
 type Attributes = Record<string, string>
 
 /**
- * Spans and metrics. Attributes are names out of the policy: action, resource type, result, source. Never who asked, about which
- * resource, or the value of an attribute.
+ * Spans and metrics. Their attributes are action, resource type, result and source. They never contain the user, the resource's key or
+ * attribute values.
  */
 export function openTelemetry (api: Api, options: OpenTelemetryOptions): CheckObserver {
   const tracer = ((options.tracerProvider ?? api.trace) as OpenTelemetry.TracerProvider).getTracer(NAME)
   const meter = ((options.meterProvider ?? api.metrics) as OpenTelemetry.MeterProvider).getMeter(NAME)
   const duration = meter.createHistogram('fastify_permit.check.duration', {
-    description: 'How long checks took.', unit: 's', advice: { explicitBucketBoundaries: BOUNDARIES }
+    description: 'Duration of checks.', unit: 's', advice: { explicitBucketBoundaries: BOUNDARIES }
   })
   const batchSize = meter.createHistogram('fastify_permit.batch.size', {
-    description: 'Checks that left for the PDP together.', unit: '{check}', advice: { explicitBucketBoundaries: [...BATCH_SIZES] }
+    description: 'Number of checks in one request to the PDP.', unit: '{check}', advice: { explicitBucketBoundaries: [...BATCH_SIZES] }
   })
   return {
-    // Not for what is at hand: that takes less time than the span would.
+    // Cached decisions get no span: they take less time than the span would.
     started (query): Begun {
       const parent = api.context.active()
       const span = tracer.startSpan('permit.check', { kind: api.SpanKind.INTERNAL, attributes: questionOf(query) }, parent)
@@ -63,7 +63,7 @@ function answerOf (outcome: CheckOutcome): Attributes {
     'permit.result': outcome.decision === undefined ? 'error' : outcome.decision.allow === true ? 'allow' : 'deny'
   }
   if (outcome.source !== undefined) attributes['permit.source'] = outcome.source
-  // As OpenTelemetry's conventions name it.
+  // Named as in OpenTelemetry's semantic conventions.
   if (outcome.decision === undefined) attributes['error.type'] = failureOf(outcome)
   return attributes
 }

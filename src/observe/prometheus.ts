@@ -1,4 +1,4 @@
-// The option `metrics`: Prometheus metrics through prom-client, counted as checks end and read from the counters that are there anyway.
+// The option `metrics`: Prometheus metrics through prom-client, counted when checks end or read from existing counters.
 import type * as PromClient from 'prom-client'
 import type { CheckObserver } from './observation.js'
 import type { DecisionPointStats, BreakerState } from '../contract/point.js'
@@ -6,16 +6,16 @@ import { BATCH_SIZES, type MetricsOptions } from './telemetry-options.js'
 
 type Client = Pick<typeof PromClient, 'Counter' | 'Histogram' | 'Gauge' | 'register'>
 
-/** Seconds: from a decision that is at hand to one that a deadline ends. */
+/** Seconds: from a cached decision to a check that times out. */
 const BUCKETS = [0.000_01, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
 type Read = () => DecisionPointStats
 
-/** What the registrations of the plugin that share a registry have counted. */
+/** The counters of all registrations of the plugin that share a registry. */
 interface Readings {
-  /** Those that are open. */
+  /** The open registrations. */
   readonly open: Set<Read>
-  /** By the names of the counters: what those had counted that have closed. A counter never falls while the process lives. */
+  /** The totals of closed registrations by counter, because a counter must never decrease while the process runs. */
   readonly closed: Map<string, number>
 }
 
@@ -23,9 +23,9 @@ const sources = new WeakMap<PromClient.Registry, Map<string, Readings>>()
 
 export interface Metrics {
   readonly observer: CheckObserver
-  /** Begins to read counters. */
+  /** Starts reading counters. */
   read (stats: Read): void
-  /** Stops reading them: the plugin closes. */
+  /** Stops reading counters, when the plugin closes. */
   close (): void
 }
 
@@ -35,13 +35,20 @@ export function prometheus (client: Client, options: MetricsOptions): Metrics {
   const register = (options.register ?? client.register) as PromClient.Registry
   const registers = [register]
   const checks = existing<PromClient.Counter>(register, `${prefix}checks_total`) ?? new client.Counter({
-    name: `${prefix}checks_total`, help: 'Checks by result (allow, deny, error) and by where the answer came from.', labelNames: ['result', 'source'], registers
+    name: `${prefix}checks_total`,
+    help: 'Checks by result (allow, deny, error) and by source of the decision.',
+    labelNames: ['result', 'source'],
+    registers
   })
   const duration = existing<PromClient.Histogram>(register, `${prefix}check_duration_seconds`) ?? new client.Histogram({
-    name: `${prefix}check_duration_seconds`, help: 'How long checks took, by where the answer came from.', labelNames: ['source'], buckets: BUCKETS, registers
+    name: `${prefix}check_duration_seconds`,
+    help: 'Duration of checks by source of the decision.',
+    labelNames: ['source'],
+    buckets: BUCKETS,
+    registers
   })
   const batchSize = existing<PromClient.Histogram>(register, `${prefix}batch_size`) ?? new client.Histogram({
-    name: `${prefix}batch_size`, help: 'Checks that left for the PDP together.', buckets: [...BATCH_SIZES], registers
+    name: `${prefix}batch_size`, help: 'Number of checks in one request to the PDP.', buckets: [...BATCH_SIZES], registers
   })
   const { open, closed } = readingsOf(client, register, prefix)
   let stats: Read | undefined
@@ -73,12 +80,12 @@ function existing<T> (register: PromClient.Registry, name: string): T | undefine
   return register.getSingleMetric(name) as T | undefined
 }
 
-/** Metrics whose values are looked up when somebody asks for them. */
+/** Registers the metrics whose values are read when they are scraped. */
 function readingsOf (client: Client, register: PromClient.Registry, prefix: string): Readings {
   let ofRegistry = sources.get(register)
   if (ofRegistry === undefined) sources.set(register, ofRegistry = new Map())
   const known = ofRegistry.get(prefix)
-  // Whoever clears a registry has taken its metrics away, and not what they read.
+  // Clearing a registry removes its metrics, but the readings stay.
   if (known !== undefined && existing(register, `${prefix}cache_entries`) !== undefined) return known
   const readings: Readings = known ?? { open: new Set(), closed: new Map() }
   ofRegistry.set(prefix, readings)
@@ -97,7 +104,7 @@ function readingsOf (client: Client, register: PromClient.Registry, prefix: stri
   const replicas = () => [...open].flatMap(read => read().pdp?.replicas ?? [])
   const up = new client.Gauge({
     name: `${prefix}pdp_up`,
-    help: 'Whether a PDP is asked: 0 while its circuit breaker is not closed.',
+    help: 'Whether a PDP gets checks: 0 while its circuit breaker is not closed.',
     labelNames: ['pdp'],
     registers,
     collect () {
@@ -108,12 +115,14 @@ function readingsOf (client: Client, register: PromClient.Registry, prefix: stri
   })
   const breaker = new client.Gauge({
     name: `${prefix}pdp_breaker_state`,
-    help: 'The state that the circuit breaker of a PDP is in: 1 for that one, 0 for the others.',
+    help: "The state of a PDP's circuit breaker: 1 for the current state, 0 for the others.",
     labelNames: ['pdp', 'state'],
     registers,
     collect () {
       breaker.reset()
-      for (const { url, state: current } of replicas()) for (const state of BREAKER_STATES) breaker.inc({ pdp: url, state }, state === current ? 1 : 0)
+      for (const { url, state: current } of replicas()) {
+        for (const state of BREAKER_STATES) breaker.inc({ pdp: url, state }, state === current ? 1 : 0)
+      }
     }
   })
   gauge('cache_hit_ratio', 'Share of the checks since the start that were answered from the cache.', () => {
@@ -130,22 +139,22 @@ type Reading = readonly [name: string, help: string, pick: Count]
 const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'half-open']
 
 const GAUGES: readonly Reading[] = [
-  ['cache_entries', 'Decisions that are remembered now.', ({ cache }) => cache?.size],
-  ['waiting_checks', 'Checks that wait for the PDP now.', ({ batches }) => batches?.waiting],
-  ['pdp_requests_in_flight', 'Requests to the PDP that are on their way now.', ({ pdp }) => pdp?.inFlight]
+  ['cache_entries', 'Cached decisions.', ({ cache }) => cache?.size],
+  ['waiting_checks', 'Checks that are waiting for the PDP.', ({ batches }) => batches?.waiting],
+  ['pdp_requests_in_flight', 'Requests to the PDP in flight.', ({ pdp }) => pdp?.inFlight]
 ]
 
 const HITS: Reading = ['cache_hits_total', 'Checks that were answered from the cache.', ({ cache }) => cache?.hits]
-const MISSES: Reading = ['cache_misses_total', 'Checks that were not.', ({ cache }) => cache?.misses]
+const MISSES: Reading = ['cache_misses_total', 'Checks that were not answered from the cache.', ({ cache }) => cache?.misses]
 
 const COUNTERS: readonly Reading[] = [
   HITS,
   MISSES,
-  ['cache_invalidations_total', 'How often something was forgotten because it may have changed.', ({ cache }) => cache?.invalidations],
-  ['coalesced_checks_total', 'Checks that shared the answer of an equal one on its way.', ({ coalesced }) => coalesced],
+  ['cache_invalidations_total', 'Invalidations of cached decisions, of one user or all users.', ({ cache }) => cache?.invalidations],
+  ['coalesced_checks_total', 'Checks that shared the decision of an equal check in flight.', ({ coalesced }) => coalesced],
   ['pdp_requests_total', 'Requests to the PDP.', ({ pdp }) => pdp?.requests],
-  ['pdp_retries_total', 'Requests that were sent again to the same PDP.', ({ pdp }) => pdp?.retries],
-  ['pdp_hedges_total', 'Requests that were sent to a second PDP because the first was slow.', ({ pdp }) => pdp?.hedges],
-  ['stale_decisions_total', 'Decisions past their time that served while no PDP could be reached.', ({ cache }) => cache?.stale],
+  ['pdp_retries_total', 'Retries on the same PDP.', ({ pdp }) => pdp?.retries],
+  ['pdp_hedges_total', 'Second requests because the first one was slow.', ({ pdp }) => pdp?.hedges],
+  ['stale_decisions_total', 'Expired decisions that were used while the PDP was unreachable.', ({ cache }) => cache?.stale],
   ['pdp_request_failures_total', 'Requests to the PDP that ended without a decision.', ({ pdp }) => pdp?.failures]
 ]

@@ -1,23 +1,23 @@
-// What the options for metrics and spans take, in shapes of our own: whoever uses neither needs neither package, not even for its types.
+// The types of the options `metrics` and `openTelemetry`, independent of both packages, which are optional.
 
-/** Where the histograms of batch sizes have their borders: up to the largest batch that the options allow. */
+/** The buckets of the batch size histograms, up to the largest batch that the options allow. */
 export const BATCH_SIZES: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 
-/** What the option `metrics` takes, beside `true`. */
+/** The option `metrics`, if it is an object. */
 export interface MetricsOptions {
-  /** Where the metrics are registered: a `Registry` of prom-client. Default: prom-client's own. */
+  /** The registry for the metrics: a `Registry` of prom-client. Default: prom-client's default registry. */
   readonly register?: { getSingleMetric (name: string): unknown }
   /**
-   * What their names begin with.
+   * The prefix of the metrics' names.
    * @defaultValue `fastify_permit_`
    */
   readonly prefix?: string
 }
 
-/** What the option `openTelemetry` takes, beside `true`. */
+/** The option `openTelemetry`, if it is an object. */
 export interface OpenTelemetryOptions {
-  /** Where spans go: a `TracerProvider`. Default: the global one. */
+  /** The `TracerProvider` for spans. Default: the global one. */
   readonly tracerProvider?: { getTracer (name: string): unknown }
-  /** Where metrics go: a `MeterProvider`. Default: the global one. */
+  /** The `MeterProvider` for metrics. Default: the global one. */
   readonly meterProvider?: { getMeter (name: string): unknown }
 }

@@ -1,4 +1,5 @@
 // Every snippet of every page compiles, in the one place where a compiler is started for them: that takes longer than to run them all.
+import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
@@ -71,6 +72,19 @@ for (const group of new Set(Object.values(sources).map(groupOf))) {
     t.same(await complaints({ ...others, ...recipes === undefined ? {} : { 'docs/recipes/README': { 'app.ts': anyApp, ...recipes } } }), [])
   })
 }
+
+t.test('the examples in the comments of public functions, options and types have no type errors', async t => {
+  const examples: Record<string, Record<string, string>> = {}
+  for (const name of await readdir(join(root, 'src'), { recursive: true })) {
+    if (!name.endsWith('.ts')) continue
+    const text = await readFile(join(root, 'src', name), 'utf8')
+    const found = [...text.matchAll(/^ *\* @example\n *\* ```ts\n([^]*?)^ *\* ```$/gm)].map(([, lines = '']) => lines.replace(/^ *\* ?/gm, ''))
+    t.equal(found.length, [...text.matchAll(/^ *\* @example$/gm)].length, `each example of ${name} is a block of TypeScript`)
+    if (found.length > 0) examples[name.replace(/\.ts$/, '')] = Object.fromEntries(found.map((example, index) => [`${index}.ts`, example]))
+  }
+  t.ok(Object.keys(examples).length > 3)
+  t.same(await complaints(examples), [])
+})
 
 t.test('no page is left out', async t => {
   const written = (await Promise.all((await pages()).map(documentOf))).join('\n')

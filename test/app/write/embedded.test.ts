@@ -76,3 +76,20 @@ t.test('a policy file that changes counts at once, for decisions that are rememb
   t.equal(await app.permit.check('ann', 'create', 'task'), false)
   t.match(lines.at(-1), { level: 30, file, msg: /is in use/ })
 })
+
+t.test('a write drops the decisions that it affects once, and one that changes nothing drops none', async t => {
+  const app = fastifyFor(t)
+  await app.register(permit, { policy, cache: { ttl: 60_000 } })
+  const { api } = app.permit
+  const invalidations = () => app.permit.stats().cache?.invalidations
+  await app.permit.write(api.syncUser({ key: 'ann' }))
+  t.equal(await app.permit.check('ann', 'create', 'task'), false)
+  const before = invalidations() as number
+  await app.permit.write(api.assignRole('ann', 'admin'))
+  t.equal(invalidations(), before + 1)
+  t.equal(await app.permit.check('ann', 'create', 'task'), true, 'the cached denial was dropped')
+  await app.permit.write(api.assignRole('ann', 'admin'))
+  t.equal(invalidations(), before + 1)
+  await app.permit.write(api.unassignRole('ann', 'admin'))
+  t.equal(await app.permit.check('ann', 'create', 'task'), false, 'the cached decision was dropped')
+})
