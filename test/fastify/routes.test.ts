@@ -52,7 +52,7 @@ t.test('a route declared after a register that was not awaited is guarded', asyn
   app.register(permit, optionsFor(pdp))
   app.get('/tasks', annotated, handler)
   await isGuarded(t, app, runs)
-  const warnings = lines.filter(line => String(line.msg).includes('could not see it'))
+  const warnings = lines.filter(line => String(line.msg).includes('was declared before fastify-permit was registered'))
   t.equal(warnings.length, 1, 'and says once that it would like to be awaited')
 })
 

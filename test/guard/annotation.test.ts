@@ -345,9 +345,9 @@ t.test('a permission that the policy in this process does not have is said when 
   app.get('/e', { config: { permit: () => 'task:lsit' } }, async () => 'ok')
   await app.ready()
   t.same(sink.lines.map(({ msg }) => msg), [
-    "permit: GET /a requires 'task:creat', which nobody can have: action 'creat' is not defined on resource type 'task' (did you mean 'create'?)",
-    "permit: GET /b/:id requires 'tsk:create', which nobody can have: resource type 'tsk' is not defined (did you mean 'task'?)",
-    "permit: GET /c requires 'note:read', which nobody can have: resource type 'note' is not defined (known here: 'task')"
+    "permit: GET /a requires 'task:creat', which no user can have: action 'creat' is not defined on resource type 'task' (did you mean 'create'?)",
+    "permit: GET /b/:id requires 'tsk:create', which no user can have: resource type 'tsk' is not defined (did you mean 'task'?)",
+    "permit: GET /c requires 'note:read', which no user can have: resource type 'note' is not defined (known here: 'task')"
   ])
   t.same(app.permit.stats().checks, { allowed: 0, denied: 0, failed: 0 }, 'it is nobody\'s question')
   t.same(told, [])
