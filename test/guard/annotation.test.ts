@@ -268,9 +268,9 @@ const WRONG: [unknown, RegExp][] = [
   [{ action: 'a', resource: { tpye: 'task' } }, /"tpye" is not known: did you mean "type"\?; expected type, key, tenant, attributes/],
   ['task.create', /did you mean 'task:create'\?/],
   ['task/create', /did you mean 'task:create'\?/],
-  [{ action: 'a', resource: 'task::id' }, /the resource key ":id" has :id, which is no param here: write \{id\}/],
+  [{ action: 'a', resource: 'task::id' }, /the resource key ":id" has :id, which is not a param here: write \{id\}/],
   // eslint-disable-next-line no-template-curly-in-string
-  [{ action: 'a', resource: 'task:${id}' }, /has \$\{id\}, which is no param here: write \{id\}/],
+  [{ action: 'a', resource: 'task:${id}' }, /has \$\{id\}, which is not a param here: write \{id\}/],
   [{ action: 'a', resource: { type: 'task', key: ':id' } }, /write \{id\}/]
 ]
 
