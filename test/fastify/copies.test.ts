@@ -76,7 +76,8 @@ async function play (declarations: readonly Declaration[]) {
     ran.push({ call: String(request.headers['x-call']), notFound: request.is404 ? `${request.server.prefix}/nowhere` : undefined })
     return 'ok'
   }
-  const app = Fastify({ routerOptions: { constraints: { tier: tierConstraint() } } } as never) as unknown as FastifyInstance
+  const app = Fastify() as FastifyInstance
+  app.addConstraintStrategy(tierConstraint())
   try {
     let before!: FastifyInstance
     let below!: FastifyInstance
@@ -144,16 +145,20 @@ async function play (declarations: readonly Declaration[]) {
         else into(scope)
       } catch (error) {
         // Declared twice, or refused at once: then there is no such route.
-        if (!['FST_ERR_DUPLICATED_ROUTE', 'FST_PERMIT_ANNOTATION'].includes((error as { code: string }).code) && !/already set/.test(String(error))) throw error
+        if (!isRefusal(error)) throw error
       }
     }
   } catch (error) {
     // An app that does not start lets nobody in.
-    if (!['FST_ERR_DUPLICATED_ROUTE', 'FST_PERMIT_ANNOTATION'].includes((error as { code: string }).code)) throw error
+    if (!isRefusal(error)) throw error
     return undefined
   } finally {
     await app.close().catch(() => {})
   }
+}
+
+function isRefusal (error: unknown): boolean {
+  return (error as { code?: string }).code === 'FST_PERMIT_ANNOTATION' || /already (declared|set)/.test(String(error))
 }
 
 async function callAll (app: FastifyInstance, called: readonly Called[]): Promise<ReadonlyMap<string, number>> {
@@ -180,11 +185,11 @@ function tierConstraint () {
   return {
     name: 'tier',
     storage () {
-      const handlers: Record<string, unknown> = {}
-      return { get: (key: string) => handlers[key] ?? null, set (key: string, handler: unknown) { handlers[key] = handler } }
+      const handlers = new Map<unknown, never>()
+      return { get: (key: unknown) => handlers.get(key) ?? null, set (key: unknown, handler: unknown) { handlers.set(key, handler as never) } }
     },
     validate () {},
-    deriveConstraint: (request: { headers: Record<string, string> }) => request.headers['x-tier']
+    deriveConstraint: (request: { readonly headers: object }) => Reflect.get(request.headers, 'x-tier') as unknown
   }
 }
 
