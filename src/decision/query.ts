@@ -250,7 +250,7 @@ export function splitResource (resource: string): { type: string, key?: string }
 }
 
 /** The tenant, or {@link DEFAULT_TENANT}. An empty one is rejected: it is more likely a mistake than meant as the default. */
-export function normaliseTenant (tenant: string | readonly string[] | undefined | null): string {
+function normaliseTenant (tenant: string | readonly string[] | undefined | null): string {
   if (tenant === undefined || tenant === null) return DEFAULT_TENANT
   requireText('the tenant', tenant)
   return tenant

@@ -19,9 +19,9 @@ import { Overruns } from './overruns.js'
 import { StorageError, Store, type Batch } from './store.js'
 import { splitAtColon } from '../kit/colon.js'
 
-export type { EntityKind, LinkKind, Metadata, ObjectKind } from './ledger.js'
+export type { EntityKind, ObjectKind } from './ledger.js'
 export type { SchemaDocument, SchemaKind } from './environment-schema.js'
-export type { FactOf, FactWriter, InitialRoleInput, Patch, Stored, Written } from './fact-writer.js'
+export type { FactOf, FactWriter, Stored } from './fact-writer.js'
 
 /** Where an environment says what happened to it; a pino logger is one. */
 export interface EnvironmentLog {

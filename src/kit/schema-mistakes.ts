@@ -1,4 +1,4 @@
-// Says where a value parts from a schema. TypeBox decides whether it does; this explains it without TypeBox, which a start does not load.
+// Explains where a value does not match a schema. TypeBox decides whether it matches; this works without loading TypeBox at boot.
 
 /** The part of JSON Schema that the schemas of options and of writes use. */
 export interface MistakesSchema {

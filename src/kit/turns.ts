@@ -1,4 +1,4 @@
-// Long work in turns: after a few milliseconds the rest of the event loop gets its turn, and of all long work only one piece runs at a time.
+// Splits long work into turns: after a few milliseconds the event loop continues, and only one piece of long work runs at a time.
 
 /** How long one piece of work goes on, ms. */
 const TURN = 8

@@ -279,12 +279,12 @@ export const OptionsSchema = Type.Object({
     shownDefault: 'in memory'
   })),
   /**
-   * What the embedded PDP says of users who were never synced, and of tenants that do not exist. `permit`: what Permit's PDP says, where conditions
-   * decide with the attributes that the question gives, and may say yes. `deny`: no. Only with `policy`.
+   * How the embedded PDP decides on users that were never synced, and on tenants that do not exist. `permit`: like Permit's PDP, where
+   * conditions still apply to the attributes in the check, and may allow it. `deny`: always deny. Only with `policy`.
    * @defaultValue `permit`
    */
   unknown: Type.Optional(Type.Enum(['permit', 'deny'], {
-    description: "What the embedded PDP says of users who were never synced and of tenants that do not exist: as Permit's PDP, where conditions still count, or no.",
+    description: "How the embedded PDP decides on unknown users and tenants: like Permit's PDP, where conditions still apply, or deny.",
     expected: "'permit' or 'deny'",
     shownDefault: "`'permit'`"
   })),

@@ -5,7 +5,7 @@ import type { Query } from '../../contract/point.js'
 import type { Evaluation, EvaluationMap } from '../../contract/evaluation.js'
 
 /** The subject's type, unless `map` changes it. */
-export const SUBJECT_TYPE = 'user'
+const SUBJECT_TYPE = 'user'
 
 /**
  * The resource id in a check on a resource type: AuthZEN requires an id. A resource with this key could not be distinguished from its
@@ -17,7 +17,7 @@ export const ANY_ID = '*'
  * The default mapping. The query's own fields take precedence over attributes of the same name, so that no attribute can be mistaken for
  * the tenant or the user's email.
  */
-export function toEvaluation ({ user, action, resource, context }: Query): Evaluation {
+function toEvaluation ({ user, action, resource, context }: Query): Evaluation {
   const { key, attributes, ...named } = user
   // A field that is undefined must not override an attribute.
   const given = Object.entries(named).filter(([, value]) => value !== undefined)
