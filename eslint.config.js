@@ -18,6 +18,7 @@ export default [
     files: ['src/cli/**/*.ts'],
     ignores: ['src/cli/terminal/terminal.ts'],
     rules: {
+      '@stylistic/max-len': ['error', { code: 140 }],
       'no-console': 'error',
       'no-restricted-properties': ['error', ...['stdout', 'stderr', '_rawDebug', 'emitWarning'].map(property => ({ object: 'process', property, message: 'Write with terminal.out or terminal.err.' }))],
       'no-restricted-imports': ['error', ...['console', 'process', 'tty'].flatMap(name => [name, `node:${name}`])]

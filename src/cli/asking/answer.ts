@@ -1,20 +1,20 @@
-// What every authority that the commands ask can do, and how it answers.
+// What the commands ask for decisions: a policy in this process or a PDP over HTTP, and what comes back.
+import type { Query } from '../../contract/point.js'
 import type { Engine } from '../../engine/engine.js'
 import type { Policy } from '../../engine/policy/policy.js'
-import type { Query } from '../../contract/point.js'
 
-/** What was decided, as far as whoever decided tells. */
+/** A decision with its reasons, as far as they are known. */
 export interface Answer {
   readonly allow: boolean
   /** Permit's reason code. */
   readonly code?: string
   /** The reason as a sentence. */
   readonly reason?: string
-  /** What a PDP says of its models. */
+  /** The debug output of a PDP. */
   readonly debug?: unknown
 }
 
-/** A policy, decided in this process. */
+/** A policy that is decided in this process. */
 export interface PolicyAuthority {
   readonly kind: 'policy'
   readonly name: string
@@ -28,9 +28,10 @@ export interface PolicyAuthority {
 export interface PdpAuthority {
   readonly kind: 'pdp'
   readonly name: string
-  /** @throws `NoDecisionError` when there is no answer that can be believed */
+  /** @throws `NoDecisionError` when the PDP gives no valid answer */
   ask (query: Query): Promise<Answer>
   close (): Promise<void>
 }
 
+/** Decides the questions of a command. */
 export type Authority = PolicyAuthority | PdpAuthority

@@ -1,6 +1,6 @@
-// The flags that say who is asked: a policy file, or a PDP over HTTP.
+// The options that choose what is asked: a policy file or a PDP over HTTP.
 
-/** The options that say who is asked, for `parseOptions`. */
+/** The options, for `parseOptions`. */
 export const AUTHORITY_OPTIONS = {
   policy: { type: 'string' },
   given: { type: 'string' },
@@ -9,19 +9,21 @@ export const AUTHORITY_OPTIONS = {
   timeout: { type: 'string', default: '5000' }
 } as const
 
-/** Lines of a help text: the options of those who are asked. */
-export const WHOM_HELP = `Whom to ask, one of these:
-  --policy <file>  a policy file, permit.yaml or .json, decided here and now
-  --pdp <url>      a PDP over HTTP; without --policy and --pdp the one in PERMIT_PDP_URL`
+/** Help on the options of which one is needed. */
+export const AUTHORITY_HELP = `Ask one of these:
+  --policy <file>  a policy file, permit.yaml or .json, evaluated in this process
+  --pdp <url>      a PDP over HTTP; default: PERMIT_PDP_URL, when --policy is not given`
 
+/** Help on the option for a policy file. */
 export const GIVEN_HELP = `With --policy:
-  --given <file>   adds the users, tenants, roles and relationships that a test file has under "given"`
+  --given <file>   adds the users, tenants, roles and relationships under "given" in a test file`
 
+/** Help on the options for a PDP. */
 export const PDP_HELP = `With --pdp:
-  --token <token>  the PDP's API key; better in PERMIT_API_KEY, because every process of this machine can read arguments
-  --timeout <ms>   how long to wait for an answer, 5000 unless told otherwise`
+  --token <token>  the PDP's API key; prefer PERMIT_API_KEY, because every process on this machine can read arguments
+  --timeout <ms>   how long to wait for an answer, in ms; default 5000`
 
-/** Their values. */
+/** The values of the options. */
 export interface AuthorityValues {
   readonly policy?: string
   readonly given?: string

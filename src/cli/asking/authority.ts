@@ -1,25 +1,25 @@
-// Who is asked: a policy file, decided in this process, or a PDP over HTTP.
+// Opens what the options name: a policy file, evaluated in this process, or a PDP over HTTP.
 import { Engine } from '../../engine/engine.js'
-import { readPolicyFile } from '../../environment/file/policy-file.js'
 import type { Policy } from '../../engine/policy/policy.js'
-import type { AuthorityValues } from './authority-options.js'
+import { readPolicyFile } from '../../environment/file/policy-file.js'
 import { UsageError } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
 import { readExpectations } from '../testing/expectations.js'
 import { withGiven } from '../testing/given.js'
-import type { PolicyAuthority, Authority } from './answer.js'
+import type { Authority, PolicyAuthority } from './answer.js'
+import type { AuthorityValues } from './authority-options.js'
 
 /**
- * Opens what the flags name.
+ * Opens what the options name.
  *
- * @throws {@link UsageError} when they name nothing, or two things; `PolicyError` and `FileError` when a file is wrong
+ * @throws {@link UsageError} when they name nothing, or both; `PolicyError` and `FileError` when a file is invalid
  */
 export async function openAuthority (values: AuthorityValues, { env }: Terminal): Promise<Authority> {
   const { policy, given, pdp } = values
   if (policy !== undefined && pdp !== undefined) throw new UsageError('--policy and --pdp are both given; give one of them')
   if (policy === undefined) {
-    if (given !== undefined) throw new UsageError('--given is given without --policy; a PDP has facts of its own')
-    // A policy file needs neither sockets nor all that is around them.
+    if (given !== undefined) throw new UsageError('--given needs --policy; a PDP has its own facts')
+    // Imported here, because a policy file needs no HTTP client.
     const { openPdp } = await import('./pdp-authority.js')
     return openPdp(values, env)
   }
@@ -29,15 +29,15 @@ export async function openAuthority (values: AuthorityValues, { env }: Terminal)
 /**
  * Opens a policy file.
  *
- * @param given - the test file whose facts are added
- * @throws `PolicyError` and `FileError` when a file is wrong
+ * @param given - a test file whose facts are added
+ * @throws `PolicyError` and `FileError` when a file is invalid
  */
 export async function openPolicy (file: string, given?: string): Promise<PolicyAuthority> {
   const policy = await readPolicyFile(file)
   return policyAuthority(file, given === undefined ? policy : withGiven(policy, await readExpectations(given)))
 }
 
-/** A policy that is decided in this process. */
+/** Creates an authority that evaluates a policy in this process. */
 export function policyAuthority (name: string, policy: Policy): PolicyAuthority {
   const engine = new Engine(policy)
   return { kind: 'policy', name, policy, engine, ask: async query => engine.explain(query), close: async () => {} }

@@ -1,29 +1,31 @@
-// A decision as a tree of sentences: from what the engine's trace, or a PDP's debug output, says.
-import { listOf } from '../../kit/names.js'
-import type { AbacTrace, Comparison, ConditionTrace, DecisionTrace, RbacTrace, RebacTrace, RoleTrace, SetTrace } from '../../engine/explain/trace.js'
+// A decision as a tree of sentences, from the trace of the engine or the debug output of a PDP.
 import type { Query } from '../../contract/point.js'
-import type { Answer, Authority } from './answer.js'
-import { wordsOf } from './question.js'
-import type { Branch } from '../terminal/tree.js'
+import type {
+  AbacTrace, Comparison, ConditionTrace, DecisionTrace, RbacTrace, RebacTrace, RoleTrace, SetTrace
+} from '../../engine/explain/trace.js'
 import { isRecord } from '../../kit/is-record.js'
+import { listOf } from '../../kit/names.js'
+import type { Branch } from '../terminal/tree.js'
+import type { Answer, Authority } from './answer.js'
+import { sentenceOf } from './question.js'
 
-/** A value in a tree is cut to this. */
+/** Characters of a value in the tree. */
 const MAX_VALUE = 120
 
-/** Names in a list, before the others are only counted. */
+/** Names in a list; the others are only counted. */
 const MAX_NAMES = 8
 
-/** Levels of a PDP's debug output that are shown. */
+/** Levels of a PDP's debug output in the tree. */
 const MAX_DEPTH = 8
 
-/** A decision with everything that whoever made it tells, and the same as a tree. */
-export interface Explained {
+/** A decision with its trace or debug output, and the same as a tree. */
+export interface ExplainedDecision {
   readonly decision: DecisionTrace | Answer
   readonly tree: Branch
 }
 
-/** Asks, and asks why. */
-export async function explain (authority: Authority, query: Query): Promise<Explained> {
+/** Asks for a decision and its explanation. */
+export async function explain (authority: Authority, query: Query): Promise<ExplainedDecision> {
   if (authority.kind === 'policy') {
     const decision = authority.engine.trace(query)
     return { decision, tree: treeOfTrace(query, decision) }
@@ -32,7 +34,7 @@ export async function explain (authority: Authority, query: Query): Promise<Expl
   return { decision, tree: treeOfAnswer(query, decision) }
 }
 
-/** Why, of a decision that the engine made. */
+/** The tree of a decision of the engine. */
 function treeOfTrace (query: Query, { allow, code, reason, models }: DecisionTrace): Branch {
   const root = verdict(query, { allow, code })
   if (models === undefined) return { ...root, branches: [{ text: reason }] }
@@ -42,34 +44,36 @@ function treeOfTrace (query: Query, { allow, code, reason, models }: DecisionTra
     ...root,
     branches: [
       rbac(models.rbac, permission, tenant),
-      models.abac === undefined ? { text: `ABAC has no say: no set rule is about ${permission}` } : abac(models.abac),
+      models.abac === undefined ? { text: `ABAC does not apply: no set rule is about ${permission}` } : abac(models.abac),
       models.rebac === undefined
-        ? { text: `ReBAC has no say: ${type} has no roles on instances` }
+        ? { text: `ReBAC does not apply: ${type} has no roles on instances` }
         : rebac(models.rebac, permission, type, key, tenant)
     ]
   }
 }
 
-/** Why, as far as a PDP over HTTP tells. */
+/** The tree of a decision of a PDP over HTTP: its debug output. */
 function treeOfAnswer (query: Query, { allow, code, reason, debug }: Answer): Branch {
   const branches = isRecord(debug) ? Object.entries(debug).map(([name, value]) => ofDebug(name, value, 0)) : []
-  if (branches.length === 0) branches.push({ text: reason ?? 'the PDP does not say why; its debug output is empty' })
+  if (branches.length === 0) branches.push({ text: reason ?? 'the PDP gave neither a reason nor debug output' })
   return { ...verdict(query, { allow, ...(code === undefined ? {} : { code }) }), branches }
 }
 
 function verdict (query: Query, { allow, code }: Pick<Answer, 'allow' | 'code'>): Branch {
-  return { mark: allow, text: `${wordsOf(query, allow ? 'may' : 'may not')}${code === undefined || allow ? '' : ` (${code})`}` }
+  return { mark: allow, text: `${sentenceOf(query, allow ? 'may' : 'may not')}${code === undefined || allow ? '' : ` (${code})`}` }
 }
 
 function rbac ({ allow, roles, holders, elsewhere }: RbacTrace, permission: string, tenant: string): Branch {
   const branches: Branch[] = roles.map(({ role, holds, reason }) =>
-    ({ mark: holds, text: holds ? `has role ${role} in ${tenant}: ${reason}` : `has role ${role} in ${tenant}, which does not hold ${permission}` }))
+    ({ mark: holds, text: `has role ${role} in ${tenant}${holds ? `: ${reason}` : `, which does not hold ${permission}`}` }))
   if (roles.length === 0) branches.push({ mark: false, text: `has no role in ${tenant}` })
   if (elsewhere.length > 0) {
     const tenants = elsewhere.map(({ tenant, roles }) => `${list(roles)} in ${tenant}`)
     branches.push({ text: `roles in other tenants do not count: ${list(tenants)}` })
   }
-  if (!allow) branches.push({ text: holders.length === 0 ? `no role holds ${permission}` : `needed: role ${list(holders, 'or')} in ${tenant}` })
+  if (!allow) {
+    branches.push({ text: holders.length === 0 ? `no role holds ${permission}` : `needed: role ${list(holders, 'or')} in ${tenant}` })
+  }
   return { mark: allow, text: 'RBAC: roles in the tenant', branches }
 }
 
@@ -88,17 +92,18 @@ function abac ({ allow, rules }: AbacTrace): Branch {
 
 function ofSet ({ key, kind, matched, condition }: SetTrace, what: string): Branch {
   if (kind === 'role') return { mark: matched, text: `${what} ${matched ? 'has' : 'does not have'} role ${key}` }
-  if (kind === 'type') return { mark: matched, text: `every ${key} will do` }
+  if (kind === 'type') return { mark: matched, text: `any ${key} matches` }
   return {
     mark: matched,
     text: `${what} is ${matched ? '' : 'not '}in ${key}`,
-    ...(condition === undefined ? {} : { branches: 'conditions' in condition ? condition.conditions.length === 0 ? [group(condition)] : unwrapped(condition) : [ofCondition(condition)] })
+    ...(condition === undefined ? {} : { branches: branchesOf(condition) })
   }
 }
 
-/** `allOf` around everything goes without saying. */
-function unwrapped (condition: Extract<ConditionTrace, { readonly conditions: unknown }>): Branch[] {
-  return condition.operator === 'allOf' ? condition.conditions.map(ofCondition) : [group(condition)]
+/** An outermost `allOf` is left out, unless it is empty. */
+function branchesOf (condition: ConditionTrace): Branch[] {
+  if (!('conditions' in condition) || condition.operator !== 'allOf' || condition.conditions.length === 0) return [ofCondition(condition)]
+  return condition.conditions.map(ofCondition)
 }
 
 function ofCondition (condition: ConditionTrace): Branch {
@@ -112,25 +117,32 @@ function group ({ matched, operator, conditions }: Extract<ConditionTrace, { rea
 
 function comparison (trace: Comparison): Branch {
   const { matched, attribute, operator, ref } = trace
-  const wanted = ref === undefined ? valueOf(trace.operand) : 'operand' in trace ? `${ref}, which is ${valueOf(trace.operand)}` : `${ref}, which is missing`
+  const ofRef = 'operand' in trace ? `${ref}, which is ${valueOf(trace.operand)}` : `${ref}, which is missing`
+  const expected = ref === undefined ? valueOf(trace.operand) : ofRef
   const is = 'value' in trace ? `is ${valueOf(trace.value)}` : 'is missing'
-  return { mark: matched, text: `${attribute} ${is}; wanted: ${operator} ${wanted}` }
+  return { mark: matched, text: `${attribute} ${is}; expected: ${operator} ${expected}` }
 }
 
 function rebac (trace: RebacTrace, permission: string, type: string, key: string | undefined, tenant: string): Branch {
   const { allow, holders, instance, roles = [], omitted = 0 } = trace
   const title = { mark: allow, text: 'ReBAC: roles on the instance' }
   const on = `${type}:${key}`
-  const needed = { text: holders.length === 0 ? `no role on a ${type} holds ${permission}` : `needed: role ${list(holders, 'or')} on ${key === undefined ? `an instance, and the question names none (${type}:<key>)` : on}` }
+  const where = key === undefined ? `an instance, but the question names none (${type}:<key>)` : on
+  const needed = {
+    text: holders.length === 0 ? `no role on a ${type} holds ${permission}` : `needed: role ${list(holders, 'or')} on ${where}`
+  }
   switch (instance) {
     case 'not_asked_about':
       return { ...title, branches: [needed] }
     case 'unknown':
-      return { ...title, branches: [{ mark: false, text: `${on} is no instance that is known, and so nobody has a role on it` }, needed] }
+      return { ...title, branches: [{ mark: false, text: `${on} is not a known instance, so no user has a role on it` }, needed] }
     case 'in_another_tenant':
-      return { ...title, branches: [{ mark: false, text: `${on} belongs to ${trace.tenant}, and roles on it do not count in ${tenant}` }, needed] }
+      return {
+        ...title,
+        branches: [{ mark: false, text: `${on} belongs to ${trace.tenant}; roles on it do not count in ${tenant}` }, needed]
+      }
     case 'looked_at': {
-      // A role that the user neither has nor needs says nothing.
+      // A role that the user neither has nor needs explains nothing.
       const branches = roles.filter(({ has, holds }) => has || holds === true).map(role => ofRole(role, permission))
       if (omitted > 0) branches.push({ text: `and ${omitted} more steps` })
       return { ...title, branches: allow ? branches : [...branches, needed] }
@@ -140,7 +152,7 @@ function rebac (trace: RebacTrace, permission: string, type: string, key: string
 
 function ofRole (role: RoleTrace, permission: string): Branch {
   const { has, holds, resource_instance: on } = role
-  // Who has a role that does not hold the permission is told so, as a no.
+  // A role of the user that does not hold the permission is shown as a no.
   if (has && holds === false) return { mark: false, text: `has role ${role.role} on ${on}, which does not hold ${permission}` }
   return step(role, holds === true && has ? `, which holds ${permission}` : '')
 }
@@ -150,11 +162,14 @@ function step ({ role, resource_instance: on, has, assigned, derivations = [] }:
   const branches = derivations
     .filter(({ subjects }) => !has || subjects.some(subject => subject.has))
     .flatMap(({ role, on_resource: type, relation, switched_off: off, subjects }): Branch[] => {
-      if (off === true) return [{ mark: false, text: `not derived by ${relation}: the user has a role on ${on} itself, which switches it off` }]
+      if (off === true) {
+        return [{ mark: false, text: `not derived by ${relation}: the user has a role on ${on} itself, which switches it off` }]
+      }
       if (subjects.length === 0) return [{ mark: false, text: `no ${type} is ${relation} of it` }]
       return subjects.filter(subject => !has || subject.has).map(subject => {
         const branch = step(subject, '')
-        return { ...branch, text: `${relation} ${subject.resource_instance}: ${subject.has ? branch.text : `does not have role ${role} on it`}` }
+        const text = subject.has ? branch.text : `does not have role ${role} on it`
+        return { ...branch, text: `${relation} ${subject.resource_instance}: ${text}` }
       })
     })
   return { mark: has, text: has ? `has role ${role} on ${on}${more}: derived` : `does not have role ${role} on ${on}`, branches }
@@ -162,7 +177,9 @@ function step ({ role, resource_instance: on, has, assigned, derivations = [] }:
 
 function ofDebug (name: string, value: unknown, depth: number): Branch {
   if (!isRecord(value) && !Array.isArray(value)) return { text: `${name}: ${valueOf(value)}` }
-  const entries: Array<[string, unknown]> = Array.isArray(value) ? value.map((item, index) => [String(index + 1), item]) : Object.entries(value)
+  const entries: Array<[string, unknown]> = Array.isArray(value)
+    ? value.map((item, index) => [String(index + 1), item])
+    : Object.entries(value)
   if (entries.every(([, item]) => typeof item !== 'object' || item === null) && Array.isArray(value)) {
     return { text: `${name}: ${list(value.map(item => valueOf(item)))}` }
   }

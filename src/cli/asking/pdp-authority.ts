@@ -1,29 +1,31 @@
-// A PDP over HTTP, asked as the plugin asks it: with a deadline, and with nothing believed that was not checked.
+// A PDP over HTTP, asked as the plugin asks it: with a deadline, and with every answer validated.
+import { resolveOptions } from '../../app/options/resolve.js'
+import { OptionsError, pdpErrorOf, UnavailableError } from '../../contract/errors.js'
 import { Checks } from '../../decision/checks.js'
 import { openPath } from '../../decision/path.js'
-import { OptionsError, pdpErrorOf, UnavailableError } from '../../contract/errors.js'
-import { resolveOptions } from '../../app/options/resolve.js'
 import { integerOf } from '../terminal/arguments.js'
-import type { PdpAuthority } from './answer.js'
-import type { AuthorityValues } from './authority-options.js'
 import { UsageError } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
+import type { PdpAuthority } from './answer.js'
+import type { AuthorityValues } from './authority-options.js'
 
-/** Nobody could be asked, or whoever was asked gave no answer that can be believed. */
+/** The PDP could not be asked, or gave no valid answer. */
 export class NoDecisionError extends Error {
   override readonly name = 'NoDecisionError'
 }
 
-/** Checks on their way to a PDP at a time. It is somebody's production, perhaps. */
+/** Checks in flight to a PDP at most: it may be a production PDP. */
 const CONNECTIONS = 4
 
 /**
- * Gets ready to ask a PDP.
+ * Opens a PDP.
  *
- * @throws {@link UsageError} when the flags name none that could be asked
+ * @throws {@link UsageError} when the options name none, or are invalid
  */
 export function openPdp ({ pdp, token, timeout }: AuthorityValues, env: Terminal['env']): PdpAuthority {
-  if (pdp === undefined && !env['PERMIT_PDP_URL']) throw new UsageError('nobody is there to ask; give --policy <file>, or --pdp <url> or PERMIT_PDP_URL')
+  if (pdp === undefined && !env['PERMIT_PDP_URL']) {
+    throw new UsageError('no policy and no PDP is given; give --policy <file>, or --pdp <url> or PERMIT_PDP_URL')
+  }
   const wait = integerOf('timeout', timeout, 1, 60_000)
   const options = resolved({ pdp, token, timeout: wait, cache: false, connections: CONNECTIONS }, env)
   const path = openPath(options)
@@ -48,7 +50,7 @@ function resolved (input: object, env: Terminal['env']) {
   try {
     return resolveOptions(input, env)
   } catch (error) {
-    // The same options, under the names that they have here.
+    // The plugin's options, under their names on the command line.
     if (error instanceof OptionsError) throw new UsageError(error.message.replace(/\boption "(\w+)"/g, '--$1'))
     throw error
   }

@@ -1,34 +1,34 @@
-// A command that puts one question to a policy file or a PDP: `check` and `explain` differ only in what they say of the answer.
+// A command that asks one question: `check` and `explain` differ only in what they print of the answer.
 import type { Query } from '../../contract/point.js'
-import type { Authority } from './answer.js'
-import { AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP, WHOM_HELP } from './authority-options.js'
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, type Command } from '../terminal/command.js'
 import { jsonLines, type Line } from '../terminal/line.js'
+import type { Authority } from './answer.js'
+import { AUTHORITY_HELP, AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP } from './authority-options.js'
 import { QUESTION_HELP, QUESTION_OPTIONS, questionOf } from './question.js'
 
-/** What such a command says of an answer. */
-export interface Said {
+/** What such a command prints. */
+export interface PrintedAnswer {
   readonly allow: boolean
-  /** For programs. */
+  /** With `--json`. */
   readonly json: unknown
-  /** For people. */
+  /** Without it. */
   readonly text: readonly Line[]
 }
 
-/** What one of them has of its own. */
+/** What is special about one of these commands. */
 export interface QuestionCommand extends Pick<Command, 'name' | 'summary'> {
-  /** The paragraphs of its help that say what it does. */
+  /** The paragraphs of its help that describe it. */
   readonly about: string
   /** What `--json` prints, for the help. */
   readonly json: string
-  /** Arguments of its examples. */
+  /** Arguments of the examples in its help. */
   readonly examples: readonly string[]
-  say (authority: Authority, query: Query): Promise<Said>
+  answer (authority: Authority, query: Query): Promise<PrintedAnswer>
 }
 
-/** The command. */
-export function questionCommand ({ name, summary, about, json, examples, say }: QuestionCommand): Command {
+/** Creates the command. */
+export function questionCommand ({ name, summary, about, json, examples, answer }: QuestionCommand): Command {
   return {
     name,
     summary,
@@ -39,7 +39,7 @@ ${about}
 
 ${QUESTION_HELP}
 
-${WHOM_HELP}
+${AUTHORITY_HELP}
 
 ${GIVEN_HELP}
 
@@ -47,13 +47,13 @@ ${PDP_HELP}
 
 Output:
   --json           ${json}
-  --help           this text
+  --help           show this help
 
 Exit codes:
-  0  yes: allow
-  1  no: deny
-  2  the arguments cannot be used
-  3  no decision: the policy cannot be used, or the PDP cannot be asked. Never take it for a yes.
+  0  yes: the user is allowed
+  1  no: the user is denied
+  2  the arguments are invalid
+  3  no decision: the policy is invalid, or the PDP gave no valid answer. Never treat this as a yes.
 
 Examples:
 ${examples.map(example => `  fastify-permit ${name} ${example}`).join('\n')}`,
@@ -61,13 +61,13 @@ ${examples.map(example => `  fastify-permit ${name} ${example}`).join('\n')}`,
     async run (args, terminal) {
       const options = parseOptions(args, { ...QUESTION_OPTIONS, ...AUTHORITY_OPTIONS, json: { type: 'boolean', default: false } })
       const query = questionOf(options)
-      // Not before it is needed: help and mistakes need no engine.
+      // Imported here, because help and invalid arguments need no engine.
       const { openAuthority } = await import('./authority.js')
       const authority = await openAuthority(options, terminal)
       try {
-        const said = await say(authority, query)
-        terminal.out(options.json ? jsonLines(said.json) : said.text)
-        return said.allow ? EXIT.ok : EXIT.no
+        const printed = await answer(authority, query)
+        terminal.out(options.json ? jsonLines(printed.json) : printed.text)
+        return printed.allow ? EXIT.ok : EXIT.no
       } finally {
         await authority.close()
       }

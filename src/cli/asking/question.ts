@@ -1,12 +1,12 @@
-// The question of `check` and `explain`: from flags to a query, and from a query to words.
-import { createQuery } from '../../decision/query.js'
+// The question of `check` and `explain`: from options to a query, and from a query to a sentence.
 import { QueryError } from '../../contract/errors.js'
 import type { Query } from '../../contract/point.js'
+import { createQuery } from '../../decision/query.js'
+import { splitAtColon } from '../../kit/colon.js'
 import { objectOf } from '../terminal/arguments.js'
 import { UsageError } from '../terminal/command.js'
-import { splitAtColon } from '../../kit/colon.js'
 
-/** The options that make a question, for `parseOptions`. */
+/** The options of a question, for `parseOptions`. */
 export const QUESTION_OPTIONS = {
   user: { type: 'string' },
   action: { type: 'string' },
@@ -17,29 +17,29 @@ export const QUESTION_OPTIONS = {
   'resource-attributes': { type: 'string' }
 } as const
 
-/** Their lines in a help text. */
+/** Help on these options. */
 export const QUESTION_HELP = `The question:
-  --user <key>                  who
-  --action <action>             does what
-  --resource <type[:key]>       to what: every resource of a type (task), or one of them (task:1)
-  --tenant <key>                in which tenant; default unless told otherwise
-  --context <json>              circumstances, for conditions on context.*
-  --user-attributes <json>      attributes of the user; they win over those that are stored
-  --resource-attributes <json>  attributes of the resource; they win over those that are stored`
+  --user <key>                  key of the user
+  --action <action>             the action
+  --resource <type[:key]>       a resource type (task) for all its resources, or one resource (task:1)
+  --tenant <key>                key of the tenant; default: default
+  --context <json>              values for conditions on context.*
+  --user-attributes <json>      attributes of the user; they override stored attributes
+  --resource-attributes <json>  attributes of the resource; they override stored attributes`
 
 type QuestionValues = { readonly [Name in keyof typeof QUESTION_OPTIONS]?: string }
 
 /**
- * The query that the flags ask.
+ * Creates the query of the options.
  *
- * @throws {@link UsageError} when they ask none
+ * @throws {@link UsageError} when an option is missing or invalid
  */
 export function questionOf (values: QuestionValues): Query {
-  const user = needed('user', values.user)
-  const action = needed('action', values.action)
-  const { type, key } = typeAndKey(needed('resource', values.resource))
+  const user = required('user', values.user)
+  const action = required('action', values.action)
+  const { type, key } = typeAndKey(required('resource', values.resource))
   const { context, 'user-attributes': userAttributes, 'resource-attributes': resourceAttributes } = values
-  return asUsage(() => createQuery(
+  return withUsageErrors(() => createQuery(
     { key: user, ...attributes('user-attributes', userAttributes) },
     action,
     { type, ...(key === undefined ? {} : { key }), ...attributes('resource-attributes', resourceAttributes) },
@@ -48,12 +48,16 @@ export function questionOf (values: QuestionValues): Query {
   ))
 }
 
-/** The question as people ask it: `ada may create task in default`. */
-export function wordsOf ({ user, action, resource: { type, key, tenant } }: Query, may: string): string {
+/**
+ * The query as a sentence: `ada may create task in default`.
+ *
+ * @param may - `may` or `may not`
+ */
+export function sentenceOf ({ user, action, resource: { type, key, tenant } }: Query, may: string): string {
   return `${user.key} ${may} ${action} ${key === undefined ? type : `${type}:${key}`} in ${tenant}`
 }
 
-function needed (name: string, value: string | undefined): string {
+function required (name: string, value: string | undefined): string {
   if (value === undefined || value === '') throw new UsageError(`--${name} is missing`)
   return value
 }
@@ -61,7 +65,9 @@ function needed (name: string, value: string | undefined): string {
 function typeAndKey (resource: string): { readonly type: string, readonly key?: string } {
   const { before: type, after: key } = splitAtColon(resource)
   if (key === undefined) return { type }
-  if (type === '' || key === '') throw new UsageError(`--resource ${resource} is not a resource; write <type> or <type>:<key>, such as task or task:1`)
+  if (type === '' || key === '') {
+    throw new UsageError(`--resource ${resource} is not a resource; write <type> or <type>:<key>, such as task or task:1`)
+  }
   return { type, key }
 }
 
@@ -69,7 +75,7 @@ function attributes (name: string, text: string | undefined): { readonly attribu
   return text === undefined ? {} : { attributes: objectOf(name, text) }
 }
 
-function asUsage<T> (work: () => T): T {
+function withUsageErrors<T> (work: () => T): T {
   try {
     return work()
   } catch (error) {

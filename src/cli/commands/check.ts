@@ -1,20 +1,20 @@
-// `fastify-permit check`: one question, one answer, and an exit code that a script can go by.
-import { no, yes } from '../terminal/line.js'
+// `fastify-permit check`: one question, one answer, and an exit code for scripts.
 import { questionCommand } from '../asking/question-command.js'
+import { no, yes } from '../terminal/line.js'
 
 /** The command. */
 export const checkCommand = questionCommand({
   name: 'check',
-  summary: 'may this user do this? Exit code 0 for yes, 1 for no',
-  about: 'Asks whether a user may do something, and says why.',
-  json: 'the decision as JSON: { "allow", "code", "reason" }',
+  summary: 'check whether a user is allowed to do something; exit code 0 for yes, 1 for no',
+  about: 'Checks whether a user is allowed to perform an action on a resource, and prints the reason.',
+  json: 'print the decision as JSON: { "allow", "code", "reason" }',
   examples: [
     '--user ann --action create --resource task --policy permit.yaml',
     '--user ann --action read --resource document:spec --tenant acme --pdp http://localhost:7766',
     '--user ann --action edit --resource report --user-attributes \'{"level":3}\' --policy permit.yaml'
   ],
 
-  async say (authority, query) {
+  async answer (authority, query) {
     const { allow, code, reason } = await authority.ask(query)
     const because = [reason, code === undefined || allow ? undefined : `(${code})`].filter(part => part !== undefined).join(' ')
     return {

@@ -1,4 +1,4 @@
-// `fastify-permit explain`: why a user may do something, or not, model by model.
+// `fastify-permit explain`: why a user is allowed or denied, model by model.
 import { explain } from '../asking/explanation.js'
 import { questionCommand } from '../asking/question-command.js'
 import { drawTree } from '../terminal/tree.js'
@@ -6,20 +6,19 @@ import { drawTree } from '../terminal/tree.js'
 /** The command. */
 export const explainCommand = questionCommand({
   name: 'explain',
-  summary: 'why may this user do this, or not? As a tree',
-  about: `Says why a user may do something, or not, as a tree: the roles that the user has and those that would do, each condition
-with the values that it compared, each step by which a role on an instance is derived. Of a PDP over HTTP it shows what
-the PDP itself says.
+  summary: 'explain as a tree why a user is allowed or denied',
+  about: `Explains a decision as a tree: the roles of the user and the roles that grant the permission, each condition with the values
+that it compared, and each step that derives a role on an instance. For a PDP over HTTP it prints the PDP's debug output.
 
-The tree shows attribute values.`,
-  json: 'the same as JSON: { "allow", "code", "reason", "models" }, of a PDP "debug" in place of "models"',
+The tree contains attribute values.`,
+  json: 'print it as JSON: { "allow", "code", "reason", "models" }; for a PDP "debug" instead of "models"',
   examples: [
     '--user victor --action delete --resource task --policy permit.yaml',
     '--user ann --action read --resource document:spec --policy permit.yaml --given permit.test.yaml',
     '--user ann --action read --resource document:spec --pdp http://localhost:7766'
   ],
 
-  async say (authority, query) {
+  async answer (authority, query) {
     const { decision, tree } = await explain(authority, query)
     return { allow: decision.allow, json: decision, text: drawTree(tree) }
   }

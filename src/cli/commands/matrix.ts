@@ -1,49 +1,52 @@
-// `fastify-permit matrix`: a policy as a table of users by permissions, for the terminal and as a page.
+// `fastify-permit matrix`: a policy as a table of users by permissions, in the terminal or as an HTML page.
 import { writeFile } from 'node:fs/promises'
 import { suggest } from '../../kit/suggest.js'
 import { AUTHORITY_OPTIONS, GIVEN_HELP } from '../asking/authority-options.js'
 import { strangersOf } from '../asking/strangers.js'
-import { parseOptions } from '../terminal/arguments.js'
-import { EXIT, UsageError, type Command } from '../terminal/command.js'
-import { jsonLines, maybe } from '../terminal/line.js'
 import { matrixHtml } from '../matrix/matrix-html.js'
 import { matrixText } from '../matrix/matrix-text.js'
 import { matrixOf } from '../matrix/permission-matrix.js'
+import { parseOptions } from '../terminal/arguments.js'
+import { EXIT, UsageError, type Command } from '../terminal/command.js'
+import { jsonLines, maybe } from '../terminal/line.js'
 
 const HELP = `Usage: fastify-permit matrix --policy <file> [options]
 
-Shows a policy as tables: what each user may do in each tenant, and on each resource on which somebody has a role; then
-what each role holds, and the rules. It is about users as the policy has them: attributes that come with a question may
-open or close more.
+Shows a policy as tables: what each user may do in each tenant, and on each resource on which a user has a role; then the
+permissions of each role, and the rules. The tables use the stored attributes of users: attributes in a request may allow or
+deny more.
 
 Options:
   --policy <file>  a policy file, permit.yaml or .json
-  --tenant <key>   this tenant only
+  --tenant <key>   show this tenant only
 
 ${GIVEN_HELP}
 
 Output:
-  --html <file>    writes a page for a browser instead: one file, that needs nothing else
-  --json           the tables as JSON
-  --help           this text
+  --html <file>    write an HTML page instead: one self-contained file
+  --json           print the tables as JSON
+  --help           show this help
 
 Exit codes:
-  0  it was shown, or written
-  2  the arguments cannot be used
-  3  a file cannot be used
+  0  the tables were printed or written
+  2  the arguments are invalid
+  3  a file is invalid
 
 Examples:
   fastify-permit matrix --policy permit.yaml
   fastify-permit matrix --policy permit.yaml --given permit.test.yaml --tenant acme
   fastify-permit matrix --policy permit.yaml --html who-may-do-what.html`
 
-/** Columns where nobody says how many there are, as in a file. */
-const COLUMNS = 80
+/** Columns when the output is not a terminal. */
+const DEFAULT_COLUMNS = 80
+
+/** Columns at least. */
+const MIN_COLUMNS = 40
 
 /** The command. */
 export const matrixCommand: Command = {
   name: 'matrix',
-  summary: 'who may do what? A policy as tables, in the terminal or as a page',
+  summary: 'show who may do what, as tables in the terminal or as an HTML page',
   help: HELP,
   exitCodeOnError: EXIT.unanswered,
 
@@ -57,11 +60,12 @@ export const matrixCommand: Command = {
     })
     if (file === undefined) throw new UsageError('--policy is missing')
     if (html !== undefined && json) throw new UsageError('--html and --json are both given; give one of them')
-    // Not before it is needed: help and mistakes need no engine.
+    // Imported here, because help and invalid arguments need no engine.
     const { openPolicy } = await import('../asking/authority.js')
     const { policy, engine } = await openPolicy(file, given)
     if (tenant !== undefined && engine.facts.getTenant(tenant) === undefined) {
-      throw new UsageError(`tenant '${tenant}' is not in the policy; ${suggest(tenant, Array.from(engine.facts.tenants(), ({ key }) => key), '')}`)
+      const hint = suggest(tenant, Array.from(engine.facts.tenants(), ({ key }) => key), '')
+      throw new UsageError(`tenant '${tenant}' is not in the policy; ${hint}`)
     }
 
     const matrix = matrixOf(policy, engine, tenant)
@@ -71,9 +75,9 @@ export const matrixCommand: Command = {
     } else if (json) {
       terminal.out(jsonLines(matrix))
     } else {
-      terminal.out(matrixText(matrix, Math.max(40, terminal.columns ?? COLUMNS)))
+      terminal.out(matrixText(matrix, Math.max(MIN_COLUMNS, terminal.columns ?? DEFAULT_COLUMNS)))
       for (const open of strangersOf(engine)) terminal.err([maybe(`note: ${open}`)])
-      if (engine.facts.userCount === 0) terminal.err(['The policy lists no users; --given <file> adds those of a test file.'])
+      if (engine.facts.userCount === 0) terminal.err(['The policy has no users; --given <file> adds the users of a test file.'])
     }
     return EXIT.ok
   }

@@ -1,34 +1,36 @@
 // `fastify-permit pdp`: the local PDP as a process.
+import { parseOptions, portOf } from '../terminal/arguments.js'
 import { EXIT, type Command } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
-import { parseOptions, portOf } from '../terminal/arguments.js'
 
 const DEFAULT_PORT = '7766'
 const DEFAULT_HOST = '127.0.0.1'
 
 const HELP = `Usage: fastify-permit pdp [options]
 
-Runs a local PDP: decides as Permit's PDP does, over the same wire, by a policy file and the facts and schema written to it.
+Runs a local PDP. It has the API of Permit's PDP, and decides by a policy file and by the facts and the schema written to it.
 
 Options:
-  --policy <file>    policy, permit.yaml or .json; without one everything is written by the API
-  --data <folder>    where facts survive; without it they live in memory
-  --token <token>    what requests have to carry as a bearer token; better in PERMIT_API_KEY or PDP_API_KEY,
-                     because every process of this machine can read arguments
-  --port <port>      where to listen, ${DEFAULT_PORT} unless told otherwise, 0 for a free port
-  --host <address>   where to listen, ${DEFAULT_HOST} unless told otherwise; others than the loopback need a token
-  --opa-port <port>  serves POST /v1/data/permit/root on a port of its own, too, as the container does on 8181
-  --report-to <url>  reports each change there, to an app with the option "updates"; may be given several times; the
-                     secret that the app wants is in PERMIT_UPDATES_SECRET
+  --policy <file>    a policy file, permit.yaml or .json; without it, the schema is written through the API
+  --data <folder>    keeps facts in this folder; default: in memory, until the process ends
+  --token <token>    the bearer token of requests; prefer PERMIT_API_KEY or PDP_API_KEY, because every process on this
+                     machine can read arguments
+  --port <port>      port to listen on; default ${DEFAULT_PORT}, 0 for a free port
+  --host <address>   address to listen on; default ${DEFAULT_HOST}; an address other than the loopback needs a token
+  --opa-port <port>  also serves POST /v1/data/permit/root on this port, as the container does on 8181
+  --report-to <url>  reports each change to an app with the option "updates"; may be given several times; the secret of
+                     the app is in PERMIT_UPDATES_SECRET
   --no-watch         does not reload the policy file when it changes
-  --help             this text
+  --help             show this help
 
-SIGTERM and SIGINT let requests in flight finish, and end it with 0.`
+On SIGTERM and SIGINT, it finishes the requests in flight and exits with 0.`
+
+const NO_TOKEN = 'Warning: no token is set. Every process on this machine can read from the local PDP and write to it.'
 
 /** The command. */
 export const pdpCommand: Command = {
   name: 'pdp',
-  summary: 'runs a local PDP',
+  summary: 'run a local PDP',
   help: HELP,
 
   async run (args, terminal) {
@@ -47,7 +49,7 @@ export const pdpCommand: Command = {
     const opaPort = options['opa-port'] === undefined ? undefined : portOf('opa-port', options['opa-port'])
     const token = options.token ?? tokenOf(terminal)
 
-    // Not before it is needed: help and mistakes need no server.
+    // Imported here, because help and invalid arguments need no server.
     const { createLocalPdp } = await import('../../server/index.js')
     const app = createLocalPdp({
       policy,
@@ -55,17 +57,17 @@ export const pdpCommand: Command = {
       watch: !options['no-watch'],
       token,
       reportTo: options['report-to'].map(url => ({ url, headers: reportHeaders(terminal) })),
-      // What it says of itself is on stdout, one line for each address; what goes wrong is on stderr.
+      // Addresses go to standard output, one a line; warnings and errors go to standard error.
       logger: { level: 'warn', stream: { write: (line: string) => { terminal.err([line.trimEnd()]) } } },
       ...(opaPort === undefined ? {} : { opa: { port: opaPort, host } })
     })
-    // Before it listens: whoever reads that it does may end it at once.
-    const ended = signal()
+    // Before it listens: the process that reads the address may send a signal at once.
+    const ended = endSignal()
     try {
       const url = await app.listen({ port, host })
       terminal.out([`The local PDP listens on ${url}`])
-      if (app.pdp.opaUrl !== undefined) terminal.out([`OPA's path is on ${app.pdp.opaUrl}`])
-      if (token === undefined) terminal.err(['Without a token everybody on this machine may ask it, and write to it.'])
+      if (app.pdp.opaUrl !== undefined) terminal.out([`The OPA API listens on ${app.pdp.opaUrl}`])
+      if (token === undefined) terminal.err([NO_TOKEN])
       await ended.promise
       return EXIT.ok
     } finally {
@@ -84,8 +86,8 @@ function reportHeaders ({ env }: Terminal): Record<string, string> {
   return secret ? { 'x-permit-updates-secret': secret } : {}
 }
 
-/** The first of the signals that ask a process to end. A second one ends it the hard way. */
-function signal (): { readonly promise: Promise<void>, stop (): void } {
+/** Waits for the first signal to end. A second signal ends the process at once. */
+function endSignal (): { readonly promise: Promise<void>, stop (): void } {
   const names = ['SIGTERM', 'SIGINT'] as const
   let stop = (): void => {}
   const promise = new Promise<void>(resolve => {

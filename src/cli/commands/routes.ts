@@ -1,32 +1,33 @@
-// `fastify-permit routes`: what each route of an app requires, for people and for CI.
+// `fastify-permit routes`: what each route of an app requires, for developers and for CI.
+import type { RouteRow } from '../../fastify/route-table.js'
+import { closest } from '../../kit/suggest.js'
+import { permissionsOf } from '../looking/policy-names.js'
+import { routesMarkdown, routesText } from '../looking/routes-table.js'
 import { parseFilesAndOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
 import { jsonLines, maybe, no, type Line } from '../terminal/line.js'
-import { routesMarkdown, routesText } from '../looking/routes-table.js'
-import { closest } from '../../kit/suggest.js'
-import type { RouteRow } from '../../fastify/route-table.js'
 
 const HELP = `Usage: fastify-permit routes <app file> [options]
 
 Loads an app, waits until it is ready without listening, and shows what each of its routes requires. The file exports a Fastify
-app, a function that makes one, or a plugin as fastify-cli starts it: as default, app, buildApp or build. What the file does when
-it is loaded, it does here, too. For TypeScript, Node needs its loader: NODE_OPTIONS=--import=tsx.
+app, a function that creates one, or a plugin as for fastify-cli: as default, app, buildApp or build. Loading the file runs it, with
+all its side effects. For TypeScript, Node needs a loader: NODE_OPTIONS=--import=tsx.
 
 Options:
-  --policy <file>    a policy file; permissions that it does not have are flagged, and those of it that no route requires
-  --strict           routes that say neither what they require nor that they are public fail
-  --fail-on-unused   permissions of the policy that no route requires fail; what handlers ask for themselves is not known here
+  --policy <file>    a policy file; reports permissions that are not in the policy, and those that no route requires
+  --strict           fail when a route neither requires a permission nor is declared public
+  --fail-on-unused   fail when no route requires a permission of the policy; checks inside handlers are not detected
 
 Output:
-  --json             { "routes": [...], "undeclared": [...], "unknown": [...], "unused": [...] }
-  --markdown         a table for a document
-  --help             this text
+  --json             print JSON: { "routes": [...], "undeclared": [...], "unknown": [...], "unused": [...] }
+  --markdown         print a Markdown table
+  --help             show this help
 
 Exit codes:
-  0  all is well
-  1  something was found: a permission that the policy does not have; with --strict, or with strict: true in the app, a route
-     that says nothing; with --fail-on-unused, a permission that no route requires
-  2  the arguments cannot be used
+  0  no problem was found
+  1  a problem was found: a permission that is not in the policy; with --strict, or with strict: true in the app, a route that
+     declares nothing; with --fail-on-unused, a permission that no route requires
+  2  the arguments are invalid
   3  the app or the policy cannot be loaded
 
 Examples:
@@ -36,7 +37,7 @@ Examples:
 /** The command. */
 export const routesCommand: Command = {
   name: 'routes',
-  summary: 'what does each route of an app require? And does the policy know it?',
+  summary: 'show what each route of an app requires, and compare it with the policy',
   help: HELP,
   exitCodeOnError: EXIT.unanswered,
 
@@ -48,14 +49,14 @@ export const routesCommand: Command = {
       json: { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false }
     })
-    if (file === undefined) throw new UsageError('the file of the app is missing')
-    if (more.length > 0) throw new UsageError('expected one file')
+    if (file === undefined) throw new UsageError('the app file is missing')
+    if (more.length > 0) throw new UsageError('expected one app file')
     if (options.json && options.markdown) throw new UsageError('--json and --markdown are both given; give one of them')
     if (options['fail-on-unused'] && options.policy === undefined) throw new UsageError('--fail-on-unused needs --policy')
 
-    // The policy first: a mistake in its name need not start an app.
-    const known = options.policy === undefined ? undefined : await permissionsOf(options.policy)
-    // Not before it is needed: help and mistakes need no app.
+    // The policy is read first: an invalid one is reported without starting the app.
+    const known = options.policy === undefined ? undefined : await permissionsIn(options.policy)
+    // Imported here, because help and invalid arguments need no app.
     const { loadApp } = await import('../looking/loaded-app.js')
     const { rows, refusal } = await loadApp(file)
     if (rows === undefined) throw new Error(`${file}: fastify-permit is not registered in this app`)
@@ -64,25 +65,29 @@ export const routesCommand: Command = {
     const undeclared = rows.filter(isUndeclared)
     const unknown = known === undefined ? [] : [...required].filter(permission => !known.has(permission)).sort()
     const unused = known === undefined ? [] : [...known].filter(permission => !required.has(permission)).sort()
-    if (options.json) terminal.out(jsonLines({ routes: rows, undeclared: undeclared.map(({ method, url, constraints }) => ({ method, url, constraints })), unknown, unused }))
-    else terminal.out(options.markdown ? routesMarkdown(rows) : routesText(rows))
+    if (options.json) {
+      const named = undeclared.map(({ method, url, constraints }) => ({ method, url, constraints }))
+      terminal.out(jsonLines({ routes: rows, undeclared: named, unknown, unused }))
+    } else {
+      terminal.out(options.markdown ? routesMarkdown(rows) : routesText(rows))
+    }
 
     const isStrict = options.strict || refusal !== undefined
-    const flagged = unknown.map(permission => withNearest(permission, known ?? []))
-    if (!options.json) terminal.err(findings({ undeclared, unknown: flagged, unused }))
-    return unknown.length > 0 || (isStrict && undeclared.length > 0) || (options['fail-on-unused'] && unused.length > 0) ? EXIT.failed : EXIT.ok
+    const suggested = unknown.map(permission => withNearest(permission, known ?? []))
+    if (!options.json) terminal.err(linesOf({ undeclared, unknown: suggested, unused }))
+    const fails = unknown.length > 0 || (isStrict && undeclared.length > 0) || (options['fail-on-unused'] && unused.length > 0)
+    return fails ? EXIT.failed : EXIT.ok
   }
 }
 
-/** A route that says nothing, or of which nobody knows what it says. */
+/** Whether the route declares nothing, or was declared before the plugin, which then cannot know its declaration. */
 function isUndeclared ({ public: isPublic, guardedBy }: RouteRow): boolean {
   return !isPublic && (guardedBy === null || guardedBy === 'unknown')
 }
 
-async function permissionsOf (policy: string): Promise<Set<string>> {
+async function permissionsIn (policy: string): Promise<Set<string>> {
   const { readPolicyFile } = await import('../../environment/file/policy-file.js')
-  const { resources } = await readPolicyFile(policy)
-  return new Set(Object.entries(resources ?? {}).flatMap(([type, { actions }]) => Object.keys(actions).map(action => `${type}:${action}`)))
+  return new Set(permissionsOf(await readPolicyFile(policy)))
 }
 
 function withNearest (permission: string, known: Iterable<string>): string {
@@ -96,10 +101,10 @@ interface Findings {
   readonly unused: readonly string[]
 }
 
-function findings ({ undeclared, unknown, unused }: Findings): Line[] {
+function linesOf ({ undeclared, unknown, unused }: Findings): Line[] {
   const lines: Line[] = []
-  if (undeclared.length > 0) lines.push([no('Say nothing:'), ` ${undeclared.map(({ method, url }) => `${method} ${url}`).join(', ')}`])
+  if (undeclared.length > 0) lines.push([no('Declare nothing:'), ` ${undeclared.map(({ method, url }) => `${method} ${url}`).join(', ')}`])
   if (unknown.length > 0) lines.push([no('Not in the policy:'), ` ${unknown.join(', ')}`])
-  if (unused.length > 0) lines.push([maybe('In the policy, and required by no route:'), ` ${unused.join(', ')}`])
+  if (unused.length > 0) lines.push([maybe('In the policy, but required by no route:'), ` ${unused.join(', ')}`])
   return lines
 }

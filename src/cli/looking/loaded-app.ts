@@ -1,4 +1,4 @@
-// Somebody's app, loaded from its file and made ready, but not listening: to look at what it declares.
+// Loads an app from its file and makes it ready, without listening, to read the routes that it declares.
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
@@ -6,25 +6,27 @@ import { pathToFileURL } from 'node:url'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { LOOKERS, type RowsOf } from '../../fastify/looker.js'
 import type { RouteRow } from '../../fastify/route-table.js'
+import { isRecord } from '../../kit/is-record.js'
 
-/** What was found. */
+/** The routes of an app. */
 export interface LoadedApp {
-  /** The rows of every registration of the plugin in it; none registered is undefined. */
+  /** The rows of all registrations of the plugin; undefined when it is not registered. */
   readonly rows: readonly RouteRow[] | undefined
-  /** Why the option `strict` kept it from starting. */
+  /** The error message when the option `strict` prevented the start. */
   readonly refusal: string | undefined
 }
 
-/** Where an app may be in its module, in this order. */
+/** Names of exports that may be an app, in this order. */
 const EXPORTS = ['default', 'app', 'buildApp', 'build'] as const
 
 /**
- * Loads a module whose export is an app, a function that makes one, or a plugin as fastify-cli starts it, waits until it is ready, and closes it.
- * @throws what keeps it from starting, but for the option `strict`: that is what is looked for
+ * Loads a module that exports an app, a function that creates one, or a plugin as for fastify-cli, waits until it is ready, and closes it.
+ *
+ * @throws the error that prevents the start, except the one of the option `strict`
  */
 export async function loadApp (file: string): Promise<LoadedApp> {
   const registrations: RowsOf[] = []
-  // A symbol of the whole process: the app's fastify-permit may be another copy than this one.
+  // A global symbol, because the app may load another copy of fastify-permit.
   const lookers = globalThis as { [LOOKERS]?: RowsOf[] }
   lookers[LOOKERS] = registrations
   let app: FastifyInstance | undefined
@@ -45,15 +47,15 @@ export async function loadApp (file: string): Promise<LoadedApp> {
   }
 }
 
-/** @throws what the app's file throws; in words that help where Node could not even load it */
+/** @throws the error of the module; with a hint when Node cannot load it */
 async function importOf (url: URL, file: string): Promise<Record<string, unknown>> {
   try {
     return await import(url.href) as Record<string, unknown>
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'ERR_MODULE_NOT_FOUND' && !existsSync(url)) throw new Error(`${file} is not there`, { cause: error })
+    if (code === 'ERR_MODULE_NOT_FOUND' && !existsSync(url)) throw new Error(`${file} does not exist`, { cause: error })
     if (code !== 'ERR_UNKNOWN_FILE_EXTENSION') throw error
-    throw new Error(`Node cannot load ${file}; for TypeScript it needs a loader: NODE_OPTIONS=--import=tsx`, { cause: error })
+    throw new Error(`Node cannot load ${file}; for TypeScript, set a loader: NODE_OPTIONS=--import=tsx`, { cause: error })
   }
 }
 
@@ -61,13 +63,14 @@ function exportOf (module: Record<string, unknown>, file: string): unknown {
   for (const name of EXPORTS) {
     const value = module[name]
     if (typeof value === 'function' || isApp(value)) return value
-    // A CommonJS module is the default export of itself.
+    // A CommonJS module has its exports as default export.
     if (name === 'default' && typeof value === 'object' && value !== null) {
-      const inner = Object.entries(value as Record<string, unknown>).find(([key, value]) => (EXPORTS as readonly string[]).includes(key) && (typeof value === 'function' || isApp(value)))
+      const inner = Object.entries(value as Record<string, unknown>)
+        .find(([key, value]) => (EXPORTS as readonly string[]).includes(key) && (typeof value === 'function' || isApp(value)))
       if (inner !== undefined) return inner[1]
     }
   }
-  throw new Error(`${file} exports no app; expected a Fastify app, a function that makes one, or a plugin, as ${EXPORTS.join(', ')}`)
+  throw new Error(`${file} exports no app; export a Fastify app, a function that creates one, or a plugin, as ${EXPORTS.join(', ')}`)
 }
 
 async function appOf (exported: unknown, url: URL): Promise<FastifyInstance> {
@@ -75,10 +78,10 @@ async function appOf (exported: unknown, url: URL): Promise<FastifyInstance> {
   const make = exported as (...args: unknown[]) => unknown
   if (make.length === 0) {
     const made = await make()
-    if (!isApp(made)) throw new Error('the function that the file exports made no Fastify app')
+    if (!isApp(made)) throw new Error('the exported function did not return a Fastify app')
     return made
   }
-  // Something with a parameter: a plugin, or a function that makes an app from options. Which one, its result tells.
+  // A function with a parameter is a plugin, or creates an app from options. Its result tells which.
   const { default: fastify } = await import(pathToFileURL(createRequire(url).resolve('fastify')).href) as { default: () => FastifyInstance }
   const app = fastify()
   let made: unknown
@@ -98,5 +101,5 @@ function isMadeForFastify (plugin: object): boolean {
 }
 
 function isApp (value: unknown): value is FastifyInstance {
-  return typeof value === 'object' && value !== null && 'ready' in value && typeof value.ready === 'function' && 'inject' in value && typeof value.inject === 'function'
+  return isRecord(value) && typeof value['ready'] === 'function' && typeof value['inject'] === 'function'
 }

@@ -1,28 +1,29 @@
-// The words of a policy that lives elsewhere: Permit's REST API, or a local PDP, which has the same.
+// Reads the names of a policy from Permit's REST API, or from a local PDP, which has the same API.
 import { PdpError } from '../../contract/errors.js'
-import { httpTransport, type Transport } from '../../pdp/http/transport.js'
-import type { PolicyWords } from './declaration.js'
 import type { Checker } from '../../kit/checker.js'
+import { httpTransport, type Transport } from '../../pdp/http/transport.js'
+import { namesOfResource, type PolicyNames } from './policy-names.js'
 import { listedResources, listedRoles, scope } from './remote-shapes.js'
 
-/** The whole of it, ms. */
+/** Time limit for reading all of it, in ms. */
 const TIMEOUT = 15_000
 
-/** Bytes of one page. */
+/** Bytes of a page. */
 const MAX_RESPONSE_SIZE = 16 * 1024 * 1024
 
-/** What Permit's API gives at most. */
+/** Items on a page: the maximum of Permit's API. */
 const PER_PAGE = 100
 
-/** More than any policy has; a server that never ends its list is not followed further. */
+/** More than any policy needs: a server may send pages without end. */
 const MAX_PAGES = 100
 
 /**
- * Reads the schema of the environment that the token is for.
+ * Reads the names from the environment of the token.
+ *
  * @param url - `https://api.permit.io`, or a local PDP
- * @throws `PdpError` when it cannot be had
+ * @throws `PdpError` when the API does not answer, or not with a schema
  */
-export async function remoteWords (url: URL, token: string): Promise<PolicyWords> {
+export async function remoteNames (url: URL, token: string): Promise<PolicyNames> {
   const transport = httpTransport({ url, token, connections: 1, maxQueue: 1, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: TIMEOUT })
   const deadline = performance.now() + TIMEOUT
   try {
@@ -31,8 +32,7 @@ export async function remoteWords (url: URL, token: string): Promise<PolicyWords
     const resources = await all(transport, `${base}/resources`, listedResources, deadline)
     const roles = await all(transport, `${base}/roles`, listedRoles, deadline)
     return {
-      resources: new Map(resources.filter(({ key }) => !isBuiltIn(key)).map(({ key, actions, roles, relations }) =>
-        [key, { actions: Object.keys(actions ?? {}), roles: Object.keys(roles ?? {}), relations: Object.keys(relations ?? {}) }])),
+      resources: new Map(resources.filter(({ key }) => !isBuiltIn(key)).map(resource => [resource.key, namesOfResource(resource)])),
       roles: roles.map(({ key }) => key)
     }
   } finally {
@@ -40,7 +40,7 @@ export async function remoteWords (url: URL, token: string): Promise<PolicyWords
   }
 }
 
-/** Permit's own types, such as `__user`, which no app asks about. */
+/** Whether this is one of Permit's own types, such as `__user`: apps do not check permissions on them. */
 function isBuiltIn (key: string): boolean {
   return key.startsWith('__')
 }
@@ -61,7 +61,7 @@ async function get<T> (transport: Transport, path: string, checker: Checker<T>, 
     path,
     deadline,
     read (answer) {
-      if (!checker.Check(answer)) throw new PdpError('answer', `${path.split('?')[0]} was answered in a shape that it does not have`)
+      if (!checker.Check(answer)) throw new PdpError('answer', `the answer to ${path.split('?')[0]} does not have the expected shape`)
       return answer
     }
   })

@@ -24,7 +24,7 @@ export function routesMarkdown (rows: readonly RouteRow[]): Line[] {
   return [
     line(HEADINGS),
     line(HEADINGS.map(() => '---')),
-    ...rows.map(row => line(cellsOf(row).map((cell, column) => column === 1 ? markdownCode(printable(cell)) : markdownText(printable(cell)))))
+    ...rows.map(row => line(cellsOf(row).map(printable).map((cell, column) => column === 1 ? markdownCode(cell) : markdownText(cell))))
   ]
 }
 
@@ -49,7 +49,7 @@ function cellsOf (row: RouteRow): string[] {
 function requirementOf ({ permission, public: isPublic, guardedBy }: RouteRow): string {
   if (permission !== null) return permission
   if (isPublic) return 'public'
-  return guardedBy === 'unknown' ? 'unknown: declared before fastify-permit' : 'nothing, and is not declared public'
+  return guardedBy === 'unknown' ? 'unknown: declared before fastify-permit' : 'nothing; not declared public'
 }
 
 function paintOf ({ permission, public: isPublic }: RouteRow): (text: string) => Painted {

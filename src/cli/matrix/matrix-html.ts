@@ -1,18 +1,14 @@
-// The tables of a policy as one HTML file that needs nothing else: to be sent by mail, and read by people who write no code.
+// The tables of a policy as one self-contained HTML file, for people who do not use a terminal.
 import { markupText } from '../../kit/markup.js'
 import { listOf } from '../../kit/names.js'
-import type { Cell, PermissionMatrix, PermissionTable, TenantTables } from './permission-matrix.js'
+import { headingOf, SIGNS, type Cell, type PermissionMatrix, type PermissionTable, type TenantTables } from './permission-matrix.js'
 
-const SIGNS = {
-  always: { sign: '✓', word: 'yes' },
-  depends: { sign: '~', word: 'it depends' },
-  never: { sign: '·', word: 'no' }
-} as const
+const WORDS = { always: 'yes', depends: 'it depends', never: 'no' } as const
 
-// Keys of users come from anywhere. Should one ever get through the escaping, the page still runs nothing and loads nothing.
+// A second line of defense behind the escaping: the page runs no script and loads nothing.
 const CONTENT_SECURITY_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
-/** Names in a list, before the others are only counted. */
+/** Names in a list; the others are only counted. */
 const MAX_NAMES = 50
 
 const STYLE = `
@@ -20,40 +16,52 @@ const STYLE = `
   --always: #0a6b2d; --always-back: #d9f2e1; --depends: #7a4b00; --depends-back: #fdecc8; }
 @media (prefers-color-scheme: dark) { :root { --line: #3a4048; --head: #22262b; --page: #16181b; --text: #e6e8ea; --faint: #98a0a8;
   --always: #8ce0a8; --always-back: #12391f; --depends: #f3c874; --depends-back: #40300c; } }
-body { margin: 0 auto; max-width: 78rem; padding: 1.5rem; background: var(--page); color: var(--text); font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; } h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
+body { margin: 0 auto; max-width: 78rem; padding: 1.5rem; background: var(--page); color: var(--text);
+  font: 16px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
+h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
+h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
 nav ul, .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; padding: 0; }
 .faint { color: var(--faint); }
-.scroll { margin: .75rem 0; max-height: 80vh; overflow: auto; border: 1px solid var(--line); border-radius: .4rem; width: fit-content; max-width: 100%; }
+.scroll { margin: .75rem 0; max-height: 80vh; overflow: auto; border: 1px solid var(--line); border-radius: .4rem;
+  width: fit-content; max-width: 100%; }
 table { border-collapse: separate; border-spacing: 0; }
 caption { text-align: left; padding: .5rem .75rem; font-weight: 600; }
 th, td { padding: .35rem .75rem; border-bottom: 1px solid var(--line); text-align: center; }
 th { font-weight: 600; background: var(--head); }
 thead th { position: sticky; top: 0; z-index: 1; overflow-wrap: anywhere; min-width: 3rem; }
-tbody th, thead td { position: sticky; left: 0; text-align: left; font-weight: 500; overflow-wrap: anywhere; min-width: 8rem; max-width: 24rem; background: var(--head); }
+tbody th, thead td { position: sticky; left: 0; text-align: left; font-weight: 500; overflow-wrap: anywhere;
+  min-width: 8rem; max-width: 24rem; background: var(--head); }
 thead td { top: 0; z-index: 2; }
 .sign { display: inline-block; min-width: 1.5em; border-radius: .25rem; font-weight: 700; text-align: center; }
 .always .sign { background: var(--always-back); color: var(--always); }
 .depends .sign { background: var(--depends-back); color: var(--depends); }
 .never .sign { color: var(--faint); }
 .words { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-@media print { .scroll { max-height: none; overflow: visible; } thead th, tbody th, thead td { position: static; } h2 { break-after: avoid; } }
+@media print {
+  .scroll { max-height: none; overflow: visible; } h2 { break-after: avoid; }
+  thead th, tbody th, thead td { position: static; }
+}
 `
 
-/** What the page is about. */
+/** The content of the page. */
 export interface MatrixPage {
   /** Name of the policy, for the title. */
   readonly policy: string
   readonly matrix: PermissionMatrix
 }
 
-/** The page. */
+/** Writes the page. */
 export function matrixHtml ({ policy, matrix: { tenants, roles, resource_roles: resourceRoles, rules } }: MatrixPage): string {
-  const sections = [
-    ...tenants.map((tenant, index) => ({ id: `tenant-${index + 1}`, title: titleOf(tenant), body: tenantSection(tenant) })),
-    { id: 'roles', title: 'Roles', body: roles.map(table => tableOf(`Roles that may do this to every ${table.type} of their tenant`, 'Role', table)).join('') },
-    { id: 'roles-on-resources', title: 'Roles on single resources', body: resourceRoles.map(table => tableOf(`Roles on one ${table.type}, and what they may do to it`, 'Role', table)).join('') },
-    { id: 'rules', title: 'Rules', body: rules.length === 0 ? '' : `<ul>${rules.map(rule => `<li>${markupText(rule)}</li>`).join('')}</ul>\n` }
+  const sections: Section[] = [
+    ...tenants.map((tenant, index) => ({ id: `tenant-${index + 1}`, title: headingOf(tenant), body: tenantSection(tenant) })),
+    { id: 'roles', title: 'Roles', body: roleTables(roles, type => `Permissions of roles on every ${type} in their tenant`) },
+    {
+      id: 'roles-on-resources',
+      title: 'Roles on single resources',
+      body: roleTables(resourceRoles, type => `Permissions of roles on one ${type}`)
+    },
+    { id: 'rules', title: 'Rules', body: rules.length === 0 ? '' : `<ul>${rules.map(itemOf).join('')}</ul>\n` }
   ].filter(({ body }) => body !== '')
   return `<!doctype html>
 <html lang="en">
@@ -68,30 +76,45 @@ export function matrixHtml ({ policy, matrix: { tenants, roles, resource_roles: 
 <body>
 <header>
 <h1>Who may do what</h1>
-<p class="faint">By the policy ${markupText(policy)}. Point at a cell to see why.</p>
+<p class="faint">Policy: ${markupText(policy)}. Point at a cell to see the reason.</p>
 ${legend()}
 <nav aria-label="Contents"><ul>${sections.map(({ id, title }) => `<li><a href="#${id}">${markupText(title)}</a></li>`).join('')}</ul></nav>
 </header>
 <main>
-${sections.map(({ id, title, body }) => `<section id="${id}" aria-labelledby="${id}-title">\n<h2 id="${id}-title">${markupText(title)}</h2>\n${body}</section>`).join('\n')}
+${sections.map(sectionOf).join('\n')}
 </main>
 </body>
 </html>
 `
 }
 
-function titleOf ({ tenant, name }: TenantTables): string {
-  return `Tenant ${tenant}${name === undefined ? '' : ` (${name})`}`
+interface Section {
+  readonly id: string
+  readonly title: string
+  /** HTML. */
+  readonly body: string
+}
+
+function sectionOf ({ id, title, body }: Section): string {
+  return `<section id="${id}" aria-labelledby="${id}-title">\n<h2 id="${id}-title">${markupText(title)}</h2>\n${body}</section>`
+}
+
+function itemOf (text: string): string {
+  return `<li>${markupText(text)}</li>`
+}
+
+function roleTables (tables: readonly PermissionTable[], captionOf: (type: string) => string): string {
+  return tables.map(table => tableOf(captionOf(table.type), 'Role', table)).join('')
 }
 
 function tenantSection ({ types, instances, without }: TenantTables): string {
   const tables = [
     ...types.map(table => tableOf(`Every ${table.type}`, 'User', table)),
-    ...(instances.length === 0 ? [] : ['<h3>Single resources on which somebody has a role</h3>\n']),
+    ...(instances.length === 0 ? [] : ['<h3>Single resources on which a user has a role</h3>\n']),
     ...instances.map(table => tableOf(table.instance, 'User', table))
   ]
-  const nobody = without.length === 0 ? '' : `<p class="faint">May do nothing here: ${markupText(listOf(without, MAX_NAMES))}</p>\n`
-  return tables.join('') + (tables.length + without.length === 0 ? '<p class="faint">The policy lists no users.</p>\n' : nobody)
+  const rest = without.length === 0 ? '' : `<p class="faint">No permissions here: ${markupText(listOf(without, MAX_NAMES))}</p>\n`
+  return tables.join('') + (tables.length + without.length === 0 ? '<p class="faint">The policy has no users.</p>\n' : rest)
 }
 
 function tableOf (caption: string, who: string, { actions, rows }: PermissionTable): string {
@@ -110,18 +133,17 @@ ${body}
 }
 
 function cellOf ({ may, because }: Cell): string {
-  const { sign, word } = SIGNS[may]
-  const words = because.length === 0 ? word : `${word}: ${because.join('; ')}`
-  return `<td class="${may}" title="${markupText(words)}"><span class="sign" aria-hidden="true">${sign}</span><span class="words">${markupText(words)}</span></td>`
+  const words = markupText(because.length === 0 ? WORDS[may] : `${WORDS[may]}: ${because.join('; ')}`)
+  return `<td class="${may}" title="${words}"><span class="sign" aria-hidden="true">${SIGNS[may]}</span><span class="words">${words}</span></td>`
 }
 
 function legend (): string {
   const meanings = {
     always: 'yes, always',
-    depends: 'it depends: on the resource, on the circumstances, or on a role on single resources',
+    depends: 'it depends on the resource, on the context, or on a role on single resources',
     never: 'no'
   }
   const items = (Object.keys(SIGNS) as Array<keyof typeof SIGNS>).map(may =>
-    `<li class="${may}"><span class="sign" aria-hidden="true">${SIGNS[may].sign}</span> ${meanings[may]}</li>`)
+    `<li class="${may}"><span class="sign" aria-hidden="true">${SIGNS[may]}</span> ${meanings[may]}</li>`)
   return `<ul class="legend" aria-label="Legend">${items.join('')}</ul>`
 }

@@ -1,42 +1,47 @@
-// Arguments by `node:util`'s rules, with its errors in our words.
+// Parses arguments with `node:util`, and reports mistakes as `UsageError`.
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { isRecord } from '../../kit/is-record.js'
 import { closest } from '../../kit/suggest.js'
 import { UsageError } from './command.js'
 
 type Options = NonNullable<ParseArgsConfig['options']>
 
-interface Given<T extends Options> {
+interface Config<T extends Options> {
   readonly args: string[]
   readonly options: T
 }
 
-interface GivenWithFiles<T extends Options> extends Given<T> {
+interface ConfigWithFiles<T extends Options> extends Config<T> {
   readonly allowPositionals: true
 }
 
+type Values<C extends ParseArgsConfig> = ReturnType<typeof parseArgs<C>>['values']
+
 /**
- * The options among the arguments of a command that takes nothing else.
+ * Parses the arguments of a command that takes options only.
  *
  * @throws {@link UsageError}
  */
-export function parseOptions<T extends Options> (args: string[], options: T): ReturnType<typeof parseArgs<Given<T>>>['values'] {
-  return inOurWords(options, () => parseArgs<Given<T>>({ args, options }).values)
+export function parseOptions<T extends Options> (args: string[], options: T): Values<Config<T>> {
+  return withUsageErrors(options, () => parseArgs<Config<T>>({ args, options }).values)
 }
 
 /**
- * The options among the arguments, and what else there is: files.
+ * Parses the arguments of a command that takes options and files.
  *
  * @throws {@link UsageError}
  */
-export function parseFilesAndOptions<T extends Options> (args: string[], options: T): { readonly files: string[], readonly options: ReturnType<typeof parseArgs<GivenWithFiles<T>>>['values'] } {
-  return inOurWords(options, () => {
-    const { values, positionals } = parseArgs<GivenWithFiles<T>>({ args, options, allowPositionals: true })
+export function parseFilesAndOptions<T extends Options> (
+  args: string[], options: T
+): { readonly files: string[], readonly options: Values<ConfigWithFiles<T>> } {
+  return withUsageErrors(options, () => {
+    const { values, positionals } = parseArgs<ConfigWithFiles<T>>({ args, options, allowPositionals: true })
     return { files: positionals, options: values }
   })
 }
 
 /**
- * A port, 0 for a free one.
+ * Parses a port; 0 stands for any free port.
  *
  * @throws {@link UsageError}
  */
@@ -47,7 +52,7 @@ export function portOf (name: string, text: string): number {
 }
 
 /**
- * A whole number.
+ * Parses a whole number.
  *
  * @throws {@link UsageError}
  */
@@ -58,7 +63,7 @@ export function integerOf (name: string, text: string, min: number, max: number)
 }
 
 /**
- * An object written as JSON. What it holds is not repeated: it may be an attribute that is nobody's business.
+ * Parses a JSON object. The error does not quote the text: it may be a confidential attribute.
  *
  * @throws {@link UsageError}
  */
@@ -67,23 +72,23 @@ export function objectOf (name: string, text: string): Readonly<Record<string, u
   try {
     value = JSON.parse(text)
   } catch {
-    // Below, as everything else that is no object.
+    // The value stays undefined, which is not an object either.
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UsageError(`--${name} is not an object in JSON; write one, in quotes for the shell: --${name} '{"level":3}'`)
+  if (!isRecord(value)) {
+    throw new UsageError(`--${name} is not a JSON object; write one, quoted for the shell: --${name} '{"level":3}'`)
   }
-  return value as Readonly<Record<string, unknown>>
+  return value
 }
 
-function inOurWords<R> (options: Options, parse: () => R): R {
+function withUsageErrors<R> (options: Options, parse: () => R): R {
   try {
     return parse()
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    // Node's message is a sentence, and a lecture after it.
+    // The first sentence says what is wrong; the rest is about options in general.
     const sentence = error.message.split('. ')[0] ?? ''
     const name = 'code' in error && error.code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' ? /'--([^']+)'/.exec(sentence)?.[1] : undefined
-    const meant = name === undefined ? undefined : closest(name, Object.keys(options))
-    throw new UsageError(meant === undefined ? sentence : `${sentence} (did you mean '--${meant}'?)`)
+    const nearest = name === undefined ? undefined : closest(name, Object.keys(options))
+    throw new UsageError(nearest === undefined ? sentence : `${sentence} (did you mean '--${nearest}'?)`)
   }
 }

@@ -1,6 +1,6 @@
-// A file that a command was given and cannot use, told as mistakes in a policy are: with its place and the fix.
+// An input file that cannot be used.
 
-/** The message has a line for each problem. */
+/** The message lists the problems, one a line, with their places in the file. */
 export class FileError extends Error {
   override readonly name = 'FileError'
 }

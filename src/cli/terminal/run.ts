@@ -43,7 +43,9 @@ export async function run (args: readonly string[], terminal: Terminal, commands
 }
 
 /** Prints an error of a command and returns the exit code. */
-export function report (error: unknown, { name, exitCodeOnError }: Pick<Command, 'name' | 'exitCodeOnError'>, terminal: Pick<Terminal, 'err'>): number {
+export function report (
+  error: unknown, { name, exitCodeOnError }: Pick<Command, 'name' | 'exitCodeOnError'>, terminal: Pick<Terminal, 'err'>
+): number {
   if (error instanceof UsageError) {
     // One line, whatever an argument that it quotes contains.
     terminal.err([`fastify-permit ${name}: ${short(error.message)}; see fastify-permit ${name} --help`])

@@ -1,13 +1,13 @@
-// What a test file may say: one TypeBox schema, from which the types, the checks and the editors' JSON Schema come.
+// The schema of test files in TypeBox: the source of the types, the validation and the JSON Schema for editors.
 import Type, { type Static } from 'typebox'
 import { PolicySchema, type Policy } from '../../engine/policy/policy.js'
 
 const strict = { additionalProperties: false } as const
 
-/** An action in a sentence; the words that join actions are none, nor is the one before a tenant. */
+/** An action in a sentence. The words that join actions, or precede a tenant, are not actions. */
 const ACTION = '(?!(?:and|or|not|in)\\s)[^\\s,]+'
 
-/** Several of them: `create and delete`, `create, delete or list`. */
+/** The actions before the last one: `create and `, `create, delete or `. */
 const OTHER_ACTIONS = `(?:(?:${ACTION},\\s*)*${ACTION}\\s+(?:and|or)\\s+|(?:${ACTION},\\s*)+(?:(?:and|or)\\s+)?)?`
 
 /** `ann may not create, retrieve or delete task:1 in tenant2` */
@@ -16,36 +16,36 @@ export const SENTENCE_PATTERN = `^\\s*\\S+\\s+may\\s+(?:not\\s+)?${OTHER_ACTIONS
 const text = (description: string) => Type.String({ minLength: 1, description })
 const values = (description: string) => Type.Record(Type.String(), Type.Unknown(), { description })
 
-const permissions = (description: string) =>
-  Type.Optional(Type.Array(text('`task:create` for every task, `retrieve task:1` for one, and below a `resource` the action alone.'), { description }))
+const Permission = text('`task:create` for all tasks, `retrieve task:1` for one; beside a `resource` the action alone.')
+const permissions = (description: string) => Type.Optional(Type.Array(Permission, { description }))
 
 const User = Type.Union([
   text('Key of the user.'),
   Type.Object({
     key: text('Key of the user.'),
-    email: Type.Optional(text('E-mail address, `user.email` in conditions.')),
-    attributes: Type.Optional(values('Attributes of the user; they win over those that are stored.'))
+    email: Type.Optional(text('E-mail address: `user.email` in conditions.')),
+    attributes: Type.Optional(values('Attributes of the user; they override stored attributes.'))
   }, strict)
-], { description: 'Who.' })
+], { description: 'The user.' })
 
 const Resource = Type.Union([
   text('A resource type, or an instance: `task`, `task:1`.'),
   Type.Object({
     type: text('Resource type.'),
-    key: Type.Optional(text('Key of the instance; every resource of the type without one.')),
-    attributes: Type.Optional(values('Attributes of the resource; they win over those that are stored.'))
+    key: Type.Optional(text('Key of the instance; without it, the test is about all resources of the type.')),
+    attributes: Type.Optional(values('Attributes of the resource; they override stored attributes.'))
   }, strict)
-], { description: 'What the actions are done to, where `may` and `may_not` name only actions.' })
+], { description: 'The resource, when `may` and `may_not` list actions only.' })
 
 const LongForm = Type.Object({
-  name: Type.Optional(text('What is expected here, in your words; shown when it does not hold.')),
+  name: Type.Optional(text('A description; shown when an expectation fails.')),
   user: User,
-  tenant: Type.Optional(text('Tenant; the file\'s unless told, in the end `default`.')),
+  tenant: Type.Optional(text('Tenant. Default: the tenant of the file, or else `default`.')),
   resource: Type.Optional(Resource),
-  context: Type.Optional(values('Circumstances, `context.*` in conditions.')),
+  context: Type.Optional(values('Values for conditions on `context.*`.')),
   may: permissions('What the user may do.'),
   may_not: permissions('What the user may not do.')
-}, { ...strict, description: 'Several expectations of one user, with attributes where conditions need them.' })
+}, { ...strict, description: 'Several expectations about one user, with attributes for conditions.' })
 
 const facts = PolicySchema.properties
 
@@ -57,23 +57,38 @@ const GivenFacts = Type.Object({
   relationship_tuples: facts.relationship_tuples
 }, {
   ...strict,
-  description: 'Users, tenants, roles and relationships that the tests are about, added to those of the policy.'
+  description: 'Users, tenants, roles and relationships for the tests, added to those of the policy.'
+})
+
+const Sentence = Type.String({
+  minLength: 1,
+  pattern: SENTENCE_PATTERN,
+  description: 'A sentence: `<user> may [not] <action> <resource> [in <tenant>]`.'
 })
 
 /** The schema of a test file. */
 export const ExpectationsSchema = Type.Object({
-  tenant: Type.Optional(text('Tenant of tests that name none; `default` unless told.')),
+  tenant: Type.Optional(text('Tenant of tests that name none. Default: `default`.')),
   given: Type.Optional(GivenFacts),
   tests: Type.Array(Type.Union([
-    Type.String({ minLength: 1, pattern: SENTENCE_PATTERN, description: 'A sentence: `<user> may [not] <action> <resource> [in <tenant>]`.' }),
+    Sentence,
     LongForm
-  ]), { description: 'What users may do, and may not.' })
-}, { ...strict, description: 'Expectations of a policy, for fastify-permit test.' })
+  ]), { description: 'What users may do, and may not do.' })
+}, { ...strict, description: 'Expectations about a policy, for fastify-permit test.' })
 
 /** A test file. */
 export type ExpectationsDocument = Static<typeof ExpectationsSchema>
-/** A test that is written as a block. */
+/** A test in the form of a block. */
 export type LongExpectation = Static<typeof LongForm>
 
+<<<<<<< HEAD
+=======
+/** The JSON Schema of test files, draft 7, which YAML and JSON editors support. Returns a new object each time. */
+export function expectationsJsonSchema (): Readonly<Record<string, unknown>> {
+  const schema = JSON.parse(JSON.stringify(ExpectationsSchema)) as object
+  return { $schema: 'http://json-schema.org/draft-07/schema#', title: 'fastify-permit test file', ...schema }
+}
+
+>>>>>>> 741c003 (cli: plain technical words, one name for one thing, lines of at most 140 characters (wip))
 /** The facts of a policy, under its own names. */
 export type Given = Pick<Policy, 'tenants' | 'users' | 'role_assignments' | 'resource_instances' | 'relationship_tuples'>

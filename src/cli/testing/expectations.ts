@@ -1,45 +1,45 @@
-// A test file: from sentences that a product manager reads to queries with the answer that is expected, each with its line.
+// Reads a test file: from sentences to queries with their expected answers, each with its place in the file.
+import { QueryError } from '../../contract/errors.js'
+import type { Query } from '../../contract/point.js'
 import { createQuery, splitResource, type ContextInput, type ResourceInput, type UserInput } from '../../decision/query.js'
 import { describeProblems, PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 import { shapeProblems } from '../../engine/policy/shape.js'
-import { QueryError } from '../../contract/errors.js'
 import { parseYaml, readYamlText } from '../../environment/file/yaml-file.js'
-import type { Query } from '../../contract/point.js'
-import { ExpectationsSchema, SENTENCE_PATTERN, type ExpectationsDocument, type LongExpectation, type Given } from './expectations-schema.js'
-import { FileError } from '../terminal/file-error.js'
 import { splitAtColon } from '../../kit/colon.js'
+import { FileError } from '../terminal/file-error.js'
+import { ExpectationsSchema, SENTENCE_PATTERN, type ExpectationsDocument, type Given, type LongExpectation } from './expectations-schema.js'
 
-/** A query, and the answer that is expected. */
+/** A query and the expected answer. */
 export interface Expectation {
   readonly query: Query
   readonly may: boolean
-  /** What it is about, in the words of whoever wrote it. */
+  /** The description in the test file. */
   readonly name?: string
-  /** Where it is in the file, from 1. */
+  /** The place in the file, from 1. */
   readonly line: number
   readonly column: number
 }
 
-/** A test file that was read. */
+/** The content of a test file. */
 export interface Expectations {
   readonly file: string
   readonly given?: Given
   readonly expectations: readonly Expectation[]
-  /** The problems with their places in the file. */
+  /** Adds the places in the file to problems. */
   locate (problems: readonly PolicyProblem[]): PolicyProblem[]
 }
 
 type Path = ReadonlyArray<string | number>
 
 const MAX_BYTES = 4 * 1024 * 1024
-const WORDS = { noun: 'test file', begin: "write expectations below 'tests:'", shorten: 'split it in two' }
+const WORDS = { noun: 'test file', begin: "write expectations under 'tests:'", shorten: 'split it in two' }
 const SENTENCE = new RegExp(SENTENCE_PATTERN)
 const FORM = "write '<user> may <action> <resource> in <tenant>', such as 'ann may not delete task:1 in default'"
 
 /**
- * Reads and checks a test file.
+ * Reads and validates a test file.
  *
- * @throws {@link FileError} with every problem and its place
+ * @throws {@link FileError} with all problems and their places
  */
 export async function readExpectations (file: string): Promise<Expectations> {
   try {
@@ -49,26 +49,40 @@ export async function readExpectations (file: string): Promise<Expectations> {
   }
 }
 
-/** @throws `PolicyError` with every problem and its place */
+/**
+ * Parses and validates a test file.
+ *
+ * @throws `PolicyError` with all problems and their places
+ */
 export function parseExpectations (text: string, file: string): Expectations {
   const { value, duplicates, locate } = parseYaml(text, { file, maxBytes: MAX_BYTES, words: WORDS })
   const shape = withQuotes(shapeProblems(ExpectationsSchema, value))
   if (shape.length + duplicates.length > 0) throw new PolicyError([...duplicates, ...locate(shape)])
-  // Its shape was checked right here.
+  // The shape was validated above.
   const document = value as ExpectationsDocument
   const reader = new Reader(document.tenant)
   document.tests.forEach((test, index) => {
     if (typeof test === 'string') reader.sentence(test, ['tests', index])
     else reader.block(test, ['tests', index])
   })
-  if (document.tests.length === 0) reader.problem(['tests'], 'there are no tests', `write one: ${FORM.slice('write '.length)}`)
+  if (document.tests.length === 0) reader.problem(['tests'], 'there are no tests', FORM)
   if (reader.problems.length > 0) throw new PolicyError(locate(reader.problems))
   const { given } = document
   return { file, ...(given === undefined ? {} : { given }), expectations: placed(reader.expectations, locate), locate }
 }
 
-/** An expectation whose place is known as a path. */
+/** An expectation with its path in the document instead of its place in the file. */
 type Unplaced = Omit<Expectation, 'line' | 'column'> & { readonly path: Path }
+
+/** An expectation as it was written. */
+interface Asked extends Pick<Expectation, 'may' | 'name'> {
+  readonly user: UserInput
+  readonly action: string
+  readonly resource: ResourceInput
+  readonly tenant?: string
+  readonly context?: ContextInput
+  readonly path: Path
+}
 
 class Reader {
   readonly expectations: Unplaced[] = []
@@ -97,10 +111,10 @@ class Reader {
     for (const action of actionsOf(rest.join(' '))) this.#add({ user, action, resource, tenant, may, path })
   }
 
-  /** Several expectations of one user. */
+  /** Several expectations about one user. */
   block (block: LongExpectation, path: Path): void {
     const { may = [], may_not: mayNot = [] } = block
-    if (may.length + mayNot.length === 0) this.problem(path, 'nothing is expected', "add 'may' or 'may_not' with permissions")
+    if (may.length + mayNot.length === 0) this.problem(path, 'the block expects nothing', "add 'may' or 'may_not' with permissions")
     may.forEach((text, index) => this.#permission(block, text, true, [...path, 'may', index]))
     mayNot.forEach((text, index) => this.#permission(block, text, false, [...path, 'may_not', index]))
   }
@@ -110,7 +124,8 @@ class Reader {
     const [first = '', second, ...others] = text.trim().split(/\s+/)
     if (second !== undefined) {
       if (others.length > 0 || resource !== undefined) {
-        this.problem(path, `'${text}' is not a permission`, resource === undefined ? "write 'task:create' or 'retrieve task:1'" : 'write an action: the resource is named above')
+        const form = resource === undefined ? "'task:create' or 'retrieve task:1'" : "an action only: 'resource' names the resource"
+        this.problem(path, `'${text}' is not a permission`, `write ${form}`)
       } else {
         this.#add({ ...common, action: first, resource: second })
       }
@@ -119,20 +134,21 @@ class Reader {
     const { before, after } = splitAtColon(first)
     if (resource !== undefined) {
       const type = typeof resource === 'string' ? splitAtColon(resource).before : resource.type
-      if (after !== undefined && before !== type) this.problem(path, `'${first}' is not about '${type}'`, `write an action of '${type}'`)
+      if (after !== undefined && before !== type) this.problem(path, `'${first}' is not an action of '${type}'`, 'write one of its actions')
       else this.#add({ ...common, action: after ?? first, resource })
     } else if (before === '' || after === undefined || after === '') {
-      this.problem(path, `'${first}' is not a permission`, "write 'task:create', or 'retrieve task:1', or name the 'resource' beside 'may'")
+      this.problem(path, `'${first}' is not a permission`, "write 'task:create' or 'retrieve task:1', or add 'resource' beside 'may'")
     } else {
       this.#add({ ...common, action: after, resource: before })
     }
   }
 
-  #add (asked: { readonly user: UserInput, readonly action: string, readonly resource: ResourceInput, readonly tenant?: string, readonly context?: ContextInput, readonly name?: string, readonly may: boolean, readonly path: Path }): void {
+  #add (asked: Asked): void {
     const { user, action, resource, tenant = this.#tenant, context, name, may, path } = asked
     try {
       const what = typeof resource === 'string' ? splitResource(resource) : resource
-      this.expectations.push({ query: createQuery(user, action, what, tenant, context), may, path, ...(name === undefined ? {} : { name }) })
+      const query = createQuery(user, action, what, tenant, context)
+      this.expectations.push({ query, may, path, ...(name === undefined ? {} : { name }) })
     } catch (error) {
       if (!(error instanceof QueryError)) throw error
       this.problem(path, error.message, FORM)
@@ -145,7 +161,7 @@ function actionsOf (list: string): string[] {
   return list.split(/,\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+/)
 }
 
-/** All at once, because each look-up of a place walks the file's index. */
+/** Replaces paths by places in the file. */
 function placed (expectations: readonly Unplaced[], locate: Expectations['locate']): Expectation[] {
   return expectations.map(({ path, ...expectation }) => {
     const [{ line = 1, column = 1 } = {}] = locate([{ path, message: '', hint: '' }])
@@ -153,12 +169,13 @@ function placed (expectations: readonly Unplaced[], locate: Expectations['locate
   })
 }
 
-/** YAML makes a map of `- ann may read doc: 1`, and what is wrong with that is neither its key nor what it lacks. */
+/** YAML reads `- ann may read doc: 1` as a map: replaces the problems of that map by one about the sentence. */
 function withQuotes (problems: readonly PolicyProblem[]): PolicyProblem[] {
   const sentences = problems.filter(({ message, path }) => message.startsWith('unknown property') && / may /.test(String(path.at(-1))))
   const mistaken = new Set(sentences.map(({ path }) => path.slice(0, -1).join('/')))
   return [
     ...problems.filter(({ path }) => !mistaken.has(path.join('/')) && !mistaken.has(path.slice(0, -1).join('/'))),
-    ...sentences.map(({ path }) => ({ path, message: 'a colon and a space make something else of this sentence', hint: 'put it in quotes, or take the space out' }))
+    ...sentences.map(({ path }) =>
+      ({ path, message: 'a colon followed by a space turns this sentence into a map', hint: 'put it in quotes, or remove the space' }))
   ]
 }

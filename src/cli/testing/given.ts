@@ -1,15 +1,15 @@
-// The facts that a test file gives: a policy file often has none, because users and their roles are written while the app runs.
+// Adds the facts of a test file to a policy: policy files often have none, because the app writes its users and roles at run time.
 import { compilePolicy } from '../../engine/policy/compile.js'
-import { describeProblems, PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 import type { Policy } from '../../engine/policy/policy.js'
-import type { Expectations } from './expectations.js'
+import { describeProblems, PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 import { FileError } from '../terminal/file-error.js'
+import type { Expectations } from './expectations.js'
 
 /**
- * The policy with the facts of the test file added. What both name by the same key is as the test file says.
+ * Returns the policy with the facts of the test file. A fact of the test file replaces one with the same key.
  *
- * @param policy - a valid one
- * @throws {@link FileError} when the facts do not fit the policy, with their places in the test file
+ * @param policy - a valid policy
+ * @throws {@link FileError} when a fact does not match the policy, with its place in the test file
  */
 export function withGiven (policy: Policy, { given, locate }: Expectations): Policy {
   if (given === undefined) return policy
@@ -30,7 +30,7 @@ export function withGiven (policy: Policy, { given, locate }: Expectations): Pol
   return policyWithFacts
 }
 
-/** The policy alone has no problems: each is about something given, behind what the policy lists itself. */
+/** Translates a path: the policy alone is valid, so each problem is in a fact of the test file, which comes after those of the policy. */
 function inTestFile (problem: PolicyProblem, policy: Policy): PolicyProblem {
   const [block = '', index, ...rest] = problem.path
   if (typeof index !== 'number') return { ...problem, path: ['given', ...problem.path] }

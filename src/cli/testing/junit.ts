@@ -1,18 +1,19 @@
-// Results of `fastify-permit test` as JUnit's XML, which CI servers show.
+// Results of `fastify-permit test` as JUnit XML, which CI servers display.
 import { markupText } from '../../kit/markup.js'
 
-/** A case of a suite. */
+/** The result of one expectation. */
 export interface JunitCase {
   readonly name: string
   /** Line in the file, from 1. */
   readonly line: number
-  /** Why it failed; it held without one. */
+  /** Why it failed; undefined when it passed. */
   readonly failure?: string
 }
 
-/** The report: a suite for each file. */
+/** Writes the report, with a suite for each file. */
 export function junitOf (suites: ReadonlyArray<{ readonly file: string, readonly cases: readonly JunitCase[] }>): string {
-  const count = (cases: readonly JunitCase[]): string => `tests="${cases.length}" failures="${cases.filter(({ failure }) => failure !== undefined).length}"`
+  const count = (cases: readonly JunitCase[]): string =>
+    `tests="${cases.length}" failures="${cases.filter(({ failure }) => failure !== undefined).length}"`
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites name="fastify-permit test" ${count(suites.flatMap(({ cases }) => cases))}>`,

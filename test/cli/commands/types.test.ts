@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import ts from 'typescript'
-import { declarationOf, type PolicyWords } from '../../../src/cli/looking/declaration.js'
+import { declarationOf } from '../../../src/cli/looking/declaration.js'
+import type { PolicyNames } from '../../../src/cli/looking/policy-names.js'
 import { typesCommand } from '../../../src/cli/commands/types-command.js'
 import { createLocalPdp } from '../../../src/server/index.js'
 import { terminalFor } from '../in-process.js'
@@ -98,7 +99,7 @@ t.test('whatever the words are, the declaration has them as they are, and nothin
   // Words may come over the network: none may end its literal, or begin a statement of its own.
   const word = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constantFrom("'", '\\', "\\'", '*/', '\n', '\u2028', '\ud800', "' | string; //", '`', '"'))
     .filter(word => word !== '')
-  const words: fc.Arbitrary<PolicyWords> = fc.record({
+  const words: fc.Arbitrary<PolicyNames> = fc.record({
     resources: fc.uniqueArray(fc.tuple(word, fc.uniqueArray(word)), { selector: ([key]) => key, maxLength: 4 })
       .map(entries => new Map(entries.map(([key, actions]) => [key, { actions, roles: [], relations: [] }]))),
     roles: fc.uniqueArray(word)
