@@ -134,7 +134,8 @@ ${body}
 
 function cellOf ({ may, because }: Cell): string {
   const words = markupText(because.length === 0 ? WORDS[may] : `${WORDS[may]}: ${because.join('; ')}`)
-  return `<td class="${may}" title="${words}"><span class="sign" aria-hidden="true">${SIGNS[may]}</span><span class="words">${words}</span></td>`
+  const sign = `<span class="sign" aria-hidden="true">${SIGNS[may]}</span>`
+  return `<td class="${may}" title="${words}">${sign}<span class="words">${words}</span></td>`
 }
 
 function legend (): string {

@@ -111,7 +111,7 @@ t.test('arguments that cannot be used are 2, with what to write instead', async 
     ['check --user ada --action create --resource task --pdp localhost --token x', /--pdp cannot be used/],
     ['check --user ada --action create --resource task --pdp http://localhost:1 --token x --timeout soon', /--timeout soon/],
     ['check --user ada --action create --resource task --pdp http://localhost:1 --token x --given file.yaml', /--given/],
-    [`check --user ada --action create --resource task --policy ${policy} --context [1]`, /--context is not an object in JSON/],
+    [`check --user ada --action create --resource task --policy ${policy} --context [1]`, /--context is not a JSON object/],
     ['chek', /no command 'chek' \(did you mean 'check'\?\)/]
   ]
   for (const [line, wanted] of cases) t.match(await permit(words(line)), { code: 2, out: '', err: wanted }, line)

@@ -54,7 +54,7 @@ t.test('users by permissions in each tenant, on single resources, and roles by p
   t.match(standard, /task +create +retrieve +delete\n +ada +✓ +✓ +✓\n +victor +· +· +·\n/)
   t.match(standard, /document +read +edit\n +ada +· +·\n +victor +· +~\n +sue +~ +·\n/, 'what depends on a role on one of them, or on a condition')
   t.match(standard, /document:spec +read +edit\n +victor +· +✓\n/, 'a derived role on an instance')
-  t.match(standard, /May do nothing here: noel/)
+  t.match(standard, /No permissions here: noel/)
   t.match(acme, /^ \(Acme Inc\)\n/)
   t.match(acme, /task +create +retrieve +delete\n +victor +· +✓ +·\n/)
   t.match(roles, /task +create +retrieve +delete\n +admin +✓ +✓ +✓\n +viewer +· +✓ +·\n/, 'inherited permissions, too')

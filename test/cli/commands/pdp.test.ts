@@ -78,7 +78,7 @@ t.test('without a token it listens on the loopback, with a warning, and nowhere 
   const [, url = ''] = await open.line(LISTENS)
   t.equal(await sdkFor(url).check('ada', 'create', 'task'), true)
   open.process.kill('SIGTERM')
-  t.match(await open.ended(), { code: 0, err: /Without a token/ })
+  t.match(await open.ended(), { code: 0, err: /no token is set/ })
 
   const { code, out, err } = await run(t, 'pdp', '--policy', policy, '--port', '0', '--host', '0.0.0.0')
   t.equal(code, 1)
@@ -124,6 +124,6 @@ t.test('a token that no header can carry is refused, and not repeated', async t 
 
 t.test('help is on stdout, with 0', async t => {
   const [all, one] = await Promise.all([run(t, '--help'), run(t, 'pdp', '--help')])
-  t.match(all, { code: 0, out: /pdp +runs a local PDP/, err: '' })
+  t.match(all, { code: 0, out: /pdp +run a local PDP/, err: '' })
   t.match(one, { code: 0, out: /--policy <file>.*--data <folder>.*--token <token>.*--port <port>/s, err: '' })
 })

@@ -79,11 +79,11 @@ t.test('a route that says nothing fails with --strict, and in a strict app', asy
   const silent = `${APP}\napp.get('/silent', async () => 'ok')`
   const lax = await permit(['routes', await folderFor(t, silent)])
   t.equal(lax.code, 0)
-  t.match(lax.err, 'Say nothing: GET /silent')
+  t.match(lax.err, 'Declare nothing: GET /silent')
   t.equal((await permit(['routes', await folderFor(t, silent), '--strict'])).code, 1)
   const strict = await permit(['routes', await folderFor(t, silent, ', strict: true')])
   t.equal(strict.code, 1)
-  t.match(strict.out, /GET +\/silent +nothing, and is not declared public/)
+  t.match(strict.out, /GET +\/silent +nothing; not declared public/)
 })
 
 t.test('a route of before the plugin fails with --strict: nobody knows what it says', async t => {
@@ -100,7 +100,7 @@ t.test('a permission that the policy does not have fails; one that no route requ
   t.match(unknown.err, 'Not in the policy: task:lsit (did you mean task:list?)')
   const unused = await permit(['routes', await folderFor(t, APP), '--policy', 'permit.yaml'])
   t.equal(unused.code, 0)
-  t.match(unused.err, 'In the policy, and required by no route: task:delete')
+  t.match(unused.err, 'In the policy, but required by no route: task:delete')
   t.equal((await permit(['routes', await folderFor(t, APP), '--policy', 'permit.yaml', '--fail-on-unused'])).code, 1)
 })
 
@@ -124,6 +124,6 @@ t.test('what cannot be used is said', async t => {
   t.equal((await permit(['routes', 'a.js', '--json', '--markdown'])).code, 2)
   t.equal((await permit(['routes', 'a.js', '--fail-on-unused'])).code, 2)
   t.equal((await permit(['routes', 'nowhere.js'])).code, 3)
-  t.match(await permit(['routes', await folderFor(t, 'export const nothing = 1')]), { code: 3, err: /exports no app; expected a Fastify app/ })
+  t.match(await permit(['routes', await folderFor(t, 'export const nothing = 1')]), { code: 3, err: /exports no app; export a Fastify app/ })
   t.match(await permit(['routes', await folderFor(t, "import Fastify from 'fastify'\nexport default Fastify()")]), { code: 3, err: /fastify-permit is not registered/ })
 })
