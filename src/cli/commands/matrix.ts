@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { suggest } from '../../kit/suggest.js'
 import { AUTHORITY_OPTIONS, GIVEN_HELP } from '../asking/authority-options.js'
-import { strangersOf } from '../asking/strangers.js'
+import { openUserSetNotes } from '../asking/open-user-sets.js'
 import { matrixHtml } from '../matrix/matrix-html.js'
 import { matrixText } from '../matrix/matrix-text.js'
 import { matrixOf } from '../matrix/permission-matrix.js'
@@ -76,7 +76,7 @@ export const matrixCommand: Command = {
       terminal.out(jsonLines(matrix))
     } else {
       terminal.out(matrixText(matrix, Math.max(MIN_COLUMNS, terminal.columns ?? DEFAULT_COLUMNS)))
-      for (const open of strangersOf(engine)) terminal.err([maybe(`note: ${open}`)])
+      for (const open of openUserSetNotes(engine)) terminal.err([maybe(`note: ${open}`)])
       if (engine.facts.userCount === 0) terminal.err(['The policy has no users; --given <file> adds the users of a test file.'])
     }
     return EXIT.ok

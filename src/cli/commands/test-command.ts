@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { AUTHORITY_HELP, AUTHORITY_OPTIONS, PDP_HELP } from '../asking/authority-options.js'
 import { sentenceOf } from '../asking/question.js'
-import { strangersOf } from '../asking/strangers.js'
+import { openUserSetNotes } from '../asking/open-user-sets.js'
 import { integerOf, parseFilesAndOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
 import { jsonLines, maybe, no, spansOf, strong, yes, type Line } from '../terminal/line.js'
@@ -89,7 +89,7 @@ export const testCommand: Command = {
       await writeFile(options.junit, junitOf(suites))
     }
     const failed = results.filter(({ failure }) => failure !== undefined)
-    const notes = [...notesOn(results), ...await strangersIn(options.policy)]
+    const notes = [...notesOn(results), ...await notesOnPolicy(options.policy)]
     if (options.json) {
       const ok = failed.length === 0 && !tooLow
       terminal.out(jsonLines({ ok, total: results.length, failed: failed.length, results: results.map(toJson), notes, coverage: report }))
@@ -104,11 +104,11 @@ export const testCommand: Command = {
   }
 }
 
-/** The policy's rules that hold for those whom it does not name. */
-async function strangersIn (policy: string | undefined): Promise<string[]> {
+/** Notes on rules of the policy that hold for users who were never synced. */
+async function notesOnPolicy (policy: string | undefined): Promise<string[]> {
   if (policy === undefined) return []
   const { openPolicy } = await import('../asking/authority.js')
-  return strangersOf((await openPolicy(policy)).engine)
+  return openUserSetNotes((await openPolicy(policy)).engine)
 }
 
 /** Expectations that passed, but perhaps not for the intended reason. */
