@@ -13,7 +13,9 @@ import type { Command } from './terminal/command.js'
 import { report, run } from './terminal/run.js'
 import { processTerminal } from './terminal/terminal.js'
 
-const COMMANDS: readonly Command[] = [pdpCommand, checkCommand, explainCommand, testCommand, matrixCommand, typesCommand, routesCommand, backupCommand, restoreCommand]
+const COMMANDS: readonly Command[] = [
+  pdpCommand, checkCommand, explainCommand, testCommand, matrixCommand, typesCommand, routesCommand, backupCommand, restoreCommand
+]
 
 const args = process.argv.slice(2)
 const terminal = processTerminal()

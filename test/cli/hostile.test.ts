@@ -122,6 +122,7 @@ t.test('a file that is no YAML at all, and one whose name is hostile', async t =
     writeFileSync(file, `${text}\n${tail}`)
     for (const args of [
       ['check', ...QUESTION, '--policy', file], ['types', '--policy', file], ['test', file, '--policy', file], ['matrix', '--policy', file], ['routes', file], ['pdp', '--policy', file, '--port', '0'],
+      ['restore', '--data', join(folder, 'data'), '--from', file], ['backup', '--data', file, '--to', file],
       ['matrix', '--policy', `${file}${tail}`], ['types', '--policy', `${file}.none`], ['types', '--policy', file, '--out', file, '--check']
     ]) if (args[0] !== 'routes' || !/\.[cm]?js|\.json/.test(file)) await mustBePrintable(args)
   }), RUNS)
@@ -150,7 +151,7 @@ t.test('a test file, with sentences that hold, that do not, and that are none', 
 
 t.test('arguments, which are echoed when they cannot be used', async () => {
   const word = fc.oneof(hostile, hostile.map(text => `--${text}`), hostile.map(text => `--user=${text}`))
-  const command = fc.oneof(fc.constantFrom('check', 'explain', 'test', 'matrix', 'types', 'routes', 'pdp', 'help'), hostile)
+  const command = fc.oneof(fc.constantFrom('check', 'explain', 'test', 'matrix', 'types', 'routes', 'pdp', 'backup', 'restore', 'help'), hostile)
   await fc.assert(fc.asyncProperty(command, fc.array(word, { maxLength: 4 }), async (command, words) => {
     // A local PDP would run until it is stopped.
     await mustBePrintable([command, ...words, ...command === 'pdp' ? ['--port', 'none'] : []])

@@ -1,10 +1,10 @@
-// How far a command has come, for whoever waits for it.
+// Progress messages of long-running commands.
 import type { Terminal } from './terminal.js'
 
-/** ms between two lines. What is done sooner says nothing. */
+/** Time between two messages, in ms. Work that ends sooner prints none. */
 const EVERY_MS = 1_000
 
-/** A function that says now and then how much of the whole is done. */
+/** Returns a function that prints the progress from time to time. */
 export function progressOn (terminal: Terminal): (done: number, total: number) => void {
   let last = performance.now()
   return (done, total) => {

@@ -1,7 +1,8 @@
-// The JSON Schema that editors complete test files with.
+// The JSON Schema of test files, for editors.
 import { ExpectationsSchema } from './expectations-schema.js'
 
-/** The JSON Schema of test files, draft 7, which editors for YAML and JSON understand. A new object each time. */
+/** Returns a new JSON Schema of test files, draft 7, which YAML and JSON editors support. */
 export function expectationsJsonSchema (): Readonly<Record<string, unknown>> {
-  return { $schema: 'http://json-schema.org/draft-07/schema#', title: 'fastify-permit test file', ...JSON.parse(JSON.stringify(ExpectationsSchema)) as object }
+  const schema = JSON.parse(JSON.stringify(ExpectationsSchema)) as object
+  return { $schema: 'http://json-schema.org/draft-07/schema#', title: 'fastify-permit test file', ...schema }
 }

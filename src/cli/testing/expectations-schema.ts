@@ -81,14 +81,5 @@ export type ExpectationsDocument = Static<typeof ExpectationsSchema>
 /** A test in the form of a block. */
 export type LongExpectation = Static<typeof LongForm>
 
-<<<<<<< HEAD
-=======
-/** The JSON Schema of test files, draft 7, which YAML and JSON editors support. Returns a new object each time. */
-export function expectationsJsonSchema (): Readonly<Record<string, unknown>> {
-  const schema = JSON.parse(JSON.stringify(ExpectationsSchema)) as object
-  return { $schema: 'http://json-schema.org/draft-07/schema#', title: 'fastify-permit test file', ...schema }
-}
-
->>>>>>> 741c003 (cli: plain technical words, one name for one thing, lines of at most 140 characters (wip))
-/** The facts of a policy, under its own names. */
+/** The facts of a policy. */
 export type Given = Pick<Policy, 'tenants' | 'users' | 'role_assignments' | 'resource_instances' | 'relationship_tuples'>
