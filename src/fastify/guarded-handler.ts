@@ -1,5 +1,6 @@
 // A handler behind its guards, and the proof that a route runs this handler and no other.
 import { BypassedError } from '../contract/errors.js'
+import { recordBypass, requestAmong, stateOf } from './held.js'
 import { hasPassed, type GuardIdentity } from './passes.js'
 
 /** What guards a handler. */
@@ -40,8 +41,12 @@ export function behindGuards<T extends object> (handler: T, post: Post): T {
   const guarded = function (this: unknown, first: unknown, second: unknown): unknown {
     const refusal = broken()
     if (refusal !== undefined) throw refusal
-    if (!hasPassed(first, guards) && !hasPassed(second, guards)) throw new BypassedError()
-    return original.call(this, first, second)
+    const request = requestAmong(first, second)
+    if (hasPassed(request, guards)) return original.call(this, first, second)
+    // The refusal is on its way, and Fastify before 5.12.2 does not survive a second answer. A socket would be left open: it is closed by the error.
+    if (request === first && stateOf(request, guards) === 'refused') return undefined
+    recordBypass(request)
+    throw new BypassedError()
   }
   return provable(guarded, original, post) as unknown as T
 }

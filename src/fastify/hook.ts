@@ -6,6 +6,7 @@ import { enforce, type Enforcement, type Verdict } from '../guard/enforce.js'
 import { askToComeBack } from '../guard/retry-after.js'
 import { answerToDenied, forClient, logRefusal, NOT_STARTED, toError } from '../guard/refusal.js'
 import { answerWhenSent } from './answer-when-sent.js'
+import { recordRefusal, recordWaiting, wasBypassed } from './held.js'
 import { recordPass } from './passes.js'
 import type { OnDenied } from './fastify-types.js'
 
@@ -48,12 +49,13 @@ export function createGuard (enforcement: () => FastifyEnforcement | undefined, 
       recordPass(request, permitGuard)
       done()
     } else if (verdict instanceof Promise) {
+      recordWaiting(request, permitGuard)
       verdict.then(
         verdict => conclude(verdict, permitGuard, answers, started, request, reply, done),
-        error => refuse(toError(error), answers, started, request, reply, done)
+        error => refuse(toError(error), permitGuard, answers, started, request, reply, done)
       )
     } else {
-      refuse(verdict, answers, started, request, reply, done)
+      refuse(verdict, permitGuard, answers, started, request, reply, done)
     }
   }
   return permitGuard as GuardHook
@@ -64,17 +66,21 @@ function conclude (
   request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction
 ): void {
   if (verdict === true) {
+    if (wasBypassed(request)) return
     recordPass(request, guard)
     done()
   } else {
-    refuse(toError(verdict), answers, enforcement, request, reply, done)
+    refuse(toError(verdict), guard, answers, enforcement, request, reply, done)
   }
 }
 
 function refuse (
-  error: Error, answers: AnswersDenied, enforcement: FastifyEnforcement | undefined, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction
+  error: Error, guard: object, answers: AnswersDenied, enforcement: FastifyEnforcement | undefined,
+  request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction
 ): void {
   logRefusal(error, request.log)
+  if (wasBypassed(request)) return
+  recordRefusal(request, guard)
   if (error instanceof UnavailableError) askToComeBack(reply.raw, error)
   if (!(error instanceof ForbiddenError) || enforcement?.onDenied === undefined || answers === 'never') {
     done(forClient(error))

@@ -1,7 +1,10 @@
 // 404 handlers: guarded like a route's, although Fastify tells no hook of them and does not run all of theirs.
 import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerHookHandler, RouteOptions } from 'fastify'
+import { BypassedError } from '../contract/errors.js'
 import { provable, type Post } from './guarded-handler.js'
+import { recordBypass, stateOf } from './held.js'
 import { hasPassed } from './passes.js'
+import { responseOf } from './replies.js'
 
 /** What `setNotFoundHandler` takes besides the handler: config and hooks, as a route. */
 export type NotFoundOptions = Pick<RouteOptions, 'config' | 'onRequest' | 'preParsing' | 'preValidation' | 'preHandler'>
@@ -31,16 +34,29 @@ export function watchNotFound (
 }
 
 /**
- * The handler, behind its guards. For `reply.callNotFound()` Fastify runs the preHandler hooks and no others, and, before 5.12.2, no
- * hooks at all where the calling route was declared before the handler was set. What has not been passed is therefore asked here.
+ * The handler, behind its guards. For `reply.callNotFound()` Fastify runs the preHandler hooks and no others: what has not been passed is
+ * therefore asked here.
  */
 export function notFoundBehindGuards (handler: NotFoundHandler, post: NotFoundPost): NotFoundHandler {
   const { guards, broken } = post
   return provable(function (this: unknown, first: unknown, second: unknown): unknown {
+    const [request, reply] = [first as FastifyRequest, second as FastifyReply]
+    // Before 5.12.2, of a URL that cannot be decoded below a prefix with a param, Fastify tells a 404 handler without a single hook. What the guards
+    // depend on has not run, and whatever is returned or thrown here is lost, or ends the process.
+    if (responseOf(request) === undefined) {
+      const { method, url } = request.raw
+      reply.code(404).send({ message: `Route ${method}:${url} not found`, error: 'Not Found', statusCode: 404 })
+      return undefined
+    }
     const refusal = broken()
     if (refusal !== undefined) throw refusal
-    const [request, reply] = [first as FastifyRequest, second as FastifyReply]
     if (hasPassed(request, guards)) return handler.call(this, request, reply)
+    const state = stateOf(request, guards)
+    if (state === 'refused') return undefined
+    if (state === 'decides') {
+      recordBypass(request)
+      throw new BypassedError()
+    }
     return new Promise((resolve, reject) => {
       ask(guards, this as FastifyInstance, request, reply, error => {
         // In the promise's own try: what the handler throws is its rejection.

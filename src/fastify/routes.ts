@@ -10,9 +10,11 @@ import { createGuard, type AnswersDenied, type FastifyEnforcement, type GuardHoo
 import { documentRoute } from './openapi.js'
 import { behindGuards, guardsWorn, type Post } from './guarded-handler.js'
 import { notFoundBehindGuards, watchNotFound, type NotFoundHandler, type NotFoundOptions } from './not-found.js'
+import { runNotFoundHooks, verifyNotFoundHooks } from './not-found-hooks.js'
 import { PASS_SLOTS } from './passes.js'
 import { annotationIn, readConfig, refuseMisplaced, type Boxed } from './route-annotation.js'
 import { identityOf, routesPrinted, rowOf, unknownRow, withoutHeadTwins, type RouteRow } from './route-table.js'
+import { HELD_SLOT } from './held.js'
 import { keepReply, REPLY_SLOT } from './replies.js'
 import type { Annotation } from './fastify-types.js'
 import { descendantsOf, isUntouched, NO_ROUTES, rootOf } from './scopes.js'
@@ -58,6 +60,8 @@ export class RouteGuards {
    * a config, nor among the hooks, could tell so much, because it can be copied to another route.
    */
   readonly #declared = new WeakMap<object, Declared>()
+  /** The scopes whose 404 handler was set behind its guards. */
+  readonly #withNotFound = new WeakSet<object>()
   /** Guards of routes that were not seen when they were declared, by their config. */
   readonly #late = new WeakMap<object, Late>()
   /** Why the app did not start. A request may still arrive: a second `inject` gets past Fastify's own error. */
@@ -65,11 +69,11 @@ export class RouteGuards {
 
   /** Installs the guards in a scope, for routes declared from now on and before. They refuse every request until `start`. */
   install (app: FastifyInstance): void {
-    for (const slot of PASS_SLOTS) if (!app.hasRequestDecorator(slot)) app.decorateRequest(slot, null)
-    if (!app.hasRequestDecorator(REPLY_SLOT)) app.decorateRequest(REPLY_SLOT, null)
+    for (const slot of [...PASS_SLOTS, REPLY_SLOT, HELD_SLOT]) if (!app.hasRequestDecorator(slot)) app.decorateRequest(slot, null)
     const onRoute = (scope: FastifyInstance, route: RouteOptions) => this.#onRoute(scope, route)
     app.addHook('onRoute', function (route) { onRoute(this, route) })
     watchNotFound(app, (scope, options, handler) => this.#onNotFoundHandler(scope, options, handler))
+    runNotFoundHooks(app)
     // onRoute does not see routes that are there already, nor those that a scope which is there already declares later.
     // A hook of the whole scope runs for them all, and for 404 handlers. Finding out which route a request is for costs
     // something; where only a 404 handler can have been missed, no other request pays for it.
@@ -82,7 +86,7 @@ export class RouteGuards {
       if (onlyNotFound && !request.is404) done()
       else this.#onRequest(request, reply, done)
     })
-    app.addHook('onReady', async () => this.#verify())
+    app.addHook('onReady', async () => this.#verify(app))
   }
 
   /**
@@ -167,6 +171,7 @@ export class RouteGuards {
       preHandler.push(guard)
     }
     const post = { ...this.#post(scope, guards, { annotation }), guards }
+    this.#withNotFound.add(scope)
     return [{ ...options, preHandler, config: config as NotFoundOptions['config'] }, notFoundBehindGuards(handler, post)]
   }
 
@@ -231,8 +236,9 @@ export class RouteGuards {
   }
 
   /** When all routes are declared: checks that each is still guarded as it was. */
-  #verify (): void {
+  #verify (app: FastifyInstance): void {
     try {
+      verifyNotFoundHooks(app, this.#withNotFound, (config, hooks) => annotationIn(config) !== undefined || hooks.some(hook => this.#made.has(hook)))
       for (const seen of this.#seen) verifyRoute(seen)
       if (this.#strict !== undefined) this.#verifyDeclared(this.#strict)
     } catch (error) {

@@ -36,10 +36,17 @@ function hasDisguisedNotFound (app: FastifyInstance): boolean {
   return typeof config !== 'object' || config === null || 'url' in config
 }
 
-function privateOf (app: FastifyInstance, description: string): unknown {
-  for (let owner: object | null = app; owner !== null; owner = Object.getPrototypeOf(owner)) {
-    const symbol = Object.getOwnPropertySymbols(owner).find(symbol => symbol.description === description)
-    if (symbol !== undefined) return (owner as Record<symbol, unknown>)[symbol]
+/** What Fastify keeps on one of its objects under a symbol of its own, or on what that inherits from. */
+export function privateOf (carrier: object, description: string): unknown {
+  const key = keyOf(carrier, description)
+  return key === undefined ? undefined : (carrier as Record<symbol, unknown>)[key]
+}
+
+/** Fastify's symbol of a description, where an object has it, or what it inherits from. */
+export function keyOf (carrier: object, description: string): symbol | undefined {
+  for (let owner: object | null = carrier; owner !== null; owner = Object.getPrototypeOf(owner)) {
+    const key = Object.getOwnPropertySymbols(owner).find(symbol => symbol.description === description)
+    if (key !== undefined) return key
   }
   return undefined
 }

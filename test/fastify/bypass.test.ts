@@ -282,7 +282,9 @@ t.test('a 404 handler of before register that looks like a route is guarded, too
   const app = fastifyFor(t)
   app.setNotFoundHandler({ config: { ...annotated.config, url: '/tasks' } } as never, async () => 'SECRET')
   await app.register(permit, optionsFor(pdp))
-  t.equal((await app.inject({ url: '/nowhere', headers: eve })).statusCode, 403)
+  // Where this version of Fastify does not guard it in every case, the app does not start.
+  const outcome = await app.inject({ url: '/nowhere', headers: eve }).then(({ statusCode }) => statusCode, (error: { code: string }) => error.code)
+  t.ok(outcome === 403 || outcome === 'FST_PERMIT_ANNOTATION', String(outcome))
 })
 
 t.test('two requests for different things never ask for one key', async t => {
