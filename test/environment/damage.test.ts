@@ -136,7 +136,7 @@ function apply (file: string, damage: Damage): void {
   writeFileSync(file, bytes)
 }
 
-t.test('a database with damage at random places, closed or killed, is refused, or is as it was', { timeout: 110_000 + DAMAGES * 300 }, async t => {
+t.test('a database with damage at random places, closed or killed, is refused, or is as it was', { timeout: 60_000 + DAMAGES * 4_000 }, async t => {
   const dir = t.testdir()
   for (const sealed of [true, false]) {
     const original = join(dir, String(sealed))
