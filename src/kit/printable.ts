@@ -6,7 +6,8 @@
  * of them covers the lines above. The invisible parts of an emoji stay where they are part of one.
  */
 const UNPRINTABLE = new RegExp([
-  String.raw`(?! |(?<=\p{Extended_Pictographic})\ufe0f|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}]\ufe0f?)\u200d(?=\p{Extended_Pictographic}))`,
+  String.raw`(?! |(?<=\p{Extended_Pictographic})\ufe0f`,
+  String.raw`|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}]\ufe0f?)\u200d(?=\p{Extended_Pictographic}))`,
   String.raw`(?:[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]|(?<=\p{M}{4})\p{M})`
 ].join(''), 'gu')
 

@@ -1,5 +1,5 @@
-// Whatever a command reads, what it prints is printable: hostile text in every place of a policy file, a test file, the arguments, an app, and the
-// answers of a PDP. The kind: text that was written by others reaches a terminal or the log of a CI job.
+// Whatever a command reads, what it prints is printable: hostile text in every place of a policy file, a test file, the arguments, an
+// app, and the answers of a PDP. The kind: text that was written by others reaches a terminal or the log of a CI job.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { writeFileSync } from 'node:fs'
@@ -86,7 +86,14 @@ const testFileOf = ({ type, action, tenant, user, key, attribute, value }: Names
   tenant,
   tests: [
     `${user} may ${action} ${type}:${key} in ${tenant}`,
-    { name: value, user: { key: user, attributes: { [attribute]: value } }, resource: { type, key, attributes: { [attribute]: value } }, tenant, may: [action], may_not: ['read', value] }
+    {
+      name: value,
+      user: { key: user, attributes: { [attribute]: value } },
+      resource: { type, key, attributes: { [attribute]: value } },
+      tenant,
+      may: [action],
+      may_not: ['read', value]
+    }
   ]
 })
 
@@ -108,7 +115,8 @@ t.test('names in a policy file, and mistakes in it', async t => {
     for (const args of [
       ['check', ...questionOf(names), '--policy', policy], ['check', ...questionOf(names), '--policy', policy, '--json'],
       ['explain', ...questionOf(names), '--policy', policy], ['explain', ...questionOf(names), '--policy', policy, '--json'],
-      ['matrix', '--policy', policy], ['matrix', '--policy', policy, '--json'], ['matrix', '--policy', policy, `--tenant=${names.value}`], ['matrix', '--policy', policy, '--html', html],
+      ['matrix', '--policy', policy], ['matrix', '--policy', policy, '--json'],
+      ['matrix', '--policy', policy, `--tenant=${names.value}`], ['matrix', '--policy', policy, '--html', html],
       ['types', '--policy', policy]
     ]) await mustBePrintable(args)
   }), RUNS)
@@ -116,12 +124,14 @@ t.test('names in a policy file, and mistakes in it', async t => {
 
 t.test('a file that is no YAML at all, and one whose name is hostile', async t => {
   const folder = t.testdir()
-  const fileName = hostile.map(text => text.replace(/[/\0]|[\ud800-\udfff]/gu, '').slice(0, 60)).filter(name => name.trim() !== '' && name !== '.' && name !== '..')
+  const fileName = hostile.map(text => text.replace(/[/\0]|[\ud800-\udfff]/gu, '').slice(0, 60))
+    .filter(name => name.trim() !== '' && name !== '.' && name !== '..')
   await fc.assert(fc.asyncProperty(hostile, fileName, hostile, async (text, name, tail) => {
     const file = join(folder, name)
     writeFileSync(file, `${text}\n${tail}`)
     for (const args of [
-      ['check', ...QUESTION, '--policy', file], ['types', '--policy', file], ['test', file, '--policy', file], ['matrix', '--policy', file], ['routes', file], ['pdp', '--policy', file, '--port', '0'],
+      ['check', ...QUESTION, '--policy', file], ['types', '--policy', file], ['test', file, '--policy', file],
+      ['matrix', '--policy', file], ['routes', file], ['pdp', '--policy', file, '--port', '0'],
       ['restore', '--data', join(folder, 'data'), '--from', file], ['backup', '--data', file, '--to', file],
       ['matrix', '--policy', `${file}${tail}`], ['types', '--policy', `${file}.none`], ['types', '--policy', file, '--out', file, '--check']
     ]) if (args[0] !== 'routes' || !/\.[cm]?js|\.json/.test(file)) await mustBePrintable(args)
@@ -133,10 +143,12 @@ t.test('a test file, with sentences that hold, that do not, and that are none', 
   const policy = join(folder, 'permit.yaml')
   const tests = join(folder, 'permit.test.yaml')
   const junit = join(folder, 'junit.xml')
-  await fc.assert(fc.asyncProperty(names, fc.option(fc.tuple(fc.nat(20), hostile), { nil: undefined }), hostile, async (names, mistake, sentence) => {
+  const mistake = fc.option(fc.tuple(fc.nat(20), hostile), { nil: undefined })
+  await fc.assert(fc.asyncProperty(names, mistake, hostile, async (names, mistake, sentence) => {
     writeFileSync(policy, JSON.stringify(policyOf(names)))
     const document = testFileOf(names)
-    writeFileSync(tests, JSON.stringify(mistake === undefined ? { ...document, tests: document.tests.slice(1) } : withMistake(document, ...mistake)))
+    const blocks = { ...document, tests: document.tests.slice(1) }
+    writeFileSync(tests, JSON.stringify(mistake === undefined ? blocks : withMistake(document, ...mistake)))
     const options = ['--policy', policy, '--explain', '--coverage']
     await mustBePrintable(['test', tests, ...options])
     await mustBePrintable(['test', tests, ...options, '--json', '--junit', junit])
@@ -144,32 +156,39 @@ t.test('a test file, with sentences that hold, that do not, and that are none', 
     const [user, action, type] = [names.user, names.action, names.type].map(name => name.replace(/\s/g, ''))
     writeFileSync(tests, JSON.stringify({ given: { users: { [names.user]: null } }, tests: [`${user} may ${action} ${type}`, sentence] }))
     await mustBePrintable(['test', tests, ...options])
-    writeFileSync(tests, JSON.stringify({ given: { users: { [names.user]: { [sentence]: 1 } }, role_assignments: [{ user: names.user, role: sentence }] }, tests: ['a may b c'] }))
+    const given = { users: { [names.user]: { [sentence]: 1 } }, role_assignments: [{ user: names.user, role: sentence }] }
+    writeFileSync(tests, JSON.stringify({ given, tests: ['a may b c'] }))
     await mustBePrintable(['test', tests, ...options])
   }), RUNS)
 })
 
 t.test('arguments, which are echoed when they cannot be used', async () => {
   const word = fc.oneof(hostile, hostile.map(text => `--${text}`), hostile.map(text => `--user=${text}`))
-  const command = fc.oneof(fc.constantFrom('check', 'explain', 'test', 'matrix', 'types', 'routes', 'pdp', 'backup', 'restore', 'help'), hostile)
+  const known = fc.constantFrom('check', 'explain', 'test', 'matrix', 'types', 'routes', 'pdp', 'backup', 'restore', 'help')
+  const command = fc.oneof(known, hostile)
   await fc.assert(fc.asyncProperty(command, fc.array(word, { maxLength: 4 }), async (command, words) => {
     // A local PDP would run until it is stopped.
     await mustBePrintable([command, ...words, ...command === 'pdp' ? ['--port', 'none'] : []])
   }), { numRuns: 100 })
   await fc.assert(fc.asyncProperty(hostile, async text => {
     for (const args of [
-      ['check', ...QUESTION, `--tenant=${text}`], ['check', ...QUESTION, `--policy=${text}`], ['check', ...QUESTION, '--policy=a', `--pdp=${text}`], ['check', ...QUESTION, `--pdp=${text}`, '--token=a'],
-      ['check', ...QUESTION, '--pdp=http://localhost:1', `--token=${text}`], ['check', ...QUESTION, '--pdp=http://localhost:1', '--token=a', `--timeout=${text}`],
-      ['check', ...QUESTION, `--context=${text}`], ['explain', `--user=${text}`, '--action=a', `--resource=${text}:`], ['test', text, `--policy=${text}`, `--coverage-min=${text}`],
-      ['matrix', `--policy=${text}`, `--given=${text}`], ['types', `--from=${text}`], ['types', `--from=http://localhost:1/${encodeURIComponent('a')}`, '--token', text], ['routes', text, `--policy=${text}`],
-      ['pdp', `--port=${text}`], ['pdp', '--port=0', `--report-to=${text}`], ['pdp', '--port=0', `--data=/dev/null/${text}`], ['pdp', '--port=0', '--token=a', `--host=${text} `]
+      ['check', ...QUESTION, `--tenant=${text}`], ['check', ...QUESTION, `--policy=${text}`],
+      ['check', ...QUESTION, '--policy=a', `--pdp=${text}`], ['check', ...QUESTION, `--pdp=${text}`, '--token=a'],
+      ['check', ...QUESTION, '--pdp=http://localhost:1', `--token=${text}`],
+      ['check', ...QUESTION, '--pdp=http://localhost:1', '--token=a', `--timeout=${text}`],
+      ['check', ...QUESTION, `--context=${text}`], ['explain', `--user=${text}`, '--action=a', `--resource=${text}:`],
+      ['test', text, `--policy=${text}`, `--coverage-min=${text}`],
+      ['matrix', `--policy=${text}`, `--given=${text}`], ['types', `--from=${text}`],
+      ['types', `--from=http://localhost:1/${encodeURIComponent('a')}`, '--token', text], ['routes', text, `--policy=${text}`],
+      ['pdp', `--port=${text}`], ['pdp', '--port=0', `--report-to=${text}`], ['pdp', '--port=0', `--data=/dev/null/${text}`],
+      ['pdp', '--port=0', '--token=a', `--host=${text} `]
     ]) await mustBePrintable(args)
     await mustBePrintable(['check', ...QUESTION], { PERMIT_PDP_URL: text, PERMIT_API_KEY: text })
   }), { numRuns: 20 })
 })
 
 t.test('what a PDP answers', async t => {
-  let answer: { readonly body: string, readonly type: string, readonly status: number } = { body: '{}', type: 'application/json', status: 200 }
+  let answer = { body: '{}', type: 'application/json', status: 200 }
   const pdp = await pdpFor(t, {
     intercept: (_request, response) => {
       response.writeHead(answer.status, { 'content-type': answer.type }).end(answer.body)
@@ -177,9 +196,12 @@ t.test('what a PDP answers', async t => {
     }
   })
   const status = fc.constantFrom(200, 200, 200, 400, 401, 500)
-  await fc.assert(fc.asyncProperty(fc.boolean(), fc.array(hostile, { minLength: 6, maxLength: 6 }), status, fc.boolean(), async (allow, [a = '', b = '', c = '', d = '', e = '', f = ''], status, json) => {
+  const texts = fc.tuple(hostile, hostile, hostile, hostile, hostile, hostile)
+  await fc.assert(fc.asyncProperty(fc.boolean(), texts, status, fc.boolean(), async (allow, [a, b, c, d, e, f], status, json) => {
+    const rbac = { allow, code: a, reason: b }
+    const debug = { [a]: { allow, code: b, reason: c, [d]: { [e]: [f, { [a]: f }] } }, rbac, request: { [c]: d }, [e]: f }
     answer = {
-      body: JSON.stringify({ allow, query: { [a]: b }, debug: { [a]: { allow, code: b, reason: c, [d]: { [e]: [f, { [a]: f }] } }, rbac: { allow, code: a, reason: b }, request: { [c]: d }, [e]: f } }),
+      body: JSON.stringify({ allow, query: { [a]: b }, debug }),
       type: json ? 'application/json' : `text/${a.replace(/[^\t\x20-\x7e\x80-\xff]/g, '')}`,
       status
     }
@@ -195,7 +217,9 @@ t.test('what an API answers about its schema', async t => {
   const server = createServer((request, response) => {
     const { type, action, role, key, tenant } = found as Names
     const path = request.url ?? ''
-    const body = path === '/v2/api-key/scope' ? { project_id: key, environment_id: tenant } : path.includes('/roles') ? [{ key: role }] : [{ key: type, actions: { [action]: {} }, roles: { [role]: {} }, relations: { [key]: '' } }]
+    const resource = { key: type, actions: { [action]: {} }, roles: { [role]: {} }, relations: { [key]: '' } }
+    const list = path.includes('/roles') ? [{ key: role }] : [resource]
+    const body = path === '/v2/api-key/scope' ? { project_id: key, environment_id: tenant } : list
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -210,7 +234,8 @@ t.test('what an API answers about its schema', async t => {
 t.test('what an app declares, and what it throws', async t => {
   const folder = t.testdir()
   let count = 0
-  await fc.assert(fc.asyncProperty(hostile, hostile, fc.constantFrom('throw', 'reject', 'declare', 'mistake', 'value'), async (a, b, how) => {
+  const ways = fc.constantFrom('throw', 'reject', 'declare', 'mistake', 'value')
+  await fc.assert(fc.asyncProperty(hostile, hostile, ways, async (a, b, how) => {
     const file = join(folder, `app-${count++}.mjs`)
     const [one, two] = [JSON.stringify(a), JSON.stringify(b)]
     const register = `import Fastify from ${JSON.stringify(await importable('fastify'))}

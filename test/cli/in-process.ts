@@ -11,6 +11,10 @@ import { testCommand } from '../../src/cli/commands/test-command.js'
 import { createTerminal } from '../../src/cli/terminal/terminal.js'
 import { typesCommand } from '../../src/cli/commands/types-command.js'
 
+const COMMANDS = [
+  checkCommand, explainCommand, testCommand, matrixCommand, pdpCommand, routesCommand, typesCommand, backupCommand, restoreCommand
+]
+
 /** What a command said, and how it ended. */
 export interface Said {
   readonly code: number
@@ -38,7 +42,7 @@ export function terminalFor ({ env = {}, isTTY, columns }: TestTerminal = {}) {
 /** Runs `fastify-permit <args>`. */
 export async function permit (args: readonly string[], options: TestTerminal = {}): Promise<Said> {
   const { terminal, said } = terminalFor(options)
-  const code = await run(args, terminal, [checkCommand, explainCommand, testCommand, matrixCommand, pdpCommand, routesCommand, typesCommand, backupCommand, restoreCommand])
+  const code = await run(args, terminal, COMMANDS)
   return { code, ...said() }
 }
 

@@ -83,17 +83,25 @@ t.test('every byte of the process is printable, with and without colors, and so 
   await writeFile(collectionKey, `? [${JSON.stringify(HOSTILE)}]\n: 1\n`)
   await writeFile(watched, policy('attributes'))
   const app = join(folder, 'app.mjs')
-  await writeFile(app, `setTimeout(() => { throw new Error(${JSON.stringify(HOSTILE)}) })\nexport const app = () => new Promise(() => { setInterval(() => {}, 1000) })`)
+  const waits = 'export const app = () => new Promise(() => { setInterval(() => {}, 1000) })'
+  await writeFile(app, `setTimeout(() => { throw new Error(${JSON.stringify(HOSTILE)}) })\n${waits}`)
 
   const ask = ['check', '--user', HOSTILE, '--action', 'create', '--resource', 'task', '--policy']
   const runs = [[HOSTILE], [...ask, good], [...ask, collectionKey], ['matrix', '--policy', good], ['pdp', '--policy', bad], ['routes', app]]
-  const ended = await Promise.all(runs.map(async (args, index) => ({ args, colors: index % 2 === 0, ...await start(t, args, { FORCE_COLOR: String(1 - index % 2) }).ended() })))
-  for (const { args, colors, out, err } of ended) t.equal(wrongWith(out, colors) ?? wrongWith(err, colors), undefined, args.length === 1 ? 'an unknown command' : String(args[0]))
+  const ended = await Promise.all(runs.map(async (args, index) => {
+    const colors = index % 2 === 0
+    return { args, colors, ...await start(t, args, { FORCE_COLOR: colors ? '1' : '0' }).ended() }
+  }))
+  for (const { args, colors, out, err } of ended) {
+    t.equal(wrongWith(out, colors) ?? wrongWith(err, colors), undefined, args.length === 1 ? 'an unknown command' : String(args[0]))
+  }
   t.match(ended.at(-1), { code: 3, err: /^fastify-permit routes: a\\u001b/ }, 'what an app throws later is no answer either')
 
   const pdp = start(t, ['pdp', '--policy', watched, '--port', '0'])
   await pdp.line(/listens on/)
-  const warned = new Promise<void>(resolve => pdp.process.stderr?.on('data', chunk => { if (String(chunk).includes('cannot be used')) resolve() }))
+  const warned = new Promise<void>(resolve => pdp.process.stderr?.on('data', chunk => {
+    if (String(chunk).includes('cannot be used')) resolve()
+  }))
   await writeFile(watched, policy(HOSTILE))
   await warned
   pdp.process.kill('SIGTERM')

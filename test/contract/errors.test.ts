@@ -1,9 +1,11 @@
-// What the package throws and logs is one printable line for each thing that it says, whatever a request, a policy or a PDP contains. The kind:
-// loggers for people print a message as it is, so a line break in a name would forge a line of the log.
+// Messages of errors and log lines are printable and have one line, whatever a request, a policy or a PDP contains. The kind: loggers for
+// people print a message as it is, so a line break in a name would forge a line of the log.
+import type { FastifyRequest } from 'fastify'
 import fc from 'fast-check'
 import t from 'tap'
 import {
-  AnnotationError, DataError, MutationError, OptionsError, PdpError, PolicyFileError, QueryError, UndeclaredRouteError, UnsupportedError, WriteError
+  AnnotationError, DataError, MutationError, OptionsError, PdpError, PolicyFileError, QueryError, UndeclaredRouteError, UnsupportedError,
+  WriteError
 } from '../../src/contract/errors.js'
 import { FactsError } from '../../src/engine/facts/fact.js'
 import { PolicyError } from '../../src/engine/policy/problems.js'
@@ -19,12 +21,15 @@ t.test('every error that quotes something has a message of one printable line', 
       ...[AnnotationError, MutationError, OptionsError, QueryError, UnsupportedError].map(Class => new Class(`a ${text}`)),
       new WriteError(text, PROGRESS), new PdpError('answer', `a ${text}`), new FactsError('invalid', `a ${text}`)
     ]
-    return errors.every(({ message, stack = '' }) => !message.includes('\n') && wrongWith(message) === undefined && stack.split('\n').slice(1).every(line => line.startsWith('    at ')))
+    return errors.every(({ message, stack = '' }) => !message.includes('\n') && wrongWith(message) === undefined &&
+      stack.split('\n').slice(1).every(line => line.startsWith('    at ')))
   })))
   // These have a line for each problem; a name cannot add one.
   t.doesNotThrow(() => fc.assert(fc.property(hostile, text => {
-    const { message } = new PolicyError([{ path: ['a', text], message: text, hint: text, file: text, line: 1 }, { path: [], message: text, hint: '' }])
-    return message.split('\n').length === 3 && [PolicyFileError, DataError, UndeclaredRouteError].every(Class => new Class(message).message === message) && wrongWith(message) === undefined
+    const problems = [{ path: ['a', text], message: text, hint: text, file: text, line: 1 }, { path: [], message: text, hint: '' }]
+    const { message } = new PolicyError(problems)
+    return message.split('\n').length === 3 && wrongWith(message) === undefined &&
+      [PolicyFileError, DataError, UndeclaredRouteError].every(Class => new Class(message).message === message)
   })))
   t.end()
 })
@@ -46,14 +51,15 @@ function saidBy (lines: ReadonlyArray<Record<string, unknown>>): string[] {
   return lines.flatMap(({ msg, err, permit }) => {
     const { message, stack } = (err ?? {}) as { message?: string, stack?: string }
     const { reason } = (permit ?? {}) as { reason?: string }
-    return [msg as string, ...message === undefined ? [] : [message], ...stack === undefined ? [] : [stack.replace(/^ {4}at .*$/gm, '')], ...reason === undefined ? [] : [reason]]
+    return [msg as string, message, stack?.replace(/^ {4}at .*$/gm, ''), reason].filter(text => text !== undefined)
   })
 }
 
 t.test('what requests contain does not break out of a line of the log', async t => {
   const log = logSink()
   const { app } = await guardedApp(t, {}, {}, { logger: log.logger })
-  app.get('/by-function', { config: { permit: { action: 'read', resource: request => (request.query as { a: string }).a } } }, async () => 'in')
+  const resource = (request: FastifyRequest) => (request.query as { a: string }).a
+  app.get('/by-function', { config: { permit: { action: 'read', resource } } }, async () => 'in')
   app.get('/by-handler', { config: { permit: false } }, async request => app.permit.check('', request.headers['x-a'] as string, 'task'))
   app.get('/by-hand', { config: { permit: false } }, async request => request.permit.check((request.query as { a: string }).a, ':x'))
   await app.ready()
@@ -61,7 +67,8 @@ t.test('what requests contain does not break out of a line of the log', async t 
     log.lines.length = 0
     // A lone surrogate has no form in a URL.
     const a = encodeURIComponent(text.replace(/\p{Cs}/gu, '?'))
-    await Promise.all([`/by-function?a=:${a}`, `/by-function?a=${a}:`, `/by-hand?a=${a}`].map(url => app.inject({ url, headers: { 'x-user': 'ann' } })))
+    const urls = [`/by-function?a=:${a}`, `/by-function?a=${a}:`, `/by-hand?a=${a}`]
+    await Promise.all(urls.map(url => app.inject({ url, headers: { 'x-user': 'ann' } })))
     for (const said of saidBy(log.lines)) {
       const wrong = wrongWith(said)
       if (wrong !== undefined) throw new Error(wrong)

@@ -3,17 +3,25 @@ import fc from 'fast-check'
 
 /** What a terminal obeys, a CI server takes for a command, a reader does not see, or a document takes for its own syntax. */
 const FRAGMENTS = [
-  '\u001b[2J', '\u001b[31m', '\u001b[32m✓ all hold\u001b[39m', '\u001b]0;title\u0007', '\u001b]8;;http://evil\u0007', '\u009b31m', '\u0007', '\b\b\b', '\u007f', '\0',
-  '\r', '\n', '\r\n', '\n  ', '\t', '\v', '\f', '\u0085', '\u2028', '\u2029', '\u202e', '\u2066', '\u200e', '\u200b', '\u200d', '\ufeff', '\u00ad', '\u00a0', '\u3164', '\u2800',
+  '\u001b[2J', '\u001b[31m', '\u001b[32m✓ all hold\u001b[39m', '\u001b]0;title\u0007', '\u001b]8;;http://evil\u0007', '\u009b31m',
+  '\u0007', '\b\b\b', '\u007f', '\0',
+  '\r', '\n', '\r\n', '\n  ', '\t', '\v', '\f', '\u0085', '\u2028', '\u2029', '\u202e', '\u2066', '\u200e', '\u200b', '\u200d', '\ufeff',
+  '\u00ad', '\u00a0', '\u3164', '\u2800',
   '\u{e0041}', '\u0300'.repeat(12), '\ud800', '\udc00', '\ufffe', '\ue000',
-  '::error::forged', '\n::error file=a.ts::forged', ' ::stop-commands::x', '\u2003::add-mask::a', '##[error]forged', '##vso[task.setvariable variable=a]b', '##teamcity[buildProblem]',
+  '::error::forged', '\n::error file=a.ts::forged', ' ::stop-commands::x', '\u2003::add-mask::a', '##[error]forged',
+  '##vso[task.setvariable variable=a]b', '##teamcity[buildProblem]',
   'section_start:1:a\r\u001b[0K', '\nsection_end:1:a', '\ntravis_fold:start:a\r', '\n--- group', '\n+++ group', '#', '[', '##',
-  '\'', '"', '`', '\\', '\\u001b', '|', '<img src=x onerror=alert(1)>', '-->', ']]>', '*/', "'; declare global {} //", '$'.concat('{a}'), '%s', '%0A', '{a}', '. ', ': ', ' - ', '- ', '&a', '*a', '!a', '@'
+  '\'', '"', '`', '\\', '\\u001b', '|', '<img src=x onerror=alert(1)>', '-->', ']]>', '*/',
+  "'; declare global {} //", '$'.concat('{a}'), '%s', '%0A', '{a}', '. ', ': ', ' - ', '- ', '&a', '*a', '!a', '@'
 ]
 
 /** A text with one or more of them. */
 export const hostile: fc.Arbitrary<string> = fc.array(
-  fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...FRAGMENTS) }, fc.string({ unit: 'binary', maxLength: 3 }), fc.constantFrom('a', 'task', 'é', '漢', '👩‍🚀', ' may ', ':', ' ')),
+  fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom(...FRAGMENTS) },
+    fc.string({ unit: 'binary', maxLength: 3 }),
+    fc.constantFrom('a', 'task', 'é', '漢', '👩‍🚀', ' may ', ':', ' ')
+  ),
   { minLength: 1, maxLength: 6 }
 ).map(parts => parts.join(''))
 

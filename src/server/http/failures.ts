@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger, FastifyError, FastifyReply } from 'fastify'
 import { PolicyError, formatPath } from '../../engine/policy/problems.js'
 import { FactsError, type FactsErrorCode } from '../../engine/facts/fact.js'
+import { printable } from '../../kit/printable.js'
 import { StorageError } from '../../environment/store.js'
 import type { Wire } from './route.js'
 
@@ -73,7 +74,7 @@ export function sendFailure (reply: FastifyReply, wire: Wire, error: unknown, lo
   if (failure.status >= 500) log.error({ err: error }, 'the local PDP failed')
   if (wire === 'authzen') {
     // AuthZEN 1.0 knows 400 for what is malformed, with a message for a body.
-    return reply.code(failure.status === 422 ? 400 : failure.status).type('text/plain; charset=utf-8').send(failure.message)
+    return reply.code(failure.status === 422 ? 400 : failure.status).type('text/plain; charset=utf-8').send(printable(failure.message))
   }
   return reply.code(failure.status).send(wire === 'pdp' ? pdpBody(failure) : apiBody(failure))
 }

@@ -6,8 +6,17 @@ import type { RouteRow } from '../../../src/fastify/route-table.js'
 import { hostile } from '../../support/hostile.js'
 import { terminalFor } from '../in-process.js'
 
-const rowOf = (url: string, permission: string, resource: string, tenant: string): RouteRow =>
-  ({ method: 'GET', url, constraints: { host: url }, permission, permissions: [permission], resource, tenant, public: false, guardedBy: 'annotation' })
+const rowOf = (url: string, permission: string, resource: string, tenant: string): RouteRow => ({
+  method: 'GET',
+  url,
+  constraints: { host: url },
+  permission,
+  permissions: [permission],
+  resource,
+  tenant,
+  public: false,
+  guardedBy: 'annotation'
+})
 
 const rows = fc.array(fc.tuple(hostile, hostile, hostile, hostile).map(parts => rowOf(...parts)), { minLength: 1, maxLength: 3 })
 
