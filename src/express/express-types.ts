@@ -4,7 +4,7 @@ import type { Request, Response } from 'express'
 import type * as annotation from '../guard/annotation.js'
 import type * as audit from '../observe/audit-trail.js'
 import type * as options from '../app/options/schema.js'
-import type * as refusal from '../guard/refusal.js'
+import type * as refusal from '../guard/on-denied.js'
 import type * as asking from '../app/request-permit.js'
 import type { Log } from './log.js'
 

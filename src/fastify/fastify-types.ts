@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type * as annotation from '../guard/annotation.js'
 import type * as audit from '../observe/audit-trail.js'
 import type * as options from '../app/options/schema.js'
-import type * as refusal from '../guard/refusal.js'
+import type * as refusal from '../guard/on-denied.js'
 import type * as asking from '../app/request-permit.js'
 
 /** What a route requires, as its `config.permit`. */

@@ -1,6 +1,7 @@
 // Compiles an annotation, once, when the route is declared, into a function from a request to its queries.
 import { describe } from '../decision/input.js'
-import { Keys, normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
+import { normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
+import { Keys } from '../decision/query-key.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import { AnnotationError, ForbiddenError, QueryError } from '../contract/errors.js'
 import type { JsonObject, QueryResource, QueryUser } from '../contract/point.js'

@@ -1,4 +1,4 @@
-// From a compiled annotation and a request to a verdict: the handler may run, or which error is sent instead.
+// From a compiled annotation and a request to a verdict: the handler may run, or the request gets 401, 403 or 503.
 import type { ServerResponse } from 'node:http'
 import { forbidden, type Checks } from '../decision/checks.js'
 import { normaliseUser, Question, type UserInput } from '../decision/query.js'

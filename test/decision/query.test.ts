@@ -5,7 +5,8 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
 import { compileAnnotation, type AskPermission } from '../../src/guard/compile.js'
-import { createQuery, Keys, normaliseUser, type Question, type ContextInput, type ResourceInput, type UserInput } from '../../src/decision/query.js'
+import { createQuery, normaliseUser, type Question, type ContextInput, type ResourceInput, type UserInput } from '../../src/decision/query.js'
+import { Keys } from '../../src/decision/query-key.js'
 
 type Parts = [UserInput, string, ResourceInput, string?, ContextInput?]
 const keyOf = (parts: Parts) => createQuery(...parts).key

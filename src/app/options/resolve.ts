@@ -5,7 +5,7 @@ import { OptionsError } from '../../contract/errors.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
-import type { OnDenied } from '../../guard/refusal.js'
+import type { OnDenied } from '../../guard/on-denied.js'
 import {
   HEADER_SAFE, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, optionsChecker,
   type UserOption, type TenantOption, type Words, type AnyOptions

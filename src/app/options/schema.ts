@@ -5,7 +5,7 @@ import type { Policy } from '../../engine/policy/policy.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { EvaluationMap } from '../../contract/evaluation.js'
-import type { OnDenied } from '../../guard/refusal.js'
+import type { OnDenied } from '../../guard/on-denied.js'
 import { checkerOf } from '../../kit/checker.js'
 
 /** Returns the user of a request. `undefined` or `null` means that the request is not authenticated: 401 on a guarded route. */

@@ -1,6 +1,7 @@
 // The batching stage: sends many waiting checks in one bulk request, and a single check by itself.
-import { PdpError, pdpErrorOf, QueryError, UnavailableError } from '../../contract/errors.js'
+import { PdpError, UnavailableError } from '../../contract/errors.js'
 import { Deadlines, type Dated } from '../../kit/deadlines.js'
+import { BatchLimit, mayBeTooLarge, remedyFor } from './batch-limit.js'
 import type { BatchingPdp, Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../../contract/point.js'
 
 export interface BatchOptions {
@@ -11,12 +12,6 @@ export interface BatchOptions {
   /** Called with the number of checks in each request, for metrics. */
   readonly onSent?: (checks: number) => void
 }
-
-/** How long bulk requests are not sent to a PDP without a bulk endpoint, and large batches to one that rejected a batch, ms. */
-const BULK_RETRY_AFTER = 5 * 60_000
-
-/** The lowest limit that is learned: a few large or unusual checks must not end batching for all callers. */
-const LEAST_LIMIT = 10
 
 /**
  * Batches adaptively and without a timer. When nothing is in flight, a check is sent at once, by itself. Otherwise all checks of one turn
@@ -67,17 +62,13 @@ class Waiting implements Dated {
 class Batcher implements DecisionPoint, Closable {
   readonly #pdp: BatchingPdp
   readonly #options: BatchOptions
-  readonly #clock: { now (): number }
   readonly #deadlines = new Deadlines<Waiting>(waiting => waiting.fail(this.#expired(waiting)))
   #queue: Waiting[] = []
   #busy = 0
   /** The number of checks that the PDP has answered. */
   #answers = 0
   #scheduled = false
-  #bulkFrom = -Infinity
-  /** The learned batch limit, and until when it applies. */
-  #limit = Infinity
-  #limitUntil = -Infinity
+  readonly #limit: BatchLimit
   #bulkRequests = 0
   #bulkQueries = 0
   #largest = 0
@@ -87,7 +78,7 @@ class Batcher implements DecisionPoint, Closable {
   constructor (pdp: BatchingPdp, options: BatchOptions, clock: { now (): number }) {
     this.#pdp = pdp
     this.#options = options
-    this.#clock = clock
+    this.#limit = new BatchLimit(options.batch, clock)
     pdp.slots.onFree(() => { if (this.#queue.length > 0) this.#schedule() })
   }
 
@@ -185,9 +176,7 @@ class Batcher implements DecisionPoint, Closable {
 
   /** Takes the next checks from the queue that still have to be sent. */
   #take (): Waiting[] {
-    const now = this.#clock.now()
-    const limit = now < this.#bulkFrom ? 1 : now < this.#limitUntil ? Math.min(this.#limit, this.#options.batch) : this.#options.batch
-    return this.#stillWanted(this.#queue.splice(0, limit))
+    return this.#stillWanted(this.#queue.splice(0, this.#limit.now))
   }
 
   /** The checks of a group that still have to be sent; the others fail. */
@@ -237,7 +226,7 @@ class Batcher implements DecisionPoint, Closable {
       const remedy = remedyFor(error)
       if (remedy === undefined) throw error
       if (remedy === 'one by one') {
-        this.#bulkFrom = this.#clock.now() + BULK_RETRY_AFTER
+        this.#limit.toSingle()
         for (const waiting of group) waiting.sent = false
         this.#queue = [...group, ...this.#queue]
         return false
@@ -248,18 +237,11 @@ class Batcher implements DecisionPoint, Closable {
       const first = await this.#ask(this.#stillWanted(group.slice(0, middle)))
       const second = await this.#ask(this.#stillWanted(group.slice(middle)))
       // If a single check had caused the rejection, one of the halves would have failed, too.
-      if (first && second && mayBeTooLarge(error)) this.#learn(middle)
+      if (first && second && mayBeTooLarge(error)) this.#limit.learn(middle)
       return false
     }
     group.forEach((waiting, index) => this.#answer(waiting, decisions[index] as Decision))
     return true
-  }
-
-  #learn (middle: number): void {
-    const now = this.#clock.now()
-    const limit = Math.max(middle, LEAST_LIMIT)
-    this.#limit = now < this.#limitUntil ? Math.min(this.#limit, limit) : limit
-    this.#limitUntil = now + BULK_RETRY_AFTER
   }
 
   #answer (waiting: Waiting, decision: Decision): void {
@@ -272,25 +254,6 @@ class Batcher implements DecisionPoint, Closable {
     this.#deadlines.delete(waiting)
     if (!waiting.settled) waiting.fail(error)
   }
-}
-
-/** What may help after a failed bulk request: splitting it, or sending checks one by one; undefined when neither would. */
-function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
-  // A check that cannot be sent to this PDP is its caller's mistake and must not fail the others.
-  if (error instanceof QueryError) return 'split'
-  const cause = pdpErrorOf(error)
-  if (cause === undefined) return undefined
-  if (cause.failure === 'answer') return 'split'
-  if (cause.failure !== 'status') return undefined
-  if (cause.status === 404 || cause.status === 405 || cause.status === 501) return 'one by one'
-  // More requests do not help a PDP that is overloaded.
-  return cause.status === 429 || cause.status === 503 ? undefined : 'split'
-}
-
-/** Whether the PDP may have rejected a bulk request because of its size. */
-function mayBeTooLarge (error: unknown): boolean {
-  const status = pdpErrorOf(error)?.status
-  return status === 400 || status === 413 || status === 422
 }
 
 function noDecision (failure: ConstructorParameters<typeof PdpError>[0], message: string): UnavailableError {

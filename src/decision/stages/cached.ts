@@ -5,7 +5,7 @@ import { isAtMost } from '../../kit/characters.js'
 import type { Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../../contract/point.js'
 import type { MaybePromise } from '../../kit/whenever.js'
 import type { Generations } from '../generations.js'
-import { flat } from '../query.js'
+import { flat } from '../query-key.js'
 
 export interface CacheOptions {
   /** How long a decision is cached, ms. */

@@ -1,7 +1,8 @@
 // The schema part of a policy as decisions use it: everything about one action on one resource type in one place.
 
 import type { CompiledRules, CompiledSet } from './abac.js'
-import type { CompiledResourceRole, HeldBy } from './rebac.js'
+import type { HeldBy } from './rebac.js'
+import type { CompiledResourceRole } from './derivation.js'
 import type { Verdict } from './verdict.js'
 
 /** The schema part of a policy, ready for decisions. */

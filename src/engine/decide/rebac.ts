@@ -1,31 +1,10 @@
 // ReBAC: the user has, on the very instance, a resource role that holds the action, assigned or derived along relationship tuples.
 
 import { DENIED, type Verdict } from './verdict.js'
-import type { Work, WorkPlace } from './work.js'
+import type { Work } from './work.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
-
-/** A role on instances of a resource type. Inheritance passes on permissions only, never what a derivation looks for. */
-export interface CompiledResourceRole {
-  readonly type: string
-  readonly key: string
-  /** Where it is in the policy document, for what is said when a walk takes too much work. */
-  readonly place: WorkPlace
-  /** Actions that it holds, inherited ones included. */
-  readonly actions: ReadonlySet<string>
-  /** Where it comes from besides assignment. */
-  readonly derivations: readonly CompiledDerivation[]
-  /** Roles that derive from it, the other way round. */
-  readonly derived: readonly CompiledDerivation[]
-}
-
-/** Whoever has `source` on the subject of `relation` has `target` on its object. */
-export interface CompiledDerivation {
-  readonly source: CompiledResourceRole
-  readonly target: CompiledResourceRole
-  readonly relation: string
-  /** Not for a user who has any role on the object itself. */
-  readonly unlessDirectRole: boolean
-}
+import { Visited } from './derivation-cycles.js'
+import type { CompiledResourceRole } from './derivation.js'
 
 /** The resource roles of a type, as one of its permissions sees them. */
 export interface HeldBy {
@@ -138,30 +117,3 @@ export function * rolesOf (user: UserNode, roleOf: (type: string, key: string) =
   return visited.roles()
 }
 
-/** Steps for a role on an instance that is met for the first time: it has to be kept. */
-const FIRST_MET = 4
-
-/** A queue of roles on instances, in which each is once: going on while it is walked is what ends cycles. */
-class Visited {
-  readonly queue: Array<readonly [CompiledResourceRole, InstanceNode]> = []
-  readonly #seen = new Map<InstanceNode, Set<CompiledResourceRole>>()
-  readonly #work: Work
-
-  constructor (work: Work) {
-    this.#work = work
-  }
-
-  add (role: CompiledResourceRole, instance: InstanceNode): void {
-    this.#work.spend(1)
-    const roles = this.#seen.get(instance)
-    if (roles === undefined) this.#seen.set(instance, new Set([role]))
-    else if (roles.has(role)) return
-    else roles.add(role)
-    this.#work.spend(FIRST_MET)
-    this.queue.push([role, instance])
-  }
-
-  roles (): Map<InstanceNode, Set<CompiledResourceRole>> {
-    return this.#seen
-  }
-}

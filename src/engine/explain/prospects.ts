@@ -2,7 +2,8 @@
 // one table.
 
 import { AttributesOfQuery, type CompiledSet } from '../decide/abac.js'
-import { assignmentsBehind, rolesOf, type CompiledResourceRole } from '../decide/rebac.js'
+import { assignmentsBehind, rolesOf } from '../decide/rebac.js'
+import { type CompiledResourceRole } from '../decide/derivation.js'
 import { mayHold, type May } from './possible.js'
 import { Work } from '../decide/work.js'
 import { atOnce } from '../../kit/turns.js'

@@ -2,7 +2,8 @@
 
 import { AttributesOfQuery, decideAbac } from '../decide/abac.js'
 import { decideRbac } from '../decide/rbac.js'
-import { assignmentsBehind, candidates, rolesOf, type CompiledResourceRole } from '../decide/rebac.js'
+import { assignmentsBehind, candidates, rolesOf } from '../decide/rebac.js'
+import { type CompiledResourceRole } from '../decide/derivation.js'
 import type { Work } from '../decide/work.js'
 import { NO_TENANT, type EngineQuery } from '../query.js'
 import { type Facts } from '../facts/facts.js'

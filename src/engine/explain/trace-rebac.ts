@@ -1,7 +1,8 @@
 // Why a user has or lacks roles on a resource instance: the walk of a ReBAC decision, with every step that it took.
 
 import type { InstanceNode, UserNode } from '../facts/nodes.js'
-import type { CompiledDerivation, CompiledResourceRole, HeldBy } from '../decide/rebac.js'
+import type { HeldBy } from '../decide/rebac.js'
+import type { CompiledDerivation, CompiledResourceRole } from '../decide/derivation.js'
 
 /** A role on an instance, and where it could have come from. */
 export interface RoleTrace {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { PdpError, UnavailableError, UnsupportedError } from '../../contract/errors.js'
 import { readEvaluation, readEvaluations } from './answer.js'
-import { batches, evaluationBody, evaluationsBody } from './batch.js'
+import { batches, evaluationBody, evaluationsBody } from './evaluations-body.js'
 import { Discovery, type DiscoveryLog, type Endpoints } from './discovery.js'
 import { ANY_ID, writeEvaluation, type WrittenEvaluation } from './mapping.js'
 import { type EvaluationMap } from '../../contract/evaluation.js'

@@ -6,7 +6,7 @@ import { trackedSockets, type Sockets } from './sockets.js'
 import { Breaker, type BreakerOptions } from './breaker.js'
 import { Exchange } from './exchange.js'
 import { countsAgainstPdp, mayAnotherReplicaAnswer } from './failure.js'
-import { firstSuccess } from './probing.js'
+import { firstSuccess } from './first-success.js'
 import type { Probe, TransportRequest } from './request.js'
 import type { ReplicaStats } from '../../contract/point.js'
 

@@ -1,7 +1,7 @@
 // What goes out for a denied request, whatever the option onDenied does.
 import t from 'tap'
 import { ForbiddenError } from '../../src/contract/errors.js'
-import { answerToDenied } from '../../src/guard/refusal.js'
+import { answerToDenied } from '../../src/guard/on-denied.js'
 
 const log = { debug () {}, info () {}, error () {} }
 const forbidden = new ForbiddenError()

@@ -4,7 +4,7 @@ import t from 'tap'
 import type { Evaluation } from '../../../src/index.js'
 import { createQuery } from '../../../src/decision/query.js'
 import { readEvaluation, readEvaluations } from '../../../src/pdp/authzen/answer.js'
-import { batches, evaluationBody, evaluationsBody } from '../../../src/pdp/authzen/batch.js'
+import { batches, evaluationBody, evaluationsBody } from '../../../src/pdp/authzen/evaluations-body.js'
 import { writeEvaluation, type WrittenEvaluation } from '../../../src/pdp/authzen/mapping.js'
 
 /** An evaluation as it is sent: by a map, as it stands. */

@@ -1,0 +1,61 @@
+// The batch limit that is learned from the PDP: how many checks one bulk request may carry for now.
+import { QueryError, pdpErrorOf } from '../../contract/errors.js'
+
+/** How long bulk requests are not sent to a PDP without a bulk endpoint, and large batches to one that rejected a batch, ms. */
+const BULK_RETRY_AFTER = 5 * 60_000
+
+/** The lowest limit that is learned: a few large or unusual checks must not end batching for all callers. */
+const LEAST_LIMIT = 10
+
+/** How many checks one bulk request may carry: the option `batch`, or less while the PDP has shown that it takes less. */
+export class BatchLimit {
+  readonly #batch: number
+  readonly #clock: { now (): number }
+  #singleUntil = -Infinity
+  #learned = Infinity
+  #learnedUntil = -Infinity
+
+  /** @param batch - the option `batch` */
+  constructor (batch: number, clock: { now (): number }) {
+    this.#batch = batch
+    this.#clock = clock
+  }
+
+  get now (): number {
+    const now = this.#clock.now()
+    if (now < this.#singleUntil) return 1
+    return now < this.#learnedUntil ? Math.min(this.#learned, this.#batch) : this.#batch
+  }
+
+  /** The PDP has no bulk call: one check a request, until it is tried again. */
+  toSingle (): void {
+    this.#singleUntil = this.#clock.now() + BULK_RETRY_AFTER
+  }
+
+  /** A bulk request was rejected, and both of its halves, of this size, were not. */
+  learn (half: number): void {
+    const now = this.#clock.now()
+    const limit = Math.max(half, LEAST_LIMIT)
+    this.#learned = now < this.#learnedUntil ? Math.min(this.#learned, limit) : limit
+    this.#learnedUntil = now + BULK_RETRY_AFTER
+  }
+}
+
+/** What may help after a failed bulk request: splitting it, or sending checks one by one; undefined when neither would. */
+export function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
+  // A check that cannot be sent to this PDP is its caller's mistake and must not fail the others.
+  if (error instanceof QueryError) return 'split'
+  const cause = pdpErrorOf(error)
+  if (cause === undefined) return undefined
+  if (cause.failure === 'answer') return 'split'
+  if (cause.failure !== 'status') return undefined
+  if (cause.status === 404 || cause.status === 405 || cause.status === 501) return 'one by one'
+  // More requests do not help a PDP that is overloaded.
+  return cause.status === 429 || cause.status === 503 ? undefined : 'split'
+}
+
+/** Whether the PDP may have rejected a bulk request because of its size. */
+export function mayBeTooLarge (error: unknown): boolean {
+  const status = pdpErrorOf(error)?.status
+  return status === 400 || status === 413 || status === 422
+}

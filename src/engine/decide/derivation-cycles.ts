@@ -1,0 +1,32 @@
+// Ends cycles of role derivations: each role on an instance is visited once.
+import type { Work } from './work.js'
+import type { InstanceNode } from '../facts/nodes.js'
+import type { CompiledResourceRole } from './derivation.js'
+
+/** A queue of roles on instances, in which each is once: going on while it is walked is what ends cycles. */
+export class Visited {
+  readonly queue: Array<readonly [CompiledResourceRole, InstanceNode]> = []
+  readonly #seen = new Map<InstanceNode, Set<CompiledResourceRole>>()
+  readonly #work: Work
+
+  constructor (work: Work) {
+    this.#work = work
+  }
+
+  add (role: CompiledResourceRole, instance: InstanceNode): void {
+    this.#work.spend(1)
+    const roles = this.#seen.get(instance)
+    if (roles === undefined) this.#seen.set(instance, new Set([role]))
+    else if (roles.has(role)) return
+    else roles.add(role)
+    this.#work.spend(FIRST_MET)
+    this.queue.push([role, instance])
+  }
+
+  roles (): Map<InstanceNode, Set<CompiledResourceRole>> {
+    return this.#seen
+  }
+}
+
+/** Steps for a role on an instance that is met for the first time: it has to be kept. */
+const FIRST_MET = 4
