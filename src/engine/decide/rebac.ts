@@ -116,4 +116,3 @@ export function * rolesOf (user: UserNode, roleOf: (type: string, key: string) =
   }
   return visited.roles()
 }
-
