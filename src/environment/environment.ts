@@ -291,7 +291,7 @@ export class Environment {
     if (!watch) return readPolicyFile(file)
     this.#watch = new FileWatch({
       path: file,
-      read: () => readPolicyText(file),
+      read: path => readPolicyText(path),
       changed: reading => this.#reload(file, reading),
       late: () => this.#log?.warn({ file }, 'permit: the policy file cannot be read: its file system has not answered for 2 seconds, and until it does a change is not noticed; the policy before it stays in use')
     })

@@ -22,8 +22,8 @@ export type Reading = { readonly text: string } | { readonly error: Error }
 /** What a {@link FileWatch} calls. */
 export interface FileWatchOptions {
   readonly path: string
-  /** Reads the file, by its path, anew. */
-  read (): Promise<string>
+  /** Reads the file anew. */
+  read (path: string): Promise<string>
   /**
    * The file says something else. Never called twice at a time; does not reject.
    * @returns whether that is dealt with; otherwise it is called again, with what the file says then
@@ -58,6 +58,7 @@ export class FileWatch {
 
   constructor (options: FileWatchOptions) {
     this.#options = options
+    // Now: a relative path leads elsewhere when the process changes its folder.
     this.#path = resolve(options.path)
   }
 
@@ -66,7 +67,7 @@ export class FileWatch {
    * @throws what `read` throws
    */
   async first (): Promise<string> {
-    const text = await this.#options.read()
+    const text = await this.#options.read(this.#options.path)
     this.#seen = { text }
     return text
   }
@@ -137,7 +138,7 @@ export class FileWatch {
   async #read (): Promise<Reading> {
     this.#late = setTimeout(() => this.#options.late(), LATE_MS).unref()
     try {
-      return { text: await this.#options.read() }
+      return { text: await this.#options.read(this.#path) }
     } catch (error) {
       return { error: error instanceof Error ? error : new Error(String(error)) }
     } finally {

@@ -1,5 +1,5 @@
 // Facts on disk: a folder with an LMDB database, read once when it is opened, and written in transactions that are flushed.
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -48,6 +48,8 @@ export interface StoreSnapshot {
 export class Store {
   readonly folder: string
   readonly #file: string
+  /** Which file that was when it was opened. */
+  readonly #identity: string | undefined
   readonly #lock: FolderLock
   readonly #database: Database
   readonly #room: Room
@@ -67,7 +69,8 @@ export class Store {
     const backups = new BackupService()
     const lock = await lockData(folder, socket => backups.serve(socket))
     try {
-      const store = new Store({ folder, file: await prepare(lmdb, folder), lock, lmdb, backups })
+      const file = await prepare(lmdb, folder)
+      const store = new Store({ folder, file, identity: await identityOf(file), lock, lmdb, backups })
       backups.open(() => store.snapshot())
       return store
     } catch (error) {
@@ -77,9 +80,10 @@ export class Store {
     }
   }
 
-  private constructor ({ folder, file, lock, lmdb, backups }: { folder: string, file: string, lock: FolderLock, lmdb: typeof Lmdb, backups: BackupService }) {
+  private constructor ({ folder, file, identity, lock, lmdb, backups }: Parts) {
     this.folder = folder
     this.#file = file
+    this.#identity = identity
     this.#lock = lock
     this.#backups = backups
     this.#database = openDatabase(lmdb, file)
@@ -109,6 +113,8 @@ export class Store {
     try {
       const { changes, fingerprint } = this.#changesOf(batch)
       if (changes.length === 0) return
+      // What is written into a file that no path leads to is lost, and lmdb would not notice.
+      if (!await this.#isInPlace()) throw new Error('its database was removed or replaced while it is in use; start again')
       if (this.#isSealed) {
         await unseal(this.folder)
         this.#isSealed = false
@@ -151,10 +157,14 @@ export class Store {
       await this.#backups.close()
       await this.#database.root.close()
       // Without a seal the next start takes longer, and finds everything.
-      if (!this.#isSealed) await seal(this.folder, this.#file).catch(() => {})
+      if (!this.#isSealed && await this.#isInPlace()) await seal(this.folder, this.#file).catch(() => {})
     } finally {
       await this.#lock.release()
     }
+  }
+
+  async #isInPlace (): Promise<boolean> {
+    return this.#identity !== undefined && await identityOf(this.#file) === this.#identity
   }
 
   /** What the batch changes, the last of several changes of the same, and the fingerprint when that is done. */
@@ -176,6 +186,15 @@ export class Store {
   }
 }
 
+interface Parts {
+  readonly folder: string
+  readonly file: string
+  readonly identity: string | undefined
+  readonly lock: FolderLock
+  readonly lmdb: typeof Lmdb
+  readonly backups: BackupService
+}
+
 interface Named {
   readonly name: string
   readonly json: string | undefined
@@ -195,6 +214,16 @@ export async function lockData (folder: string, serve?: (socket: Socket) => void
   }
   if (lock === undefined) throw new DataError(`the data folder ${folder} is in use by another process; give each its own, or let one be the local PDP of the others`)
   return lock
+}
+
+/** Undefined when there is no such file. */
+async function identityOf (path: string): Promise<string | undefined> {
+  try {
+    const { dev, ino } = await stat(path, { bigint: true })
+    return `${dev} ${ino}`
+  } catch {
+    return undefined
+  }
 }
 
 /** Why a commit failed is a promise of lmdb's own, which ends the process when nobody takes it, and may never settle. */

@@ -195,6 +195,19 @@ t.test('without events of the file system, too', async t => {
   }
 })
 
+t.test('a relative path leads where it led when the environment was opened, also when the process changes its folder', async t => {
+  const dir = t.testdir({ here: { 'permit.yaml': textOf(1) }, there: { 'permit.yaml': textOf(2) } })
+  const before = process.cwd()
+  t.teardown(() => process.chdir(before))
+  process.chdir(join(dir, 'here'))
+  const environment = await Environment.open({ policy: 'permit.yaml' })
+  t.teardown(() => environment.close())
+  process.chdir(join(dir, 'there'))
+  await writeFile(join(dir, 'here', 'permit.yaml'), textOf(3))
+  await followed(environment, join(dir, 'here', 'permit.yaml'))
+  t.same(Object.keys(environment.schema.roles), ['role000003'])
+})
+
 t.test('a folder that may not be entered for a while is followed when it may again', async t => {
   // Root may enter everything.
   const script = `

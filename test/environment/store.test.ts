@@ -1,7 +1,7 @@
 // Facts in a folder: what is there again after a restart, who else may use it, and what happens when the disk says no.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { chown, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open as openLmdb } from 'lmdb'
 import t, { type Test } from 'tap'
@@ -216,6 +216,29 @@ t.test('a database that is gone is missed: the facts of the policy must not come
   await first.close()
   await rm(join(data, 'facts.mdb'))
   await t.rejects(Environment.open({ policy, data }), { code: 'FST_PERMIT_DATA', message: /it is gone.*restore --data/ })
+})
+
+t.test('a folder that is removed or replaced while it is in use takes no more writes, and its new content is left alone', async t => {
+  const dir = t.testdir()
+  for (const [name, away] of [
+    ['removed', (data: string) => rm(data, { recursive: true })],
+    ['moved', (data: string) => rename(data, `${data}-elsewhere`)],
+    ['replaced', async (data: string) => {
+      await rename(data, `${data}-elsewhere`)
+      await (await opened(t, { data })).close()
+    }]
+  ] as const) {
+    const data = join(dir, name)
+    const environment = await opened(t, { data })
+    await environment.write(facts => facts.createUser({ key: 'before' }))
+    await away(data)
+    const files = name === 'replaced' ? await Promise.all(['facts.mdb', 'facts.sum'].map(file => readFile(join(data, file)))) : []
+    await t.rejects(environment.write(facts => facts.createUser({ key: 'after' })), { name: 'StorageError', message: /removed or replaced/ })
+    t.equal(environment.get('user', 'after'), undefined, 'and it is taken back')
+    await environment.close()
+    if (name === 'replaced') t.same(await Promise.all(['facts.mdb', 'facts.sum'].map(file => readFile(join(data, file)))), files)
+    if (name !== 'removed') t.ok((await opened(t, { data: `${data}-elsewhere` })).get('user', 'before'))
+  }
 })
 
 /** Runs a script, without the test runner's own handlers of signals, of which `Environment`, `policy` and `data` are known, and returns what it says. */
