@@ -4,7 +4,10 @@ import type { JsonObject, QueryResource, QueryUser } from '../contract/point.js'
 import { digestOfText } from '../kit/digest.js'
 
 // Strict: a value that JSON cannot represent (NaN, BigInt, a cycle) is rejected here instead of being changed on the wire.
-export const canonical = configure({ deterministic: true, strict: true, bigint: false })
+const stringify = configure({ deterministic: true, strict: true, bigint: false })
+
+/** JSON with sorted names: one text for equal values. Undefined for what JSON has no text for; throws for what it cannot carry. */
+export const canonical = (value: unknown): string | undefined => stringify(value)
 
 /** The most keys that are kept for one annotation. */
 const MAX_KEYS = 1_024
