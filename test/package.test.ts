@@ -36,7 +36,7 @@ const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf
 
 t.test('it ships compiled JavaScript, declarations, maps, the schemas of policy files and test files, the pages, and what they lead to, and nothing else', async t => {
   const others = files.map(({ path }) => path).filter(path => !['dist/permit.schema.json', 'dist/permit.test.schema.json'].includes(path) && !/^dist\/.+\.(js|js\.map|d\.ts)$|^docs\/.+\.md$|^example-app\/.+\.(ts|ya?ml)$/.test(path))
-  t.same(others.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bench/chart.svg', 'bench/results.json', 'docs/openapi.png', 'package.json'])
+  t.same(others.sort(), ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bench/chart.svg', 'bench/results.json', 'docs/openapi.png', 'package.json'])
 })
 
 /** Documents that lead into the repository, and the sentence by which they say so. */
