@@ -47,7 +47,7 @@ type Work = ReturnType<typeof workload>
 
 async function embedded (work: Work): Promise<Decide> {
   // The engine is no part of the package's face: what is measured here is below it.
-  const { Engine } = await import(new URL('../../dist/engine/engine.js', import.meta.url).href) as {
+  const { Engine } = await import(new URL('../../dist/engine.js', import.meta.url).href) as {
     Engine: new (policy: object) => { decide (query: object): { allow: boolean } }
   }
   const engine = new Engine(permitPolicy(work))

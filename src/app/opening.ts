@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { Checks } from '../decision/checks.js'
 import { Observation } from '../observe/observation.js'
+import type { Generations } from '../decision/generations.js'
 import { openPath, type DecisionPath } from '../decision/path.js'
 import { createQuery } from '../decision/query.js'
 import { openObservers, type Observers } from '../observe/observers.js'
@@ -47,45 +48,59 @@ export interface OpeningContext<R> {
   readonly requestId: (request: R) => string | undefined
   /** The response to the request, where known. */
   readonly response: (request: R) => ServerResponse | undefined
-  /** Adds a stage of the framework in front of the path. */
-  readonly wrap?: (path: DecisionPath, timeout: number) => DecisionPath
+}
+
+/** The options, read, and a path that is still to be loaded. */
+export interface Prepared<R, Reply> {
+  readonly options: ResolvedOptions<R, Reply>
+  /** Loads what the options ask for and puts the path together, which asks nobody and opens nothing yet. */
+  load (generations?: Generations): Promise<DecisionPath>
+  /** What an adapter needs, around the path that was loaded or one that leads to it. */
+  around (path: DecisionPath): Opening<R, Reply>
 }
 
 /**
- * Resolves the options and builds the path. Sends nothing and opens nothing yet.
+ * Reads the options.
  * @throws `OptionsError`
  */
-export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId, response, wrap }: OpeningContext<R>): Opening<R, Reply> {
+export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId, response }: OpeningContext<R>): Prepared<R, Reply> {
   const options = resolveOptions<R, Reply>(input, env)
   const { origin, cache, timeout, user, tenant } = options
   const observation = new Observation(error => log.error({ err: error }, 'permit: a subscriber of checks threw an error'))
   const measures = options.metrics !== false || options.openTelemetry !== false
-  const opened = openPath({ origin, cache, timeout }, log, measures ? questions => observation.sent(questions) : undefined)
-  const path = wrap === undefined ? opened : wrap(opened, timeout)
-  const checks = new Checks(path, timeout, observation)
-  let observers: Observers | undefined
+  const onSent = measures ? (questions: number) => observation.sent(questions) : undefined
   return {
-    enforcement: { checks, user, tenant, caller, requestId, response },
-    checks,
-    writer: new Writer(path.facts),
-    observation,
     options,
-    async open () {
-      observers = await openObservers(options)
-      for (const observer of observers.list) observation.add(observer)
-      observers.read(() => checks.stats())
-      await opened.pdp.open()
-      log.debug({ permit: { pdp: origin.kind === 'pdp' ? opened.pdp.name : 'embedded', cache, timeout } }, 'permit: ready')
-    },
-    async unknownWord (type, action) {
-      if (origin.kind !== 'policy') return undefined
-      // Asks the engine directly: this is not a user's check and must not be counted or reported as one.
-      const { code, reason } = await opened.pdp.decide(createQuery('nobody', action, type), Infinity, { source: undefined })
-      return code === 'no_such_resource' || code === 'no_such_action' ? reason : undefined
-    },
-    async close () {
-      await checks.close()
-      observers?.close()
+    load: generations => openPath({ origin, cache, timeout }, log, onSent, generations),
+    around: path => openingOf(path)
+  }
+
+  function openingOf (path: DecisionPath): Opening<R, Reply> {
+    const checks = new Checks(path, timeout, observation)
+    let observers: Observers | undefined
+    return {
+      enforcement: { checks, user, tenant, caller, requestId, response },
+      checks,
+      writer: new Writer(path.facts),
+      observation,
+      options,
+      async open () {
+        observers = await openObservers(options)
+        for (const observer of observers.list) observation.add(observer)
+        observers.read(() => checks.stats())
+        await path.pdp.open()
+        log.debug({ permit: { pdp: origin.kind === 'pdp' ? path.pdp.name : 'embedded', cache, timeout } }, 'permit: ready')
+      },
+      async unknownWord (type, action) {
+        if (origin.kind !== 'policy') return undefined
+        // Asks the engine directly: this is not a user's check and must not be counted or reported as one.
+        const { code, reason } = await path.pdp.decide(createQuery('nobody', action, type), Infinity, { source: undefined })
+        return code === 'no_such_resource' || code === 'no_such_action' ? reason : undefined
+      },
+      async close () {
+        await checks.close()
+        observers?.close()
+      }
     }
   }
 }

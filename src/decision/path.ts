@@ -1,15 +1,11 @@
 // Assembles the decision path: the one place that shows every stage, outermost first.
 import type { EnvironmentLog } from '../environment/environment.js'
-import { authzenFacts, authzenPdp, authzenProbe, type AuthZenLog } from '../pdp/authzen/authzen-pdp.js'
-import { embeddedPdp } from '../pdp/embedded/embedded-pdp.js'
+import type { AuthZenLog } from '../pdp/authzen/authzen-pdp.js'
 import type { FactsApi } from '../contract/fact-mutation.js'
-import { permitFacts } from '../pdp/permit/permit-facts.js'
-import { permitPdp, permitProbe } from '../pdp/permit/permit-pdp.js'
 import type { DecisionPoint, DecisionSource, Pdp } from '../contract/point.js'
-import { httpTransport, type TransportLog } from '../pdp/http/transport.js'
+import type { TransportLog } from '../pdp/http/transport.js'
 import type { PathOptions } from './origin.js'
 import { batched } from './stages/batched.js'
-import { cached } from './stages/cached.js'
 import { coalesced } from './stages/coalesced.js'
 import { counted } from './stages/counted.js'
 import { Generations } from './generations.js'
@@ -42,20 +38,25 @@ const WRITE_CONNECTIONS = 4
 const WRITE_QUEUE = 1_000
 
 /**
- * The decision path for the given options. A stage that an option turns off is left out.
+ * The decision path for the given options. A stage that an option turns off is left out, and what no option asks for is not loaded.
  * @param onSent called with the number of checks in each request
+ * @param generations of the users' decisions, for a caller that invalidates before the path is there
  */
-export function openPath (
-  { origin, cache, timeout }: PathOptions, log?: EnvironmentLog & TransportLog & AuthZenLog, onSent?: (checks: number) => void
-): DecisionPath {
-  const generations = new Generations()
+export async function openPath (
+  { origin, cache, timeout }: PathOptions,
+  log?: EnvironmentLog & TransportLog & AuthZenLog,
+  onSent?: (checks: number) => void,
+  generations = new Generations()
+): Promise<DecisionPath> {
+  const withCache = await cacheStage(cache, generations)
 
   if (origin.kind === 'policy') {
+    const { embeddedPdp } = await import('../pdp/embedded/embedded-pdp.js')
     // Nothing to coalesce: the embedded PDP answers in the same tick.
     const { policy, data, unknown } = origin
     // The environment reports its writes through onChange, so its facts need no wrapper.
     const pdp = embeddedPdp({ policy, data, unknown, log, onChange: change => generations.forget(change) })
-    const point = counted(cache === false ? pdp : cached(pdp, cache, generations))
+    const point = counted(withCache(pdp))
     return {
       point,
       pdp,
@@ -72,6 +73,10 @@ export function openPath (
   const checking = { ...wire, connections, maxQueue: queue, retries, breaker, hedge, log }
   // The endpoints of an AuthZEN PDP may be anywhere at its origin.
   const origins = urls.map(({ origin }) => new URL(origin))
+  const { httpTransport } = await import('../pdp/http/transport.js')
+  const { permitPdp, permitProbe } = await import('../pdp/permit/permit-pdp.js')
+  const { permitFacts } = await import('../pdp/permit/permit-facts.js')
+  const { authzenFacts, authzenPdp, authzenProbe } = await import('../pdp/authzen/authzen-pdp.js')
   const pdp = authzen === undefined
     ? permitPdp(httpTransport({ ...checking, url: urls, probe: permitProbe }), log)
     : authzenPdp(httpTransport({ ...checking, url: origins, probe: authzenProbe(urls) }), { urls, ...authzen, timeout, log })
@@ -81,7 +86,7 @@ export function openPath (
   const batches = batched(pdp, { queue, batch, onSent })
   const shared = coalesced(batches, generations)
   const logged = log === undefined ? shared : withOutageLog(shared, log)
-  const point = counted(cache === false ? logged : cached(logged, cache, generations))
+  const point = counted(withCache(logged))
   return {
     point,
     pdp,
@@ -95,4 +100,10 @@ export function openPath (
       await Promise.all([pdp.close(deadline), writes?.close(deadline)])
     }
   }
+}
+
+async function cacheStage (cache: PathOptions['cache'], generations: Generations): Promise<(next: DecisionPoint) => DecisionPoint> {
+  if (cache === false) return next => next
+  const { cached } = await import('./stages/cached.js')
+  return next => cached(next, cache, generations)
 }

@@ -14,7 +14,8 @@ import type { AffectedUsers } from '../contract/affected-users.js'
 import { setFact, Transaction } from './transaction.js'
 import { FileWatch, type Reading } from './file-watch.js'
 import { FactWriter, stored, type FactOf, type Stored } from './fact-writer.js'
-import { lineIn, parsePolicy, policyLines, readPolicyFile, readPolicyText, type PolicyLines } from './file/policy-file.js'
+import { lineIn, policyLines, type PolicyLines } from './file/policy-lines.js'
+import { readPolicyText } from './file/policy-text.js'
 import { Overruns } from './overruns.js'
 import { StorageError, Store, type Batch } from './store.js'
 import { splitAtColon } from '../kit/colon.js'
@@ -288,7 +289,9 @@ export class Environment {
   }
 
   async #readFile (file: string, watch: boolean): Promise<Policy> {
-    if (!watch) return readPolicyFile(file)
+    // An app whose policy is an object reads no file, and loads no parser.
+    const { parsePolicy } = await import('./file/policy-file.js')
+    if (!watch) return parsePolicy(await readPolicyText(file), { file })
     this.#watch = new FileWatch({
       path: file,
       read: path => readPolicyText(path),
@@ -302,6 +305,7 @@ export class Environment {
   async #reload (file: string, reading: Reading): Promise<boolean> {
     try {
       if ('error' in reading) throw reading.error
+      const { parsePolicy } = await import('./file/policy-file.js')
       const document = parsePolicy(reading.text, { file })
       const digest = digestOf(document)
       if (digest !== this.#loaded) {

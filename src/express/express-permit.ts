@@ -63,9 +63,11 @@ export function permit (options: PermitOptions): ExpressPermit {
   if (nearly !== undefined) throw new OptionsError(`option "${nearly}" is not known; did you mean "log"?`)
   const log = logOf(given)
   const gate = new Gate()
-  const { enforcement, checks, writer, observation, options: { updates, onDenied, onDecision }, open, close: closeAll } = prepare<Request, Response>(others, {
-    env: process.env, log, caller: request => new RequestCaller(request), requestId: () => undefined, response: ({ res }) => res, wrap: (path, timeout) => untilOpen(path, gate, timeout)
+  const prepared = prepare<Request, Response>(others, {
+    env: process.env, log, caller: request => new RequestCaller(request), requestId: () => undefined, response: ({ res }) => res
   })
+  const path = untilOpen(prepared, gate)
+  const { enforcement, checks, writer, observation, options: { updates, onDenied, onDecision }, open, close: closeAll } = prepared.around(path)
   const scope: Scope = { enforcement, log, onDenied }
   const report = updates === undefined ? undefined : updatesHandler(updates, affected => checks.forget(affected))
   // A guard of these options may be reached by a request that has not come through the middleware.

@@ -1,4 +1,6 @@
 // Express calls handlers before anything has been waited for: what is asked meanwhile waits until the path is open.
+import { Generations } from '../decision/generations.js'
+import type { PathOptions } from '../decision/origin.js'
 import type { DecisionPath } from '../decision/path.js'
 import { PdpError, UnavailableError } from '../contract/errors.js'
 import type { Caller, Decision, Query, Trace } from '../contract/point.js'
@@ -42,40 +44,66 @@ export class Gate {
   }
 }
 
-/** The path, behind a gate. When that is open, it costs a call and nothing else. */
-export function untilOpen (path: DecisionPath, gate: Gate, timeout: number): DecisionPath {
-  const { point, pdp, facts } = path
+/** A path that is still to be loaded: what {@link untilOpen} needs of the options. */
+export interface Loading {
+  readonly options: Pick<PathOptions, 'origin' | 'cache' | 'timeout'>
+  load (generations: Generations): Promise<DecisionPath>
+}
+
+/** The path, behind a gate. When that is open, it costs a call and nothing else. Loading begins at once. */
+export function untilOpen ({ options: { origin, cache, timeout }, load }: Loading, gate: Gate): DecisionPath {
+  const generations = new Generations()
+  let loaded: DecisionPath | undefined
+  const loading = load(generations).then(path => (loaded = path))
+  // Who opens it hears of it.
+  loading.catch(() => {})
+  const name = origin.kind === 'policy' ? 'embedded' : origin.urls.map(url => url.origin + url.pathname.replace(/\/+$/, '')).join(', ')
+
+  // A gate opens after the path was loaded.
+  function opened (): DecisionPath {
+    if (loaded === undefined) throw new UnavailableError(new PdpError('closed', 'fastify-permit is not open'))
+    return loaded
+  }
+
   return {
-    ...path,
+    generations,
+    get atHand () { return origin.kind === 'policy' && cache === false ? 'embedded' : 'cache' },
+    get bulkConcurrency () { return loaded?.bulkConcurrency ?? 1 },
+    async close (deadline) {
+      await (await loading).close(deadline)
+    },
     point: {
-      peek: (query: Query): Decision | undefined => gate.isOpen ? point.peek(query) : undefined,
+      peek: (query: Query): Decision | undefined => gate.isOpen ? opened().point.peek(query) : undefined,
       decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): MaybePromise<Decision> {
-        if (gate.isOpen) return point.decide(query, deadline, trace, caller)
-        return gate.wait(deadline).then(() => point.decide(query, deadline, trace, caller))
+        if (gate.isOpen) return opened().point.decide(query, deadline, trace, caller)
+        return gate.wait(deadline).then(() => opened().point.decide(query, deadline, trace, caller))
       },
-      stats: () => point.stats()
+      stats: () => loaded?.point.stats() ?? { checks: { allowed: 0, denied: 0, failed: 0 } }
     },
     pdp: {
-      name: pdp.name,
-      open: () => pdp.open(),
-      peek: query => pdp.peek(query),
-      decide: (query, deadline, trace, caller) => pdp.decide(query, deadline, trace, caller),
-      stats: () => pdp.stats(),
-      close: deadline => pdp.close(deadline),
+      get name () { return loaded?.pdp.name ?? name },
+      async open () {
+        await (await loading).pdp.open()
+      },
+      peek: query => opened().pdp.peek(query),
+      decide: (query, deadline, trace, caller) => opened().pdp.decide(query, deadline, trace, caller),
+      stats: () => loaded?.pdp.stats() ?? {},
+      async close (deadline) {
+        await (await loading).pdp.close(deadline)
+      },
       async permissions (question, deadline) {
         await gate.wait(deadline)
-        return pdp.permissions(question, deadline)
+        return opened().pdp.permissions(question, deadline)
       },
       async health (deadline) {
         // A health that waits would hide that it is not open.
-        return gate.isOpen ? pdp.health(deadline) : { ok: false, pdp: pdp.name, reason: 'it has not started' }
+        return gate.isOpen ? opened().pdp.health(deadline) : { ok: false, pdp: loaded?.pdp.name ?? name, reason: 'it has not started' }
       }
     },
     facts: {
-      ...facts,
       async apply (mutation) {
         await gate.wait(performance.now() + timeout)
-        return facts.apply(mutation)
+        return opened().facts.apply(mutation)
       }
     }
   }

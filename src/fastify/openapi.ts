@@ -1,6 +1,7 @@
 // Guarded routes in the document of @fastify/swagger: the refusals, and the extensions that Permit's own CLI reads.
+import { createRequire } from 'node:module'
 import type { FastifyInstance, RouteOptions } from 'fastify'
-import { stringify } from 'yaml'
+import type * as Yaml from 'yaml'
 import type { Description } from '../guard/description.js'
 import { isRecord } from '../kit/is-record.js'
 
@@ -56,11 +57,16 @@ function complete (owner: { swagger: Swagger }): void {
     if (isRecord(document) && isRecord(document.paths)) {
       for (const path of Object.values(document.paths)) if (isRecord(path)) completePath(path, typeof document.swagger === 'string')
     }
-    // As @fastify/swagger writes it.
-    return options?.yaml === true ? stringify(document, { strict: false }) : document
+    return options?.yaml === true ? toYaml(document) : document
   }
   completing.add(swagger)
   owner.swagger = swagger
+}
+
+/** As @fastify/swagger writes it. Loaded by the first that asks, who does not wait: hence not by `import()`. */
+function toYaml (document: unknown): string {
+  const { stringify } = createRequire(import.meta.url)('yaml') as typeof Yaml
+  return stringify(document, { strict: false })
 }
 
 /** @fastify/swagger makes a document once, and hands out the same one ever after: what is completed has no marks any more. */

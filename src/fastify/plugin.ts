@@ -55,13 +55,14 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   // Fastify adds a hook when its turn comes, and not at all to a plugin that has failed by then.
   await app.after()
 
-  const { enforcement: shared, checks, writer, observation, options, open, unknownWord, close } = prepare<FastifyRequest, FastifyReply>(input, {
+  const prepared = prepare<FastifyRequest, FastifyReply>(input, {
     env: process.env,
     log: app.log,
     caller: ({ raw, id }) => new RequestCaller(raw, id),
     requestId: ({ id }) => id,
     response: responseOf
   })
+  const { enforcement: shared, checks, writer, observation, options, open, unknownWord, close } = prepared.around(await prepared.load())
   const { updates, onDenied, onDecision, strict, openapi } = options
   const enforcement = { ...shared, onDenied }
   if (onDecision !== undefined) observation.add(auditTrail(app, onDecision))

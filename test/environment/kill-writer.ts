@@ -5,7 +5,7 @@ import type * as Sources from '../../src/environment/environment.js'
 import { built } from '../support/built.js'
 import { killPolicy } from './kill-policy.js'
 
-const { Environment } = await import(pathToFileURL(built('environment/environment.js')).href) as typeof Sources
+const { Environment } = await import(pathToFileURL(built('environment.js')).href) as typeof Sources
 
 const [folder = '', round = ''] = process.argv.slice(2)
 

@@ -22,13 +22,13 @@ const CONNECTIONS = 4
  *
  * @throws {@link UsageError} when the options name none, or are invalid
  */
-export function openPdp ({ pdp, token, timeout }: AuthorityValues, env: Terminal['env']): PdpAuthority {
+export async function openPdp ({ pdp, token, timeout }: AuthorityValues, env: Terminal['env']): Promise<PdpAuthority> {
   if (pdp === undefined && !env['PERMIT_PDP_URL']) {
     throw new UsageError('no policy and no PDP is given; give --policy <file>, or --pdp <url> or PERMIT_PDP_URL')
   }
   const wait = integerOf('timeout', timeout, 1, 60_000)
   const options = resolved({ pdp, token, timeout: wait, cache: false, connections: CONNECTIONS }, env)
-  const path = openPath(options)
+  const path = await openPath(options)
   const checks = new Checks(path, wait)
   return {
     kind: 'pdp',

@@ -1,5 +1,5 @@
 // Finds the command, runs it, and turns its errors into lines and an exit code.
-import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { closest } from '../../kit/suggest.js'
 import { EXIT, UsageError, type Command } from './command.js'
 import type { Terminal } from './terminal.js'
@@ -20,7 +20,8 @@ export async function run (args: readonly string[], terminal: Terminal, commands
     return name === undefined ? EXIT.usage : EXIT.ok
   }
   if (name === '--version' || name === '-v') {
-    const manifest = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
+    // By its name, because the file may be part of another module once it is built.
+    const manifest = createRequire(import.meta.url)('fastify-permit/package.json') as { version: string }
     terminal.out([manifest.version])
     return EXIT.ok
   }

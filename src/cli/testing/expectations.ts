@@ -4,7 +4,8 @@ import type { Query } from '../../contract/point.js'
 import { createQuery, splitResource, type ContextInput, type ResourceInput, type UserInput } from '../../decision/query.js'
 import { describeProblems, PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 import { shapeProblems } from '../../engine/policy/shape.js'
-import { parseYaml, readYamlText } from '../../environment/file/yaml-file.js'
+import { readText } from '../../environment/file/text-file.js'
+import { parseYaml } from '../../environment/file/yaml-file.js'
 import { splitAtColon } from '../../kit/colon.js'
 import { FileError } from '../terminal/file-error.js'
 import { ExpectationsSchema, SENTENCE_PATTERN, type ExpectationsDocument, type Given, type LongExpectation } from './expectations-schema.js'
@@ -43,7 +44,7 @@ const FORM = "write '<user> may <action> <resource> in <tenant>', such as 'ann m
  */
 export async function readExpectations (file: string): Promise<Expectations> {
   try {
-    return parseExpectations(await readYamlText(file, MAX_BYTES, WORDS), file)
+    return parseExpectations(await readText(file, MAX_BYTES, WORDS), file)
   } catch (error) {
     throw error instanceof PolicyError ? new FileError(describeProblems('test file', error.problems)) : error
   }

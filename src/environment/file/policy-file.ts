@@ -2,25 +2,14 @@
 
 import { compilePolicy } from '../../engine/policy/compile.js'
 import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
-import { byPlace, MAX_PROBLEMS, parseYaml, readYamlText, type YamlFile } from './yaml-file.js'
+import { byPlace, MAX_PROBLEMS, parseYaml, type YamlFile } from './yaml-file.js'
+import { MAX_POLICY_BYTES, POLICY_WORDS, readPolicyText, type ReadPolicyOptions } from './policy-text.js'
+import { keepLines, type PolicyLines } from './policy-lines.js'
 import type { Policy } from '../../engine/policy/policy.js'
 
 export { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 export { policyJsonSchema } from './policy-schema.js'
-
-/**
- * Bytes that a policy file may have unless told otherwise: 4 MiB, a few seconds of reading at worst and tens of thousands of lines.
- * Facts beyond that belong into the database.
- */
-export const MAX_POLICY_BYTES = 4 * 1024 * 1024
-
-const WORDS = { noun: 'policy', begin: "write a policy that begins with 'resources:'", shorten: 'write users and assignments by the API, into the database' }
-
-/** How a policy file is read. */
-export interface ReadPolicyOptions {
-  /** Bytes that the file may have. @defaultValue {@link MAX_POLICY_BYTES} */
-  readonly maxBytes?: number
-}
+export { MAX_POLICY_BYTES, type ReadPolicyOptions } from './policy-text.js'
 
 /** How a policy text is read. */
 export interface ParsePolicyOptions extends ReadPolicyOptions {
@@ -41,22 +30,13 @@ export async function readPolicyFile (path: string, options: ReadPolicyOptions =
 }
 
 /**
- * Reads a policy file without looking at what it says, as {@link readPolicyFile} does.
- *
- * @throws {@link PolicyError} when it cannot be read
- */
-export function readPolicyText (path: string, options: ReadPolicyOptions = {}): Promise<string> {
-  return readYamlText(path, options.maxBytes ?? MAX_POLICY_BYTES, WORDS)
-}
-
-/**
  * Parses and checks a policy, YAML or JSON.
  *
  * @throws {@link PolicyError} when it is invalid, with all problems
  */
 export function parsePolicy (text: string, options: ParsePolicyOptions = {}): Policy {
   const { file, maxBytes = MAX_POLICY_BYTES } = options
-  return checked(parseYaml(text, { file, maxBytes, words: WORDS }))
+  return checked(parseYaml(text, { file, maxBytes, words: POLICY_WORDS }))
 }
 
 /** The policy, when the engine has nothing against it. */
@@ -71,30 +51,10 @@ function checked ({ value, duplicates, locate }: YamlFile): Policy {
     problems = error.problems
   }
   if (problems.length === 0 && duplicates.length === 0) {
-    LINES.set(policy, linesOf(policy, locate))
+    keepLines(policy, linesOf(policy, locate))
     return policy
   }
   throw new PolicyError([...duplicates, ...locate(problems)].sort(byPlace))
-}
-
-/** Lines of policies that came from a file: of the parts that a decision may spend its work on. */
-const LINES = new WeakMap<Policy, ReadonlyMap<string, number>>()
-
-/** The lines of a policy that was read from a file, for {@link lineIn}; undefined for another. They keep nothing else of the file. */
-export function policyLines (policy: Policy): PolicyLines | undefined {
-  return LINES.get(policy)
-}
-
-/** Lines by place. */
-export type PolicyLines = ReadonlyMap<string, number>
-
-/** The line on which what is at that path begins, or the nearest thing around it. */
-export function lineIn (lines: PolicyLines, path: ReadonlyArray<string | number>): number | undefined {
-  for (let length = path.length; length > 0; length--) {
-    const line = lines.get(JSON.stringify(path.slice(0, length)))
-    if (line !== undefined) return line
-  }
-  return undefined
 }
 
 function linesOf (policy: Policy, locate: YamlFile['locate']): PolicyLines {

@@ -1,10 +1,9 @@
 // A YAML or JSON file that people write and the package reads: every mistake at its line, and no file that can do harm.
 
-import { constants } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
 import { isAlias, isCollection, isMap, isNode, isScalar, LineCounter, parseDocument, type Document, type Node, type Pair, type YAMLMap } from 'yaml'
 import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 import { suggest } from '../../kit/suggest.js'
+import { tooLarge, unreadable, type FileWords } from './text-file.js'
 import { tooDeepAt } from './yaml-nesting.js'
 
 /** Levels of nesting; the deepest condition that the engine takes needs fewer. */
@@ -16,23 +15,13 @@ const MAX_ALIASES = 100
 /** Nobody reads more, and each has to be found in the file. */
 export const MAX_PROBLEMS = 500
 
-/** How a kind of file is called, and what helps whoever wrote one that cannot be read. */
-export interface YamlWords {
-  /** `policy` */
-  readonly noun: string
-  /** What to do with an empty one. */
-  readonly begin: string
-  /** What to do with one that is too large. */
-  readonly shorten: string
-}
-
 /** How a text is read. */
 export interface ParseYamlOptions {
   /** Name of the file for messages. */
   readonly file?: string
   /** Bytes that it may have. */
   readonly maxBytes: number
-  readonly words: YamlWords
+  readonly words: FileWords
 }
 
 /** A document that was read. Nothing is known of its shape. */
@@ -42,22 +31,6 @@ export interface YamlFile {
   locate (problems: readonly PolicyProblem[]): PolicyProblem[]
   /** Keys that are there twice: problems, although the value was made. */
   readonly duplicates: readonly PolicyProblem[]
-}
-
-/**
- * Reads a file.
- *
- * A file that is too large is refused before it is read, one that changes while it is read is refused afterwards.
- *
- * @throws {@link PolicyError} when it cannot be read
- */
-export async function readYamlText (path: string, maxBytes: number, words: YamlWords): Promise<string> {
-  const bytes = await readBounded(path, maxBytes, words)
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (cause) {
-    throw unreadable(path, 'the file is not UTF-8', 'save it as UTF-8', cause)
-  }
 }
 
 /**
@@ -100,7 +73,7 @@ interface Place {
 type Locate = (offset: number) => Place
 type Path = ReadonlyArray<string | number>
 
-function valueOf (document: Document.Parsed, file: string | undefined, words: YamlWords): unknown {
+function valueOf (document: Document.Parsed, file: string | undefined, words: FileWords): unknown {
   if (document.contents === null || (isScalar(document.contents) && document.contents.value === null)) {
     throw unreadable(file, 'the file is empty', words.begin)
   }
@@ -116,7 +89,7 @@ export function byPlace (a: PolicyProblem, b: PolicyProblem): number {
   return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)
 }
 
-function syntaxProblems ({ errors, warnings }: Document.Parsed, locate: Locate, words: YamlWords): PolicyProblem[] {
+function syntaxProblems ({ errors, warnings }: Document.Parsed, locate: Locate, words: FileWords): PolicyProblem[] {
   // A warning is a tag that nobody knows: the value is then something else than it says.
   return [...errors, ...warnings].slice(0, MAX_PROBLEMS).map(({ code, message, pos: [offset] }) => code === 'MULTIPLE_DOCS'
     ? { path: [], message: 'another document begins here', hint: `a ${words.noun} is one document: remove the ---`, ...locate(offset) }
@@ -203,44 +176,4 @@ function keyOf (key: unknown): string {
 
 function offsetOf (node: unknown): number | undefined {
   return (node as Partial<Node> | null | undefined)?.range?.[0]
-}
-
-async function readBounded (path: string, maxBytes: number, words: YamlWords): Promise<Uint8Array> {
-  let file: FileHandle | undefined
-  try {
-    // Opening a pipe to which nobody writes would wait for ever; Windows has neither the flag nor the trouble.
-    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-    const before = await file.stat()
-    // A pipe or a device has no size, and may have no end.
-    if (!before.isFile()) throw unreadable(path, 'this is not a file', 'give the path of a .yaml or .json file')
-    if (before.size > maxBytes) throw unreadable(path, ...tooLarge(before.size, maxBytes, words))
-    const bytes = Buffer.alloc(before.size)
-    const length = await fill(file, bytes)
-    const after = await file.stat()
-    if (length !== after.size || before.mtimeMs !== after.mtimeMs) throw unreadable(path, 'the file changed while it was read', 'write it elsewhere and rename it')
-    return bytes
-  } catch (error) {
-    if (error instanceof PolicyError) throw error
-    throw unreadable(path, `the file cannot be read: ${error instanceof Error ? error.message : String(error)}`, 'check its path and permissions', error)
-  } finally {
-    await file?.close()
-  }
-}
-
-async function fill (file: FileHandle, bytes: Buffer): Promise<number> {
-  let length = 0
-  while (length < bytes.length) {
-    const { bytesRead } = await file.read(bytes, length, bytes.length - length, length)
-    if (bytesRead === 0) break
-    length += bytesRead
-  }
-  return length
-}
-
-function tooLarge (bytes: number, maxBytes: number, { noun, shorten }: YamlWords): [string, string] {
-  return [`the ${noun} is too large: ${bytes} bytes, of at most ${maxBytes}`, shorten]
-}
-
-function unreadable (file: string | undefined, message: string, hint: string, cause?: unknown): PolicyError {
-  return new PolicyError([{ path: [], message, hint, ...(file === undefined ? {} : { file }) }], cause === undefined ? undefined : { cause })
 }

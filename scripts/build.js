@@ -1,0 +1,102 @@
+// The build: tsc compiles and writes the declarations, each module that makes checkers of schemas is run and replaced by what it made,
+// and Rollup joins the rest into a module for each part of the package, so that a start opens few files.
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, sep } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { rollup } from 'rollup'
+import ts from 'typescript'
+import { codeOf } from './schema-code.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const dist = join(root, 'dist')
+// Within the project, so that dependencies are found from there.
+const compiled = join(root, 'node_modules', '.cache', 'compiled')
+
+/** What users import and run; the names are those of package.json. */
+const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main']
+
+/** What is run as a process of its own, by a path beside the module that starts it. */
+const PROCESSES = { check: 'environment/data/check' }
+
+rmSync(dist, { recursive: true, force: true })
+rmSync(compiled, { recursive: true, force: true })
+execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json'), '--outDir', compiled], { stdio: 'inherit' })
+
+const bundle = await rollup({
+  input: Object.fromEntries([...ENTRIES.map(name => [name, name]), ...Object.entries(PROCESSES)].map(([name, file]) => [name, join(compiled, `${file}.js`)])),
+  external: id => !id.startsWith('.') && !id.startsWith('/') && !/^[A-Za-z]:/.test(id),
+  // Nothing here does anything when it is only imported, and the same goes for the dependencies.
+  treeshake: { moduleSideEffects: id => [join(compiled, 'cli/main.js'), ...Object.values(PROCESSES).map(file => join(compiled, `${file}.js`))].includes(id) },
+  plugins: [{ name: 'schemas', load: id => loadSchemas(id) }],
+  onwarn: warning => { throw new Error(warning.message) }
+})
+await bundle.write({
+  dir: dist,
+  entryFileNames: '[name].js',
+  chunkFileNames: '[name].js',
+  // Names that stay, also of what one module of the package gives another.
+  minifyInternalExports: false,
+  hoistTransitiveImports: false,
+  manualChunks: id => chunkOf(relative(compiled, id).split(sep).join('/'))
+})
+writeDeclarations()
+await writeJsonSchemas()
+
+/** The module of the package that a file becomes part of: what is loaded together is in one, what is not is apart. */
+function chunkOf (file) {
+  if ([...ENTRIES, ...Object.values(PROCESSES)].some(name => file === `${name}.js`)) return undefined
+  const [room, ...rest] = file.split('/')
+  if (room === 'engine' || room === 'environment') {
+    // What core needs of the engine: the name of a tenant.
+    if (file === 'engine/facts/fact.js') return 'core'
+    if (file === 'engine/policy/problems.js') return 'core'
+    if (/^environment\/file\/(yaml-|policy-file|policy-json)/.test(file)) return 'policy-file'
+    if (file === 'environment/file/policy-schema.js') return 'policy-schema'
+    if (file.startsWith('environment/data/')) return 'data'
+    return room
+  }
+  if (room === 'pdp') return rest[0] === 'embedded' ? 'embedded' : 'remote'
+  if (file === 'decision/stages/cached.js') return 'cached'
+  if (file === 'observe/prometheus.js') return 'prometheus'
+  if (file === 'observe/opentelemetry.js') return 'opentelemetry'
+  if (room === 'server') return 'server/local-pdp'
+  if (room === 'fastify') return 'fastify'
+  if (room === 'express') return 'express/middleware'
+  // A module for each command, which loads what it needs.
+  if (room === 'cli') return undefined
+  return 'core'
+}
+
+/** A module that makes checkers is run, and what it exports is written down: schemas as literals, checkers as the code that TypeBox made. */
+async function loadSchemas (id) {
+  if (!id.startsWith(compiled) || !existsSync(id) || id.includes(`${sep}server${sep}`)) return null
+  const code = readFileSync(id, 'utf8')
+  if (!/^import .*from 'typebox'/m.test(code) || /checker\.js$/.test(id)) return null
+  return codeOf(await import(pathToFileURL(id).href), relative(compiled, id))
+}
+
+/** The declarations that the entries lead to, as tsc wrote them. */
+function writeDeclarations () {
+  const seen = new Set()
+  const copy = file => {
+    if (seen.has(file)) return
+    seen.add(file)
+    const to = join(dist, relative(compiled, file))
+    mkdirSync(dirname(to), { recursive: true })
+    cpSync(file, to)
+    for (const { fileName: name } of ts.preProcessFile(readFileSync(file, 'utf8')).importedFiles) {
+      if (name.startsWith('.')) copy(join(dirname(file), name.replace(/\.js$/, '.d.ts')))
+    }
+  }
+  for (const name of ENTRIES) if (name !== 'cli/main') copy(join(compiled, `${name}.d.ts`))
+}
+
+/** The JSON Schemas of the policy file and of test files, for editors. */
+async function writeJsonSchemas () {
+  const { policyJsonSchema } = await import(pathToFileURL(join(compiled, 'environment/file/policy-schema.js')).href)
+  const { expectationsJsonSchema } = await import(pathToFileURL(join(compiled, 'cli/testing/expectations-json-schema.js')).href)
+  for (const [name, schema] of Object.entries({ permit: policyJsonSchema(), 'permit.test': expectationsJsonSchema() })) {
+    writeFileSync(join(dist, `${name}.schema.json`), `${JSON.stringify(schema, null, 2)}\n`)
+  }
+}
