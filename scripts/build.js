@@ -28,7 +28,7 @@ const bundle = await rollup({
   external: id => !id.startsWith('.') && !id.startsWith('/') && !/^[A-Za-z]:/.test(id),
   // Nothing here does anything when it is only imported, and the same goes for the dependencies.
   treeshake: { moduleSideEffects: id => [join(compiled, 'cli/main.js'), ...Object.values(PROCESSES).map(file => join(compiled, `${file}.js`))].includes(id) },
-  plugins: [{ name: 'schemas', load: id => loadSchemas(id) }],
+  plugins: [{ name: 'schemas', load: id => loadSchemas(id) }, { name: 'comments', renderChunk: code => withoutComments(code) }],
   onwarn: warning => { throw new Error(warning.message) }
 })
 await bundle.write({
@@ -74,6 +74,12 @@ async function loadSchemas (id) {
   const code = readFileSync(id, 'utf8')
   if (!/^import .*from 'typebox'/m.test(code) || /checker\.js$/.test(id)) return null
   return codeOf(await import(pathToFileURL(id).href), relative(compiled, id))
+}
+
+/** Comments are in the repository, and those for users in the declarations. */
+function withoutComments (code) {
+  const { outputText } = ts.transpileModule(code, { compilerOptions: { removeComments: true, target: 'ES2022', module: 'ESNext' } })
+  return { code: outputText, map: null }
 }
 
 /** The declarations that the entries lead to, as tsc wrote them. */
