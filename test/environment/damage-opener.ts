@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type * as Sources from '../../src/environment/environment.js'
 import { built } from '../support/built.js'
 
-const { Environment } = await import(pathToFileURL(built('environment/environment.js')).href) as typeof Sources
+const { Environment } = await import(pathToFileURL(built('environment.js')).href) as typeof Sources
 
 for await (const folder of createInterface({ input: process.stdin })) {
   writeSync(1, `${JSON.stringify(await attempt(folder))}\n`)

@@ -11,7 +11,7 @@ import { built } from '../support/built.js'
 import { killPolicy } from './kill-policy.js'
 
 // A folder whose process was killed is checked by a process of its own, which starts faster from the compiled package.
-const { Environment } = await import(pathToFileURL(built('environment/environment.js')).href) as typeof Sources
+const { Environment } = await import(pathToFileURL(built('environment.js')).href) as typeof Sources
 
 const KILLS = 16
 const MAX_WRITING_MS = 700

@@ -15,6 +15,7 @@ for (const [version, express] of EXPRESSES) {
     const app = appOf(express)
     app.use(authz)
     app.get('/', guard('task:read'), (_request, response) => { response.send('in') })
+    await authz.ready()
     const server = authz.closeWith(createServer(app).listen(0, '127.0.0.1'))
     await once(server, 'listening')
     await Promise.all(Array.from({ length: 20 }, (_, index) => authz.permit.check('ann', `a${index}`, 'task')))
