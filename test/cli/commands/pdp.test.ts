@@ -66,7 +66,7 @@ t.test("OPA's path has a port of its own, if asked", async t => {
   const answer = await fetch(`${opa}/v1/data/permit/root`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },
-    body: JSON.stringify({ input: { user: { key: 'ada' }, action: 'create', resource: { type: 'task' } } })
+    body: JSON.stringify({ input: { user: { key: 'ada' }, action: 'create', resource: { type: 'task', tenant: 'default' } } })
   })
   t.match(await answer.json(), { result: { allow: true } })
   pdp.process.kill('SIGTERM')
