@@ -1,8 +1,7 @@
 // A query to the PDP, normalised once, with a cache key that no two different queries share.
-
 import { PdpError, QueryError, UnavailableError } from '../contract/errors.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
-import { excessOf, MAX_VALUES } from './question-size.js'
+import { excessOf } from '../kit/excess.js'
 import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/point.js'
 import type { ResourceType } from '../contract/vocabulary.js'
 import { splitAtColon } from '../kit/colon.js'
@@ -48,6 +47,9 @@ export type ResourceInput<T extends ResourceType = ResourceType> = T | `${T}:${s
 
 /** The context of a check, for conditions on `context.*`: for example the time, the network or the device. */
 export type ContextInput = Readonly<Record<string, unknown>>
+
+/** The most values and names in attributes or in a context: some ten milliseconds to validate, copy and compare. */
+const MAX_VALUES = 65_536
 
 /**
  * The query whether `user` may do `action` on `resource`. Validates and copies every part.
@@ -175,7 +177,7 @@ function normaliseTenant (tenant: string | readonly string[] | undefined | null)
 /** A deep copy of `value` as JSON represents it. So a query cannot change while it waits, and every PDP gets the same values. */
 export function toJsonObject (what: string, value: unknown): JsonObject {
   if (!isRecord(value)) throw new QueryError(`${what} must be an object, got ${kindOf(value)}`)
-  const excess = excessOf(value)
+  const excess = excessOf(value, MAX_VALUES)
   // Not a mistake of the app: the values may come from a client.
   if (excess === 'large') {
     throw new UnavailableError(new PdpError('overload', `${what} has too many values; a check may have at most ${MAX_VALUES}`))

@@ -51,7 +51,7 @@ export interface EnvironmentOptions {
 /** Reading the facts. */
 export type FactsReader = Pick<Facts,
   'getUser' | 'userCount' | 'users' | 'getTenant' | 'tenantCount' | 'tenants' | 'getResourceInstance' | 'resourceInstances' |
-  'roleAssignments' | 'relationshipTuples' | 'revision'>
+  'roleAssignments' | 'roleAssignmentsNear' | 'relationshipTuples' | 'relationshipTuplesNear' | 'revision'>
 
 /** The engine, for decisions: facts and schema can be read, and changed only through the environment. */
 export type DecisionEngine = Omit<Engine, 'load' | 'facts'> & { readonly facts: FactsReader }

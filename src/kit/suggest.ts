@@ -1,10 +1,15 @@
 // Suggestions for misspelled names, by edit distance.
 
+import { shorten } from './shorten.js'
+
 /** Longer names are not compared, because the cost is the product of both lengths. */
 const MAX_LENGTH = 64
 
 /** The most candidates that are compared: enough for any real policy. */
-const MAX_CANDIDATES = 2_000
+const MAX_CANDIDATES = 1_000
+
+/** The most pairs of characters that are compared for one suggestion: a fraction of a millisecond. */
+const MAX_COMPARISONS = 20_000
 
 /**
  * The hint for an unknown name: the most similar known name, or a list of the known names.
@@ -18,7 +23,7 @@ export function suggest (name: string, known: Iterable<string>, none: string): s
   const nearest = closest(name, candidates)
   if (nearest !== undefined) return `did you mean '${nearest}'?`
   if (candidates.length === 0) return none
-  const shown = candidates.slice(0, 8).map(candidate => `'${candidate}'`).join(', ')
+  const shown = candidates.slice(0, 8).map(candidate => `'${shorten(candidate, 100)}'`).join(', ')
   return candidates.length > 8 ? `known here: ${shown}, and ${candidates.length - 8} more` : `known here: ${shown}`
 }
 
@@ -27,8 +32,11 @@ export function closest (name: string, candidates: readonly string[]): string | 
   if (name.length > MAX_LENGTH) return undefined
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1
+  let comparisons = 0
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - name.length) >= bestDistance || candidate.length > MAX_LENGTH) continue
+    comparisons += name.length * candidate.length
+    if (comparisons > MAX_COMPARISONS) break
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) {
       best = candidate

@@ -11,6 +11,7 @@ import { healthRoutes, systemRoutes } from './decisions/health.js'
 import { serverOptions } from './http/http-server.js'
 import { SCOPE } from './rest/identity.js'
 import { InFlight } from './http/in-flight.js'
+import { refuseCrumbs } from './http/chunks.js'
 import { parseJsonBodies } from './http/json-body.js'
 import { methodsAt } from './http/methods.js'
 import { checkWaitHeaders } from './http/wait-headers.js'
@@ -33,7 +34,7 @@ export type LocalPdp = FastifyInstance & {
 }
 
 /** Bytes of a body. */
-const BODY_LIMIT = 4 * 1024 * 1024
+const BODY_LIMIT = 1024 * 1024
 
 /** Characters of a key in a path. */
 const MAX_PARAM_LENGTH = 2_048
@@ -104,7 +105,8 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
       mount(guarded, served, mounts)
       const all = [...healthMounts, ...mounts, ...environmentMounts]
       const document = openapiDocument(all, { secured: token !== undefined })
-      guarded.get('/openapi.json', () => document)
+      const text = JSON.stringify(document)
+      guarded.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(text))
       const methods = methodsAt(all)
       guarded.setNotFoundHandler((request, reply) => {
         const allowed = methods(request.url)
@@ -146,6 +148,7 @@ function createApp ({ token, logger }: LocalPdpOptions): FastifyInstance {
   })
   app.setErrorHandler((error, request, reply) => sendFailure(reply, wireOf(request.url), error, request.log))
   parseJsonBodies(app)
+  refuseCrumbs(app)
   // AuthZEN's way to find an answer in two logs.
   app.addHook('onRequest', (request, reply, done) => {
     const id = request.headers['x-request-id']

@@ -14,6 +14,8 @@ export interface CompiledSet {
   readonly matches: (query: AttributesOfQuery) => boolean
   /** A copy of the condition as it was written, for those who want to know why; no decision reads it. */
   readonly written: unknown
+  /** Each `anyOf` in it, which for Permit's PDP is a set, too. */
+  readonly alternatives: readonly Predicate[]
 }
 
 /** What a set is: of what meets a condition, of those who have a role, of all resources of a type. */
@@ -45,24 +47,24 @@ export function abacDenials (permission: string): CompiledRules['denied'] {
 
 /** A set of those who have the role in the query's tenant: a role counts as a user set of its own. Only assigned roles count. */
 export function roleSet (role: string): CompiledSet {
-  return { key: role, kind: 'role', matches: query => query.hasRole(role), written: undefined }
+  return { key: role, kind: 'role', matches: query => query.hasRole(role), written: undefined, alternatives: [] }
 }
 
 /** The set of all resources of a type: a resource type counts as a resource set of its own. */
 export function typeSet (type: string): CompiledSet {
-  return { key: type, kind: 'type', matches: () => true, written: undefined }
+  return { key: type, kind: 'type', matches: () => true, written: undefined, alternatives: [] }
 }
 
 /**
  * A set of what meets a condition.
  * @param place - where the condition is written, for what is said when it takes too much work
  */
-export function conditionSet (key: string, condition: Predicate, written: unknown, place: WorkPlace): CompiledSet {
+export function conditionSet (key: string, condition: Predicate, written: unknown, alternatives: readonly Predicate[], place: WorkPlace): CompiledSet {
   const matches = (query: AttributesOfQuery): boolean => {
     query.work.place = place
     return condition(query)
   }
-  return { key, kind: 'condition', matches: query => query.remembered(matches), written }
+  return { key, kind: 'condition', matches: query => query.remembered(matches), written, alternatives }
 }
 
 /** Decides with the sets that the permission's own rules name, each asked at most once. */

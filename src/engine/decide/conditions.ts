@@ -3,7 +3,7 @@
 import { closest } from '../../kit/suggest.js'
 import { isRecord } from '../../kit/is-record.js'
 import { equal, includes, Members, own, walk } from './values.js'
-import type { PolicyProblem } from '../policy/problems.js'
+import { addProblem, type PolicyProblem } from '../policy/problems.js'
 import type { Work } from './work.js'
 
 /** Where attributes come from. */
@@ -272,7 +272,7 @@ class ConditionCompiler {
   }
 
   #problem (path: Path, message: string, hint: string): typeof never {
-    this.#problems.push({ path, message, hint })
+    addProblem(this.#problems, { path, message, hint })
     return never
   }
 }

@@ -214,7 +214,7 @@ export class Facts {
 
   /** Assignments, by the narrowest index that the filter allows. */
   * roleAssignments (filter: Partial<RoleAssignmentFact> = {}): Generator<RoleAssignmentFact> {
-    for (const assignment of this.#assignments(filter)) {
+    for (const assignment of this.roleAssignmentsNear(filter)) {
       if (filter.user !== undefined && assignment.user !== filter.user) continue
       if (filter.role !== undefined && assignment.role !== filter.role) continue
       if (filter.tenant !== undefined && assignment.tenant !== filter.tenant) continue
@@ -223,7 +223,8 @@ export class Facts {
     }
   }
 
-  * #assignments (filter: Partial<RoleAssignmentFact>): Generator<RoleAssignmentFact> {
+  /** Those that the index finds, others among them: for a caller who looks at them in steps, and chooses. */
+  * roleAssignmentsNear (filter: Partial<RoleAssignmentFact>): Generator<RoleAssignmentFact> {
     if (filter.user !== undefined) {
       const user = this.#users.get(filter.user)
       if (user !== undefined) yield * assignmentsOf(user)
@@ -279,7 +280,7 @@ export class Facts {
 
   /** Tuples, by the narrowest index that the filter allows. */
   * relationshipTuples (filter: Partial<RelationshipTupleFact> = {}): Generator<RelationshipTupleFact> {
-    for (const tuple of this.#tuples(filter)) {
+    for (const tuple of this.relationshipTuplesNear(filter)) {
       if (filter.subject !== undefined && tuple.subject !== filter.subject) continue
       if (filter.relation !== undefined && tuple.relation !== filter.relation) continue
       if (filter.object !== undefined && tuple.object !== filter.object) continue
@@ -288,7 +289,8 @@ export class Facts {
     }
   }
 
-  * #tuples (filter: Partial<RelationshipTupleFact>): Generator<RelationshipTupleFact> {
+  /** Those that the index finds, others among them: for a caller who looks at them in steps, and chooses. */
+  * relationshipTuplesNear (filter: Partial<RelationshipTupleFact>): Generator<RelationshipTupleFact> {
     if (filter.subject !== undefined) {
       const subject = this.#findInstance(filter.subject)
       if (subject !== undefined) yield * tuplesFrom(subject)

@@ -10,7 +10,7 @@ import type { HeldBy } from '../decide/rebac.js'
 import type { CompiledDerivation, CompiledResourceRole } from '../decide/derivation.js'
 import type { CompiledPermission, CompiledType } from '../decide/decision-schema.js'
 import type { Policy } from './policy.js'
-import type { PolicyProblem } from './problems.js'
+import { addProblem, type PolicyProblem } from './problems.js'
 
 /** Where something is in the document. */
 export type Path = ReadonlyArray<string | number>
@@ -59,7 +59,7 @@ export class Compilation {
   }
 
   problem (path: Path, message: string, hint: string): void {
-    this.problems.push({ path, message, hint })
+    addProblem(this.problems, { path, message, hint })
   }
 
   /** Whether that many permissions more may be granted; a problem, once, when they may not. */

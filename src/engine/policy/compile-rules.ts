@@ -2,6 +2,7 @@
 
 import { abacDenials, conditionSet, roleSet, typeSet, type CompiledRule, type CompiledSet } from '../decide/abac.js'
 import { blockOf, blocksOf, entriesOf, isText } from './document.js'
+import { isRecord } from '../../kit/is-record.js'
 import { compileCondition } from '../decide/conditions.js'
 import { suggest } from '../../kit/suggest.js'
 import { verdict } from '../decide/verdict.js'
@@ -61,7 +62,14 @@ function compileSet ({ problems }: Compilation, key: string, conditions: unknown
   const before = problems.length
   const predicate = compileCondition(conditions, path, problems)
   // Of a policy with problems nothing is used, and what is wrong with it may be that it cannot be copied.
-  return conditionSet(key, predicate, problems.length === before ? copyOf(conditions) : undefined, path)
+  const written = problems.length === before ? copyOf(conditions) : undefined
+  return conditionSet(key, predicate, written, alternativesIn(written).map(condition => compileCondition(condition, [], [])), path)
+}
+
+function alternativesIn (condition: unknown): unknown[] {
+  if (Array.isArray(condition)) return condition.flatMap(alternativesIn)
+  if (!isRecord(condition)) return []
+  return Object.entries(condition).flatMap(([key, value]) => [...(key === 'anyOf' || key === 'or' ? [{ [key]: value }] : []), ...alternativesIn(value)])
 }
 
 /** A copy, because what the caller does to the document afterwards must not change what is said of decisions. */

@@ -6,7 +6,7 @@ import { compileResourceRoles } from './compile-resource-roles.js'
 import { compileRoles } from './compile-roles.js'
 import { compileRules } from './compile-rules.js'
 import { policyChecker, PolicySchema, type Policy } from './policy.js'
-import { PolicyError } from './problems.js'
+import { MAX_PROBLEMS, PolicyError, TooManyProblems, type PolicyProblem } from './problems.js'
 import { shapeProblems } from './shape.js'
 import type { CompiledSchema } from '../decide/decision-schema.js'
 
@@ -23,14 +23,23 @@ export interface CompiledPolicy {
  */
 export function compilePolicy (policy: Policy): CompiledPolicy {
   const problems = shapeProblems(PolicySchema, policy)
-  const compilation = new Compilation(policy, problems)
-  compileRoles(compilation)
-  const sets = compileRules(compilation)
-  compileResourceRoles(compilation)
-  const facts = compileFacts(compilation)
+  if (problems.length >= MAX_PROBLEMS) throw new PolicyError(problems)
+  const { compilation, sets, facts } = compileParts(policy, problems)
   if (problems.length > 0) throw new PolicyError(problems)
   // The words above come from a walk of our own. Should it ever overlook what TypeBox sees, the policy must still not be used.
   if (!policyChecker.Check(policy)) throw new PolicyError([{ path: [], message: 'the policy does not have the shape of its schema', hint: 'compare it with the JSON Schema' }])
   const { types, roles } = compilation
   return { schema: { types, roles, sets, hasSets: sets.users.length + sets.resources.length > 0 || (policy.set_rules?.length ?? 0) > 0 }, facts }
+}
+
+function compileParts (policy: Policy, problems: PolicyProblem[]) {
+  try {
+    const compilation = new Compilation(policy, problems)
+    compileRoles(compilation)
+    const sets = compileRules(compilation)
+    compileResourceRoles(compilation)
+    return { compilation, sets, facts: compileFacts(compilation) }
+  } catch (error) {
+    throw error instanceof TooManyProblems ? new PolicyError(problems) : error
+  }
 }

@@ -25,7 +25,11 @@ export class Inheritance {
   }
 }
 
-/** The roles of each circle of inheritance, in the order in which they inherit; one for each place where a circle closes. */
+/** Circles that are told, and roles of each. Every role may close one, with all the others in it. */
+const ENOUGH = 50
+const SHOWN = 12
+
+/** The first roles of each circle of inheritance, in the order in which they inherit; one for each place where a circle closes. */
 export function cyclesOf (parents: ReadonlyMap<string, readonly string[]>): string[][] {
   const found: string[][] = []
   const done = new Set<string>()
@@ -43,7 +47,9 @@ export function cyclesOf (parents: ReadonlyMap<string, readonly string[]>): stri
         onTrail.delete(role)
         done.add(role)
       } else if (onTrail.has(next.value)) {
-        found.push(trail.slice(trail.indexOf(next.value)))
+        const first = trail.indexOf(next.value)
+        found.push(trail.slice(first, first + SHOWN))
+        if (found.length >= ENOUGH) return found
       } else if (!done.has(next.value)) {
         trail.push(next.value)
         onTrail.add(next.value)

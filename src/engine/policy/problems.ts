@@ -1,5 +1,6 @@
 // What is wrong with a policy, all of it at once, in words that say what to write instead.
 import { printableLine } from '../../kit/printable.js'
+import { shorten } from '../../kit/shorten.js'
 
 /** One mistake in a policy document. */
 export interface PolicyProblem {
@@ -19,6 +20,20 @@ export interface PolicyProblem {
 
 /** A message with more lines than this helps nobody; `problems` has them all. */
 const MAX_LINES = 50
+
+/** Characters of a line: a name in it may be as long as the document. */
+const MAX_LINE = 1_000
+
+/** Nobody mends more at once, and each costs the search for the word that was meant. */
+export const MAX_PROBLEMS = 200
+
+/** Ends the search for more. */
+export class TooManyProblems extends Error {}
+
+/** @throws {@link TooManyProblems} when there are enough */
+export function addProblem (problems: PolicyProblem[], problem: PolicyProblem): void {
+  if (problems.push(problem) >= MAX_PROBLEMS) throw new TooManyProblems()
+}
 
 /**
  * A policy that cannot be used. Nothing of it was applied.
@@ -49,7 +64,7 @@ export function formatPath (path: ReadonlyArray<string | number>): string {
 
 /** The problems, one printable line each, under a line that says what has them. */
 export function describeProblems (noun: string, problems: readonly PolicyProblem[]): string {
-  const lines = problems.slice(0, MAX_LINES).map(problem => `  ${printableLine(formatProblem(problem))}`)
+  const lines = problems.slice(0, MAX_LINES).map(problem => `  ${printableLine(shorten(formatProblem(problem), MAX_LINE))}`)
   if (problems.length > MAX_LINES) lines.push(`  … and ${problems.length - MAX_LINES} more`)
   const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
   return [`The ${noun} has ${count}:`, ...lines].join('\n')

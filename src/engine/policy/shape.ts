@@ -2,7 +2,7 @@
 // this says why, because of a union it would list every branch, and of many mistakes only the first eight.
 
 import { suggest } from '../../kit/suggest.js'
-import type { PolicyProblem } from './problems.js'
+import { addProblem, TooManyProblems, type PolicyProblem } from './problems.js'
 
 /** The part of JSON Schema that the policy's schema is written in. */
 interface Schema {
@@ -26,7 +26,11 @@ type Path = ReadonlyArray<string | number>
  */
 export function shapeProblems (schema: object, value: unknown): PolicyProblem[] {
   const problems: PolicyProblem[] = []
-  walk(schema, value, [], problems)
+  try {
+    walk(schema, value, [], problems)
+  } catch (error) {
+    if (!(error instanceof TooManyProblems)) throw error
+  }
   return problems
 }
 
@@ -37,11 +41,11 @@ function walk (schema: Schema, value: unknown, path: Path, problems: PolicyProbl
     const expected = branches.map(({ type }) => type).filter(type => type !== 'null').join(' or ')
     // YAML makes a number of `user: 42`, and a boolean of `role: true`.
     const quoted = expected === 'string' && (typeof value === 'number' || typeof value === 'boolean') ? ` in quotes: '${value}'` : ''
-    problems.push({ path, message: `${article(typeOf(value))} is not allowed here`, hint: `write ${article(expected)}${quoted}` })
+    addProblem(problems, { path, message: `${article(typeOf(value))} is not allowed here`, hint: `write ${article(expected)}${quoted}` })
   } else if (branch.enum !== undefined) {
     walkEnum(branch.enum, value, path, problems)
   } else if (typeof value === 'string' && value.length < (branch.minLength ?? 0)) {
-    problems.push({ path, message: 'the text is empty', hint: 'write a name' })
+    addProblem(problems, { path, message: 'the text is empty', hint: 'write a name' })
   } else if (Array.isArray(value)) {
     value.forEach((item, index) => walk(branch.items ?? {}, item, [...path, index], problems))
   } else if (typeof value === 'object' && value !== null) {
@@ -51,14 +55,14 @@ function walk (schema: Schema, value: unknown, path: Path, problems: PolicyProbl
 
 function walkEnum (allowed: readonly unknown[], value: unknown, path: Path, problems: PolicyProblem[]): void {
   if (allowed.includes(value)) return
-  problems.push({ path, message: `${display(value)} is not one of the values allowed here`, hint: suggest(String(value), allowed.map(String), '') })
+  addProblem(problems, { path, message: `${display(value)} is not one of the values allowed here`, hint: suggest(String(value), allowed.map(String), '') })
 }
 
 function walkObject (schema: Schema, value: object, path: Path, problems: PolicyProblem[]): void {
   const properties = schema.properties ?? {}
   for (const required of schema.required ?? []) {
     if (!Object.hasOwn(value, required)) {
-      problems.push({ path, message: `'${required}' is missing`, hint: `add '${required}'${purpose(properties[required])}` })
+      addProblem(problems, { path, message: `'${required}' is missing`, hint: `add '${required}'${purpose(properties[required])}` })
     }
   }
   const [pattern, record] = Object.entries(schema.patternProperties ?? {})[0] ?? []
@@ -67,7 +71,7 @@ function walkObject (schema: Schema, value: object, path: Path, problems: Policy
     const property = Object.hasOwn(properties, key) ? properties[key] : undefined
     if (property !== undefined) walk(property, item, [...path, key], problems)
     else if (keyPattern?.test(key) === true && record !== undefined) walk(record, item, [...path, key], problems)
-    else if (schema.additionalProperties === false) problems.push(unknownKey(key, path, keyPattern, properties))
+    else if (schema.additionalProperties === false) addProblem(problems, unknownKey(key, path, keyPattern, properties))
   }
 }
 

@@ -47,14 +47,30 @@ export function isUser (type: string, userTypes: readonly string[] | undefined):
   return userTypes === undefined || userTypes.includes(type)
 }
 
+/** Many questions may share a subject, or a resource: it is copied once. */
+const USERS = new WeakMap<object, EngineQuery['user']>()
+const RESOURCES = new WeakMap<object, EngineQuery['resource']>()
+
 /** The subject as a user: names and e-mail address are no attributes. */
-export function userOf ({ id, properties }: Pick<Static<typeof Subject>, 'id' | 'properties'>): EngineQuery['user'] {
+export function userOf (subject: Pick<Static<typeof Subject>, 'id' | 'properties'>): EngineQuery['user'] {
+  let user = USERS.get(subject)
+  if (user === undefined) USERS.set(subject, user = newUser(subject))
+  return user
+}
+
+function newUser ({ id, properties }: Pick<Static<typeof Subject>, 'id' | 'properties'>): EngineQuery['user'] {
   const { email, first_name: first, last_name: last, ...attributes } = properties ?? {}
   return { key: id, email: textOf(email), first_name: textOf(first), last_name: textOf(last), attributes }
 }
 
 /** The resource: its tenant is no attribute. */
-export function resourceOf ({ type, properties }: { readonly type: string, readonly properties?: Properties }): EngineQuery['resource'] {
+export function resourceOf (resource: { readonly type: string, readonly properties?: Properties }): EngineQuery['resource'] {
+  let known = RESOURCES.get(resource)
+  if (known === undefined) RESOURCES.set(resource, known = newResource(resource))
+  return known
+}
+
+function newResource ({ type, properties }: { readonly type: string, readonly properties?: Properties }): EngineQuery['resource'] {
   const { tenant: _tenant, ...attributes } = properties ?? {}
   return { type, tenant: tenantOf({ properties }) ?? NO_TENANT, attributes }
 }

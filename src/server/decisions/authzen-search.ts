@@ -4,7 +4,8 @@ import Type, { type Static, type TSchema } from 'typebox'
 import { Failure } from '../http/failures.js'
 import { ok, route, type Route } from '../http/route.js'
 import { Action, Context, isUser, Resource, resourceOf, Searched, Subject, tenantOf, userOf } from './authzen-query.js'
-import { Turns } from '../../kit/turns.js'
+import { QUESTION_STEPS, Work } from '../../engine/engine.js'
+import type { DecisionEngine } from '../../environment/environment.js'
 import type { EngineQuery } from '../../engine/query.js'
 
 const PageRequest = Type.Optional(Type.Union([Type.Object({
@@ -27,17 +28,19 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the subjects that may do the action on the resource (AuthZEN).',
     body: Type.Object({ subject: Searched, action: Action, resource: Resource, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String() })),
-    async handle ({ body: { page, ...search }, environment: { engine }, userTypes }) {
+    async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTurns }) {
       const { subject, action, resource, context } = search
       const asked = resourceOf(resource)
+      const who = userOf({ id: '', properties: subject.properties })
+      const work = new Work(QUESTION_STEPS)
       function * subjects () {
         if (!isUser(subject.type, userTypes)) return
         for (const { key } of engine.facts.users()) {
-          const query = { user: { ...userOf({ id: key, properties: subject.properties }) }, action: action.name, resource: { ...asked, key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
-          yield engine.decide(query).allow ? { type: subject.type, id: key } : undefined
+          const query = { user: { ...who, key }, action: action.name, resource: { ...asked, key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
+          yield allows(engine, query, work) ? { type: subject.type, id: key } : undefined
         }
       }
-      return ok(await pageOf(subjects(), page, search))
+      return ok(await inTurns(pageOf(subjects(), page, search)))
     }
   }),
 
@@ -47,22 +50,24 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the resource instances on which the subject may do the action (AuthZEN): of the tenant in `resource.properties.tenant`, or of all tenants.',
     body: Type.Object({ subject: Subject, action: Action, resource: Searched, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String(), properties: Type.Object({ tenant: Type.String() }) })),
-    async handle ({ body: { page, ...search }, environment: { engine }, userTypes }) {
+    async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTurns }) {
       const { subject, action, resource, context } = search
+      const [user, asked] = [userOf(subject), resourceOf(resource)]
+      const work = new Work(QUESTION_STEPS)
       const tenant = tenantOf(resource)
       function * resources () {
         if (!isUser(subject.type, userTypes)) return
         for (const instance of engine.facts.resourceInstances({ resource: resource.type, ...(tenant === undefined ? {} : { tenant }) })) {
           const query: EngineQuery = {
-            user: userOf(subject),
+            user,
             action: action.name,
-            resource: { ...resourceOf(resource), key: instance.key, tenant: instance.tenant },
+            resource: { ...asked, key: instance.key, tenant: instance.tenant },
             context: context ?? undefined
           }
-          yield engine.decide(query).allow ? { type: resource.type, id: instance.key, properties: { tenant: instance.tenant } } : undefined
+          yield allows(engine, query, work) ? { type: resource.type, id: instance.key, properties: { tenant: instance.tenant } } : undefined
         }
       }
-      return ok(await pageOf(resources(), page, search))
+      return ok(await inTurns(pageOf(resources(), page, search)))
     }
   }),
 
@@ -72,17 +77,19 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the actions that the subject may do on the resource (AuthZEN).',
     body: Type.Object({ subject: Subject, resource: Resource, context: Context, page: PageRequest }),
     answer: found(Type.Object({ name: Type.String() })),
-    async handle ({ body: { page, ...search }, environment: { engine, schema }, userTypes }) {
+    async handle ({ body: { page, ...search }, environment: { engine, schema }, userTypes, inTurns }) {
       const { subject, resource, context } = search
+      const [user, asked] = [userOf(subject), resourceOf(resource)]
+      const work = new Work(QUESTION_STEPS)
       function * actions () {
         if (!isUser(subject.type, userTypes)) return
         const type = Object.hasOwn(schema.resources, resource.type) ? schema.resources[resource.type] : undefined
         for (const name of Object.keys(type?.actions ?? {})) {
-          const query = { user: userOf(subject), action: name, resource: { ...resourceOf(resource), key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
-          yield engine.decide(query).allow ? { name } : undefined
+          const query = { user, action: name, resource: { ...asked, key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
+          yield allows(engine, query, work) ? { name } : undefined
         }
       }
-      return ok(await pageOf(actions(), page, search))
+      return ok(await inTurns(pageOf(actions(), page, search)))
     }
   })
 ]
@@ -92,17 +99,16 @@ export const authzenSearchRoutes: readonly Route[] = [
  *
  * @throws 400 when the token is of another request
  */
-async function pageOf<T> (candidates: Iterable<T | undefined>, page: Static<typeof PageRequest> | undefined, search: unknown): Promise<{ results: T[], page: Static<typeof Page> }> {
+function * pageOf<T> (candidates: Iterable<T | undefined>, page: Static<typeof PageRequest> | undefined, search: unknown): Generator<undefined, { results: T[], page: Static<typeof Page> }> {
   const limit = page?.limit ?? Infinity
   const token = page?.token ?? ''
   const start = token === '' ? 0 : startOf(token, search)
   const shown: T[] = []
   let index = 0
   let isMore = false
-  const turns = new Turns()
   for (const result of candidates) {
     // Everybody may have to be asked, and others want to be answered meanwhile.
-    if (turns.over) await turns.next()
+    yield
     if (result === undefined) continue
     if (index++ < start) continue
     isMore = shown.length === limit
@@ -110,6 +116,12 @@ async function pageOf<T> (candidates: Iterable<T | undefined>, page: Static<type
     shown.push(result)
   }
   return { results: shown, page: { next_token: isMore ? `${start + shown.length}.${digestOf(search)}` : '', count: shown.length } }
+}
+
+function allows (engine: DecisionEngine, query: EngineQuery, work: Work): boolean {
+  work.begin()
+  work.spend(1)
+  return engine.decide(query, work).allow
 }
 
 function startOf (token: string, search: unknown): number {

@@ -1,6 +1,8 @@
 // OpenID AuthZEN 1.0 (https://openid.net/specs/authorization-api-1_0.html): evaluation, evaluations and metadata.
 import Type, { type Static } from 'typebox'
 import { Failure, toFailure } from '../http/failures.js'
+import { shorten } from '../../kit/shorten.js'
+import { decideMany, Explanations, mapped } from './many.js'
 import { ok, route, type Answer, type Route } from '../http/route.js'
 import { checkerOf } from '../http/validation.js'
 import { Action, complete, Context, isUser, Resource, Subject, toQuery, type Evaluation } from './authzen-query.js'
@@ -58,19 +60,14 @@ export const authzenRoutes: readonly Route[] = [
     summary: 'Decides many questions, for which the keys at the top are defaults (AuthZEN). Without a list it decides one.',
     body: Evaluations,
     answer: Type.Union([Type.Object({ evaluations: Type.Array(Decision) }), Decision]),
-    handle ({ body: { evaluations = [], options, ...defaults }, environment, debug, userTypes }): Answer<Static<typeof Decision> | { evaluations: Array<Static<typeof Decision>> }> {
+    async handle ({ body: { evaluations = [], options, ...defaults }, environment, debug, userTypes, bytes, inTurns }): Promise<Answer<Static<typeof Decision> | { evaluations: Array<Static<typeof Decision>> }>> {
       if (evaluations.length === 0) return ok(evaluate(environment.engine, questionOf(complete(defaults), userTypes), debug))
-      const queries = evaluations.map(evaluation => queryOrFailure(evaluation, defaults, userTypes))
+      const queries = await inTurns(mapped(evaluations, evaluation => queryOrFailure(evaluation, defaults, userTypes)))
       // A batch of which no item makes a question is malformed as a whole. Otherwise an item is answered by itself.
       if (queries.every(query => query instanceof Failure)) throw new Failure(400, `evaluations[0]: ${(queries[0] as Failure).message}`)
-      const end = ENDS_WITH[options?.evaluations_semantic ?? 'execute_all']
-      const decisions: Array<Static<typeof Decision>> = []
-      for (const query of queries) {
-        const decision = query instanceof Failure ? { decision: false, context: { error: { status: 400, message: query.message } } } : evaluate(environment.engine, query, debug)
-        decisions.push(decision)
-        if (decision.decision === end) break
-      }
-      return ok({ evaluations: decisions })
+      const last = ENDS_WITH[options?.evaluations_semantic ?? 'execute_all']
+      const explanations = new Explanations(debug, bytes)
+      return ok({ evaluations: await inTurns(decideMany(environment.engine, queries, explanations, answerOf, last, query => excuse(query, explanations, debug))) })
     }
   }),
 
@@ -103,8 +100,22 @@ function queryOrFailure (evaluation: unknown, defaults: Evaluation, userTypes: r
   }
 }
 
+function answerOf (decision: boolean, context: unknown): Static<typeof Decision> {
+  return context === undefined ? { decision } : { decision, context }
+}
+
+/** The answer to an item that is no question about a user, or no question at all. */
+function excuse (query: NoUser | Failure, explanations: Explanations, withDebug: boolean): Static<typeof Decision> {
+  if (query instanceof Failure) return answerOf(false, explanations.takeAnyway(() => ({ error: { status: 400, message: query.message } })))
+  return answerOf(false, withDebug ? explanations.take(() => reasonOf(query)) : undefined)
+}
+
+function reasonOf ({ noUser }: NoUser) {
+  return { reason: `subjects of type '${shorten(noUser, 100)}' are no users` }
+}
+
 function evaluate (engine: DecisionEngine, query: EngineQuery | NoUser, withDebug: boolean): Static<typeof Decision> {
-  if ('noUser' in query) return { decision: false, ...(withDebug ? { context: { reason: `subjects of type '${query.noUser}' are no users` } } : {}) }
+  if ('noUser' in query) return { decision: false, ...(withDebug ? { context: reasonOf(query) } : {}) }
   if (!withDebug) return { decision: engine.decide(query).allow }
   const { allow, debug } = engine.explain(query)
   return { decision: allow, context: debug }

@@ -1,5 +1,6 @@
 // The questions that Permit's PDP answers, asked of the engine.
 import Type from 'typebox'
+import { decideMany, Explanations, mapped } from './many.js'
 import { ok, route, type Route } from '../http/route.js'
 import {
   Allowed, AllowedQuery, AllTenants, AllTenantsQuery, AuthorizedUsers, AuthorizedUsersQuery, contextOf, MAX_BULK, toEngineQuery, toEngineResource, toEngineUser,
@@ -27,7 +28,9 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Decides many questions, and answers in their order.',
     body: Type.Array(AllowedQuery, { maxItems: MAX_BULK }),
     answer: Type.Object({ allow: Type.Array(Allowed) }),
-    handle: ({ body, environment, debug }) => ok({ allow: body.map(query => allowed(environment.engine, toEngineQuery(query), debug)) })
+    handle: async ({ body, environment, debug, bytes, inTurns }) => ok({
+      allow: await inTurns(decideMany(environment.engine, body.map(toEngineQuery), new Explanations(debug, bytes), (allow, debug) => ({ allow, result: allow, ...(debug === undefined ? {} : { debug }) })))
+    })
   }),
 
   route({
@@ -36,14 +39,14 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'The tenants in which the answer is yes. With `context.optimized` only roles are asked.',
     body: AllTenantsQuery,
     answer: AllTenants,
-    handle ({ body, environment, debug }) {
+    async handle ({ body, environment: { engine }, debug, bytes, inTurns }) {
       const query = toEngineQuery(body)
+      const tenants = await inTurns(engine.stepsOfAllTenants(query))
+      const explanations = new Explanations(debug, bytes)
       return ok({
-        allowed_tenants: environment.engine.allTenants(query).map(({ tenant, allow }) => withoutNulls({
-          allow,
-          result: false,
-          tenant,
-          ...(debug ? { debug: environment.engine.explain({ ...query, resource: { ...query.resource, tenant: tenant.key } }).debug } : {})
+        allowed_tenants: await inTurns(mapped(tenants, ({ tenant, allow }) => {
+          const why = explanations.take(() => engine.explain({ ...query, resource: { ...query.resource, tenant: tenant.key } }).debug)
+          return withoutNulls({ allow, result: false, tenant, ...(why === undefined ? {} : { debug: why }) })
         }))
       })
     }
@@ -69,12 +72,12 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'What the user may do, by tenant and by resource instance.',
     body: UserPermissionsQuery,
     answer: UserPermissions,
-    handle: ({ body: { user, tenants, resources, resource_types: types, context }, environment }) => ok(environment.engine.userPermissions(toEngineUser(user), {
+    handle: async ({ body: { user, tenants, resources, resource_types: types, context }, environment, inTurns }) => ok(await inTurns(environment.engine.stepsOfUserPermissions(toEngineUser(user), {
       tenants: tenants ?? undefined,
       resources: resources ?? undefined,
       resource_types: types ?? undefined,
       context: context ?? undefined
-    }))
+    })))
   }),
 
   route({
@@ -83,7 +86,10 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'The tenants in which the user has a role.',
     body: UserTenantsQuery,
     answer: UserTenants,
-    handle: ({ body, environment }) => ok(withoutNulls(environment.engine.userTenants(toEngineUser(body.user))))
+    async handle ({ body, environment, inTurns }) {
+      const tenants = await inTurns(environment.engine.stepsOfUserTenants(toEngineUser(body.user)))
+      return ok(await inTurns(mapped(tenants, withoutNulls)))
+    }
   }),
 
   route({
@@ -92,8 +98,8 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Everybody who may do the action, and by which roles. With `context.enable_abac_authorized_users` by which user sets, too.',
     body: AuthorizedUsersQuery,
     answer: AuthorizedUsers,
-    handle ({ body: { action, resource, context }, environment }) {
-      const answer = environment.engine.authorizedUsers({ action, resource: toEngineResource(resource), context: contextOf(resource, context) })
+    async handle ({ body: { action, resource, context }, environment, inTurns }) {
+      const answer = await inTurns(environment.engine.stepsOfAuthorizedUsers({ action, resource: toEngineResource(resource), context: contextOf(resource, context) }))
       return ok({ ...answer, resource: `${resource.type}:${resource.key ?? '*'}`, tenant: resource.tenant ?? DEFAULT_TENANT })
     }
   })

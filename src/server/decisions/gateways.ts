@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { allowed } from './decisions.js'
 import { invalid } from '../http/failures.js'
 import { ok, route, type Route } from '../http/route.js'
-import { pageOf, PageQuery } from '../rest/paging.js'
+import { isWanted, pageOf, PageQuery } from '../rest/paging.js'
 import { Allowed } from './wire.js'
 import { withoutNulls } from './without-nulls.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
@@ -86,7 +86,7 @@ export const gatewayRoutes: readonly Route[] = [
     summary: 'Lists the role assignments that the PDP knows.',
     query: AssignmentsQuery,
     answer: Type.Array(Assignment),
-    handle: ({ query, environment }) => ok(pageOf(wanted(environment.engine.facts, query), query))
+    handle: async ({ query, environment, inTurns }) => ok(await inTurns(pageOf(wanted(environment.engine.facts, query), query, assignment => assignment)))
   })
 ]
 
@@ -94,12 +94,13 @@ interface Filter { user?: string | string[], role?: string | string[], tenant?: 
 
 function * wanted (facts: FactsReader, query: Filter) {
   const [user, role, tenant, resource, on] = [query.user, query.role, query.tenant, query.resource, query.resource_instance].map(last)
-  for (const assignment of facts.roleAssignments({ ...(user === undefined ? {} : { user }), ...(role === undefined ? {} : { role }), ...(tenant === undefined ? {} : { tenant }) })) {
+  const filter = { ...(user === undefined ? {} : { user }), ...(role === undefined ? {} : { role }), ...(tenant === undefined ? {} : { tenant }) }
+  for (const assignment of facts.roleAssignmentsNear(filter)) {
     const instance = assignment.resource_instance ?? `${TENANT_TYPE}:${assignment.tenant}`
-    if (resource !== undefined && !instance.startsWith(`${resource}:`)) continue
+    const isOfType = resource === undefined || instance.startsWith(`${resource}:`)
     // A tenant is no instance, though roles in one are of the type `__tenant`.
-    if (on !== undefined && assignment.resource_instance !== on) continue
-    yield { user: assignment.user, role: assignment.role, tenant: assignment.tenant, resource_instance: assignment.resource_instance ?? null }
+    const isOn = on === undefined || assignment.resource_instance === on
+    yield !isOfType || !isOn || !isWanted(assignment, filter) ? undefined : { user: assignment.user, role: assignment.role, tenant: assignment.tenant, resource_instance: assignment.resource_instance ?? null }
   }
 }
 

@@ -10,8 +10,8 @@ const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([sch
 
 /** A key that names something. Questions may have an empty one, which nothing is named by. */
 export const Key = Type.String({ minLength: 1 })
-/** Attributes, and contexts. */
-export const Attributes = Type.Record(Type.String(), Type.Unknown())
+/** Attributes, and contexts: an object. Its members are not looked at, of which there may be many. */
+export const Attributes = Type.Unsafe<Record<string, unknown>>(Type.Object({}))
 
 const text = Type.String()
 const maybeText = optional(text)

@@ -1,10 +1,14 @@
 // What goes wrong on the wire, and how it is said there: no stack, no inner message, and each API's own shape.
+import { shorten } from '../../kit/shorten.js'
 import type { FastifyBaseLogger, FastifyError, FastifyReply } from 'fastify'
 import { PolicyError, formatPath } from '../../engine/policy/problems.js'
 import { FactsError, type FactsErrorCode } from '../../engine/facts/fact.js'
 import { printable } from '../../kit/printable.js'
 import { StorageError } from '../../environment/store.js'
 import type { Wire } from './route.js'
+
+/** Characters of a message, which may quote a key. */
+const MAX_MESSAGE = 2_000
 
 /** A request that cannot be served, with what its sender may know of it. */
 export class Failure extends Error {
@@ -14,7 +18,7 @@ export class Failure extends Error {
   readonly details: readonly FailureDetail[] | undefined
 
   constructor (status: number, message: string, details?: readonly FailureDetail[]) {
-    super(message)
+    super(shorten(message, MAX_MESSAGE))
     this.status = status
     this.details = details
   }
@@ -25,6 +29,18 @@ export interface FailureDetail {
   readonly loc: ReadonlyArray<string | number>
   readonly msg: string
   readonly type: string
+}
+
+/** Mistakes that are told. Nobody reads more. */
+export const MAX_DETAILS = 20
+
+/** Characters of a text, and of a step of a path, in a failure: they quote the request, which may be long. */
+const MAX_TEXT = 500
+const MAX_STEP = 100
+
+/** A step of a path, short. */
+export function shortStep (step: string | number): string | number {
+  return typeof step === 'number' ? step : shorten(step, MAX_STEP)
 }
 
 /** 404. */
@@ -55,9 +71,10 @@ export function toFailure (error: unknown): Failure {
   if (error instanceof Failure) return error
   if (error instanceof FactsError) return new Failure(FACTS_STATUS[error.code], error.message)
   if (error instanceof PolicyError) {
-    const details = error.problems.map(({ path, message, hint }) => ({ loc: ['body', ...path], msg: hint === '' ? message : `${message} — ${hint}`, type: 'value_error' }))
+    const details = error.problems.slice(0, MAX_DETAILS).map(({ path, message, hint }) =>
+      ({ loc: ['body', ...path.map(shortStep)], msg: shorten(hint === '' ? message : `${message} — ${hint}`, MAX_TEXT), type: 'value_error' }))
     const [first] = error.problems
-    return invalid(first === undefined ? 'the schema is invalid' : `${formatPath(first.path)}: ${details[0]?.msg}`, details)
+    return invalid(first === undefined ? 'the schema is invalid' : `${shorten(formatPath(first.path), MAX_TEXT)}: ${details[0]?.msg}`, details)
   }
   if (error instanceof StorageError) return new Failure(503, 'the write could not be made durable, and nothing of it was applied')
   const { code, statusCode } = error as Partial<FastifyError>
@@ -68,10 +85,11 @@ export function toFailure (error: unknown): Failure {
   return new Failure(500, 'unexpected error')
 }
 
-/** Answers with the failure in the manners of the API that was called. Only a 500 is logged: it is ours. */
+/** Answers with the failure in the manners of the API that was called. Only what is unexpected is logged: it is ours. */
 export function sendFailure (reply: FastifyReply, wire: Wire, error: unknown, log: FastifyBaseLogger): FastifyReply {
   const failure = toFailure(error)
-  if (failure.status >= 500) log.error({ err: error }, 'the local PDP failed')
+  // A failure of that class is meant: what there is to say of it has been said.
+  if (failure.status >= 500 && !(error instanceof Failure)) log.error({ err: error }, 'the local PDP failed')
   if (wire === 'authzen') {
     // AuthZEN 1.0 knows 400 for what is malformed, with a message for a body.
     return reply.code(failure.status === 422 ? 400 : failure.status).type('text/plain; charset=utf-8').send(printable(failure.message))

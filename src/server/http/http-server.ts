@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { FastifyServerOptions } from 'fastify'
 import { letAnswersArrive, refuseClient, untilLastAnswer } from './linger.js'
 import { LoopbackServer } from './loopback.js'
+import { oneAtATime } from './one-at-a-time.js'
 
 /** What a server bears; times in ms. */
 export const SERVER_LIMITS: Readonly<Record<'requestTimeout' | 'checkInterval' | 'lingerTimeout' | 'idleTimeout' | 'maxConnections' | 'maxHeaderSize', number>> = Object.freeze({
@@ -24,7 +25,7 @@ export const SERVER_LIMITS: Readonly<Record<'requestTimeout' | 'checkInterval' |
 export function serverOptions (loopbackOnly: boolean, limits: typeof SERVER_LIMITS = SERVER_LIMITS): Required<Pick<FastifyServerOptions, 'serverFactory' | 'clientErrorHandler'>> {
   return {
     serverFactory (handler) {
-      const listener = untilLastAnswer(handler)
+      const listener = untilLastAnswer(oneAtATime(handler))
       const options = {
         requestTimeout: limits.requestTimeout,
         headersTimeout: limits.requestTimeout,

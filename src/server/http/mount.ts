@@ -1,7 +1,13 @@
 // Tables of routes onto an app: one handler for each route, at every address that its table is mounted at.
 import type { FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
-import { sendFailure } from './failures.js'
+import { WorkLimitError } from '../../engine/engine.js'
+import { excessOf } from '../../kit/excess.js'
+import { inTurns } from '../../kit/turns.js'
+import { answerText } from './answer-text.js'
+import { Failure, invalid, sendFailure } from './failures.js'
+import { sizeOfBody } from './json-body.js'
+import { Outgoing } from './outgoing.js'
 import { checkerOf } from './validation.js'
 import type { Route, Wire } from './route.js'
 import type { Environment } from '../../environment/environment.js'
@@ -15,6 +21,12 @@ export interface Mount {
   readonly tag: string
   readonly routes: readonly Route[]
 }
+
+/** The most values of a body that is written; the names of large objects count several times. */
+const MAX_WRITTEN = 50_000
+
+/** Shared by all apps of the process, because they share its memory. */
+const outgoing = new Outgoing()
 
 /** Serves the tables. */
 export function mount (app: FastifyInstance, { environment, debug, userTypes }: { readonly environment: Environment, readonly debug: boolean, readonly userTypes?: readonly string[] }, mounts: readonly Mount[]): void {
@@ -43,8 +55,25 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes }: 
         },
         errorHandler: (error, request, reply) => sendFailure(reply, wire, error, request.log),
         async handler (request, reply) {
-          const answered = await handle({ params: request.params, query: request.query as object, body: request.body, environment, request, debug, userTypes })
-          return reply.code(answered.status).send(answered.body)
+          const work = <R>(steps: Generator<unknown, R>): Promise<R> => inTurns(steps, () => {
+            if (reply.raw.destroyed) throw new Failure(499, 'the client is gone')
+          })
+          // A body that is written is copied, compared and stored.
+          if (wire === 'api' && excessOf(request.body, MAX_WRITTEN) !== undefined) throw invalid(`body: has more than ${MAX_WRITTEN} values; write less at a time`)
+          try {
+            const input = { params: request.params, query: request.query as object, body: request.body, environment, request, debug, userTypes, bytes: sizeOfBody(request), inTurns: work }
+            const answered = await handle(input)
+            reply.code(answered.status)
+            if (answered.body === undefined) return reply.send()
+            const text = await work(answerText(answered.body))
+            outgoing.add(reply, text.length)
+            return reply.type('application/json; charset=utf-8').send(text)
+          } catch (error) {
+            if (!(error instanceof WorkLimitError)) throw error
+            environment.noteOverrun(error)
+            // The place in the policy is for the log only.
+            throw new Failure(503, `there is no answer: ${error.message}`)
+          }
         }
       })
     }

@@ -27,6 +27,10 @@ export interface Input<Path extends string, Query extends TSchema, Body extends 
   readonly debug: boolean
   /** Types of AuthZEN subjects that are users; undefined where every type is. */
   readonly userTypes: readonly string[] | undefined
+  /** The size of the body in characters. */
+  readonly bytes: number
+  /** Runs long work in turns, and stops it when the client has disconnected. */
+  inTurns<R> (steps: Generator<unknown, R>): Promise<R>
 }
 
 /** What a handler gives back. */

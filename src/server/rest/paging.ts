@@ -36,33 +36,45 @@ export function MaybeCountedList<T extends TSchema> (item: T) {
   return Type.Union([Type.Array(item), CountedList(item)])
 }
 
-/** The items of one page. Those after it are not looked at. */
-export function pageOf<T> (items: Iterable<T>, { page = 1, per_page: size = DEFAULT_PER_PAGE }: Page): T[] {
+/**
+ * The items of one page, shown; those after it are not looked at. In steps: an item is shown in the step in which it is found, because it may be gone in
+ * the next.
+ *
+ * @param items - `undefined` for one that was looked at and is not wanted
+ */
+export function * pageOf<T, R> (items: Iterable<T | undefined>, { page = 1, per_page: size = DEFAULT_PER_PAGE }: Page, show: (item: T) => R): Generator<undefined, R[]> {
   const start = (page - 1) * size
-  const found: T[] = []
+  const shown: R[] = []
   let index = 0
   for (const item of items) {
+    if (item !== undefined && index++ >= start) shown.push(show(item))
     if (index >= start + size) break
-    if (index++ >= start) found.push(item)
+    yield
   }
-  return found
+  return shown
 }
 
-/** The items of one page, and how many there are: all are counted, only those of the page are kept. */
-export function countedPageOf<T> (items: Iterable<T>, { page = 1, per_page: size = DEFAULT_PER_PAGE }: Page): Counted<T> {
+/** The items of one page, shown, and how many there are: all are counted. In steps. */
+export function * countedPageOf<T, R> (items: Iterable<T | undefined>, { page = 1, per_page: size = DEFAULT_PER_PAGE }: Page, show: (item: T) => R): Generator<undefined, Counted<R>> {
   const start = (page - 1) * size
-  const data: T[] = []
+  const data: R[] = []
   let total = 0
   for (const item of items) {
-    if (total >= start && total < start + size) data.push(item)
-    total++
+    if (item !== undefined) {
+      if (total >= start && total < start + size) data.push(show(item))
+      total++
+    }
+    yield
   }
   return { data, total_count: total, page_count: Math.ceil(total / size) }
 }
 
-/** The page, shown; counted only if the query asks for it. */
-export function listed<T, R> (items: Iterable<T>, query: Page & { include_total_count?: boolean }, show: (item: T) => R): R[] | Counted<R> {
-  if (query.include_total_count !== true) return pageOf(items, query).map(show)
-  const { data, ...counts } = countedPageOf(items, query)
-  return { data: data.map(show), ...counts }
+/** The page, shown; counted only if the query asks for it. In steps. */
+export function * listed<T, R> (items: Iterable<T | undefined>, query: Page & { include_total_count?: boolean }, show: (item: T) => R): Generator<undefined, R[] | Counted<R>> {
+  return query.include_total_count === true ? yield * countedPageOf(items, query, show) : yield * pageOf(items, query, show)
+}
+
+/** Whether the item has everything that the filter names. */
+export function isWanted<T extends object> (item: T, filter: Partial<T>): boolean {
+  return (Object.keys(filter) as Array<keyof T>).every(name => filter[name] === undefined || item[name] === filter[name])
 }

@@ -3,8 +3,11 @@ import Type, { type TSchema } from 'typebox'
 import { Stamps } from '../stamps.js'
 import { Attributes, Key } from '../../decisions/wire.js'
 
-/** Items of one bulk operation. */
-const MAX_ITEMS = 5_000
+/** Items of one bulk operation: all of it happens at once, or nothing. */
+export const MAX_ITEMS = 1_000
+
+/** Roles that a new user is given. */
+const MAX_ROLES = 100
 
 const strict = { additionalProperties: false } as const
 
@@ -24,7 +27,7 @@ export const UserUpdate = Type.Object(UserFields, strict)
 export const UserCreate = Type.Object({
   key: Key,
   ...UserFields,
-  role_assignments: nullable(Type.Array(UserRole, { description: 'Given to a user who is new; one who exists keeps the roles that there are.' }))
+  role_assignments: nullable(Type.Array(UserRole, { maxItems: MAX_ROLES, description: 'Given to a user who is new; one who exists keeps the roles that there are.' }))
 }, strict)
 /** As in its own route's path: the key need not be said twice. */
 export const UserSync = Type.Object({ ...UserCreate.properties, key: Type.Optional(Key) }, strict)

@@ -23,7 +23,9 @@ export function userView (environment: Environment, user: UserFact): Static<type
   for (const { role, tenant, resource_instance: on } of environment.engine.facts.roleAssignments({ user: key })) {
     if (on !== undefined) continue
     roles.push({ role, tenant })
-    tenants.set(tenant, [...tenants.get(tenant) ?? [], role])
+    const known = tenants.get(tenant)
+    if (known === undefined) tenants.set(tenant, [role])
+    else known.push(role)
   }
   return {
     key,

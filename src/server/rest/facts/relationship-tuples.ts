@@ -1,6 +1,6 @@
 // Relationship tuples: which resource instance is linked to which, and how.
 import Type, { type Static } from 'typebox'
-import { CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
+import { CountedPageQuery, isWanted, listed, MaybeCountedList } from '../paging.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import { Empty, Idents, Operations, TupleCreate, TupleDelete, TupleRead } from './fact-shapes.js'
 import { tupleView } from './fact-view.js'
@@ -27,7 +27,7 @@ export const relationshipTupleRoutes: readonly Route[] = [
     summary: 'Lists relationship tuples.',
     query: Query,
     answer: MaybeCountedList(TupleRead),
-    handle: ({ query, environment }) => ok(listed(wanted(environment, query), query, tuple => tupleView(environment, tuple)))
+    handle: async ({ query, environment, inTurns }) => ok(await inTurns(listed(wanted(environment, query), query, tuple => tupleView(environment, tuple))))
   }),
 
   route({
@@ -78,16 +78,15 @@ export const relationshipTupleRoutes: readonly Route[] = [
   })
 ]
 
-function * wanted (environment: Environment, query: Static<typeof Query>): Generator<RelationshipTupleFact> {
+function * wanted (environment: Environment, query: Static<typeof Query>): Generator<RelationshipTupleFact | undefined> {
   const { tenant, subject, relation, object, subject_type: subjectType, object_type: objectType } = query
   const filter: { -readonly [K in keyof RelationshipTupleFact]?: RelationshipTupleFact[K] } = {}
   if (tenant !== undefined) filter.tenant = environment.resolve('tenant', tenant) ?? tenant
   if (subject !== undefined) filter.subject = environment.resolve('resource_instance', subject) ?? subject
   if (object !== undefined) filter.object = environment.resolve('resource_instance', object) ?? object
   if (relation !== undefined) filter.relation = relation
-  for (const tuple of environment.engine.facts.relationshipTuples(filter)) {
-    if (subjectType !== undefined && !tuple.subject.startsWith(`${subjectType}:`)) continue
-    if (objectType !== undefined && !tuple.object.startsWith(`${objectType}:`)) continue
-    yield tuple
+  for (const tuple of environment.engine.facts.relationshipTuplesNear(filter)) {
+    const areOfTypes = (subjectType === undefined || tuple.subject.startsWith(`${subjectType}:`)) && (objectType === undefined || tuple.object.startsWith(`${objectType}:`))
+    yield areOfTypes && isWanted(tuple, filter) ? tuple : undefined
   }
 }

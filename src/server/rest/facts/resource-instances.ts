@@ -23,7 +23,7 @@ export const resourceInstanceRoutes: readonly Route[] = [
     summary: 'Lists resource instances.',
     query: Query,
     answer: MaybeCountedList(InstanceRead),
-    handle: ({ query, environment }) => ok(listed(wanted(environment, query), query, instance => instanceView(environment, instance)))
+    handle: async ({ query, environment, inTurns }) => ok(await inTurns(listed(wanted(environment, query), query, instance => instanceView(environment, instance))))
   }),
 
   route({
@@ -103,13 +103,14 @@ function replace (writer: FactWriter, environment: Environment, instance: Static
   return writer.updateResourceInstance(id, { attributes: attributes ?? null })
 }
 
-function * wanted (environment: Environment, { tenant, resource, search }: Static<typeof Query>): Generator<ResourceInstanceFact> {
+function * wanted (environment: Environment, { tenant, resource, search }: Static<typeof Query>): Generator<ResourceInstanceFact | undefined> {
   const part = search?.toLowerCase()
-  const filter = {
-    ...(tenant === undefined ? {} : { tenant: environment.resolve('tenant', tenant) ?? tenant }),
-    ...(resource === undefined ? {} : { resource: environment.resolve('resource', resource) ?? resource })
-  }
-  for (const instance of environment.engine.facts.resourceInstances(filter)) {
-    if (part === undefined || instance.key.toLowerCase().includes(part)) yield instance
+  const wantedTenant = tenant === undefined ? undefined : environment.resolve('tenant', tenant) ?? tenant
+  const type = resource === undefined ? undefined : environment.resolve('resource', resource) ?? resource
+  // By one index: what the other leaves out is looked at, too, one by one.
+  const found = environment.engine.facts.resourceInstances(wantedTenant !== undefined ? { tenant: wantedTenant } : type !== undefined ? { resource: type } : {})
+  for (const instance of found) {
+    const isOfType = type === undefined || instance.resource === type
+    yield isOfType && (part === undefined || instance.key.toLowerCase().includes(part)) ? instance : undefined
   }
 }

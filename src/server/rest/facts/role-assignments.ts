@@ -1,6 +1,6 @@
 // Role assignments: who has which role in which tenant, or on which resource instance.
 import Type, { type Static } from 'typebox'
-import { CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
+import { CountedPageQuery, isWanted, listed, MaybeCountedList } from '../paging.js'
 import { done, ok, route, type Answer, type Route } from '../../http/route.js'
 import { Assignment, AssignmentDetailedRead, AssignmentRead, Assignments } from './fact-shapes.js'
 import { assignmentDetailedView, assignmentView } from './fact-view.js'
@@ -26,11 +26,11 @@ export const roleAssignmentRoutes: readonly Route[] = [
     summary: 'Lists role assignments.',
     query: Query,
     answer: Type.Union([MaybeCountedList(AssignmentRead), MaybeCountedList(AssignmentDetailedRead)]),
-    handle ({ query, environment }): Answer<Static<ReturnType<typeof MaybeCountedList<typeof AssignmentRead>>> | Static<ReturnType<typeof MaybeCountedList<typeof AssignmentDetailedRead>>>> {
+    async handle ({ query, environment, inTurns }): Promise<Answer<Static<ReturnType<typeof MaybeCountedList<typeof AssignmentRead>>> | Static<ReturnType<typeof MaybeCountedList<typeof AssignmentDetailedRead>>>>> {
       const found = wanted(environment, query)
       return query.detailed === true
-        ? ok(listed(found, query, assignment => assignmentDetailedView(environment, assignment)))
-        : ok(listed(found, query, assignment => assignmentView(environment, assignment)))
+        ? ok(await inTurns(listed(found, query, assignment => assignmentDetailedView(environment, assignment))))
+        : ok(await inTurns(listed(found, query, assignment => assignmentView(environment, assignment))))
     }
   }),
 
@@ -83,7 +83,7 @@ export const roleAssignmentRoutes: readonly Route[] = [
 ]
 
 /** Ids in the query mean what they stand for; what does not exist has no assignments. */
-function * wanted (environment: Environment, query: Static<typeof Query>): Generator<RoleAssignmentFact> {
+function * wanted (environment: Environment, query: Static<typeof Query>): Generator<RoleAssignmentFact | undefined> {
   const { user, role, tenant, resource, resource_instance: on } = query
   const filter: { -readonly [K in keyof RoleAssignmentFact]?: RoleAssignmentFact[K] } = {}
   if (user !== undefined) filter.user = environment.resolve('user', user) ?? user
@@ -91,7 +91,8 @@ function * wanted (environment: Environment, query: Static<typeof Query>): Gener
   if (on !== undefined) filter.resource_instance = environment.resolve('resource_instance', on) ?? on
   if (role !== undefined) filter.role = environment.resolve('role', role) ?? role
   const type = resource === undefined ? undefined : `${environment.resolve('resource', resource) ?? resource}:`
-  for (const assignment of environment.engine.facts.roleAssignments(filter)) {
-    if (type === undefined || assignment.resource_instance?.startsWith(type) === true) yield assignment
+  for (const assignment of environment.engine.facts.roleAssignmentsNear(filter)) {
+    const isOfType = type === undefined || assignment.resource_instance?.startsWith(type) === true
+    yield isOfType && isWanted(assignment, filter) ? assignment : undefined
   }
 }

@@ -18,7 +18,7 @@ export const tenantRoutes: readonly Route[] = [
     summary: 'Lists the tenants.',
     query: Type.Object({ search: Type.Optional(Type.String({ description: 'Part of a key or a name.' })), ...CountedPageQuery }),
     answer: MaybeCountedList(TenantRead),
-    handle: ({ query, environment }) => ok(listed(wanted(environment.engine.facts, query.search), query, tenant => tenantView(environment, tenant)))
+    handle: async ({ query, environment, inTurns }) => ok(await inTurns(listed(wanted(environment.engine.facts, query.search), query, tenant => tenantView(environment, tenant))))
   }),
 
   route({
@@ -72,9 +72,9 @@ export const tenantRoutes: readonly Route[] = [
     summary: 'Lists the users who have a role in a tenant.',
     query: UsersQuery,
     answer: CountedList(UserRead),
-    handle ({ params, query, environment }) {
+    async handle ({ params, query, environment, inTurns }) {
       const tenant = keyOf(environment, 'tenant', params.tenant)
-      return ok(usersPage(environment, membersOf(environment.engine.facts, tenant, query.role), query))
+      return ok(await inTurns(usersPage(environment, membersOf(environment.engine.facts, tenant, query.role), query)))
     }
   }),
 
@@ -119,18 +119,19 @@ export const tenantRoutes: readonly Route[] = [
   })
 ]
 
-function * wanted (facts: FactsReader, search: string | undefined): Generator<TenantFact> {
+function * wanted (facts: FactsReader, search: string | undefined): Generator<TenantFact | undefined> {
   const part = search?.toLowerCase()
   for (const tenant of facts.tenants()) {
-    if (part === undefined || [tenant.key, tenant.name].some(text => text?.toLowerCase().includes(part))) yield tenant
+    yield part === undefined || [tenant.key, tenant.name].some(text => text?.toLowerCase().includes(part)) ? tenant : undefined
   }
 }
 
-function * membersOf (facts: FactsReader, tenant: string, role: string | undefined): Generator<UserFact> {
+function * membersOf (facts: FactsReader, tenant: string, role: string | undefined): Generator<UserFact | undefined> {
   const seen = new Set<string>()
-  for (const { user, resource_instance: on } of facts.roleAssignments({ tenant, ...(role === undefined ? {} : { role }) })) {
-    if (on !== undefined || seen.has(user)) continue
-    seen.add(user)
-    yield facts.getUser(user) as UserFact
+  for (const assignment of facts.roleAssignmentsNear({ tenant })) {
+    const { user, resource_instance: on } = assignment
+    const isNew = on === undefined && (role === undefined || assignment.role === role) && !seen.has(user)
+    if (isNew) seen.add(user)
+    yield isNew ? facts.getUser(user) : undefined
   }
 }

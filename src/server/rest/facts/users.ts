@@ -1,12 +1,12 @@
 // Users, one by one and many at once, and the roles that each has.
 import Type, { type Static } from 'typebox'
 import { invalid } from '../../http/failures.js'
-import { countedPageOf, CountedList, listed, MaybeCountedList, CountedPageQuery, PageQuery } from '../paging.js'
+import { countedPageOf, CountedList, isWanted, listed, MaybeCountedList, CountedPageQuery, PageQuery } from '../paging.js'
 import { done, ok, route, type Route } from '../../http/route.js'
-import { AssignmentRead, Empty, Idents, Operations, UserCreate, UserRead, UserRole, UserSync, UserUpdate } from './fact-shapes.js'
+import { AssignmentRead, Empty, Idents, MAX_ITEMS, Operations, UserCreate, UserRead, UserRole, UserSync, UserUpdate } from './fact-shapes.js'
 import { assignmentView, keyOf, userView } from './fact-view.js'
 import { withoutNull } from './without-null.js'
-import type { UserFact } from '../../../engine/facts/fact.js'
+import type { RoleAssignmentFact, UserFact } from '../../../engine/facts/fact.js'
 import type { Environment, FactWriter } from '../../../environment/environment.js'
 
 /** The query of lists of users. */
@@ -25,7 +25,7 @@ export const userRoutes: readonly Route[] = [
     summary: 'Lists the users.',
     query: UsersQuery,
     answer: CountedList(UserRead),
-    handle: ({ query, environment }) => ok(usersPage(environment, environment.engine.facts.users(), query))
+    handle: async ({ query, environment, inTurns }) => ok(await inTurns(usersPage(environment, environment.engine.facts.users(), query)))
   }),
 
   route({
@@ -91,9 +91,9 @@ export const userRoutes: readonly Route[] = [
     summary: 'Lists the roles of a user.',
     query: Type.Object({ tenant: Type.Optional(Type.String()), ...CountedPageQuery }),
     answer: MaybeCountedList(AssignmentRead),
-    handle ({ params, query, environment }) {
+    async handle ({ params, query, environment, inTurns }) {
       const filter = { user: keyOf(environment, 'user', params.user), ...(query.tenant === undefined ? {} : { tenant: keyOf(environment, 'tenant', query.tenant) }) }
-      return ok(listed(environment.engine.facts.roleAssignments(filter), query, assignment => assignmentView(environment, assignment)))
+      return ok(await inTurns(listed(within(environment, filter), query, assignment => assignmentView(environment, assignment))))
     }
   }),
 
@@ -127,6 +127,7 @@ export const userRoutes: readonly Route[] = [
     body: Operations(UserCreate),
     answer: Empty,
     async handle ({ body, environment }) {
+      requireFew(body.operations)
       await environment.write(writer => body.operations.map(user => create(writer, user)))
       return ok({})
     }
@@ -139,6 +140,7 @@ export const userRoutes: readonly Route[] = [
     body: Operations(UserCreate),
     answer: Empty,
     async handle ({ body, environment }) {
+      requireFew(body.operations)
       await environment.write(writer => body.operations.map(user => sync(writer, environment, user)))
       return ok({})
     }
@@ -157,26 +159,38 @@ export const userRoutes: readonly Route[] = [
   })
 ]
 
-/** A page of those users that the query wants. */
-export function usersPage (environment: Environment, users: Iterable<UserFact>, query: Static<typeof UsersQuery>) {
-  const { data, ...counts } = countedPageOf(wanted(environment, users, query), query)
-  return { data: data.map(user => userView(environment, user)), ...counts }
+/**
+ * A page of those users that the query wants, in steps.
+ * @param users - `undefined` for what was looked at and is none
+ */
+export function usersPage (environment: Environment, users: Iterable<UserFact | undefined>, query: Static<typeof UsersQuery>) {
+  return countedPageOf(wanted(environment, users, query), query, user => userView(environment, user))
 }
 
-function * wanted (environment: Environment, users: Iterable<UserFact>, { search, role }: Static<typeof UsersQuery>): Generator<UserFact> {
+function * wanted (environment: Environment, users: Iterable<UserFact | undefined>, { search, role }: Static<typeof UsersQuery>): Generator<UserFact | undefined> {
   const part = search?.toLowerCase()
   const { facts } = environment.engine
   for (const user of users) {
-    const texts = [user.key, user.email, user.first_name, user.last_name]
-    if (part !== undefined && !texts.some(text => text?.toLowerCase().includes(part))) continue
-    if (role !== undefined && facts.roleAssignments({ user: user.key, role }).next().done === true) continue
-    yield user
+    const texts = user === undefined ? [] : [user.key, user.email, user.first_name, user.last_name]
+    const isFound = part === undefined || texts.some(text => text?.toLowerCase().includes(part))
+    const hasRole = role === undefined || user === undefined || facts.roleAssignments({ user: user.key, role }).next().done !== true
+    yield isFound && hasRole ? user : undefined
   }
+}
+
+function * within (environment: Environment, filter: Partial<RoleAssignmentFact>): Generator<RoleAssignmentFact | undefined> {
+  for (const assignment of environment.engine.facts.roleAssignmentsNear(filter)) yield isWanted(assignment, filter) ? assignment : undefined
 }
 
 function readUser (environment: Environment, given: string) {
   const key = keyOf(environment, 'user', given)
   return userView(environment, environment.engine.facts.getUser(key) as UserFact)
+}
+
+/** The roles of new users are items, too. */
+function requireFew (users: ReadonlyArray<Static<typeof UserCreate>>): void {
+  const items = users.reduce((count, { role_assignments: roles }) => count + 1 + (roles?.length ?? 0), 0)
+  if (items > MAX_ITEMS) throw invalid(`body.operations: ${items} users and roles, of at most ${MAX_ITEMS} in one operation`)
 }
 
 function create (writer: FactWriter, { role_assignments: roles, ...user }: Static<typeof UserCreate>) {

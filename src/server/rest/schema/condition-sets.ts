@@ -18,9 +18,9 @@ export const conditionSetRoutes: readonly Route[] = [
     summary: 'Lists the condition sets.',
     query: Type.Object({ type: Type.Optional(ConditionSetType), ...PageQuery }),
     answer: Type.Array(ConditionSetRead),
-    handle ({ query, environment }) {
+    async handle ({ query, environment, inTurns }) {
       const view = new SchemaView(environment)
-      return ok(pageOf(view.conditionSetKeys(query.type), query).map(key => view.conditionSet(key)))
+      return ok(await inTurns(pageOf(view.conditionSetKeys(query.type), query, key => view.conditionSet(key))))
     }
   }),
 
@@ -96,9 +96,9 @@ export const setRuleRoutes: readonly Route[] = [
     summary: 'Lists the rules that join a user set and a resource set.',
     query: Type.Object({ user_set: Type.Optional(Type.String()), permission: Type.Optional(Type.String()), resource_set: Type.Optional(Type.String()), ...PageQuery }),
     answer: Type.Array(SetRuleRead),
-    handle ({ query, environment }) {
+    async handle ({ query, environment, inTurns }) {
       const view = new SchemaView(environment)
-      return ok(pageOf(view.setRules(query), query).map(rule => view.setRule(rule)))
+      return ok(await inTurns(pageOf(view.setRules(query), query, rule => view.setRule(rule))))
     }
   }),
 

@@ -37,9 +37,9 @@ const resources: readonly Route[] = [
     summary: 'Lists the resources.',
     query: Type.Object({ ...CountedPageQuery, include_built_in: Type.Optional(Type.Boolean({ description: 'There are none.' })) }),
     answer: MaybeCountedList(ResourceRead),
-    handle ({ query, environment }) {
+    async handle ({ query, environment, inTurns }) {
       const view = new SchemaView(environment)
-      return ok(listed(view.resourceKeys(), query, key => view.resource(key)))
+      return ok(await inTurns(listed(view.resourceKeys(), query, key => view.resource(key))))
     }
   }),
 
@@ -128,10 +128,10 @@ function partRoutes<Read extends TSchema> ({ name, one, read, create, update, sh
       summary: `Lists the ${name} of a resource.`,
       query: Type.Object(PageQuery),
       answer: Type.Array(read),
-      handle ({ params, query, environment }) {
+      async handle ({ params, query, environment, inTurns }) {
         const view = new SchemaView(environment)
         const resource = view.resourceKey(params.resource)
-        return ok(pageOf(view.partKeys(resource, name), query).map(key => show(view, resource, key)))
+        return ok(await inTurns(pageOf(view.partKeys(resource, name), query, key => show(view, resource, key))))
       }
     }),
 

@@ -16,9 +16,9 @@ export const roleRoutes: readonly Route[] = [
     summary: 'Lists the roles.',
     query: Type.Object(CountedPageQuery),
     answer: MaybeCountedList(RoleRead),
-    handle ({ query, environment }) {
+    async handle ({ query, environment, inTurns }) {
       const view = new SchemaView(environment)
-      return ok(listed(view.roleKeys(), query, key => view.role(key)))
+      return ok(await inTurns(listed(view.roleKeys(), query, key => view.role(key))))
     }
   }),
 

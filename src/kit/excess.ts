@@ -1,7 +1,4 @@
-// Bounds the attributes of a query: they may come from a client, and the cost of every step grows with their size.
-
-/** The most values and names in attributes or in a context: some ten milliseconds to validate, copy and compare. */
-export const MAX_VALUES = 65_536
+// Measures how large a value from outside is, because the cost of every step that reads it grows with its size.
 
 /** V8 stores an object with more names than this as a dictionary, in which a name costs several values. */
 const MANY_NAMES = 64
@@ -13,8 +10,12 @@ const TEXT = 256
 /** A nesting depth that only a cycle, or an unreasonable value, reaches. */
 const ENDLESS = 5_000
 
-/** Whether a value exceeds {@link MAX_VALUES}, or is nested without end. */
-export function excessOf (value: unknown): 'large' | 'endless' | undefined {
+/**
+ * Whether a value is larger than allowed, or is nested without end.
+ *
+ * @param most - the most values and names; the names of large objects count several times
+ */
+export function excessOf (value: unknown, most: number): 'large' | 'endless' | undefined {
   let values = 0
   // An explicit stack, because the nesting depth may come from a client.
   const pending: unknown[] = [value]
@@ -32,13 +33,13 @@ export function excessOf (value: unknown): 'large' | 'endless' | undefined {
       const names = Array.isArray(next) ? undefined : Object.keys(next)
       const count = names?.length ?? (next as unknown[]).length
       values += names !== undefined && count > MANY_NAMES ? count * NAME_WEIGHT : count
-      if (values > MAX_VALUES) return 'large'
+      if (values > most) return 'large'
       for (let index = 0; index < count; index++) {
         pending.push((next as Record<string | number, unknown>)[names === undefined ? index : names[index] as string])
         depths.push(depth + 1)
       }
     }
-    if (values > MAX_VALUES) return 'large'
+    if (values > most) return 'large'
   }
   return undefined
 }

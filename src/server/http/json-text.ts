@@ -1,0 +1,176 @@
+// JSON that is parsed in pieces: of a megabyte of JSON.parse nobody else would get a turn for a tenth of a second.
+
+/** The text is nested deeper than allowed. */
+export class TooDeepError extends Error {
+  override readonly name = 'TooDeepError'
+}
+
+/** Characters of a text that is parsed at once: a few milliseconds at worst. */
+const PIECE = 64 * 1024
+
+/**
+ * Parses a text as `JSON.parse` does, to equal values, in steps of a few milliseconds.
+ *
+ * Lists and objects that are longer than a piece are walked member by member, everything else is left to `JSON.parse`: it decides what is JSON.
+ *
+ * @param maxDepth - levels of nesting that are allowed
+ * @throws {@link TooDeepError}, or `SyntaxError`
+ */
+export function * parseJson (text: string, maxDepth: number, piece = PIECE): Generator<undefined, unknown> {
+  const long = longContainers(text, maxDepth, piece)
+  yield
+  const start = skipBlanks(text, 0)
+  const end = long.get(start)
+  if (end === undefined) return JSON.parse(text)
+  if (skipBlanks(text, end + 1) !== text.length) throw new SyntaxError('text after the value')
+  return yield * new Pieces(text, long, piece).container(start, end)
+}
+
+/** Where each list and object that is longer than `piece` begins, and its last character. */
+function longContainers (text: string, maxDepth: number, piece: number): Map<number, number> {
+  const long = new Map<number, number>()
+  const open: number[] = []
+  let inString = false
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (inString) {
+      if (code === BACKSLASH) index++
+      else if (code === QUOTE) inString = false
+    } else if (code === QUOTE) {
+      inString = true
+    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+      if (open.push(index) > maxDepth) throw new TooDeepError()
+    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
+      const start = open.pop()
+      if (start === undefined) throw new SyntaxError('a bracket too many')
+      if (index - start > piece) long.set(start, index)
+    }
+  }
+  if (inString || open.length > 0) throw new SyntaxError('the text ends in the middle')
+  return long
+}
+
+class Pieces {
+  readonly #text: string
+  readonly #long: ReadonlyMap<number, number>
+  readonly #piece: number
+
+  constructor (text: string, long: ReadonlyMap<number, number>, piece: number) {
+    this.#text = text
+    this.#long = long
+    this.#piece = piece
+  }
+
+  /** The list or object between two brackets. As deep as the text is nested, which is bounded. */
+  * container (start: number, end: number): Generator<undefined, unknown> {
+    const text = this.#text
+    const isList = text.charCodeAt(start) === OPEN_BRACKET
+    if (text.charCodeAt(end) !== (isList ? CLOSE_BRACKET : CLOSE_BRACE)) throw new SyntaxError('brackets that do not match')
+    const list: unknown[] = []
+    const object: Record<string, unknown> = {}
+    const parse = (from: number, to: number): void => {
+      const part = text.slice(from, to)
+      if (isBlank(part)) throw new SyntaxError('a member is missing')
+      if (isList) for (const item of JSON.parse(`[${part}]`) as unknown[]) list.push(item)
+      else for (const [key, value] of Object.entries(JSON.parse(`{${part}}`) as object)) set(object, key, value)
+    }
+    /** Where the members begin that are not parsed yet, and the one that is looked at. */
+    let from = start + 1
+    let member = from
+    let empty = true
+    for (let index = from; index < end; index++) {
+      const code = text.charCodeAt(index)
+      if (from === SKIPPED) {
+        if (code === COMMA) from = member = index + 1
+        else if (!isBlankCode(code)) throw new SyntaxError('text after a value')
+      } else if (code === QUOTE) {
+        index = endOfString(text, index)
+      } else if (code === COMMA) {
+        empty = false
+        if (index - from > this.#piece) {
+          parse(from, index)
+          from = index + 1
+          yield
+        }
+        member = index + 1
+      } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+        const itsEnd = this.#long.get(index)
+        if (itsEnd === undefined) {
+          index = this.#endOfShort(index)
+          continue
+        }
+        if (member > from) parse(from, member - 1)
+        const head = text.slice(member, index)
+        yield
+        const value = yield * this.container(index, itsEnd)
+        if (!isList) set(object, keyOf(head), value)
+        else if (isBlank(head)) list.push(value)
+        else throw new SyntaxError('text before a value')
+        empty = false
+        from = SKIPPED
+        index = itsEnd
+      }
+    }
+    if (from !== SKIPPED && !(empty && isBlank(text.slice(from, end)))) parse(from, end)
+    return isList ? list : object
+  }
+
+  /** The last character of a list or object that is no longer than a piece. */
+  #endOfShort (start: number): number {
+    const text = this.#text
+    let depth = 0
+    for (let index = start; ; index++) {
+      const code = text.charCodeAt(index)
+      if (code === QUOTE) index = endOfString(text, index)
+      else if (code === OPEN_BRACE || code === OPEN_BRACKET) depth++
+      else if ((code === CLOSE_BRACE || code === CLOSE_BRACKET) && --depth === 0) return index
+    }
+  }
+}
+
+/** In place of where unparsed members begin: after a long member, until the comma. */
+const SKIPPED = -1
+
+/** `"key":` to the key. */
+function keyOf (head: string): string {
+  const [key, ...others] = Object.keys(JSON.parse(`{${head}null}`) as object)
+  if (key === undefined || others.length > 0) throw new SyntaxError('a key is missing')
+  return key
+}
+
+/** `__proto__` is a key like any other, as it is for `JSON.parse`. */
+function set (object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__') Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true })
+  else object[key] = value
+}
+
+/** The quote that ends the string. There is one: the text has been looked through. */
+function endOfString (text: string, start: number): number {
+  for (let index = start + 1; ; index++) {
+    const code = text.charCodeAt(index)
+    if (code === BACKSLASH) index++
+    else if (code === QUOTE) return index
+  }
+}
+
+function skipBlanks (text: string, from: number): number {
+  let index = from
+  while (index < text.length && isBlankCode(text.charCodeAt(index))) index++
+  return index
+}
+
+function isBlank (text: string): boolean {
+  return skipBlanks(text, 0) === text.length
+}
+
+function isBlankCode (code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
+}
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const BACKSLASH = 0x5c
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d

@@ -1,0 +1,85 @@
+// How long the event loop is held, measured from within, and a client that lives in a thread of its own so that it does not hold it.
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+
+/** Measures the longest time between two turns of the event loop, ms: of the clock or of the processor, whichever is less, because other processes want some. */
+export class Beat {
+  #longest = 0
+  #clock = 0
+  #processor = 0
+  #next: NodeJS.Immediate | undefined
+
+  start (): void {
+    this.#longest = 0
+    this.#note()
+    const beat = (): void => {
+      const clock = performance.now() - this.#clock
+      const { user, system } = process.cpuUsage()
+      this.#longest = Math.max(this.#longest, Math.min(clock, (user + system) / 1_000 - this.#processor))
+      this.#note()
+      this.#next = setImmediate(beat)
+    }
+    this.#next = setImmediate(beat)
+  }
+
+  /** The longest. */
+  stop (): number {
+    clearImmediate(this.#next)
+    return this.#longest
+  }
+
+  #note (): void {
+    const { user, system } = process.cpuUsage()
+    this.#processor = (user + system) / 1_000
+    this.#clock = performance.now()
+  }
+}
+
+/** What came of a request. */
+export interface Exchange {
+  readonly status: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly start: string
+}
+
+const CLIENT = `
+  const { parentPort } = require('node:worker_threads')
+  const { request } = require('node:http')
+  const { connect } = require('node:net')
+  parentPort.on('message', ({ url, method, headers, body, raw }) => {
+    const { hostname, port, pathname, search } = new URL(url)
+    let bytes = 0
+    let start = ''
+    let told = false
+    const take = chunk => { bytes += chunk.length; if (start.length < 200) start += chunk.toString('latin1').slice(0, 200) }
+    const tell = (status, bytesIn) => { if (!told) parentPort.postMessage({ status, bytesIn, bytesOut: bytes, start }); told = true }
+    if (raw !== undefined) {
+      const socket = connect(port, hostname)
+      socket.on('data', take).on('error', () => {}).on('close', () => tell(0, raw.length))
+      socket.end(raw)
+      return
+    }
+    const sent = request({ hostname, port, path: pathname + search, method, headers, agent: false }, response => {
+      response.on('data', take).on('error', () => {}).on('close', () => tell(response.statusCode, (body ?? '').length + 200))
+    })
+    // A body that is not read to its end is refused so; where an answer came as well, it is the answer.
+    sent.on('error', () => setTimeout(() => tell(413, (body ?? '').length), 100))
+    sent.end(body)
+  })
+`
+
+/** A client in a thread. One request at a time. */
+export class ThreadClient {
+  readonly #worker = new Worker(CLIENT, { eval: true })
+
+  async send (request: { url: string, method?: string, headers?: Record<string, string>, body?: string, raw?: string }): Promise<Exchange> {
+    this.#worker.postMessage(request)
+    const [exchange] = await once(this.#worker, 'message') as [Exchange]
+    return exchange
+  }
+
+  async close (): Promise<void> {
+    await this.#worker.terminate()
+  }
+}
