@@ -55,8 +55,24 @@ const short = (name: string, index: number): string => WORDS[name] ?? `${name}${
 
 /** Words that exist, so that an attack gets beyond the look-up. */
 const WORDS: Readonly<Record<string, string>> = {
-  role: 'viewer', tenant: 'acme', resource: 'task', type: 'task', action: 'approve', name: 'approve', permission: 'task:approve', user: 'user1', on_resource: 'task', id: 'user1',
-  linked_by_relation: 'parent', relation: 'parent', subject: 'task:1', object: 'task:2', resource_instance: 'task:1', user_set: 'wide0', resource_set: 'task', subject_resource: 'task'
+  role: 'viewer',
+  tenant: 'acme',
+  resource: 'task',
+  type: 'task',
+  action: 'approve',
+  name: 'approve',
+  permission: 'task:approve',
+  user: 'user1',
+  on_resource: 'task',
+  id: 'user1',
+  linked_by_relation: 'parent',
+  relation: 'parent',
+  subject: 'task:1',
+  object: 'task:2',
+  resource_instance: 'task:1',
+  user_set: 'wide0',
+  resource_set: 'task',
+  subject_resource: 'task'
 }
 
 const GROWTHS: readonly Growth[] = [
@@ -85,7 +101,8 @@ function grow (schema: Schema, growth: Growth, name: string, index: number, left
         .map(([key, inner]) => [key, grow(inner, growth, key, index, left, depth + 1)])
       const [inner] = Object.values(schema.patternProperties ?? {})
       const isOpen = schema.properties === undefined || Object.keys(schema.properties).length === 0
-      for (let count = 0; isOpen && count < growth.names && left.bytes > 0; count++) {
+      const most = isOpen ? growth.names : 0
+      for (let count = 0; count < most && left.bytes > 0; count++) {
         left.bytes -= 8
         entries.push([`n${count}`, inner === undefined ? 1 : grow(inner, growth, 'name', count, left, depth + 1)])
       }
@@ -104,7 +121,7 @@ function grow (schema: Schema, growth: Growth, name: string, index: number, left
 
 /** Bodies that no schema has to do with. */
 function bodies (operation: Operation): Array<[string, string]> {
-  const grown = GROWTHS.map(({ name, ...growth }): [string, string] => [name, JSON.stringify(grow(operation.body ?? {}, { name, ...growth }, '', 0, { bytes: LIMIT * (growth.names > 10_000 || growth.items > 100_000 ? 0.7 : 0.2) }))])
+  const grown = GROWTHS.map(({ name, ...growth }): [string, string] => [name, JSON.stringify(grow(operation.body ?? {}, { name, ...growth }, '', 0, { bytes: LIMIT * (growth.names > 10_000 || growth.items > 100_000 ? 0.5 : 0.15) }))])
   const fill = (piece: string, before: string, after: string): string => `${before}${piece.repeat(Math.floor((LIMIT - 100) / piece.length))}${after}`
   const names = (count: number, name: (index: number) => string): string => `{${Array.from({ length: count }, (_, index) => `"${name(index)}":1`).join(',')}}`
   const shaped = `[${Array.from({ length: 60_000 }, (_, index) => `{"${index.toString(36)}":1}`).join(',')}]`
@@ -125,7 +142,7 @@ function bodies (operation: Operation): Array<[string, string]> {
 }
 
 /** Of the bodies that no schema has to do with, those that one route is enough for. */
-const ONCE = new Set(['braces', 'objects that differ', 'a dictionary', 'a dictionary of numbers', 'open brackets', 'no JSON', 'one text', 'blanks', 'too large'])
+const ONCE = new Set(['braces', 'a dictionary in each member', 'objects that differ', 'a dictionary', 'a dictionary of numbers', 'open brackets', 'no JSON', 'one text', 'blanks', 'too large'])
 
 const wide = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`wide${index}`, { conditions: { anyOf: [{ 'user.level': { equals: index } }, { 'user.list': { array_subset: { ref: 'context.list' } } }] } }]))
 
@@ -203,10 +220,9 @@ t.test('no body that a route is sent holds the event loop, or is answered by mor
   const client = new ThreadClient()
   t.teardown(async () => { await client.close(); await app.close() })
   const url = `http://127.0.0.1:${(app.server.address() as { port: number }).port}`
-  const operations = (await operationsOf(app)).filter(({ path, method }) => method !== 'DELETE' && !path.startsWith('/v2/facts') && path.includes(process.env['ONLY'] ?? ''))
+  const operations = (await operationsOf(app)).filter(({ path, method }) => method !== 'DELETE' && !path.startsWith('/v2/facts'))
   const beat = new Beat()
   const found: Record<string, number> = {}
-  const holds: Array<[number, string]> = []
   for (const operation of operations) {
     const { method, path, body, query } = operation
     const attacks: Array<[string, string, string | undefined]> = [
@@ -214,27 +230,24 @@ t.test('no body that a route is sent holds the event loop, or is answered by mor
       ['long parameters', urlOf(path, Object.fromEntries(Object.keys(PARAMS).map(name => [name, name.endsWith('_id') ? 'default' : 'x'.repeat(2_000)]))), undefined],
       ['the query', `${urlOf(path)}?${query.map(({ name, schema }) => `${name}=${schema.type === 'boolean' ? 'true' : name === 'per_page' ? 100 : schema.type === 'integer' ? 1 : encodeURIComponent(WORDS[name] ?? 'user')}`).join('&')}`, undefined],
       ['a far page', `${urlOf(path)}?page=1000000&per_page=100`, undefined],
-      ...body === undefined ? [] : bodies(operation).filter(([name]) => path === '/allowed' || !ONCE.has(name)).map(([name, text]): [string, string, string] => [name, urlOf(path), text])
+      ...body === undefined ? [] : bodies(operation).filter(([name]) => path === '/allowed' || path === '/facts/users' || !ONCE.has(name)).map(([name, text]): [string, string, string] => [name, urlOf(path), text])
     ]
     for (const [name, target, text] of attacks) {
       let best = Infinity
       let exchange: Exchange | undefined
-      for (let attempt = 0; attempt < 3 && best > LONGEST; attempt++) {
+      for (let attempt = 0; attempt < 4 && best > LONGEST; attempt++) {
         beat.start()
         exchange = await client.send({ url: url + target, method, headers, body: text })
         best = Math.min(best, beat.stop())
       }
       const { bytesIn, bytesOut, status, start } = exchange!
       const what = `${method} ${path}: ${name}`
-      if (process.env['HOLDS'] !== undefined) console.error(best.toFixed(), what, status, bytesIn, bytesOut)
-      holds.push([best, `${what} ${status} ${bytesIn} ${bytesOut}`])
       found[`${status}`] = (found[`${status}`] ?? 0) + 1
       if (status < 200 || status === 500) t.fail(`${what}: ${status} ${start}`)
       if (best > LONGEST) t.fail(`${what}: held for ${best.toFixed()} ms (${status}, ${bytesIn} in, ${bytesOut} out)`)
       if (bytesOut > (isList(method, path) ? LARGEST : EVERY_ANSWER + PROPORTION * bytesIn)) t.fail(`${what}: ${bytesIn} in, ${bytesOut} out`)
     }
   }
-  if (process.env['HOLDS'] !== undefined) console.error(holds.sort((a, b) => b[0] - a[0]).slice(0, 60).map(([ms, what]) => `${ms.toFixed()} ${what}`).join('\n'))
   t.comment(JSON.stringify(found))
   t.equal((await client.send({ url: `${url}/healthy`, method: 'GET', headers })).status, 200)
 })

@@ -3,7 +3,7 @@ import Type, { type Static } from 'typebox'
 import { Failure, toFailure } from '../http/failures.js'
 import { shorten } from '../../kit/shorten.js'
 import { decideMany, Explanations, mapped } from './many.js'
-import { ok, route, type Answer, type Route } from '../http/route.js'
+import { MAX_VALUES_OF_MANY, ok, route, type Answer, type Route } from '../http/route.js'
 import { checkerOf } from '../http/validation.js'
 import { Action, complete, Context, isUser, Resource, Subject, toQuery, type Evaluation } from './authzen-query.js'
 import { MAX_BULK } from './wire.js'
@@ -59,6 +59,7 @@ export const authzenRoutes: readonly Route[] = [
     path: '/access/v1/evaluations',
     summary: 'Decides many questions, for which the keys at the top are defaults (AuthZEN). Without a list it decides one.',
     body: Evaluations,
+    values: MAX_VALUES_OF_MANY,
     answer: Type.Union([Type.Object({ evaluations: Type.Array(Decision) }), Decision]),
     async handle ({ body: { evaluations = [], options, ...defaults }, environment, debug, userTypes, bytes, inTurns }): Promise<Answer<Static<typeof Decision> | { evaluations: Array<Static<typeof Decision>> }>> {
       if (evaluations.length === 0) return ok(evaluate(environment.engine, questionOf(complete(defaults), userTypes), debug))

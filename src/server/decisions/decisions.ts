@@ -1,7 +1,7 @@
 // The questions that Permit's PDP answers, asked of the engine.
 import Type from 'typebox'
 import { decideMany, Explanations, mapped } from './many.js'
-import { ok, route, type Route } from '../http/route.js'
+import { MAX_VALUES_OF_MANY, ok, route, type Route } from '../http/route.js'
 import {
   Allowed, AllowedQuery, AllTenants, AllTenantsQuery, AuthorizedUsers, AuthorizedUsersQuery, contextOf, MAX_BULK, toEngineQuery, toEngineResource, toEngineUser,
   UrlQuery, UserPermissions, UserPermissionsQuery, UserTenants, UserTenantsQuery
@@ -27,6 +27,7 @@ export const decisionRoutes: readonly Route[] = [
     path: '/allowed/bulk',
     summary: 'Decides many questions, and answers in their order.',
     body: Type.Array(AllowedQuery, { maxItems: MAX_BULK }),
+    values: MAX_VALUES_OF_MANY,
     answer: Type.Object({ allow: Type.Array(Allowed) }),
     handle: async ({ body, environment, debug, bytes, inTurns }) => ok({
       allow: await inTurns(decideMany(environment.engine, body.map(toEngineQuery), new Explanations(debug, bytes), (allow, debug) => ({ allow, result: allow, ...(debug === undefined ? {} : { debug }) })))

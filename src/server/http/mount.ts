@@ -22,9 +22,6 @@ export interface Mount {
   readonly routes: readonly Route[]
 }
 
-/** The most values of a body that is written; the names of large objects count several times. */
-const MAX_WRITTEN = 50_000
-
 /** Shared by all apps of the process, because they share its memory. */
 const outgoing = new Outgoing()
 
@@ -44,7 +41,7 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes }: 
   app.setSerializerCompiler(() => data => JSON.stringify(data))
 
   for (const { prefix = '', wire, routes } of mounts) {
-    for (const { method, path, query, body, answer, statuses, handle } of routes) {
+    for (const { method, path, query, body, answer, statuses, values, handle } of routes) {
       app.route({
         method,
         url: prefix + path,
@@ -58,8 +55,7 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes }: 
           const work = <R>(steps: Generator<unknown, R>): Promise<R> => inTurns(steps, () => {
             if (reply.raw.destroyed) throw new Failure(499, 'the client is gone')
           })
-          // A body that is written is copied, compared and stored.
-          if (wire === 'api' && excessOf(request.body, MAX_WRITTEN) !== undefined) throw invalid(`body: has more than ${MAX_WRITTEN} values; write less at a time`)
+          if (excessOf(request.body, values) !== undefined) throw invalid(`body: has more than ${values} values; send less at a time`)
           try {
             const input = { params: request.params, query: request.query as object, body: request.body, environment, request, debug, userTypes, bytes: sizeOfBody(request), inTurns: work }
             const answered = await handle(input)

@@ -50,6 +50,11 @@ interface Definition<Path extends string, Query extends TSchema, Body extends TS
   readonly answer?: Answered
   /** The statuses of success. @defaultValue 200, or 204 without an answer */
   readonly statuses?: readonly number[]
+  /**
+   * The most values of a body; the names of large objects count several times.
+   * @defaultValue {@link MAX_VALUES}
+   */
+  readonly values?: number
   handle (input: Input<Path, Query, Body>): Answer<Static<Answered>> | Promise<Answer<Static<Answered>>>
 }
 
@@ -62,10 +67,17 @@ export interface Route {
   readonly body: TSchema | undefined
   readonly answer: TSchema | undefined
   readonly statuses: readonly number[]
+  readonly values: number
   handle (input: Input<string, TSchema, TSchema>): Answer | Promise<Answer>
 }
 
 const NO_QUERY = Type.Object({})
+
+/** What is read of a body is copied, compared and stored: this much takes some ten milliseconds. */
+const MAX_VALUES = 50_000
+
+/** The values of many questions in one body, which are read one by one. */
+export const MAX_VALUES_OF_MANY = 200_000
 
 /** Defines a route: the handler's input is typed by the path and the schemas. */
 export function route<Path extends string, Query extends TObject = TObject, Body extends TSchema = TSchema, Answered extends TSchema = TSchema> (
@@ -80,6 +92,7 @@ export function route<Path extends string, Query extends TObject = TObject, Body
     body,
     answer,
     statuses: definition.statuses ?? [answer === undefined ? 204 : 200],
+    values: definition.values ?? MAX_VALUES,
     handle: handle as Route['handle']
   }
 }
