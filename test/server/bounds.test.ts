@@ -2,7 +2,7 @@
 import t from 'tap'
 import { createLocalPdp, type LocalPdp } from '../../src/server/index.js'
 import type { Policy } from '../../src/index.js'
-import { Beat, ThreadClient, type Exchange } from './beat.js'
+import { Beat, ThreadClient, type Exchange } from '../support/beat.js'
 import { TOKEN } from './support.js'
 
 /** Ms for which a request may hold the event loop. */

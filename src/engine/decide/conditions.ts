@@ -127,9 +127,10 @@ const SCOPES: ReadonlyMap<string, AttributeScope> = new Map<string, AttributeSco
  *
  * @param path - where the condition is in the document
  * @param problems - gets what is wrong with it; the result is then a condition that is never met
+ * @param alternatives - gets each `anyOf` of conditions in it
  */
-export function compileCondition (condition: unknown, path: Path, problems: PolicyProblem[]): Predicate {
-  return new ConditionCompiler(problems).condition(condition, path, 0)
+export function compileCondition (condition: unknown, path: Path, problems: PolicyProblem[], alternatives?: Predicate[]): Predicate {
+  return new ConditionCompiler(problems, alternatives).condition(condition, path, 0)
 }
 
 /** The value of `user.address.city`, read as conditions read it; `undefined` when there is none. */
@@ -141,16 +142,22 @@ export function readAttribute (text: string, attributes: AttributeSource): unkno
 
 class ConditionCompiler {
   readonly #problems: PolicyProblem[]
+  readonly #alternatives: Predicate[] | undefined
 
-  constructor (problems: PolicyProblem[]) {
+  constructor (problems: PolicyProblem[], alternatives: Predicate[] | undefined) {
     this.#problems = problems
+    this.#alternatives = alternatives
   }
 
   condition (condition: unknown, path: Path, depth: number): Predicate {
     if (!this.#isBlock(condition, path, depth, 'write a condition such as { "user.location": { "equals": "US" } }; { "allOf": [] } matches everything')) return never
     return conjunction(Object.entries(condition).map(([key, value]) => {
       const at = [...path, key]
-      if (isLogical(key)) return combine(key, this.#items(key, value, at).map(([item, where]) => this.condition(item, where, depth + 1)))
+      if (isLogical(key)) {
+        const combined = combine(key, this.#items(key, value, at).map(([item, where]) => this.condition(item, where, depth + 1)))
+        if (key === 'anyOf' || key === 'or') this.#alternatives?.push(combined)
+        return combined
+      }
       const attribute = this.#attribute(key, at, LOGICAL)
       // `allof: []` is one mistake, not two.
       if (attribute === undefined && !isRecord(value)) return never

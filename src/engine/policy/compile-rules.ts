@@ -3,8 +3,9 @@
 import { abacDenials, conditionSet, roleSet, typeSet, type CompiledRule, type CompiledSet } from '../decide/abac.js'
 import { blockOf, blocksOf, entriesOf, isText } from './document.js'
 import { isRecord } from '../../kit/is-record.js'
-import { compileCondition } from '../decide/conditions.js'
+import { compileCondition, LOGICAL_OPERATORS, type Predicate } from '../decide/conditions.js'
 import { suggest } from '../../kit/suggest.js'
+import { TooManyProblems } from './problems.js'
 import { verdict } from '../decide/verdict.js'
 import type { Compilation, Path, PermissionDraft, TypeDraft } from './compilation.js'
 import type { CompiledSchema } from '../decide/decision-schema.js'
@@ -60,16 +61,33 @@ function compileSets (compilation: Compilation): Sets {
 
 function compileSet ({ problems }: Compilation, key: string, conditions: unknown, path: Path): CompiledSet {
   const before = problems.length
-  const predicate = compileCondition(conditions, path, problems)
+  const alternatives: Predicate[] = []
+  const predicate = compileCondition(conditions, path, problems, alternatives)
   // Of a policy with problems nothing is used, and what is wrong with it may be that it cannot be copied.
   const written = problems.length === before ? copyOf(conditions) : undefined
-  return conditionSet(key, predicate, written, alternativesIn(written).map(condition => compileCondition(condition, [], [])), path)
+  return conditionSet(key, predicate, written, [...alternatives, ...alternativesOfAttributes(written)], path)
 }
 
-function alternativesIn (condition: unknown): unknown[] {
-  if (Array.isArray(condition)) return condition.flatMap(alternativesIn)
+/** Each `anyOf` of an attribute's tests, as Permit's PDP reads it: as one of conditions. */
+function alternativesOfAttributes (condition: unknown): Predicate[] {
+  if (Array.isArray(condition)) return condition.flatMap(alternativesOfAttributes)
   if (!isRecord(condition)) return []
-  return Object.entries(condition).flatMap(([key, value]) => [...(key === 'anyOf' || key === 'or' ? [{ [key]: value }] : []), ...alternativesIn(value)])
+  return Object.entries(condition).flatMap(([key, value]) => LOGICAL_OPERATORS.includes(key) ? alternativesOfAttributes(value) : alternativesIn(value))
+}
+
+function alternativesIn (tests: unknown): Predicate[] {
+  if (Array.isArray(tests)) return tests.flatMap(alternativesIn)
+  if (!isRecord(tests)) return []
+  return Object.entries(tests).flatMap(([key, value]) => [...(key === 'anyOf' || key === 'or' ? [misread({ [key]: value })] : []), ...alternativesIn(value)])
+}
+
+function misread (condition: unknown): Predicate {
+  try {
+    return compileCondition(condition, [], [])
+  } catch (error) {
+    if (error instanceof TooManyProblems) return () => false
+    throw error
+  }
 }
 
 /** A copy, because what the caller does to the document afterwards must not change what is said of decisions. */

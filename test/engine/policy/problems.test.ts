@@ -148,3 +148,23 @@ t.test('roles that inherit so much that it would fill the memory are refused', a
   const task = { actions: { read: {} }, roles: Object.fromEntries(Object.entries(roles).map(([key, role]) => [key, { ...role, permissions: ['read'] }])) }
   t.match(problems({ resources: { task } }), [{ message: /more than 1000000 permissions/ }])
 })
+
+t.test('a condition with many alternatives of one attribute is no mistake', async t => {
+  const many = Array.from({ length: 5_000 }, (_, index) => ({ equals: index }))
+  t.doesNotThrow(() => new Engine({
+    resources: { task: { actions: { read: {} } } },
+    user_sets: { s: { conditions: { 'user.a': { anyOf: many } } }, deep: { conditions: Array.from({ length: 30 }).reduce<object>(inner => ({ anyOf: [inner] }), { 'user.a': { anyOf: many } }) as Record<string, unknown> } }
+  }))
+})
+
+t.test('of very many mistakes the first are told, without searching for what was meant by each', async t => {
+  const start = process.cpuUsage()
+  const roles = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`role${index}`, { permissions: [`tusk:raed${index}`], extends: ['rule1'] }]))
+  try {
+    t.fail(String(new Engine({ resources: { task: { actions: { read: {} } } }, roles })))
+  } catch (error) {
+    t.equal((error as PolicyError).problems.length, 200)
+    t.ok((error as PolicyError).message.length < 60_000)
+  }
+  t.ok(process.cpuUsage(start).user < 2_000_000)
+})

@@ -55,9 +55,11 @@ const CLIENT = `
     const take = chunk => { bytes += chunk.length; if (start.length < 200) start += chunk.toString('latin1').slice(0, 200) }
     const tell = (status, bytesIn) => { if (!told) parentPort.postMessage({ status, bytesIn, bytesOut: bytes, start }); told = true }
     if (raw !== undefined) {
+      // It does not say that it is done: the server closes the connection, or it takes too long.
       const socket = connect(port, hostname)
-      socket.on('data', take).on('error', () => {}).on('close', () => tell(0, raw.length))
-      socket.end(raw)
+      const timer = setTimeout(() => socket.destroy(), 10_000)
+      socket.on('data', take).on('error', () => {}).on('close', () => { clearTimeout(timer); tell(0, raw.length) })
+      socket.write(raw)
       return
     }
     const sent = request({ hostname, port, path: pathname + search, method, headers, agent: false }, response => {
