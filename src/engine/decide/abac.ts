@@ -64,7 +64,7 @@ export function conditionSet (key: string, condition: Predicate, written: unknow
     query.work.place = place
     return condition(query)
   }
-  return { key, kind: 'condition', matches: query => query.remembered(matches), written, alternatives }
+  return { key, kind: 'condition', matches, written, alternatives }
 }
 
 /** Decides with the sets that the permission's own rules name, each asked at most once. */
@@ -79,7 +79,7 @@ export function decideAbac (rules: CompiledRules, query: AttributesOfQuery): Ver
     for (const { set: resourceSet, granted, index } of resourceSets) {
       work.spend(1)
       work.rule = index
-      if (resourceSet.matches(query)) return granted
+      if (query.isIn(resourceSet)) return granted
     }
   }
   if (!inUserSet) return rules.denied.noUserSet
@@ -92,7 +92,7 @@ function isInResourceSet (rules: CompiledRules, query: AttributesOfQuery): boole
     for (const { set, index } of resourceSets) {
       work.spend(1)
       work.rule = index
-      if (set.matches(query)) return true
+      if (query.isIn(set)) return true
     }
   }
   return false
@@ -105,11 +105,11 @@ export function matchingSets (rules: CompiledRules, query: AttributesOfQuery): {
   const joined: Array<{ user_set: string, resource_set: string }> = []
   for (const { set, resourceSets } of rules.userSets) {
     query.work.spend(1)
-    const inUserSet = set.matches(query)
+    const inUserSet = query.isIn(set)
     if (inUserSet) usersets.add(set.key)
     for (const { set: resourceSet } of resourceSets) {
       query.work.spend(1)
-      if (!resourceSet.matches(query)) continue
+      if (!query.isIn(resourceSet)) continue
       resourcesets.add(resourceSet.key)
       if (inUserSet) joined.push({ user_set: set.key, resource_set: resourceSet.key })
     }
@@ -130,7 +130,7 @@ export class AttributesOfQuery implements AttributeSource {
   readonly #tenant: TenantNode | undefined
   readonly #instance: InstanceNode | undefined
   readonly work: Work
-  #sets: Map<(query: AttributesOfQuery) => boolean, boolean> | undefined
+  #sets: Map<CompiledSet, boolean> | undefined
   #objects: Map<string, unknown> | undefined
   #lists: Map<readonly unknown[], Members> | undefined
   #values: Map<object, Members> | undefined
@@ -149,11 +149,12 @@ export class AttributesOfQuery implements AttributeSource {
     return roles.includes(role)
   }
 
-  /** What the function says of this query. Sets are in many rules, and asked once. */
-  remembered (matches: (query: AttributesOfQuery) => boolean): boolean {
+  /** Whether the set matches this query. The same set may be in many rules, and its condition is evaluated once. */
+  isIn (set: CompiledSet): boolean {
+    if (set.kind !== 'condition') return set.matches(this)
     this.#sets ??= new Map()
-    let answer = this.#sets.get(matches)
-    if (answer === undefined) this.#sets.set(matches, answer = matches(this))
+    let answer = this.#sets.get(set)
+    if (answer === undefined) this.#sets.set(set, answer = set.matches(this))
     return answer
   }
 

@@ -306,24 +306,25 @@ function conjunction<A extends unknown[]> (checks: ReadonlyArray<Check<A>>): Che
 }
 
 function combine<A extends unknown[]> (operator: Logical, checks: ReadonlyArray<Check<A>>): Check<A> {
+  // Groups cost what their conditions do, but those without any would cost nothing.
+  if (checks.length === 0) return counted(operator !== 'anyOf' && operator !== 'or')
   switch (operator) {
     case 'allOf':
     case 'and':
-      return counted(conjunction(checks))
+      return conjunction(checks)
     case 'anyOf':
     case 'or':
-      return counted((...args) => checks.some(check => check(...args)))
+      return (...args) => checks.some(check => check(...args))
     case 'not':
-      return counted((...args) => !checks.some(check => check(...args)))
+      return (...args) => !checks.some(check => check(...args))
   }
 }
 
-/** A group of conditions is a step, so that many empty ones are not for nothing. */
-function counted<A extends unknown[]> (check: Check<A>): Check<A> {
+function counted<A extends unknown[]> (answer: boolean): Check<A> {
   return (...args) => {
     const attributes = args.at(-1) as AttributeSource
     attributes.work.spend(1)
-    return check(...args)
+    return answer
   }
 }
 

@@ -27,36 +27,46 @@ export class WorkLimitError extends Error {
   }
 }
 
+const NOWHERE: WorkPlace = []
+
 /** Counts the steps of decisions, each by itself and all of them together. */
 export class Work {
   /** What is looked at now: a user set, a resource set, a role. */
-  place: WorkPlace = []
+  place: WorkPlace = NOWHERE
   /** The rule that it is looked at for, from 0. */
   rule = -1
   /** Sizes of large values that were counted for this decision. */
   readonly counts = new Map<object, number>()
-  #left = DECISION_STEPS
+  /** Of this decision, and what it began with. */
+  #left: number
+  #budget: number
+  /** Of all decisions together, as of the beginning of this one. */
   #rest: number
   #entries = 0
 
   /** @param steps - of all decisions together */
   constructor (steps = Infinity) {
     this.#rest = steps
+    this.#left = this.#budget = Math.min(DECISION_STEPS, steps)
   }
 
   /** The next decision begins. */
   begin (): void {
-    this.#left = DECISION_STEPS
+    this.#rest -= this.#budget - this.#left
+    this.#left = this.#budget = Math.min(DECISION_STEPS, this.#rest)
     if (this.counts.size > 0) this.counts.clear()
-    this.place = []
+    this.place = NOWHERE
     this.rule = -1
   }
 
   /** @throws {@link WorkLimitError} when it is too much */
   spend (steps: number): void {
-    this.#rest -= steps
-    if ((this.#left -= steps) < 0) this.#fail(`the decision takes more than ${DECISION_STEPS} steps of work`)
-    if (this.#rest < 0) this.#fail('the question takes more work than one may')
+    if ((this.#left -= steps) < 0) this.#exceeded()
+  }
+
+  /** A text is looked through. */
+  read (length: number): void {
+    this.spend(1 + (length >>> 5))
   }
 
   /** The answer gets longer. */
@@ -65,9 +75,8 @@ export class Work {
     if ((this.#entries += entries) > ANSWER_ENTRIES) this.#fail(`the answer has more than ${ANSWER_ENTRIES} entries`)
   }
 
-  /** A text is looked through. */
-  read (length: number): void {
-    this.spend(1 + Math.floor(length / 32))
+  #exceeded (): never {
+    this.#fail(this.#budget < DECISION_STEPS ? 'the question takes more work than one may' : `the decision takes more than ${DECISION_STEPS} steps of work`)
   }
 
   #fail (message: string): never {
