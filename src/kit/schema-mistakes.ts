@@ -6,6 +6,7 @@ export interface MistakesSchema {
   /** Not of JSON Schema: the value is a function. */
   readonly typeof?: 'function'
   readonly const?: unknown
+  readonly enum?: readonly unknown[]
   readonly anyOf?: readonly MistakesSchema[]
   readonly properties?: Readonly<Record<string, MistakesSchema>>
   readonly required?: readonly string[]
@@ -41,6 +42,7 @@ function mistakesIn (schema: MistakesSchema, value: unknown, path: readonly stri
   }
   if (schema.typeof === 'function' && typeof value !== 'function') return [here]
   if (schema.const !== undefined && value !== schema.const) return [here]
+  if (schema.enum !== undefined && !schema.enum.includes(value)) return [here]
   if (schema.type !== undefined && !hasType(value, schema.type)) return [here]
   if (typeof value === 'string') return isWithin([...value].length, schema.minLength) && matches(value, schema.pattern) ? [] : [here]
   if (typeof value === 'number') return isWithin(value, schema.minimum, schema.maximum) ? [] : [here]

@@ -19,6 +19,9 @@ const TOGETHER = 3
 
 const [name, share, shares] = process.argv.slice(2)
 
+// The app loads the transport when its options ask for it. The loader of the tests finds its packages by a stack: so it is loaded while there are stacks.
+await import('../../src/pdp/http/transport.js')
+
 // Errors by the ten thousand, of which nobody reads the stack.
 Error.stackTraceLimit = 0
 
