@@ -46,7 +46,7 @@ t.test('without a policy everything is written by the API', async t => {
   await send('POST', '/v2/schema/default/default/resources', { key: 'task', name: 'Task', actions: { read: {} } })
   await send('POST', '/v2/schema/default/default/roles', { key: 'viewer', name: 'Viewer', permissions: ['task:read'] })
   await send('PUT', '/facts/users/ada', { role_assignments: [{ role: 'viewer' }] })
-  t.match((await post('/allowed', { user: { key: 'ada' }, action: 'read', resource: { type: 'task' } })).json, { allow: true })
+  t.match((await post('/allowed', { user: { key: 'ada' }, action: 'read', resource: { type: 'task', tenant: 'default' } })).json, { allow: true })
 })
 
 t.test('the policy file is reloaded when it changes, if asked', async t => {
@@ -58,7 +58,7 @@ t.test('the policy file is reloaded when it changes, if asked', async t => {
   let reloaded = () => {}
   const whenReloaded = new Promise<void>(resolve => { reloaded = resolve })
   const { post } = await pdpFor(t, { policy: file, watch: true, logger: { level: 'info', stream: { write: (line: string) => { if (line.includes('is in use')) reloaded() } } } })
-  const question = { user: { key: 'ada' }, action: 'write', resource: { type: 'task' } }
+  const question = { user: { key: 'ada' }, action: 'write', resource: { type: 'task', tenant: 'default' } }
   t.match((await post('/allowed', question)).json, { allow: false })
   await writeFile(file, policy("'task:read', 'task:write'"))
   await whenReloaded
