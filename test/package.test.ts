@@ -240,6 +240,46 @@ t.test('a user can write an Express app with it that is type-checked, guarded, a
   t.same(stdout.trim().split('\n'), ['200', '403', '401', '403'])
 })
 
+const COMMON_JS_APP = `
+const Fastify = require('fastify')
+
+async function main () {
+  const [{ default: permit }, express, pdp] = await Promise.all([load('fastify-permit'), load('fastify-permit/express'), load('fastify-permit/pdp')])
+  console.log(typeof express.permit, typeof express.guard, typeof pdp.createLocalPdp)
+  const app = Fastify()
+  await app.register(permit, {
+    policy: {
+      resources: { task: { actions: { create: {} } } },
+      roles: { admin: { permissions: ['task:create'] } },
+      users: { ada: {}, victor: {} },
+      role_assignments: [{ user: 'ada', role: 'admin' }]
+    },
+    user: request => request.headers['x-user']
+  })
+  app.post('/tasks', { config: { permit: 'task:create' } }, async () => 'ok')
+  for (const headers of [{ 'x-user': 'ada' }, { 'x-user': 'victor' }, {}]) {
+    const { statusCode } = await app.inject({ method: 'POST', url: '/tasks', headers })
+    console.log(statusCode)
+  }
+  await app.close()
+}
+
+main()
+`
+
+t.test('a CommonJS app has it by require where Node can do that, by import on every version, and the error says which it is', async t => {
+  const result = ['function function function', '200', '403', '401']
+  const runApp = async (name: string, load: string) => {
+    await writeFile(join(user, name), `const load = ${load}\n${COMMON_JS_APP}`)
+    const { stdout } = await run(process.execPath, [join(user, name)], { cwd: user, env })
+    return stdout.trim().split('\n')
+  }
+  t.same(await runApp('imports.cjs', 'name => import(name)'), result)
+  const required = runApp('requires.cjs', 'async name => require(name)')
+  if ((process.features as { require_module?: boolean }).require_module === true) t.same(await required, result)
+  else await t.rejects(required, /ERR_REQUIRE_ESM/)
+})
+
 t.test('the declarations of the package name each public error and type', async t => {
   const face = await import(pathToFileURL(join(installed, 'dist/index.js')).href) as Record<string, unknown>
   t.type(face.default, 'function')
