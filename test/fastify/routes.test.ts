@@ -122,6 +122,30 @@ t.test('a route with several methods is guarded for each', async t => {
   for (const method of ['GET', 'POST', 'PUT'] as const) await isGuarded(t, app, runs, '/tasks', method)
 })
 
+t.test('a route whose constraint is found out later, or fails to be, is guarded', async t => {
+  const strategy = {
+    name: 'tier',
+    storage () {
+      const handlers = new Map<unknown, unknown>()
+      return { get: (tier: unknown) => handlers.get(tier) ?? null, set: (tier: unknown, handler: unknown) => { handlers.set(tier, handler) } }
+    },
+    deriveConstraint (request: { headers: Record<string, string | undefined> }, _context: unknown, done?: (error: Error | null, tier?: string) => void) {
+      const { 'x-tier': tier } = request.headers
+      setImmediate(() => done?.(tier === 'broken' ? new Error('no tier') : null, tier))
+    },
+    validate () {}
+  }
+  const { app } = await guardedApp(t, {}, {}, { constraints: { tier: strategy as never } })
+  const gold = counter()
+  const other = counter()
+  app.get('/tasks', { ...annotated, constraints: { tier: 'gold' } as never }, gold.handler)
+  app.get('/tasks', annotated, other.handler)
+  await isGuarded(t, app, gold.runs, '/tasks', 'GET', { 'x-tier': 'gold' })
+  await isGuarded(t, app, other.runs, '/tasks', 'HEAD', { 'x-tier': 'silver' })
+  t.equal((await app.inject({ url: '/tasks', headers: { 'x-tier': 'broken', 'x-user': 'eve' } })).statusCode, 500)
+  t.same([gold.runs(), other.runs()], [1, 1])
+})
+
 t.test('the HEAD route that Fastify adds is guarded, and asks once', async t => {
   const { app, pdp } = await guardedApp(t)
   const { runs, handler } = counter()

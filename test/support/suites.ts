@@ -1,5 +1,6 @@
 // Runs test files under another Node, or with other packages, and says what failed.
 import { spawn } from 'node:child_process'
+import { readdir, stat } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { root } from './documents.js'
 
@@ -24,8 +25,9 @@ export async function runSuites (suites: readonly Suite[]): Promise<void> {
   const failed: string[] = []
   for (const suite of suites) {
     const start = performance.now()
-    const failures = [...await failuresOf(suite), ...await suite.check?.() ?? []]
-    console.log(`${failures.length === 0 ? 'ok' : 'not ok'} - ${suite.name} # ${Math.round((performance.now() - start) / 1_000)} s`)
+    const { assertions, failures: failedTests } = await run(suite)
+    const failures = [...failedTests, ...await suite.check?.() ?? []]
+    console.log(`${failures.length === 0 ? 'ok' : 'not ok'} - ${suite.name} # ${assertions} assertions, ${Math.round((performance.now() - start) / 1_000)} s`)
     for (const failure of failures) console.log(failure.replaceAll(/^/gm, '    '))
     if (failures.length > 0) failed.push(suite.name)
   }
@@ -33,14 +35,22 @@ export async function runSuites (suites: readonly Suite[]): Promise<void> {
   process.exitCode = failed.length === 0 ? 0 : 1
 }
 
-/** Of each test file that failed, what it said. */
-async function failuresOf ({ files, env = {}, node }: Suite): Promise<readonly string[]> {
+/** How many assertions there were, and of each test that failed what it said. */
+async function run ({ files, env = {}, node }: Suite): Promise<{ assertions: number, failures: readonly string[] }> {
   const path: Record<string, string> = node === undefined ? {} : { PATH: `${node}${delimiter}${process.env.PATH ?? ''}` }
-  const { code, output } = await execute('node_modules/.bin/tap', ['--reporter=tap', ...files], { ...env, ...path })
-  if (code === 0) return []
+  const { code, output } = await execute('node_modules/.bin/tap', ['--reporter=tap', ...(await Promise.all(files.map(testsIn))).flat()], { ...env, ...path })
+  const assertions = Number(/^# \{ total: (\d+)/m.exec(output.slice(output.lastIndexOf('\n# {') + 1))?.[1] ?? 0)
+  if (code === 0 && assertions > 0) return { assertions, failures: [] }
   const failures = output.split(/^(?=(?:not )?ok |# Subtest: )/m).filter(part => /^ *not ok/m.test(part))
-  // A run that ended before a test could fail says why in other words.
-  return failures.length === 0 ? [output.slice(-5_000)] : failures.map(failure => failure.split('\n').filter(line => !/^ *ok \d/.test(line)).slice(0, 80).join('\n'))
+  // A run that ended before a test could fail, or without any, says why in other words.
+  return { assertions, failures: failures.length === 0 ? [output.slice(-5_000)] : failures.map(failure => failure.split('\n').filter(line => !/^ *ok \d/.test(line)).slice(0, 80).join('\n')) }
+}
+
+/** A file of tests, or those in a folder: tap passes over a folder that it is given without a word. */
+async function testsIn (path: string): Promise<string[]> {
+  if (!(await stat(join(root, path))).isDirectory()) return [path]
+  const names = await readdir(join(root, path), { recursive: true })
+  return names.filter(name => name.endsWith('.test.ts') && !name.includes('node_modules')).map(name => join(path, name)).sort()
 }
 
 /** A command of the project, to its end. */
