@@ -51,7 +51,7 @@ export interface EnvironmentOptions {
 /** Reading the facts. */
 export type FactsReader = Pick<Facts,
   'getUser' | 'userCount' | 'users' | 'getTenant' | 'tenantCount' | 'tenants' | 'getResourceInstance' | 'resourceInstances' |
-  'roleAssignments' | 'roleAssignmentsNear' | 'relationshipTuples' | 'relationshipTuplesNear' | 'revision'>
+  'roleAssignments' | 'roleAssignmentsNear' | 'assignmentsOfRole' | 'assignmentsOfResourceRole' | 'tuplesOfRelation' | 'relationshipTuples' | 'relationshipTuplesNear' | 'revision'>
 
 /** The engine, for decisions: facts and schema can be read, and changed only through the environment. */
 export type DecisionEngine = Omit<Engine, 'load' | 'facts'> & { readonly facts: FactsReader }
@@ -415,26 +415,24 @@ export class Environment {
       if (keys === undefined) gone.set(kind, keys = new Set())
       keys.add(key)
     }
-    const has = (kind: ObjectKind, key: string) => gone.get(kind)?.has(key) === true
     const { facts } = this.#engine
     for (const resource of gone.get('resource') ?? []) {
       for (const { key } of [...facts.resourceInstances({ resource })]) facts.deleteResourceInstance(`${resource}:${key}`)
     }
-    // Assignments and tuples are not indexed by role and relation: looked through only when one of those went.
-    if (gone.has('role') || gone.has('resource_role')) {
-      for (const assignment of [...facts.roleAssignments()]) {
-        const { role, resource_instance: on } = assignment
-        if (on === undefined ? has('role', role) : has('resource_role', `${typeOf(on)}:${role}`)) facts.unassignRole(assignment)
-      }
+    for (const role of gone.get('role') ?? []) {
+      for (const assignment of [...facts.assignmentsOfRole(role)]) facts.unassignRole(assignment)
     }
-    if (gone.has('relation')) {
-      for (const tuple of [...facts.relationshipTuples()]) {
-        if (has('relation', `${typeOf(tuple.object)}:${tuple.relation}`)) facts.deleteRelationshipTuple(tuple)
-      }
+    for (const key of gone.get('resource_role') ?? []) {
+      for (const assignment of [...facts.assignmentsOfResourceRole(...partOf(key))]) facts.unassignRole(assignment)
+    }
+    for (const key of gone.get('relation') ?? []) {
+      for (const tuple of [...facts.tuplesOfRelation(...partOf(key))]) facts.deleteRelationshipTuple(tuple)
     }
   }
 }
 
-function typeOf (instance: string): string {
-  return splitAtColon(instance).before
+/** The type and the part of `type:part`. */
+function partOf (key: string): [type: string, part: string] {
+  const { before, after = '' } = splitAtColon(key)
+  return [before, after]
 }

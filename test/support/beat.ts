@@ -62,7 +62,7 @@ const CLIENT = `
       socket.write(raw)
       return
     }
-    const sent = request({ hostname, port, path: pathname + search, method, headers, agent: false }, response => {
+    const sent = request({ hostname, port, path: pathname + search, method, headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) }, agent: false }, response => {
       response.on('data', take).on('error', () => {}).on('close', () => tell(response.statusCode, (body ?? '').length + 200))
     })
     // A body that is not read to its end is refused so; where an answer came as well, it is the answer.

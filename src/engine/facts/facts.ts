@@ -223,6 +223,27 @@ export class Facts {
     }
   }
 
+  /** The assignments of a role in tenants. */
+  * assignmentsOfRole (role: string): Generator<RoleAssignmentFact> {
+    for (const tenant of this.#tenants.values()) {
+      for (const user of tenant.members.get(role) ?? []) yield assignmentFact(user, role, tenant.fact.key)
+    }
+  }
+
+  /** The assignments of a role on instances of a type. */
+  * assignmentsOfResourceRole (type: string, role: string): Generator<RoleAssignmentFact> {
+    for (const instance of this.instanceNodes(type)) {
+      for (const user of instance.holders?.get(role) ?? []) yield assignmentFact(user, role, instance.tenant.fact.key, instance)
+    }
+  }
+
+  /** The tuples of a relation to objects of a type. */
+  * tuplesOfRelation (type: string, relation: string): Generator<RelationshipTupleFact> {
+    for (const object of this.instanceNodes(type)) {
+      for (const subject of object.subjects?.get(relation) ?? []) yield tupleFact(subject, relation, object)
+    }
+  }
+
   /** Those that the index finds, others among them: for a caller who looks at them in steps, and chooses. */
   * roleAssignmentsNear (filter: Partial<RoleAssignmentFact>): Generator<RoleAssignmentFact> {
     if (filter.user !== undefined) {

@@ -51,11 +51,14 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes }: 
           ...(answer === undefined ? {} : { response: Object.fromEntries(statuses.map(status => [status, answer])) })
         },
         errorHandler: (error, request, reply) => sendFailure(reply, wire, error, request.log),
+        // Before it is compared with its schema, which lists everything that is wrong.
+        preValidation (request, _reply, done) {
+          done(excessOf(request.body, values) === undefined ? undefined : invalid(`body: has more than ${values} values; send less at a time`))
+        },
         async handler (request, reply) {
           const work = <R>(steps: Generator<unknown, R>): Promise<R> => inTurns(steps, () => {
             if (reply.raw.destroyed) throw new Failure(499, 'the client is gone')
           })
-          if (excessOf(request.body, values) !== undefined) throw invalid(`body: has more than ${values} values; send less at a time`)
           try {
             const input = { params: request.params, query: request.query as object, body: request.body, environment, request, debug, userTypes, bytes: sizeOfBody(request), inTurns: work }
             const answered = await handle(input)

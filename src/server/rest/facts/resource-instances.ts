@@ -1,6 +1,7 @@
 // Resource instances: which there are, in which tenant, with which attributes.
 import Type, { type Static } from 'typebox'
 import { CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
+import { makeRoomFor } from './make-room.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import { Empty, Idents, InstanceCreate, InstanceRead, InstanceUpdate, Operations } from './fact-shapes.js'
 import { instanceView, keyOf } from './fact-view.js'
@@ -66,6 +67,7 @@ export const resourceInstanceRoutes: readonly Route[] = [
     path: '/resource_instances/:instance',
     summary: 'Deletes a resource instance, the roles on it and its relationship tuples.',
     async handle ({ params, environment }) {
+      await makeRoomFor(environment, 'resource_instance', [params.instance])
       await environment.write(writer => writer.deleteResourceInstance(params.instance))
       return done()
     }
@@ -90,6 +92,7 @@ export const resourceInstanceRoutes: readonly Route[] = [
     body: Idents(Type.String()),
     answer: Empty,
     async handle ({ body, environment }) {
+      await makeRoomFor(environment, 'resource_instance', body.idents)
       await environment.write(writer => body.idents.map(instance => writer.deleteResourceInstance(instance)))
       return ok({})
     }

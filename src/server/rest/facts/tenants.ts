@@ -2,6 +2,7 @@
 import Type from 'typebox'
 import { notFound } from '../../http/failures.js'
 import { CountedList, CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
+import { makeRoom, makeRoomFor } from './make-room.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import { Empty, Idents, Operations, TenantCreate, TenantRead, TenantUpdate, UserRead } from './fact-shapes.js'
 import { UsersQuery, usersPage } from './users.js'
@@ -61,6 +62,7 @@ export const tenantRoutes: readonly Route[] = [
     path: '/tenants/:tenant',
     summary: 'Deletes a tenant, the roles in it and its resource instances.',
     async handle ({ params, environment }) {
+      await makeRoomFor(environment, 'tenant', [params.tenant])
       await environment.write(writer => writer.deleteTenant(params.tenant))
       return done()
     }
@@ -85,6 +87,9 @@ export const tenantRoutes: readonly Route[] = [
     async handle ({ params, environment }) {
       const tenant = keyOf(environment, 'tenant', params.tenant)
       const user = keyOf(environment, 'user', params.user)
+      await makeRoom(environment, function * () {
+        for (const assignment of environment.engine.facts.roleAssignments({ user, tenant })) yield { assignment }
+      })
       await environment.write(writer => {
         const assignments = [...environment.engine.facts.roleAssignments({ user, tenant })]
         if (assignments.length === 0) throw notFound(`user '${user}' in tenant '${tenant}'`)
@@ -113,6 +118,7 @@ export const tenantRoutes: readonly Route[] = [
     body: Idents(Type.String()),
     answer: Empty,
     async handle ({ body, environment }) {
+      await makeRoomFor(environment, 'tenant', body.idents)
       await environment.write(writer => body.idents.map(tenant => writer.deleteTenant(tenant)))
       return ok({})
     }

@@ -2,6 +2,7 @@
 import Type, { type Static } from 'typebox'
 import { invalid } from '../../http/failures.js'
 import { countedPageOf, CountedList, isWanted, listed, MaybeCountedList, CountedPageQuery, PageQuery } from '../paging.js'
+import { makeRoomFor } from './make-room.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import { AssignmentRead, Empty, Idents, MAX_ITEMS, Operations, UserCreate, UserRead, UserRole, UserSync, UserUpdate } from './fact-shapes.js'
 import { assignmentView, keyOf, userView } from './fact-view.js'
@@ -80,6 +81,7 @@ export const userRoutes: readonly Route[] = [
     path: '/users/:user',
     summary: 'Deletes a user, and the roles that it has.',
     async handle ({ params, environment }) {
+      await makeRoomFor(environment, 'user', [params.user])
       await environment.write(writer => writer.deleteUser(params.user))
       return done()
     }
@@ -153,6 +155,7 @@ export const userRoutes: readonly Route[] = [
     body: Idents(Type.String()),
     answer: Empty,
     async handle ({ body, environment }) {
+      await makeRoomFor(environment, 'user', body.idents)
       await environment.write(writer => body.idents.map(user => writer.deleteUser(user)))
       return ok({})
     }
