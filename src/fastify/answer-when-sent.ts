@@ -17,9 +17,8 @@ const HAS_STATUS = 'fastify.reply.hasStatusCode'
  */
 export function answerWhenSent (reply: FastifyReply, error: Error, answer: () => Promise<Error | undefined>): void {
   const marked = reply as unknown as Record<symbol, unknown>
-  const marks = Object.getOwnPropertySymbols(reply).filter(({ description }) => description === IS_ERROR || description === HAS_STATUS)
-    .map(mark => [mark, marked[mark]] as const)
-  if (!marks.some(([{ description }]) => description === IS_ERROR)) return
+  const marks = new Map(marksOf(reply).map(mark => [mark, marked[mark]]))
+  if (![...marks.keys()].some(({ description }) => description === IS_ERROR)) return
   const { statusCode } = reply.raw
   const before = Object.getOwnPropertyDescriptor(reply, 'send')
   const { send } = reply
@@ -27,10 +26,15 @@ export function answerWhenSent (reply: FastifyReply, error: Error, answer: () =>
     if (payload !== error || reply.sent) return send.call(this, payload)
     if (before === undefined) delete (reply as Partial<FastifyReply>).send
     else Object.defineProperty(reply, 'send', before)
-    for (const [mark, value] of marks) marked[mark] = value
+    // The first versions of Fastify 5 put the mark for the status there only with the status.
+    for (const mark of marksOf(reply)) marked[mark] = marks.get(mark)
     // @fastify/auth has put a 401 there, for an error.
     reply.raw.statusCode = statusCode
     answer().then(error => { if (error !== undefined) reply.send(error) }, () => reply.send(error))
     return this
   } as FastifyReply['send']
+}
+
+function marksOf (reply: FastifyReply): symbol[] {
+  return Object.getOwnPropertySymbols(reply).filter(({ description }) => description === IS_ERROR || description === HAS_STATUS)
 }

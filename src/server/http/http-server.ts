@@ -25,7 +25,7 @@ export const SERVER_LIMITS: Readonly<Record<'requestTimeout' | 'checkInterval' |
 export function serverOptions (loopbackOnly: boolean, limits: typeof SERVER_LIMITS = SERVER_LIMITS): Required<Pick<FastifyServerOptions, 'serverFactory' | 'clientErrorHandler'>> {
   return {
     serverFactory (handler) {
-      const listener = untilLastAnswer(oneAtATime(handler))
+      const listener = oneAtATime(untilLastAnswer(handler))
       const options = {
         requestTimeout: limits.requestTimeout,
         headersTimeout: limits.requestTimeout,

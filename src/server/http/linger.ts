@@ -29,10 +29,10 @@ export function letAnswersArrive (server: Server, timeout: number): void {
   })
 }
 
-/** The listener, which hears of no request behind the last answer of its connection: nothing could be said to it. */
+/** The listener, which hears of no request behind the last answer of its connection: nothing could be said to it. It is told of a request when its turn comes. */
 export function untilLastAnswer (listener: RequestListener): RequestListener {
   return (request, response) => {
-    if (request.socket.writableEnded) return
+    if (request.socket.writableEnded || request.socket.destroyed) return
     exchanges.set(request.socket, { request, response })
     listener(request, response)
   }
