@@ -17,7 +17,7 @@ const compiled = join(root, 'node_modules', '.cache', 'compiled')
 const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main']
 
 /** What is run as a process of its own, by a path beside the module that starts it. */
-const PROCESSES = { check: 'environment/data/check' }
+const PROCESSES = { 'check-process': 'environment/data/check-process' }
 
 rmSync(dist, { recursive: true, force: true })
 rmSync(compiled, { recursive: true, force: true })

@@ -2,7 +2,7 @@
 import { access, readFile } from 'node:fs/promises'
 import t from 'tap'
 import { parse } from 'yaml'
-import { UPDATES_HEADER } from '../src/decision/updates.js'
+import { UPDATES_HEADER } from '../src/decision/update-reports.js'
 
 interface Service {
   profiles?: string[]

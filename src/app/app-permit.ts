@@ -2,7 +2,7 @@
 import type { CheckInput, Checks, Explanation } from '../decision/checks.js'
 import { createQuery, type ResourceInput, type UserInput } from '../decision/query.js'
 import { readCheckOptions, type CheckOptions, type PermissionsOptions } from '../decision/question-options.js'
-import { queriesOf, questionsAbout } from './many.js'
+import { queriesOf, questionsAbout } from './bulk-checks.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 import type { DecisionPointStats, Health, Query, UserPermissions } from '../contract/point.js'
 import type { MutationResult } from '../contract/fact-mutation.js'

@@ -1,7 +1,7 @@
 // The options of checks and permissions, the same in every framework, and the errors for unknown ones.
 import { QueryError } from '../contract/errors.js'
 import type { ResourceType } from '../contract/vocabulary.js'
-import { describe, requireArray, requireKnown } from './input.js'
+import { describe, requireArray, requireKnown } from './input-checks.js'
 import type { ContextInput } from './query.js'
 
 /** The options of a check, beside its action and resource. */

@@ -2,11 +2,11 @@
 import type { Facts } from '../engine/facts/facts.js'
 import type { FactChange } from '../engine/facts/fact.js'
 import { factKey, keptFact, type EntityKind, type Ledger, type LedgerEntry, type LinkKind, type ObjectKind } from './ledger.js'
-import { recordOf } from './records.js'
+import { recordOf } from './stored-records.js'
 import type { SchemaKind, SchemaState } from './environment-schema.js'
 import type { Batch } from './store.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
-import type { Step } from './step.js'
+import type { Step } from './transaction-step.js'
 
 export class Transaction {
   readonly steps: Step[] = []

@@ -11,10 +11,10 @@ import { OptionsError } from '../contract/errors.js'
 import { isNearly } from '../kit/suggest.js'
 import { guardOf } from './guard.js'
 import { logOf } from './log.js'
-import { enter, scopeOf, type Scope } from './scope.js'
+import { enter, scopeOf, type Scope } from './permit-scope.js'
 import type { Annotation, Guard, Middleware, PermitOptions, RequestPermit as ExpressRequestPermit } from './express-types.js'
 import { Gate, untilOpen } from './until-open.js'
-import { updatesHandler } from './updates-route.js'
+import { updatesHandler } from './updates-handler.js'
 
 declare global {
   namespace Express {

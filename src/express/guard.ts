@@ -2,14 +2,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request, Response } from 'express'
 import { ForbiddenError, OptionsError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
-import { compileGuard, type CompiledGuard } from '../guard/compile.js'
+import { compileGuard, type CompiledGuard } from '../guard/compile-annotation.js'
 import { enforce, type Verdict } from '../guard/enforce.js'
 import { readGuardOptions, type GuardOptions } from '../guard/guard-options.js'
 import { askToComeBack } from '../guard/retry-after.js'
 import { answerToDenied, forClient, logRefusal, toError } from '../guard/on-denied.js'
 import { ignore, type MaybePromise } from '../kit/whenever.js'
 import { keepWaiting, requireNoWaiting, startWaiting, stopWaiting } from './pending.js'
-import { scopeOf, type Scope } from './scope.js'
+import { scopeOf, type Scope } from './permit-scope.js'
 import type { Annotation, Guard, Next } from './express-types.js'
 
 /**

@@ -1,6 +1,6 @@
 // Express calls handlers before anything has been waited for: what is asked meanwhile waits until the path is open.
 import { Generations } from '../decision/generations.js'
-import type { PathOptions } from '../decision/origin.js'
+import type { PathOptions } from '../decision/path-options.js'
 import type { DecisionPath } from '../decision/path.js'
 import { PdpError, UnavailableError } from '../contract/errors.js'
 import type { Caller, Decision, Query, Trace } from '../contract/point.js'

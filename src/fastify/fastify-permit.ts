@@ -5,7 +5,7 @@ import type { Writer } from '../app/write/writer.js'
 import type { GuardOptions } from '../guard/guard-options.js'
 import type { GuardHook } from './hook.js'
 import type { RouteRow } from './route-table.js'
-import type { RouteGuards } from './routes.js'
+import type { RouteGuards } from './route-guards.js'
 import type { Annotation } from './fastify-types.js'
 
 /** The app's view of the plugin, see {@link Permit}. */

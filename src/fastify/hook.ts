@@ -1,7 +1,7 @@
 // The guard as a Fastify hook: the handler behind it runs only after a yes.
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler } from 'fastify'
 import { ForbiddenError, UnavailableError } from '../contract/errors.js'
-import type { CompiledGuard } from '../guard/compile.js'
+import type { CompiledGuard } from '../guard/compile-annotation.js'
 import { enforce, type Enforcement, type Verdict } from '../guard/enforce.js'
 import { askToComeBack } from '../guard/retry-after.js'
 import { answerToDenied, forClient, logRefusal, NOT_STARTED, toError } from '../guard/on-denied.js'

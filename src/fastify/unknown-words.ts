@@ -2,7 +2,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { printable } from '../kit/printable.js'
 import { rowText, type RouteRow } from './route-table.js'
-import { splitAtColon } from '../kit/colon.js'
+import { splitAtColon } from '../kit/split-at-colon.js'
 
 /**
  * A line in the log for each permission of a route that the policy does not have, with the nearest word that it has. No more than that: the

@@ -1,8 +1,8 @@
 // The route on which the PDP reports changes.
 import type { FastifyInstance } from 'fastify'
 import type { AffectedUsers } from '../contract/affected-users.js'
-import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER } from '../decision/updates.js'
-import { type UpdatesEndpoint } from '../decision/origin.js'
+import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER } from '../decision/update-reports.js'
+import { type UpdatesEndpoint } from '../decision/path-options.js'
 import { secretCheck } from '../kit/secret.js'
 
 /**

@@ -1,7 +1,7 @@
 // Describes an annotation in words, for the table of routes and for OpenAPI. Nothing here decides anything.
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import type { Annotation, PermissionRequirement, Requirement } from './annotation.js'
-import { splitAtColon } from '../kit/colon.js'
+import { splitAtColon } from '../kit/split-at-colon.js'
 
 /** Shown where the value depends on the request. */
 export const BY_FUNCTION = 'by function'

@@ -5,7 +5,7 @@ import { normaliseUser, Question, type UserInput } from '../decision/query.js'
 import { ForbiddenError, UnauthenticatedError } from '../contract/errors.js'
 import type { Caller, Decision, QueryUser } from '../contract/point.js'
 import { isThenable, whenever, type MaybePromise } from '../kit/whenever.js'
-import type { AskPermission, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile.js'
+import type { AskPermission, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile-annotation.js'
 
 /** Only `true` lets a request through; an error is the refusal. */
 export type Verdict = true | Error

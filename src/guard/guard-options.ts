@@ -1,6 +1,6 @@
 // The options of a guard, beside its requirement.
 import { QueryError } from '../contract/errors.js'
-import { describe, requireKnown } from '../decision/input.js'
+import { describe, requireKnown } from '../decision/input-checks.js'
 
 /** The options of `guard(requirement, options)`. */
 export interface GuardOptions {

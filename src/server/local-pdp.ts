@@ -21,7 +21,7 @@ import { openapiDocument } from './http/local-pdp-openapi.js'
 import { checkLocalPdpOptions, type LocalPdpOptions } from './local-pdp-options.js'
 import { Reports } from './reports.js'
 import { schemaRoutes, setRuleRoutes } from './rest/schema/schema-routes.js'
-import { scopeRoutes } from './rest/scope.js'
+import { scopeRoutes } from './rest/api-key-scope.js'
 import type { Wire } from './http/route.js'
 import { Environment } from '../environment/environment.js'
 

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
-import { compileAnnotation, type AskPermission } from '../../src/guard/compile.js'
+import { compileAnnotation, type AskPermission } from '../../src/guard/compile-annotation.js'
 import { createQuery, normaliseUser, type Question, type ContextInput, type ResourceInput, type UserInput } from '../../src/decision/query.js'
 import { Keys } from '../../src/decision/query-key.js'
 

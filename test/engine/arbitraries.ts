@@ -1,7 +1,7 @@
 // Small random policies and queries, few enough names that they meet one another, and names that trip up objects used as maps.
 
 import fc from 'fast-check'
-import type { EngineQuery } from '../../src/engine/query.js'
+import type { EngineQuery } from '../../src/engine/engine-query.js'
 import type { Policy } from '../../src/engine/policy/policy.js'
 
 export const TYPES = ['doc', '__proto__']

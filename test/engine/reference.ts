@@ -1,7 +1,7 @@
 // A second engine, as slow and as plain as possible: it reads the document's lists from end to end for every question. What the
 // real engine answers must be what this one answers.
 
-import type { EngineQuery } from '../../src/engine/query.js'
+import type { EngineQuery } from '../../src/engine/engine-query.js'
 import type { Policy } from '../../src/engine/policy/policy.js'
 
 type Json = unknown

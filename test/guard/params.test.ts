@@ -4,7 +4,7 @@ import t from 'tap'
 import type { FastifyRequest } from 'fastify'
 import { Question } from '../../src/decision/query.js'
 import { ForbiddenError } from '../../src/contract/errors.js'
-import { compileAnnotation, type AskPermission } from '../../src/guard/compile.js'
+import { compileAnnotation, type AskPermission } from '../../src/guard/compile-annotation.js'
 import { guardedApp } from '../support/app.js'
 
 const annotated = { config: { permit: { action: 'retrieve', resource: 'task:{id}' } } }

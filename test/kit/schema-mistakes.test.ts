@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { OptionsSchema, optionsChecker } from '../../src/app/options/schema.js'
-import { assignmentInput, instanceInput, tenantInput, tupleInput, userInput } from '../../src/app/write/input-schema.js'
+import { assignmentInput, instanceInput, tenantInput, tupleInput, userInput } from '../../src/app/write/mutation-input-schema.js'
 import { schemaMistakes } from '../../src/kit/schema-mistakes.js'
 
 const leaf = fc.oneof(

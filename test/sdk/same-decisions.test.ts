@@ -6,7 +6,7 @@ import permit, { type ContextInput, type PermitOptions, type ResourceInput, type
 import { createLocalPdp } from '../../src/server/index.js'
 import { ALL_QUERIES, policy, query, USERS } from '../engine/arbitraries.js'
 import { TOKEN } from './support.js'
-import type { EngineQuery } from '../../src/engine/query.js'
+import type { EngineQuery } from '../../src/engine/engine-query.js'
 
 // Each run opens an app, a PDP and a socket of its own.
 const runs = Number(process.env['PROPERTY_RUNS'] ?? 300) / 10

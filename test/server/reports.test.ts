@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { affectedBy } from '../../src/decision/updates.js'
+import { affectedBy } from '../../src/decision/update-reports.js'
 import { createLocalPdp } from '../../src/server/index.js'
 import { Reports } from '../../src/server/reports.js'
 

@@ -1,7 +1,7 @@
 // What Permit's own PDP answers, recorded from the real thing: see the README beside this file.
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
-import type { EngineQuery } from '../../src/engine/query.js'
+import type { EngineQuery } from '../../src/engine/engine-query.js'
 import type { Policy } from '../../src/index.js'
 
 /** A question to `/allowed`, without a tenant where all tenants are asked about. */

@@ -1,6 +1,6 @@
 // Resolves the options: validates them, and fills in environment variables and defaults.
 import type { TSchema } from 'typebox'
-import type { DecisionOrigin, PathOptions, UpdatesEndpoint } from '../../decision/origin.js'
+import type { DecisionOrigin, PathOptions, UpdatesEndpoint } from '../../decision/path-options.js'
 import { OptionsError } from '../../contract/errors.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'

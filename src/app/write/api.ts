@@ -3,8 +3,8 @@ import type { InstanceText, RelationOf, ResourceRoleOf, ResourceType, RoleName }
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { MutationError } from '../../contract/errors.js'
 import type { FactMutation } from '../../contract/fact-mutation.js'
-import { readInput, readInstance, readKey } from './input.js'
-import { assignmentInput, instanceInput, tenantInput, tupleInput, userInput } from './input-schema.js'
+import { readInput, readInstance, readKey } from './mutation-input.js'
+import { assignmentInput, instanceInput, tenantInput, tupleInput, userInput } from './mutation-input-schema.js'
 import { Mutation } from './mutation.js'
 import type { Writer } from './writer.js'
 

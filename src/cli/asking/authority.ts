@@ -6,7 +6,7 @@ import { UsageError } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
 import { readExpectations } from '../testing/expectations.js'
 import { withGiven } from '../testing/given.js'
-import type { Authority, PolicyAuthority } from './answer.js'
+import type { Authority, PolicyAuthority } from './authority-types.js'
 import type { AuthorityValues } from './authority-options.js'
 
 /**

@@ -4,9 +4,9 @@ import type {
   AbacTrace, Comparison, ConditionTrace, DecisionTrace, RbacTrace, RebacTrace, RoleTrace, SetTrace
 } from '../../engine/explain/trace.js'
 import { isRecord } from '../../kit/is-record.js'
-import { listOf } from '../../kit/names.js'
+import { listOf } from '../../kit/list-names.js'
 import type { Branch } from '../terminal/tree.js'
-import type { Answer, Authority } from './answer.js'
+import type { Answer, Authority } from './authority-types.js'
 import { sentenceOf } from './question.js'
 
 /** Characters of a value in the tree. */

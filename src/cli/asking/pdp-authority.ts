@@ -6,7 +6,7 @@ import { openPath } from '../../decision/path.js'
 import { integerOf } from '../terminal/arguments.js'
 import { UsageError } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
-import type { PdpAuthority } from './answer.js'
+import type { PdpAuthority } from './authority-types.js'
 import type { AuthorityValues } from './authority-options.js'
 
 /** The PDP could not be asked, or gave no valid answer. */

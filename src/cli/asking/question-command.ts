@@ -3,7 +3,7 @@ import type { Query } from '../../contract/point.js'
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, type Command } from '../terminal/command.js'
 import { jsonLines, type Line } from '../terminal/line.js'
-import type { Authority } from './answer.js'
+import type { Authority } from './authority-types.js'
 import { AUTHORITY_HELP, AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP } from './authority-options.js'
 import { QUESTION_HELP, QUESTION_OPTIONS, questionOf } from './question.js'
 

@@ -2,7 +2,7 @@
 import { QueryError } from '../../contract/errors.js'
 import type { Query } from '../../contract/point.js'
 import { createQuery } from '../../decision/query.js'
-import { splitAtColon } from '../../kit/colon.js'
+import { splitAtColon } from '../../kit/split-at-colon.js'
 import { objectOf } from '../terminal/arguments.js'
 import { UsageError } from '../terminal/command.js'
 

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { AUTHORITY_HELP, AUTHORITY_OPTIONS, PDP_HELP } from '../asking/authority-options.js'
 import { sentenceOf } from '../asking/question.js'
-import { openUserSetNotes } from '../asking/open-user-sets.js'
+import { openUserSetNotes } from '../asking/open-user-set-notes.js'
 import { integerOf, parseFilesAndOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
 import { jsonLines, maybe, no, spansOf, strong, yes, type Line } from '../terminal/line.js'

@@ -1,5 +1,5 @@
 // The tables of a policy as text, in the columns of the terminal.
-import { listOf } from '../../kit/names.js'
+import { listOf } from '../../kit/list-names.js'
 import { printable } from '../../kit/printable.js'
 import { fit, widthOf, wrap } from '../terminal/columns.js'
 import { faint, maybe, strong, yes, type Line } from '../terminal/line.js'

@@ -6,7 +6,7 @@ import { describeProblems, PolicyError, type PolicyProblem } from '../../engine/
 import { shapeProblems } from '../../engine/policy/shape.js'
 import { readText } from '../../environment/file/text-file.js'
 import { parseYaml } from '../../environment/file/yaml-file.js'
-import { splitAtColon } from '../../kit/colon.js'
+import { splitAtColon } from '../../kit/split-at-colon.js'
 import { FileError } from '../terminal/file-error.js'
 import { ExpectationsSchema, SENTENCE_PATTERN, type ExpectationsDocument, type Given, type LongExpectation } from './expectations-schema.js'
 

@@ -1,5 +1,5 @@
 // Adds the facts of a test file to a policy: policy files often have none, because the app writes its users and roles at run time.
-import { compilePolicy } from '../../engine/policy/compile.js'
+import { compilePolicy } from '../../engine/policy/compile-policy.js'
 import type { Policy } from '../../engine/policy/policy.js'
 import { describeProblems, PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 import { FileError } from '../terminal/file-error.js'

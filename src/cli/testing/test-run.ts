@@ -1,6 +1,6 @@
 // Runs test files: asks each question and compares the answer with the expectation.
 import { readPolicyFile } from '../../environment/file/policy-file.js'
-import type { Answer, Authority } from '../asking/answer.js'
+import type { Answer, Authority } from '../asking/authority-types.js'
 import type { AuthorityValues } from '../asking/authority-options.js'
 import { openAuthority, policyAuthority } from '../asking/authority.js'
 import { explain } from '../asking/explanation.js'

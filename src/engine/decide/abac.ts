@@ -4,8 +4,8 @@ import { Members, own, unite } from './values.js'
 import { verdict, type Verdict } from './verdict.js'
 import { Work, type WorkPlace } from './work.js'
 import type { AttributeScope, AttributeSource, Predicate } from './conditions.js'
-import type { EngineQuery } from '../query.js'
-import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
+import type { EngineQuery } from '../engine-query.js'
+import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 
 /** A user set or resource set, or a role or resource type that counts as one. */
 export interface CompiledSet {

@@ -1,6 +1,6 @@
 // Ends cycles of role derivations: each role on an instance is visited once.
 import type { Work } from './work.js'
-import type { InstanceNode } from '../facts/nodes.js'
+import type { InstanceNode } from '../facts/fact-nodes.js'
 import type { CompiledResourceRole } from './derivation.js'
 
 /** A queue of roles on instances, in which each is once: going on while it is walked is what ends cycles. */

@@ -2,7 +2,7 @@
 
 import { DENIED, type Verdict } from './verdict.js'
 import type { CompiledPermission } from './decision-schema.js'
-import type { UserNode } from '../facts/nodes.js'
+import type { UserNode } from '../facts/fact-nodes.js'
 
 /**
  * Decides with one look-up for each role; allocates nothing.

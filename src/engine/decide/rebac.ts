@@ -2,7 +2,7 @@
 
 import { DENIED, type Verdict } from './verdict.js'
 import type { Work } from './work.js'
-import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
+import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 import { Visited } from './derivation-cycles.js'
 import type { CompiledResourceRole } from './derivation.js'
 

@@ -4,13 +4,13 @@
 import { AttributesOfQuery, type CompiledSet } from '../decide/abac.js'
 import { assignmentsBehind, rolesOf } from '../decide/rebac.js'
 import { type CompiledResourceRole } from '../decide/derivation.js'
-import { mayHold, type May } from './possible.js'
+import { mayHold, type May } from './may-hold.js'
 import { Work } from '../decide/work.js'
 import { atOnce } from '../../kit/turns.js'
-import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
+import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 
-export type { May } from './possible.js'
+export type { May } from './may-hold.js'
 
 /** One permission of one user. */
 export interface Prospect {

@@ -1,6 +1,6 @@
 // Why a user has or lacks roles on a resource instance: the walk of a ReBAC decision, with every step that it took.
 
-import type { InstanceNode, UserNode } from '../facts/nodes.js'
+import type { InstanceNode, UserNode } from '../facts/fact-nodes.js'
 import type { HeldBy } from '../decide/rebac.js'
 import type { CompiledDerivation, CompiledResourceRole } from '../decide/derivation.js'
 

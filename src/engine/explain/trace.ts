@@ -3,7 +3,7 @@
 import { matchingSets, type AttributesOfQuery, type CompiledRules, type CompiledSet, type SetKind } from '../decide/abac.js'
 import { traceCondition, type ConditionTrace } from './trace-conditions.js'
 import { traceRoles, type RoleTrace } from './trace-rebac.js'
-import type { InstanceNode, TenantNode, UserNode } from '../facts/nodes.js'
+import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 import type { HeldBy } from '../decide/rebac.js'
 import type { CompiledPermission } from '../decide/decision-schema.js'
 import type { Verdict } from '../decide/verdict.js'

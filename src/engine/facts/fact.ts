@@ -1,5 +1,5 @@
 // What can be known about users, tenants, instances, assignments and tuples: the shapes of facts and of their changes.
-import { splitPair } from '../../kit/colon.js'
+import { splitPair } from '../../kit/split-at-colon.js'
 import { printableLine } from '../../kit/printable.js'
 
 /** The tenant that always exists. */

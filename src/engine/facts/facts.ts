@@ -1,7 +1,7 @@
 // Who there is and who has what: the facts of a policy, in memory, indexed so that a decision looks up and never scans.
 import { DEFAULT_TENANT, FactsError, parseInstance, type UserFact, type TenantFact, type ResourceInstanceFact, type RoleAssignmentFact, type RelationshipTupleFact, type TenantOptional, type FactChange } from './fact.js'
-import { UserNode, TenantNode, InstanceNode } from './nodes.js'
-import { splitAtColon } from '../../kit/colon.js'
+import { UserNode, TenantNode, InstanceNode } from './fact-nodes.js'
+import { splitAtColon } from '../../kit/split-at-colon.js'
 
 /**
  * The facts, in memory.

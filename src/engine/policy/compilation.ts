@@ -2,8 +2,8 @@
 
 import { blockOf, entriesOf, textsOf } from './document.js'
 import { suggest } from '../../kit/suggest.js'
-import { splitPair } from '../../kit/colon.js'
-import { cyclesOf } from './inheritance.js'
+import { splitPair } from '../../kit/split-at-colon.js'
+import { cyclesOf } from './role-inheritance.js'
 import { verdict, type Verdict } from '../decide/verdict.js'
 import type { CompiledRules } from '../decide/abac.js'
 import type { HeldBy } from '../decide/rebac.js'

@@ -3,7 +3,7 @@
 import { blockOf, blocksOf, entriesOf, isText } from './document.js'
 import { DEFAULT_TENANT, parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from '../facts/fact.js'
 import { suggest } from '../../kit/suggest.js'
-import { splitPair } from '../../kit/colon.js'
+import { splitPair } from '../../kit/split-at-colon.js'
 import type { Compilation, Path, TypeDraft } from './compilation.js'
 
 /** The facts of a document, complete: tenants filled in, and instances that are only mentioned added. */

@@ -1,7 +1,7 @@
 // Compiles ReBAC: roles on instances with the actions they hold, relations, and the derivations that link roles by relations.
 
 import { blockOf, blocksOf, entriesOf, isText, textsOf } from './document.js'
-import { Inheritance } from './inheritance.js'
+import { Inheritance } from './role-inheritance.js'
 import { suggest } from '../../kit/suggest.js'
 import { verdict } from '../decide/verdict.js'
 import type { Compilation, Path, ResourceRoleDraft, TypeDraft } from './compilation.js'

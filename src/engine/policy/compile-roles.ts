@@ -1,7 +1,7 @@
 // Compiles the roles that users have in tenants: which permission is granted by which role, inheritance flattened.
 
 import { blockOf, entriesOf, textsOf } from './document.js'
-import { Inheritance } from './inheritance.js'
+import { Inheritance } from './role-inheritance.js'
 import { verdict } from '../decide/verdict.js'
 import type { Compilation } from './compilation.js'
 

@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type * as Lmdb from 'lmdb'
 import { DataError } from '../../contract/errors.js'
-import { makeLockFile, Room } from './room.js'
+import { makeLockFile, Room } from './disk-space.js'
 import { Fingerprint, type FingerprintState } from './fingerprint.js'
 
 /** What this version of the package writes. Files of older formats are built anew, in this one, when they are opened. */

@@ -1,6 +1,6 @@
 // The policy file: YAML or JSON to a policy, with every mistake at its line, and no file that can do harm.
 
-import { compilePolicy } from '../../engine/policy/compile.js'
+import { compilePolicy } from '../../engine/policy/compile-policy.js'
 import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 import { byPlace, MAX_PROBLEMS, parseYaml, type YamlFile } from './yaml-file.js'
 import { MAX_POLICY_BYTES, POLICY_WORDS, readPolicyText, type ReadPolicyOptions } from './policy-text.js'

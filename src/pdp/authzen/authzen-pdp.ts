@@ -1,14 +1,14 @@
 // Any PDP that implements OpenID AuthZEN 1.0 (https://openid.net/specs/authorization-api-1_0.html) as a decision point.
 import { randomUUID } from 'node:crypto'
 import { PdpError, UnavailableError, UnsupportedError } from '../../contract/errors.js'
-import { readEvaluation, readEvaluations } from './answer.js'
+import { readEvaluation, readEvaluations } from './read-evaluation.js'
 import { batches, evaluationBody, evaluationsBody } from './evaluations-body.js'
 import { Discovery, type DiscoveryLog, type Endpoints } from './discovery.js'
 import { ANY_ID, writeEvaluation, type WrittenEvaluation } from './mapping.js'
 import { type EvaluationMap } from '../../contract/evaluation.js'
 import type { FactsApi } from '../../contract/fact-mutation.js'
 import type { BatchingPdp, Caller, Decision, Query } from '../../contract/point.js'
-import { probeAtBoot } from '../http/boot.js'
+import { probeAtBoot } from '../http/boot-probe.js'
 import { HeldSlots } from '../http/slots.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 

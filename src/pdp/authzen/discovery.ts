@@ -1,7 +1,7 @@
 // AuthZEN discovery: reads the endpoints from the PDP's metadata, validates them as the standard requires, and caches them for a while.
 import { PdpError } from '../../contract/errors.js'
 import type { Transport } from '../http/transport.js'
-import { metadata } from './wire-schema.js'
+import { metadata } from './authzen-answer-schema.js'
 
 /** Paths at the PDP's origin. */
 export interface Endpoints {

@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici'
 import { PdpError } from '../../contract/errors.js'
 import type { Dated } from '../../kit/deadlines.js'
 import { statusError, toPdpError, type FailedAttempt } from './failure.js'
-import type { TransportRequest } from './request.js'
+import type { TransportRequest } from './transport-request.js'
 
 /** A rejected response is read up to this many bytes to keep the connection alive; a longer one closes the connection. */
 const DISCARD_LIMIT = 16 * 1024

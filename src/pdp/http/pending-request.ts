@@ -1,12 +1,12 @@
 // One request until it is answered or fails: picks a replica, tries another one when that fails or is slow, retries, and gives up.
 import { PdpError } from '../../contract/errors.js'
 import type { Dated, Deadlines } from '../../kit/deadlines.js'
-import type { Balance } from './balance.js'
+import type { Balance } from './load-balancing.js'
 import { Exchange } from './exchange.js'
 import { mayAnotherReplicaAnswer, type FailedAttempt } from './failure.js'
 import type { Hedging } from './hedging.js'
 import type { Replica } from './replica.js'
-import type { TransportRequest } from './request.js'
+import type { TransportRequest } from './transport-request.js'
 
 /** Something that happens at a given time, unless it is removed before. */
 export interface Alarm extends Dated {

@@ -7,7 +7,7 @@ import { Breaker, type BreakerOptions } from './breaker.js'
 import { Exchange } from './exchange.js'
 import { countsAgainstPdp, mayAnotherReplicaAnswer } from './failure.js'
 import { firstSuccess } from './first-success.js'
-import type { Probe, TransportRequest } from './request.js'
+import type { Probe, TransportRequest } from './transport-request.js'
 import type { ReplicaStats } from '../../contract/point.js'
 
 export interface ReplicaOptions {

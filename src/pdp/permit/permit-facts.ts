@@ -4,7 +4,7 @@ import {
   PartlyAppliedError, type FactMutation, type FactsApi, type InitialRole, type MutationResult
 } from '../../contract/fact-mutation.js'
 import type { Transport, TransportRequest } from '../http/transport.js'
-import { instanceAnswer, refusal } from './wire-schema.js'
+import { instanceAnswer, refusal } from './permit-answer-schema.js'
 
 /** The time for the write itself, ms. Waiting for the PDP begins after it. */
 const WRITE_TIME = 5_000

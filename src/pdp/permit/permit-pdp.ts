@@ -3,9 +3,9 @@ import { PdpError, UnavailableError } from '../../contract/errors.js'
 import type { BatchingPdp, Decision, Health, PermissionsQuestion, Query, UserPermissions } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
 import { readReason } from '../reason.js'
-import { probeAtBoot } from '../http/boot.js'
+import { probeAtBoot } from '../http/boot-probe.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
-import { allowedAnswer, permissionsAnswer } from './wire-schema.js'
+import { allowedAnswer, permissionsAnswer } from './permit-answer-schema.js'
 
 /** Probes a Permit PDP with an empty bulk check, which takes the same path as a check and requires the token. */
 export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body: '[]', read: answer => readDecisions(answer, 0) }

@@ -2,7 +2,7 @@
 import Type, { type Static } from 'typebox'
 import { Failure } from '../http/failures.js'
 import { Attributes } from './wire.js'
-import { NO_TENANT, type EngineQuery } from '../../engine/query.js'
+import { NO_TENANT, type EngineQuery } from '../../engine/engine-query.js'
 
 /** `null` is as good as missing. */
 const properties = Type.Optional(Type.Union([Attributes, Type.Null()]))

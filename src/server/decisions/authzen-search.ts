@@ -6,7 +6,7 @@ import { ok, route, type Route } from '../http/route.js'
 import { Action, Context, isUser, Resource, resourceOf, Searched, Subject, tenantOf, userOf } from './authzen-query.js'
 import { QUESTION_STEPS, Work } from '../../engine/engine.js'
 import type { DecisionEngine } from '../../environment/environment.js'
-import type { EngineQuery } from '../../engine/query.js'
+import type { EngineQuery } from '../../engine/engine-query.js'
 
 const PageRequest = Type.Optional(Type.Union([Type.Object({
   token: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: 'The `next_token` of the page before, with the same request.' })),

@@ -2,12 +2,12 @@
 import Type, { type Static } from 'typebox'
 import { Failure, toFailure } from '../http/failures.js'
 import { shorten } from '../../kit/shorten.js'
-import { decideMany, Explanations, mapped } from './many.js'
+import { decideMany, Explanations, mapped } from './bounded-decisions.js'
 import { MAX_VALUES_OF_MANY, ok, route, type Answer, type Route } from '../http/route.js'
 import { checkerOf } from '../http/validation.js'
 import { Action, complete, Context, isUser, Resource, Subject, toQuery, type Evaluation } from './authzen-query.js'
 import { MAX_BULK } from './wire.js'
-import type { EngineQuery } from '../../engine/query.js'
+import type { EngineQuery } from '../../engine/engine-query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
 
 const Defaults = Type.Object({ subject: Type.Optional(Subject), action: Type.Optional(Action), resource: Type.Optional(Resource), context: Context })

@@ -1,14 +1,14 @@
 // The questions that Permit's PDP answers, asked of the engine.
 import Type from 'typebox'
-import { decideMany, Explanations, mapped } from './many.js'
+import { decideMany, Explanations, mapped } from './bounded-decisions.js'
 import { MAX_VALUES_OF_MANY, ok, route, type Route } from '../http/route.js'
 import {
   Allowed, AllowedQuery, AllTenants, AllTenantsQuery, AuthorizedUsers, AuthorizedUsersQuery, contextOf, MAX_BULK, toEngineQuery, toEngineResource, toEngineUser,
   UrlQuery, UserPermissions, UserPermissionsQuery, UserTenants, UserTenantsQuery
 } from './wire.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
-import { withoutNulls } from './without-nulls.js'
-import type { EngineQuery } from '../../engine/query.js'
+import { withoutNulls } from './answer-without-nulls.js'
+import type { EngineQuery } from '../../engine/engine-query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
 
 /** The decision routes of the PDP. */

@@ -5,7 +5,7 @@ import { invalid } from '../http/failures.js'
 import { ok, route, type Route } from '../http/route.js'
 import { isWanted, pageOf, PageQuery } from '../rest/paging.js'
 import { Allowed } from './wire.js'
-import { withoutNulls } from './without-nulls.js'
+import { withoutNulls } from './answer-without-nulls.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import type { FactsReader } from '../../environment/environment.js'
 

@@ -1,6 +1,6 @@
 // The PDP's wire: what questions look like, as strict and as tolerant as the container, and what the engine is asked for them.
 import Type, { type Static, type TSchema } from 'typebox'
-import { NO_TENANT, type EngineQuery } from '../../engine/query.js'
+import { NO_TENANT, type EngineQuery } from '../../engine/engine-query.js'
 
 /** Questions at once. */
 export const MAX_BULK = 10_000

@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { Engine } from '../../../src/engine/engine.js'
-import { type EngineQuery } from '../../../src/engine/query.js'
+import { type EngineQuery } from '../../../src/engine/engine-query.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
 
 const policy: Policy = {

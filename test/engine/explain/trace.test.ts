@@ -3,7 +3,7 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { Engine } from '../../../src/engine/engine.js'
-import { type EngineQuery } from '../../../src/engine/query.js'
+import { type EngineQuery } from '../../../src/engine/engine-query.js'
 import type { ConditionTrace, RoleTrace } from '../../../src/engine/explain/trace.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
 import { ALL_QUERIES, policy, query, TENANTS, USERS } from '../arbitraries.js'

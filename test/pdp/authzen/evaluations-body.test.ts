@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Evaluation } from '../../../src/index.js'
 import { createQuery } from '../../../src/decision/query.js'
-import { readEvaluation, readEvaluations } from '../../../src/pdp/authzen/answer.js'
+import { readEvaluation, readEvaluations } from '../../../src/pdp/authzen/read-evaluation.js'
 import { batches, evaluationBody, evaluationsBody } from '../../../src/pdp/authzen/evaluations-body.js'
 import { writeEvaluation, type WrittenEvaluation } from '../../../src/pdp/authzen/mapping.js'
 

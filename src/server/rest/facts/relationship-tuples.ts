@@ -4,7 +4,7 @@ import { CountedPageQuery, isWanted, listed, MaybeCountedList } from '../paging.
 import { done, ok, route, type Route } from '../../http/route.js'
 import { Empty, Idents, Operations, TupleCreate, TupleDelete, TupleRead } from './fact-shapes.js'
 import { tupleView } from './fact-view.js'
-import { withoutNull } from './without-null.js'
+import { withoutNull } from './body-without-nulls.js'
 import type { RelationshipTupleFact } from '../../../engine/facts/fact.js'
 import type { Environment } from '../../../environment/environment.js'
 

@@ -5,7 +5,7 @@ import { makeRoomFor } from './make-room.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import { Empty, Idents, InstanceCreate, InstanceRead, InstanceUpdate, Operations } from './fact-shapes.js'
 import { instanceView, keyOf } from './fact-view.js'
-import { withoutNull } from './without-null.js'
+import { withoutNull } from './body-without-nulls.js'
 import type { ResourceInstanceFact } from '../../../engine/facts/fact.js'
 import type { Environment, FactWriter } from '../../../environment/environment.js'
 

@@ -4,7 +4,7 @@ import { CountedPageQuery, isWanted, listed, MaybeCountedList } from '../paging.
 import { done, ok, route, type Answer, type Route } from '../../http/route.js'
 import { Assignment, AssignmentDetailedRead, AssignmentRead, Assignments } from './fact-shapes.js'
 import { assignmentDetailedView, assignmentView } from './fact-view.js'
-import { withoutNull } from './without-null.js'
+import { withoutNull } from './body-without-nulls.js'
 import type { RoleAssignmentFact } from '../../../engine/facts/fact.js'
 import type { Environment } from '../../../environment/environment.js'
 

@@ -7,7 +7,7 @@ import { done, ok, route, type Route } from '../../http/route.js'
 import { Empty, Idents, Operations, TenantCreate, TenantRead, TenantUpdate, UserRead } from './fact-shapes.js'
 import { UsersQuery, usersPage } from './users.js'
 import { keyOf, tenantView } from './fact-view.js'
-import { withoutNull } from './without-null.js'
+import { withoutNull } from './body-without-nulls.js'
 import type { TenantFact, UserFact } from '../../../engine/facts/fact.js'
 import type { FactsReader } from '../../../environment/environment.js'
 

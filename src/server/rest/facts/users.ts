@@ -6,7 +6,7 @@ import { makeRoomFor } from './make-room.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import { AssignmentRead, Empty, Idents, MAX_ITEMS, Operations, UserCreate, UserRead, UserRole, UserSync, UserUpdate } from './fact-shapes.js'
 import { assignmentView, keyOf, userView } from './fact-view.js'
-import { withoutNull } from './without-null.js'
+import { withoutNull } from './body-without-nulls.js'
 import type { RoleAssignmentFact, UserFact } from '../../../engine/facts/fact.js'
 import type { Environment, FactWriter } from '../../../environment/environment.js'
 

@@ -1,6 +1,6 @@
 // One change of the schema: what it takes away is taken away everywhere, and all of it happens, or nothing.
-import { compilePolicy } from '../../../engine/policy/compile.js'
-import { splitAtColon } from '../../../kit/colon.js'
+import { compilePolicy } from '../../../engine/policy/compile-policy.js'
+import { splitAtColon } from '../../../kit/split-at-colon.js'
 import { excessOf } from '../../../kit/excess.js'
 import { invalid } from '../../http/failures.js'
 import { makeRoom, needsRoom, ofRelation, ofResourceRole, ofRole, ofType } from '../facts/make-room.js'

@@ -2,8 +2,8 @@
 import { rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { AffectedUsers } from '../../src/contract/affected-users.js'
-import { Environment } from '../../src/environment/environment.js'
+import type { AffectedUsers } from '../../../src/contract/affected-users.js'
+import { Environment } from '../../../src/environment/environment.js'
 
 const text = (roles: string[], more = '') => `
 resources:

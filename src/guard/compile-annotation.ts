@@ -1,5 +1,5 @@
 // Compiles an annotation, once, when the route is declared, into a function from a request to its queries.
-import { describe } from '../decision/input.js'
+import { describe } from '../decision/input-checks.js'
 import { normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
 import { Keys } from '../decision/query-key.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
@@ -7,8 +7,8 @@ import { AnnotationError, ForbiddenError, QueryError } from '../contract/errors.
 import type { JsonObject, QueryResource, QueryUser } from '../contract/point.js'
 import { ignore, isThenable, whenever, type MaybePromise } from '../kit/whenever.js'
 import type { Annotation, Permission, PermissionRequirement, PerRequest, Requirement } from './annotation.js'
-import { FORMS, onlyKnown, permissionMeant, refuseOtherPlaceholders, REQUIREMENT_NAMES } from './mistakes.js'
-import { fillKey, hasBrace, parseKeyTemplate, type KeyTemplate } from './template.js'
+import { FORMS, onlyKnown, permissionMeant, refuseOtherPlaceholders, REQUIREMENT_NAMES } from './annotation-mistakes.js'
+import { fillKey, hasBrace, parseKeyTemplate, type KeyTemplate } from './key-template.js'
 
 /** What a template reads from a request, in every framework. */
 export interface WithParams { readonly params: unknown }

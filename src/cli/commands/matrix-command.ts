@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { suggest } from '../../kit/suggest.js'
 import { AUTHORITY_OPTIONS, GIVEN_HELP } from '../asking/authority-options.js'
-import { openUserSetNotes } from '../asking/open-user-sets.js'
+import { openUserSetNotes } from '../asking/open-user-set-notes.js'
 import { matrixHtml } from '../matrix/matrix-html.js'
 import { matrixText } from '../matrix/matrix-text.js'
 import { matrixOf } from '../matrix/permission-matrix.js'

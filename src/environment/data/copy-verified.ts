@@ -3,7 +3,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { CheckMessage } from './check.js'
+import type { CheckMessage } from './check-process.js'
 import { DamageError, RefusedError } from './database.js'
 
 /** ms without a word from the process after which it is taken for lost in the file. */
@@ -21,7 +21,7 @@ const LOADERS: ReadonlySet<string> = new Set(['--import', '--require', '-r', '--
  * @throws `DamageError` when it is damaged, `RefusedError` when it is not ours or of another version, `Error` when it cannot be told
  */
 export async function copyVerified (source: string, target: string): Promise<void> {
-  const script = fileURLToPath(new URL(`./check${extname(fileURLToPath(import.meta.url))}`, import.meta.url))
+  const script = fileURLToPath(new URL(`./check-process${extname(fileURLToPath(import.meta.url))}`, import.meta.url))
   const child = fork(script, [source, target], { execArgv: loadersOf(process.execArgv), stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'json' })
   let last: CheckMessage | undefined
   let errors = ''

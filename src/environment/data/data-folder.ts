@@ -5,9 +5,9 @@ import { chmod, chown, lstat, open, readdir, realpath, rename, rm, stat } from '
 import { dirname, join } from 'node:path'
 import type * as Lmdb from 'lmdb'
 import { DataError } from '../../contract/errors.js'
-import { copyVerified } from './copy.js'
+import { copyVerified } from './copy-verified.js'
 import { buildDatabase, DamageError, RefusedError } from './database.js'
-import { makeLockFile } from './room.js'
+import { makeLockFile } from './disk-space.js'
 import { flushFolder, isIntact, readSeal, seal, SEAL, unseal } from './seal.js'
 
 /** The database in the folder; LMDB puts a lock file of its own beside it. */

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { Generations } from '../../src/decision/generations.js'
-import { affectedBy } from '../../src/decision/updates.js'
+import { affectedBy } from '../../src/decision/update-reports.js'
 
 const report = (paths: readonly unknown[], more: object = {}) => JSON.stringify({
   update_id: 'u1',

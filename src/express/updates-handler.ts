@@ -1,7 +1,7 @@
 // The path at which the PDP reports that something has changed, for an app that is Express's.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER } from '../decision/updates.js'
-import { type UpdatesEndpoint } from '../decision/origin.js'
+import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER } from '../decision/update-reports.js'
+import { type UpdatesEndpoint } from '../decision/path-options.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
 import { secretCheck } from '../kit/secret.js'
 

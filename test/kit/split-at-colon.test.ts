@@ -1,7 +1,7 @@
 // Splitting `type:key` at the first colon.
 import t from 'tap'
 import fc from 'fast-check'
-import { splitAtColon, splitPair } from '../../src/kit/colon.js'
+import { splitAtColon, splitPair } from '../../src/kit/split-at-colon.js'
 
 t.test('a text is split at its first colon and at no other', async t => {
   t.same(splitAtColon('task'), { before: 'task', after: undefined })

@@ -1,6 +1,6 @@
 // A process of its own that copies a database, entry by entry, into a new file: if the old one is damaged, lmdb ends this process and no other.
 import { buildDatabase, complaintAboutFormat, DamageError, FORMAT_NAME, loadLmdb, openDatabase, readVerified, RefusedError, type Database, type HeldRecord, type HeldValue } from './database.js'
-import { needAdjacentMetas } from './metas.js'
+import { needAdjacentMetas } from './meta-pages.js'
 
 /** What it says to the process that has started it. */
 export type CheckMessage =

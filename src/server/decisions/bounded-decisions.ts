@@ -1,7 +1,7 @@
 // Many decisions for one request: in turns, within a budget of work, and explained only as long as the answer stays in proportion to the request.
 import { DECISION_STEPS, Work } from '../../engine/engine.js'
 import type { Debug } from '../../engine/explain/explain.js'
-import type { EngineQuery } from '../../engine/query.js'
+import type { EngineQuery } from '../../engine/engine-query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
 
 /** Steps of work for each of many decisions, in addition to the steps of one. */

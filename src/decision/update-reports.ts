@@ -1,6 +1,6 @@
 // Update reports: a PDP reports that its data or policy has changed, and the report says whose cached decisions to drop.
 import type { AffectedUsers } from '../contract/affected-users.js'
-import { updateReport } from './update-report.js'
+import { updateReport } from './update-report-schema.js'
 
 /**
  * The header that carries the secret of a report. Not `authorization`, because the app's own authentication would read it and take the

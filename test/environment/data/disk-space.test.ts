@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { loadLmdb, openDatabase } from '../../../src/environment/data/database.js'
-import { makeLockFile, Room } from '../../../src/environment/data/room.js'
+import { makeLockFile, Room } from '../../../src/environment/data/disk-space.js'
 
 /** How many entries a commit has, how long they are, which share of them replaces older ones, and which of those only removes. */
 interface Commit {

@@ -1,6 +1,6 @@
 // Many checks at once: `bulkCheck` and `filter` of every face.
 import type { CheckInput } from '../decision/checks.js'
-import { requireArray } from '../decision/input.js'
+import { requireArray } from '../decision/input-checks.js'
 import { questionsOf, type ResourceInput, type UserInput } from '../decision/query.js'
 import { readChecks } from '../decision/question-options.js'
 import { mapInTurns } from '../kit/turns.js'

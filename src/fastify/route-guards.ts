@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
 import { AnnotationError, UndeclaredRouteError } from '../contract/errors.js'
 import { printable } from '../kit/printable.js'
-import { compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile.js'
+import { compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile-annotation.js'
 import { describeAnnotation, type Description } from '../guard/description.js'
 import { readGuardOptions, type GuardOptions } from '../guard/guard-options.js'
 import { undeclared, type RouteIdentity, type Strictness } from '../guard/strict.js'

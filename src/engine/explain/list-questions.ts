@@ -5,9 +5,9 @@ import { decideRbac } from '../decide/rbac.js'
 import { assignmentsBehind, candidates, rolesOf } from '../decide/rebac.js'
 import { type CompiledResourceRole } from '../decide/derivation.js'
 import type { Work } from '../decide/work.js'
-import { NO_TENANT, type EngineQuery } from '../query.js'
+import { NO_TENANT, type EngineQuery } from '../engine-query.js'
 import { type Facts } from '../facts/facts.js'
-import { type InstanceNode, type TenantNode, type UserNode } from '../facts/nodes.js'
+import { type InstanceNode, type TenantNode, type UserNode } from '../facts/fact-nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 
 /** A tenant as Permit's PDP shows it. */

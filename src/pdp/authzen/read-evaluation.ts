@@ -4,7 +4,7 @@ import { isAtMost } from '../../kit/characters.js'
 import { isRecord } from '../../kit/is-record.js'
 import { cut, readReason } from '../reason.js'
 import type { Decision } from '../../contract/point.js'
-import { evaluationAnswer } from './wire-schema.js'
+import { evaluationAnswer } from './authzen-answer-schema.js'
 
 /** The largest context, in characters of names and values. A larger one is dropped, because contexts are kept with decisions and errors. */
 const MAX_CONTEXT = 16 * 1024

@@ -7,9 +7,9 @@ import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { Environment } from '../../src/environment/environment.js'
-import { FileWatch, type Reading } from '../../src/environment/file-watch.js'
-import { deferred } from '../support/app.js'
+import { Environment } from '../../../src/environment/environment.js'
+import { FileWatch, type Reading } from '../../../src/environment/file/file-watch.js'
+import { deferred } from '../../support/app.js'
 
 const BOUND_MS = 2_000
 const RELEASES = ['r0', 'r1', 'r2'] as const

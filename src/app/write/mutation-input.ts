@@ -1,13 +1,13 @@
 // Validates and copies the arguments of the write API, and converts their names to those of the wire format.
 import type { Static, TObject } from 'typebox'
-import { describe } from '../../decision/input.js'
+import { describe } from '../../decision/input-checks.js'
 import { toJsonObject } from '../../decision/query.js'
 import type { JsonObject } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
 import { schemaMistakes } from '../../kit/schema-mistakes.js'
 import { closest } from '../../kit/suggest.js'
 import { MutationError, QueryError } from '../../contract/errors.js'
-import { INSTANCE, KEY, RoleInTenant, type Input } from './input-schema.js'
+import { INSTANCE, KEY, RoleInTenant, type Input } from './mutation-input-schema.js'
 
 const ALIASES: Readonly<Record<string, string>> = {
   firstName: 'first_name',

@@ -1,7 +1,7 @@
 // How facts and the ledger are written to the store: the format of the folder, and the way back.
 import type { FactChange } from '../engine/facts/fact.js'
 import { factKey, keptFact, type LedgerEntry, type ObjectKind } from './ledger.js'
-import type { Step } from './step.js'
+import type { Step } from './transaction-step.js'
 import type { StoredRecord } from './store.js'
 
 /** What is on disk says these numbers: they never change. Facts are read in their order, in which none names what is not there yet. */
