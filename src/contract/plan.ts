@@ -1,2 +1,2 @@
 // Plans, for the rooms above the engine: the types, and the meaning of every operator, are in the engine's contract.
-export type { CompoundCondition, Condition, FieldCondition, FieldOperator, MatchOperator, Plan, PlanOf, ReferringOperator, ValueOperator } from '../engine/plan/plan.js'
+export type { CompoundCondition, Condition, FieldCondition, FieldOperator, MatchOperator, Plan, PlanOf, ReferringOperator, ValueOperator } from '../engine/plan/plan-contract.js'

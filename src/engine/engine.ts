@@ -17,10 +17,13 @@ import { traceAbac, traceRbac, traceRebac, type DecisionTrace, type ModelsTrace 
 import { DENIED, type Verdict } from './decide/verdict.js'
 import { QUESTION_STEPS, Work, WorkLimitError } from './decide/work.js'
 import { atOnce } from '../kit/turns.js'
+import { simplePlan, stepsOfPlan, type PlanQuery, type PlanTrace } from './plan/planner.js'
+import type { Plan } from './plan/plan-contract.js'
 import type { Policy } from './policy/policy.js'
 import { NO_TENANT, type EngineQuery } from './engine-query.js'
 
 export type { ReasonCode, Verdict } from './decide/verdict.js'
+export { NoPlanError, type PlanBranch, type PlanQuery, type PlanTrace } from './plan/planner.js'
 export { DECISION_STEPS, QUESTION_STEPS, Work, WorkLimitError, type WorkPlace } from './decide/work.js'
 
 /** A question about all tenants. */
@@ -156,6 +159,27 @@ export class Engine {
     const userNode = this.facts.userNode(user)
     const instance = this.facts.instanceNode(resource.type, resource.key)
     return userNode === undefined || instance === undefined ? [] : prospectsOn(this.#schema, userNode, instance)
+  }
+
+  /**
+   * Which rows of a table the user may act on: what {@link Engine.decide} says of each, as a condition.
+   *
+   * @throws {@link NoPlanError} when there is no exact one
+   * @throws {@link WorkLimitError} when it would take too much work
+   */
+  plan (query: PlanQuery): Plan {
+    return atOnce(this.stepsOfPlan(query)).plan
+  }
+
+  /** {@link Engine.plan} in steps, with the branches that the plan was put together from. */
+  stepsOfPlan (query: PlanQuery): Generator<undefined, PlanTrace> {
+    const type = this.#schema.types.get(query.type)
+    const permission = type?.permissions.get(query.action)
+    if (type === undefined || permission === undefined) return nothing({ plan: simplePlan('none', query), branches: [] })
+    const user = this.facts.userNode(query.user.key)
+    const tenant = this.facts.tenantNode(query.tenant)
+    const isAsked = !this.#deniesUnknown || (user !== undefined && tenant !== undefined)
+    return stepsOfPlan(query, { permission, type, user, tenant }, isAsked, this.facts, new Work(QUESTION_STEPS))
   }
 
   /** User sets whose rules also hold for users who were never synced, and in tenants that do not exist; none where such are denied. */
@@ -316,6 +340,11 @@ export class Engine {
   #instance ({ resource: { type, key } }: EngineQuery): InstanceNode | undefined {
     return key === undefined ? undefined : this.facts.instanceNode(type, key)
   }
+}
+
+/** No steps. */
+function * nothing<R> (result: R): Generator<undefined, R> {
+  return result
 }
 
 function asUser (user: string | QueryUser): QueryUser {

@@ -96,6 +96,15 @@ const MATCHERS: ReadonlyMap<string, (attribute: unknown, matches: (element: unkn
   ['all_match', (attribute: unknown, matches: (element: unknown) => boolean) => Array.isArray(attribute) && attribute.every(element => isRecord(element) && matches(element))]
 ])
 
+/** Compares two values as the operator of that name does; false when one is missing. */
+export function compareValues (operator: string, attribute: unknown, value: unknown, attributes: AttributeSource): boolean {
+  if (attribute === undefined || value === undefined) return false
+  attributes.work.spend(1)
+  const known = OPERATORS.get(operator)
+  if (known === undefined) throw new TypeError(`there is no operator '${operator}'`)
+  return known.compare(attribute, value, attributes)
+}
+
 const LOGICAL = ['allOf', 'anyOf', 'not', 'and', 'or'] as const
 type Logical = (typeof LOGICAL)[number]
 
@@ -135,9 +144,19 @@ export function compileCondition (condition: unknown, path: Path, problems: Poli
 
 /** The value of `user.address.city`, read as conditions read it; `undefined` when there is none. */
 export function readAttribute (text: string, attributes: AttributeSource): unknown {
-  const [scopeName = '', name = '', ...names] = text.split('.')
-  const scope = SCOPES.get(scopeName)
+  const { scope, name, names } = splitAttribute(text)
   return scope === undefined ? undefined : walk(attributes.lookup(scope, name), names)
+}
+
+/** The parts of `user.address.city`; without a scope when it names none. */
+export function splitAttribute (text: string): { readonly scope: AttributeScope | undefined, readonly name: string, readonly names: readonly string[] } {
+  const [scope = '', name = '', ...names] = text.split('.')
+  return { scope: SCOPES.get(scope), name, names }
+}
+
+/** The attribute that a value refers to (`{ ref: 'user.email' }`); undefined when it is a value by itself. */
+export function referenceIn (value: unknown): unknown {
+  return isRecord(value) && Object.hasOwn(value, 'ref') && Object.keys(value).length === 1 ? value['ref'] : undefined
 }
 
 class ConditionCompiler {
@@ -334,15 +353,18 @@ function countedList (attribute: unknown, { work }: AttributeSource): unknown {
   return attribute
 }
 
-function isLogical (key: string): key is Logical {
+/** Whether the key is a logical operator. */
+export function isLogical (key: string): key is Logical {
   return (LOGICAL as readonly string[]).includes(key)
 }
 
-function isOrdered (value: unknown): value is number | string {
+/** A value that has an order among its like. */
+export function isOrdered (value: unknown): value is number | string {
   return typeof value === 'number' || typeof value === 'string'
 }
 
-function isRange (value: unknown): value is [unknown, unknown] {
+/** The lowest and the highest of a range. */
+export function isRange (value: unknown): value is [number, number] | [string, string] {
   return Array.isArray(value) && value.length === 2 && isOrdered(value[0]) && typeof value[0] === typeof value[1]
 }
 

@@ -21,6 +21,8 @@ export interface CompiledType {
   readonly key: string
   /** By action. */
   readonly permissions: ReadonlyMap<string, CompiledPermission>
+  /** Relations of its instances to others, each with the type of its subjects. */
+  readonly relations: ReadonlyMap<string, string>
   /** Roles on instances of the type. */
   readonly resourceRoles: ReadonlyMap<string, CompiledResourceRole>
 }

@@ -1,6 +1,7 @@
 // Who there is and who has what: the facts of a policy, in memory, indexed so that a decision looks up and never scans.
 import { DEFAULT_TENANT, FactsError, parseInstance, type UserFact, type TenantFact, type ResourceInstanceFact, type RoleAssignmentFact, type RelationshipTupleFact, type TenantOptional, type FactChange } from './fact.js'
 import { UserNode, TenantNode, InstanceNode } from './fact-nodes.js'
+import { StoredObjects } from './stored-objects.js'
 import { splitAtColon } from '../../kit/split-at-colon.js'
 
 /**
@@ -18,6 +19,7 @@ export class Facts {
   readonly #users = new Map<string, UserNode>()
   readonly #tenants = new Map<string, TenantNode>()
   readonly #instances = new Map<string, Map<string, InstanceNode>>()
+  readonly #objects = new StoredObjects()
   readonly #listeners = new Set<(change: FactChange) => void>()
 
   constructor () {
@@ -133,6 +135,7 @@ export class Facts {
       this.#addInstance(stored, tenant)
     } else {
       this.#sameTenant(existing, tenant)
+      this.#objects.replace(existing.fact, stored)
       existing.fact = stored
       this.#changed('set', 'resource_instance', stored)
     }
@@ -349,6 +352,11 @@ export class Facts {
     return this.#instances.get(type)?.values() ?? []
   }
 
+  /** @internal Whether an instance of the type has an object stored under that name, or a resource type of its own (`type`). */
+  storesObject (type: string, name: string): boolean {
+    return this.#objects.has(type, name)
+  }
+
   /** @internal */
   userNodes (): IterableIterator<UserNode> {
     return this.#users.values()
@@ -399,6 +407,7 @@ export class Facts {
     if (instances === undefined) this.#instances.set(fact.resource, instances = new Map())
     instances.set(fact.key, node)
     tenant.instances.add(node)
+    this.#objects.replace(undefined, fact)
     this.#changed('set', 'resource_instance', fact)
     return node
   }
@@ -410,6 +419,7 @@ export class Facts {
     instances?.delete(instance.fact.key)
     if (instances?.size === 0) this.#instances.delete(instance.fact.resource)
     instance.tenant.instances.delete(instance)
+    this.#objects.replace(instance.fact, undefined)
     this.#changed('delete', 'resource_instance', instance.fact)
   }
 }

@@ -14,6 +14,8 @@
  *   `address`), with the row's value. **Where the row has no value (NULL, or no such member), the value is `null`.** `null` is a value like others: it is
  *   equal to `null`, different from everything else, and has no order.
  *
+ *   Two paths of which one is the beginning of the other (`address`, `address.city`) cannot both be columns.
+ *
  * Because the row gives each of these attributes, and an attribute that is given wins over one that the PDP has stored with the instance, stored
  * attributes do not change the answer. One case is left: objects are united with stored objects. Where a condition looks at a whole object, and an
  * instance of the type has an object stored under that name, the planner refuses with an error.
@@ -64,8 +66,11 @@ export interface CompoundCondition {
 /**
  * A comparison of a field of the row with a value or with another field of the row.
  *
- * The field on the left is `key`, `tenant`, `attributes.<path>` or `relations.<relation>`. Inside of `object_match`, `any_match` and `all_match` it is
+ * The field on the left is `key`, `tenant`, `type`, `attributes.<path>` or `relations.<relation>`. Inside of `object_match`, `any_match` and `all_match` it is
  * `item.<path>`: a member of the object, or of the list's item. Paths are names with dots between them.
+ *
+ * `type` is the row's attribute `type` where the table has a column for it, and the plan's type otherwise: a target without the column decides it by
+ * `new Conditions().assume(condition, 'type', plan.type)`. Likewise `tenant` in a table of one tenant.
  *
  * `relations.<relation>` is the key of the instance that is the subject of the relation to the row (`folder_id` for the relation `parent` of documents in
  * folders); NULL where there is none. It occurs only with the option `relations` of `plan`, by which an app says that the column and the PDP's relationship tuples agree.

@@ -1,0 +1,307 @@
+// Puts conditions of plans together: simplified, without duplicates, frozen. `true` and `false` are conditions that need no row.
+import { compareValues, isOrdered, isRange, type AttributeSource } from '../decide/conditions.js'
+import { isRecord } from '../../kit/is-record.js'
+import { Members, walk } from '../decide/values.js'
+import { Work } from '../decide/work.js'
+import type { CompoundCondition, Condition, FieldCondition, FieldOperator, MatchOperator } from './plan-contract.js'
+
+/** A condition on the row, or what it comes to whatever the row is. */
+export type Outcome = Condition | boolean
+
+/** Combinations with more parts are not searched for what contradicts or repeats what: that costs their product. */
+const MANY_PARTS = 64
+
+/** UCAST's names to the engine's. The others are the same. */
+const NAMES_OF_ENGINE: ReadonlyMap<string, string> = new Map([
+  ['eq', 'equals'], ['ne', 'not-equals'], ['lt', 'less-than'], ['lte', 'less-than-equals'], ['gt', 'greater-than'], ['gte', 'greater-than-equals']
+])
+const NAMES_OF_UCAST: ReadonlyMap<string, string> = new Map(Array.from(NAMES_OF_ENGINE, ([ucast, engine]) => [engine, ucast]))
+
+const OPPOSITES: ReadonlyMap<FieldOperator, FieldOperator> = new Map([['eq', 'ne'], ['ne', 'eq'], ['eq_field', 'ne_field'], ['ne_field', 'eq_field']])
+
+/** The same when the two sides of a comparison change places; the others have names of their own. */
+const TURNED: ReadonlyMap<string, FieldOperator> = new Map([
+  ['less-than', 'gt'], ['less-than-equals', 'gte'], ['greater-than', 'lt'], ['greater-than-equals', 'lte']
+])
+
+/** Makes conditions. What it compares on the way counts as work. */
+export class Conditions {
+  readonly #source: AttributeSource
+
+  /** @param source - of which only the work and the lists are used */
+  constructor (source: AttributeSource = new NoAttributes()) {
+    this.#source = source
+  }
+
+  /** All of them. */
+  and (parts: readonly Outcome[]): Outcome {
+    if (parts.includes(false)) return false
+    return this.#narrowed(this.#distinct(parts.flatMap(part => partsOf('and', part))))
+  }
+
+  /** One of them. */
+  or (parts: readonly Outcome[]): Outcome {
+    if (parts.includes(true)) return true
+    return compound('or', this.#widened(this.#distinct(parts.flatMap(part => partsOf('or', part)))))
+  }
+
+  /** Not it. */
+  not (part: Outcome): Outcome {
+    if (typeof part === 'boolean') return !part
+    if (!isField(part)) return part.operator === 'not' ? part.value[0] as Condition : negation(part)
+    // A row's own fields are never missing, but members of items may be: `ne` is not the opposite of `eq` there.
+    const opposite = part.field.startsWith(ITEM) ? undefined : OPPOSITES.get(part.operator)
+    return opposite === undefined ? negation(part) : Object.freeze({ operator: opposite, field: part.field, value: part.value })
+  }
+
+  /** The field has one of the values. */
+  among (name: string, values: readonly unknown[]): Outcome {
+    const known = values.length > 1 ? distinctValues(values) : values
+    if (known.length === 0) return false
+    return known.length === 1 ? this.#field('eq', name, known[0]) : this.#field('in', name, known)
+  }
+
+  /** A condition of a match, where `true` and `false` have to be said. */
+  match (operator: MatchOperator, name: string, inner: Outcome): Outcome {
+    if (inner === false && operator !== 'all_match') return false
+    const value = typeof inner === 'boolean' ? Object.freeze({ operator: inner ? 'and' as const : 'or' as const, value: NOTHING }) : inner
+    return Object.freeze({ operator, field: name, value })
+  }
+
+  /** The engine's comparison of a field with a value that is known; `false` where no row can pass it. */
+  compared (operator: string, name: string, value: unknown): Outcome {
+    switch (operator) {
+      case 'equals':
+      case 'not-equals':
+        return this.#field(NAMES_OF_UCAST.get(operator) as FieldOperator, name, value)
+      case 'less-than':
+      case 'less-than-equals':
+      case 'greater-than':
+      case 'greater-than-equals':
+        return isOrdered(value) && this.#field(NAMES_OF_UCAST.get(operator) as FieldOperator, name, value)
+      case 'between':
+        return isRange(value) && value[0] <= value[1] && this.and([this.#field('gte', name, value[0]), this.#field('lte', name, value[1])])
+      case 'contains':
+        return typeof value === 'string' && this.#field('contains', name, value)
+      case 'in':
+        return Array.isArray(value) && this.among(name, value)
+      case 'array_contains':
+        return this.#field('array_contains', name, value)
+      case 'array_subset':
+      case 'array_superset':
+        return Array.isArray(value) && this.#field(operator, name, value)
+      case 'array_intersect':
+        return Array.isArray(value) && value.length > 0 && this.#field(operator, name, value)
+      default:
+        throw new TypeError(`plans do not know the operator '${operator}'`)
+    }
+  }
+
+  /** The same with the sides changed: a value that is known is compared with the field. */
+  comparedWith (value: unknown, operator: string, name: string): Outcome {
+    switch (operator) {
+      case 'equals':
+      case 'not-equals':
+      case 'array_intersect':
+        return this.compared(operator, name, value)
+      case 'less-than':
+      case 'less-than-equals':
+      case 'greater-than':
+      case 'greater-than-equals':
+        return isOrdered(value) && this.#field(TURNED.get(operator) as FieldOperator, name, value)
+      case 'between':
+        return isOrdered(value) && this.#field('spans', name, value)
+      case 'contains':
+        return typeof value === 'string' && this.#field('contained', name, value)
+      case 'in':
+        return this.#field('array_contains', name, value)
+      case 'array_contains':
+        return Array.isArray(value) && this.among(name, value)
+      case 'array_subset':
+        return Array.isArray(value) && this.#field('array_superset', name, value)
+      case 'array_superset':
+        return Array.isArray(value) && this.#field('array_subset', name, value)
+      default:
+        throw new TypeError(`plans do not know the operator '${operator}'`)
+    }
+  }
+
+  /** Two fields of the row, or a member of an item and a field of the row. */
+  comparedFields (operator: string, left: string, right: string): Condition {
+    return Object.freeze({ operator: `${NAMES_OF_UCAST.get(operator) ?? operator}_field` as FieldOperator, field: left, value: right })
+  }
+
+  /** What becomes of a condition when the value of a field is known. Where the field is compared with another one, the comparison stays. */
+  assume (condition: Condition, name: string, value: unknown): Outcome {
+    if (isField(condition)) return condition.field === name ? this.#meets(value, condition) ?? condition : condition
+    const parts = condition.value.map(part => this.assume(part, name, value))
+    if (condition.operator === 'and') return this.and(parts)
+    return condition.operator === 'or' ? this.or(parts) : this.not(parts[0] as Outcome)
+  }
+
+  /** A comparison with a value, which is copied: plans are given away. */
+  #field (operator: FieldOperator, name: string, value: unknown): FieldCondition {
+    return Object.freeze({ operator, field: name, value: this.#copy(value) })
+  }
+
+  #copy (value: unknown): unknown {
+    if (typeof value !== 'object' || value === null) return value
+    if (Array.isArray(value)) {
+      this.#source.work.spend(value.length)
+      return Object.freeze(value.map(item => this.#copy(item)))
+    }
+    const entries = Object.entries(value)
+    this.#source.work.spend(entries.length)
+    return Object.freeze(Object.fromEntries(entries.map(([name, item]) => [name, this.#copy(item)])))
+  }
+
+  /** Whether a value passes a comparison; undefined where another field of the row has a say. */
+  #meets (v: unknown, { operator, value: x }: FieldCondition): boolean | undefined {
+    if (operator.endsWith('_field')) return undefined
+    if (operator === 'object_match') return isRecord(v) ? this.#meetsItem(v, x as Condition) : false
+    if (operator === 'any_match') return Array.isArray(v) ? some(v.filter(isRecord).map(item => this.#meetsItem(item, x as Condition))) : false
+    if (operator === 'all_match') return Array.isArray(v) && v.every(isRecord) ? every(v.map(item => this.#meetsItem(item, x as Condition))) : false
+    if (operator === 'contained') return compareValues('contains', x, v, this.#source)
+    if (operator === 'spans') return compareValues('between', x, v, this.#source)
+    return compareValues(NAMES_OF_ENGINE.get(operator) ?? operator, v, x, this.#source)
+  }
+
+  #meetsItem (item: unknown, condition: Condition): boolean | undefined {
+    if (isField(condition)) return this.#meets(walk(item, condition.field.split('.').slice(1)), condition)
+    const parts = condition.value.map(part => this.#meetsItem(item, part))
+    if (condition.operator === 'and') return every(parts)
+    if (condition.operator === 'or') return some(parts)
+    return parts[0] === undefined ? undefined : !parts[0]
+  }
+
+  /** A field that has one of some values: the other conditions on it are then decided. */
+  #narrowed (parts: readonly Condition[]): Outcome {
+    if (parts.length < 2 || parts.length > MANY_PARTS) return compound('and', parts)
+    let rest = parts
+    for (const part of parts) {
+      const values = valuesOf(part)
+      if (values === undefined || !rest.includes(part)) continue
+      const { field } = part as FieldCondition
+      const about = rest.filter((other): other is FieldCondition => other !== part && isField(other) && other.field === field && !other.operator.endsWith('_field'))
+      if (about.length === 0) continue
+      const possible = values.filter(value => about.every(other => this.#meets(value, other) !== false))
+      const left = this.among(field, possible)
+      if (left === false) return false
+      const decided = new Set<Condition>(about.filter(other => possible.every(value => this.#meets(value, other) !== undefined)))
+      rest = [...rest.filter(other => other !== part && !decided.has(other)), left as Condition]
+    }
+    return compound('and', this.#absorbed('and', rest))
+  }
+
+  /** Several values of a field become one list of them. */
+  #widened (parts: readonly Condition[]): readonly Condition[] {
+    if (parts.length < 2) return parts
+    const lists = new Map<string, unknown[]>()
+    const others: Condition[] = []
+    for (const part of parts) {
+      const values = valuesOf(part)
+      if (values === undefined) {
+        others.push(part)
+        continue
+      }
+      const { field } = part as FieldCondition
+      const known = lists.get(field)
+      this.#source.work.spend(values.length)
+      if (known === undefined) lists.set(field, [...values])
+      else for (const value of values) known.push(value)
+    }
+    return this.#absorbed('or', [...Array.from(lists, ([field, values]) => this.among(field, values) as Condition), ...others])
+  }
+
+  /** `a or (a and b)` is `a`, and `a and (a or b)` is `a`. */
+  #absorbed (operator: 'and' | 'or', parts: readonly Condition[]): readonly Condition[] {
+    const inner = operator === 'and' ? 'or' : 'and'
+    if (parts.length < 2 || parts.length > MANY_PARTS || !parts.some(part => part.operator === inner)) return parts
+    const ids = new Set(parts.map(part => this.#id(part)))
+    return parts.filter(part => part.operator !== inner || !(part as CompoundCondition).value.some(item => ids.has(this.#id(item))))
+  }
+
+  #distinct (parts: readonly Condition[]): readonly Condition[] {
+    if (parts.length < 2) return parts
+    const seen = new Map<string, Condition>()
+    for (const part of parts) {
+      const id = this.#id(part)
+      if (!seen.has(id)) seen.set(id, part)
+    }
+    return seen.size === parts.length ? parts : [...seen.values()]
+  }
+
+  /** A text that is the same for equal conditions only. Objects whose members have another order make another one: that keeps a duplicate, and no more. */
+  #id (condition: Condition): string {
+    let id = IDS.get(condition)
+    if (id === undefined) {
+      id = JSON.stringify(condition)
+      this.#source.work.read(id.length)
+      IDS.set(condition, id)
+    }
+    return id
+  }
+}
+
+const ITEM = 'item.'
+const NOTHING: readonly Condition[] = Object.freeze([])
+const IDS = new WeakMap<Condition, string>()
+
+/** For those who put conditions together outside of a decision. */
+class NoAttributes implements AttributeSource {
+  readonly work = new Unbounded()
+  readonly #lists = new WeakMap<object, Members>()
+  lookup (): undefined { return undefined }
+  only (value: object): Members { return new Members([value]) }
+  members (list: readonly unknown[]): Members {
+    let members = this.#lists.get(list)
+    if (members === undefined) this.#lists.set(list, members = new Members(list))
+    return members
+  }
+}
+
+class Unbounded extends Work {
+  override spend (): void {}
+}
+
+/** Whether it is a comparison of a field. */
+export function isField (condition: Condition): condition is FieldCondition {
+  return 'field' in condition
+}
+
+/** The values of `eq` and `in`. */
+function valuesOf (condition: Condition): readonly unknown[] | undefined {
+  if (condition.operator === 'eq') return [condition.value]
+  return condition.operator === 'in' ? condition.value as readonly unknown[] : undefined
+}
+
+function compound (operator: 'and' | 'or', parts: readonly Condition[]): Outcome {
+  if (parts.length === 0) return operator === 'and'
+  return parts.length === 1 ? parts[0] as Condition : Object.freeze({ operator, value: Object.freeze([...parts]) })
+}
+
+function negation (part: Condition): Condition {
+  return Object.freeze({ operator: 'not', value: Object.freeze([part]) })
+}
+
+function partsOf (operator: 'and' | 'or', part: Outcome): readonly Condition[] {
+  if (typeof part === 'boolean') return NOTHING
+  return part.operator === operator ? (part as CompoundCondition).value : [part]
+}
+
+function distinctValues (values: readonly unknown[]): readonly unknown[] {
+  const seen = new Map<unknown, unknown>()
+  for (const value of values) {
+    const id = typeof value === 'string' ? `'${value}` : typeof value === 'object' && value !== null ? JSON.stringify(value) : value
+    if (!seen.has(id)) seen.set(id, value)
+  }
+  return seen.size === values.length ? values : [...seen.values()]
+}
+
+function every (parts: ReadonlyArray<boolean | undefined>): boolean | undefined {
+  return parts.includes(false) ? false : parts.includes(undefined) ? undefined : true
+}
+
+function some (parts: ReadonlyArray<boolean | undefined>): boolean | undefined {
+  return parts.includes(true) ? true : parts.includes(undefined) ? undefined : false
+}

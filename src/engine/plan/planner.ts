@@ -1,0 +1,225 @@
+// Plans: which rows a user may act on, as a condition. The policy is evaluated for a row of which nothing is known.
+import { AttributesOfQuery, type CompiledRule, type CompiledSet } from '../decide/abac.js'
+import { decideRbac } from '../decide/rbac.js'
+import { Conditions, isField, type Outcome } from './plan-conditions.js'
+import { reachOf } from './reach.js'
+import { RowCondition, type RowFields } from './row-condition.js'
+import { suggest } from '../../kit/suggest.js'
+import { takeApart, type Attribute, type Part } from './condition-parts.js'
+import type { CompiledPermission, CompiledType } from '../decide/decision-schema.js'
+import type { CompiledDerivation } from '../decide/derivation.js'
+import type { EngineQuery } from '../engine-query.js'
+import type { TenantNode, UserNode } from '../facts/fact-nodes.js'
+import type { Facts } from '../facts/facts.js'
+import type { Work } from '../decide/work.js'
+import type { Condition, Plan } from './plan-contract.js'
+
+/** A question for a plan: as a query, about rows of a type in a tenant. */
+export interface PlanQuery {
+  readonly user: EngineQuery['user']
+  readonly action: string
+  readonly type: string
+  readonly tenant: string
+  readonly context?: EngineQuery['context']
+  /** Relations of the type that are columns of the table: the row's column has the key of the relation's subject, exactly where there is such a relationship tuple. */
+  readonly relations?: readonly string[]
+}
+
+/** A part of a plan, and what in the policy it comes from: for people. */
+export interface PlanBranch {
+  /** `role 'admin' in the tenant`, `set_rules[2]: user set 'staff' on resource set 'own'`, `roles on instances: viewer, editor`. */
+  readonly because: string
+  /** Where the user's part is decided and no row can be outside, `true`. */
+  readonly condition: Condition | true
+}
+
+/** The plan with the branches that it was put together from, before they were simplified together. */
+export interface PlanTrace { readonly plan: Plan, readonly branches: readonly PlanBranch[] }
+
+/** There is no exact plan. The message says why, and what to do. */
+export class NoPlanError extends Error {
+  override readonly name = 'NoPlanError'
+}
+
+/** What is known of the question. */
+export interface PlanSubject {
+  readonly permission: CompiledPermission
+  readonly type: CompiledType
+  readonly user: UserNode | undefined
+  readonly tenant: TenantNode | undefined
+}
+
+/** Most phrases for one field. */
+const MAX_SOURCES = 8
+const NO_COLUMNS: ReadonlySet<string> = new Set()
+const PARTS = new WeakMap<CompiledSet, Part>()
+
+/** A plan of all rows of a tenant, or of none. */
+export function simplePlan (kind: 'all' | 'none', { type, tenant }: Pick<PlanQuery, 'type' | 'tenant'>): Plan {
+  return Object.freeze({ kind, type, tenant })
+}
+
+/** The relations as a set. @throws {@link NoPlanError} for one that the type does not have */
+export function columnsOf ({ key, relations }: CompiledType, names: readonly string[] | undefined): ReadonlySet<string> {
+  if (names === undefined || names.length === 0) return NO_COLUMNS
+  for (const name of names) {
+    if (!relations.has(name)) throw new NoPlanError(`the resource type '${key}' has no relation '${name}'; ${suggest(name, [...relations.keys()], `it is not among resources.${key}.relations of the policy`)}`)
+  }
+  return new Set(names)
+}
+
+/**
+ * Plans by all three models, in steps. The plan is what {@link Engine.decide} says of each row.
+ *
+ * @param isAsked - whether conditions and roles on instances are asked: not where users and tenants that are not known are denied as such
+ */
+export function * stepsOfPlan (query: PlanQuery, subject: PlanSubject, isAsked: boolean, facts: Facts, work: Work): Generator<undefined, PlanTrace> {
+  const { permission, type, user, tenant } = subject
+  const columns = columnsOf(type, query.relations)
+  const roles = user?.rolesIn(query.tenant)
+  if (user !== undefined && roles !== undefined && decideRbac(permission, user, roles).allow) {
+    const role = roles.find(key => permission.grantedBy.has(key))
+    return { plan: simplePlan('all', query), branches: [{ because: `role '${role}' in the tenant`, condition: true }] }
+  }
+  if (!isAsked) return { plan: simplePlan('none', query), branches: [] }
+  work.begin()
+  const asked = { user: query.user, action: query.action, resource: { type: query.type, tenant: query.tenant }, ...(query.context === undefined ? {} : { context: query.context }) }
+  const attributes = new AttributesOfQuery(asked, user, tenant, undefined, work)
+  const conditions = new Conditions(attributes)
+  const branches = branchesOfRules(permission, query.type, attributes, conditions, facts)
+  if (!branches.some(({ condition }) => condition === true) && permission.held !== null && user !== undefined && tenant !== undefined && user.instanceRoles !== null) {
+    const { keys, subjects } = yield * reachOf(permission.held, query.type, user, tenant, columns, work)
+    work.begin()
+    const condition = conditions.or([conditions.among('key', [...keys]), ...branchesOfColumns(subjects, query.type, user, tenant, conditions, work)])
+    if (condition !== false) {
+      branches.push({ because: `roles on instances that hold it: ${permission.held.by.map(({ key }) => `'${key}'`).join(', ')}`, condition })
+    }
+  }
+  return { plan: planOf(query, branches, conditions), branches }
+}
+
+function branchesOfRules ({ rules }: CompiledPermission, type: string, attributes: AttributesOfQuery, conditions: Conditions, facts: Facts): PlanBranch[] {
+  const branches: PlanBranch[] = []
+  const { work } = attributes
+  const row = new Row(type, facts)
+  const partial = new RowCondition(attributes, conditions, row)
+  const known = new Map<CompiledSet, Outcome>()
+  const outcomeOf = (set: CompiledSet): Outcome => {
+    if (set.kind !== 'condition') return set.matches(attributes)
+    let outcome = known.get(set)
+    if (outcome === undefined) known.set(set, outcome = row.naming(set, () => partial.of(partOf(set))))
+    return outcome
+  }
+  for (const { set, resourceSets } of rules?.userSets ?? []) {
+    work.spend(1)
+    work.rule = resourceSets[0]?.index ?? -1
+    const who = outcomeOf(set)
+    if (who === false) continue
+    for (const rule of resourceSets) {
+      work.spend(1)
+      work.rule = rule.index
+      const condition = conditions.and([who, outcomeOf(rule.set)])
+      if (condition === false) continue
+      branches.push({ because: phraseOf(set, rule), condition })
+      if (condition === true) return branches
+    }
+  }
+  return branches
+}
+
+/** The attributes of rows, as fields. */
+class Row implements RowFields {
+  readonly #type: string
+  readonly #facts: Facts
+  #set = ''
+
+  constructor (type: string, facts: Facts) {
+    this.#type = type
+    this.#facts = facts
+  }
+
+  naming<T> (set: CompiledSet, evaluate: () => T): T {
+    this.#set = set.key
+    return evaluate()
+  }
+
+  field ({ name, names }: Attribute): string {
+    // An instance may have a type of its own stored; otherwise it is the resource's, unless the row gives one.
+    if (name === 'type' && names.length === 0 && !this.#facts.storesObject(this.#type, name)) return 'type'
+    return names.length === 0 ? `attributes.${name}` : `attributes.${name}.${names.join('.')}`
+  }
+
+  whole (field: string): void {
+    const [, name = ''] = field.split('.')
+    if (name === '' || !this.#facts.storesObject(this.#type, name)) return
+    throw new NoPlanError(`set '${this.#set}' compares the object 'resource.${field.slice('attributes.'.length)}', and an instance of '${this.#type}' has an object stored as '${name}', which a check unites with the row's. ` +
+      `Compare its members one by one in the policy ('resource.${name}.<member>'), or do not store '${name}' with instances`)
+  }
+}
+
+function branchesOfColumns (subjects: ReadonlyMap<CompiledDerivation, ReadonlySet<string>>, type: string, user: UserNode, tenant: TenantNode, conditions: Conditions, work: Work): Outcome[] {
+  let direct: string[] | undefined
+  return Array.from(subjects, ([{ relation, unlessDirectRole }, keys]) => {
+    const condition = conditions.among(`relations.${relation}`, [...keys])
+    if (!unlessDirectRole) return condition
+    work.spend(user.instanceRoles?.size ?? 0)
+    direct ??= Array.from(user.instanceRoles?.keys() ?? []).filter(instance => instance.fact.resource === type && instance.tenant === tenant).map(({ fact }) => fact.key)
+    return conditions.and([condition, conditions.not(conditions.among('key', direct))])
+  })
+}
+
+/** The plan of branches, any of which may hold. */
+function planOf (query: Pick<PlanQuery, 'type' | 'tenant'>, branches: readonly PlanBranch[], conditions: Conditions): Plan {
+  const outcome = conditions.or(branches.map(({ condition }) => condition))
+  return withTenant(query, outcome, branches, conditions)
+}
+
+/** The plan that a condition on the rows of a tenant comes to. */
+export function withTenant ({ type, tenant }: Pick<PlanQuery, 'type' | 'tenant'>, outcome: Outcome, branches: readonly PlanBranch[], conditions: Conditions): Plan {
+  if (typeof outcome === 'boolean') return simplePlan(outcome ? 'all' : 'none', { type, tenant })
+  const condition = conditions.and([conditions.among('tenant', [tenant]), outcome]) as Condition
+  const sources = sourcesOf(condition, branches)
+  return Object.freeze({ kind: 'some', type, tenant, condition, ...(sources === undefined ? {} : { sources }) })
+}
+
+/** For each field that the condition still has, the branches that name it. */
+function sourcesOf (condition: Condition, branches: readonly PlanBranch[]): Plan['sources'] {
+  const wanted = new Set<string>()
+  eachField(condition, name => { if (name !== 'tenant' && name !== 'key') wanted.add(name) })
+  if (wanted.size === 0) return undefined
+  const sources = new Map<string, string[]>()
+  for (const { because, condition } of branches) {
+    if (condition === true) continue
+    eachField(condition, name => {
+      if (!wanted.has(name)) return
+      const known = sources.get(name)
+      if (known === undefined) sources.set(name, [because])
+      else if (known.length < MAX_SOURCES && known.at(-1) !== because) known.push(because)
+    })
+  }
+  return Object.freeze(Object.fromEntries(Array.from(sources, ([name, phrases]) => [name, Object.freeze(phrases)])))
+}
+
+function eachField (condition: Condition, found: (name: string) => void): void {
+  if (!isField(condition)) {
+    for (const part of condition.value) eachField(part, found)
+    return
+  }
+  if (!condition.field.startsWith('item.')) found(condition.field)
+  if (condition.operator.endsWith('_field')) found(condition.value as string)
+  else if (condition.operator.endsWith('_match')) eachField(condition.value as Condition, found)
+}
+
+function partOf (set: CompiledSet): Part {
+  let part = PARTS.get(set)
+  if (part === undefined) {
+    if (set.written === undefined) throw new NoPlanError(`the condition of set '${set.key}' holds a value that no file could hold, such as a function`)
+    PARTS.set(set, part = takeApart(set.written))
+  }
+  return part
+}
+
+function phraseOf (set: CompiledSet, { set: resources, index }: CompiledRule): string {
+  const who = set.kind === 'role' ? `role '${set.key}'` : `user set '${set.key}'`
+  return `set_rules[${index}]: ${who} on ${resources.kind === 'type' ? `every '${resources.key}'` : `resource set '${resources.key}'`}`
+}

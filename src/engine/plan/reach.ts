@@ -1,0 +1,97 @@
+// Which instances a user reaches by roles: the keys of a plan, and the subjects of relations that are columns of the table.
+import { Visited } from '../decide/derivation-cycles.js'
+import type { CompiledDerivation, CompiledResourceRole } from '../decide/derivation.js'
+import type { HeldBy } from '../decide/rebac.js'
+import type { Work } from '../decide/work.js'
+import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
+
+/** What a user reaches. */
+export interface Reach {
+  /** Keys of instances on which the user has one of the roles. */
+  readonly keys: ReadonlySet<string>
+  /** By derivation, the keys of the subjects on which the user has its source role. Only derivations along relations that are columns. */
+  readonly subjects: ReadonlyMap<CompiledDerivation, ReadonlySet<string>>
+}
+
+/** A role leads to one that is asked about by these derivations. */
+type Ways = ReadonlyMap<CompiledResourceRole, readonly CompiledDerivation[]>
+
+const WAYS = new WeakMap<HeldBy, Ways>()
+
+/**
+ * Walks down from the roles that the user has been assigned in the tenant, along derivations that lead to a role which holds the permission. In steps.
+ *
+ * @param columns - relations of the rows that are columns: derivations along them are not followed to the rows
+ */
+export function * reachOf (held: HeldBy, type: string, user: UserNode, tenant: TenantNode, columns: ReadonlySet<string>, work: Work): Generator<undefined, Reach> {
+  const ways = waysTo(held)
+  const wanted = new Set(held.by)
+  const keys = new Set<string>()
+  const subjects = new Map<CompiledDerivation, Set<string>>()
+  const visited = new Visited(work)
+  /** @param isKey - whether the row is found by its key: not by a column */
+  const add = (role: CompiledResourceRole, instance: InstanceNode, isKey: boolean): void => {
+    if (isKey && wanted.has(role) && !keys.has(instance.fact.key)) {
+      work.list(1)
+      keys.add(instance.fact.key)
+    }
+    visited.add(role, instance)
+  }
+  for (const [instance, assigned] of user.instanceRoles ?? []) {
+    work.begin()
+    work.spend(1 + assigned.length)
+    yield
+    if (instance.tenant !== tenant) continue
+    for (const role of ways.keys()) {
+      work.spend(1)
+      if (role.type === instance.fact.resource && assigned.includes(role.key)) add(role, instance, true)
+    }
+  }
+  for (const [role, instance] of visited.queue) {
+    work.begin()
+    work.place = role.place
+    for (const derivation of ways.get(role) ?? []) {
+      work.spend(1)
+      const byColumn = derivation.target.type === type && columns.has(derivation.relation)
+      if (byColumn) {
+        const known = subjects.get(derivation)
+        work.list(1)
+        if (known === undefined) subjects.set(derivation, new Set([instance.fact.key]))
+        else known.add(instance.fact.key)
+        // Where rows are on the way to other rows, the way goes on.
+        if (!isOnTheWay(derivation.target, ways)) continue
+      }
+      for (const object of instance.objects?.get(derivation.relation) ?? []) {
+        work.begin()
+        work.spend(1)
+        yield
+        if (leadsTo(derivation, object, user)) add(derivation.target, object, !byColumn)
+      }
+    }
+  }
+  return { keys, subjects }
+}
+
+function leadsTo ({ target, unlessDirectRole }: CompiledDerivation, object: InstanceNode, user: UserNode): boolean {
+  return object.fact.resource === target.type && !(unlessDirectRole && user.instanceRoles?.has(object) === true)
+}
+
+function isOnTheWay (role: CompiledResourceRole, ways: Ways): boolean {
+  return (ways.get(role)?.length ?? 0) > 0
+}
+
+/** The roles from which a role that holds the permission can be derived, each with the derivations that lead on. */
+function waysTo (held: HeldBy): Ways {
+  let ways = WAYS.get(held)
+  if (ways !== undefined) return ways
+  const found = new Map<CompiledResourceRole, CompiledDerivation[]>(held.by.map(role => [role, []]))
+  for (const role of found.keys()) {
+    for (const derivation of role.derivations) {
+      const known = found.get(derivation.source)
+      if (known === undefined) found.set(derivation.source, [derivation])
+      else known.push(derivation)
+    }
+  }
+  WAYS.set(held, ways = found)
+  return ways
+}
