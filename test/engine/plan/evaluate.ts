@@ -76,10 +76,10 @@ function holds (condition: Condition, field: (name: string) => unknown): boolean
   switch (operator) {
     case 'eq': return same(v, x)
     case 'ne': return !same(v, x)
-    case 'lt': return comparable(v, x) && v < x
-    case 'lte': return comparable(v, x) && v <= x
-    case 'gt': return comparable(v, x) && v > x
-    case 'gte': return comparable(v, x) && v >= x
+    case 'lt': return comparable(v, x) && order(v, x) < 0
+    case 'lte': return comparable(v, x) && order(v, x) <= 0
+    case 'gt': return comparable(v, x) && order(v, x) > 0
+    case 'gte': return comparable(v, x) && order(v, x) >= 0
     case 'in': return isList(x) && x.some(item => same(item, v))
     case 'contains': return typeof v === 'string' && typeof x === 'string' && v.includes(x)
     case 'contained': return typeof v === 'string' && (x as string).includes(v)
@@ -87,8 +87,8 @@ function holds (condition: Condition, field: (name: string) => unknown): boolean
     case 'array_subset': return isList(v) && isList(x) && v.every(item => x.some(other => same(item, other)))
     case 'array_superset': return isList(v) && isList(x) && x.every(item => v.some(other => same(item, other)))
     case 'array_intersect': return isList(v) && isList(x) && v.some(item => x.some(other => same(item, other)))
-    case 'spans': return isSpan(v) && comparable(v[0], x) && v[0] <= x && x <= v[1]!
-    case 'between': return isSpan(x) && comparable(v, x[0]) && x[0]! <= v && v <= x[1]!
+    case 'spans': return isSpan(v) && comparable(v[0], x) && order(v[0], x) <= 0 && order(x, v[1]) <= 0
+    case 'between': return isSpan(x) && comparable(v, x[0]) && order(x[0], v) <= 0 && order(v, x[1]) <= 0
     case 'object_match': return inner(v)
     case 'any_match': return isList(v) && v.some(inner)
     case 'all_match': return isList(v) && v.every(inner)
@@ -108,11 +108,16 @@ function isList (value: unknown): value is readonly unknown[] {
   return Array.isArray(value)
 }
 
-function isSpan (value: unknown): value is [number, number] | [string, string] {
+function isSpan (value: unknown): value is [unknown, unknown] {
   return isList(value) && value.length === 2 && comparable(value[0], value[1])
 }
 
-function comparable (a: unknown, b: unknown): a is number & typeof b {
+/** Of two numbers, or of two texts. */
+function order (a: unknown, b: unknown): number {
+  return (a as number) < (b as number) ? -1 : (a as number) > (b as number) ? 1 : 0
+}
+
+function comparable (a: unknown, b: unknown): boolean {
   return typeof a === typeof b && (typeof a === 'number' || typeof a === 'string')
 }
 
