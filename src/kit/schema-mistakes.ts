@@ -48,7 +48,8 @@ function mistakesIn (schema: MistakesSchema, value: unknown, path: readonly stri
   if (typeof value === 'number') return isWithin(value, schema.minimum, schema.maximum) ? [] : [here]
   if (Array.isArray(value)) {
     const items: readonly unknown[] = value
-    const inside = schema.items === undefined ? [] : items.flatMap((item, index) => mistakesIn(schema.items ?? {}, item, [...path, String(index)]))
+    const { items: itemSchema } = schema
+    const inside = itemSchema === undefined ? [] : items.flatMap((item, index) => mistakesIn(itemSchema, item, [...path, String(index)]))
     return isWithin(items.length, schema.minItems, schema.maxItems) ? inside : [here, ...inside]
   }
   return typeof value === 'object' && value !== null ? mistakesInObject(schema, value, path) : []

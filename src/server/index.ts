@@ -1,4 +1,4 @@
-// The face of `fastify-permit/pdp`: the local PDP.
+// The entry `fastify-permit/pdp`: the local PDP.
 export { createLocalPdp, type LocalPdp } from './local-pdp.js'
 export type { LocalPdpOptions } from './local-pdp-options.js'
 export { OptionsError } from '../contract/errors.js'

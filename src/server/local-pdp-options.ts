@@ -1,75 +1,82 @@
-// The options of the local PDP: one schema, from which the types, the checks and the words come.
+// The options of the local PDP: one schema, which provides their types, their validation and the texts of error messages.
 import Type, { type Static } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Compile, type Validator } from 'typebox/compile'
 import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
 import { OptionsError } from '../contract/errors.js'
-import { closest } from '../kit/suggest.js'
+import { complain, show } from '../kit/complain.js'
 import type { Policy } from '../engine/policy/policy.js'
 
-// What Node refuses in a header no client can send.
+// Checked here, because Node refuses other characters in a header.
 const HEADER_SAFE = '^[\\x21-\\x7e]+$'
 
 /** Fastify's `logger` option, or a logger. */
 export type LoggerOption = FastifyServerOptions['logger'] | FastifyBaseLogger
 
-/** What a message says that an option should be. */
-interface Words { readonly expected: string }
-
 const OpaSchema = Type.Object({
-  /** Port; 0 takes a free one, and `pdp.opaUrl` says which. */
+  /** Port; 0 selects a free port, see `pdp.opaUrl`. */
   port: Type.Integer({ minimum: 0, maximum: 65_535, expected: 'a port, an integer from 0 to 65535' }),
   /**
-   * Address to listen on.
+   * The address to listen on.
    * @defaultValue `127.0.0.1`
    */
   host: Type.Optional(Type.String({ minLength: 1, expected: 'an address or a host name' }))
 }, { additionalProperties: false })
 
 const ReportSchema = Type.Object({
-  url: Type.String({ pattern: '^https?://' }),
-  headers: Type.Optional(Type.Record(Type.String(), Type.String({ pattern: '^[\\x20-\\x7e]*$' })))
+  url: Type.String({ pattern: '^https?://', expected: 'an http(s) URL' }),
+  headers: Type.Optional(Type.Record(Type.String(), Type.String({ pattern: '^[\\x20-\\x7e]*$' }), {
+    expected: 'an object of header values, in visible ASCII characters and spaces'
+  }))
 }, { additionalProperties: false })
 
 /** The schema of the options. */
 export const LocalPdpOptionsSchema = Type.Object({
   /**
-   * The policy: the path of a `permit.yaml` or `.json`, or the same as an object.
-   * @defaultValue an empty one: all is written by the API
+   * The policy: the path of a `permit.yaml` or `.json`, or the policy as an object.
+   * @defaultValue an empty policy, which is then written through the API
    */
   policy: Type.Optional(Type.Unsafe<string | Policy>({
     ...Type.Union([Type.String({ minLength: 1 }), Type.Object({})]),
     expected: 'the path of a policy file (.yaml, .yml or .json), or a policy as an object'
   })),
   /**
-   * The folder of the database in which facts survive.
-   * @defaultValue none: facts live in memory
+   * The folder of the database for facts, which then survive restarts.
+   * @defaultValue none: facts are kept in memory
    */
   data: Type.Optional(Type.String({ minLength: 1, expected: 'the path of a folder' })),
   /**
-   * The bearer token that every request but those for health has to carry. Without one the PDP answers on the loopback only, to everybody there.
+   * The bearer token that every request must carry, except health checks. Without a token, the PDP listens only on the loopback, and
+   * answers every client there.
    */
-  token: Type.Optional(Type.String({ pattern: HEADER_SAFE, expected: 'a string of visible ASCII characters, without spaces' })),
+  token: Type.Optional(Type.String({
+    pattern: HEADER_SAFE,
+    expected: 'a string of visible ASCII characters, without spaces'
+  })),
   /**
-   * Reload the policy file when it changes.
+   * Whether the policy file is reloaded when it changes.
    * @defaultValue true
    */
   watch: Type.Optional(Type.Boolean({ expected: 'true or false' })),
   /**
-   * What is said of users who were never synced, and of tenants that do not exist. `permit`: what Permit's PDP says, where conditions decide with what
-   * the question gives, and may say yes. `deny`: no.
+   * How to decide on users that were never synced, and on tenants that do not exist. `permit`: like Permit's PDP, where conditions still
+   * apply to the attributes in the check, and may allow it. `deny`: always deny.
    * @defaultValue `permit`
    */
   unknown: Type.Optional(Type.Enum(['permit', 'deny'], { expected: "'permit' or 'deny'" })),
   /**
-   * Whether decisions say why, in `debug`, and in `context` by AuthZEN. Without, equal decisions are equal answers.
+   * Whether decisions contain reasons: in `debug`, or in `context` with AuthZEN. Without reasons, equal decisions have equal answers.
    * @defaultValue true
    */
   debug: Type.Optional(Type.Boolean({ expected: 'true or false' })),
   /**
-   * The types of AuthZEN subjects that are users. Others are denied, by name.
+   * The types of AuthZEN subjects that are users. Subjects of other types are denied.
    * @defaultValue every type, as in Permit's PDP
    */
-  userTypes: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 64, expected: "a list of types, such as ['user']" })),
+  userTypes: Type.Optional(Type.Array(Type.String({ minLength: 1 }), {
+    minItems: 1,
+    maxItems: 64,
+    expected: "an array of 1 to 64 types, such as ['user']"
+  })),
   /**
    * Fastify's `logger` option, or a logger.
    * @defaultValue false
@@ -79,48 +86,31 @@ export const LocalPdpOptionsSchema = Type.Object({
     expected: "Fastify's logger option, or a logger"
   })),
   /**
-   * Where to report that data or the policy has changed, as the container's OPAL client does: URLs of apps with the option `updates`, with the
-   * headers that they want. One after the other; what cannot be delivered is tried again until it can.
-   * @defaultValue nowhere
+   * Where to report changes of the data or the policy, as the container's OPAL client does: the URLs of apps with the option `updates`, and
+   * the headers to send. Reports are sent in order, and are retried until they are delivered.
+   * @defaultValue none
    */
-  reportTo: Type.Optional(Type.Array(ReportSchema, { maxItems: 16, expected: 'up to 16 of { url, headers? }' })),
-  /** Serve the path that some SDKs ask of OPA on a port of its own, too, as the container does on 8181. It opens when the app gets ready. */
-  opa: Type.Optional(Type.Intersect([OpaSchema], { expected: '{ port, host? }' }))
+  reportTo: Type.Optional(Type.Array(ReportSchema, { maxItems: 16, expected: 'an array of up to 16 { url, headers? }' })),
+  /** Serves OPA's route, which some SDKs call, on a separate port, like the container on 8181. The port opens when the app is ready. */
+  opa: Type.Optional(Type.Union([OpaSchema], { expected: '{ port, host? }' }))
 }, { additionalProperties: false })
-
-/** The options that are objects, or lists of such, and what may be in them. */
-const INNER: Readonly<Record<string, object>> = { opa: OpaSchema.properties, reportTo: ReportSchema.properties }
 
 /** The options of {@link createLocalPdp}. */
 export type LocalPdpOptions = Static<typeof LocalPdpOptionsSchema>
 
-let validator: { Check (value: unknown): boolean, Errors (value: unknown): Array<{ instancePath: string, keyword: string, params: unknown }> } | undefined
+let validator: Validator | undefined
 
 /**
- * Checks the options. One that is `undefined` was not given.
+ * Validates the options. An undefined option counts as not given.
  *
- * @throws {@link OptionsError} that names the option and what it should be
+ * @throws {@link OptionsError} that names the option and says what is expected
  */
 export function checkLocalPdpOptions (input: unknown): LocalPdpOptions {
-  if (typeof input !== 'object' || input === null) throw new OptionsError(`the options of the local PDP are ${input === null ? 'null' : `a ${typeof input}`}; expected an object`)
+  if (typeof input !== 'object' || input === null) {
+    throw new OptionsError(`the options of the local PDP are ${show(input)}; expected an object`)
+  }
   validator ??= Compile(LocalPdpOptionsSchema)
   const options: unknown = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
-  if (validator.Check(options)) return options as LocalPdpOptions
-  throw new OptionsError(complaint(validator.Errors(options)))
-}
-
-function complaint (errors: ReadonlyArray<{ instancePath: string, keyword: string, params: unknown }>): string {
-  const { properties } = LocalPdpOptionsSchema
-  const unknown = errors.find(({ keyword }) => keyword === 'additionalProperties')
-  if (unknown !== undefined) {
-    const [name = ''] = (unknown.params as { additionalProperties: readonly string[] }).additionalProperties
-    const path = unknown.instancePath.split('/').slice(1)
-    const known = Object.keys(path[0] === undefined ? properties : INNER[path[0]] ?? {})
-    const meant = closest(name, known)
-    return `option "${[...path, name].join('.')}" of the local PDP is not known; expected one of ${known.join(', ')}${meant === undefined ? '' : `; did you mean "${meant}"?`}`
-  }
-  const [name = ''] = errors[0]?.instancePath.split('/').slice(1) ?? []
-  const { expected } = (properties as Record<string, Partial<Words>>)[name] ?? {}
-  // The value is not quoted: it may be the token.
-  return `option "${name}" of the local PDP cannot be used; expected ${expected}`
+  if (!validator.Check(options)) throw new OptionsError(complain(LocalPdpOptionsSchema, options, ' of the local PDP'))
+  return options as LocalPdpOptions
 }

@@ -1,5 +1,7 @@
-// The local PDP: an environment behind HTTP, put together in one place.
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+// Creates the local PDP: a Fastify app that serves an environment over HTTP.
+import Fastify, {
+  type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions
+} from 'fastify'
 import { authzenRoutes } from './decisions/authzen.js'
 import { authzenSearchRoutes } from './decisions/authzen-search.js'
 import { gatewayRoutes } from './decisions/gateways.js'
@@ -25,27 +27,27 @@ import { scopeRoutes } from './rest/api-key-scope.js'
 import type { Wire } from './http/route.js'
 import { Environment } from '../environment/environment.js'
 
-/** A local PDP: a Fastify app, not yet listening. */
+/** A local PDP: a Fastify app that does not listen yet. */
 export type LocalPdp = FastifyInstance & {
   readonly pdp: {
-    /** Where OPA's path is served on a port of its own; `undefined` where it is not, or before the app is ready. */
+    /** The URL of OPA's route on its own port; `undefined` without the option `opa`, or before the app is ready. */
     readonly opaUrl: string | undefined
   }
 }
 
-/** Bytes of a body. */
+/** The most bytes of a body. */
 const BODY_LIMIT = 1024 * 1024
 
-/** Characters of a key in a path. */
+/** The most characters of a key in a path. */
 const MAX_PARAM_LENGTH = 2_048
 
-/** An id of a request that is given back. */
+/** A valid `x-request-id`, which is returned in the answer. */
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 
-/** Time for requests in flight when the app closes, ms. */
+/** How long requests in flight may take when the app closes, ms. */
 const CLOSE_TIMEOUT = 5_000
 
-/** By id, and by the key that Permit gives to what is made first. */
+/** The project and the environment by id, and by the key of Permit's first project and environment. */
 const PROJECT: ReadonlySet<string> = new Set([SCOPE.project_id, 'default'])
 const ENVIRONMENT: ReadonlySet<string> = new Set([SCOPE.environment_id, 'default'])
 
@@ -62,20 +64,20 @@ const mounts: readonly Mount[] = [
   { tag: 'Scope', wire: 'api', routes: scopeRoutes }
 ]
 
-/** At addresses that name the environment. */
+/** Routes whose paths name the project and the environment. */
 const environmentMounts: readonly Mount[] = [
   { ...facts, prefix: '/v2/facts/:project_id/:environment_id' },
   { tag: 'Schema', wire: 'api', prefix: '/v2/schema/:project_id/:environment_id', routes: schemaRoutes }
 ]
 
 /**
- * A local PDP: Permit's PDP on this machine, by a policy file and an embedded database. It speaks the wire of Permit's PDP, AuthZEN 1.0,
- * and the part of Permit's REST API that writes facts and schema, so that Permit's SDKs work with it as they are. `GET /openapi.json`
- * describes it.
+ * Creates a local PDP: Permit's PDP on this machine, with a policy file and an embedded database. It implements the API of Permit's PDP,
+ * AuthZEN 1.0, and the part of Permit's REST API that writes facts and schema, so that Permit's SDKs work with it unchanged.
+ * `GET /openapi.json` describes the API.
  *
- * It is a Fastify app: `await pdp.listen({ port: 7766 })`. Without a token it listens on the loopback only.
+ * The result is a Fastify app: `await pdp.listen({ port: 7766 })`. Without a token it listens only on the loopback.
  *
- * @throws `OptionsError` when an option is wrong. `listen` and `ready` reject with `PolicyError` when the policy is.
+ * @throws `OptionsError` when an option is wrong. `listen` and `ready` reject with `PolicyError` when the policy is invalid.
  */
 export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
   const checked = checkLocalPdpOptions(options)
@@ -90,10 +92,10 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
     const served = { environment, debug, userTypes }
     const reports = new Reports(reportTo, scope.log)
     environment.onChange(change => reports.report(change))
-    // What apps remember is of before this start: the facts may be others now.
+    // Facts may have changed since the last run, so apps must drop their cached decisions.
     reports.report({ all: true })
     scope.addHook('onClose', async () => {
-      // What was asked before the app began to close may still be written.
+      // Requests that arrived before may still write.
       await inFlight.drained(CLOSE_TIMEOUT)
       await reports.close()
       await environment.close()
@@ -111,7 +113,8 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
       guarded.setNotFoundHandler((request, reply) => {
         const allowed = methods(request.url)
         if (allowed.length > 0) reply.header('allow', allowed.join(', '))
-        return sendFailure(reply, wireOf(request.url), allowed.length > 0 ? new Failure(405, 'Method Not Allowed') : new Failure(404, 'Not Found'), request.log)
+        const failure = allowed.length > 0 ? new Failure(405, 'Method Not Allowed') : new Failure(404, 'Not Found')
+        return sendFailure(reply, wireOf(request.url), failure, request.log)
       })
       guarded.register(async inEnvironment => {
         inEnvironment.addHook('preValidation', async request => {
@@ -139,7 +142,7 @@ function createApp ({ token, logger }: LocalPdpOptions): FastifyInstance {
     ...loggerOptions(logger),
     ...serverOptions(token === undefined),
     bodyLimit: BODY_LIMIT,
-    // A path that cannot be decoded names nothing. Hooks do not see such a request.
+    // A path that cannot be decoded matches no route. Hooks do not run for such a request, so the token is checked here.
     frameworkErrors: (_error, request, reply) => {
       const refusal = check(request as FastifyRequest)
       if (refusal === undefined) sendFailure(reply as FastifyReply, wireOf(request.url), new Failure(404, 'Not Found'), request.log)
@@ -149,7 +152,7 @@ function createApp ({ token, logger }: LocalPdpOptions): FastifyInstance {
   app.setErrorHandler((error, request, reply) => sendFailure(reply, wireOf(request.url), error, request.log))
   parseJsonBodies(app)
   refuseCrumbs(app)
-  // AuthZEN's way to find an answer in two logs.
+  // AuthZEN 1.0: the id connects the logs of client and PDP.
   app.addHook('onRequest', (request, reply, done) => {
     const id = request.headers['x-request-id']
     if (typeof id === 'string' && REQUEST_ID.test(id)) reply.header('x-request-id', id)
@@ -159,14 +162,14 @@ function createApp ({ token, logger }: LocalPdpOptions): FastifyInstance {
   return app
 }
 
-/** A Fastify for long keys in paths. */
+/** Creates a Fastify app that accepts long keys in paths. */
 function withLongParams (options: FastifyServerOptions): FastifyInstance {
   const app = Fastify({ ...options, routerOptions: { maxParamLength: MAX_PARAM_LENGTH } })
-  // Before 5.5 Fastify took the options of its router among the others, and passed over this one without a word.
+  // Fastify before 5.5 ignores `routerOptions`, and expects the option at the top level.
   return app.initialConfig.routerOptions === undefined ? Fastify({ ...options, maxParamLength: MAX_PARAM_LENGTH }) : app
 }
 
-/** Answers in flight may finish when the app closes, but nobody keeps the process by being slow, or by keeping a connection. */
+/** Lets answers in flight finish when the app closes, but closes slow and idle connections after a while. */
 function closeInTime (app: FastifyInstance): void {
   let closing = false
   app.addHook('preClose', async () => {
@@ -187,7 +190,7 @@ function loggerOptions (logger: LocalPdpOptions['logger']): Pick<FastifyServerOp
   return { logger: (logger ?? false) as FastifyServerOptions['logger'] }
 }
 
-/** In whose manners a request is answered that no route is there for. */
+/** The format of the answer to a request without a matching route. */
 function wireOf (url: string): Wire {
   if (isAuthzen(url)) return 'authzen'
   return /^\/(facts|v2)(\/|$)/.test(url) ? 'api' : 'pdp'

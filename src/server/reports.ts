@@ -1,9 +1,9 @@
-// Tells apps that something has changed, in the words of the container: the reports of OPAL's client, which is a part of Permit's PDP.
+// Reports changes to apps, in the format of OPAL's client, which is part of Permit's container.
 import { randomUUID } from 'node:crypto'
 import { Pool } from 'undici'
 import type { AffectedUsers } from '../contract/affected-users.js'
 
-/** Where reports go, and the headers that they carry. */
+/** Where to send reports, and with which headers. */
 export interface ReportTarget {
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
@@ -14,23 +14,23 @@ export interface ReportLog {
   warn (details: object, message: string): void
 }
 
-/** A report that is not taken within so many ms is tried again. */
+/** How long the delivery of a report may take, ms; after that it is retried. */
 const TIMEOUT = 5_000
 
-/** Ms before a report is tried again: first, and at most. */
+/** How long to wait before a report is retried, first and at most, ms. */
 const FIRST_WAIT = 50
 const LONGEST_WAIT = 5_000
 
-/** Users who are named one by one; a change of more is reported as one of everything. */
+/** The most users that are named in a report. A report on more users says that everything has changed. */
 const MAX_USERS = 500
 
-/** Time for the last report when the PDP closes, ms. */
+/** How long the last reports may take when the PDP closes, ms. */
 const CLOSE_TIMEOUT = 1_000
 
-/** Bytes of an answer that are read; nobody needs them. */
+/** The most bytes that are read of a response, which is not used. */
 const DISCARD_LIMIT = 16 * 1024
 
-/** Reports changes to each of the targets, in order, without ever keeping the one who makes them waiting. */
+/** Reports changes to all targets, in order. Never blocks the caller. */
 export class Reports {
   readonly #targets: readonly Reporter[]
 
@@ -42,13 +42,13 @@ export class Reports {
     for (const target of this.#targets) target.report(change)
   }
 
-  /** Gives what is not yet delivered a last chance, within bounds, and lets go of the sockets. */
+  /** Tries once more to deliver pending reports, for a limited time, and closes the sockets. */
   async close (): Promise<void> {
     await Promise.all(this.#targets.map(target => target.close()))
   }
 }
 
-/** What one target has not been told yet. It grows to "everything" at most, so nothing is ever lost, and nothing without bound. */
+/** What a target was not told yet. It is bounded, because many users become "all", and nothing is lost. */
 type Pending = Set<string> | 'all'
 
 class Reporter {
@@ -95,14 +95,16 @@ class Reporter {
         if (this.#failed > 0) this.#log.info({ url: this.#name, failed: this.#failed }, 'permit: changes are reported again')
         this.#failed = 0
       } catch (error) {
-        // What comes meanwhile is told together with what could not be.
+        // Changes since the last attempt go into the same report.
         this.#pending = merge(this.#pending, now)
-        if (this.#failed++ === 0) this.#log.warn({ url: this.#name, reason: reasonOf(error) }, 'permit: a change could not be reported; it is tried again until it can')
+        if (this.#failed++ === 0) {
+          this.#log.warn({ url: this.#name, reason: reasonOf(error) }, 'permit: a change could not be reported; retrying until it succeeds')
+        }
         if (this.#closing) break
         await this.#wait(Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** Math.min(this.#failed - 1, 10)))
       }
     }
-    // In the same tick as the last look at what is pending: whatever comes from now on starts anew.
+    // Set synchronously after the last check of the pending changes, so that the next change starts a new loop.
     this.#sending = undefined
   }
 
@@ -117,14 +119,14 @@ class Reporter {
       bodyTimeout: TIMEOUT
     })
     await body.dump({ limit: DISCARD_LIMIT })
-    if (statusCode < 200 || statusCode > 299) throw new Error(`it was answered with status ${statusCode}`)
+    if (statusCode < 200 || statusCode > 299) throw new Error(`the response has status ${statusCode}`)
   }
 
   async #wait (milliseconds: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     await new Promise<void>(resolve => {
       this.#wake = resolve
-      // A target that is gone must not keep a process that has nothing else to do.
+      // Does not keep the process alive.
       timer = setTimeout(resolve, milliseconds).unref()
     })
     clearTimeout(timer)
@@ -142,12 +144,13 @@ function merge (one: Pending, other: Pending): Pending {
   return both.size > MAX_USERS ? 'all' : both
 }
 
-/** As OPAL's client writes it. A change of a user may be one of the user's data or of the user's roles: both are named. */
+/** Creates a report like OPAL's client. Both the user's data and the user's roles may have changed, so both paths are named. */
 function toReport (changed: Pending): object {
   const paths = changed === 'all' ? ['/'] : [...changed].flatMap(user => [`/users/${user}`, `/role_assignments/user:${user}`])
+  const entryOf = (path: string) => ({ url: '', topics: ['policy_data'], dst_path: path, save_method: 'PUT' })
   return {
     update_id: randomUUID(),
-    reports: paths.map(path => ({ entry: { url: '', topics: ['policy_data'], dst_path: path, save_method: 'PUT' }, fetched: true, saved: true, hash: null })),
+    reports: paths.map(path => ({ entry: entryOf(path), fetched: true, saved: true, hash: null })),
     policy_hash: null,
     user_data: {}
   }

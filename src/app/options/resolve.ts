@@ -10,7 +10,7 @@ import {
   HEADER_SAFE, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, optionsChecker,
   type UserOption, type TenantOption, type Words, type AnyOptions
 } from './schema.js'
-import { complain, show } from './complain.js'
+import { complain, show } from '../../kit/complain.js'
 
 /** The options with all defaults filled in. */
 export interface ResolvedOptions<R, Reply> extends PathOptions {
@@ -40,7 +40,7 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
   // An undefined option counts as not given, because `pdp: process.env.X` may be undefined.
   const options: unknown = Object.fromEntries(
     Object.entries(input).filter(([name, value]) => !FASTIFY_OPTIONS.has(name) && value !== undefined))
-  if (!optionsChecker.Check(options)) throw new OptionsError(complain(options))
+  if (!optionsChecker.Check(options)) throw new OptionsError(complain(OptionsSchema, options))
 
   const origin = resolveOrigin(options, env)
   return {

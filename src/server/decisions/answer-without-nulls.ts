@@ -1,7 +1,7 @@
-// Answers without members that are `null`, at any depth, as the older half of Permit's PDP writes them.
+// Removes members that are `null`, at any depth, as the older half of Permit's PDP does in its answers.
 import { isRecord } from '../../kit/is-record.js'
 
-/** A copy of the value without members that are `null`. Items of lists stay. */
+/** Returns a copy of the value without members that are `null`. Items of lists stay. */
 export function withoutNulls<T> (value: T): T {
   if (Array.isArray(value)) return value.map(item => withoutNulls<unknown>(item)) as T
   if (!isRecord(value)) return value

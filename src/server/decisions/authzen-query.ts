@@ -1,24 +1,24 @@
-// The nouns of AuthZEN 1.0, and the engine's question that they make, as Permit's PDP reads them.
+// The entities of AuthZEN 1.0, and how they become a query of the engine, as Permit's PDP reads them.
 import Type, { type Static } from 'typebox'
 import { Failure } from '../http/failures.js'
 import { Attributes } from './wire.js'
 import { NO_TENANT, type EngineQuery } from '../../engine/engine-query.js'
 
-/** `null` is as good as missing. */
+/** `null` counts as missing. */
 const properties = Type.Optional(Type.Union([Attributes, Type.Null()]))
 
 export const Subject = Type.Object({ type: Type.String(), id: Type.String(), properties })
 export const Action = Type.Object({ name: Type.String(), properties })
 export const Resource = Type.Object({ type: Type.String(), id: Type.String(), properties }, {
-  description: 'Its tenant is `properties.tenant`, as in Permit\'s PDP. Without one no role in a tenant counts.'
+  description: 'The tenant is in `properties.tenant`, as in Permit\'s PDP. Without a tenant, no role in a tenant counts.'
 })
 export const Context = properties
-/** Subjects and resources that are searched for. */
+/** Subjects and resources in a search. */
 export const Searched = Type.Object({ type: Type.String(), id: Type.Optional(Type.Unknown()), properties })
 
 type Properties = Static<typeof properties>
 
-/** A question, of which parts may be missing. */
+/** A question whose parts may be missing. */
 export interface Evaluation {
   readonly subject?: Static<typeof Subject>
   readonly action?: Static<typeof Action>
@@ -26,32 +26,45 @@ export interface Evaluation {
   readonly context?: Properties
 }
 
+/** A question with all parts; only the context is optional. */
+type CompleteEvaluation = Required<Omit<Evaluation, 'context'>> & Pick<Evaluation, 'context'>
+
 /**
- * The question with all of its parts.
+ * Checks that no part of the question is missing.
  *
- * @throws 400 when one is missing
+ * @throws 400 when a part is missing
  */
-export function complete ({ subject, action, resource, context }: Evaluation): Required<Omit<Evaluation, 'context'>> & Pick<Evaluation, 'context'> {
+export function complete ({ subject, action, resource, context }: Evaluation): CompleteEvaluation {
   if (subject !== undefined && action !== undefined && resource !== undefined) return { subject, action, resource, context }
   const missing = subject === undefined ? 'subject' : action === undefined ? 'action' : 'resource'
-  throw new Failure(400, `there is no ${missing}, and no default for it`)
+  throw new Failure(400, `the ${missing} is missing, and has no default`)
 }
 
-/** The question as the engine takes it. */
-export function toQuery ({ subject, action, resource, context }: ReturnType<typeof complete>): EngineQuery {
-  return { user: userOf(subject), action: action.name, resource: { ...resourceOf(resource), key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
+/** The key of a resource, as the engine takes it. An empty key means the whole type. */
+export function keyOf ({ id }: { readonly id: string }): string | undefined {
+  return id === '' ? undefined : id
 }
 
-/** Whether subjects of the type are users. Permit's PDP takes every type for one. */
+/** Converts the question to a query of the engine. */
+export function toQuery ({ subject, action, resource, context }: CompleteEvaluation): EngineQuery {
+  return {
+    user: userOf(subject),
+    action: action.name,
+    resource: { ...resourceOf(resource), key: keyOf(resource) },
+    context: context ?? undefined
+  }
+}
+
+/** Whether subjects of the type are users. Without `userTypes` every type is, as in Permit's PDP. */
 export function isUser (type: string, userTypes: readonly string[] | undefined): boolean {
   return userTypes === undefined || userTypes.includes(type)
 }
 
-/** Many questions may share a subject, or a resource: it is copied once. */
+/** Many questions may share a subject or a resource, which is then converted only once. */
 const USERS = new WeakMap<object, EngineQuery['user']>()
 const RESOURCES = new WeakMap<object, EngineQuery['resource']>()
 
-/** The subject as a user: names and e-mail address are no attributes. */
+/** The subject as a user. The names and the email address do not become attributes. */
 export function userOf (subject: Pick<Static<typeof Subject>, 'id' | 'properties'>): EngineQuery['user'] {
   let user = USERS.get(subject)
   if (user === undefined) USERS.set(subject, user = newUser(subject))
@@ -63,7 +76,7 @@ function newUser ({ id, properties }: Pick<Static<typeof Subject>, 'id' | 'prope
   return { key: id, email: textOf(email), first_name: textOf(first), last_name: textOf(last), attributes }
 }
 
-/** The resource: its tenant is no attribute. */
+/** The resource. The tenant does not become an attribute. */
 export function resourceOf (resource: { readonly type: string, readonly properties?: Properties }): EngineQuery['resource'] {
   let known = RESOURCES.get(resource)
   if (known === undefined) RESOURCES.set(resource, known = newResource(resource))
@@ -76,9 +89,9 @@ function newResource ({ type, properties }: { readonly type: string, readonly pr
 }
 
 /**
- * The tenant that the properties name.
+ * The tenant in the properties.
  *
- * @throws 400 when it is no text: what is meant cannot be told
+ * @throws 400 when it is not a string
  */
 export function tenantOf ({ properties }: { readonly properties?: Properties }): string | undefined {
   const tenant = properties?.['tenant'] ?? undefined

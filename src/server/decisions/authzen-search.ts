@@ -1,21 +1,23 @@
-// AuthZEN 1.0's searches: who may, on what, and what: everything that an evaluation would allow.
+// The searches of AuthZEN 1.0 for subjects, resources and actions. A search finds everything that an evaluation would allow.
 import { createHash } from 'node:crypto'
 import Type, { type Static, type TSchema } from 'typebox'
 import { Failure } from '../http/failures.js'
 import { ok, route, type Route } from '../http/route.js'
-import { Action, Context, isUser, Resource, resourceOf, Searched, Subject, tenantOf, userOf } from './authzen-query.js'
+import { Action, Context, isUser, keyOf, Resource, resourceOf, Searched, Subject, tenantOf, userOf } from './authzen-query.js'
 import { QUESTION_STEPS, Work } from '../../engine/engine.js'
 import type { DecisionEngine } from '../../environment/environment.js'
 import type { EngineQuery } from '../../engine/engine-query.js'
 
+const PageToken = Type.Union([Type.String(), Type.Null()], { description: 'The `next_token` of the previous page of the same search.' })
+
 const PageRequest = Type.Optional(Type.Union([Type.Object({
-  token: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: 'The `next_token` of the page before, with the same request.' })),
-  limit: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], { description: 'Results on a page, at most.' }))
+  token: Type.Optional(PageToken),
+  limit: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Null()], { description: 'The most results on a page.' }))
 }), Type.Null()]))
 
 const Page = Type.Object({
   next_token: Type.String({ description: 'Empty on the last page.' }),
-  count: Type.Integer({ description: 'Results on this page.' })
+  count: Type.Integer({ description: 'The number of results on this page.' })
 })
 
 const found = <T extends TSchema>(item: T) => Type.Object({ results: Type.Array(item), page: Page })
@@ -31,12 +33,17 @@ export const authzenSearchRoutes: readonly Route[] = [
     async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTurns }) {
       const { subject, action, resource, context } = search
       const asked = resourceOf(resource)
-      const who = userOf({ id: '', properties: subject.properties })
+      const base = userOf({ id: '', properties: subject.properties })
       const work = new Work(QUESTION_STEPS)
       function * subjects () {
         if (!isUser(subject.type, userTypes)) return
         for (const { key } of engine.facts.users()) {
-          const query = { user: { ...who, key }, action: action.name, resource: { ...asked, key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
+          const query = {
+            user: { ...base, key },
+            action: action.name,
+            resource: { ...asked, key: keyOf(resource) },
+            context: context ?? undefined
+          }
           yield allows(engine, query, work) ? { type: subject.type, id: key } : undefined
         }
       }
@@ -47,7 +54,7 @@ export const authzenSearchRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/access/v1/search/resource',
-    summary: 'Finds the resource instances on which the subject may do the action (AuthZEN): of the tenant in `resource.properties.tenant`, or of all tenants.',
+    summary: 'Finds the resource instances on which the subject may do the action (AuthZEN), in `resource.properties.tenant` or all tenants.',
     body: Type.Object({ subject: Subject, action: Action, resource: Searched, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String(), properties: Type.Object({ tenant: Type.String() }) })),
     async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTurns }) {
@@ -85,7 +92,7 @@ export const authzenSearchRoutes: readonly Route[] = [
         if (!isUser(subject.type, userTypes)) return
         const type = Object.hasOwn(schema.resources, resource.type) ? schema.resources[resource.type] : undefined
         for (const name of Object.keys(type?.actions ?? {})) {
-          const query = { user, action: name, resource: { ...asked, key: resource.id === '' ? undefined : resource.id }, context: context ?? undefined }
+          const query = { user, action: name, resource: { ...asked, key: keyOf(resource) }, context: context ?? undefined }
           yield allows(engine, query, work) ? { name } : undefined
         }
       }
@@ -94,12 +101,18 @@ export const authzenSearchRoutes: readonly Route[] = [
   })
 ]
 
+interface ResultPage<T> { results: T[], page: Static<typeof Page> }
+
 /**
- * One page of the candidates that are results. The token of the next is how many results were before it, and is good for the same request only.
+ * Returns one page of the results. The token of the next page contains the number of results before it, and is valid only for the same
+ * search.
  *
- * @throws 400 when the token is of another request
+ * @param candidates - `undefined` stands for a candidate that is not a result
+ * @throws 400 when the token belongs to another search
  */
-function * pageOf<T> (candidates: Iterable<T | undefined>, page: Static<typeof PageRequest> | undefined, search: unknown): Generator<undefined, { results: T[], page: Static<typeof Page> }> {
+function * pageOf<T> (
+  candidates: Iterable<T | undefined>, page: Static<typeof PageRequest> | undefined, search: unknown
+): Generator<undefined, ResultPage<T>> {
   const limit = page?.limit ?? Infinity
   const token = page?.token ?? ''
   const start = token === '' ? 0 : startOf(token, search)
@@ -107,7 +120,7 @@ function * pageOf<T> (candidates: Iterable<T | undefined>, page: Static<typeof P
   let index = 0
   let isMore = false
   for (const result of candidates) {
-    // Everybody may have to be asked, and others want to be answered meanwhile.
+    // There may be many candidates. Other requests get their turn in between.
     yield
     if (result === undefined) continue
     if (index++ < start) continue
@@ -126,7 +139,7 @@ function allows (engine: DecisionEngine, query: EngineQuery, work: Work): boolea
 
 function startOf (token: string, search: unknown): number {
   const [, start, digest] = /^(\d{1,15})\.(.*)$/.exec(token) ?? []
-  if (start === undefined || digest !== digestOf(search)) throw new Failure(400, 'page.token: this is the token of another search')
+  if (start === undefined || digest !== digestOf(search)) throw new Failure(400, 'page.token: this token belongs to another search')
   return Number(start)
 }
 

@@ -10,21 +10,28 @@ import { MAX_BULK } from './wire.js'
 import type { EngineQuery } from '../../engine/engine-query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
 
-const Defaults = Type.Object({ subject: Type.Optional(Subject), action: Type.Optional(Action), resource: Type.Optional(Resource), context: Context })
+const Defaults = Type.Object({
+  subject: Type.Optional(Subject),
+  action: Type.Optional(Action),
+  resource: Type.Optional(Resource),
+  context: Context
+})
 
 const Decision = Type.Object({ decision: Type.Boolean(), context: Type.Optional(Type.Unknown()) })
 
 const Semantic = Type.Enum(['execute_all', 'deny_on_first_deny', 'permit_on_first_permit'], {
-  description: 'Whether a first no, or a first yes, ends the batch. The answer then ends with it.'
+  description: 'Whether the first deny or the first allow ends the batch. It is the last item of the answer.'
 })
+
+const Item = Type.Unknown({ description: 'The same members as at the top level. A malformed item is denied, with an error in `context`.' })
 
 const Evaluations = Type.Object({
   ...Defaults.properties,
-  evaluations: Type.Optional(Type.Array(Type.Unknown({ description: 'The same members as at the top. One that is malformed is a no, and says so.' }), { maxItems: MAX_BULK })),
+  evaluations: Type.Optional(Type.Array(Item, { maxItems: MAX_BULK })),
   options: Type.Optional(Type.Union([Type.Object({ evaluations_semantic: Type.Optional(Semantic) }), Type.Null()]))
 })
 
-/** What a decision has to be for a batch to end with it. */
+/** The decision that ends a batch. */
 const ENDS_WITH: Readonly<Record<Static<typeof Semantic>, boolean | undefined>> = {
   execute_all: undefined,
   deny_on_first_deny: false,
@@ -39,16 +46,21 @@ const ENDPOINTS = {
   search_action_endpoint: '/access/v1/search/action'
 } as const
 
-const Metadata = Type.Object({ policy_decision_point: Type.String(), ...Object.fromEntries(Object.keys(ENDPOINTS).map(name => [name, Type.String()])) })
+const Metadata = Type.Object({
+  policy_decision_point: Type.String(),
+  ...Object.fromEntries(Object.keys(ENDPOINTS).map(name => [name, Type.String()]))
+})
+
+type Decided = Static<typeof Decision>
 
 const checkItem = checkerOf(Defaults, 'body')
 
-/** The routes of AuthZEN 1.0 that decide, and where they are. */
+/** The decision routes of AuthZEN 1.0, and its metadata. */
 export const authzenRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/access/v1/evaluation',
-    summary: 'Decides one question (AuthZEN). `action.properties` is no part of it: no condition sees it.',
+    summary: 'Decides one question (AuthZEN). `action.properties` is ignored: conditions cannot use it.',
     body: Defaults,
     answer: Decision,
     handle: ({ body, environment, debug, userTypes }) => ok(evaluate(environment.engine, questionOf(complete(body), userTypes), debug))
@@ -57,18 +69,21 @@ export const authzenRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/access/v1/evaluations',
-    summary: 'Decides many questions, for which the keys at the top are defaults (AuthZEN). Without a list it decides one.',
+    summary: 'Decides many questions, with defaults in the keys at the top level (AuthZEN). Without a list it decides one.',
     body: Evaluations,
     values: MAX_VALUES_OF_MANY,
     answer: Type.Union([Type.Object({ evaluations: Type.Array(Decision) }), Decision]),
-    async handle ({ body: { evaluations = [], options, ...defaults }, environment, debug, userTypes, bytes, inTurns }): Promise<Answer<Static<typeof Decision> | { evaluations: Array<Static<typeof Decision>> }>> {
+    async handle ({
+      body: { evaluations = [], options, ...defaults }, environment, debug, userTypes, bytes, inTurns
+    }): Promise<Answer<Decided | { evaluations: Decided[] }>> {
       if (evaluations.length === 0) return ok(evaluate(environment.engine, questionOf(complete(defaults), userTypes), debug))
       const queries = await inTurns(mapped(evaluations, evaluation => queryOrFailure(evaluation, defaults, userTypes)))
-      // A batch of which no item makes a question is malformed as a whole. Otherwise an item is answered by itself.
+      // A batch without a single valid item is malformed as a whole. Otherwise each item gets its own answer.
       if (queries.every(query => query instanceof Failure)) throw new Failure(400, `evaluations[0]: ${(queries[0] as Failure).message}`)
       const last = ENDS_WITH[options?.evaluations_semantic ?? 'execute_all']
       const explanations = new Explanations(debug, bytes)
-      return ok({ evaluations: await inTurns(decideMany(environment.engine, queries, explanations, answerOf, last, query => excuse(query, explanations, debug))) })
+      const answerOther = (query: NoUser | Failure): Decided => excuse(query, explanations, debug)
+      return ok({ evaluations: await inTurns(decideMany(environment.engine, queries, explanations, answerOf, last, answerOther)) })
     }
   }),
 
@@ -79,12 +94,13 @@ export const authzenRoutes: readonly Route[] = [
     answer: Metadata,
     handle ({ request: { protocol, host } }) {
       const base = `${protocol}://${host}`
-      return ok({ policy_decision_point: base, ...Object.fromEntries(Object.entries(ENDPOINTS).map(([name, path]) => [name, base + path])) })
+      const endpoints = Object.entries(ENDPOINTS).map(([name, path]) => [name, base + path])
+      return ok({ policy_decision_point: base, ...Object.fromEntries(endpoints) })
     }
   })
 ]
 
-/** A subject that is no user, and so may nothing. */
+/** A subject whose type is not a user type. It is denied everything. */
 interface NoUser { readonly noUser: string }
 
 function questionOf (evaluation: ReturnType<typeof complete>, userTypes: readonly string[] | undefined): EngineQuery | NoUser {
@@ -92,7 +108,9 @@ function questionOf (evaluation: ReturnType<typeof complete>, userTypes: readonl
   return isUser(type, userTypes) ? toQuery(evaluation) : { noUser: type }
 }
 
-function queryOrFailure (evaluation: unknown, defaults: Evaluation, userTypes: readonly string[] | undefined): EngineQuery | NoUser | Failure {
+type Question = EngineQuery | NoUser | Failure
+
+function queryOrFailure (evaluation: unknown, defaults: Evaluation, userTypes: readonly string[] | undefined): Question {
   try {
     const { context, ...own } = checkItem(evaluation) as Evaluation
     return questionOf(complete({ ...defaults, ...own, context: context ?? defaults.context }), userTypes)
@@ -101,21 +119,21 @@ function queryOrFailure (evaluation: unknown, defaults: Evaluation, userTypes: r
   }
 }
 
-function answerOf (decision: boolean, context: unknown): Static<typeof Decision> {
+function answerOf (decision: boolean, context: unknown): Decided {
   return context === undefined ? { decision } : { decision, context }
 }
 
-/** The answer to an item that is no question about a user, or no question at all. */
-function excuse (query: NoUser | Failure, explanations: Explanations, withDebug: boolean): Static<typeof Decision> {
+/** The answer to an item that is malformed, or whose subject is not a user. */
+function excuse (query: NoUser | Failure, explanations: Explanations, withDebug: boolean): Decided {
   if (query instanceof Failure) return answerOf(false, explanations.takeAnyway(() => ({ error: { status: 400, message: query.message } })))
   return answerOf(false, withDebug ? explanations.take(() => reasonOf(query)) : undefined)
 }
 
 function reasonOf ({ noUser }: NoUser) {
-  return { reason: `subjects of type '${shorten(noUser, 100)}' are no users` }
+  return { reason: `subjects of type '${shorten(noUser, 100)}' are not users` }
 }
 
-function evaluate (engine: DecisionEngine, query: EngineQuery | NoUser, withDebug: boolean): Static<typeof Decision> {
+function evaluate (engine: DecisionEngine, query: EngineQuery | NoUser, withDebug: boolean): Decided {
   if ('noUser' in query) return { decision: false, ...(withDebug ? { context: reasonOf(query) } : {}) }
   if (!withDebug) return { decision: engine.decide(query).allow }
   const { allow, debug } = engine.explain(query)

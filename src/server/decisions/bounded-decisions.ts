@@ -1,23 +1,23 @@
-// Many decisions for one request: in turns, within a budget of work, and explained only as long as the answer stays in proportion to the request.
+// Decides many questions of one request: in turns with other requests, with a limit on the work and on the size of the explanations.
 import { DECISION_STEPS, Work } from '../../engine/engine.js'
 import type { Debug } from '../../engine/explain/explain.js'
 import type { EngineQuery } from '../../engine/engine-query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
 
-/** Steps of work for each of many decisions, in addition to the steps of one. */
+/** Steps of work for each decision, in addition to the steps of a single decision. */
 const STEPS_EACH = 5_000
 
-/** Characters of explanations: some for every answer, and some for each byte of the request. */
+/** Characters of explanations: a fixed number for each answer, and more for each byte of the request. */
 const EXPLANATIONS = 16 * 1024
 const EXPLANATIONS_PER_BYTE = 2
 
-/** What the answer to one request may explain. When it is used up, decisions come without an explanation. */
+/** Limits the explanations in the answer to one request. After the limit, decisions come without an explanation. */
 export class Explanations {
   readonly #wanted: boolean
   #left: number
 
   /**
-   * @param wanted - false when answers explain nothing
+   * @param wanted - false when answers contain no explanations
    * @param bytes - the size of the request
    */
   constructor (wanted: boolean, bytes: number) {
@@ -25,17 +25,17 @@ export class Explanations {
     this.#left = EXPLANATIONS + bytes * EXPLANATIONS_PER_BYTE
   }
 
-  /** Whether there is room for another. */
+  /** Whether the limit is not reached yet. */
   get some (): boolean {
     return this.#wanted && this.#left > 0
   }
 
-  /** The explanation, or undefined when there is no room for it. */
+  /** Returns the explanation, or undefined after the limit. */
   take<T> (explain: () => T): T | undefined {
     return this.some ? this.takeAnyway(explain) : undefined
   }
 
-  /** The same of what is said even where nothing is explained. */
+  /** Like {@link take}, but also when answers contain no explanations. */
   takeAnyway<T> (explain: () => T): T | undefined {
     if (this.#left <= 0) return undefined
     const explanation = explain()
@@ -45,11 +45,11 @@ export class Explanations {
 }
 
 /**
- * Decides, in steps.
+ * Decides many queries, in steps.
  *
- * @param answer - the answer to a query
- * @param last - the first decision of this kind ends the batch
- * @param other - the answer to an item that is no query; it counts as a no
+ * @param answer - creates the answer to a query
+ * @param last - the first decision with this value ends the batch
+ * @param other - creates the answer to an item that is not a query; such an item counts as a deny
  */
 export function * decideMany<T, O = never> (
   engine: DecisionEngine,

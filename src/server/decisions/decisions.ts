@@ -1,15 +1,25 @@
-// The questions that Permit's PDP answers, asked of the engine.
+// The decision routes of Permit's PDP, answered by the engine.
 import Type from 'typebox'
 import { decideMany, Explanations, mapped } from './bounded-decisions.js'
 import { MAX_VALUES_OF_MANY, ok, route, type Route } from '../http/route.js'
 import {
-  Allowed, AllowedQuery, AllTenants, AllTenantsQuery, AuthorizedUsers, AuthorizedUsersQuery, contextOf, MAX_BULK, toEngineQuery, toEngineResource, toEngineUser,
-  UrlQuery, UserPermissions, UserPermissionsQuery, UserTenants, UserTenantsQuery
+  Allowed, AllowedQuery, AllTenants, AllTenantsQuery, AuthorizedUsers, AuthorizedUsersQuery, contextOf, MAX_BULK, toEngineQuery,
+  toEngineResource, toEngineUser, UrlQuery, UserPermissions, UserPermissionsQuery, UserTenants, UserTenantsQuery
 } from './wire.js'
+import type { Debug } from '../../engine/explain/explain.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { withoutNulls } from './answer-without-nulls.js'
 import type { EngineQuery } from '../../engine/engine-query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
+
+const UrlAnswer = Type.Object({
+  allow: Type.Boolean(),
+  result: Type.Boolean(),
+  query: Type.Unknown(),
+  debug: Type.Object({ reason: Type.String(), mapping_rules: Type.Array(Type.Unknown()) })
+})
+
+const NO_MAPPING_RULES = 'the local PDP has no URL mapping rules; ask /allowed instead, with the resource and the action of the URL'
 
 /** The decision routes of the PDP. */
 export const decisionRoutes: readonly Route[] = [
@@ -25,19 +35,20 @@ export const decisionRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/allowed/bulk',
-    summary: 'Decides many questions, and answers in their order.',
+    summary: 'Decides many questions, and answers in the same order.',
     body: Type.Array(AllowedQuery, { maxItems: MAX_BULK }),
     values: MAX_VALUES_OF_MANY,
     answer: Type.Object({ allow: Type.Array(Allowed) }),
-    handle: async ({ body, environment, debug, bytes, inTurns }) => ok({
-      allow: await inTurns(decideMany(environment.engine, body.map(toEngineQuery), new Explanations(debug, bytes), (allow, debug) => ({ allow, result: allow, ...(debug === undefined ? {} : { debug }) })))
-    })
+    async handle ({ body, environment, debug, bytes, inTurns }) {
+      const explanations = new Explanations(debug, bytes)
+      return ok({ allow: await inTurns(decideMany(environment.engine, body.map(toEngineQuery), explanations, allowedOf)) })
+    }
   }),
 
   route({
     method: 'POST',
     path: '/allowed/all-tenants',
-    summary: 'The tenants in which the answer is yes. With `context.optimized` only roles are asked.',
+    summary: 'Lists the tenants in which the user is allowed. With `context.optimized` only roles count.',
     body: AllTenantsQuery,
     answer: AllTenants,
     async handle ({ body, environment: { engine }, debug, bytes, inTurns }) {
@@ -56,35 +67,37 @@ export const decisionRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/allowed_url',
-    summary: 'Decides by URL mapping rules. The local PDP has none, and so the answer is always no, as it is in the container when no rule matches.',
+    summary: 'Decides by URL mapping rules. The local PDP has none, so it always denies, like the container when no rule matches.',
     body: UrlQuery,
-    answer: Type.Object({ allow: Type.Boolean(), result: Type.Boolean(), query: Type.Unknown(), debug: Type.Object({ reason: Type.String(), mapping_rules: Type.Array(Type.Unknown()) }) }),
+    answer: UrlAnswer,
     handle: ({ body }) => ok(withoutNulls({
       allow: false,
       result: false,
       query: body,
-      debug: { reason: 'the local PDP has no URL mapping rules: ask /allowed, with the resource and the action that the URL stands for', mapping_rules: [] }
+      debug: { reason: NO_MAPPING_RULES, mapping_rules: [] }
     }))
   }),
 
   route({
     method: 'POST',
     path: '/user-permissions',
-    summary: 'What the user may do, by tenant and by resource instance.',
+    summary: 'Lists the permissions of a user, by tenant and by resource instance.',
     body: UserPermissionsQuery,
     answer: UserPermissions,
-    handle: async ({ body: { user, tenants, resources, resource_types: types, context }, environment, inTurns }) => ok(await inTurns(environment.engine.stepsOfUserPermissions(toEngineUser(user), {
-      tenants: tenants ?? undefined,
-      resources: resources ?? undefined,
-      resource_types: types ?? undefined,
-      context: context ?? undefined
-    })))
+    async handle ({ body: { user, tenants, resources, resource_types: types, context }, environment, inTurns }) {
+      return ok(await inTurns(environment.engine.stepsOfUserPermissions(toEngineUser(user), {
+        tenants: tenants ?? undefined,
+        resources: resources ?? undefined,
+        resource_types: types ?? undefined,
+        context: context ?? undefined
+      })))
+    }
   }),
 
   route({
     method: 'POST',
     path: '/user-tenants',
-    summary: 'The tenants in which the user has a role.',
+    summary: 'Lists the tenants in which the user has a role.',
     body: UserTenantsQuery,
     answer: UserTenants,
     async handle ({ body, environment, inTurns }) {
@@ -96,17 +109,22 @@ export const decisionRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/authorized_users',
-    summary: 'Everybody who may do the action, and by which roles. With `context.enable_abac_authorized_users` by which user sets, too.',
+    summary: 'Lists the users who may do the action, with their roles; with `context.enable_abac_authorized_users` also by user sets.',
     body: AuthorizedUsersQuery,
     answer: AuthorizedUsers,
     async handle ({ body: { action, resource, context }, environment, inTurns }) {
-      const answer = await inTurns(environment.engine.stepsOfAuthorizedUsers({ action, resource: toEngineResource(resource), context: contextOf(resource, context) }))
+      const query = { action, resource: toEngineResource(resource), context: contextOf(resource, context) }
+      const answer = await inTurns(environment.engine.stepsOfAuthorizedUsers(query))
       return ok({ ...answer, resource: `${resource.type}:${resource.key ?? '*'}`, tenant: resource.tenant ?? DEFAULT_TENANT })
     }
   })
 ]
 
-/** A decision as the PDP's wire has it. */
+function allowedOf (allow: boolean, debug: Debug | undefined) {
+  return { allow, result: allow, ...(debug === undefined ? {} : { debug }) }
+}
+
+/** Decides one question, and returns the decision in the format of the PDP. */
 export function allowed (engine: DecisionEngine, query: EngineQuery, withDebug: boolean) {
   if (!withDebug) {
     const { allow } = engine.decide(query)

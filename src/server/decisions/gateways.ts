@@ -1,5 +1,5 @@
-// The questions of gateways, which have no code to ask with: NGINX by headers, Kong by its OPA plugin; and the roles that the PDP knows.
-import Type from 'typebox'
+// Routes for gateways, which cannot run an SDK: NGINX asks with headers, Kong with its OPA plugin. Also a list of all role assignments.
+import Type, { type Static } from 'typebox'
 import { allowed } from './decisions.js'
 import { invalid } from '../http/failures.js'
 import { ok, route, type Route } from '../http/route.js'
@@ -12,7 +12,7 @@ import type { FactsReader } from '../../environment/environment.js'
 const Texts = Type.Record(Type.String(), Type.String())
 const anything = Type.Optional(Type.Unknown())
 
-/** What Kong's OPA plugin sends. */
+/** The input that Kong's OPA plugin sends. */
 const KongQuery = Type.Object({
   input: Type.Object({
     request: Type.Object({
@@ -34,42 +34,57 @@ const KongQuery = Type.Object({
   })
 })
 
-/** Which resource type a path stands for, as the container's table says: the first step, after a version. */
+/** Maps a path to a resource type, as the container does: the first segment, after a version segment if there is one. */
 const KONG_PATHS: ReadonlyArray<(path: string) => string | undefined> = [
   path => /^\/v\d+\/([^/]+)/.exec(path)?.[1],
   path => /^\/([^/]+)/.exec(path)?.[1],
   path => path.startsWith('/') ? 'index' : undefined
 ]
 
-const Assignment = Type.Object({ user: Type.String(), role: Type.String(), tenant: Type.String(), resource_instance: Type.Union([Type.String(), Type.Null()]) })
+const Assignment = Type.Object({
+  user: Type.String(),
+  role: Type.String(),
+  tenant: Type.String(),
+  resource_instance: Type.Union([Type.String(), Type.Null()])
+})
 
 const filter = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]))
-const AssignmentsQuery = Type.Object({ user: filter, role: filter, tenant: filter, resource: filter, resource_instance: filter, ...PageQuery })
+const AssignmentsQuery = Type.Object({
+  user: filter,
+  role: filter,
+  tenant: filter,
+  resource: filter,
+  resource_instance: filter,
+  ...PageQuery
+})
 
-/** The resource type under which roles in tenants are. */
+/** The resource type of roles in tenants. */
 const TENANT_TYPE = '__tenant'
 
-/** The routes of the container's older half that are no questions of SDKs. */
+/** The routes of the older half of the container that SDKs do not use. */
 export const gatewayRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/nginx_allowed',
-    summary: 'Decides one question that is in headers: permit-user-key, permit-tenant-id, permit-action, permit-resource-type. The answer is in the body, with 200 for a no, too.',
+    summary: 'Decides one question from the headers permit-user-key, permit-tenant-id, permit-action and permit-resource-type. ' +
+      'The decision is in the body; a deny is also a 200.',
     answer: Allowed,
     handle ({ request: { headers }, environment, debug }) {
-      const [user, action, type, tenant = DEFAULT_TENANT] = ['permit-user-key', 'permit-action', 'permit-resource-type', 'permit-tenant-id'].map(name => {
-        const value = headers[name]
-        return Array.isArray(value) ? value[0] : value
-      })
-      if (user === undefined || action === undefined || type === undefined) throw invalid('the headers permit-user-key, permit-action and permit-resource-type are needed')
-      return ok({ query: {}, ...withoutNulls(allowed(environment.engine, { user: { key: user }, action, resource: { type, tenant } }, debug)) })
+      const header = (name: string): string | undefined => [headers[name]].flat()[0]
+      const [user, action, type] = [header('permit-user-key'), header('permit-action'), header('permit-resource-type')]
+      if (user === undefined || action === undefined || type === undefined) {
+        throw invalid('the headers permit-user-key, permit-action and permit-resource-type are required')
+      }
+      const query = { user: { key: user }, action, resource: { type, tenant: header('permit-tenant-id') ?? DEFAULT_TENANT } }
+      return ok({ query: {}, ...withoutNulls(allowed(environment.engine, query, debug)) })
     }
   }),
 
   route({
     method: 'POST',
     path: '/kong',
-    summary: "Decides a request of Kong's, as its OPA plugin sends it: the consumer, the method in small letters, and the path's first step as the resource type, in the tenant `default`.",
+    summary: "Decides on a request to Kong, sent by Kong's OPA plugin. The user is the consumer, the action is the method in lower case, " +
+      'the resource type is the first segment of the path, and the tenant is `default`.',
     body: KongQuery,
     answer: Type.Object({ result: Type.Boolean() }),
     handle ({ body: { input: { consumer, request: { http } } }, environment }) {
@@ -83,28 +98,39 @@ export const gatewayRoutes: readonly Route[] = [
   route({
     method: 'GET',
     path: '/local/role_assignments',
-    summary: 'Lists the role assignments that the PDP knows.',
+    summary: 'Lists the role assignments of the PDP.',
     query: AssignmentsQuery,
     answer: Type.Array(Assignment),
-    handle: async ({ query, environment, inTurns }) => ok(await inTurns(pageOf(wanted(environment.engine.facts, query), query, assignment => assignment)))
+    async handle ({ query, environment, inTurns }) {
+      return ok(await inTurns(pageOf(wanted(environment.engine.facts, query), query, assignment => assignment)))
+    }
   })
 ]
 
-interface Filter { user?: string | string[], role?: string | string[], tenant?: string | string[], resource?: string | string[], resource_instance?: string | string[] }
+type Filter = Omit<Static<typeof AssignmentsQuery>, 'page' | 'per_page'>
 
 function * wanted (facts: FactsReader, query: Filter) {
   const [user, role, tenant, resource, on] = [query.user, query.role, query.tenant, query.resource, query.resource_instance].map(last)
-  const filter = { ...(user === undefined ? {} : { user }), ...(role === undefined ? {} : { role }), ...(tenant === undefined ? {} : { tenant }) }
+  const filter = {
+    ...(user === undefined ? {} : { user }),
+    ...(role === undefined ? {} : { role }),
+    ...(tenant === undefined ? {} : { tenant })
+  }
   for (const assignment of facts.roleAssignmentsNear(filter)) {
     const instance = assignment.resource_instance ?? `${TENANT_TYPE}:${assignment.tenant}`
     const isOfType = resource === undefined || instance.startsWith(`${resource}:`)
-    // A tenant is no instance, though roles in one are of the type `__tenant`.
+    // A tenant is not an instance, although roles in a tenant have the type `__tenant`.
     const isOn = on === undefined || assignment.resource_instance === on
-    yield !isOfType || !isOn || !isWanted(assignment, filter) ? undefined : { user: assignment.user, role: assignment.role, tenant: assignment.tenant, resource_instance: assignment.resource_instance ?? null }
+    if (isOfType && isOn && isWanted(assignment, filter)) {
+      const { user, role, tenant, resource_instance: on = null } = assignment
+      yield { user, role, tenant, resource_instance: on }
+    } else {
+      yield undefined
+    }
   }
 }
 
-/** Of a name that is given twice the last counts. */
+/** The last value of a name that is given twice. */
 function last (given: string | string[] | undefined): string | undefined {
   return Array.isArray(given) ? given.at(-1) : given
 }

@@ -1,14 +1,14 @@
-// Whether the PDP is there. No token: what asks is an orchestrator.
+// Health checks. They need no token, because orchestrators call them.
 import Type from 'typebox'
 import { ok, route, type Route } from '../http/route.js'
 
-/** The version of the API between PDP and cloud that the container tells. */
+/** The version of the API between PDP and cloud, as the container reports it. */
 const API_VERSION = 4
 
 /** The routes for orchestrators. */
 export const healthRoutes: readonly Route[] = ['/healthy', '/health', '/ready'].map(path => health(path))
 
-/** What the container answers to whoever has the token. */
+/** Routes of the container that need the token. */
 export const systemRoutes: readonly Route[] = [
   ...['/healthcheck', '/'].map(path => health(path)),
   route({
@@ -24,9 +24,9 @@ function health (path: string): Route {
   return route({
     method: 'GET',
     path,
-    summary: 'Whether decisions can be had. While the PDP starts or closes: 503, or no answer.',
+    summary: 'Whether the PDP is ready to decide. While it starts or closes: 503, or no answer.',
     answer: Type.Object({ status: Type.String() }),
-    // It listens only after policy and facts are loaded, and an invalid policy that comes later changes nothing: whoever is answered can ask.
+    // The PDP listens only after the policy and the facts are loaded, and a later invalid policy is ignored. So it is ready if it answers.
     handle: () => ok({ status: 'ok' })
   })
 }

@@ -1,15 +1,15 @@
-// The path on which some SDKs ask OPA itself, past the PDP.
+// The OPA route that some SDKs call instead of the PDP.
 import Type from 'typebox'
 import { allowed } from './decisions.js'
 import { ok, route, type Route } from '../http/route.js'
 import { Allowed, AllowedQuery, toEngineQuery } from './wire.js'
 
-/** The route that is OPA's. */
+/** OPA's route. */
 export const opaRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/v1/data/permit/root',
-    summary: 'Decides one question, as OPA in the container does.',
+    summary: 'Decides one question, like OPA in the container.',
     body: Type.Object({ input: AllowedQuery }),
     answer: Type.Object({ result: Allowed }),
     handle: ({ body, environment, debug }) => ok({ result: allowed(environment.engine, toEngineQuery(body.input), debug) })

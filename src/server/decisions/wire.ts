@@ -1,45 +1,45 @@
-// The PDP's wire: what questions look like, as strict and as tolerant as the container, and what the engine is asked for them.
+// The format of the PDP's requests and answers, as strict and as tolerant as the container, and how requests become queries.
 import Type, { type Static, type TSchema } from 'typebox'
 import { NO_TENANT, type EngineQuery } from '../../engine/engine-query.js'
 
-/** Questions at once. */
+/** The most questions in one request. */
 export const MAX_BULK = 10_000
 
-/** Clients of other languages write `null` for what they do not have. */
+/** Clients in other languages send `null` for missing values. */
 const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 
-/** A key that names something. Questions may have an empty one, which nothing is named by. */
+/** A key. Questions may have an empty key, which matches nothing. */
 export const Key = Type.String({ minLength: 1 })
-/** Attributes, and contexts: an object. Its members are not looked at, of which there may be many. */
+/** Attributes, or a context: an object. Its members are not validated, because there may be many. */
 export const Attributes = Type.Unsafe<Record<string, unknown>>(Type.Object({}))
 
 const text = Type.String()
 const maybeText = optional(text)
 
-// Permit's PDP is of two halves. The one that decides takes no `null` for an object, the other takes it as none.
+// Permit's PDP has two halves. The half that decides refuses `null` for an object; the other half treats it as missing.
 const object = Type.Optional(Attributes)
 const nullableObject = optional(Attributes)
 
 const NAMES = { email: maybeText, first_name: maybeText, last_name: maybeText }
 
-/** A user, as in a question. */
+/** The user of a question. */
 export const WireUser = Type.Object({
   key: text,
   ...NAMES,
-  // The Node SDK sends these spellings, too. The half that decides does not look at them.
+  // The Node SDK also sends these spellings. The half that decides ignores them.
   firstName: Type.Optional(Type.Unknown()),
   lastName: Type.Optional(Type.Unknown()),
   attributes: object
-}, { description: 'Who asks.' })
+}, { description: 'The user.' })
 
-/** A resource, as in a question. */
+/** The resource of a question. */
 export const WireResource = Type.Object({ type: text, key: maybeText, tenant: maybeText, attributes: object, context: object }, {
-  description: 'What it is about. Without a tenant no role in a tenant counts: SDKs fill in `default`.'
+  description: 'The resource. Without a tenant, no role in a tenant counts; SDKs send `default`.'
 })
 
 /** The question of `/allowed`. */
 export const AllowedQuery = Type.Object({ user: WireUser, action: text, resource: WireResource, context: object, sdk: maybeText }, {
-  description: 'May this user do this action on this resource?'
+  description: 'Whether the user may do the action on the resource.'
 })
 
 /** The question of `/user-permissions`. */
@@ -54,31 +54,59 @@ export const UserPermissionsQuery = Type.Object({
 /** The question of `/authorized_users`. */
 export const AuthorizedUsersQuery = Type.Object({ action: text, resource: WireResource, context: object, sdk: maybeText })
 
-const LooseUser = Type.Object({ key: text, ...NAMES, firstName: maybeText, lastName: maybeText, attributes: nullableObject }, { description: 'Who asks.' })
+const LooseUser = Type.Object({
+  key: text,
+  ...NAMES,
+  firstName: maybeText,
+  lastName: maybeText,
+  attributes: nullableObject
+}, { description: 'The user.' })
 const LooseResource = Type.Object({ type: text, key: maybeText, tenant: maybeText, attributes: nullableObject, context: nullableObject })
 
 /** The question of `/allowed/all-tenants`. */
-export const AllTenantsQuery = Type.Object({ user: LooseUser, action: text, resource: LooseResource, context: nullableObject, sdk: maybeText })
+export const AllTenantsQuery = Type.Object({
+  user: LooseUser,
+  action: text,
+  resource: LooseResource,
+  context: nullableObject,
+  sdk: maybeText
+})
 
 /** The question of `/user-tenants`. */
 export const UserTenantsQuery = Type.Object({ user: LooseUser, context: nullableObject })
 
-/** A URL of the web, with a host. */
+// The parts of the pattern of a web URL: `http://` or `https://`, user info, a host, a port up to 65535, and the rest.
+const SCHEME = '[Hh][Tt][Tt][Pp][Ss]?://'
+const USER_INFO = '(?:[^\\s/?#@]*@)?'
+const IP_V6 = '\\[[0-9A-Fa-f:.]+\\]'
+const HOST_NAME = '[^\\s/?#@:\\[\\]\\-_](?:[^\\s/?#@:\\[\\]]*[^\\s/?#@:\\[\\]\\-_])?'
+const PORT = '[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]'
+
+/** A web URL with a host. */
 const WebUrl = Type.String({
   maxLength: 65_536,
-  pattern: '^[Hh][Tt][Tt][Pp][Ss]?://(?:[^\\s/?#@]*@)?(?:\\[[0-9A-Fa-f:.]+\\]|[^\\s/?#@:\\[\\]\\-_](?:[^\\s/?#@:\\[\\]]*[^\\s/?#@:\\[\\]\\-_])?)(?::(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(?:[/?#]\\S*)?$'
+  pattern: `^${SCHEME}${USER_INFO}(?:${IP_V6}|${HOST_NAME})(?::(?:${PORT}))?(?:[/?#]\\S*)?$`
 })
 
 /** The question of `/allowed_url`. */
-export const UrlQuery = Type.Object({ user: LooseUser, http_method: text, url: WebUrl, tenant: text, context: nullableObject, sdk: maybeText })
+export const UrlQuery = Type.Object({
+  user: LooseUser,
+  http_method: text,
+  url: WebUrl,
+  tenant: text,
+  context: nullableObject,
+  sdk: maybeText
+})
 
-const Reason = Type.Object({ allow: Type.Boolean(), code: Type.String(), reason: Type.String() }, { description: 'What a model says, and why.' })
+const Reason = Type.Object({ allow: Type.Boolean(), code: Type.String(), reason: Type.String() }, {
+  description: 'The result of one authorization model, with its reason.'
+})
 const DebugParts = Type.Partial(Type.Object({ rbac: Reason, abac: Reason, rebac: Reason }))
 
 /** The answer of `/allowed`. */
 export const Allowed = Type.Object({
   allow: Type.Boolean(),
-  result: Type.Boolean({ description: 'As `allow`, for old SDKs.' }),
+  result: Type.Boolean({ description: 'Same as `allow`, for old SDKs.' }),
   debug: Type.Optional(DebugParts)
 })
 
@@ -88,19 +116,23 @@ const Tenant = Type.Object({ key: Type.String(), attributes: Attributes })
 export const AllTenants = Type.Object({
   allowed_tenants: Type.Array(Type.Object({
     allow: Type.Boolean(),
-    result: Type.Boolean({ description: 'False, also where `allow` is true: the container answers so, and what reads it gets a no.' }),
+    result: Type.Boolean({ description: 'Always false, even if `allow` is true, as in the container.' }),
     debug: Type.Optional(DebugParts),
     tenant: Tenant
   }))
 })
 
+const TenantOfPermissions = Type.Object({ key: Type.String(), attributes: Type.Optional(Attributes) }, {
+  description: 'Without attributes, this member is missing.'
+})
+
 /** The answer of `/user-permissions`. */
 export const UserPermissions = Type.Record(Type.String(), Type.Object({
-  tenant: Type.Optional(Type.Object({ key: Type.String(), attributes: Type.Optional(Attributes) }, { description: 'Without attributes there is no such member.' })),
+  tenant: Type.Optional(TenantOfPermissions),
   resource: Type.Optional(Type.Object({ key: Type.String(), type: Type.String(), attributes: Attributes })),
   permissions: Type.Array(Type.String()),
   roles: Type.Optional(Type.Array(Type.String()))
-}), { description: 'By `__tenant:<key>` and `<type>:<key>`.' })
+}), { description: 'The keys are `__tenant:<key>` and `<type>:<key>`.' })
 
 /** The answer of `/user-tenants`. */
 export const UserTenants = Type.Array(Tenant)
@@ -118,13 +150,16 @@ type AnyUser = Static<typeof WireUser> | Static<typeof LooseUser>
 type AnyResource = Static<typeof WireResource> | Static<typeof LooseResource>
 type AnyContext = Static<typeof nullableObject> | undefined
 
-/** The question as the engine takes it. */
-export function toEngineQuery ({ user, action, resource, context }: { user: AnyUser, action: string, resource: AnyResource, context?: AnyContext }): EngineQuery {
+interface Question { user: AnyUser, action: string, resource: AnyResource, context?: AnyContext }
+
+/** Converts the question to a query of the engine. */
+export function toEngineQuery ({ user, action, resource, context }: Question): EngineQuery {
   return { user: toEngineUser(user), action, resource: toEngineResource(resource), context: contextOf(resource, context) }
 }
 
-/** The user as the engine takes it: without what is `null`, and under one spelling. */
-export function toEngineUser ({ key, email, first_name: first, last_name: last, firstName, lastName, attributes }: AnyUser): EngineQuery['user'] {
+/** Converts the user: without `null`, and with one spelling of each name. */
+export function toEngineUser (user: AnyUser): EngineQuery['user'] {
+  const { key, email, first_name: first, last_name: last, firstName, lastName, attributes } = user
   return {
     key,
     email: email ?? undefined,
@@ -134,12 +169,12 @@ export function toEngineUser ({ key, email, first_name: first, last_name: last, 
   }
 }
 
-/** The resource as the engine takes it. An empty key is no key: a client writes it who asks about a type. */
+/** Converts the resource. An empty key counts as missing, because clients send it to ask about a type. */
 export function toEngineResource ({ type, key, tenant, attributes }: AnyResource): EngineQuery['resource'] {
   return { type, key: key === null || key === '' ? undefined : key, tenant: tenant ?? NO_TENANT, attributes: attributes ?? undefined }
 }
 
-/** The context of a question. Old SDKs put it into the resource; beside it, it counts more. */
+/** The context of a question. Old SDKs send it inside the resource; a context outside of it takes precedence. */
 export function contextOf ({ context: older }: AnyResource, context: AnyContext): EngineQuery['context'] {
   if (older === null || older === undefined) return context ?? undefined
   return { ...older, ...context }

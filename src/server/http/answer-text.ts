@@ -1,19 +1,19 @@
-// JSON that is written in pieces, and only up to a bound: an answer holds nobody else up, and is never larger than a few megabytes.
+// Serializes answers piece by piece, up to a size limit, so that a large answer neither blocks other requests nor fills the memory.
 import { Failure } from './failures.js'
 
-/** Bytes of an answer at most. */
+/** The most bytes of an answer. */
 export const MAX_ANSWER = 4 * 1024 * 1024
 
-/** Levels of an answer that are written member by member: an answer, a list in it, an item, a list in that. */
+/** How many levels of an answer are written member by member: the answer, a list in it, an item, and a list in the item. */
 const LEVELS = 4
 
-/** Characters that are turned into bytes at a time. */
+/** How many characters are converted to bytes at a time. */
 const CHUNK = 64 * 1024
 
 /**
- * Writes JSON, in steps of a few milliseconds.
+ * Serializes a value as JSON, in steps of a few milliseconds.
  *
- * @throws 503 when it would be larger than an answer may be
+ * @throws 503 when the answer is larger than {@link MAX_ANSWER}
  */
 export function * answerText (value: unknown): Generator<undefined, Buffer> {
   const chunks: Buffer[] = []
@@ -23,7 +23,7 @@ export function * answerText (value: unknown): Generator<undefined, Buffer> {
     const chunk = Buffer.from(text)
     text = ''
     bytes += chunk.length
-    if (bytes > MAX_ANSWER) throw new Failure(503, `the answer is larger than ${MAX_ANSWER} bytes: ask for less at a time`)
+    if (bytes > MAX_ANSWER) throw new Failure(503, `the answer is larger than ${MAX_ANSWER} bytes; request less at a time`)
     chunks.push(chunk)
   }
   for (const piece of pieces(value, LEVELS)) {

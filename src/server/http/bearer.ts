@@ -1,9 +1,9 @@
-// Who may ask: whoever holds the token. Without a token, only this machine.
+// Authenticates requests: by the bearer token, or, without a token, by the loopback.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isLoopbackHost } from './loopback.js'
 import { secretCheck } from '../../kit/secret.js'
 
-/** Guards every route that is declared after it in this scope, and those that do not exist. */
+/** Guards every route that is declared after it in this scope, including routes that do not exist. */
 export function guardWithToken (app: FastifyInstance, token: string | undefined): void {
   const check = requestCheck(token)
   app.addHook('onRequest', (request, reply, done) => {
@@ -13,18 +13,18 @@ export function guardWithToken (app: FastifyInstance, token: string | undefined)
   })
 }
 
-/** Why a request is refused. */
+/** Why a request was refused. */
 export interface Refusal {
   readonly status: 401 | 403
   readonly text: string
 }
 
-/** Tells who may not ask; undefined for a request that may be answered. */
+/** Returns a function that returns why a request is refused, or undefined when it is accepted. */
 export function requestCheck (token: string | undefined): (request: FastifyRequest) => Refusal | undefined {
   return token === undefined ? refuseStrangers : bearerGuard(token)
 }
 
-/** The words are those of Permit's PDP: no header is 401, a wrong one 403, and 401 where AuthZEN 1.0 says so. */
+/** Messages and statuses are those of Permit's PDP: 401 without a header, 403 for a wrong token. AuthZEN 1.0 requires 401 for both. */
 function bearerGuard (token: string) {
   const isToken = secretCheck(token)
   return ({ headers: { authorization }, url }: FastifyRequest): Refusal | undefined => {
@@ -34,14 +34,14 @@ function bearerGuard (token: string) {
   }
 }
 
-/** Whether the path is one of AuthZEN's. */
+/** Whether the path belongs to AuthZEN. */
 export function isAuthzen (url: string): boolean {
   return /^\/(access\/v1|\.well-known\/authzen-configuration)([/?]|$)/.test(url)
 }
 
 /**
- * Without a token the loopback is the protection, so it is looked at here, too, however the socket came to listen. The name in `Host`
- * tells a web page that had its own name resolved to this machine (DNS rebinding) from a client that meant it.
+ * Without a token, only the loopback protects the PDP. It is checked here again, because the socket may have been opened in another way.
+ * The check of `Host` refuses web pages whose own name was resolved to this machine (DNS rebinding).
  */
 function refuseStrangers (request: FastifyRequest): Refusal | undefined {
   const { localAddress } = request.socket
@@ -50,9 +50,9 @@ function refuseStrangers (request: FastifyRequest): Refusal | undefined {
   return { status: 403, text: 'Without a token, this PDP answers on the loopback only.' }
 }
 
-/** Answers with the refusal. */
+/** Sends the refusal. */
 export function refuse (reply: FastifyReply, { status, text }: Refusal): FastifyReply {
-  // A 401 names the scheme that is wanted (RFC 9110, section 15.5.2).
+  // A 401 must name the expected scheme (RFC 9110, section 15.5.2).
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   return reply.code(status).type('text/plain; charset=utf-8').send(text)
 }

@@ -1,13 +1,13 @@
-// Bodies in chunks of a byte each: every chunk costs more than a thousand bytes do, and Node sets no bound.
+// Limits bodies that are sent in tiny chunks. A chunk costs more time than a thousand bytes, and Node does not limit the number of chunks.
 import type { FastifyInstance } from 'fastify'
 
-/** So many chunks may be of any size. */
+/** This many chunks may have any size. */
 const FREE = 1_000
 
-/** Bytes that chunks have on average at least, when there are more. */
+/** The smallest average size of the chunks, in bytes, when there are more. */
 const SMALLEST = 64
 
-/** Cuts a connection that sends a body in crumbs. */
+/** Closes a connection that sends its body in too many tiny chunks. */
 export function refuseCrumbs (app: FastifyInstance): void {
   app.addHook('preParsing', (request, _reply, payload, done) => {
     if (request.headers['transfer-encoding'] !== undefined) {

@@ -1,28 +1,39 @@
-// The HTTP server under Fastify: bounds on time and sockets, and without a token no address but the loopback.
+// Creates the HTTP server of the local PDP, with limits on time and sockets, and restricted to the loopback without a token.
 import { createServer } from 'node:http'
 import type { FastifyServerOptions } from 'fastify'
 import { letAnswersArrive, refuseClient, untilLastAnswer } from './linger.js'
 import { LoopbackServer } from './loopback.js'
 import { oneAtATime } from './one-at-a-time.js'
 
-/** What a server bears; times in ms. */
-export const SERVER_LIMITS: Readonly<Record<'requestTimeout' | 'checkInterval' | 'lingerTimeout' | 'idleTimeout' | 'maxConnections' | 'maxHeaderSize', number>> = Object.freeze({
-  /** Time for a request to arrive as a whole, its head included. */
+/** The limits of a server; times in ms. */
+export interface ServerLimits {
+  /** Time for a whole request to arrive, including its head. */
+  readonly requestTimeout: number
+  /** How often timeouts are checked. */
+  readonly checkInterval: number
+  /** How long the rest of a request is read after it was answered. */
+  readonly lingerTimeout: number
+  /** An idle connection is closed after this time. Longer than the clients' own timeouts, so that the client closes first. */
+  readonly idleTimeout: number
+  /** The most sockets at once. */
+  readonly maxConnections: number
+  /** The most bytes of a request's head. Set here, because Node's default can be raised for the whole process. */
+  readonly maxHeaderSize: number
+}
+
+export const SERVER_LIMITS: ServerLimits = Object.freeze({
   requestTimeout: 10_000,
-  /** How often it is looked whether a time is up. */
   checkInterval: 1_000,
-  /** How long the rest of a request is read that is answered already. */
   lingerTimeout: 5_000,
-  /** A connection on which nothing happens goes after this. Longer than the clients' own, so that they let go first. */
   idleTimeout: 75_000,
-  /** Sockets at once. */
   maxConnections: 4_096,
-  /** Bytes of a request's head. Said, because Node's own can be raised for the whole process. */
   maxHeaderSize: 16 * 1024
 })
 
-/** For `Fastify(…)`. */
-export function serverOptions (loopbackOnly: boolean, limits: typeof SERVER_LIMITS = SERVER_LIMITS): Required<Pick<FastifyServerOptions, 'serverFactory' | 'clientErrorHandler'>> {
+type ServerOptions = Required<Pick<FastifyServerOptions, 'serverFactory' | 'clientErrorHandler'>>
+
+/** The options for `Fastify(…)`. */
+export function serverOptions (loopbackOnly: boolean, limits: ServerLimits = SERVER_LIMITS): ServerOptions {
   return {
     serverFactory (handler) {
       const listener = oneAtATime(untilLastAnswer(handler))

@@ -1,7 +1,7 @@
-// The requests that are being answered: what they need must not be taken from under them.
+// Counts the requests in flight, so that the PDP closes what they use only after they are answered.
 import type { FastifyInstance } from 'fastify'
 
-/** Counts them from now on. */
+/** Counts the requests in flight of an app, starting with the next request. */
 export class InFlight {
   #count = 0
   #whenNone: (() => void) | undefined
@@ -15,14 +15,14 @@ export class InFlight {
         answered = true
         if (--this.#count === 0) this.#whenNone?.()
       }
-      // A response that breaks off closes without having finished.
+      // A response that is aborted emits `close` without `finish`.
       reply.raw.once('finish', leave)
       reply.raw.once('close', leave)
       done()
     })
   }
 
-  /** Resolves when there are none, or after `timeout` ms. For an app that takes no more of them. */
+  /** Resolves when no request is in flight, or after `timeout` ms. Call it after the app stopped accepting requests. */
   async drained (timeout: number): Promise<void> {
     if (this.#count === 0) return
     let timer: NodeJS.Timeout | undefined

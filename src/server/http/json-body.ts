@@ -1,13 +1,13 @@
-// JSON in: no body is an absent one, garbage is 422 and not an exception of the parser, and nothing is nested deeper than recursion bears.
+// Parses JSON bodies: an empty body is no body, invalid JSON gets 422, and the depth of nesting is limited.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { inTurns } from '../../kit/turns.js'
 import { invalid } from './failures.js'
 import { parseJson, TooDeepError } from './json-text.js'
 
-/** Attributes and conditions are a few levels deep. What reads them recurses. */
+/** The most levels of nesting. Attributes and conditions need a few, and the code that reads them is recursive. */
 export const MAX_JSON_DEPTH = 64
 
-/** The most characters that are parsed at once. */
+/** The most characters that are parsed in one step. */
 const SHORT = 64 * 1024
 
 const SIZES = new WeakMap<FastifyRequest, number>()
@@ -17,33 +17,34 @@ export function sizeOfBody (request: FastifyRequest): number {
   return SIZES.get(request) ?? 0
 }
 
-/** `application/json`, and what is JSON by its suffix, whatever its parameters. */
+/** `application/json` and types with the suffix `+json`, with any parameters. */
 const JSON_TYPE = /^application\/(?:[\w!#$&^.+-]+\+)?json(?: *;|$)/i
 
-/** JSON is what is taken, in place of Fastify's parsers: by any of its content types, and without one. */
+/** Replaces Fastify's parsers: accepts JSON under any of its content types, and without a content type. */
 export function parseJsonBodies (app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser<string>(JSON_TYPE, { parseAs: 'string' }, (request, text, done) => parse(request, text, done))
   app.addContentTypeParser<string>('*', { parseAs: 'string' }, (request, text, done) => {
-    // A web page can send a body without a type and without being asked whether it may. It names its origin, which a gateway or an SDK does not.
-    const isOfPage = request.headers.origin !== undefined
-    if (text === '' || (request.headers['content-type'] === undefined && !isOfPage)) return parse(request, text, done)
-    done(invalid('the content type is not JSON: send application/json'))
+    // A web page can send a body without a content type to another origin without a preflight request. Its request has an `Origin` header;
+    // requests of gateways and SDKs have none.
+    const isFromPage = request.headers.origin !== undefined
+    if (text === '' || (request.headers['content-type'] === undefined && !isFromPage)) return parse(request, text, done)
+    done(invalid('the content type is not JSON; send application/json'))
   })
 }
 
 function parse (request: FastifyRequest, given: string, done: (error: Error | null, body?: unknown) => void): void {
-  // A mark of byte order is no part of the text.
+  // A byte order mark is not part of the text.
   const text = given.startsWith('\uFEFF') ? given.slice(1) : given
   SIZES.set(request, text.length)
   if (text.length > SHORT) {
     inTurns(parseJson(text, MAX_JSON_DEPTH)).then(body => done(null, body), (error: unknown) => done(refusal(error)))
     return
   }
-  // Clients that send a content type with a DELETE that has no body mean no body.
+  // Some clients send a content type with a DELETE that has no body.
   if (text.trim() === '') return done(null, undefined)
   if (isDeeperThan(text, MAX_JSON_DEPTH)) return done(refusal(new TooDeepError()))
-  // An attribute may be called `__proto__`: it is data, as all attributes are, and nothing here merges with assignments.
+  // An attribute may be named `__proto__`. That is safe, because nothing here merges bodies by assignment.
   let body: unknown
   try {
     body = JSON.parse(text)
@@ -53,12 +54,12 @@ function parse (request: FastifyRequest, given: string, done: (error: Error | nu
   done(null, body)
 }
 
-/** Neither the parser's message nor a part of the text goes back. */
+/** The response contains neither the parser's message nor a part of the text. */
 function refusal (error: unknown): Error {
   return invalid(error instanceof TooDeepError ? `the body is nested deeper than ${MAX_JSON_DEPTH} levels` : 'the body is not JSON')
 }
 
-/** Counts brackets outside of strings; of text that is no JSON any answer will do. */
+/** Counts brackets outside of strings. For invalid JSON the result does not matter. */
 function isDeeperThan (text: string, limit: number): boolean {
   if (text.length <= limit) return false
   let depth = 0

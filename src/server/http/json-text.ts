@@ -1,19 +1,19 @@
-// JSON that is parsed in pieces: of a megabyte of JSON.parse nobody else would get a turn for a tenth of a second.
+// Parses JSON in steps. `JSON.parse` of a megabyte would block other requests for a tenth of a second.
 
-/** The text is nested deeper than allowed. */
+/** The text is nested too deeply. */
 export class TooDeepError extends Error {
   override readonly name = 'TooDeepError'
 }
 
-/** Characters of a text that is parsed at once: a few milliseconds at worst. */
+/** The most characters that are parsed in one step: a few milliseconds at worst. */
 const PIECE = 64 * 1024
 
 /**
- * Parses a text as `JSON.parse` does, to equal values, in steps of a few milliseconds.
+ * Parses a text in steps of a few milliseconds. The values are equal to those of `JSON.parse`.
  *
- * Lists and objects that are longer than a piece are walked member by member, everything else is left to `JSON.parse`: it decides what is JSON.
+ * Lists and objects longer than `piece` are parsed member by member. Everything else goes to `JSON.parse`, which decides what is valid.
  *
- * @param maxDepth - levels of nesting that are allowed
+ * @param maxDepth - the most levels of nesting
  * @throws {@link TooDeepError}, or `SyntaxError`
  */
 export function * parseJson (text: string, maxDepth: number, piece = PIECE): Generator<undefined, unknown> {
@@ -26,7 +26,7 @@ export function * parseJson (text: string, maxDepth: number, piece = PIECE): Gen
   return yield * new Pieces(text, long, piece).container(start, end)
 }
 
-/** Where each list and object that is longer than `piece` begins, and its last character. */
+/** Maps the first character of each list and object longer than `piece` to its last character. */
 function longContainers (text: string, maxDepth: number, piece: number): Map<number, number> {
   const long = new Map<number, number>()
   const open: number[] = []
@@ -42,11 +42,11 @@ function longContainers (text: string, maxDepth: number, piece: number): Map<num
       if (open.push(index) > maxDepth) throw new TooDeepError()
     } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
       const start = open.pop()
-      if (start === undefined) throw new SyntaxError('a bracket too many')
+      if (start === undefined) throw new SyntaxError('unexpected closing bracket')
       if (index - start > piece) long.set(start, index)
     }
   }
-  if (inString || open.length > 0) throw new SyntaxError('the text ends in the middle')
+  if (inString || open.length > 0) throw new SyntaxError('unexpected end of the text')
   return long
 }
 
@@ -61,11 +61,11 @@ class Pieces {
     this.#piece = piece
   }
 
-  /** The list or object between two brackets. As deep as the text is nested, which is bounded. */
+  /** Parses the list or object between two brackets. Recursive, but the depth of the text is limited. */
   * container (start: number, end: number): Generator<undefined, unknown> {
     const text = this.#text
     const isList = text.charCodeAt(start) === OPEN_BRACKET
-    if (text.charCodeAt(end) !== (isList ? CLOSE_BRACKET : CLOSE_BRACE)) throw new SyntaxError('brackets that do not match')
+    if (text.charCodeAt(end) !== (isList ? CLOSE_BRACKET : CLOSE_BRACE)) throw new SyntaxError('the brackets do not match')
     const list: unknown[] = []
     const object: Record<string, unknown> = {}
     const parse = (from: number, to: number): void => {
@@ -74,7 +74,7 @@ class Pieces {
       if (isList) for (const item of JSON.parse(`[${part}]`) as unknown[]) list.push(item)
       else for (const [key, value] of Object.entries(JSON.parse(`{${part}}`) as object)) set(object, key, value)
     }
-    /** Where the members begin that are not parsed yet, and the one that is looked at. */
+    /** Where the unparsed members start, and where the current member starts. */
     let from = start + 1
     let member = from
     let empty = true
@@ -115,7 +115,7 @@ class Pieces {
     return isList ? list : object
   }
 
-  /** The last character of a list or object that is no longer than a piece. */
+  /** The last character of a list or object that is not longer than a piece. */
   #endOfShort (start: number): number {
     const text = this.#text
     let depth = 0
@@ -128,23 +128,23 @@ class Pieces {
   }
 }
 
-/** In place of where unparsed members begin: after a long member, until the comma. */
+/** Replaces the start of the unparsed members between a long member and the next comma. */
 const SKIPPED = -1
 
-/** `"key":` to the key. */
+/** Parses `"key":`. */
 function keyOf (head: string): string {
   const [key, ...others] = Object.keys(JSON.parse(`{${head}null}`) as object)
   if (key === undefined || others.length > 0) throw new SyntaxError('a key is missing')
   return key
 }
 
-/** `__proto__` is a key like any other, as it is for `JSON.parse`. */
+/** `__proto__` is an ordinary key, as in `JSON.parse`. */
 function set (object: Record<string, unknown>, key: string, value: unknown): void {
   if (key === '__proto__') Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true })
   else object[key] = value
 }
 
-/** The quote that ends the string. There is one: the text has been looked through. */
+/** The closing quote of a string. It exists, because the text was scanned before. */
 function endOfString (text: string, start: number): number {
   for (let index = start + 1; ; index++) {
     const code = text.charCodeAt(index)

@@ -1,4 +1,5 @@
-// Lets go of a connection in a way that lets the answer arrive: a system resets one that is closed with bytes unread, and the answer with it.
+// Closes connections without losing the answer. When a connection is closed with unread bytes, the system resets it, and the client may
+// never see the answer.
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
@@ -7,21 +8,21 @@ interface Exchange {
   readonly response: ServerResponse
 }
 
-/** The last request of a connection. */
+/** The last request of each connection. */
 const exchanges = new WeakMap<Socket, Exchange>()
 
 const lingering = new WeakSet<Socket>()
 
 /**
- * A request may be refused before it has arrived as a whole: too large, without the token, or not HTTP at all. The rest of it is then read and
- * dropped for a while, so that a client which sends everything before it reads has its answer, too.
+ * A request may be refused before all of it has arrived: because it is too large, has no token, or is not HTTP. The rest is then read and
+ * dropped for some time, so that a client that sends everything before it reads still gets its answer.
  *
- * @param timeout - ms after which a client that goes on sending is cut off
+ * @param timeout - how long a client may go on sending before the connection is closed, ms
  */
 export function letAnswersArrive (server: Server, timeout: number): void {
   server.on('connection', (socket: Socket) => {
     const { destroySoon } = socket
-    // Node calls it after the last answer of a connection.
+    // Node calls this after the last answer of a connection.
     socket.destroySoon = function () {
       if (exchanges.get(socket)?.request.complete === false) linger(socket, timeout)
       else destroySoon.call(socket)
@@ -29,7 +30,10 @@ export function letAnswersArrive (server: Server, timeout: number): void {
   })
 }
 
-/** The listener, which hears of no request behind the last answer of its connection: nothing could be said to it. It is told of a request when its turn comes. */
+/**
+ * Wraps a listener so that it does not get requests that follow the last answer of their connection, because they cannot be answered. The
+ * listener gets a request only when the requests before it are answered.
+ */
 export function untilLastAnswer (listener: RequestListener): RequestListener {
   return (request, response) => {
     if (request.socket.writableEnded || request.socket.destroyed) return
@@ -38,7 +42,7 @@ export function untilLastAnswer (listener: RequestListener): RequestListener {
   }
 }
 
-/** Statuses for what is no request; the others are 400. */
+/** The statuses for input that is not a valid request; all others get 400. */
 const STATUSES: Readonly<Record<string, readonly [status: string, detail: string]>> = {
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'the head of the request is too large'],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ['413 Payload Too Large', 'the body is too large'],
@@ -47,7 +51,7 @@ const STATUSES: Readonly<Record<string, readonly [status: string, detail: string
 
 const MALFORMED = ['400 Bad Request', 'the request is malformed'] as const
 
-/** For Fastify's `clientErrorHandler`: answers what is no request, and lets go of the connection. */
+/** For Fastify's `clientErrorHandler`: answers input that is not a valid request, and closes the connection. */
 export function refuseClient (timeout: number): (error: NodeJS.ErrnoException, socket: Socket) => void {
   return (error, socket) => {
     if (error.code === 'ECONNRESET' || socket.destroyed) return
@@ -62,10 +66,16 @@ export function refuseClient (timeout: number): (error: NodeJS.ErrnoException, s
 function answerOf (code = ''): string {
   const [status, detail] = STATUSES[code] ?? MALFORMED
   const body = JSON.stringify({ detail })
-  return `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
+  const head = [
+    `HTTP/1.1 ${status}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close'
+  ]
+  return `${head.join('\r\n')}\r\n\r\n${body}`
 }
 
-/** Says that nothing more will be said, and drops what comes until the client has said so, too. */
+/** Ends the sending side, and drops all input until the client ends its side, too. */
 function linger (socket: Socket, timeout: number): void {
   if (lingering.has(socket)) return
   lingering.add(socket)
@@ -73,10 +83,10 @@ function linger (socket: Socket, timeout: number): void {
   timer.unref()
   socket.once('close', () => clearTimeout(timer))
   socket.on('error', () => {})
-  // The client may have said so already.
+  // The client may have ended its side already.
   if (socket.readableEnded) socket.end(() => socket.destroy())
   else socket.end().once('end', () => socket.destroy())
-  // Node may have stopped reading, and goes on a tick after it is told to. From then on, what comes is for the parser no longer.
+  // Node may have paused the socket, and resumes it a tick later. After that, the HTTP parser must not get the input any more.
   socket.resume()
   setImmediate(() => socket.removeAllListeners('data').on('data', () => {}))
 }

@@ -1,8 +1,8 @@
-// The OpenAPI document, from the same tables that are served: what it says is what is checked.
+// Creates the OpenAPI document from the tables of routes that are served, so that the document matches the validation.
 import type { Mount } from './mount.js'
 import type { Route, Wire } from './route.js'
 
-/** A JSON value that nobody here reads. */
+/** A JSON value that is only passed on. */
 type Json = Record<string, unknown>
 
 const ERRORS: Readonly<Record<Wire, Json>> = {
@@ -15,7 +15,7 @@ const ERRORS: Readonly<Record<Wire, Json>> = {
   authzen: { 'text/plain': { schema: { type: 'string' } } }
 }
 
-/** Describes the tables in OpenAPI 3.1, of which JSON Schema, and so TypeBox, is a part. */
+/** Describes the tables in OpenAPI 3.1. A TypeBox schema is a JSON Schema, which OpenAPI 3.1 uses. */
 export function openapiDocument (mounts: readonly Mount[], options: { readonly secured: boolean }): Json {
   const paths: Record<string, Json> = {}
   for (const { prefix = '', wire, tag, routes } of mounts) {
@@ -29,7 +29,8 @@ export function openapiDocument (mounts: readonly Mount[], options: { readonly s
     info: {
       title: 'fastify-permit local PDP',
       version: '2.0.0',
-      description: "Permit's policy decision point on this machine: the wire of its PDP, AuthZEN 1.0, and the part of its REST API that writes facts and schema."
+      description: "Permit's policy decision point on this machine: the protocol of Permit's PDP, AuthZEN 1.0, and the part of Permit's " +
+        'REST API that writes facts and schema.'
     },
     ...(options.secured ? { security: [{ token: [] }] } : {}),
     components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
@@ -38,17 +39,18 @@ export function openapiDocument (mounts: readonly Mount[], options: { readonly s
 }
 
 function operation ({ method, summary, query, body, answer, statuses }: Route, path: string, wire: Wire, tag: string): Json {
+  const inPath = Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
+  const inQuery = Object.entries(query.properties).map(([name, schema]) =>
+    ({ name, in: 'query', required: query.required?.includes(name) === true, schema }))
+  const success = { description: 'Done.', ...(answer === undefined ? {} : { content: json(answer) }) }
   return {
     tags: [tag],
     summary,
     operationId: `${method.toLowerCase()}${path.replace(/[^A-Za-z0-9]+(.)?/g, (_, next: string | undefined) => next?.toUpperCase() ?? '')}`,
-    parameters: [
-      ...Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
-      ...Object.entries(query.properties).map(([name, schema]) => ({ name, in: 'query', required: query.required?.includes(name) === true, schema }))
-    ],
+    parameters: [...inPath, ...inQuery],
     ...(body === undefined ? {} : { requestBody: { required: true, content: json(body) } }),
     responses: {
-      ...Object.fromEntries(statuses.map(status => [status, { description: 'Done.', ...(answer === undefined ? {} : { content: json(answer) }) }])),
+      ...Object.fromEntries(statuses.map(status => [status, success])),
       '4XX': { description: 'Refused.', content: ERRORS[wire] }
     }
   }

@@ -1,4 +1,4 @@
-// The loopback, and a server that listens nowhere else.
+// Recognizes loopback addresses, and provides a server that listens only on them.
 import { Server } from 'node:http'
 import { BlockList, isIP, type ListenOptions } from 'node:net'
 import { OptionsError } from '../../contract/errors.js'
@@ -7,7 +7,7 @@ const LOOPBACK = new BlockList()
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
 LOOPBACK.addAddress('::1', 'ipv6')
 
-/** Whether it is this machine and can be reached from no other: an address of the loopback, or `localhost`. */
+/** Whether a host can only be reached from this machine: a loopback address, or `localhost`. */
 export function isLoopbackHost (host: string): boolean {
   const address = host.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '')
   const family = isIP(address)
@@ -16,18 +16,19 @@ export function isLoopbackHost (host: string): boolean {
 }
 
 /**
- * A server that refuses, with an error as for a port that is taken, to listen on anything but the loopback. Everybody who makes it
- * listen comes through here, Fastify's second address of `localhost` included.
+ * A server that listens only on the loopback. For any other address it emits an error, as it does for a port in use. Every way to listen
+ * calls this method, including Fastify's second server for `localhost`.
  */
 export class LoopbackServer extends Server {
   override listen (...args: Parameters<Server['listen']> | unknown[]): this {
     const [first] = args
     const options = (typeof first === 'object' && first !== null ? first : { port: first, host: args[1] }) as ListenOptions
-    // A socket of the file system has the file system's protection.
+    // A Unix socket is protected by the permissions of the file system.
     const local = options.path !== undefined || (typeof options.host === 'string' && isLoopbackHost(options.host))
     if (local) return super.listen(...args as Parameters<Server['listen']>)
+    const where = typeof options.host === 'string' ? options.host : 'every address'
     process.nextTick(() => this.emit('error', new OptionsError(
-      `without a token the local PDP listens on the loopback only, not on ${typeof options.host === 'string' ? options.host : 'every address'}; give a token, or listen on 127.0.0.1`
+      `without a token the local PDP listens on the loopback only, not on ${where}; set a token, or listen on 127.0.0.1`
     )))
     return this
   }

@@ -1,10 +1,10 @@
-// Which methods there are at a path: for the 405 of a path that is there, asked in another way.
+// Finds the methods of a path, for the 405 of a path that exists with other methods.
 import createRouter from 'find-my-way'
 import type { Mount } from './mount.js'
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
-/** Tells the methods of the routes that a URL leads to; none for one that leads nowhere. */
+/** Returns a function that returns the methods of the routes that match a URL, or an empty list. */
 export function methodsAt (mounts: readonly Mount[]): (url: string) => string[] {
   const router = createRouter()
   for (const { prefix = '', routes } of mounts) {

@@ -1,4 +1,4 @@
-// Tables of routes onto an app: one handler for each route, at every address that its table is mounted at.
+// Registers tables of routes on an app: one handler for each route, at every address where its table is mounted.
 import type { FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
 import { WorkLimitError } from '../../engine/engine.js'
@@ -14,19 +14,26 @@ import type { Environment } from '../../environment/environment.js'
 
 /** A table of routes, and where it is served. */
 export interface Mount {
-  /** Before each path; may hold parameters, which the routes do not see. */
+  /** Precedes each path. Its parameters are not passed to the routes. */
   readonly prefix?: string
   readonly wire: Wire
-  /** What the routes are about, for the OpenAPI document. */
+  /** The subject of the routes, for the OpenAPI document. */
   readonly tag: string
   readonly routes: readonly Route[]
+}
+
+/** The environment that routes are served from, and the options that their handlers use. */
+export interface Served {
+  readonly environment: Environment
+  readonly debug: boolean
+  readonly userTypes?: readonly string[]
 }
 
 /** Shared by all apps of the process, because they share its memory. */
 const outgoing = new Outgoing()
 
 /** Serves the tables. */
-export function mount (app: FastifyInstance, { environment, debug, userTypes }: { readonly environment: Environment, readonly debug: boolean, readonly userTypes?: readonly string[] }, mounts: readonly Mount[]): void {
+export function mount (app: FastifyInstance, { environment, debug, userTypes }: Served, mounts: readonly Mount[]): void {
   app.setValidatorCompiler<TSchema>(({ schema, httpPart }) => {
     const check = checkerOf(schema, httpPart === 'body' ? 'body' : 'query')
     return value => {
@@ -37,7 +44,7 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes }: 
       }
     }
   })
-  // The schemas of answers are for documents. As filters they would drop what they do not name.
+  // The schemas of answers are only for the document. As serializers they would drop unknown members.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
 
   for (const { prefix = '', wire, routes } of mounts) {
@@ -51,16 +58,19 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes }: 
           ...(answer === undefined ? {} : { response: Object.fromEntries(statuses.map(status => [status, answer])) })
         },
         errorHandler: (error, request, reply) => sendFailure(reply, wire, error, request.log),
-        // Before it is compared with its schema, which lists everything that is wrong.
+        // Before the schema validation, which lists every mistake.
         preValidation (request, _reply, done) {
-          done(excessOf(request.body, values) === undefined ? undefined : invalid(`body: has more than ${values} values; send less at a time`))
+          const excess = excessOf(request.body, values)
+          done(excess === undefined ? undefined : invalid(`body: has more than ${values} values; send less at a time`))
         },
         async handler (request, reply) {
           const work = <R>(steps: Generator<unknown, R>): Promise<R> => inTurns(steps, () => {
-            if (reply.raw.destroyed) throw new Failure(499, 'the client is gone')
+            if (reply.raw.destroyed) throw new Failure(499, 'the client has disconnected')
           })
           try {
-            const input = { params: request.params, query: request.query as object, body: request.body, environment, request, debug, userTypes, bytes: sizeOfBody(request), inTurns: work }
+            const { params, body } = request
+            const query = request.query as object
+            const input = { params, query, body, environment, request, debug, userTypes, bytes: sizeOfBody(request), inTurns: work }
             const answered = await handle(input)
             reply.code(answered.status)
             if (answered.body === undefined) return reply.send()
@@ -70,8 +80,8 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes }: 
           } catch (error) {
             if (!(error instanceof WorkLimitError)) throw error
             environment.noteOverrun(error)
-            // The place in the policy is for the log only.
-            throw new Failure(503, `there is no answer: ${error.message}`)
+            // The place in the policy is only for the log.
+            throw new Failure(503, `the request could not be answered: ${error.message}`)
           }
         }
       })

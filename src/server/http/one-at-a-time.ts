@@ -1,12 +1,13 @@
-// Requests of one connection that do not wait for each other's answers: they are handled one after the other, and others get their turn in between.
+// Handles pipelined requests of a connection one after the other, so that other connections get their turn in between.
 import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Requests that may wait on one connection. Clients that send more without waiting are no clients that anybody uses. */
+/** The most requests that may wait on one connection. Common clients do not pipeline more. */
 const MAX_WAITING = 32
 
 /**
- * Node hands over all the requests that one packet holds at once: two thousand of them, each quick by itself, are a second in which nobody else is served.
+ * Without this, Node starts all requests of a packet at once. Two thousand requests in one packet, each of them fast, would block all other
+ * clients for a second.
  */
 export function oneAtATime (handler: RequestListener): RequestListener {
   const lines = new WeakMap<Socket, Array<() => void>>()

@@ -1,10 +1,10 @@
-// Requests against their schemas: nothing in a body is ever turned into what it should have been, and every mistake has its place.
+// Validates requests against their schemas. Values in a body are never converted, and every mistake is reported with its place.
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Convert } from 'typebox/value'
 import { invalid, MAX_DETAILS, shortStep, type FailureDetail } from './failures.js'
 
-/** Where in a request a value came from. */
+/** The part of the request that a value comes from. */
 type Part = 'body' | 'query'
 
 interface Checker {
@@ -13,11 +13,11 @@ interface Checker {
 }
 
 /**
- * Checks values of one schema. Compiled by the first value, because nobody calls every route.
+ * Returns a checker for one schema. The schema is compiled on first use, because most clients call only a few routes.
  *
- * A body is taken as it is: `"1"` is no number. What comes from a URL is text, so numbers and booleans are read from it.
+ * Values in a body are not converted: `"1"` is not a number. Values in a URL are text, so numbers and booleans are parsed.
  *
- * @returns a function that gives the value back, or throws the 422 that says what is wrong
+ * @returns a function that returns the value, or throws a 422 that describes the mistakes
  */
 export function checkerOf (schema: TSchema, part: Part): (value: unknown) => unknown {
   let checker: Checker | undefined
@@ -36,7 +36,7 @@ export function checkerOf (schema: TSchema, part: Part): (value: unknown) => unk
 function detailsOf (checker: Checker, value: unknown, part: Part): FailureDetail[] {
   const details = new Map<string, FailureDetail>()
   for (const { keyword, instancePath, message, params } of checker.Errors(value)) {
-    // A union complains for each of its branches and once more for itself, a schema that is closed twice: the first is enough.
+    // A union reports a mistake for each branch and one for itself, and a schema that is closed twice reports twice. Keep the first.
     if (keyword === 'anyOf' || keyword === 'boolean' || details.has(instancePath)) continue
     const { requiredProperties } = params as { requiredProperties?: readonly string[] }
     const path = [...stepsOf(instancePath), ...(requiredProperties?.slice(0, 1) ?? [])].map(shortStep)
@@ -47,21 +47,23 @@ function detailsOf (checker: Checker, value: unknown, part: Part): FailureDetail
   return [...details.values()]
 }
 
-/** A list that is too long, found before each of its items is looked at. */
+/** Finds a list that is too long, before its items are validated. */
 function tooMany (schema: ListSchema, value: unknown, loc: readonly string[], levels: number): FailureDetail | undefined {
   if (Array.isArray(value)) {
     const { maxItems } = schema
-    return maxItems === undefined || value.length <= maxItems ? undefined : { loc, msg: `must not have more than ${maxItems} items`, type: 'value_error.maxItems' }
+    if (maxItems === undefined || value.length <= maxItems) return undefined
+    return { loc, msg: `must not have more than ${maxItems} items`, type: 'value_error.maxItems' }
   }
   if (levels === 0 || typeof value !== 'object' || value === null) return undefined
   for (const [name, inner] of Object.entries(schema.properties ?? {})) {
-    const found = Object.hasOwn(value, name) ? tooMany(inner, (value as Record<string, unknown>)[name], [...loc, name], levels - 1) : undefined
+    if (!Object.hasOwn(value, name)) continue
+    const found = tooMany(inner, (value as Record<string, unknown>)[name], [...loc, name], levels - 1)
     if (found !== undefined) return found
   }
   return undefined
 }
 
-/** The part of a schema that says how long lists may be. */
+/** The part of a schema that limits the length of lists. */
 interface ListSchema {
   readonly maxItems?: number
   readonly properties?: Readonly<Record<string, ListSchema>>

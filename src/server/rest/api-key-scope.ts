@@ -1,11 +1,11 @@
-// What the token opens: the one environment that a local PDP holds.
+// Tells SDKs which environment the token belongs to.
 import Type from 'typebox'
 import { SCOPE } from './identity.js'
 import { ok, route, type Route } from '../http/route.js'
 
 const Scope = Type.Object({ organization_id: Type.String(), project_id: Type.String(), environment_id: Type.String() })
 
-/** The route by which an SDK finds its environment. */
+/** The route that SDKs call to find their environment. */
 export const scopeRoutes: readonly Route[] = [
   route({
     method: 'GET',

@@ -1,9 +1,9 @@
-// What everything has that the REST API reads back: an id, the scope that it is in, and its times.
+// The fields of every object of the REST API: its id, its scope and its timestamps.
 import Type from 'typebox'
 import { SCOPE } from './identity.js'
 import type { Metadata } from '../../environment/ledger.js'
 
-/** For schemas. */
+/** The fields, for schemas. */
 export const Stamps = {
   id: Type.String({ description: 'UUID.' }),
   organization_id: Type.String(),
@@ -13,7 +13,7 @@ export const Stamps = {
   updated_at: Type.String({ description: 'ISO 8601.' })
 }
 
-/** For answers. */
+/** The values of the fields, for answers. */
 export function stamp ({ id, created_at: created, updated_at: updated }: Metadata) {
   return { id, ...SCOPE, created_at: created, updated_at: updated }
 }

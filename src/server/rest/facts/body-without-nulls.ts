@@ -1,6 +1,6 @@
-// `null` for what is not there, as clients of other languages write it, to what the environment takes.
+// Removes `null`, which clients in other languages send for missing values.
 
-/** The object without what is `null`. */
+/** Returns the object without properties that are `null`. */
 export function withoutNull<T extends object> (value: T): { [K in keyof T]: Exclude<T[K], null> } {
   return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== null)) as { [K in keyof T]: Exclude<T[K], null> }
 }

@@ -1,35 +1,39 @@
-// The REST API's shapes of facts: what is sent, and what is read back.
+// The schemas of facts in the REST API, for requests and for answers.
 import Type, { type TSchema } from 'typebox'
 import { Stamps } from '../stamps.js'
 import { Attributes, Key } from '../../decisions/wire.js'
 
-/** Items of one bulk operation: all of it happens at once, or nothing. */
+/** The most items of a bulk operation, which is applied as a whole or not at all. */
 export const MAX_ITEMS = 1_000
 
-/** Roles that a new user is given. */
+/** The most roles that a new user can get. */
 const MAX_ROLES = 100
 
 const strict = { additionalProperties: false } as const
 
-/** What may be `null`, for `there is none`. */
+/** A property that may be missing or `null`. */
 const nullable = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 
 const text = nullable(Type.String())
 const attributes = nullable(Attributes)
 
-/** An instance, `type:key`. */
+/** A resource instance, `type:key`. */
 const Instance = Type.String({ pattern: '^[^:]+:.', description: '`<resource>:<key>`' })
 
 const UserFields = { email: text, first_name: text, last_name: text, attributes }
 
 export const UserRole = Type.Object({ role: Key, tenant: nullable(Key), resource_instance: nullable(Key) }, strict)
 export const UserUpdate = Type.Object(UserFields, strict)
+const InitialRoles = Type.Array(UserRole, {
+  maxItems: MAX_ROLES,
+  description: 'Roles for a new user. They are ignored for an existing user.'
+})
 export const UserCreate = Type.Object({
   key: Key,
   ...UserFields,
-  role_assignments: nullable(Type.Array(UserRole, { maxItems: MAX_ROLES, description: 'Given to a user who is new; one who exists keeps the roles that there are.' }))
+  role_assignments: nullable(InitialRoles)
 }, strict)
-/** As in its own route's path: the key need not be said twice. */
+/** For the user in the path. The key in the body is optional. */
 export const UserSync = Type.Object({ ...UserCreate.properties, key: Type.Optional(Key) }, strict)
 export const UserRead = Type.Object({
   key: Key,
@@ -46,7 +50,12 @@ const TenantFields = { description: text, attributes }
 export const TenantCreate = Type.Object({ key: Key, name: Type.String(), ...TenantFields }, strict)
 export const TenantUpdate = Type.Object({ name: Type.Optional(Type.String()), ...TenantFields }, strict)
 export const TenantRead = Type.Object({
-  key: Key, name: Type.String(), description: Type.Optional(Type.String()), attributes: Type.Union([Attributes, Type.Null()]), last_action_at: Type.String(), ...Stamps
+  key: Key,
+  name: Type.String(),
+  description: Type.Optional(Type.String()),
+  attributes: Type.Union([Attributes, Type.Null()]),
+  last_action_at: Type.String(),
+  ...Stamps
 })
 
 export const InstanceCreate = Type.Object({ key: Key, resource: Key, tenant: nullable(Key), attributes }, strict)
@@ -104,9 +113,9 @@ export const TupleRead = Type.Object({
   ...Stamps
 })
 
-/** Many to write. */
+/** The body of a bulk write. */
 export const Operations = <T extends TSchema>(item: T) => Type.Object({ operations: Type.Array(item, { maxItems: MAX_ITEMS }) }, strict)
-/** Many to delete. */
+/** The body of a bulk deletion. */
 export const Idents = <T extends TSchema>(item: T) => Type.Object({ idents: Type.Array(item, { maxItems: MAX_ITEMS }) }, strict)
-/** What bulk operations answer: that they are done. */
+/** The answer of bulk operations. */
 export const Empty = Type.Object({})

@@ -1,13 +1,15 @@
-// Facts read back as the REST API shows them.
+// Converts facts to the format of the REST API.
 import type { Static } from 'typebox'
 import { notFound } from '../../http/failures.js'
 import { stamp } from '../stamps.js'
 import type { AssignmentDetailedRead, AssignmentRead, InstanceRead, TenantRead, TupleRead, UserRead } from './fact-shapes.js'
-import { parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from '../../../engine/facts/fact.js'
+import {
+  parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact
+} from '../../../engine/facts/fact.js'
 import type { EntityKind, Environment, FactOf, ObjectKind, Stored } from '../../../environment/environment.js'
 
 /**
- * The key of what is there.
+ * Returns the key of an existing entity, given its key or its id.
  *
  * @throws 404
  */
@@ -15,7 +17,7 @@ export function keyOf (environment: Environment, kind: EntityKind, given: string
   return environment.resolve(kind, given) ?? fail(kind, given)
 }
 
-/** A user, with the roles that it has in tenants. */
+/** A user, with the user's roles in tenants. */
 export function userView (environment: Environment, user: UserFact): Static<typeof UserRead> {
   const { key, email, first_name: firstName, last_name: lastName, attributes = {} } = user
   const roles: Array<{ role: string, tenant: string }> = []
@@ -41,7 +43,7 @@ export function userView (environment: Environment, user: UserFact): Static<type
 
 /** A tenant. */
 export function tenantView (environment: Environment, tenant: TenantFact): Static<typeof TenantRead> {
-  // As Permit's API: a tenant without attributes has none, where a user has an empty object.
+  // As in Permit's API: the attributes of a tenant default to `null`, those of a user to an empty object.
   const { key, name = key, description, attributes = null } = tenant
   const stamps = stamp(environment.stored('tenant', tenant))
   return { key, name, description, attributes, last_action_at: stamps.updated_at, ...stamps }
@@ -76,7 +78,7 @@ export function assignmentView (environment: Environment, assignment: RoleAssign
   }
 }
 
-/** A role assignment, with what it joins. */
+/** A role assignment, with the objects that it refers to. */
 export function assignmentDetailedView (environment: Environment, assignment: RoleAssignmentFact): Static<typeof AssignmentDetailedRead> {
   const { role: roleKey, resource_instance: on } = assignment
   const { resources, roles } = environment.schema
@@ -84,13 +86,18 @@ export function assignmentDetailedView (environment: Environment, assignment: Ro
   const user = entity(environment, 'user', assignment.user)
   const tenant = entity(environment, 'tenant', assignment.tenant)
   const instance = on === undefined ? undefined : entity(environment, 'resource_instance', on)
+  const { id, email, first_name: firstName, last_name: lastName } = user
   return {
-    user: { id: user.id, key: user.key, email: user.email, first_name: user.first_name, last_name: user.last_name, attributes: { ...user.attributes } },
+    user: { id, key: user.key, email, first_name: firstName, last_name: lastName, attributes: { ...user.attributes } },
     role: { id: roleIdOf(environment, assignment), key: roleKey, name: role?.name ?? roleKey, permissions: role?.permissions ?? [] },
     tenant: { id: tenant.id, key: tenant.key, name: tenant.name ?? tenant.key, attributes: { ...tenant.attributes } },
-    ...(instance === undefined ? {} : { resource_instance: { id: instance.id, key: instance.key, resource: instance.resource, attributes: { ...instance.attributes } } }),
+    ...(instance === undefined ? {} : { resource_instance: namedInstance(instance) }),
     ...stamp(environment.stored('role_assignment', assignment))
   }
+}
+
+function namedInstance ({ id, key, resource, attributes }: Stored<ResourceInstanceFact>) {
+  return { id, key, resource, attributes: { ...attributes } }
 }
 
 /** A relationship tuple. */
@@ -118,7 +125,7 @@ function roleIdOf (environment: Environment, { role, resource_instance: on }: Ro
 }
 
 function idOf (environment: Environment, kind: ObjectKind, key: string): string {
-  // A policy file may take away what facts written at run time still name: they can be read all the same.
+  // A new policy file may remove objects that stored facts still refer to. Such facts can still be read.
   return environment.metadata(kind, key)?.id ?? ''
 }
 

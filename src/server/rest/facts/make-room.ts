@@ -1,18 +1,18 @@
-// Deletions that take thousands of facts along: most of them are deleted before, in pieces, because one write is applied in one piece.
+// Splits deletions that remove thousands of facts: most of the facts are deleted before, in pieces, because a single write blocks others.
 import { Turns } from '../../../kit/turns.js'
 import type { RelationshipTupleFact, RoleAssignmentFact } from '../../../engine/facts/fact.js'
 import type { EntityKind, Environment, FactWriter } from '../../../environment/environment.js'
 
-/** The facts that one write deletes, and that are left to the deletion itself. */
+/** The most facts that are deleted in one write. The last of them are deleted together with their owner. */
 const PIECE = 500
 
-/** A fact that goes with another. */
+/** A fact that is deleted together with another object. */
 type Dependent =
   | { readonly assignment: RoleAssignmentFact }
   | { readonly tuple: RelationshipTupleFact }
   | { readonly instance: string }
 
-/** Whether more facts go with the others than one write deletes. */
+/** Whether there are more dependent facts than one write may delete. */
 export function needsRoom (dependents: Iterable<Dependent>): boolean {
   const iterator = dependents[Symbol.iterator]()
   for (let count = 0; count <= PIECE; count++) if (iterator.next().done === true) return false
@@ -20,16 +20,17 @@ export function needsRoom (dependents: Iterable<Dependent>): boolean {
 }
 
 /**
- * Deletes what goes with the facts, in pieces, until one write can delete the rest. Not undone if that fails: to repeat the deletion completes it.
+ * Deletes dependent facts in pieces, until the rest fits into one write. If it fails, the deleted facts stay deleted, and the deletion can
+ * be repeated.
  *
- * @param dependents - called for each piece: what is deleted is not there any more
+ * @param dependents - called for each piece; it must not return deleted facts
  */
 export async function makeRoom (environment: Environment, dependents: () => Iterable<Dependent>): Promise<void> {
   const turns = new Turns()
   while (needsRoom(dependents())) {
     const piece = new Map<string, Dependent>()
     for (const dependent of dependents()) {
-      // A tuple goes with both of its ends.
+      // A tuple is found twice when both of its ends are deleted.
       piece.set(JSON.stringify(dependent), dependent)
       if (piece.size >= PIECE) break
     }
@@ -38,7 +39,7 @@ export async function makeRoom (environment: Environment, dependents: () => Iter
   }
 }
 
-/** {@link makeRoom} for entities by key or id. When one of them is not there nothing is deleted: the deletion itself refuses. */
+/** {@link makeRoom} for entities, given as keys or ids. When one of them does not exist, nothing is deleted, because the deletion fails. */
 export async function makeRoomFor (environment: Environment, kind: EntityKind, given: readonly string[]): Promise<void> {
   const keys = new Set<string>()
   for (const keyOrId of given) {
@@ -78,7 +79,7 @@ function * ofInstance (facts: Environment['engine']['facts'], id: string): Gener
   for (const tuple of facts.relationshipTuples({ subject: id })) yield { tuple }
 }
 
-/** What goes with a resource type: its instances, and what goes with them. */
+/** The dependents of a resource type: its instances, and their dependents. */
 export function * ofType ({ engine: { facts } }: Environment, type: string): Generator<Dependent> {
   for (const { key } of facts.resourceInstances({ resource: type })) {
     const id = `${type}:${key}`
@@ -87,17 +88,17 @@ export function * ofType ({ engine: { facts } }: Environment, type: string): Gen
   }
 }
 
-/** What goes with a role in tenants. */
+/** The dependents of a role in tenants. */
 export function * ofRole ({ engine: { facts } }: Environment, role: string): Generator<Dependent> {
   for (const assignment of facts.assignmentsOfRole(role)) yield { assignment }
 }
 
-/** What goes with a role on instances of a type. */
+/** The dependents of a role on instances of a type. */
 export function * ofResourceRole ({ engine: { facts } }: Environment, type: string, role: string): Generator<Dependent> {
   for (const assignment of facts.assignmentsOfResourceRole(type, role)) yield { assignment }
 }
 
-/** What goes with a relation. */
+/** The dependents of a relation. */
 export function * ofRelation ({ engine: { facts } }: Environment, type: string, relation: string): Generator<Dependent> {
   for (const tuple of facts.tuplesOfRelation(type, relation)) yield { tuple }
 }

@@ -1,4 +1,4 @@
-// Relationship tuples: which resource instance is linked to which, and how.
+// The routes of relationship tuples, which link two resource instances.
 import Type, { type Static } from 'typebox'
 import { CountedPageQuery, isWanted, listed, MaybeCountedList } from '../paging.js'
 import { done, ok, route, type Route } from '../../http/route.js'
@@ -15,11 +15,11 @@ const Query = Type.Object({
   object: Type.Optional(Type.String()),
   subject_type: Type.Optional(Type.String()),
   object_type: Type.Optional(Type.String()),
-  detailed: Type.Optional(Type.Boolean({ description: 'Understood, and of no effect.' })),
+  detailed: Type.Optional(Type.Boolean({ description: 'Accepted and ignored.' })),
   ...CountedPageQuery
 })
 
-/** Relationship tuples. */
+/** The routes of relationship tuples. */
 export const relationshipTupleRoutes: readonly Route[] = [
   route({
     method: 'GET',
@@ -27,7 +27,9 @@ export const relationshipTupleRoutes: readonly Route[] = [
     summary: 'Lists relationship tuples.',
     query: Query,
     answer: MaybeCountedList(TupleRead),
-    handle: async ({ query, environment, inTurns }) => ok(await inTurns(listed(wanted(environment, query), query, tuple => tupleView(environment, tuple))))
+    async handle ({ query, environment, inTurns }) {
+      return ok(await inTurns(listed(wanted(environment, query), query, tuple => tupleView(environment, tuple))))
+    }
   }),
 
   route({
@@ -56,7 +58,7 @@ export const relationshipTupleRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/relationship_tuples/bulk',
-    summary: 'Links resource instances: all pairs, or none.',
+    summary: 'Links pairs of resource instances: all or none.',
     body: Operations(TupleCreate),
     answer: Empty,
     async handle ({ body, environment }) {
@@ -68,7 +70,7 @@ export const relationshipTupleRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/relationship_tuples/bulk',
-    summary: 'Unlinks resource instances: all pairs, or none.',
+    summary: 'Unlinks pairs of resource instances: all or none.',
     body: Idents(TupleDelete),
     answer: Empty,
     async handle ({ body, environment }) {
@@ -86,7 +88,8 @@ function * wanted (environment: Environment, query: Static<typeof Query>): Gener
   if (object !== undefined) filter.object = environment.resolve('resource_instance', object) ?? object
   if (relation !== undefined) filter.relation = relation
   for (const tuple of environment.engine.facts.relationshipTuplesNear(filter)) {
-    const areOfTypes = (subjectType === undefined || tuple.subject.startsWith(`${subjectType}:`)) && (objectType === undefined || tuple.object.startsWith(`${objectType}:`))
-    yield areOfTypes && isWanted(tuple, filter) ? tuple : undefined
+    const isOfSubjectType = subjectType === undefined || tuple.subject.startsWith(`${subjectType}:`)
+    const isOfObjectType = objectType === undefined || tuple.object.startsWith(`${objectType}:`)
+    yield isOfSubjectType && isOfObjectType && isWanted(tuple, filter) ? tuple : undefined
   }
 }

@@ -1,4 +1,4 @@
-// Resource instances: which there are, in which tenant, with which attributes.
+// The routes of resource instances.
 import Type, { type Static } from 'typebox'
 import { CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
 import { makeRoomFor } from './make-room.js'
@@ -12,11 +12,11 @@ import type { Environment, FactWriter } from '../../../environment/environment.j
 const Query = Type.Object({
   tenant: Type.Optional(Type.String()),
   resource: Type.Optional(Type.String()),
-  search: Type.Optional(Type.String({ description: 'Part of a key.' })),
+  search: Type.Optional(Type.String({ description: 'Part of the key.' })),
   ...CountedPageQuery
 })
 
-/** Resource instances. */
+/** The routes of resource instances. */
 export const resourceInstanceRoutes: readonly Route[] = [
   route({
     method: 'GET',
@@ -24,7 +24,9 @@ export const resourceInstanceRoutes: readonly Route[] = [
     summary: 'Lists resource instances.',
     query: Query,
     answer: MaybeCountedList(InstanceRead),
-    handle: async ({ query, environment, inTurns }) => ok(await inTurns(listed(wanted(environment, query), query, instance => instanceView(environment, instance))))
+    async handle ({ query, environment, inTurns }) {
+      return ok(await inTurns(listed(wanted(environment, query), query, instance => instanceView(environment, instance))))
+    }
   }),
 
   route({
@@ -65,7 +67,7 @@ export const resourceInstanceRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/resource_instances/:instance',
-    summary: 'Deletes a resource instance, the roles on it and its relationship tuples.',
+    summary: 'Deletes a resource instance, with the roles on it and its relationship tuples.',
     async handle ({ params, environment }) {
       await makeRoomFor(environment, 'resource_instance', [params.instance])
       await environment.write(writer => writer.deleteResourceInstance(params.instance))
@@ -76,7 +78,7 @@ export const resourceInstanceRoutes: readonly Route[] = [
   route({
     method: 'PUT',
     path: '/bulk/resource_instances',
-    summary: 'Creates resource instances, or replaces their attributes: all, or none.',
+    summary: 'Creates resource instances or replaces their attributes: all or none.',
     body: Operations(InstanceCreate),
     answer: Empty,
     async handle ({ body, environment }) {
@@ -88,7 +90,7 @@ export const resourceInstanceRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/bulk/resource_instances',
-    summary: 'Deletes resource instances: all, or none.',
+    summary: 'Deletes resource instances: all or none.',
     body: Idents(Type.String()),
     answer: Empty,
     async handle ({ body, environment }) {
@@ -106,12 +108,14 @@ function replace (writer: FactWriter, environment: Environment, instance: Static
   return writer.updateResourceInstance(id, { attributes: attributes ?? null })
 }
 
-function * wanted (environment: Environment, { tenant, resource, search }: Static<typeof Query>): Generator<ResourceInstanceFact | undefined> {
+function * wanted (environment: Environment, query: Static<typeof Query>): Generator<ResourceInstanceFact | undefined> {
+  const { tenant, resource, search } = query
   const part = search?.toLowerCase()
   const wantedTenant = tenant === undefined ? undefined : environment.resolve('tenant', tenant) ?? tenant
   const type = resource === undefined ? undefined : environment.resolve('resource', resource) ?? resource
-  // By one index: what the other leaves out is looked at, too, one by one.
-  const found = environment.engine.facts.resourceInstances(wantedTenant !== undefined ? { tenant: wantedTenant } : type !== undefined ? { resource: type } : {})
+  // Uses one index, and filters its result by the other condition.
+  const filter = wantedTenant !== undefined ? { tenant: wantedTenant } : type !== undefined ? { resource: type } : {}
+  const found = environment.engine.facts.resourceInstances(filter)
   for (const instance of found) {
     const isOfType = type === undefined || instance.resource === type
     yield isOfType && (part === undefined || instance.key.toLowerCase().includes(part)) ? instance : undefined

@@ -1,4 +1,4 @@
-// Role assignments: who has which role in which tenant, or on which resource instance.
+// The routes of role assignments, in a tenant or on a resource instance.
 import Type, { type Static } from 'typebox'
 import { CountedPageQuery, isWanted, listed, MaybeCountedList } from '../paging.js'
 import { done, ok, route, type Answer, type Route } from '../../http/route.js'
@@ -14,19 +14,24 @@ const Query = Type.Object({
   tenant: Type.Optional(Type.String()),
   resource: Type.Optional(Type.String({ description: 'Only roles on instances of this resource.' })),
   resource_instance: Type.Optional(Type.String()),
-  detailed: Type.Optional(Type.Boolean({ description: 'Whether to show users, roles, tenants and instances, and not only their keys.' })),
+  detailed: Type.Optional(Type.Boolean({ description: 'Whether to include users, roles, tenants and instances instead of their keys.' })),
   ...CountedPageQuery
 })
 
-/** Role assignments. */
+const AssignmentList = MaybeCountedList(AssignmentRead)
+const AssignmentDetailedList = MaybeCountedList(AssignmentDetailedRead)
+
+/** The routes of role assignments. */
 export const roleAssignmentRoutes: readonly Route[] = [
   route({
     method: 'GET',
     path: '/role_assignments',
     summary: 'Lists role assignments.',
     query: Query,
-    answer: Type.Union([MaybeCountedList(AssignmentRead), MaybeCountedList(AssignmentDetailedRead)]),
-    async handle ({ query, environment, inTurns }): Promise<Answer<Static<ReturnType<typeof MaybeCountedList<typeof AssignmentRead>>> | Static<ReturnType<typeof MaybeCountedList<typeof AssignmentDetailedRead>>>>> {
+    answer: Type.Union([AssignmentList, AssignmentDetailedList]),
+    async handle ({
+      query, environment, inTurns
+    }): Promise<Answer<Static<typeof AssignmentList> | Static<typeof AssignmentDetailedList>>> {
       const found = wanted(environment, query)
       return query.detailed === true
         ? ok(await inTurns(listed(found, query, assignment => assignmentDetailedView(environment, assignment))))
@@ -37,7 +42,7 @@ export const roleAssignmentRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/role_assignments',
-    summary: 'Gives a user a role, in a tenant or on a resource instance.',
+    summary: 'Assigns a role to a user, in a tenant or on a resource instance.',
     body: Assignment,
     answer: AssignmentRead,
     async handle ({ body, environment }) {
@@ -49,7 +54,7 @@ export const roleAssignmentRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/role_assignments',
-    summary: 'Takes a role from a user.',
+    summary: 'Removes a role from a user.',
     body: Assignment,
     async handle ({ body, environment }) {
       await environment.write(writer => writer.unassignRole(withoutNull(body)))
@@ -60,7 +65,7 @@ export const roleAssignmentRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/role_assignments/bulk',
-    summary: 'Gives roles: all, or none.',
+    summary: 'Assigns roles: all or none.',
     body: Assignments,
     answer: Type.Object({ assignments_created: Type.Integer() }),
     async handle ({ body, environment }) {
@@ -72,7 +77,7 @@ export const roleAssignmentRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/role_assignments/bulk',
-    summary: 'Takes roles: all, or none.',
+    summary: 'Removes roles: all or none.',
     body: Assignments,
     answer: Type.Object({ assignments_removed: Type.Integer() }),
     async handle ({ body, environment }) {
@@ -82,7 +87,7 @@ export const roleAssignmentRoutes: readonly Route[] = [
   })
 ]
 
-/** Ids in the query mean what they stand for; what does not exist has no assignments. */
+/** Ids in the query are resolved to keys. Objects that do not exist have no assignments. */
 function * wanted (environment: Environment, query: Static<typeof Query>): Generator<RoleAssignmentFact | undefined> {
   const { user, role, tenant, resource, resource_instance: on } = query
   const filter: { -readonly [K in keyof RoleAssignmentFact]?: RoleAssignmentFact[K] } = {}

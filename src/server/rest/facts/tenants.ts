@@ -1,4 +1,4 @@
-// Tenants, and who is a member of each.
+// The routes of tenants and their members.
 import Type from 'typebox'
 import { notFound } from '../../http/failures.js'
 import { CountedList, CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
@@ -11,15 +11,18 @@ import { withoutNull } from './body-without-nulls.js'
 import type { TenantFact, UserFact } from '../../../engine/facts/fact.js'
 import type { FactsReader } from '../../../environment/environment.js'
 
-/** Tenants. */
+/** The routes of tenants. */
 export const tenantRoutes: readonly Route[] = [
   route({
     method: 'GET',
     path: '/tenants',
     summary: 'Lists the tenants.',
-    query: Type.Object({ search: Type.Optional(Type.String({ description: 'Part of a key or a name.' })), ...CountedPageQuery }),
+    query: Type.Object({ search: Type.Optional(Type.String({ description: 'Part of the key or the name.' })), ...CountedPageQuery }),
     answer: MaybeCountedList(TenantRead),
-    handle: async ({ query, environment, inTurns }) => ok(await inTurns(listed(wanted(environment.engine.facts, query.search), query, tenant => tenantView(environment, tenant))))
+    async handle ({ query, environment, inTurns }) {
+      const tenants = wanted(environment.engine.facts, query.search)
+      return ok(await inTurns(listed(tenants, query, tenant => tenantView(environment, tenant))))
+    }
   }),
 
   route({
@@ -48,7 +51,7 @@ export const tenantRoutes: readonly Route[] = [
   route({
     method: 'PATCH',
     path: '/tenants/:tenant',
-    summary: 'Changes a tenant: what is given is replaced, what is not stays.',
+    summary: 'Changes a tenant. Fields that are not given stay as they are.',
     body: TenantUpdate,
     answer: TenantRead,
     async handle ({ params, body, environment }) {
@@ -60,7 +63,7 @@ export const tenantRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/tenants/:tenant',
-    summary: 'Deletes a tenant, the roles in it and its resource instances.',
+    summary: 'Deletes a tenant, with the roles in it and its resource instances.',
     async handle ({ params, environment }) {
       await makeRoomFor(environment, 'tenant', [params.tenant])
       await environment.write(writer => writer.deleteTenant(params.tenant))
@@ -83,7 +86,7 @@ export const tenantRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/tenants/:tenant/users/:user',
-    summary: 'Takes from a user all roles in a tenant.',
+    summary: 'Removes all roles of a user in a tenant.',
     async handle ({ params, environment }) {
       const tenant = keyOf(environment, 'tenant', params.tenant)
       const user = keyOf(environment, 'user', params.user)
@@ -102,7 +105,7 @@ export const tenantRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/bulk/tenants',
-    summary: 'Creates tenants: all, or none.',
+    summary: 'Creates tenants: all or none.',
     body: Operations(TenantCreate),
     answer: Empty,
     async handle ({ body, environment }) {
@@ -114,7 +117,7 @@ export const tenantRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/bulk/tenants',
-    summary: 'Deletes tenants: all, or none.',
+    summary: 'Deletes tenants: all or none.',
     body: Idents(Type.String()),
     answer: Empty,
     async handle ({ body, environment }) {

@@ -1,24 +1,26 @@
-// Users, one by one and many at once, and the roles that each has.
+// The routes of users and their roles.
 import Type, { type Static } from 'typebox'
 import { invalid } from '../../http/failures.js'
 import { countedPageOf, CountedList, isWanted, listed, MaybeCountedList, CountedPageQuery, PageQuery } from '../paging.js'
 import { makeRoomFor } from './make-room.js'
 import { done, ok, route, type Route } from '../../http/route.js'
-import { AssignmentRead, Empty, Idents, MAX_ITEMS, Operations, UserCreate, UserRead, UserRole, UserSync, UserUpdate } from './fact-shapes.js'
+import {
+  AssignmentRead, Empty, Idents, MAX_ITEMS, Operations, UserCreate, UserRead, UserRole, UserSync, UserUpdate
+} from './fact-shapes.js'
 import { assignmentView, keyOf, userView } from './fact-view.js'
 import { withoutNull } from './body-without-nulls.js'
 import type { RoleAssignmentFact, UserFact } from '../../../engine/facts/fact.js'
 import type { Environment, FactWriter } from '../../../environment/environment.js'
 
-/** The query of lists of users. */
+/** The query of user lists. */
 export const UsersQuery = Type.Object({
-  search: Type.Optional(Type.String({ description: 'Part of a key, an e-mail address or a name.' })),
-  role: Type.Optional(Type.String({ description: 'A role that the user has.' })),
+  search: Type.Optional(Type.String({ description: 'Part of the key, the email address or a name.' })),
+  role: Type.Optional(Type.String({ description: 'A role of the user.' })),
   ...PageQuery,
   include_total_count: Type.Optional(Type.Boolean())
 })
 
-/** Users. */
+/** The routes of users. */
 export const userRoutes: readonly Route[] = [
   route({
     method: 'GET',
@@ -52,13 +54,13 @@ export const userRoutes: readonly Route[] = [
   route({
     method: 'PUT',
     path: '/users/:user',
-    summary: 'Creates the user (201), with initial roles, or replaces what is known of it (200): roles stay as they are.',
+    summary: 'Creates a user with initial roles (201), or replaces the data of an existing user (200), whose roles stay.',
     body: UserSync,
     answer: UserRead,
     statuses: [200, 201],
     async handle ({ params, body, environment }) {
       const key = environment.resolve('user', params.user) ?? params.user
-      if (body.key !== undefined && body.key !== key) throw invalid(`body.key: '${body.key}' is not the user of the path, '${key}'`)
+      if (body.key !== undefined && body.key !== key) throw invalid(`body.key: is '${body.key}', but the user in the path is '${key}'`)
       const { status, fact } = await environment.write(writer => sync(writer, environment, { ...body, key }))
       return { status: status === 'created' ? 201 : 200, body: userView(environment, fact) }
     }
@@ -67,7 +69,7 @@ export const userRoutes: readonly Route[] = [
   route({
     method: 'PATCH',
     path: '/users/:user',
-    summary: 'Changes a user: what is given is replaced, what is not stays.',
+    summary: 'Changes a user. Fields that are not given stay as they are.',
     body: UserUpdate,
     answer: UserRead,
     async handle ({ params, body, environment }) {
@@ -79,7 +81,7 @@ export const userRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/users/:user',
-    summary: 'Deletes a user, and the roles that it has.',
+    summary: 'Deletes a user, with the roles of the user.',
     async handle ({ params, environment }) {
       await makeRoomFor(environment, 'user', [params.user])
       await environment.write(writer => writer.deleteUser(params.user))
@@ -94,7 +96,8 @@ export const userRoutes: readonly Route[] = [
     query: Type.Object({ tenant: Type.Optional(Type.String()), ...CountedPageQuery }),
     answer: MaybeCountedList(AssignmentRead),
     async handle ({ params, query, environment, inTurns }) {
-      const filter = { user: keyOf(environment, 'user', params.user), ...(query.tenant === undefined ? {} : { tenant: keyOf(environment, 'tenant', query.tenant) }) }
+      const user = keyOf(environment, 'user', params.user)
+      const filter = query.tenant === undefined ? { user } : { user, tenant: keyOf(environment, 'tenant', query.tenant) }
       return ok(await inTurns(listed(within(environment, filter), query, assignment => assignmentView(environment, assignment))))
     }
   }),
@@ -102,7 +105,7 @@ export const userRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/users/:user/roles',
-    summary: 'Gives a user a role, in a tenant or on a resource instance.',
+    summary: 'Assigns a role to a user, in a tenant or on a resource instance.',
     body: UserRole,
     answer: AssignmentRead,
     async handle ({ params, body, environment }) {
@@ -114,7 +117,7 @@ export const userRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/users/:user/roles',
-    summary: 'Takes a role from a user.',
+    summary: 'Removes a role from a user.',
     body: UserRole,
     async handle ({ params, body, environment }) {
       await environment.write(writer => writer.unassignRole({ user: params.user, ...withoutNull(body) }))
@@ -125,7 +128,7 @@ export const userRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/bulk/users',
-    summary: 'Creates users: all, or none.',
+    summary: 'Creates users: all or none.',
     body: Operations(UserCreate),
     answer: Empty,
     async handle ({ body, environment }) {
@@ -138,7 +141,7 @@ export const userRoutes: readonly Route[] = [
   route({
     method: 'PUT',
     path: '/bulk/users',
-    summary: 'Creates users, or replaces what is known of them: all, or none.',
+    summary: 'Creates users or replaces their data: all or none.',
     body: Operations(UserCreate),
     answer: Empty,
     async handle ({ body, environment }) {
@@ -151,7 +154,7 @@ export const userRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/bulk/users',
-    summary: 'Deletes users: all, or none.',
+    summary: 'Deletes users: all or none.',
     body: Idents(Type.String()),
     answer: Empty,
     async handle ({ body, environment }) {
@@ -163,14 +166,16 @@ export const userRoutes: readonly Route[] = [
 ]
 
 /**
- * A page of those users that the query wants, in steps.
- * @param users - `undefined` for what was looked at and is none
+ * Returns a page of the users that match the query, in steps.
+ * @param users - `undefined` stands for an entry that is not a user
  */
 export function usersPage (environment: Environment, users: Iterable<UserFact | undefined>, query: Static<typeof UsersQuery>) {
   return countedPageOf(wanted(environment, users, query), query, user => userView(environment, user))
 }
 
-function * wanted (environment: Environment, users: Iterable<UserFact | undefined>, { search, role }: Static<typeof UsersQuery>): Generator<UserFact | undefined> {
+function * wanted (
+  environment: Environment, users: Iterable<UserFact | undefined>, { search, role }: Static<typeof UsersQuery>
+): Generator<UserFact | undefined> {
   const part = search?.toLowerCase()
   const { facts } = environment.engine
   for (const user of users) {
@@ -190,10 +195,10 @@ function readUser (environment: Environment, given: string) {
   return userView(environment, environment.engine.facts.getUser(key) as UserFact)
 }
 
-/** The roles of new users are items, too. */
+/** Limits the items of a bulk operation. The initial roles of users count as items. */
 function requireFew (users: ReadonlyArray<Static<typeof UserCreate>>): void {
   const items = users.reduce((count, { role_assignments: roles }) => count + 1 + (roles?.length ?? 0), 0)
-  if (items > MAX_ITEMS) throw invalid(`body.operations: ${items} users and roles, of at most ${MAX_ITEMS} in one operation`)
+  if (items > MAX_ITEMS) throw invalid(`body.operations: has ${items} users and roles; at most ${MAX_ITEMS} are allowed in one operation`)
 }
 
 function create (writer: FactWriter, { role_assignments: roles, ...user }: Static<typeof UserCreate>) {
@@ -202,7 +207,7 @@ function create (writer: FactWriter, { role_assignments: roles, ...user }: Stati
   return written
 }
 
-/** Initial roles count only when the user is new. */
+/** Initial roles are only assigned when the user is new. */
 function sync (writer: FactWriter, environment: Environment, user: Static<typeof UserCreate>) {
   if (environment.engine.facts.getUser(user.key) === undefined) return create(writer, user)
   const { role_assignments: _, ...known } = user

@@ -1,4 +1,4 @@
-// One change of the schema: what it takes away is taken away everywhere, and all of it happens, or nothing.
+// Applies one change of the schema: as a whole or not at all, and together with everything that refers to a removed part.
 import { compilePolicy } from '../../../engine/policy/compile-policy.js'
 import { splitAtColon } from '../../../kit/split-at-colon.js'
 import { excessOf } from '../../../kit/excess.js'
@@ -7,20 +7,20 @@ import { makeRoom, needsRoom, ofRelation, ofResourceRole, ofRole, ofType } from 
 import { Removed } from './removed.js'
 import type { Environment, SchemaDocument } from '../../../environment/environment.js'
 
-/** Values of a schema that the API changes, names of large objects counted several times: some thousand actions, roles and rules. */
+/** The largest schema that the API changes, in values; properties of large objects count several times. Some thousand actions and roles. */
 const MAX_SCHEMA = 20_000
 
-/** A schema that is being changed. */
+/** A copy of the schema that is being changed. */
 export type Draft = SchemaDocument
 
 /**
- * Changes the schema. What refers to something that the change takes away goes with it: out of roles, derivations and rules. (The facts
- * that need it are the environment's to remove.) A reference to something that never was there stays, and is the error that it is.
+ * Changes the schema. References to a part that the change removes are removed, too, from roles, derivations and rules. The environment
+ * removes the facts that need the part. A reference to a part that never existed stays, and is reported as an error.
  *
- * Facts that go with it, if there are many, are deleted before, in pieces.
+ * When many facts must be removed, they are deleted before, in pieces.
  *
  * @param change - changes the draft; called twice
- * @throws `PolicyError` when the schema would be invalid; then nothing has changed
+ * @throws `PolicyError` when the new schema would be invalid; then nothing is changed
  */
 export async function changeSchema (environment: Environment, change: (draft: Draft) => void): Promise<void> {
   requireSize(environment.schema)
@@ -31,7 +31,7 @@ export async function changeSchema (environment: Environment, change: (draft: Dr
   const dependents = () => factsOf(environment, removed)
   if (needsRoom(dependents())) {
     removed.clear(draft)
-    // Facts that are gone are not back when the schema turns out to be invalid.
+    // Deleted facts cannot be restored, so check first that the new schema is valid.
     compilePolicy(draft)
     await makeRoom(environment, dependents)
   }
@@ -48,13 +48,16 @@ function * factsOf (environment: Environment, { types, roles, resourceRoles, rel
   for (const key of relations) yield * ofRelation(environment, ...partOf(key))
 }
 
-/** The type and the part of `type:part`. */
+/** Splits `type:part`. */
 function partOf (key: string): [type: string, part: string] {
   const { before, after = '' } = splitAtColon(key)
   return [before, after]
 }
 
-/** The whole schema is checked and compiled with each change, in one piece: what is decided meanwhile must be decided by one schema or the other. */
+/**
+ * Limits the size of the schema. The whole schema is validated and compiled with each change, without a pause, because every decision must
+ * use either the old schema or the new one.
+ */
 function requireSize (schema: SchemaDocument): void {
-  if (excessOf(schema, MAX_SCHEMA) !== undefined) throw invalid('the schema is too large to be changed by the API: change the policy file')
+  if (excessOf(schema, MAX_SCHEMA) !== undefined) throw invalid('the schema is too large to be changed by the API; change the policy file')
 }

@@ -1,10 +1,10 @@
-// What one schema has and the next has not, and everything that refers to it.
+// Finds what a change removes from a schema, and removes everything that refers to it.
 import type { SchemaDocument } from '../../../environment/environment.js'
 import type { PolicyResource, PolicyResourceRole, PolicyRole, PolicySetRule } from '../../../engine/policy/policy.js'
 
 type Keyed = Readonly<Record<string, unknown>> | undefined
 
-/** Keys of what went. Those of parts are `type:part`, which no key of either has a colon to confuse. */
+/** The keys of removed parts. The keys of a resource's parts are `type:part`; this is unique, because keys contain no colon. */
 export class Removed {
   readonly types: ReadonlySet<string>
   readonly roles: ReadonlySet<string>
@@ -24,9 +24,10 @@ export class Removed {
     this.#resourceSets = gone(before.resource_sets, after.resource_sets)
   }
 
-  /** Takes out of the schema what refers to it. */
+  /** Removes all references to the removed parts from the schema. */
   clear (schema: SchemaDocument): void {
-    for (const role of blocks(schema.roles)) this.#clearRole(role, parent => this.roles.has(parent), permission => this.#permissions.has(permission))
+    const isGonePermission = (permission: string): boolean => this.#permissions.has(permission)
+    for (const role of blocks(schema.roles)) clearRole(role, parent => this.roles.has(parent), isGonePermission)
     for (const [type, resource] of Object.entries(schema.resources)) this.#clearResource(type, resource)
     for (const [key, { resource }] of Object.entries(schema.resource_sets)) {
       if (this.types.has(resource)) delete schema.resource_sets[key]
@@ -34,37 +35,41 @@ export class Removed {
     schema.set_rules = schema.set_rules.filter(rule => !this.#ends(rule, schema))
   }
 
-  /** Rules on a resource type go with its permissions. */
-  #ends ({ user_set: users, permission, resource_set: resources, is_role: isRole, is_resource: isResource }: PolicySetRule, schema: SchemaDocument): boolean {
+  /** Whether a rule must be removed. The rules of a resource type are removed together with its permissions. */
+  #ends (rule: PolicySetRule, schema: SchemaDocument): boolean {
+    const { user_set: users, permission, resource_set: resources, is_role: isRole, is_resource: isResource } = rule
     if (this.#permissions.has(permission)) return true
     if (isResource !== true && this.#resourceSets.has(resources)) return true
     if (isRole !== true && this.#userSets.has(users)) return true
-    // A name that is not said to be a role's is one only where no user set has it.
+    // Without `is_role`, the name is a role only if there is no user set with this name.
     return isRole !== false && this.roles.has(withoutPrefix(users)) && (isRole === true || !Object.hasOwn(schema.user_sets, users))
   }
 
   #clearResource (type: string, resource: PolicyResource): void {
-    // A relation goes with the type of its subjects, and the derivations along it go with the relation.
+    // A relation is removed together with the type of its subjects, and derivations are removed together with their relation.
     const relations = new Set(this.relations)
     for (const [relation, subject] of Object.entries(resource.relations ?? {})) {
       if (!this.types.has(typeof subject === 'string' ? subject : subject.subject_resource)) continue
       delete resource.relations?.[relation]
       relations.add(`${type}:${relation}`)
     }
+    const isGoneParent = (parent: string): boolean => this.resourceRoles.has(`${type}:${parent}`)
+    const isGonePermission = (text: string): boolean => this.#permissions.has(text.includes(':') ? text : `${type}:${text}`)
     for (const role of blocks(resource.roles)) {
-      this.#clearRole(role, parent => this.resourceRoles.has(`${type}:${parent}`), permission => this.#permissions.has(permission.includes(':') ? permission : `${type}:${permission}`))
+      clearRole(role, isGoneParent, isGonePermission)
       if (role.granted_to?.users_with_role === undefined) continue
-      role.granted_to.users_with_role = role.granted_to.users_with_role.filter(({ role: source, on_resource: on, linked_by_relation: relation }) =>
-        !this.resourceRoles.has(`${on}:${source}`) && !relations.has(`${type}:${relation}`))
+      role.granted_to.users_with_role = role.granted_to.users_with_role.filter(rule =>
+        !this.resourceRoles.has(`${rule.on_resource}:${rule.role}`) && !relations.has(`${type}:${rule.linked_by_relation}`))
     }
-  }
-
-  #clearRole (role: PolicyRole | PolicyResourceRole, isGoneParent: (key: string) => boolean, isGonePermission: (text: string) => boolean): void {
-    if (role.extends !== undefined) role.extends = role.extends.filter(key => !isGoneParent(key))
-    if (role.permissions !== undefined) role.permissions = role.permissions.filter(text => !isGonePermission(text))
   }
 }
 
+function clearRole (
+  role: PolicyRole | PolicyResourceRole, isGoneParent: (key: string) => boolean, isGonePermission: (text: string) => boolean
+): void {
+  if (role.extends !== undefined) role.extends = role.extends.filter(key => !isGoneParent(key))
+  if (role.permissions !== undefined) role.permissions = role.permissions.filter(text => !isGonePermission(text))
+}
 function gone (before: Keyed, after: Keyed): Set<string> {
   return new Set(Object.keys(before ?? {}).filter(key => after === undefined || !Object.hasOwn(after, key)))
 }
@@ -82,7 +87,7 @@ function blocks<T> (record: Record<string, T | null> | undefined): T[] {
   return Object.values(record ?? {}).filter(block => block !== null)
 }
 
-/** Permit's own name for the set that stands for a role or a resource type. */
+/** Removes Permit's prefix of sets that stand for a role or a resource type. */
 export function withoutPrefix (key: string): string {
   return key.startsWith(AUTOGENERATED) ? key.slice(AUTOGENERATED.length) : key
 }

@@ -1,19 +1,21 @@
-// What the roles of a resource may do, and from which other roles they derive.
+// The routes of permissions and derivations of resource roles.
 import { notFound } from '../../http/failures.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import { changeSchema, type Draft } from './change.js'
 import { resourceOf } from './resources.js'
-import { DerivationCreate, DerivationDelete, DerivationRead, DerivationSettings, ResourceRoleRead, RolePermissions } from './schema-shapes.js'
+import {
+  DerivationCreate, DerivationDelete, DerivationRead, DerivationSettings, ResourceRoleRead, RolePermissions
+} from './schema-shapes.js'
 import { SchemaView } from './schema-view.js'
 import type { PolicyResourceRole } from '../../../engine/policy/policy.js'
 import type { Environment } from '../../../environment/environment.js'
 
-/** Permissions and derivations of resource roles, under `/v2/schema/{project}/{environment}`. */
+/** The routes of permissions and derivations of resource roles, under `/v2/schema/{project}/{environment}`. */
 export const resourceRoleRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/resources/:resource/roles/:role/permissions',
-    summary: 'Gives permissions to a role of a resource.',
+    summary: 'Adds permissions to a role of a resource.',
     body: RolePermissions,
     answer: ResourceRoleRead,
     async handle ({ params, body, environment }) {
@@ -21,7 +23,8 @@ export const resourceRoleRoutes: readonly Route[] = [
       await changeSchema(environment, draft => {
         const block = roleOf(draft, resource, role)
         const held = new Set(block.permissions?.map(permission => actionOf(resource, permission)))
-        block.permissions = [...block.permissions ?? [], ...body.permissions.filter(permission => !held.has(actionOf(resource, permission)))]
+        const added = body.permissions.filter(permission => !held.has(actionOf(resource, permission)))
+        block.permissions = [...block.permissions ?? [], ...added]
       })
       return ok(new SchemaView(environment).resourceRole(resource, role))
     }
@@ -30,7 +33,7 @@ export const resourceRoleRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/resources/:resource/roles/:role/permissions',
-    summary: 'Takes permissions from a role of a resource.',
+    summary: 'Removes permissions from a role of a resource.',
     body: RolePermissions,
     answer: ResourceRoleRead,
     async handle ({ params, body, environment }) {
@@ -65,7 +68,7 @@ export const resourceRoleRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/resources/:resource/roles/:role/implicit_grants',
-    summary: 'Takes a derivation back.',
+    summary: 'Removes a derivation.',
     body: DerivationDelete,
     async handle ({ params, body, environment }) {
       const { view, resource, role } = find(environment, params)
@@ -73,7 +76,7 @@ export const resourceRoleRoutes: readonly Route[] = [
       await changeSchema(environment, draft => {
         const block = roleOf(draft, resource, role)
         const others = rulesOf(block).filter(other => !isSame(other, rule))
-        if (others.length === rulesOf(block).length) throw notFound(`a derivation of role '${role}' from role '${rule.role}' of resource '${rule.on_resource}' by relation '${rule.linked_by_relation}'`)
+        if (others.length === rulesOf(block).length) throw notFound(describe(role, rule))
         block.granted_to = { ...block.granted_to, users_with_role: others }
       })
       return done()
@@ -83,7 +86,7 @@ export const resourceRoleRoutes: readonly Route[] = [
   route({
     method: 'PUT',
     path: '/resources/:resource/roles/:role/implicit_grants/conditions',
-    summary: 'Says when the derivations of a role apply.',
+    summary: 'Sets the conditions under which the derivations of a role apply.',
     body: DerivationSettings,
     answer: DerivationSettings,
     async handle ({ params, body, environment }) {
@@ -116,17 +119,25 @@ function rulesOf (role: PolicyResourceRole) {
   return role.granted_to?.users_with_role ?? []
 }
 
-/** Ids to keys; 404 for what is not there. */
+/** Resolves ids to keys. @throws 404 when an object does not exist */
 function keysOf (view: SchemaView, resource: string, { role, on_resource: on, linked_by_relation: relation }: Rule): Rule {
   const source = view.resourceKey(on)
-  return { role: view.partKey(source, 'roles', role), on_resource: source, linked_by_relation: view.partKey(resource, 'relations', relation) }
+  return {
+    role: view.partKey(source, 'roles', role),
+    on_resource: source,
+    linked_by_relation: view.partKey(resource, 'relations', relation)
+  }
+}
+
+function describe (role: string, { role: source, on_resource: on, linked_by_relation: relation }: Rule): string {
+  return `a derivation of role '${role}' from role '${source}' of resource '${on}' by relation '${relation}'`
 }
 
 function isSame (a: Rule, b: Rule): boolean {
   return a.role === b.role && a.on_resource === b.on_resource && a.linked_by_relation === b.linked_by_relation
 }
 
-/** A role of a resource may name the action with its resource or without. */
+/** The permission as `resource:action`. Permissions of a resource's role may leave out the resource. */
 function actionOf (resource: string, permission: string): string {
   return permission.includes(':') ? permission : `${resource}:${permission}`
 }

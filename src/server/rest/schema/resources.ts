@@ -1,4 +1,4 @@
-// Resources, and the four kinds of parts that they have: actions, attributes, relations and roles.
+// The routes of resources and their parts: actions, attributes, relations and roles.
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import { conflict, invalid } from '../../http/failures.js'
 import { CountedPageQuery, listed, MaybeCountedList, pageOf, PageQuery } from '../paging.js'
@@ -13,19 +13,19 @@ import type { PolicyResource } from '../../../engine/policy/policy.js'
 
 type PartName = 'actions' | 'attributes' | 'relations' | 'roles'
 
-/** The resource of a draft; the view has said that it is there. */
+/** A resource of a draft. The caller has checked that it exists. */
 export function resourceOf (draft: Draft, key: string): PolicyResource {
   return draft.resources[key]!
 }
 
 /**
- * Puts a new block under a key.
+ * Adds a block under a new key.
  *
- * @throws 409 when the key is taken
+ * @throws 409 when the key exists
  */
 export function addBlock<T> (record: Record<string, T>, key: string, block: T, what: string): void {
   if (Object.hasOwn(record, key)) throw conflict(what)
-  // It would not be a key but the record's prototype.
+  // Assigning this key would set the prototype of the record.
   if (key === '__proto__') throw invalid(`${what}: this key cannot be used`)
   record[key] = block
 }
@@ -35,7 +35,7 @@ const resources: readonly Route[] = [
     method: 'GET',
     path: '/resources',
     summary: 'Lists the resources.',
-    query: Type.Object({ ...CountedPageQuery, include_built_in: Type.Optional(Type.Boolean({ description: 'There are none.' })) }),
+    query: Type.Object({ ...CountedPageQuery, include_built_in: Type.Optional(Type.Boolean({ description: 'Accepted and ignored.' })) }),
     answer: MaybeCountedList(ResourceRead),
     async handle ({ query, environment, inTurns }) {
       const view = new SchemaView(environment)
@@ -69,7 +69,7 @@ const resources: readonly Route[] = [
   route({
     method: 'PUT',
     path: '/resources/:resource',
-    summary: 'Replaces a resource, its parts included.',
+    summary: 'Replaces a resource, including its parts.',
     body: ResourceReplace,
     answer: ResourceRead,
     async handle ({ params, body, environment }) {
@@ -82,7 +82,7 @@ const resources: readonly Route[] = [
   route({
     method: 'PATCH',
     path: '/resources/:resource',
-    summary: 'Changes a resource: what is given is replaced, what is not stays.',
+    summary: 'Changes a resource. Fields that are not given stay as they are.',
     body: ResourceUpdate,
     answer: ResourceRead,
     async handle ({ params, body, environment }) {
@@ -104,17 +104,17 @@ const resources: readonly Route[] = [
   })
 ]
 
-/** One kind of parts. */
+/** The description of one kind of parts. */
 interface Part<Read extends TSchema> {
   readonly name: PartName
-  /** For people. */
+  /** The kind in messages, with its article. */
   readonly one: string
   readonly read: Read
   readonly create: TObject
-  /** Parts without one are not changed, but deleted and created. */
+  /** The schema for PATCH; kinds without it have no such route. */
   readonly update?: TObject
   show (view: SchemaView, resource: string, key: string): Static<Read>
-  /** The block as a policy has it; ids in it become keys. */
+  /** Converts the body to the block in the policy, with keys instead of ids. */
   block? (body: Record<string, unknown>, view: SchemaView): Record<string, unknown>
 }
 
@@ -146,7 +146,8 @@ function partRoutes<Read extends TSchema> ({ name, one, read, create, update, sh
         const resource = view.resourceKey(params.resource)
         const { key, ...rest } = body as Record<string, unknown> & { key: string }
         const added = block(rest, view)
-        await changeSchema(environment, draft => addBlock(partsOf(draft, resource, name), key, added, `${one.replace(/^an? /, '')} '${key}' of resource '${resource}'`))
+        const what = `${one.replace(/^an? /, '')} '${key}' of resource '${resource}'`
+        await changeSchema(environment, draft => addBlock(partsOf(draft, resource, name), key, added, what))
         return ok(show(new SchemaView(environment), resource, key))
       }
     }),
@@ -180,7 +181,7 @@ function partRoutes<Read extends TSchema> ({ name, one, read, create, update, sh
   return [...routes, route({
     method: 'PATCH',
     path: item,
-    summary: `Changes ${one} of a resource: what is given is replaced, what is not stays.`,
+    summary: `Changes ${one} of a resource. Fields that are not given stay as they are.`,
     body: update,
     answer: read,
     async handle ({ params, body, environment }) {
@@ -203,7 +204,7 @@ function partsOf (draft: Draft, resource: string, name: PartName): Record<string
   return block[name]
 }
 
-/** Resources and their parts, under `/v2/schema/{project}/{environment}`. */
+/** The routes of resources and their parts, under `/v2/schema/{project}/{environment}`. */
 export const resourceRoutes: readonly Route[] = [
   ...resources,
   ...partRoutes({

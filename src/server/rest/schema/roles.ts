@@ -1,4 +1,4 @@
-// Roles that users have in tenants: their permissions, and the roles that they inherit from.
+// The routes of roles in tenants, with their permissions and the roles that they inherit from.
 import Type from 'typebox'
 import { CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
 import { done, ok, route, type Route } from '../../http/route.js'
@@ -8,7 +8,7 @@ import { RoleCreate, RolePermissions, RoleRead, RoleUpdate } from './schema-shap
 import { SchemaView } from './schema-view.js'
 import type { PolicyRole } from '../../../engine/policy/policy.js'
 
-/** Roles, under `/v2/schema/{project}/{environment}`. */
+/** The routes of roles, under `/v2/schema/{project}/{environment}`. */
 export const roleRoutes: readonly Route[] = [
   route({
     method: 'GET',
@@ -48,7 +48,7 @@ export const roleRoutes: readonly Route[] = [
   route({
     method: 'PATCH',
     path: '/roles/:role',
-    summary: 'Changes a role: what is given is replaced, what is not stays.',
+    summary: 'Changes a role. Fields that are not given stay as they are.',
     body: RoleUpdate,
     answer: RoleRead,
     async handle ({ params, body, environment }) {
@@ -61,7 +61,7 @@ export const roleRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/roles/:role',
-    summary: 'Deletes a role, and takes it from everybody who has it.',
+    summary: 'Deletes a role, and removes it from all users.',
     async handle ({ params, environment }) {
       const key = new SchemaView(environment).roleKey(params.role)
       await changeSchema(environment, draft => { delete draft.roles[key] })
@@ -72,7 +72,7 @@ export const roleRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/roles/:role/permissions',
-    summary: 'Gives permissions to a role.',
+    summary: 'Adds permissions to a role.',
     body: RolePermissions,
     answer: RoleRead,
     async handle ({ params, body, environment }) {
@@ -88,7 +88,7 @@ export const roleRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/roles/:role/permissions',
-    summary: 'Takes permissions from a role.',
+    summary: 'Removes permissions from a role.',
     body: RolePermissions,
     answer: RoleRead,
     async handle ({ params, body, environment }) {
@@ -120,7 +120,7 @@ export const roleRoutes: readonly Route[] = [
   route({
     method: 'DELETE',
     path: '/roles/:role/parents/:parent',
-    summary: 'Ends the inheritance from another role.',
+    summary: 'Removes a role from the roles that a role inherits from.',
     answer: RoleRead,
     async handle ({ params, environment }) {
       const view = new SchemaView(environment)

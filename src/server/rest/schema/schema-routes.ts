@@ -1,4 +1,4 @@
-// The part of Permit's REST API that writes the schema, in one table.
+// The routes of Permit's REST API that write the schema, in one table.
 import { conditionSetRoutes } from './condition-sets.js'
 import { resourceRoleRoutes } from './resource-roles.js'
 import { resourceRoutes } from './resources.js'
@@ -7,5 +7,5 @@ import type { Route } from '../../http/route.js'
 
 export { setRuleRoutes } from './condition-sets.js'
 
-/** Under `/v2/schema/{project}/{environment}`. */
+/** Served under `/v2/schema/{project}/{environment}`. */
 export const schemaRoutes: readonly Route[] = [...resourceRoutes, ...resourceRoleRoutes, ...roleRoutes, ...conditionSetRoutes]

@@ -1,4 +1,4 @@
-// The REST API's shapes of a schema's parts: what is sent, and what is read back.
+// The schemas of the schema's parts in the REST API, for requests and for answers.
 import Type from 'typebox'
 import { Stamps } from '../stamps.js'
 import { Attributes, Key } from '../../decisions/wire.js'
@@ -16,7 +16,13 @@ const DerivationKey = { role: Key, on_resource: Key, linked_by_relation: Key }
 
 export const DerivationCreate = Type.Object({ ...DerivationKey, when: Type.Optional(Settings) }, strict)
 export const DerivationDelete = Type.Object(DerivationKey, strict)
-export const DerivationRead = Type.Object({ ...DerivationKey, role_id: Type.String(), resource_id: Type.String(), relation_id: Type.String(), when: Type.Optional(Settings) })
+export const DerivationRead = Type.Object({
+  ...DerivationKey,
+  role_id: Type.String(),
+  resource_id: Type.String(),
+  relation_id: Type.String(),
+  when: Type.Optional(Settings)
+})
 export const DerivationSettings = Settings
 
 const GrantedTo = Type.Object({ users_with_role: Type.Optional(Type.Array(DerivationCreate)), when: Type.Optional(Settings) }, strict)
@@ -53,7 +59,7 @@ const blocks = {
   actions: Type.Record(Type.String(), Type.Object(ActionFields, strict)),
   attributes: Type.Optional(Type.Record(Type.String(), Type.Object(AttributeFields, strict))),
   roles: Type.Optional(Type.Record(Type.String(), Type.Object({ name: text, ...ResourceRoleFields }, strict))),
-  relations: Type.Optional(Type.Record(Type.String(), Key, { description: 'Relation to the resource that its subjects are of.' }))
+  relations: Type.Optional(Type.Record(Type.String(), Key, { description: 'Maps each relation to the resource type of its subjects.' }))
 }
 
 export const ResourceReplace = Type.Object({ name: Type.String(), urn: text, description: text, ...blocks }, strict)
@@ -74,11 +80,25 @@ export const ResourceRead = Type.Object({
 
 export const ActionCreate = Type.Object({ key: Key, ...ActionFields, name: Type.String() }, strict)
 export const ActionUpdate = Type.Object(ActionFields, strict)
-export const ActionRead = Type.Object({ key: Key, ...ActionFields, name: Type.String(), permission_name: Type.String(), resource_id: Type.String(), ...Stamps })
+export const ActionRead = Type.Object({
+  key: Key,
+  ...ActionFields,
+  name: Type.String(),
+  permission_name: Type.String(),
+  resource_id: Type.String(),
+  ...Stamps
+})
 
 export const AttributeCreate = Type.Object({ key: Key, ...AttributeFields }, strict)
 export const AttributeUpdate = Type.Partial(Type.Object(AttributeFields), strict)
-export const AttributeRead = Type.Object({ key: Key, ...AttributeFields, resource_id: Type.String(), resource_key: Type.String(), built_in: Type.Boolean(), ...Stamps })
+export const AttributeRead = Type.Object({
+  key: Key,
+  ...AttributeFields,
+  resource_id: Type.String(),
+  resource_key: Type.String(),
+  built_in: Type.Boolean(),
+  ...Stamps
+})
 
 export const RelationCreate = Type.Object({ key: Key, name: Type.String(), description: text, subject_resource: Key }, strict)
 export const RelationRead = Type.Object({
@@ -93,7 +113,7 @@ export const RelationRead = Type.Object({
 })
 
 export const ConditionSetType = Type.Enum(['userset', 'resourceset'])
-// A policy has no sets within sets: what cannot be meant is refused, not forgotten.
+// Policies have no nested sets. A parent is refused rather than ignored.
 const NoParent = Type.Optional(Type.Null())
 const ConditionSetFields = { description: text, conditions: Type.Optional(Attributes) }
 

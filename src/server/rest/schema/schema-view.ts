@@ -1,4 +1,4 @@
-// A schema read back as the REST API shows it, and found in it by key or id.
+// Converts the schema to the format of the REST API, and finds its parts by key or id.
 import type { Static } from 'typebox'
 import { notFound } from '../../http/failures.js'
 import { stamp } from '../stamps.js'
@@ -16,7 +16,7 @@ type PartName = 'actions' | 'attributes' | 'relations' | 'roles'
 
 const PART_KINDS = { actions: 'action', attributes: 'attribute', relations: 'relation', roles: 'resource_role' } as const
 
-/** The schema of an environment as it is now. */
+/** The current schema of an environment. */
 export class SchemaView {
   readonly #environment: Environment
 
@@ -24,7 +24,7 @@ export class SchemaView {
     this.#environment = environment
   }
 
-  // keys, by key or id; 404 when there is none
+  // Keys, given a key or an id. They throw 404 when the part does not exist.
 
   resourceKey (given: string): string {
     return this.#key('resource', given) ?? fail(`resource '${given}'`)
@@ -38,27 +38,33 @@ export class SchemaView {
     return this.#key('user_set', given) ?? this.#key('resource_set', given) ?? fail(`condition set '${given}'`)
   }
 
-  /** @param resource - a key, of a resource that is there */
+  /** @param resource - the key of an existing resource */
   partKey (resource: string, part: PartName, given: string): string {
     const prefix = `${resource}:`
     const found = this.#key(PART_KINDS[part], prefix + given) ?? this.#key(PART_KINDS[part], given)
-    // An id is known everywhere, and may be of another resource's part.
-    return found?.startsWith(prefix) === true ? found.slice(prefix.length) : fail(`${PART_KINDS[part].replace('_', ' ')} '${given}' of resource '${resource}'`)
+    // An id may belong to a part of another resource.
+    if (found?.startsWith(prefix) === true) return found.slice(prefix.length)
+    return fail(`${PART_KINDS[part].replace('_', ' ')} '${given}' of resource '${resource}'`)
   }
 
-  // parts, as they are read back
+  // Parts, in the format of the REST API.
 
   resource (key: string): Static<typeof ResourceRead> {
     const { name = key, urn, description, actions, attributes = {}, roles = {}, relations = {} } = this.#resource(key)
+    const idOf = (kind: SchemaKind, part: string): string => this.#id(kind, `${key}:${part}`)
     return {
       key,
       name,
       urn,
       description,
-      actions: mapped(actions, (action, block) => ({ ...block, key: action, id: this.#id('action', `${key}:${action}`) })),
-      attributes: mapped(attributes, (attribute, block) => ({ type: 'string' as const, ...block, key: attribute, id: this.#id('attribute', `${key}:${attribute}`) })),
-      roles: mapped(roles, (role, block) => ({ ...roleFields(role, block ?? {}), id: this.#id('resource_role', `${key}:${role}`) })),
-      relations: mapped(relations, (_, relation) => ({ resource_id: this.#id('resource', subjectOf(relation)), resource: subjectOf(relation) })),
+      actions: mapped(actions, (action, block) => ({ ...block, key: action, id: idOf('action', action) })),
+      attributes: mapped(attributes, (attribute, block) =>
+        ({ type: 'string' as const, ...block, key: attribute, id: idOf('attribute', attribute) })),
+      roles: mapped(roles, (role, block) => ({ ...roleFields(role, block ?? {}), id: idOf('resource_role', role) })),
+      relations: mapped(relations, (_, relation) => {
+        const subject = subjectOf(relation)
+        return { resource_id: this.#id('resource', subject), resource: subject }
+      }),
       action_groups: {},
       ...this.#stamp('resource', key)
     }
@@ -109,7 +115,7 @@ export class SchemaView {
     const stamps = this.#stamp('resource_role', `${resource}:${key}`)
     return {
       ...roleFields(key, role),
-      // A block of derivations has no life of its own here, and so the id of its role.
+      // A block of derivations has no id of its own here, so it gets the id of its role.
       granted_to: { id: stamps.id, when, users_with_role: rules.map(rule => this.derivation(resource, rule)) },
       resource_id: this.#id('resource', resource),
       resource,
@@ -152,10 +158,11 @@ export class SchemaView {
 
   setRule (rule: PolicySetRule): Static<typeof SetRuleRead> {
     const { user_set: userSet, permission, resource_set: resourceSet } = rule
-    return { key: `${userSet}:${permission}:${resourceSet}`, user_set: userSet, permission, resource_set: resourceSet, ...this.#stamp('set_rule', ruleKey(rule)) }
+    const key = `${userSet}:${permission}:${resourceSet}`
+    return { key, user_set: userSet, permission, resource_set: resourceSet, ...this.#stamp('set_rule', ruleKey(rule)) }
   }
 
-  // lists
+  // Lists.
 
   resourceKeys (): string[] {
     return Object.keys(this.#schema.resources)
@@ -177,7 +184,7 @@ export class SchemaView {
       (resources === undefined || withoutPrefix(rule.resource_set) === withoutPrefix(resources)))
   }
 
-  /** The keys of one kind of a resource's parts. */
+  /** The keys of the parts of a resource, for one kind of parts. */
   partKeys (resource: string, part: PartName): string[] {
     return Object.keys(this.#resource(resource)[part] ?? {})
   }
@@ -204,12 +211,14 @@ export class SchemaView {
   }
 }
 
-/** The resource type of a relation's subjects. */
+/** The resource type of the subjects of a relation. */
 function subjectOf (relation: Relation): string {
   return typeof relation === 'string' ? relation : relation.subject_resource
 }
 
-function roleFields (key: string, { name = key, description, permissions = [], extends: parents = [], attributes }: Pick<PolicyRole, 'name' | 'description' | 'permissions' | 'extends' | 'attributes'>) {
+type RoleFields = Pick<PolicyRole, 'name' | 'description' | 'permissions' | 'extends' | 'attributes'>
+
+function roleFields (key: string, { name = key, description, permissions = [], extends: parents = [], attributes }: RoleFields) {
   return { key, name, description, permissions, extends: parents, attributes }
 }
 
