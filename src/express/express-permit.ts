@@ -1,4 +1,4 @@
-// `permit(options)` for Express: options in; a middleware, the app's view of it, and its clean-up out.
+// `permit(options)` for Express: creates the middleware, and the functions for the app.
 import type { Server } from 'node:net'
 import type { Request, Response } from 'express'
 import { AuditTrail } from '../observe/audit-trail.js'
@@ -19,46 +19,48 @@ import { updatesHandler } from './updates-handler.js'
 declare global {
   namespace Express {
     interface Request {
-      /** Questions in the name of the request's user. There for requests that have come through `permit(…)`. */
+      /** Checks for the user of the request. Present after the request has passed through `permit(…)`. */
       permit: ExpressRequestPermit
     }
   }
 }
 
-/** What `permit(options)` returns: the middleware, and what an app wants of it besides. */
+/** The result of `permit(options)`: the middleware, with functions for the app. */
 export interface ExpressPermit extends Middleware {
-  /** Questions outside of a request, the user first; writes; counters and health. */
+  /** Checks outside of a request, where the user is the first argument; also writes, counters and health. */
   readonly permit: Permit
-  /** {@link guard}, but always decided by these options: for an app with several. */
+  /** {@link guard} bound to these options, for apps with several `permit(…)`. */
   guard (requirement: Annotation, options?: GuardOptions): Guard
   /**
-   * Resolves when decisions can be had; rejects with why they never will: `PolicyFileError`, `DataError`. Requests need
-   * not wait for it, they do so themselves; await it before you listen, so that a process that cannot work does not start.
+   * Resolves when the first decision is possible. Rejects with the reason when it never will be: `PolicyFileError`, `DataError`. Requests
+   * wait by themselves, so this is optional; await it before `listen`, so that a process that cannot work does not start.
    */
   ready (): Promise<void>
-  /** Lets checks in flight finish within the deadline of a check, then lets go of sockets, timers and files. What is asked afterwards is 503. */
+  /** Waits for checks in flight, at most for the deadline of a check, then releases sockets, timers and files. Later checks get 503. */
   close (): Promise<void>
-  /** Closes when the server has closed. Returns the server: `const server = authz.closeWith(app.listen(3000))`. */
+  /** Closes when the server closes. Returns the server: `const server = authz.closeWith(app.listen(3000))`. */
   closeWith<S extends Server> (server: S): S
 }
 
 /**
- * The middleware that puts `req.permit` on requests, and is in charge of the guards after it. Guards nothing by itself: see `guard`.
+ * Creates the middleware that sets `req.permit` and configures the guards after it. It guards nothing by itself: see `guard`.
  *
- * Opening begins at once, and the first requests wait for it, within the deadline of a check.
- * @throws `OptionsError` when an option is wrong. What is wrong with a policy file is in `ready()`, and in the log; nobody gets in then.
+ * The PDP is opened at once. The first requests wait for it, at most for the deadline of a check.
+ * @throws `OptionsError` when an option is wrong. An invalid policy file is reported by `ready()` and in the log; guards then answer 503.
  */
 export function permit (options: PermitOptions): ExpressPermit {
   const { log: given, ...others }: PermitOptions = isObject(options) ? options : refuseOptions()
-  // Express does not tell what routes there are: to take the option and look at none would be a promise that is not kept.
+  // Express does not tell which routes there are, so these options could not work.
   for (const name of ['strict', 'openapi']) {
-    if (name in others) throw new OptionsError(`option "${name}" is given; expected it with Fastify only: Express does not tell which routes there are`)
+    if (name in others) {
+      throw new OptionsError(`option "${name}" is given; expected only with Fastify, because Express does not tell which routes there are`)
+    }
   }
-  // What Fastify reads of the options of a plugin, and this adapter would not hear of.
+  // Fastify itself reads these options of a plugin. They would have no effect here.
   for (const name of ['prefix', 'logLevel', 'logSerializers']) {
     if (name in others) throw new OptionsError(`option "${name}" is not known in Express`)
   }
-  // The log is this adapter's own option: the others do not know it.
+  // The option `log` exists only in this adapter, so the other options' check does not know it.
   const nearly = Object.keys(others).find(name => isNearly(name, 'log'))
   if (nearly !== undefined) throw new OptionsError(`option "${nearly}" is not known; did you mean "log"?`)
   const log = logOf(given)
@@ -67,20 +69,22 @@ export function permit (options: PermitOptions): ExpressPermit {
     env: process.env, log, caller: request => new RequestCaller(request), requestId: () => undefined, response: ({ res }) => res
   })
   const path = untilOpen(prepared, gate)
-  const { enforcement, checks, writer, observation, options: { updates, onDenied, onDecision }, open, close: closeAll } = prepared.around(path)
+  const { enforcement, checks, writer, observation, options: resolved, open, close: closeAll } = prepared.around(path)
+  const { updates, onDenied, onDecision } = resolved
   const scope: Scope = { enforcement, log, onDenied }
   const report = updates === undefined ? undefined : updatesHandler(updates, affected => checks.forget(affected))
-  // A guard of these options may be reached by a request that has not come through the middleware.
+  // A request may reach a guard of these options without having passed through the middleware.
   const awaited = new WeakSet<object>()
+  const reportError = (error: unknown): void => log.error({ err: error }, 'permit: the option onDecision threw (logged once)')
   const trail = onDecision === undefined
     ? undefined
-    : new AuditTrail<Request>(onDecision, error => log.error({ err: error }, 'permit: the option onDecision threw; this is said once'), request => awaited.has(request))
+    : new AuditTrail<Request>(onDecision, reportError, request => awaited.has(request))
   if (trail !== undefined) observation.add(trail)
 
   const opening = open()
   opening.then(() => gate.open(), (error: unknown) => {
     gate.fail()
-    log.error({ err: error }, 'permit: could not start, nobody gets in')
+    log.error({ err: error }, 'permit: could not start; guarded routes answer 503')
   })
 
   const middleware: Middleware = (message, response, next) => {
@@ -93,7 +97,7 @@ export function permit (options: PermitOptions): ExpressPermit {
       next(error)
       return
     }
-    // After the answer, or when nobody waits for it any more.
+    // After the response, or when the client has disconnected.
     if (trail !== undefined && !awaited.has(request)) {
       awaited.add(request)
       response.once('close', () => trail.answered(request))
@@ -103,7 +107,7 @@ export function permit (options: PermitOptions): ExpressPermit {
 
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
-    // What is being opened could not be closed: it would be left behind.
+    // Opening must have finished, because a half-opened PDP cannot be closed.
     await opening.catch(() => {})
     await closeAll()
   }
@@ -123,7 +127,7 @@ export function permit (options: PermitOptions): ExpressPermit {
   return Object.assign(middleware, authz)
 }
 
-/** `req.permit`, asked anew each time which scope is in charge. */
+/** `req.permit`. The scope is looked up on each access. */
 const PERMIT: PropertyDescriptor & ThisType<Request> = {
   configurable: true,
   enumerable: true,

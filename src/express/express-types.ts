@@ -1,4 +1,4 @@
-// The types that an Express app writes: those of the core, about Express's request.
+// The public types for Express: the types of the core with Express's request.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request, Response } from 'express'
 import type * as annotation from '../guard/annotation.js'
@@ -18,34 +18,35 @@ export type Permission = annotation.Permission<Request>
 export type PermissionRequirement = annotation.PermissionRequirement<Request>
 /** Requirements, alone or combined by `anyOf` and `allOf`. */
 export type Requirement = annotation.Requirement<Request>
-/** Who asks, for a request. */
+/** The user of a request. */
 export type UserOption = options.UserOption<Request>
-/** The tenant that a request is about. */
+/** The tenant of a request. */
 export type TenantOption = options.TenantOption<Request>
-/** Answers a denied request in another way than with the 403. */
+/** Replaces the 403 of a denied request with another response. */
 export type OnDenied = refusal.OnDenied<Request, Response>
-/** Hears of every decision, after the response. */
+/** Called for every decision, after the response. */
 export type OnDecision = audit.OnDecision<Request>
 /** `req.permit`. */
 export type RequestPermit = asking.RequestPermit<Request>
 
-/** The options of `permit(options)`: those of the Fastify plugin, and where to log. Exactly one of `pdp` and `policy`. */
+/** The options of `permit(options)`: those of the Fastify plugin, and a log. Set exactly one of `pdp` and `policy`. */
 export type PermitOptions = Omit<options.PermitOptions<Request, Response>, 'strict' | 'openapi'> & {
   /**
-   * Where denials (`info`), checks without a decision (`warn`), an opening that failed (`error`) and the like are said: pino, or anything of its shape.
-   * @defaultValue `warn` and `error` go to the console, the rest nowhere
+   * The log for denials (`info`), checks without a decision (`warn`), a failed start (`error`) and others: pino, or an object with the same
+   * functions.
+   * @defaultValue `warn` and `error` are written to the console, other levels are dropped
    */
   log?: Log
 }
 
 /**
- * What Express calls for a request. Its request is the widest that will do, so that the params that Express finds out
- * about from a path reach the handler beside it as they are.
+ * An Express middleware. The types of its parameters are as wide as possible, so that Express can infer the params of the handler beside it
+ * from the path.
  */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => void
 
-/** A guard: middleware; and without `next` a promise, which rejects with the refusal, for those who combine guards themselves. */
+/** A guard: a middleware. Without `next` it returns a promise, which rejects when the request is refused, for apps that combine guards. */
 export type Guard = ((request: IncomingMessage, response: ServerResponse) => Promise<void>) & Middleware
 
-/** Goes on: to what comes next, or, with an error, to the app's error handlers. */
+/** Continues with the next handler, or, with an error, with the app's error handlers. */
 export type Next = (error?: unknown) => void

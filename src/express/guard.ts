@@ -1,4 +1,4 @@
-// The guard as Express middleware: what comes after it runs after a yes, and after nothing else.
+// The guard as Express middleware: the handlers after it run only after an allow.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request, Response } from 'express'
 import { ForbiddenError, OptionsError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
@@ -13,26 +13,29 @@ import { scopeOf, type Scope } from './permit-scope.js'
 import type { Annotation, Guard, Next } from './express-types.js'
 
 /**
- * A guard: it lets requests through whose user may do what is required, and hands an error to `next` for all others. It is
- * decided by the options of the `permit(…)` in charge of the request: that of its app, else of the app around that.
+ * Creates a guard: it lets a request through when the user may do what is required, and passes an error to `next` otherwise. It uses the
+ * options of the `permit(…)` that applies to the request: the one of its app, or of the app around that.
  *
- * A guard that is one of several needs `{ onDenied: false }` where that option answers by itself: Express does not tell who calls it. Called
- * without `next` it is a promise, which rejects with the refusal, and nothing is answered.
- * @throws `AnnotationError` when the requirement makes none, `QueryError` when the options are wrong.
+ * A guard that is combined with others needs `{ onDenied: false }` if that option sends a response itself, because Express does not tell
+ * who calls the guard. Without `next` it returns a promise, which rejects when the request is refused, and sends no response.
+ * @throws `AnnotationError` when the requirement is invalid, `QueryError` when the options are wrong
  */
 export function guard (requirement: Annotation, options?: GuardOptions): Guard {
-  // What is wrong with it should come out when the route is declared.
+  // Reports an invalid requirement when the route is declared.
   compileGuard<Request>(requirement, undefined)
   let last: Bound | undefined
   return createGuard(readGuardOptions(options), request => {
     const scope = scopeOf(request)
-    if (scope === undefined) throw new OptionsError('guard(…) was reached by a request that no permit(…) is in charge of: write app.use(permit({ … })) above the routes, in the same app or one around it')
+    if (scope === undefined) {
+      throw new OptionsError('guard(…) was reached by a request without permit(…). ' +
+        'Call app.use(permit({ … })) above the routes, in the same app or in an app around it')
+    }
     if (last?.scope !== scope) last = { scope, compiled: compileGuard<Request>(requirement, scope.enforcement.tenant) }
     return last
   })
 }
 
-/** A guard that is always decided by one `permit(…)`, whether requests have come through it or not. */
+/** Creates a guard that always uses one `permit(…)`, even if the request has not passed through it. */
 export function guardOf (scope: Scope, requirement: Annotation, options?: GuardOptions): Guard {
   const bound = { scope, compiled: compileGuard<Request>(requirement, scope.enforcement.tenant) }
   return createGuard(readGuardOptions(options), () => bound)
@@ -43,7 +46,7 @@ interface Bound {
   readonly compiled: CompiledGuard<Request>
 }
 
-/** In the form of a callback, because an answer that is at hand then costs no promise. */
+/** Uses callbacks, so that a decision that is available at once costs no promise. */
 function createGuard ({ onDenied }: Required<GuardOptions>, bind: (request: Request) => Bound): Guard {
   const known = new WeakSet<object>()
   function permitGuard (message: IncomingMessage, response: ServerResponse, next?: Next): void | Promise<void> {
@@ -53,7 +56,7 @@ function createGuard ({ onDenied }: Required<GuardOptions>, bind: (request: Requ
       return
     }
     return new Promise((resolve, reject) => {
-      // Whoever waits for a promise says what comes next: there, no guard answers by itself.
+      // The caller decides what comes next, so the guard sends no response.
       const next: Next = error => { if (error === undefined) resolve(); else reject(error) }
       decide({ bind, request, response, known, isOneOfSeveral: true, onDenied: false, next })
     })
@@ -67,7 +70,7 @@ interface Attempt {
   readonly request: Request
   readonly response: ServerResponse
   readonly known: WeakSet<object>
-  /** Then others may be asked at the same time. */
+  /** Whether other guards may wait for the same request at the same time. */
   readonly isOneOfSeveral: boolean
   readonly onDenied: boolean
   readonly next: Next
@@ -86,7 +89,7 @@ function decide (attempt: Attempt): void {
     ignore(verdict)
     verdict = toError(error)
   }
-  // `next` is called outside of the try: what comes after the guard throws is not the guard's to catch.
+  // `next` is called outside of the try block, because errors of later handlers are not the guard's.
   if (verdict === true) {
     next()
   } else if (verdict instanceof Promise) {
@@ -108,17 +111,17 @@ function refuse (error: Error, scope: Scope | undefined, { request, response, kn
     logRefusal(error, scope.log)
     logMistake(error, scope.log)
   }
-  // Somebody else has answered while the guard waited: there is nobody left to tell, and Express would cut the connection.
+  // Another handler has responded while the guard waited. There is nothing to send, and Express would close the connection.
   if (response.writableEnded) {
     keepWaiting(request, known)
     return
   }
   if (error instanceof UnavailableError) askToComeBack(response, error)
   if (error instanceof ForbiddenError && onDenied && scope?.onDenied !== undefined) {
-    // It may take its time, and nothing behind the guard may run meanwhile.
+    // The option may be async. Nothing after the guard may run meanwhile.
     keepWaiting(request, known)
     answerToDenied(scope.onDenied, request, response as Response, error, isAnswered, scope.log).then(error => {
-      // Without an error there is a reply already; and to go on without one would run the handler. So the request waits for good.
+      // Without an error, a response was sent. Calling `next` would run the handler, so the request stays where it is.
       if (error !== undefined && stopWaiting(request)) next(error)
     })
   } else {
@@ -130,10 +133,10 @@ function isAnswered (response: ServerResponse): boolean {
   return response.headersSent || response.writableEnded
 }
 
-/** A mistake in the app's own code. Fastify logs such errors with their causes; Express has no log. */
+/** Logs a mistake in the app's code. Fastify logs such errors itself; Express has no log. */
 function logMistake (error: Error, log: Scope['log']): void {
   if (error instanceof ForbiddenError || error instanceof UnauthenticatedError || error instanceof UnavailableError) return
   try {
-    log.error({ err: error }, 'permit: a guard could not work out what to ask')
+    log.error({ err: error }, 'permit: the required permission could not be determined')
   } catch {}
 }

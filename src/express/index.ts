@@ -1,9 +1,10 @@
-// The package's face for Express: the middleware, the guard and the public types, nothing else.
+// The entry for Express: the middleware, the guard and the public types.
 export { guard } from './guard.js'
 export { permit, permit as default, type ExpressPermit } from './express-permit.js'
 export type { Log } from './log.js'
 export type {
-  Annotation, Guard, Middleware, Next, OnDecision, OnDenied, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit, Requirement, TenantOption, UserOption
+  Annotation, Guard, Middleware, Next, OnDecision, OnDenied, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit,
+  Requirement, TenantOption, UserOption
 } from './express-types.js'
 export type { Permit } from '../app/app-permit.js'
 export * from '../public.js'

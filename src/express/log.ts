@@ -1,7 +1,7 @@
-// Where the plugin says what an operator wants to know: Express has no logger, so that the app may give one.
+// The log of the plugin in Express, which has no logger of its own.
 import { OptionsError } from '../contract/errors.js'
 
-/** pino, or anything of its shape. */
+/** pino, or an object with the same functions. */
 export interface Log {
   debug (details: object, message: string): void
   info (details: object, message: string): void
@@ -11,7 +11,7 @@ export interface Log {
 
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
-/** What is used when the app gives none: what is wrong is told, what is normal is not. */
+/** The default: problems are written to the console, other messages are dropped. */
 const CONSOLE: Log = {
   debug () {},
   info () {},
@@ -20,13 +20,15 @@ const CONSOLE: Log = {
 }
 
 /**
- * The log that the options name.
+ * Returns the log of the options, or the default.
  * @throws `OptionsError`
  */
 export function logOf (given: unknown): Log {
   if (given === undefined) return CONSOLE
   const usable = (typeof given === 'object' || typeof given === 'function') && given !== null &&
     LEVELS.every(level => typeof (given as Record<string, unknown>)[level] === 'function')
-  if (!usable) throw new OptionsError(`option "log" cannot be used; expected an object with the functions ${LEVELS.join(', ')}, such as pino()`)
+  if (!usable) {
+    throw new OptionsError(`option "log" cannot be used; expected an object with the functions ${LEVELS.join(', ')}, such as pino()`)
+  }
   return given as Log
 }

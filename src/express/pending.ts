@@ -1,9 +1,9 @@
-// As long as a guard waits for its decision, nothing behind it runs: Express itself does not see to that.
+// Ensures that nothing after a guard runs while the guard waits for its decision. Express itself does not ensure that.
 import { BypassedError } from '../contract/errors.js'
 import { stackOf, type App as ExpressApp } from './stack.js'
 import { appsOnWay } from './way.js'
 
-/** A symbol that only this file knows. Its value tells of the guards that wait, or that were passed by. */
+/** A symbol that only this file knows. Its value describes the guards that wait, or that were bypassed. */
 const WAITING = Symbol('fastify-permit.waiting')
 
 interface Request {
@@ -14,15 +14,15 @@ interface Request {
 type App = ExpressApp & { parent?: App }
 
 /**
- * Marks a request as one that waits, and puts what could be run in the meantime behind the question whether one does.
+ * Marks a request as waiting, and makes all handlers that could run in the meantime check this mark first.
  *
- * A middleware that calls `next` twice makes Express go on twice: to the guard, and, while that one still waits for its
- * decision, to what comes after it. Express gives a guard no way to stop that, but where layers are they can be found.
- * @param known the stacks that this guard has put behind already
+ * A middleware that calls `next` twice makes Express continue twice: first to the guard, and, while the guard still waits for its decision,
+ * to the handlers after it. Express offers no way to prevent that, but the guard can find the layers and wrap them.
+ * @param known - the stacks that this guard has wrapped already
  */
 export function startWaiting (request: object, known: WeakSet<object>): void {
   const carrier = request as Request
-  // Guards that somebody combines by promises may wait at the same time.
+  // Guards that an app combines with promises may wait at the same time.
   if (carrier[WAITING] === undefined) carrier[WAITING] = { passedBy: false, guards: 1 }
   else carrier[WAITING].guards++
   shield(carrier.route?.stack, known)
@@ -32,15 +32,15 @@ export function startWaiting (request: object, known: WeakSet<object>): void {
 }
 
 /**
- * Marks a request that has been refused, and is not handed on: Express stands where it stood, directly before what the guard is there for, and
- * whoever calls `next` once more would run that.
- * @param known the stacks that this guard has put behind already
+ * Marks a request that was refused and is not passed on. Express still stands before the handlers after the guard, and a second call of
+ * `next` would run them.
+ * @param known - the stacks that this guard has wrapped already
  */
 export function keepWaiting (request: object, known: WeakSet<object>): void {
   if ((request as Request)[WAITING] === undefined) startWaiting(request, known)
 }
 
-/** The decision is there. False when something has gone past the guard meanwhile: the request has got its error already. */
+/** Ends the waiting. Returns false if the guard was bypassed meanwhile; the request has received its error already. */
 export function stopWaiting (request: object): boolean {
   const carrier = request as Request
   const waiting = carrier[WAITING]
@@ -49,7 +49,7 @@ export function stopWaiting (request: object): boolean {
   return true
 }
 
-/** @throws `BypassedError` when a guard of the request waits for its decision, or was passed by. */
+/** @throws `BypassedError` when a guard of the request waits for its decision, or was bypassed */
 export function requireNoWaiting (request: object): void {
   const waiting = (request as Request)[WAITING]
   if (waiting === undefined) return
@@ -59,10 +59,10 @@ export function requireNoWaiting (request: object): void {
 
 interface Layer { handle?: unknown, route?: { stack?: unknown } }
 
-/** What stands behind the question, by what asks it. */
+/** Maps each wrapper to the handler that it wraps. */
 const shielded = new WeakMap<object, object>()
 
-/** What a layer had as its handle before a guard put it behind. */
+/** The handler of a layer, without the wrapper of a guard. */
 export function unshielded (handle: unknown): unknown {
   return (typeof handle === 'function' ? shielded.get(handle) : undefined) ?? handle
 }
@@ -73,11 +73,11 @@ function shield (stack: unknown, known: WeakSet<object>): void {
   for (const layer of stack as Layer[]) {
     shield(layer.route?.stack, known)
     const { handle } = layer
-    // Handlers of errors have four parameters; they must run.
+    // Error handlers have four parameters. They must run.
     if (typeof handle !== 'function' || handle.length > 3) continue
     shield((handle as { stack?: unknown }).stack, known)
     if (shielded.has(handle)) continue
-    // A proxy, so that what else a handler is stays as it is: a router has its own stack, others a name that is looked at.
+    // A proxy keeps the other properties of a handler: a router has its own stack, and names may be read.
     const behind = new Proxy(handle, {
       apply (target: CallableFunction, self: unknown, args: unknown[]): unknown {
         requireNoWaiting(args[0] as object)

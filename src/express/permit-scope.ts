@@ -1,4 +1,4 @@
-// Which of the app's `permit(…)` is in charge of a request: the last one that it has met in an app that it has not left.
+// Finds the `permit(…)` that applies to a request: the last one that the request passed through, in an app that it has not left.
 import { OptionsError } from '../contract/errors.js'
 import type { Enforcement } from '../guard/enforce.js'
 import type { Request } from 'express'
@@ -8,28 +8,28 @@ import { unshielded } from './pending.js'
 import { isVersion4, stackOf, type App } from './stack.js'
 import { follow, wayOf, type Run, type Way } from './way.js'
 
-/** One `permit(…)`, as far as guards are concerned. */
+/** One `permit(…)`, as guards see it. */
 export interface Scope {
   readonly enforcement: Enforcement<Request>
   readonly log: Log
   readonly onDenied?: OnDenied
 }
 
-/** That a request has met a `permit(…)` in a router. */
+/** Records that a request has passed through a `permit(…)` in a router. */
 interface Mark {
-  /** Undefined: two have met here, and which one is meant cannot be told. */
+  /** Undefined when the request has passed through two here, so that it is ambiguous which one applies. */
   readonly scope: Scope | undefined
   readonly app: App | undefined
-  /** How many routers around this one belong to the same app, where that is known: there the scope stays in charge of a request that falls out of this one. */
+  /** How many routers of the same app are around this one, if known. The scope still applies when the request leaves this router. */
   readonly routers: number | undefined
 }
 
 interface Layer { readonly handle?: unknown, readonly route?: { readonly stack?: unknown } }
 
 /**
- * Puts a scope in charge, for as long as the request is in this app and those mounted in it.
- * @param middleware - the one that the request has met
- * @throws `OptionsError` when another one is in charge of the very same app: which of them would be meant by a guard could not be told.
+ * Makes a scope apply to a request while the request is in this app, or in an app mounted in it.
+ * @param middleware - the middleware that the request passes through
+ * @throws `OptionsError` when another scope applies in the same app, because it would be ambiguous which one a guard uses
  */
 export function enter (request: object, scope: Scope, middleware: object): void {
   const way = follow<Mark>(request, leave)
@@ -37,7 +37,8 @@ export function enter (request: object, scope: Scope, middleware: object): void 
   const { app } = request as { app?: App }
   for (let run: Run<Mark> | undefined = way.run; run !== undefined; run = isLeft(run, app) ? undefined : run.around) {
     if (run.mark !== undefined && run.mark.scope !== scope) {
-      throw new OptionsError('a request has come through two different permit(…) of one app: which one decides could not be told. Use one for each app, mount an app of its own for the other, or use its own guard: authz.guard(…)')
+      throw new OptionsError('a request has passed through two different permit(…) of one app, so it is ambiguous which one applies. ' +
+        'Use one permit(…) for each app, mount a separate app for the other one, or use its own guard: authz.guard(…)')
     }
   }
   way.run.app ??= app
@@ -45,8 +46,8 @@ export function enter (request: object, scope: Scope, middleware: object): void 
 }
 
 /**
- * The scope in charge of a request, if there is one.
- * @throws `OptionsError` when it cannot be told
+ * The scope that applies to a request, if there is one.
+ * @throws `OptionsError` when it is ambiguous
  */
 export function scopeOf (request: object): Scope | undefined {
   const way = wayOf<Mark>(request)
@@ -54,17 +55,23 @@ export function scopeOf (request: object): Scope | undefined {
   requireWay(way)
   for (let run: Run<Mark> | undefined = way.run; run !== undefined; run = run.around) {
     if (run.mark === undefined) continue
-    if (run.mark.scope === undefined) throw new OptionsError('a request has come through routers with different permit(…): which one decides could not be told. Use one for each app, or its own guard: authz.guard(…)')
+    if (run.mark.scope === undefined) {
+      throw new OptionsError('a request has passed through routers with different permit(…), so it is ambiguous which one applies. ' +
+        'Use one permit(…) for each app, or its own guard: authz.guard(…)')
+    }
     return run.mark.scope
   }
   return undefined
 }
 
 function requireWay ({ isLost }: Way<Mark>): void {
-  if (isLost) throw new OptionsError('a middleware has called next twice, and the request is in two routers at once: which permit(…) decides could not be told')
+  if (isLost) {
+    throw new OptionsError('a middleware has called next twice, and the request is in two routers at once, ' +
+      'so it is ambiguous which permit(…) applies')
+  }
 }
 
-/** A `permit(…)` in a router is in charge of that router's app. One in the app itself is left with it. */
+/** A `permit(…)` in a router applies in the router's app. A `permit(…)` in the app itself ends when the request leaves the app. */
 function leave (left: Run<Mark>, to: Run<Mark>): void {
   const { mark } = left
   if (mark === undefined || mark.routers === 0 || (mark.routers === undefined && isLeft(left, mark.app))) return
@@ -73,19 +80,19 @@ function leave (left: Run<Mark>, to: Run<Mark>): void {
   else if (to.mark.scope !== scope) to.mark = { ...to.mark, scope: undefined }
 }
 
-/** Whether an app is left when a run of it is left: whether that is its own router. Also where nothing is known of what is around. */
+/** Whether leaving a run means leaving the app, because the run is the app's own router. True if the outer run is unknown. */
 function isLeft (run: Run<Mark>, app: App | undefined): boolean {
   if (run.around === undefined || app === undefined) return true
-  // Express 4 changes the app of a request in a layer of the app's router, Express 5 before it enters that.
+  // Express 4 changes the request's app in a layer of the app's router, Express 5 before the request enters that router.
   return (isVersion4(app) ? run.app : run.around.app) !== app
 }
 
 interface Depth { readonly layers: number, readonly routers: number | undefined }
 
-/** By app and middleware, as long as the app has as many layers. */
+/** By app and middleware; valid while the app has the same number of layers. */
 const known = new WeakMap<object, WeakMap<object, Depth>>()
 
-/** How deep in the routers of an app a middleware is: 0 in the app itself. Undefined when it is in several places, or inside of a function. */
+/** How many routers of an app are around a middleware; 0 in the app itself. Undefined when it is in several places or inside a function. */
 function routersAround (app: App, middleware: object): number | undefined {
   const stack = stackOf(app)
   if (!Array.isArray(stack)) return undefined
@@ -112,7 +119,7 @@ function findDepths (stack: unknown, middleware: object, depth: number, depths: 
   inside.delete(stack)
 }
 
-/** What instruments an app puts functions of its own around those of its layers, which have their properties. */
+/** Whether a function is a wrapper of the middleware. Instrumentation wraps the functions of layers and copies their properties. */
 function isCopy (handle: unknown, { ready }: { ready?: unknown }): boolean {
   return typeof handle === 'function' && ready !== undefined && (handle as { ready?: unknown }).ready === ready
 }

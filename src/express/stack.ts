@@ -1,9 +1,9 @@
-// An Express app of either version, and its layers.
+// Accesses the layers of an Express app, in both versions of Express.
 
-/** An Express app, as far as its layers are concerned. */
+/** An Express app, reduced to its layers. */
 export type App = Partial<Record<'router' | '_router', { stack?: unknown }>>
 
-/** Express 4 has `_router`, and as `router` a getter that throws; Express 5 has `router`. */
+/** Express 4 has `_router`, and a getter `router` that throws; Express 5 has `router`. */
 export function isVersion4 (app: App): boolean {
   return '_router' in app
 }

@@ -1,4 +1,4 @@
-// Express calls handlers before anything has been waited for: what is asked meanwhile waits until the path is open.
+// Delays checks until the PDP is open, because Express calls handlers at once.
 import { Generations } from '../decision/generations.js'
 import type { PathOptions } from '../decision/path-options.js'
 import type { DecisionPath } from '../decision/path.js'
@@ -6,7 +6,7 @@ import { PdpError, UnavailableError } from '../contract/errors.js'
 import type { Caller, Decision, Query, Trace } from '../contract/point.js'
 import type { MaybePromise } from '../kit/whenever.js'
 
-/** Whether the path is open: not yet, yes, or it never will be. */
+/** Whether the PDP is open, is not open yet, or failed to open. */
 export class Gate {
   #state: 'opening' | 'open' | 'failed' = 'opening'
   #settle!: () => void
@@ -26,11 +26,13 @@ export class Gate {
     this.#settle()
   }
 
-  /** Resolves when it is open; rejects with the 503 when it is not by `deadline`, or never will be. */
+  /** Resolves when the PDP is open. Rejects with the error for 503 when it is not open by `deadline`, or failed to open. */
   async wait (deadline: number): Promise<void> {
     if (this.#state === 'opening') await this.#settledBy(deadline)
     if (this.#state === 'opening') throw new UnavailableError(new PdpError('timeout', 'fastify-permit was not ready within the deadline'))
-    if (this.#state === 'failed') throw new UnavailableError(new PdpError('closed', 'fastify-permit could not start: see what was logged then'))
+    if (this.#state === 'failed') {
+      throw new UnavailableError(new PdpError('closed', 'fastify-permit could not start; see the error in the log'))
+    }
   }
 
   async #settledBy (deadline: number): Promise<void> {
@@ -44,22 +46,22 @@ export class Gate {
   }
 }
 
-/** A path that is still to be loaded: what {@link untilOpen} needs of the options. */
+/** What {@link untilOpen} needs to load a decision path. */
 export interface Loading {
   readonly options: Pick<PathOptions, 'origin' | 'cache' | 'timeout'>
   load (generations: Generations): Promise<DecisionPath>
 }
 
-/** The path, behind a gate. When that is open, it costs a call and nothing else. Loading begins at once. */
+/** Puts a gate before the decision path. After the gate has opened, it costs one call. Loading starts at once. */
 export function untilOpen ({ options: { origin, cache, timeout }, load }: Loading, gate: Gate): DecisionPath {
   const generations = new Generations()
   let loaded: DecisionPath | undefined
   const loading = load(generations).then(path => (loaded = path))
-  // Who opens it hears of it.
+  // The error is reported by `open()`.
   loading.catch(() => {})
   const name = origin.kind === 'policy' ? 'embedded' : origin.urls.map(url => url.origin + url.pathname.replace(/\/+$/, '')).join(', ')
 
-  // A gate opens after the path was loaded.
+  // The gate opens after the path was loaded.
   function opened (): DecisionPath {
     if (loaded === undefined) throw new UnavailableError(new PdpError('closed', 'fastify-permit is not open'))
     return loaded
@@ -96,7 +98,7 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
         return opened().pdp.permissions(question, deadline)
       },
       async health (deadline) {
-        // A health that waits would hide that it is not open.
+        // Does not wait for the gate, so that it reports a PDP that is not open.
         return gate.isOpen ? opened().pdp.health(deadline) : { ok: false, pdp: loaded?.pdp.name ?? name, reason: 'it has not started' }
       }
     },

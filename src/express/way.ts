@@ -1,40 +1,41 @@
-// The way of a request through Express's routers: in which of them it is now. An app knows only where it was mounted last.
+// Tracks which of Express's routers a request is in. An app itself only knows where it was mounted last.
 
-/** One run of a router for one request. */
+/** The run of one router for one request. */
 export interface Run<T> {
-  /** What Express keeps as `req.next` as long as the run lasts: no other run has it. */
+  /** The value of `req.next` during the run. Each run has a different one. */
   readonly next: unknown
-  /** The run that this one has been entered from. Unknown where it began before anybody followed the request. */
+  /** The run from which this one was entered. Unknown if it started before the request was tracked. */
   readonly around: Run<T> | undefined
-  /** `req.app` when it was entered: the app of the router, or, with Express 4, the app around that. Undefined where it was not seen to be entered. */
+  /** `req.app` at the start: the router's app, or, with Express 4, the app around it. Undefined if the start was not tracked. */
   app: unknown
-  /** What was left here. */
+  /** What the caller has stored for the run. */
   mark: T | undefined
 }
 
-/** What is known of a request's way. */
+/** The tracked way of a request. */
 export interface Way<T> {
   run: Run<T>
-  /** The request was in two places at once, because a middleware went on twice. Where it is now cannot be told. */
+  /** The request was in two places at once, because a middleware called `next` twice. Its place is unknown. */
   isLost: boolean
-  /** Called for each run that the request leaves for the one around it. */
+  /** Called for each run that the request leaves, with the run that it returns to. */
   readonly onLeave: (left: Run<T>, to: Run<T>) => void
 }
 
 interface Followed extends Way<unknown> {
   baseUrl: unknown
-  /** `req.next` was read, and nothing of a router has been written since. */
+  /** `req.next` was read, and no property of a router has been written since. */
   isRead: boolean
 }
 
-/** Not enumerable on a request, so that it is not copied to another one. */
+/** Not enumerable, so that it is not copied to another request. */
 const WAY = Symbol('fastify-permit.way')
 
 interface Carrier { [WAY]?: Followed, app?: unknown, next?: unknown, baseUrl?: unknown }
 
 /**
- * A router keeps three properties of a request for whoever called it: it reads `baseUrl`, `next` and `params`, sets them for itself, and when it is
- * done sets them back in this order. By these two, entering and leaving are seen, whatever calls the router: an app that it is mounted in, or a function.
+ * A router saves three properties of a request for its caller: it reads `baseUrl`, `next` and `params`, sets its own values, and restores
+ * the old ones in this order at the end. So `baseUrl` and `next` show when a router is entered and left, whether an app or a function calls
+ * the router.
  */
 const FOLLOWED: PropertyDescriptorMap & ThisType<Required<Carrier>> = {
   baseUrl: {
@@ -59,24 +60,30 @@ const FOLLOWED: PropertyDescriptorMap & ThisType<Required<Carrier>> = {
   }
 }
 
-/** Follows a request from now on, if it is not followed yet. */
+/** Starts to track a request, if it is not tracked yet. */
 export function follow<T> (request: object, onLeave: Way<T>['onLeave']): Way<T> {
   const carrier: Carrier = request
   const known = carrier[WAY]
   if (known !== undefined) return known as unknown as Way<T>
   const { app, next, baseUrl } = carrier
-  const way: Followed = { run: { next, around: undefined, app, mark: undefined }, isLost: false, isRead: false, baseUrl, onLeave: onLeave as Followed['onLeave'] }
+  const way: Followed = {
+    run: { next, around: undefined, app, mark: undefined },
+    isLost: false,
+    isRead: false,
+    baseUrl,
+    onLeave: onLeave as Followed['onLeave']
+  }
   Object.defineProperty(request, WAY, { value: way })
   Object.defineProperties(request, FOLLOWED)
   return way as unknown as Way<T>
 }
 
-/** The way of a request, if it is followed. */
+/** The way of a request, if it is tracked. */
 export function wayOf<T> (request: object): Way<T> | undefined {
   return (request as Carrier)[WAY] as unknown as Way<T> | undefined
 }
 
-/** The apps that a request is in, as far as its way is known. */
+/** The apps that a request is in, as far as they are known. */
 export function appsOnWay (request: object): unknown[] {
   const carrier: Carrier = request
   const apps = [carrier.app]
@@ -94,7 +101,7 @@ function move (way: Followed, next: unknown, app: unknown): void {
     way.run = { next, around: from, app, mark: undefined }
     return
   }
-  // A router is left for the one that it was entered from, and no further.
+  // A request can only leave a router for the one from which it was entered.
   if (to !== from.around) way.isLost = true
   way.run = to ?? { next, around: undefined, app: undefined, mark: undefined }
   way.onLeave(from, way.run)

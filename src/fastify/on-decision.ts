@@ -7,7 +7,7 @@ import type { OnDecision } from './fastify-types.js'
 export function auditTrail (app: FastifyInstance, onDecision: OnDecision): AuditTrail<FastifyRequest> {
   const trail = new AuditTrail<FastifyRequest>(
     onDecision,
-    error => app.log.error({ err: error }, 'permit: the option onDecision threw; this is said once'),
+    error => app.log.error({ err: error }, 'permit: the option onDecision threw (logged once)'),
     // A WebSocket, as @fastify/websocket marks it, has no response, so that no hook tells of one.
     request => (request as { ws?: unknown }).ws !== true
   )

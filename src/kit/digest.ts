@@ -1,7 +1,7 @@
-// The digest of a text, for where a long one is a key: equal for equal texts, and for no others that anybody could find.
+// The digest of a text, used as a key instead of a long text. Different texts have different digests.
 import { createHash } from 'node:crypto'
 
-/** SHA-256, base64. Over UTF-16: in UTF-8, all lone surrogates would be one. */
+/** SHA-256, base64. Of UTF-16, because UTF-8 encodes all lone surrogates alike. */
 export function digestOfText (text: string): string {
   return createHash('sha256').update(Buffer.from(text, 'utf16le')).digest('base64')
 }

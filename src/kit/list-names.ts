@@ -1,9 +1,9 @@
-// Lists of names in sentences, short enough to be read.
+// Formats lists of names for messages, limited in length.
 
 /**
- * The names as part of a sentence: `a, b and c`. A long list is cut and ends with the number of the others: `a, b and 7 more`.
+ * Formats the names as part of a sentence: `a, b and c`. A long list is cut and ends with the number of the others: `a, b and 7 more`.
  *
- * @param max - names that are listed at most
+ * @param max - the most names in the list
  * @param last - the word before the last name
  */
 export function listOf (names: readonly string[], max: number, last: 'and' | 'or' = 'and'): string {

@@ -1,9 +1,9 @@
-// Text inside HTML and XML: it is shown as it is, and is never markup.
+// Escapes text for HTML and XML, so that it is shown unchanged and is never markup.
 import { printable } from './printable.js'
 
 /**
- * Text for an element or a quoted attribute. What is not visible is written out first: a name must not look like another one, and XML
- * cannot hold every character.
+ * Escapes text for an element or a quoted attribute. Invisible characters are written as escape sequences, because names must not look
+ * alike and XML cannot contain every character.
  */
 export function markupText (text: string): string {
   return printable(text).replace(/[&<>"'`]/g, character => `&#${character.charCodeAt(0)};`)

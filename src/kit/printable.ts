@@ -1,9 +1,9 @@
-// Text that is safe to print: what a terminal or a CI server would obey, and what a reader cannot see, is written out as `\uXXXX`.
+// Makes text safe to print: characters that a terminal or a CI server interprets, and invisible characters, are written as `\uXXXX`.
 
 /**
- * Everything but letters, marks, digits, punctuation, symbols and the ASCII space: control characters, line breaks, characters that have no
- * width or change the direction of writing, blanks that look like a space, lone surrogates. Combining marks past the fourth, too: a pile
- * of them covers the lines above. The invisible parts of an emoji stay where they are part of one.
+ * Everything except letters, marks, digits, punctuation, symbols and the ASCII space: control characters, line breaks, characters without
+ * width, characters that change the writing direction, blanks that look like a space, and lone surrogates. Also more than four combining
+ * marks in a row, because a pile of them covers the lines above. Invisible parts of an emoji are kept.
  */
 const UNPRINTABLE = new RegExp([
   String.raw`(?! |(?<=\p{Extended_Pictographic})\ufe0f`,
@@ -11,40 +11,40 @@ const UNPRINTABLE = new RegExp([
   String.raw`(?:[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]|(?<=\p{M}{4})\p{M})`
 ].join(''), 'gu')
 
-/** Nearly all text; it needs no second look. */
+/** Most texts match this and need no further check. */
 const PLAIN = /^[ -~]*$/
 
-/** Commands that CI servers look for anywhere in a line: `##[error]`, `##vso[…]`, `##teamcity[…]`. */
+/** Commands that CI servers recognize anywhere in a line: `##[error]`, `##vso[…]`, `##teamcity[…]`. */
 const COMMAND = /##(?=\w*\[)/g
 
 /**
- * Commands that CI servers look for at the start of a line: `::error::` (GitHub), `section_start:` (GitLab), `travis_fold:`, and the group
+ * Commands that CI servers recognize at the start of a line: `::error::` (GitHub), `section_start:` (GitLab), `travis_fold:`, and the group
  * marks of Buildkite.
  */
 const COMMAND_AT_START = /^\s*(?:::|section_(?:start|end):|travis_(?:fold|time):|(?:---|\+\+\+|~~~|\^\^\^) )/
 
 /**
- * The text as part of a line, with everything that is not visible written out.
+ * Makes a text safe as part of a line: everything invisible becomes an escape sequence.
  *
- * Text that was made printable stays as it is. JSON text and TypeScript string literals mean the same afterwards.
+ * Printable text does not change. JSON texts and TypeScript string literals keep their meaning.
  */
 export function printable (text: string): string {
   const visible = PLAIN.test(text) ? text : text.replace(UNPRINTABLE, escaped)
   return visible.includes('##') ? visible.replace(COMMAND, '#\\u0023') : visible
 }
 
-/** The text as a whole line: {@link printable}, and no command of a CI server. */
+/** Makes a text safe as a whole line: {@link printable}, and never a command of a CI server. */
 export function printableLine (text: string): string {
   const line = printable(text)
   return isCommand(line) ? line.replace(/\S/, escaped) : line
 }
 
-/** A text of several lines, each made a {@link printableLine}. Only for a text whose line breaks are the package's own. */
+/** Makes each line of a text a {@link printableLine}. Only for texts whose line breaks come from this package. */
 export function printableLines (text: string): string {
   return text.split('\n').map(printableLine).join('\n')
 }
 
-/** Whether a CI server takes the line for a command because of how it begins. */
+/** Whether the start of the line is a command of a CI server. */
 export function isCommand (line: string): boolean {
   return COMMAND_AT_START.test(line)
 }

@@ -3,7 +3,7 @@
 /** The part of JSON Schema that the schemas of options and of writes use. */
 export interface MistakesSchema {
   readonly type?: string
-  /** Not of JSON Schema: the value is a function. */
+  /** Not part of JSON Schema: the value is a function. */
   readonly typeof?: 'function'
   readonly const?: unknown
   readonly enum?: readonly unknown[]
@@ -20,16 +20,16 @@ export interface MistakesSchema {
   readonly maximum?: number
 }
 
-/** One place in a value that its schema does not allow. */
+/** One mistake in a value. */
 export interface SchemaMistake {
   readonly kind: 'unknown' | 'missing' | 'value'
-  /** The property, and the item of a list, from the top of the value. Of a missing or an unknown property: the object that it is about. */
+  /** The path to the value: property names and indexes. For a missing or unknown property, the path to its object. */
   readonly path: readonly string[]
-  /** The property that is missing or unknown; of a value, undefined. */
+  /** The missing or unknown property; undefined for other mistakes. */
   readonly property: string | undefined
 }
 
-/** Everything in the value that the schema does not allow; of a union every branch complains. */
+/** Returns all mistakes in the value. For a union, the mistakes of every branch. */
 export function schemaMistakes (schema: object, value: unknown): SchemaMistake[] {
   return mistakesIn(schema, value, [])
 }

@@ -1,12 +1,12 @@
 // Splits long work into turns: after a few milliseconds the event loop continues, and only one piece of long work runs at a time.
 
-/** How long one piece of work goes on, ms. */
+/** How long one turn takes, ms. */
 const TURN = 8
 
-/** How long work goes on before it counts as long, ms. Shorter than a turn: many requests may begin in one iteration of the event loop. */
+/** How long work may take before it counts as long, ms. Shorter than a turn, because many requests may start in the same iteration. */
 const FIRST_TURN = 2
 
-/** Those who wait for a turn. One is woken in each iteration of the event loop, so that many long answers hold it no longer than one. */
+/** Work that waits for a turn. One is resumed in each iteration of the event loop, so many long answers block it no longer than one. */
 const waiting: Array<() => void> = []
 
 function wakeOne (): void {
@@ -38,11 +38,11 @@ export class Turns {
 }
 
 /**
- * Takes one step after the other, and pauses when a turn is over. Work that is done in its first turn never waits.
+ * Runs the steps one after the other, and pauses when a turn is over. Work that finishes in its first turn never waits.
  *
- * @param steps - each of its steps is short
- * @param before - called before each turn but the first; what it throws ends the work
- * @returns what the steps return
+ * @param steps - a generator whose steps are all short
+ * @param before - called before each turn except the first; if it throws, the work ends
+ * @returns what the generator returns
  */
 export async function inTurns<R> (steps: Generator<unknown, R>, before?: () => void): Promise<R> {
   const turns = new Turns()
@@ -54,14 +54,14 @@ export async function inTurns<R> (steps: Generator<unknown, R>, before?: () => v
   }
 }
 
-/** Takes all steps at once, for those who do not share the event loop with anybody. */
+/** Runs all steps at once, for callers that block nobody else. */
 export function atOnce<R> (steps: Generator<unknown, R>): R {
   for (let step = steps.next(); ; step = steps.next()) {
     if (step.done === true) return step.value
   }
 }
 
-/** Maps a list, which may be long: others get their turn in between. The list must stay as it is meanwhile. */
+/** Maps a list, which may be long, in turns with other work. The list must not change meanwhile. */
 export async function mapInTurns<T, R> (items: readonly T[], map: (item: T) => R): Promise<R[]> {
   const turns = new Turns()
   const mapped: R[] = []

@@ -54,7 +54,7 @@ export const authzenSearchRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/access/v1/search/resource',
-    summary: 'Finds the resource instances on which the subject may do the action (AuthZEN), in `resource.properties.tenant` or all tenants.',
+    summary: 'Finds the resource instances on which the subject may do the action (AuthZEN), in `resource.properties.tenant` or in all.',
     body: Type.Object({ subject: Subject, action: Action, resource: Searched, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String(), properties: Type.Object({ tenant: Type.String() }) })),
     async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTurns }) {
