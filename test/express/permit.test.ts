@@ -260,7 +260,7 @@ t.test('without a log, what is wrong goes to the console', async t => {
 
 t.test('options that Express cannot keep the promise of are refused', t => {
   for (const name of ['strict', 'openapi']) {
-    t.throws(() => permit({ policy: {}, [name]: true } as never), { code: 'FST_PERMIT_OPTIONS', message: new RegExp(`"${name}" is given; expected it with Fastify only`) })
+    t.throws(() => permit({ policy: {}, [name]: true } as never), { code: 'FST_PERMIT_OPTIONS', message: new RegExp(`"${name}" is given; expected only with Fastify`) })
   }
   t.end()
 })
