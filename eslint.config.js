@@ -3,7 +3,7 @@ import neostandard from 'neostandard'
 export default [
   ...neostandard({
     ts: true,
-    ignores: ['**/dist/**', 'coverage/**', '.tap/**', 'node_modules/**']
+    ignores: ['**/dist/**', 'coverage/**', '.tap/**', '.test/**', 'node_modules/**']
   }),
   {
     files: ['**/*.ts'],

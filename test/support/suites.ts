@@ -1,7 +1,6 @@
 // Runs test files under another Node, or with other packages, and says what failed.
 import { spawn } from 'node:child_process'
-import { readdir, stat } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { delimiter } from 'node:path'
 import { root } from './documents.js'
 
 export interface Suite {
@@ -38,7 +37,7 @@ export async function runSuites (suites: readonly Suite[]): Promise<void> {
 /** How many assertions there were, and of each test that failed what it said. */
 async function run ({ files, env = {}, node }: Suite): Promise<{ assertions: number, failures: readonly string[] }> {
   const path: Record<string, string> = node === undefined ? {} : { PATH: `${node}${delimiter}${process.env.PATH ?? ''}` }
-  const { code, output } = await execute('node_modules/.bin/tap', ['--reporter=tap', ...(await Promise.all(files.map(testsIn))).flat()], { ...env, ...path })
+  const { code, output } = await execute('node', ['scripts/test-run.js', ...files], { ...env, ...path })
   const assertions = Number(/^# \{ total: (\d+)/m.exec(output.slice(output.lastIndexOf('\n# {') + 1))?.[1] ?? 0)
   if (code === 0 && assertions > 0) return { assertions, failures: [] }
   const failures = output.split(/^(?=(?:not )?ok |# Subtest: )/m).filter(part => /^ *not ok/m.test(part))
@@ -46,17 +45,10 @@ async function run ({ files, env = {}, node }: Suite): Promise<{ assertions: num
   return { assertions, failures: failures.length === 0 ? [output.slice(-5_000)] : failures.map(failure => failure.split('\n').filter(line => !/^ *ok \d/.test(line)).slice(0, 80).join('\n')) }
 }
 
-/** A file of tests, or those in a folder: tap passes over a folder that it is given without a word. */
-async function testsIn (path: string): Promise<string[]> {
-  if (!(await stat(join(root, path))).isDirectory()) return [path]
-  const names = await readdir(join(root, path), { recursive: true })
-  return names.filter(name => name.endsWith('.test.ts') && !name.includes('node_modules')).map(name => join(path, name)).sort()
-}
-
-/** A command of the project, to its end. */
+/** Runs a command in the project's folder to its end. */
 export function execute (command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(root, command), args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => { output += chunk })
     child.once('error', reject).once('close', code => resolve({ code, output }))
