@@ -57,6 +57,8 @@ function chunkOf (file) {
     if (file.startsWith('environment/data/')) return 'data'
     return room
   }
+  // Core invalidates decisions by the kind of a mutation.
+  if (file === 'pdp/mutation-kinds.js') return 'core'
   if (room === 'pdp') return rest[0] === 'embedded' ? 'embedded' : 'remote'
   if (file === 'decision/stages/cached.js') return 'cached'
   if (file === 'observe/prometheus.js') return 'prometheus'

@@ -5,7 +5,7 @@ import { readCheckOptions, type CheckOptions, type PermissionsOptions } from '..
 import { queriesOf, questionsAbout } from './bulk-checks.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 import type { DecisionPointStats, Health, Query, UserPermissions } from '../contract/point.js'
-import type { MutationResult } from '../contract/fact-mutation.js'
+import type { MutationResult } from '../contract/mutation-result.js'
 import { WriteApi } from './write/api.js'
 import type { Mutation } from './write/mutation.js'
 import type { Writer } from './write/writer.js'

@@ -1,10 +1,10 @@
 // Every error of the package, with its status and code.
 import createFastifyError, { type FastifyError, type FastifyErrorConstructor } from '@fastify/error'
 import { printableLine, printableLines } from '../kit/printable.js'
-import type { MutationResult, PartlyApplied } from './fact-mutation.js'
+import type { MutationResult, PartlyApplied } from './mutation-result.js'
 
 /** What frameworks look for in an error besides its `statusCode`, `code` and `message`. */
-export interface KnownToFrameworks {
+interface KnownToFrameworks {
   /** Equal to `statusCode`: Express, and frameworks built on it, read this one. */
   status: number
   /** Whether clients may see the message: below 500, as `http-errors` has it. NestJS 12 and Koa send no other message. */
@@ -51,7 +51,7 @@ function createQuotingError<T extends [string, { cause: unknown }?]> (code: stri
 }
 
 /** `Retry-After` of a 503, in seconds: long enough not to hammer the service, short enough to notice a recovery. */
-export const RETRY_AFTER_SECONDS = 1
+const RETRY_AFTER_SECONDS = 1
 
 /**
  * The options given to `app.register(permit, options)` cannot be used. The app does not start.

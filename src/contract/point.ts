@@ -2,7 +2,7 @@
 import type { MaybePromise } from '../kit/whenever.js'
 
 /** A JSON value. */
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject
+type Json = null | boolean | number | string | readonly Json[] | JsonObject
 /** A JSON object: attributes or a context. */
 export interface JsonObject { readonly [name: string]: Json | undefined }
 

@@ -14,7 +14,7 @@ import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 export type CheckInput = { [T in ResourceType]: CheckOn<T> }[ResourceType]
 
 /** One check on a resource of type `T`. */
-export interface CheckOn<T extends ResourceType> {
+interface CheckOn<T extends ResourceType> {
   readonly action: ActionOf<T>
   readonly resource: ResourceInput<T>
   /** The tenant, unless the resource names one. Default: the request's tenant, otherwise `default`. */

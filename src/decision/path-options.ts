@@ -23,7 +23,7 @@ export type DecisionOrigin =
   | { readonly kind: 'policy', readonly policy: string | Policy, readonly data?: string, readonly unknown?: 'permit' | 'deny' }
 
 /** Settings for an AuthZEN PDP. */
-export interface AuthZenSettings {
+interface AuthZenSettings {
   readonly discovery: boolean
   readonly map: EvaluationMap | undefined
 }

@@ -1,7 +1,7 @@
 // Assembles the decision path: the one place that shows every stage, outermost first.
 import type { EnvironmentLog } from '../environment/environment.js'
 import type { AuthZenLog } from '../pdp/authzen/authzen-pdp.js'
-import type { FactsApi } from '../contract/fact-mutation.js'
+import type { FactsApi } from '../pdp/mutation-kinds.js'
 import type { DecisionPoint, DecisionSource, Pdp } from '../contract/point.js'
 import type { TransportLog } from '../pdp/http/transport.js'
 import type { PathOptions } from './path-options.js'

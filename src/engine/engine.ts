@@ -27,13 +27,13 @@ export { NoPlanError, type PlanBranch, type PlanQuery, type PlanTrace } from './
 export { DECISION_STEPS, QUESTION_STEPS, Work, WorkLimitError, type WorkPlace } from './decide/work.js'
 
 /** A question about all tenants. */
-export type TenantlessQuery = Omit<EngineQuery, 'resource'> & { resource: Omit<EngineQuery['resource'], 'tenant'> & { tenant?: string } }
+type TenantlessQuery = Omit<EngineQuery, 'resource'> & { resource: Omit<EngineQuery['resource'], 'tenant'> & { tenant?: string } }
 
 /** A tenant in which the answer is yes. */
-export interface AllowedTenant { tenant: TenantView, allow: true }
+interface AllowedTenant { tenant: TenantView, allow: true }
 
 /** A decision with what each model that had a say says. */
-export type Explanation = Verdict & { readonly debug: Debug }
+type Explanation = Verdict & { readonly debug: Debug }
 
 /** What a query is about. A user who was never synced and a tenant that does not exist are undefined. */
 interface Found {
@@ -43,7 +43,7 @@ interface Found {
 }
 
 /** How an engine decides. */
-export interface EngineOptions {
+interface EngineOptions {
   /**
    * What is said of users who were never synced and of tenants that do not exist. `permit`: what Permit's PDP says; conditions are asked with what the
    * query gives, and may say yes. `deny`: no.

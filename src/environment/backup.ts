@@ -17,7 +17,7 @@ import { setFact } from './transaction.js'
 const STEP = 1_000
 
 /** What both have in common. */
-export interface BackupOptions {
+interface BackupOptions {
   /** The data folder. */
   readonly data: string
   /** The file of the backup. */

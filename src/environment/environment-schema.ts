@@ -22,7 +22,7 @@ export type SchemaKind = typeof SCHEMA_KINDS[number]
 export const SCHEMA_KINDS = ['resource', 'action', 'attribute', 'resource_role', 'relation', 'role', 'user_set', 'resource_set', 'set_rule'] as const
 
 /** One object of a schema. */
-export interface SchemaObject {
+interface SchemaObject {
   readonly kind: SchemaKind
   readonly key: string
   readonly content: unknown

@@ -12,12 +12,11 @@ import { restore } from './stored-records.js'
 import { digestOf, factsOf, objectsOf, SCHEMA_KINDS, schemaOf, type SchemaDocument, type SchemaState } from './environment-schema.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
 import { setFact, Transaction } from './transaction.js'
-import { FileWatch, type Reading } from './file/file-watch.js'
 import { FactWriter, stored, type FactOf, type Stored } from './fact-writer.js'
 import { lineIn, policyLines, type PolicyLines } from './file/policy-lines.js'
-import { readPolicyText } from './file/policy-text.js'
+import { PolicyReload } from './file/policy-reload.js'
 import { Overruns } from './overruns.js'
-import { StorageError, Store, type Batch } from './store.js'
+import { Store, type Batch } from './store.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
 
 export type { EntityKind, ObjectKind } from './ledger.js'
@@ -81,10 +80,7 @@ export class Environment {
   #transaction: Transaction | undefined
   #store: Store | undefined
   #journal: Journal | undefined
-  #watch: FileWatch | undefined
-  /** Digest of the policy that was loaded last. */
-  #loaded: string | undefined
-  #complaint: string | undefined
+  #reload: PolicyReload | undefined
   #closing: Promise<void> | undefined
   readonly #overruns: Overruns
   /** Where the policy came from, and the lines of it while the schema is as the file says. */
@@ -105,8 +101,7 @@ export class Environment {
       if (typeof policy === 'object') compilePolicy(policy)
       if (data !== undefined) environment.#keepIn(await Store.open(data))
       await environment.#start(document)
-      // Whatever the file says by now is compared with what was read.
-      environment.#watch?.start()
+      environment.#reload?.start(document ?? {})
     } catch (error) {
       await environment.close()
       throw error
@@ -214,7 +209,7 @@ export class Environment {
   }
 
   async #close (): Promise<void> {
-    await this.#watch?.close()
+    await this.#reload?.close()
     await this.#journal?.idle()
     await this.#store?.close()
     this.#listeners.clear()
@@ -239,7 +234,6 @@ export class Environment {
     })
     this.#lines = keep ? undefined : policyLines(document)
     await this.#commit(transaction)
-    this.#loaded = digestOf(document)
     this.#warn()
   }
 
@@ -289,43 +283,13 @@ export class Environment {
   }
 
   async #readFile (file: string, watch: boolean): Promise<Policy> {
-    // An app whose policy is an object reads no file, and loads no parser.
-    const { parsePolicy } = await import('./file/policy-file.js')
-    if (!watch) return parsePolicy(await readPolicyText(file), { file })
-    this.#watch = new FileWatch({
-      path: file,
-      read: path => readPolicyText(path),
-      changed: reading => this.#reload(file, reading),
-      late: () => this.#log?.warn({ file }, 'permit: the policy file cannot be read: its file system has not answered for 2 seconds, and until it does a change is not noticed; the policy before it stays in use')
-    })
-    return parsePolicy(await this.#watch.first(), { file })
-  }
-
-  /** Returns whether trying again, with the same file, would change nothing. */
-  async #reload (file: string, reading: Reading): Promise<boolean> {
-    try {
-      if ('error' in reading) throw reading.error
-      const { parsePolicy } = await import('./file/policy-file.js')
-      const document = parsePolicy(reading.text, { file })
-      const digest = digestOf(document)
-      if (digest !== this.#loaded) {
-        await this.#replace(document)
-        this.#loaded = digest
-        this.#log?.info({ file }, 'permit: the policy file changed and is in use')
-      } else if (this.#complaint !== undefined) {
-        this.#log?.info({ file }, 'permit: the policy file can be used again, and says what is in use')
-      }
-      this.#complaint = undefined
-      return true
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      if (reason !== this.#complaint) {
-        this.#complaint = reason
-        this.#log?.warn({ file, reason }, 'permit: the policy file changed and cannot be used: the policy before it stays in use')
-      }
-      // What the disk refused it may take the next time.
-      return !(error instanceof StorageError)
+    if (!watch) {
+      // An app whose policy is an object reads no file and loads no parser.
+      const { readPolicyFile } = await import('./file/policy-file.js')
+      return readPolicyFile(file)
     }
+    this.#reload = new PolicyReload({ file, log: this.#log, replace: document => this.#replace(document) })
+    return this.#reload.first()
   }
 
   async #replace (document: Policy): Promise<void> {

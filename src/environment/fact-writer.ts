@@ -9,19 +9,19 @@ import type { SchemaDocument } from './environment-schema.js'
 export type Stored<F> = F & Metadata
 
 /** What a write did, and the fact as it is now; for a deletion, as it was. */
-export interface Written<F, S extends string = 'created' | 'updated' | 'unchanged'> {
+interface Written<F, S extends string = 'created' | 'updated' | 'unchanged'> {
   readonly status: S
   readonly fact: Stored<F>
 }
 
 /** A role that a new user gets: in a tenant, `default` unless told. */
-export interface InitialRoleInput {
+interface InitialRoleInput {
   readonly role: string
   readonly tenant?: string
 }
 
 /** Properties to replace. What is left out stays; `undefined` and `null` take away. */
-export type Patch<F, K extends keyof F> = { readonly [P in Exclude<keyof F, K>]?: F[P] | null }
+type Patch<F, K extends keyof F> = { readonly [P in Exclude<keyof F, K>]?: F[P] | null }
 
 /** The facts by kind. */
 export interface FactOf {
@@ -33,7 +33,7 @@ export interface FactOf {
 }
 
 /** What a writer works on. */
-export interface WriterScope {
+interface WriterScope {
   readonly facts: Facts
   readonly ledger: Ledger
   readonly schema: SchemaDocument

@@ -3,7 +3,7 @@ import { formatPath } from '../engine/policy/problems.js'
 import type { WorkLimitError, WorkPlace } from '../engine/engine.js'
 
 /** Where it is said; a pino logger is one. */
-export interface OverrunLog {
+interface OverrunLog {
   warn (details: object, message: string): void
 }
 
@@ -14,7 +14,7 @@ const AGAIN = 60_000
 const MAX_PLACES = 100
 
 /** Where a policy is. */
-export interface PolicySource {
+interface PolicySource {
   readonly file: string | undefined
   /** The line of a part of it, where that is known. */
   lineOf (place: WorkPlace): number | undefined

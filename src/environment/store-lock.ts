@@ -12,7 +12,7 @@ export interface FolderLock {
 }
 
 /** Takes a connection from another process. One that only asks whether the folder is locked says nothing, and is gone at once. */
-export type Serve = (socket: Socket) => void
+type Serve = (socket: Socket) => void
 
 /** Connections of other processes at a time. */
 const MAX_CONNECTIONS = 16

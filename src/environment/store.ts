@@ -33,7 +33,7 @@ export class StorageError extends Error {
 }
 
 /** One moment of a store, whatever is written meanwhile. To be released. */
-export interface StoreSnapshot {
+interface StoreSnapshot {
   readonly records: number
   held (): Generator<HeldRecord | HeldValue>
   release (): void

@@ -35,7 +35,7 @@ interface Content {
 }
 
 /** A record, read back. */
-export interface Restored {
+interface Restored {
   readonly kind: ObjectKind
   readonly key: string
   readonly entry: LedgerEntry

@@ -1,7 +1,7 @@
 // One change of an environment, of one fact or many: what it did, what it touched, and how it is taken back.
 import type { Facts } from '../engine/facts/facts.js'
 import type { FactChange } from '../engine/facts/fact.js'
-import { factKey, keptFact, type EntityKind, type Ledger, type LedgerEntry, type LinkKind, type ObjectKind } from './ledger.js'
+import { factKey, keptFact, type Ledger, type LedgerEntry, type ObjectKind } from './ledger.js'
 import { recordOf } from './stored-records.js'
 import type { SchemaKind, SchemaState } from './environment-schema.js'
 import type { Batch } from './store.js'
@@ -94,6 +94,3 @@ function deleteFact (facts: Facts, change: FactChange): void {
     case 'relationship_tuple': facts.deleteRelationshipTuple(change.fact); break
   }
 }
-
-/** The kinds of facts, those first that others name: the order in which they can be written anew. */
-export const FACT_KINDS = ['tenant', 'user', 'resource_instance', 'role_assignment', 'relationship_tuple'] as const satisfies ReadonlyArray<EntityKind | LinkKind>

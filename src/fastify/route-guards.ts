@@ -13,11 +13,12 @@ import { notFoundBehindGuards, watchNotFound, type NotFoundHandler, type NotFoun
 import { runNotFoundHooks, verifyNotFoundHooks } from './not-found-hooks.js'
 import { PASS_SLOTS } from './passes.js'
 import { annotationIn, readConfig, refuseMisplaced, type Boxed } from './route-annotation.js'
-import { identityOf, routesPrinted, rowOf, unknownRow, withoutHeadTwins, type RouteRow } from './route-table.js'
+import { identityOf, rowOf, rowsWithoutHeadTwins, unknownRow, type RouteRow } from './route-table.js'
+import { routesBeforePlugin } from './routes-before-plugin.js'
 import { HELD_SLOT } from './held.js'
 import { keepReply, REPLY_SLOT } from './replies.js'
 import type { Annotation } from './fastify-types.js'
-import { descendantsOf, isUntouched, NO_ROUTES, rootOf } from './scopes.js'
+import { descendantsOf, isUntouched, rootOf } from './scopes.js'
 import { paramNames } from './url-params.js'
 
 type CompiledAnnotation = AnyCompiledAnnotation<FastifyRequest>
@@ -80,7 +81,7 @@ export class RouteGuards {
     const onlyNotFound = isUntouched(app)
     for (const scope of descendantsOf(app)) scope.addHook('onRoute', prepareLate)
     // A router is the whole app's: only at the root are all of its routes this plugin's business.
-    if (!onlyNotFound && rootOf(app) === app) this.#unseen = unseenOf(app)
+    if (!onlyNotFound && rootOf(app) === app) this.#unseen = routesBeforePlugin(app)
     app.addHook('preHandler', (request, reply, done) => {
       keepReply(request, reply)
       if (onlyNotFound && !request.is404) done()
@@ -103,7 +104,7 @@ export class RouteGuards {
   /** What each route requires, as far as known. */
   rows (): RouteRow[] {
     const unseen = this.#unseen.map(route => unknownRow(route, this.#strict?.isPublic(route) === true))
-    return withoutHeadTwins([...unseen, ...this.#seen.map(({ route, annotation, hooks }) => rowOf({
+    return rowsWithoutHeadTwins([...unseen, ...this.#seen.map(({ route, annotation, hooks }) => rowOf({
       route,
       byAnnotation: this.#describe(annotation, [])[0],
       byHooks: this.#describe(undefined, hooks),
@@ -317,11 +318,6 @@ function undeclaredLate (strict: Strictness, { routeOptions: { url = '', method 
 
 /** For the client of a route that was refused so: which one it is stands in the log, through the cause. */
 const NOT_DECLARED = 'This route has no permission annotation.'
-
-function unseenOf (app: FastifyInstance): RouteIdentity[] {
-  const printed = app.printRoutes()
-  return printed.trim() === NO_ROUTES ? [] : routesPrinted(printed)
-}
 
 function requireParams (params: readonly string[], url: string, name: string): void {
   if (params.length === 0) return

@@ -1,6 +1,7 @@
-// Routes for people and tools: the rows of `app.permit.routes()`, and Fastify's printout of the routes declared before the plugin.
+// The rows of `app.permit.routes()`: what each route requires, for people and tools.
 import type { RouteOptions } from 'fastify'
 import type { Description } from '../guard/description.js'
+import { withoutHead, withoutHeadTwins } from '../guard/head-twins.js'
 import { identityText, type RouteIdentity } from '../guard/strict.js'
 
 /** A route, and what it requires. */
@@ -55,7 +56,7 @@ export function rowOf ({ route, byAnnotation, byHooks, isPublic }: RouteFacts): 
 /** The row of a route that was there before anybody looked. */
 export function unknownRow ({ methods, url, constraints }: RouteIdentity, isPublic: boolean): RouteRow {
   return {
-    method: methods.filter(method => method !== 'HEAD' || !methods.includes('GET')).join(','),
+    method: withoutHead(methods).join(','),
     url,
     constraints: constraints === undefined ? {} : JSON.parse(constraints) as Record<string, string>,
     permission: null,
@@ -73,42 +74,14 @@ export function identityOf (route: Pick<RouteOptions, 'method' | 'url' | 'constr
   return { methods: methodsOf(route), url: route.url, constraints: Object.keys(constraints).length === 0 ? undefined : JSON.stringify(constraints) }
 }
 
-/** Without the HEAD routes that Fastify adds: they require the same as their GET routes. */
-export function withoutHeadTwins (rows: readonly RouteRow[]): RouteRow[] {
-  const signature = (row: RouteRow) => JSON.stringify({ ...row, method: '' })
-  const gets = new Set(rows.filter(({ method }) => method === 'GET').map(signature))
-  return rows.filter(row => row.method !== 'HEAD' || !gets.has(signature(row)))
+/** The rows without HEAD twins. */
+export function rowsWithoutHeadTwins (rows: readonly RouteRow[]): RouteRow[] {
+  return withoutHeadTwins(rows, ({ method }) => [method], row => JSON.stringify({ ...row, method: '' }))
 }
 
 /** A row in one line, as errors name it. */
 export function rowText ({ method, url, constraints }: RouteRow): string {
   return identityText(identityOf({ method: method.split(','), url, constraints }))
-}
-
-/** Where a router's routes have nothing in common. */
-const EMPTY_ROOT = '(empty root node)'
-
-/**
- * The routes of a router from what Fastify prints of it, `printRoutes()`: it does not list them in any other way. (And not with
- * `commonPrefix: false`, which leaves out a part of `/a/*`.) A line that cannot be read becomes a route without methods, which nothing can declare public.
- */
-export function routesPrinted (text: string): RouteIdentity[] {
-  const routes: RouteIdentity[] = []
-  const parents: string[] = []
-  let depth = 0
-  for (const line of text.split('\n')) {
-    if (line.trim() === '') continue
-    const [, indent = '', branch, path = '', methods, constraints] = /^((?:│ {3}| {4})*)([├└]── )?(.*?)(?: \(([A-Z-]+(?:, [A-Z-]+)*)\))?(?: (\{.*\}))?$/.exec(line) ?? []
-    // A line without a branch is the node before it once more, with other constraints.
-    if (branch !== undefined) {
-      depth = indent.length / 4
-      parents[depth] = path === EMPTY_ROOT ? '' : path
-    }
-    const url = parents.slice(0, depth).join('') + path
-    if (methods !== undefined) routes.push({ methods: methods.split(', '), url, constraints })
-    else if (branch === undefined) routes.push({ methods: [], url: line.trim(), constraints: undefined })
-  }
-  return routes
 }
 
 function methodsOf ({ method }: Pick<RouteOptions, 'method'>): readonly string[] {

@@ -1,6 +1,7 @@
 // The option `strict`: which routes need no annotation, and the error for those that do.
 import { UndeclaredRouteError } from '../contract/errors.js'
 import { printable } from '../kit/printable.js'
+import { withoutHeadTwins } from './head-twins.js'
 
 /** What identifies a route. */
 export interface RouteIdentity {
@@ -77,11 +78,8 @@ function listOf (routes: readonly RouteIdentity[]): string {
   return withoutTwins(routes).map(route => `  ${identityText(route)}`).join('\n')
 }
 
-/** A HEAD route that Fastify adds to a GET route has the annotation of the GET route. */
 function withoutTwins (routes: readonly RouteIdentity[]): readonly RouteIdentity[] {
-  const isTwin = (route: RouteIdentity) => route.methods.length === 1 && route.methods[0] === 'HEAD' &&
-    routes.some(({ methods, url, constraints }) => methods.includes('GET') && url === route.url && constraints === route.constraints)
-  return routes.filter(route => !isTwin(route))
+  return withoutHeadTwins(routes, ({ methods }) => methods, ({ url, constraints }) => JSON.stringify([url, constraints]))
 }
 
 /** `GET /tasks/:id {"version":"1.0.0"}`. */

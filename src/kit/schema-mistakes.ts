@@ -21,7 +21,7 @@ export interface MistakesSchema {
 }
 
 /** One mistake in a value. */
-export interface SchemaMistake {
+interface SchemaMistake {
   readonly kind: 'unknown' | 'missing' | 'value'
   /** The path to the value: property names and indexes. For a missing or unknown property, the path to its object. */
   readonly path: readonly string[]

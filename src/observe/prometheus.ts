@@ -21,7 +21,7 @@ interface Readings {
 
 const sources = new WeakMap<PromClient.Registry, Map<string, Readings>>()
 
-export interface Metrics {
+interface Metrics {
   readonly observer: CheckObserver
   /** Starts reading counters. */
   read (stats: Read): void

@@ -6,7 +6,7 @@ import websocket from '@fastify/websocket'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import permit, { UndeclaredRouteError, type PermitOptions } from '../../src/index.js'
-import { routesPrinted } from '../../src/fastify/route-table.js'
+import { routesPrinted } from '../../src/fastify/routes-before-plugin.js'
 import { strictness } from '../../src/guard/strict.js'
 import { byHeader, fastifyFor } from '../support/app.js'
 

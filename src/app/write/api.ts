@@ -2,7 +2,7 @@
 import type { InstanceText, RelationOf, ResourceRoleOf, ResourceType, RoleName } from '../../contract/vocabulary.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { MutationError } from '../../contract/errors.js'
-import type { FactMutation } from '../../contract/fact-mutation.js'
+import type { FactMutation } from '../../pdp/mutation-kinds.js'
 import { readInput, readInstance, readKey } from './mutation-input.js'
 import { assignmentInput, instanceInput, tenantInput, tupleInput, userInput } from './mutation-input-schema.js'
 import { Mutation } from './mutation.js'

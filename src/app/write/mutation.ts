@@ -1,5 +1,6 @@
 // A mutation: a write that is applied when it is passed to `write`, or awaited.
-import type { FactMutation, MutationResult } from '../../contract/fact-mutation.js'
+import type { MutationResult } from '../../contract/mutation-result.js'
+import type { FactMutation } from '../../pdp/mutation-kinds.js'
 
 /**
  * A write that is not applied yet. `app.permit.write` applies it each time it is passed; awaiting applies it once. As with every thenable,

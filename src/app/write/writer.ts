@@ -1,6 +1,7 @@
 // Applies mutations one after the other.
 import { MutationError, UnsupportedError, WriteError } from '../../contract/errors.js'
-import { PartlyAppliedError, type FactsApi, type MutationResult } from '../../contract/fact-mutation.js'
+import { PartlyAppliedError, type MutationResult } from '../../contract/mutation-result.js'
+import type { FactsApi } from '../../pdp/mutation-kinds.js'
 import { Mutation } from './mutation.js'
 
 export class Writer {

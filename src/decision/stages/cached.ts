@@ -7,7 +7,7 @@ import type { MaybePromise } from '../../kit/whenever.js'
 import type { Generations } from '../generations.js'
 import { flat } from '../query-key.js'
 
-export interface CacheOptions {
+interface CacheOptions {
   /** How long a decision is cached, ms. */
   readonly ttl: number
   /** The most cached decisions; the least recently used one is evicted first. */
@@ -35,7 +35,7 @@ export function cached (
   return new CachedDecisionPoint(next, options, generations, clock)
 }
 
-export class CachedDecisionPoint implements DecisionPoint {
+class CachedDecisionPoint implements DecisionPoint {
   readonly #next: DecisionPoint
   readonly #generations: Generations
   readonly #clock: { now (): number }

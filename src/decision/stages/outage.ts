@@ -3,7 +3,7 @@ import { pdpErrorOf } from '../../contract/errors.js'
 import type { DecisionPoint } from '../../contract/point.js'
 
 /** The app's log. */
-export interface OutageLog {
+interface OutageLog {
   warn (details: object, message: string): void
   info (details: object, message: string): void
 }

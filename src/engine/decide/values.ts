@@ -5,7 +5,7 @@ import { digestOfText } from '../../kit/digest.js'
 import type { Work } from './work.js'
 
 /** Values nested deeper than this are not compared: data from outside must not decide how deep we recurse. */
-export const MAX_VALUE_DEPTH = 32
+const MAX_VALUE_DEPTH = 32
 
 /** The object's own property, so that `constructor` and `__proto__` are names like any other. */
 export function own (value: unknown, name: string): unknown {

@@ -10,7 +10,7 @@ export const DECISION_STEPS = 250_000
 export const QUESTION_STEPS = 50_000_000
 
 /** Permissions, roles, tenants and users that one answer lists. */
-export const ANSWER_ENTRIES = 250_000
+const ANSWER_ENTRIES = 250_000
 
 /** There is no decision: it would take more work than any may. */
 export class WorkLimitError extends Error {

@@ -13,13 +13,13 @@ import type { ReasonCode, Verdict } from '../decide/verdict.js'
 import type { Work } from '../decide/work.js'
 
 /** What RBAC says. */
-export interface RbacReason extends Verdict {
+interface RbacReason extends Verdict {
   /** Roles of the user in the tenant that hold the permission. */
   readonly allowing_roles?: string[]
 }
 
 /** What ABAC says. */
-export interface AbacReason extends Verdict {
+interface AbacReason extends Verdict {
   /** Rules that join a user set that the user is in with a resource set that the resource is in. */
   readonly allowing_rules?: Array<{ readonly user_set: string, readonly resource_set: string }>
   /** User sets of the permission's rules that the user is in. Absent when no rule is about the permission. */
@@ -29,7 +29,7 @@ export interface AbacReason extends Verdict {
 }
 
 /** What ReBAC says. */
-export interface RebacReason extends Verdict {
+interface RebacReason extends Verdict {
   /** Roles that the user was assigned and that, themselves or by derivation, hold the permission on the instance. */
   readonly allowing_roles?: Array<{ readonly role: string, readonly resource_instance: string }>
 }

@@ -17,10 +17,10 @@ export interface TenantView {
 }
 
 /** A tenant beside permissions: without attributes there is no such member. */
-export type PermissionsTenant = Pick<TenantView, 'key'> & Partial<TenantView>
+type PermissionsTenant = Pick<TenantView, 'key'> & Partial<TenantView>
 
 /** A resource instance as Permit's PDP shows it. */
-export interface ResourceView {
+interface ResourceView {
   readonly key: string
   readonly type: string
   readonly attributes: Readonly<Record<string, unknown>>
@@ -56,7 +56,7 @@ export interface AuthorizedUsers {
 }
 
 /** A role, or a user set, that authorizes the user. */
-export interface AuthorizedUser {
+interface AuthorizedUser {
   readonly user: string
   readonly tenant: string
   /** Where the role is held: `__tenant:<key>`, or an instance. */

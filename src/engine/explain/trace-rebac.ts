@@ -32,7 +32,7 @@ export interface DerivationTrace {
 }
 
 /** What {@link traceRoles} tells. */
-export interface RolesTrace {
+interface RolesTrace {
   readonly roles: readonly RoleTrace[]
   /** Steps that were taken and are not shown, because there are too many. */
   readonly omitted: number

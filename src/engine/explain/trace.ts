@@ -45,7 +45,7 @@ export interface AbacTrace {
 }
 
 /** A rule that joins two sets. */
-export interface RuleTrace {
+interface RuleTrace {
   /** Which of the policy's `set_rules` it is, from 0. */
   readonly index: number
   readonly allow: boolean

@@ -11,7 +11,7 @@ import { shapeProblems } from './shape.js'
 import type { CompiledSchema } from '../decide/decision-schema.js'
 
 /** A policy document, ready for use. */
-export interface CompiledPolicy {
+interface CompiledPolicy {
   readonly schema: CompiledSchema
   readonly facts: DocumentFacts
 }

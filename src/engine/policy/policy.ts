@@ -166,10 +166,6 @@ export type PolicyResource = Static<typeof Resource>
 export type PolicyResourceRole = Static<typeof ResourceRole>
 /** A role in tenants. */
 export type PolicyRole = Static<typeof Role>
-/** A user set. */
-export type PolicyUserSet = Static<typeof UserSet>
-/** A resource set. */
-export type PolicyResourceSet = Static<typeof ResourceSet>
 /** A rule that joins a user set, a permission and a resource set. */
 export type PolicySetRule = Static<typeof SetRule>
 /** A condition as it is written. */

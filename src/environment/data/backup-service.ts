@@ -10,7 +10,7 @@ export const BACKUP_REQUEST = 'backup\n'
 const PATIENCE_MS = 10_000
 
 /** A snapshot that is to be released. */
-export type Held = Snapshot & { release (): void }
+type Held = Snapshot & { release (): void }
 
 export class BackupService {
   readonly #running = new Map<Socket, Promise<void>>()

@@ -47,7 +47,7 @@ export function * backupText ({ records, held }: Snapshot): Generator<string> {
 }
 
 /** A backup that is being read. */
-export interface BackupReading {
+interface BackupReading {
   readonly head: BackupHead
   /** Everything in it. Throws at the end when it is not whole: nothing may be believed before. */
   readonly held: AsyncGenerator<HeldRecord | HeldValue>

@@ -11,7 +11,7 @@ import { makeLockFile } from './disk-space.js'
 import { flushFolder, isIntact, readSeal, seal, SEAL, unseal } from './seal.js'
 
 /** The database in the folder; LMDB puts a lock file of its own beside it. */
-export const FILE = 'facts.mdb'
+const FILE = 'facts.mdb'
 
 /** A database that is being built. What is left of one is of a process that was killed. */
 const NEW = 'facts.mdb.new-'

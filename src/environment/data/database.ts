@@ -39,7 +39,7 @@ export interface Database {
 }
 
 /** What a database is built from. Values come first. */
-export type Held = AsyncIterable<HeldRecord | HeldValue> | Iterable<HeldRecord | HeldValue>
+type Held = AsyncIterable<HeldRecord | HeldValue> | Iterable<HeldRecord | HeldValue>
 
 /** What the database holds is not what was written. */
 export class DamageError extends Error {

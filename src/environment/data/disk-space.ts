@@ -15,7 +15,7 @@ const COMMON_PAGES = 32
 const BYTES_PER_ENTRY = 64
 
 /** An entry that will be written. */
-export interface Entry {
+interface Entry {
   readonly json: string | undefined
 }
 

@@ -16,7 +16,7 @@ const BROKEN = { open: true }
 const CHUNK = 1024 * 1024
 
 /** What it says of a database that was closed. */
-export interface Seal {
+interface Seal {
   readonly bytes: number
   readonly sha256: string
 }

@@ -20,7 +20,7 @@ const LATE_MS = 2_000
 export type Reading = { readonly text: string } | { readonly error: Error }
 
 /** What a {@link FileWatch} calls. */
-export interface FileWatchOptions {
+interface FileWatchOptions {
   readonly path: string
   /** Reads the file anew. */
   read (path: string): Promise<string>

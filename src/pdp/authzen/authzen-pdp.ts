@@ -6,7 +6,7 @@ import { batches, evaluationBody, evaluationsBody } from './evaluations-body.js'
 import { Discovery, type DiscoveryLog, type Endpoints } from './discovery.js'
 import { ANY_ID, writeEvaluation, type WrittenEvaluation } from './mapping.js'
 import { type EvaluationMap } from '../../contract/evaluation.js'
-import type { FactsApi } from '../../contract/fact-mutation.js'
+import type { FactsApi } from '../mutation-kinds.js'
 import type { BatchingPdp, Caller, Decision, Query } from '../../contract/point.js'
 import { probeAtBoot } from '../http/boot-probe.js'
 import { HeldSlots } from '../http/slots.js'
@@ -16,7 +16,7 @@ export interface AuthZenLog extends DiscoveryLog, TransportLog {
   debug (details: object, message: string): void
 }
 
-export interface AuthZenOptions {
+interface AuthZenOptions {
   /** The configured URL of the PDP, or of each replica; all have the same path. */
   readonly urls: readonly URL[]
   /** Whether the endpoints are read from the PDP's metadata. */

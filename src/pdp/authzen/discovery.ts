@@ -14,7 +14,7 @@ export interface DiscoveryLog {
   warn (details: object, message: string): void
 }
 
-export interface DiscoveryOptions {
+interface DiscoveryOptions {
   /** The configured URL of the PDP, or of each replica; all have the same path. */
   readonly urls: readonly URL[]
   /** Whether the metadata is read; if not, the endpoints are at their default paths. */

@@ -7,10 +7,10 @@ import { PolicyError } from '../../engine/policy/problems.js'
 import { WorkLimitError } from '../../engine/engine.js'
 import { inTurns } from '../../kit/turns.js'
 import { embeddedFacts } from './embedded-facts.js'
-import type { FactsApi } from '../../contract/fact-mutation.js'
+import type { FactsApi } from '../mutation-kinds.js'
 import type { Decision, Pdp, Query } from '../../contract/point.js'
 
-export interface EmbeddedPdpOptions {
+interface EmbeddedPdpOptions {
   /** The path of a policy file, or a policy as an object. Read by `open`. */
   readonly policy: string | Policy
   /** The folder for durable facts; without one facts are kept in memory. */

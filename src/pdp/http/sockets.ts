@@ -2,6 +2,9 @@
 import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 
+/** Each request's own deadline is the only timeout: undici's timers are coarse, and two timeouts would conflict. */
+export const SOCKET_SETTINGS = { pipelining: 1, headersTimeout: 0, bodyTimeout: 0 }
+
 export interface Sockets {
   /** For undici: connects, and tracks the socket until it is closed. */
   readonly connect: buildConnector.connector

@@ -17,7 +17,7 @@ export type { Probe, TransportRequest } from './transport-request.js'
 export type { BreakerOptions } from './breaker.js'
 export type { HedgeOptions } from './hedging.js'
 
-export type TransportOptions = {
+type TransportOptions = {
   /** The base URL of the PDP, or of each replica; a path in it is a prefix. */
   readonly url: URL | readonly URL[]
   /** Sent as a bearer token to these hosts only; default: no `authorization` header. */

@@ -1,9 +1,9 @@
 // Writes facts through the `/facts` API of Permit's PDP, which forwards them to Permit and waits until this PDP has received them.
 import { PdpError } from '../../contract/errors.js'
-import {
-  PartlyAppliedError, type FactMutation, type FactsApi, type InitialRole, type MutationResult
-} from '../../contract/fact-mutation.js'
+import { PartlyAppliedError, type InitialRole, type MutationResult } from '../../contract/mutation-result.js'
+import type { ResourceInstanceFact, UserFact } from '../../engine/facts/fact.js'
 import type { Transport, TransportRequest } from '../http/transport.js'
+import { kindOfMutation, segment, type FactsApi } from '../mutation-kinds.js'
 import { instanceAnswer, refusal } from './permit-answer-schema.js'
 
 /** The time for the write itself, ms. Waiting for the PDP begins after it. */
@@ -32,7 +32,7 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
   async function send ({ method, path, body }: Request): Promise<Answer> {
     return transport.send({
       method,
-      path,
+      path: `/facts${path}`,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       deadline: performance.now() + timeout + WRITE_TIME,
@@ -57,13 +57,13 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
     return { status: await write({ method: 'DELETE', path, body }, 404) === 404 ? 'unchanged' : 'deleted' }
   }
 
-  async function syncUser ({ user, roles }: Extract<FactMutation, { kind: 'syncUser' }>): Promise<MutationResult> {
-    const status = await write({ method: 'PUT', path: `/facts/users/${segment(user.key)}`, body: user })
+  async function syncUser (user: UserFact, roles: readonly InitialRole[]): Promise<MutationResult> {
+    const status = await write({ method: 'PUT', path: `/users/${segment(user.key)}`, body: user })
     if (status !== 201) return { status: 'updated' }
     const assigned: InitialRole[] = []
     for (const { role, tenant } of roles) {
       try {
-        await create('/facts/role_assignments', { user: user.key, role, tenant })
+        await create('/role_assignments', { user: user.key, role, tenant })
       } catch (error) {
         throw new PartlyAppliedError({ status: 'created', roles: assigned, missing: roles.slice(assigned.length) }, error)
       }
@@ -72,12 +72,12 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
     return { status: 'created' }
   }
 
-  async function createInstance (instance: Extract<FactMutation, { kind: 'createResourceInstance' }>['instance']): Promise<MutationResult> {
-    const result = await create('/facts/resource_instances', instance)
+  async function createInstance (instance: ResourceInstanceFact): Promise<MutationResult> {
+    const result = await create('/resource_instances', instance)
     if (result.status === 'created') return result
     // The instance exists, perhaps in another tenant. In that case the write must not count as done.
     const id = `${instance.resource}:${instance.key}`
-    const { status, body } = await send({ method: 'GET', path: `/facts/resource_instances/${segment(id)}` })
+    const { status, body } = await send({ method: 'GET', path: `/resource_instances/${segment(id)}` })
     if (status !== 200) throw rejected(status, body, timeout)
     if (!instanceAnswer.Check(body)) throw new PdpError('answer', "the PDP's response is not a valid resource instance")
     if (body.tenant === instance.tenant) return result
@@ -86,28 +86,9 @@ export function permitFacts (transport: Pick<Transport, 'send'>, timeout: number
 
   return {
     async apply (mutation) {
-      switch (mutation.kind) {
-        case 'syncUser': return syncUser(mutation)
-        case 'deleteUser': return remove(`/facts/users/${segment(mutation.user)}`)
-        // Permit requires a name.
-        case 'createTenant': return create('/facts/tenants', { name: mutation.tenant.key, ...mutation.tenant })
-        case 'deleteTenant': return remove(`/facts/tenants/${segment(mutation.tenant)}`)
-        case 'assignRole': return create('/facts/role_assignments', mutation.assignment)
-        case 'unassignRole': return remove('/facts/role_assignments', mutation.assignment)
-        case 'createResourceInstance': return createInstance(mutation.instance)
-        case 'deleteResourceInstance': return remove(`/facts/resource_instances/${segment(mutation.instance)}`)
-        case 'createRelationshipTuple': return create('/facts/relationship_tuples', mutation.tuple)
-        case 'deleteRelationshipTuple': return remove('/facts/relationship_tuples', mutation.tuple)
-      }
+      return kindOfMutation(mutation).permit({ create, remove, syncUser, createInstance }, mutation)
     }
   }
-}
-
-/** A key as one path segment. */
-function segment (key: string): string {
-  // Servers and proxies resolve these as relative path segments, percent-encoded or not.
-  if (key === '.' || key === '..') throw new PdpError('status', `'${key}' cannot be used as a key in Permit's API`)
-  return encodeURIComponent(key)
 }
 
 function rejected (status: number, body: unknown, timeout: number, written?: object): PdpError {

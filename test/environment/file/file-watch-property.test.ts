@@ -236,7 +236,7 @@ t.test('a folder that may not be entered for a while is followed when it may aga
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => { chunks.push(chunk) })
   t.same(await once(child, 'close'), [0, null])
-  t.match(Buffer.concat(chunks).toString(), /^permit: the policy file changed and cannot be used.*\n(permit: .* can be used again.*\n)?permit: the policy file changed and is in use/)
+  t.match(Buffer.concat(chunks).toString(), /^permit: the policy file changed and cannot be used.*\n(permit: .* is valid again.*\n)?permit: the policy file changed and is in use/)
 })
 
 t.test('a file that cannot be read in time is said, once, and is no obstacle to closing', async t => {

@@ -1,0 +1,22 @@
+// HEAD twins: the HEAD routes that Fastify adds to GET routes. They require the same as their GET routes, so lists leave them out.
+
+/**
+ * The routes without the HEAD twins.
+ * @param methodsOf the methods of a route
+ * @param withoutMethod everything else that tells it from other routes, as a text
+ */
+export function withoutHeadTwins<Route> (
+  routes: readonly Route[], methodsOf: (route: Route) => readonly string[], withoutMethod: (route: Route) => string
+): Route[] {
+  const isHead = (route: Route) => {
+    const methods = methodsOf(route)
+    return methods.length === 1 && methods[0] === 'HEAD'
+  }
+  const gets = new Set(routes.filter(route => methodsOf(route).includes('GET')).map(withoutMethod))
+  return routes.filter(route => !isHead(route) || !gets.has(withoutMethod(route)))
+}
+
+/** The methods of one route, without HEAD where it also has GET. */
+export function withoutHead (methods: readonly string[]): readonly string[] {
+  return methods.includes('GET') ? methods.filter(method => method !== 'HEAD') : methods
+}

@@ -1,0 +1,127 @@
+// The probe of the circuit breaker: asks one PDP whether it is healthy, on a connection of its own, until one probe succeeds.
+import { Client, type Dispatcher } from 'undici'
+import { PdpError } from '../../contract/errors.js'
+import { Exchange } from './exchange.js'
+import { countsAgainstPdp } from './failure.js'
+import { SOCKET_SETTINGS, trackedSockets } from './sockets.js'
+import type { Probe, TransportRequest } from './transport-request.js'
+
+/** How long a suspected PDP has to answer a probe, ms. A slower one gets no requests until it has answered a longer probe. */
+const SUSPECT_TIMEOUT = 400
+
+/**
+ * The interval between two probes in flight to a PDP whose breaker is open, ms. With `halfOpenAfter` it bounds how long the recovery of
+ * a PDP that hung goes unnoticed.
+ */
+const PROBE_EVERY = 400
+
+/** The most probes in flight to a PDP. */
+const MAX_PROBES = 5
+
+interface BreakerProbeOptions {
+  readonly probe: Probe
+  /** The origin of the PDP. */
+  readonly origin: string
+  /** The largest response, bytes. */
+  readonly maxResponseSize: number
+  /** How long connecting may take, ms. */
+  readonly connectTimeout: number
+  /** Adds the headers and the prefix of every request to this PDP. */
+  readonly toWire: (request: TransportRequest<unknown>) => Dispatcher.DispatchOptions
+}
+
+/** Probes one PDP. Probes are not counted in the stats. */
+export class BreakerProbe {
+  readonly #options: BreakerProbeOptions
+  readonly #probes = new Set<Exchange<unknown>>()
+
+  constructor (options: BreakerProbeOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Sends one probe on a connection of its own: the pool's connections may all be in use, and only a new connection shows whether the
+   * PDP can be reached now. Resolves within `timeout` ms, with the error or undefined.
+   */
+  send (timeout: number): Promise<PdpError | undefined> {
+    const { probe, origin, maxResponseSize, toWire } = this.#options
+    const request = { ...probe, deadline: performance.now() + timeout }
+    return new Promise(resolve => {
+      const sockets = trackedSockets(timeout)
+      const client = new Client(origin, { ...SOCKET_SETTINGS, connect: sockets.connect })
+      const exchange = new ProbeExchange(request, maxResponseSize, error => {
+        clearTimeout(timer)
+        this.#probes.delete(exchange)
+        client.destroy().catch(() => {})
+        sockets.destroy()
+        resolve(error)
+      })
+      const timer = setTimeout(() => exchange.expire(), timeout)
+      timer.unref()
+      this.#probes.add(exchange)
+      client.dispatch(toWire(request), exchange)
+    })
+  }
+
+  /**
+   * Rejects when the PDP is not healthy. A PDP that rejects the token or the probe is up, so that counts as healthy.
+   * @param suspected whether the breaker is still closed, so that the answer must come soon
+   */
+  checkHealth (suspected: boolean): Promise<void> {
+    // A new TLS connection over a long distance takes several round trips, so a probe may take as long as a check.
+    const timeout = suspected ? SUSPECT_TIMEOUT : Math.max(SUSPECT_TIMEOUT, this.#options.connectTimeout)
+    return firstSuccess(async timeout => {
+      const error = await this.send(timeout)
+      return error !== undefined && (countsAgainstPdp(error) || error.failure === 'closed') ? error : undefined
+    }, timeout, Math.max(PROBE_EVERY, timeout / MAX_PROBES))
+  }
+
+  /** Ends the probes in flight. */
+  close (): void {
+    for (const probe of this.#probes) probe.fail(new PdpError('closed', 'the app is closing'))
+  }
+}
+
+/**
+ * Sends a probe, and further ones at an interval while none has ended: a probe that was sent while the PDP or the network hung may be
+ * lost. Resolves when the first one succeeds; rejects when all of them have failed.
+ * @param probe resolves within the given timeout (ms), with its error or undefined
+ * @param timeout for all probes together, ms
+ * @param every the interval between two probes, ms
+ */
+export function firstSuccess (probe: (timeout: number) => Promise<PdpError | undefined>, timeout: number, every: number): Promise<void> {
+  const end = performance.now() + timeout
+  return new Promise((resolve, reject) => {
+    let running = 0
+    const send = () => {
+      const left = end - performance.now()
+      if (left <= 0) return
+      running++
+      probe(left).then(error => {
+        running--
+        if (error === undefined || running === 0) clearInterval(timer)
+        if (error === undefined) resolve()
+        else if (running === 0) reject(error)
+      })
+    }
+    const timer = setInterval(send, every)
+    timer.unref()
+    send()
+  })
+}
+
+/** The exchange of a probe. */
+class ProbeExchange extends Exchange<unknown> {
+  readonly #done: (error: PdpError | undefined) => void
+
+  constructor (request: TransportRequest<unknown>, maxSize: number, done: (error: PdpError | undefined) => void) {
+    super(request, performance.now(), maxSize)
+    this.#done = done
+  }
+
+  protected override settled (error: PdpError | undefined): void {
+    this.#done(error)
+  }
+
+  protected override finished (): void {}
+}
