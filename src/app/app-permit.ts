@@ -1,8 +1,10 @@
 // `app.permit`: checks outside of a request, with the user as the first argument, the write API, counters and health. The same for every framework.
-import type { CheckInput, Checks, Explanation } from '../decision/checks.js'
-import { createQuery, type ResourceInput, type UserInput } from '../decision/query.js'
+import type { CheckInput, Checks, Explanation, UserCheckInput } from '../decision/checks.js'
+import { createQuery, normaliseUser, type ResourceInput, type UserInput } from '../decision/query.js'
 import { readCheckOptions, type CheckOptions, type PermissionsOptions } from '../decision/question-options.js'
-import { queriesOf, questionsAbout } from './bulk-checks.js'
+import { mapInTurns } from '../kit/turns.js'
+import { queriesOf, queriesOfUsers, questionsAbout, requireFunction } from './bulk-checks.js'
+import { requireNoMore } from '../decision/input-checks.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 import type { DecisionPointStats, Health, Query, UserPermissions } from '../contract/point.js'
 import type { MutationResult } from '../contract/mutation-result.js'
@@ -46,15 +48,29 @@ export class Permit {
    * Many checks for one user, answered in order, within the deadline of one check. Rejects when one has no decision.
    * @param options - defaults for the checks that do not have their own
    */
-  async bulkCheck (user: UserInput, checks: readonly CheckInput[], options?: CheckOptions): Promise<boolean[]> {
-    return this.#checks.areAllowed(await queriesOf(user, checks, readCheckOptions(options)))
+  async bulkCheck (user: UserInput, checks: readonly CheckInput[], options?: CheckOptions): Promise<boolean[]>
+  /**
+   * Many checks for several users, in the form of Permit's SDK: each check names its user.
+   * @param options - defaults for the checks that do not have their own
+   */
+  async bulkCheck (checks: readonly UserCheckInput[], options?: CheckOptions): Promise<boolean[]>
+  async bulkCheck (...given: [UserInput, readonly CheckInput[], CheckOptions?] | [readonly UserCheckInput[], CheckOptions?]): Promise<boolean[]> {
+    if (isOfUsers(given)) {
+      const [checks, options, ...more] = given
+      requireNoMore('bulkCheck([{ user, action, resource }], options?)', more)
+      return this.#checks.areAllowed(await queriesOfUsers(checks, readCheckOptions(options)))
+    }
+    const [user, checks, options] = given
+    return this.#checks.areAllowed(await queriesOf(normaliseUser(user), checks, readCheckOptions(options)))
   }
 
   /** The items on which `user` may do `action`, in order. Rejects when there is no decision for one of them. */
   async filter<Item, T extends ResourceType> (
     user: UserInput, action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
   ): Promise<Item[]> {
-    const allowed = await this.bulkCheck(user, await questionsAbout(action, items, toResource), options)
+    requireFunction(toResource)
+    const question = questionsAbout(normaliseUser(user), action, items, readCheckOptions(options))
+    const allowed = await this.#checks.areAllowed(await mapInTurns(items, item => question(toResource(item))))
     return items.filter((_, index) => allowed[index] === true)
   }
 
@@ -91,4 +107,9 @@ export class Permit {
 function queryOf (user: UserInput, action: string, resource: ResourceInput, options: CheckOptions | undefined): Query {
   const { tenant, context } = readCheckOptions(options)
   return createQuery(user, action, resource, tenant, context)
+}
+
+/** A user is never an array. */
+function isOfUsers (given: readonly unknown[]): given is [readonly UserCheckInput[], CheckOptions?] {
+  return Array.isArray(given[0])
 }

@@ -1,12 +1,11 @@
 // Many checks at once: `bulkCheck` and `filter` of every face.
-import type { CheckInput } from '../decision/checks.js'
-import { requireArray } from '../decision/input-checks.js'
-import { questionsOf, type ResourceInput, type UserInput } from '../decision/query.js'
-import { readChecks } from '../decision/question-options.js'
+import type { CheckInput, UserCheckInput } from '../decision/checks.js'
+import { requireArray, requireText } from '../decision/input-checks.js'
+import { createQuery, normaliseTenant, questionsOf, type ResourceInput } from '../decision/query.js'
+import { readChecks, readUserChecks } from '../decision/question-options.js'
 import { mapInTurns } from '../kit/turns.js'
 import { QueryError } from '../contract/errors.js'
-import type { Query } from '../contract/point.js'
-import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
+import type { Query, QueryUser } from '../contract/point.js'
 
 /** What counts defaults for the checks that do not have their own. */
 interface Defaults {
@@ -18,17 +17,35 @@ interface Defaults {
  * The queries of a bulk check. There may be thousands, so other work gets its turn in between.
  * @throws `QueryError`
  */
-export async function queriesOf (user: UserInput, checks: readonly CheckInput[], defaults: Defaults): Promise<Query[]> {
+export async function queriesOf (user: QueryUser, checks: readonly CheckInput[], defaults: Defaults): Promise<Query[]> {
   const question = questionsOf(user, defaults.context)
   return mapInTurns(readChecks(checks), ({ action, resource, tenant = defaults.tenant, context }) => question(action, resource, tenant, context))
 }
 
 /**
- * One question about each item.
+ * The queries of a bulk check in which each check names its user.
  * @throws `QueryError`
  */
-export async function questionsAbout<Item, T extends ResourceType> (action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>): Promise<CheckInput[]> {
+export async function queriesOfUsers (checks: readonly UserCheckInput[], defaults: Defaults): Promise<Query[]> {
+  return mapInTurns(readUserChecks(checks), ({ user, action, resource, tenant = defaults.tenant, context = defaults.context }) =>
+    createQuery(user, action, resource, tenant, context))
+}
+
+/**
+ * Makes the queries of a `filter`, one about the resource of each item.
+ * @throws `QueryError`
+ */
+export function questionsAbout (
+  user: QueryUser, action: string, items: readonly unknown[], { tenant, context }: Defaults
+): (resource: ResourceInput) => Query {
   requireArray('the items', items)
+  requireText('the action', action)
+  const known = normaliseTenant(tenant)
+  const question = questionsOf(user, context)
+  return resource => question(action, resource, known)
+}
+
+/** @throws `QueryError` */
+export function requireFunction (toResource: unknown): void {
   if (typeof toResource !== 'function') throw new QueryError('the items need a function from an item to its resource')
-  return mapInTurns(items, item => ({ action, resource: toResource(item) }) as CheckInput)
 }

@@ -1,17 +1,22 @@
 // `request.permit`: checks inside a handler, in the name of the request's user and tenant.
 import type { CheckInput, Explanation } from '../decision/checks.js'
-import { createQuery, type ResourceInput, type UserInput } from '../decision/query.js'
-import { readCheckOptions, type CheckOptions, type PermissionsOptions } from '../decision/question-options.js'
-import { queriesOf, questionsAbout } from './bulk-checks.js'
+import { normaliseUser, questionsOf, type ResourceInput, type UserInput } from '../decision/query.js'
+import { readCheckOptions, requirePermissionsOptions, type CheckOptions, type PermissionsOptions } from '../decision/question-options.js'
+import { mapInTurns } from '../kit/turns.js'
+import { queriesOf, questionsAbout, requireFunction } from './bulk-checks.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
-import { UnauthenticatedError, UnavailableError } from '../contract/errors.js'
-import type { Caller, Query, UserPermissions } from '../contract/point.js'
+import { QueryError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
+import type { Caller, Query, QueryUser, UserPermissions } from '../contract/point.js'
 import type { Enforcement } from '../guard/enforce.js'
 import { askToComeBack } from '../guard/retry-after.js'
 
 /**
  * The request's view of the plugin. Every method rejects with a 401 error when nobody is authenticated, with a 503
  * error when there is no decision, and with a `QueryError` when the question is invalid.
+ *
+ * The `QueryError` has status 400 when a value of the question is invalid (the action, the resource, a tenant, the context, the checks,
+ * the items): the value may come from the client. It has status 500 for what only the app's code can get wrong: an unknown option,
+ * a missing function, a user or a tenant that the plugin's options return.
  */
 export class RequestPermit<R = unknown> {
   readonly #request: R
@@ -44,21 +49,33 @@ export class RequestPermit<R = unknown> {
   async bulkCheck (checks: readonly CheckInput[], options?: CheckOptions): Promise<boolean[]> {
     const { tenant, context } = readCheckOptions(options)
     const user = await this.#user()
-    const defaults = { tenant: tenant ?? await this.#tenant(), context }
-    return this.#answer(async () => this.#enforcement.checks.areAllowed(await queriesOf(user, checks, defaults), this.#caller, this.#asker))
+    const own = await this.#tenant(tenant)
+    return this.#answer(async () => {
+      const queries = await asValues(own, async () => queriesOf(user, checks, { tenant: tenant ?? own, context }))
+      return this.#enforcement.checks.areAllowed(queries, this.#caller, this.#asker)
+    })
   }
 
   /** The items on which the user may do `action`, in order. Rejects when there is no decision for one of them. */
   async filter<Item, T extends ResourceType> (
     action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
   ): Promise<Item[]> {
-    const allowed = await this.bulkCheck(await questionsAbout(action, items, toResource), options)
+    const { tenant, context } = readCheckOptions(options)
+    requireFunction(toResource)
+    const user = await this.#user()
+    const own = await this.#tenant(tenant)
+    const question = await asValues(own, async () => questionsAbout(user, action, items, { tenant: tenant ?? own, context }))
+    const queries = await mapInTurns(items, item => question(toResource(item)))
+    const allowed = await this.#answer(async () => this.#enforcement.checks.areAllowed(queries, this.#caller, this.#asker))
     return items.filter((_, index) => allowed[index] === true)
   }
 
   /** What the user may do, by tenant and resource instance. */
   async permissions (options?: PermissionsOptions): Promise<UserPermissions> {
-    return this.#answer(async () => this.#enforcement.checks.permissions(await this.#user(), options))
+    requirePermissionsOptions(options)
+    const user = await this.#userInput()
+    normaliseUser(user)
+    return this.#answer(async () => asValues(undefined, async () => this.#enforcement.checks.permissions(user, options)))
   }
 
   /** Whatever becomes of an error on its way out: should the answer be a 503, it tells the client when to come back. */
@@ -86,16 +103,38 @@ export class RequestPermit<R = unknown> {
   async #query (action: string, resource: ResourceInput, options: CheckOptions | undefined): Promise<Query> {
     const { tenant, context } = readCheckOptions(options)
     const user = await this.#user()
-    return createQuery(user, action, resource, tenant ?? await this.#tenant(), context)
+    const own = await this.#tenant(tenant)
+    return asValues(own, async () => questionsOf(user)(action, resource, tenant ?? own, context))
   }
 
-  async #user (): Promise<UserInput> {
+  async #user (): Promise<QueryUser> {
+    return normaliseUser(await this.#userInput())
+  }
+
+  async #userInput (): Promise<UserInput> {
     const user = await this.#enforcement.user(this.#request)
     if (user === undefined || user === null || user === '') throw new UnauthenticatedError()
     return user
   }
 
-  async #tenant (): Promise<string | readonly string[] | undefined> {
+  /** The tenant of the plugin's option, for a question that is given none. */
+  async #tenant (given: string | undefined): Promise<string | readonly string[] | undefined> {
+    if (given !== undefined && given !== null) return undefined
     return await this.#enforcement.tenant?.(this.#request) ?? undefined
+  }
+}
+
+/**
+ * Runs what validates values of a question. An invalid one is answered with 400: it may come from the client.
+ * @param tenant - what the option `tenant` returned. An empty or repeated header makes an empty text or an array of it; any other wrong
+ * value is a mistake of the option.
+ */
+async function asValues<T> (tenant: unknown, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    const isTenantWrong = tenant !== undefined && typeof tenant !== 'string' && !Array.isArray(tenant)
+    if (error instanceof QueryError && !isTenantWrong) error.statusCode = 400
+    throw error
   }
 }

@@ -22,6 +22,9 @@ interface CheckOn<T extends ResourceType> {
   readonly context?: ContextInput
 }
 
+/** One check of `app.permit.bulkCheck` for several users, the form of Permit's SDK. */
+export type UserCheckInput = CheckInput & { readonly user: UserInput }
+
 /** A complete decision, for people and logs. */
 export interface Explanation extends Decision {
   /** Where the decision came from. */

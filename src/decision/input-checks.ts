@@ -19,6 +19,14 @@ export function requireArray (what: string, value: unknown): asserts value is re
 }
 
 /**
+ * Rejects further arguments, because ignoring one would change the check. The SDK's form has a third one that means something else.
+ * @throws `QueryError`
+ */
+export function requireNoMore (form: string, more: readonly unknown[]): void {
+  if (more.some(argument => argument !== undefined)) throw new QueryError(`an argument too many is given; expected ${form}`)
+}
+
+/**
  * Rejects a value that is not an object, and an object with an unknown name.
  * @param hint - what to do about a name that resembles no known one
  * @throws `QueryError`

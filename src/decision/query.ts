@@ -67,9 +67,8 @@ export function createQuery (
 /** Creates one query of a user after the other. */
 type QueryFactory = (action: string, resource: ResourceInput, tenant?: string | readonly string[], context?: ContextInput) => Query
 
-/** Many queries of one user: the shared parts are validated and copied once. */
-export function questionsOf (user: UserInput, shared?: ContextInput): QueryFactory {
-  const who = normaliseUser(user)
+/** Many queries of one user, who is normalised already: the shared parts are validated and copied once. */
+export function questionsOf (who: QueryUser, shared?: ContextInput): QueryFactory {
   const circumstances = shared === undefined ? undefined : toJsonObject('the context', shared)
   return (action, resource, tenant, context) => {
     const about = normaliseResource(resource, tenant)
@@ -168,7 +167,7 @@ export function splitResource (resource: string): { type: string, key?: string }
 }
 
 /** The tenant, or {@link DEFAULT_TENANT}. An empty one is rejected: it is more likely a mistake than meant as the default. */
-function normaliseTenant (tenant: string | readonly string[] | undefined | null): string {
+export function normaliseTenant (tenant: string | readonly string[] | undefined | null): string {
   if (tenant === undefined || tenant === null) return DEFAULT_TENANT
   requireText('the tenant', tenant)
   return tenant

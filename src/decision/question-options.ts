@@ -1,6 +1,7 @@
 // The options of checks and permissions, the same in every framework, and the errors for unknown ones.
 import { QueryError } from '../contract/errors.js'
 import type { ResourceType } from '../contract/vocabulary.js'
+import { isRecord } from '../kit/is-record.js'
 import { describe, requireArray, requireKnown } from './input-checks.js'
 import type { ContextInput } from './query.js'
 
@@ -23,6 +24,7 @@ export interface PermissionsOptions {
 
 const CHECK_OPTIONS: readonly string[] = ['tenant', 'context']
 const CHECK_PARTS: readonly string[] = ['action', 'resource', ...CHECK_OPTIONS]
+const USER_CHECK_PARTS: readonly string[] = ['user', ...CHECK_PARTS]
 const PERMISSIONS_LISTS = ['tenants', 'resources', 'resourceTypes'] as const
 const PERMISSIONS_OPTIONS: readonly string[] = [...PERMISSIONS_LISTS, 'context']
 
@@ -42,7 +44,30 @@ export function readCheckOptions (options: CheckOptions | undefined): CheckOptio
  */
 export function readChecks<T extends object> (checks: readonly T[]): readonly T[] {
   requireArray('the checks', checks)
-  checks.forEach((check, index) => requireKnown(`check ${index}`, check, CHECK_PARTS))
+  // `forEach` would skip the holes of an array.
+  for (const [index, check] of checks.entries()) requireKnown(`check ${index}`, check, CHECK_PARTS, hintAboutUser(check))
+  return checks
+}
+
+/** A check that names a user comes from code for the other form, which is that of Permit's SDK. */
+function hintAboutUser (check: unknown): string {
+  return isRecord(check) && Object.hasOwn(check, 'user')
+    ? ': for a check that names its user, write app.permit.bulkCheck([{ user, action, resource }]), without another user before it'
+    : ''
+}
+
+/**
+ * Validates the checks of a bulk check in which each check names its user.
+ * @throws {@link QueryError}
+ */
+export function readUserChecks<T extends object> (checks: readonly T[]): readonly T[] {
+  requireArray('the checks', checks)
+  for (const [index, check] of checks.entries()) {
+    requireKnown(`check ${index}`, check, USER_CHECK_PARTS)
+    if (!Object.hasOwn(check, 'user')) {
+      throw new QueryError(`check ${index} names no user; expected bulkCheck(user, [{ action, resource }]) or bulkCheck([{ user, action, resource }])`)
+    }
+  }
   return checks
 }
 
@@ -52,7 +77,7 @@ export function readChecks<T extends object> (checks: readonly T[]): readonly T[
  */
 export function readPermissionsOptions (options: PermissionsOptions | undefined): PermissionsOptions {
   if (options === undefined) return {}
-  requireKnown('the options of permissions', options, PERMISSIONS_OPTIONS)
+  requirePermissionsOptions(options)
   for (const name of PERMISSIONS_LISTS) {
     const list: unknown = options[name]
     if (list === undefined) continue
@@ -63,4 +88,12 @@ export function readPermissionsOptions (options: PermissionsOptions | undefined)
     }
   }
   return options
+}
+
+/**
+ * Validates the names of the options of `permissions`, not their values.
+ * @throws {@link QueryError}
+ */
+export function requirePermissionsOptions (options: PermissionsOptions | undefined): void {
+  if (options !== undefined) requireKnown('the options of permissions', options, PERMISSIONS_OPTIONS)
 }
