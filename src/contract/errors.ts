@@ -83,7 +83,8 @@ export const DataError = createQuotingError<[string, { cause: unknown }?]>('FST_
 /**
  * An invalid question: an action that is not a string, a resource without a type, attributes that JSON
  * cannot carry. Raised by `check` and its siblings, and by annotations whose functions return such things. It is a
- * mistake in the app's code, hence 500: the request does not get in.
+ * mistake in the app's code, hence 500: the request does not get in. Where a value was given to `request.permit`, its status is 400: the
+ * value may come from the client.
  */
 export const QueryError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_QUERY')
 

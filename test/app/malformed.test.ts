@@ -188,8 +188,9 @@ t.test('a bulk check takes Permit\'s own form, each check with its user', async 
 t.test('the error of a wrong annotation stays 500', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy, user: byHeader })
-  for (const [url, resource] of [['/a', () => undefined], ['/b', () => ({})], ['/c', () => ({ type: 'task', key: 7 })]] as const) {
-    app.get(url, { config: { permit: { action: 'create', resource: resource as never } } }, async () => 'in')
+  const wrong = [['/a', () => undefined], ['/b', () => ({})], ['/c', () => ({ type: 'task', key: 7 })]] as const
+  for (const [url, resource] of wrong) app.get(url, { config: { permit: { action: 'create', resource: resource as never } } }, async () => 'in')
+  for (const [url] of wrong) {
     t.equal((await app.inject({ url, headers: { 'x-user': 'ann' } }).catch(() => ({ statusCode: 0 }))).statusCode, 500, url)
   }
   t.equal(new QueryError('x').statusCode, 500)
