@@ -138,11 +138,11 @@ t.test('outside of a request each wrong argument is the app\'s mistake, 500, and
   }), { numRuns: 500 })
 })
 
-t.test('the client is told what is wrong with its value, by Fastify and Express alike', async t => {
+t.test('the client is told what is wrong with its value, which Fastify sends', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy, user: byHeader })
-  app.get('/may', async ({ permit, query }) => permit.check('create', (query as { resource: never }).resource))
-  app.get('/mays', async ({ permit, query }) => permit.bulkCheck([{ action: 'create', resource: (query as { resource: never }).resource }]))
+  app.get('/may', async ({ permit, query }) => permit.check('create', (query as { resource: string }).resource))
+  app.get('/mays', async ({ permit, query }) => permit.bulkCheck([{ action: 'create', resource: (query as { resource: string }).resource }]))
   for (const [url, status, message] of [
     ['/may?resource=task', 200, undefined], ['/may', 400, /the resource is undefined; expected 'type'/], ['/may?resource=', 400, /resource/], ['/may?resource=task&resource=x', 400, /an object|an array/],
     ['/mays?resource=task:', 400, /expected 'type' or 'type:key'/]
