@@ -65,7 +65,8 @@ export function readUserChecks<T extends object> (checks: readonly T[]): readonl
   for (const [index, check] of checks.entries()) {
     requireKnown(`check ${index}`, check, USER_CHECK_PARTS)
     if (!Object.hasOwn(check, 'user')) {
-      throw new QueryError(`check ${index} names no user; expected bulkCheck(user, [{ action, resource }]) or bulkCheck([{ user, action, resource }])`)
+      throw new QueryError(`check ${index} names no user; ` +
+        'expected bulkCheck(user, [{ action, resource }]) or bulkCheck([{ user, action, resource }])')
     }
   }
   return checks
