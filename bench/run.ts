@@ -14,6 +14,7 @@ import { measureHttp, type Row } from './http.js'
 import { start, stopAll } from './processes.js'
 import { profile } from './profile.js'
 import { measureSingle } from './single.js'
+import { measureStart, startRow, startTable, type StartResult } from './start.js'
 
 export interface Target { what: string, wanted: string, measured: number, met: boolean }
 
@@ -31,10 +32,11 @@ export interface Results {
   single: Awaited<ReturnType<typeof measureSingle>>
   cerbos: Awaited<ReturnType<typeof measureCerbos>>
   bytesPerDecision: number
+  start: StartResult
 }
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' }, profile: { type: 'string' } }
+  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' }, profile: { type: 'string' }, start: { type: 'boolean', default: false } }
 })
 
 if (options.compare !== undefined) {
@@ -49,13 +51,25 @@ if (options.profile !== undefined) {
   process.exit()
 }
 
+const progress = (text: string) => process.stderr.write(`${text}\n`)
+
+/** Rounds of fresh processes. */
+const STARTS = 10
+
+if (options.start) {
+  startTable(await measureStart(STARTS, progress))
+  stopAll()
+  process.exit()
+}
+
 const { quick } = options
 const rounds = quick ? 2 : 5
-const progress = (text: string) => process.stderr.write(`${text}\n`)
 
 const BY_THEMSELVES = ['permit: warm cache', 'permit: warm cache, many users', 'permit: embedded', 'fastify-guard (roles in the request)', '@casl/ability (one ability for a user)', 'casbin (fastify-casbin-rest)']
 const WITH_A_PDP = ['permit: no cache', 'undici pool in a hook, a batch for each turn', 'undici pool in a hook', 'permitio SDK in a hook']
 
+progress('The start')
+const fromStart = await measureStart(quick ? 3 : STARTS, progress)
 progress('Guards by themselves')
 const guards = await measureGuards(quick ? 5 : 20, 50_000)
 progress('Decisions in one process')
@@ -118,7 +132,8 @@ const results: Results = {
     ...(cerbos.length === 0
       ? []
       : [64, 256].map(concurrency => atLeast(`checks/s by a real Cerbos, ${concurrency} at a time, against the faster of its own clients`, 4, againstTheFaster(cerbos, concurrency)))),
-    atMost('bytes of heap for a decision in the cache', 300, memory.hello.bytes)
+    atMost('bytes of heap for a decision in the cache', 300, memory.hello.bytes),
+    ...startTargets(fromStart)
   ],
   http,
   curves,
@@ -127,7 +142,8 @@ const results: Results = {
   guards,
   single,
   cerbos,
-  bytesPerDecision: memory.hello.bytes
+  bytesPerDecision: memory.hello.bytes,
+  start: fromStart
 }
 
 const out = options.out ?? fileURLToPath(new URL(quick ? '../results.quick.json' : '../results.json', import.meta.url))
@@ -145,8 +161,22 @@ console.table(http.map(({ name, requests, ratio, p50, p99, cpu, extra }) => ({
 console.table(decisions.map(({ name, perSecond }) => ({ name, 'decisions/s': Math.round(perSecond) })))
 console.table(cerbos.map(({ name, concurrency, perSecond, ratio }) => ({ name, 'at a time': concurrency, 'checks/s': Math.round(perSecond), 'the first against it': Number(ratio.toFixed(2)) })))
 console.table(guards.map(({ name, nanoseconds }) => ({ name, 'ns a call': Math.round(nanoseconds) })))
+startTable(fromStart)
 progress(`written to ${out}`)
 process.exit()
+
+function startTargets (found: StartResult): Target[] {
+  const beyond = (name: string) => startRow(found, name).wallRatio - 1
+  return [
+    atMost('time to the first answer beyond that of Fastify alone, a policy as an object', 0.5, beyond('with a policy as an object')),
+    atMost('the same, with a PDP', 0.9, beyond('with a PDP')),
+    atMost('MB of resident memory beyond Fastify alone, with a PDP', 15, startRow(found, 'with a PDP').memoryBeyond ?? NaN),
+    atMost('MB on the disk beside Fastify', 14.5, found.installed),
+    atMost('kB of the packed package', 350, found.packed),
+    atMost('fastify-permit --version against node -e 0', 1.5, startRow(found, 'fastify-permit --version').wallRatio),
+    atMost('fastify-permit check against node -e 0', 2.5, startRow(found, 'fastify-permit check, a policy in JSON').wallRatio)
+  ]
+}
 
 function read (file: string): Results {
   return JSON.parse(readFileSync(file, 'utf8')) as Results

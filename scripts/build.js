@@ -48,15 +48,15 @@ await writeJsonSchemas()
 function chunkOf (file) {
   if ([...ENTRIES, ...Object.values(PROCESSES)].some(name => file === `${name}.js`)) return undefined
   const [room, ...rest] = file.split('/')
-  if (room === 'engine' || room === 'environment') {
-    // What core needs of the engine: the name of a tenant.
-    if (file === 'engine/facts/fact.js') return 'core'
-    if (file === 'engine/policy/problems.js') return 'core'
-    if (/^environment\/file\/(yaml-|policy-file|policy-json)/.test(file)) return 'policy-file'
-    if (file === 'environment/file/policy-schema.js') return 'policy-schema'
-    if (file.startsWith('environment/data/')) return 'data'
-    return room
-  }
+  // What every part needs, commands included; beside it what needs Node's hashes.
+  if (room === 'contract' || /^(decision\/(query|query-key|input-checks)|engine\/(facts\/fact|policy\/problems)|kit\/digest)\.js$/.test(file)) return 'question'
+  if (room === 'kit' && !/^kit\/(checker|secret|deadlines)\.js$/.test(file)) return 'kit'
+  if (/^environment\/file\/(text-file|policy-text|policy-lines)\.js$/.test(file)) return 'policy-text'
+  if (/^environment\/file\/policy-(file|json)/.test(file)) return 'policy-file'
+  if (/^environment\/file\/yaml-/.test(file)) return 'yaml-file'
+  if (file === 'environment/file/policy-schema.js') return 'policy-schema'
+  if (file.startsWith('environment/data/')) return 'data'
+  if (room === 'engine' || room === 'environment') return room
   // Core invalidates decisions by the kind of a mutation.
   if (file === 'pdp/mutation-kinds.js') return 'core'
   if (room === 'pdp') return rest[0] === 'embedded' ? 'embedded' : 'remote'
@@ -67,7 +67,10 @@ function chunkOf (file) {
   if (room === 'fastify') return 'fastify'
   if (room === 'express') return 'express/middleware'
   // A module for each command, which loads what it needs.
-  if (room === 'cli') return undefined
+  if (room === 'cli') {
+    if (rest[0] === 'terminal') return 'cli/terminal'
+    return /^asking\/question|^asking\/authority-options/.test(rest.join('/')) ? 'cli/question' : file.replace(/\.js$/, '')
+  }
   return 'core'
 }
 

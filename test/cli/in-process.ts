@@ -1,19 +1,7 @@
 // Commands within the test's own process: fast, and with a terminal of the test's making.
-import { backupCommand } from '../../src/cli/commands/backup-command.js'
-import { checkCommand } from '../../src/cli/commands/check-command.js'
-import { explainCommand } from '../../src/cli/commands/explain-command.js'
-import { matrixCommand } from '../../src/cli/commands/matrix-command.js'
-import { pdpCommand } from '../../src/cli/commands/pdp-command.js'
-import { restoreCommand } from '../../src/cli/commands/restore-command.js'
-import { routesCommand } from '../../src/cli/commands/routes-command.js'
+import { COMMANDS } from '../../src/cli/commands.js'
 import { run } from '../../src/cli/terminal/run.js'
-import { testCommand } from '../../src/cli/commands/test-command.js'
 import { createTerminal } from '../../src/cli/terminal/terminal.js'
-import { typesCommand } from '../../src/cli/commands/types-command.js'
-
-const COMMANDS = [
-  checkCommand, explainCommand, testCommand, matrixCommand, pdpCommand, routesCommand, typesCommand, backupCommand, restoreCommand
-]
 
 /** What a command said, and how it ended. */
 export interface Said {

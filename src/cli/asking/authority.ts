@@ -4,8 +4,6 @@ import type { Policy } from '../../engine/policy/policy.js'
 import { readPolicyFile } from '../../environment/file/policy-file.js'
 import { UsageError } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
-import { readExpectations } from '../testing/expectations.js'
-import { withGiven } from '../testing/given.js'
 import type { Authority, PolicyAuthority } from './authority-types.js'
 import type { AuthorityValues } from './authority-options.js'
 
@@ -34,7 +32,13 @@ export async function openAuthority (values: AuthorityValues, { env }: Terminal)
  */
 export async function openPolicy (file: string, given?: string): Promise<PolicyAuthority> {
   const policy = await readPolicyFile(file)
-  return policyAuthority(file, given === undefined ? policy : withGiven(policy, await readExpectations(given)))
+  return policyAuthority(file, given === undefined ? policy : await withFactsOf(given, policy))
+}
+
+async function withFactsOf (given: string, policy: Policy): Promise<Policy> {
+  // Imported here, because most questions need no test file.
+  const [{ readExpectations }, { withGiven }] = await Promise.all([import('../testing/expectations.js'), import('../testing/given.js')])
+  return withGiven(policy, await readExpectations(given))
 }
 
 /** Creates an authority that evaluates a policy in this process. */

@@ -17,7 +17,8 @@ export interface PrintedAnswer {
 }
 
 /** What is special about one of these commands. */
-export interface QuestionCommand extends Pick<Command, 'name' | 'summary'> {
+export interface QuestionCommand {
+  readonly name: string
   /** The paragraphs of its help that describe it. */
   readonly about: string
   /** What `--json` prints, for the help. */
@@ -28,11 +29,8 @@ export interface QuestionCommand extends Pick<Command, 'name' | 'summary'> {
 }
 
 /** Creates the command. */
-export function questionCommand ({ name, summary, about, json, examples, answer }: QuestionCommand): Command {
+export function questionCommand ({ name, about, json, examples, answer }: QuestionCommand): Command {
   return {
-    name,
-    summary,
-    exitCodeOnError: EXIT.unanswered,
     help: `Usage: fastify-permit ${name} --user <key> --action <action> --resource <type[:key]> [options]
 
 ${about}

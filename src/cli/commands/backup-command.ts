@@ -24,8 +24,6 @@ Example:
 
 /** The command. */
 export const backupCommand: Command = {
-  name: 'backup',
-  summary: 'write the facts of a data folder into a file',
   help: HELP,
 
   async run (args, terminal) {

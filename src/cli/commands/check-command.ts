@@ -5,7 +5,6 @@ import { no, yes } from '../terminal/line.js'
 /** The command. */
 export const checkCommand = questionCommand({
   name: 'check',
-  summary: 'check whether a user is allowed to do something; exit code 0 for yes, 1 for no',
   about: 'Checks whether a user is allowed to perform an action on a resource, and prints the reason.',
   json: 'print the decision as JSON: { "allow", "code", "reason" }',
   examples: [

@@ -6,7 +6,6 @@ import { drawTree } from '../terminal/tree.js'
 /** The command. */
 export const explainCommand = questionCommand({
   name: 'explain',
-  summary: 'explain as a tree why a user is allowed or denied',
   about: `Explains a decision as a tree: the roles of the user and the roles that grant the permission, each condition with the values
 that it compared, and each step that derives a role on an instance. For a PDP over HTTP it prints the PDP's debug output.
 

@@ -45,10 +45,7 @@ const MIN_COLUMNS = 40
 
 /** The command. */
 export const matrixCommand: Command = {
-  name: 'matrix',
-  summary: 'show who may do what, as tables in the terminal or as an HTML page',
   help: HELP,
-  exitCodeOnError: EXIT.unanswered,
 
   async run (args, terminal) {
     const { policy: file, given, tenant, html, json } = parseOptions(args, {

@@ -29,8 +29,6 @@ const NO_TOKEN = 'Warning: no token is set. Every process on this machine can re
 
 /** The command. */
 export const pdpCommand: Command = {
-  name: 'pdp',
-  summary: 'run a local PDP',
   help: HELP,
 
   async run (args, terminal) {

@@ -24,8 +24,6 @@ Example:
 
 /** The command. */
 export const restoreCommand: Command = {
-  name: 'restore',
-  summary: 'restore the facts of a backup into a data folder',
   help: HELP,
 
   async run (args, terminal) {

@@ -36,10 +36,7 @@ Examples:
 
 /** The command. */
 export const routesCommand: Command = {
-  name: 'routes',
-  summary: 'show what each route of an app requires, and compare it with the policy',
   help: HELP,
-  exitCodeOnError: EXIT.unanswered,
 
   async run (args, terminal) {
     const { files: [file, ...more], options } = parseFilesAndOptions(args, {

@@ -56,10 +56,7 @@ Examples:
 
 /** The command. */
 export const testCommand: Command = {
-  name: 'test',
-  summary: 'check that a policy does what test files expect; for CI',
   help: HELP,
-  exitCodeOnError: EXIT.unanswered,
 
   async run (args, terminal) {
     const { given: _, ...authority } = AUTHORITY_OPTIONS

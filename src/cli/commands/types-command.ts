@@ -30,8 +30,6 @@ Example:
 
 /** The command. */
 export const typesCommand: Command = {
-  name: 'types',
-  summary: 'write TypeScript types of a policy',
   help: HELP,
 
   async run (args, terminal) {

@@ -1,15 +1,20 @@
-// What a command is, so that a new one is a new file and a line in the list.
+// What a command is, so that a new one is a new file and an entry in `src/cli/commands.ts`.
 import type { Terminal } from './terminal.js'
 
-/** A command of `fastify-permit`. */
-export interface Command {
+/** What is known of a command before it is loaded: the process loads the one command that it runs. */
+export interface CommandEntry {
   readonly name: string
   /** One line for the list of commands. */
   readonly summary: string
-  /** The text of `--help`. */
-  readonly help: string
   /** Exit code when it fails. @defaultValue {@link EXIT}.failed; a command in which 1 is an answer needs another one. */
   readonly exitCodeOnError?: number
+  load (): Promise<Command>
+}
+
+/** A command of `fastify-permit`. */
+export interface Command {
+  /** The text of `--help`. */
+  readonly help: string
   /**
    * Runs the command.
    *

@@ -1,7 +1,7 @@
-// Finds the command, runs it, and turns its errors into lines and an exit code.
+// Finds the command, loads it, runs it, and turns its errors into lines and an exit code.
 import { createRequire } from 'node:module'
 import { closest } from '../../kit/suggest.js'
-import { EXIT, UsageError, type Command } from './command.js'
+import { EXIT, UsageError, type CommandEntry } from './command.js'
 import type { Terminal } from './terminal.js'
 
 /** Characters of a line of an error at most: a name in it may be as long as the file that it comes from. */
@@ -13,7 +13,7 @@ const MAX_LINE = 2_000
  * @param args - the arguments after `fastify-permit`
  * @returns the exit code
  */
-export async function run (args: readonly string[], terminal: Terminal, commands: readonly Command[]): Promise<number> {
+export async function run (args: readonly string[], terminal: Terminal, commands: readonly CommandEntry[]): Promise<number> {
   const [name, ...rest] = args[0] === 'help' && args.length > 1 ? [...args.slice(1), '--help'] : args
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     terminal.out(overview(commands))
@@ -25,27 +25,28 @@ export async function run (args: readonly string[], terminal: Terminal, commands
     terminal.out([manifest.version])
     return EXIT.ok
   }
-  const command = commands.find(command => command.name === name)
-  if (command === undefined) {
-    const nearest = closest(name, commands.map(command => command.name))
+  const entry = commands.find(entry => entry.name === name)
+  if (entry === undefined) {
+    const nearest = closest(name, commands.map(({ name }) => name))
     const hint = nearest === undefined ? '' : ` (did you mean '${nearest}'?)`
     terminal.err([`fastify-permit: there is no command '${short(name)}'${hint}; fastify-permit --help lists the commands`])
     return EXIT.usage
   }
-  if (rest.includes('--help') || rest.includes('-h')) {
-    terminal.out(command.help.split('\n'))
-    return EXIT.ok
-  }
   try {
+    const command = await entry.load()
+    if (rest.includes('--help') || rest.includes('-h')) {
+      terminal.out(command.help.split('\n'))
+      return EXIT.ok
+    }
     return await command.run(rest, terminal)
   } catch (error) {
-    return report(error, command, terminal)
+    return report(error, entry, terminal)
   }
 }
 
 /** Prints an error of a command and returns the exit code. */
 export function report (
-  error: unknown, { name, exitCodeOnError }: Pick<Command, 'name' | 'exitCodeOnError'>, terminal: Pick<Terminal, 'err'>
+  error: unknown, { name, exitCodeOnError }: Pick<CommandEntry, 'name' | 'exitCodeOnError'>, terminal: Pick<Terminal, 'err'>
 ): number {
   if (error instanceof UsageError) {
     // One line, whatever an argument that it quotes contains.
@@ -67,7 +68,7 @@ function short (line: string): string {
   return line.length <= MAX_LINE ? line : `${line.slice(0, MAX_LINE)}…`
 }
 
-function overview (commands: readonly Command[]): string[] {
+function overview (commands: readonly CommandEntry[]): string[] {
   const width = Math.max(...commands.map(({ name }) => name.length))
   return [
     'Usage: fastify-permit <command> [options]',

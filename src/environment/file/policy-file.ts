@@ -8,7 +8,6 @@ import { keepLines, type PolicyLines } from './policy-lines.js'
 import type { Policy } from '../../engine/policy/policy.js'
 
 export { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
-export { policyJsonSchema } from './policy-schema.js'
 export { MAX_POLICY_BYTES, type ReadPolicyOptions } from './policy-text.js'
 
 /** How a policy text is read. */

@@ -1,5 +1,4 @@
 // The circuit breaker of one replica: a dead PDP costs microseconds per check instead of the whole timeout.
-import { circuitBreaker, CircuitState, ConsecutiveBreaker, handleAll } from 'cockatiel'
 import type { PdpError } from '../../contract/errors.js'
 import type { BreakerState } from '../../contract/point.js'
 
@@ -16,60 +15,48 @@ export interface BreakerOptions {
  * lock out all users. Instead they trigger a probe; the breaker opens when the probe fails, too. While open, it keeps probing, with or
  * without traffic, and closes at the first probe that succeeds.
  *
- * Only probes go through cockatiel's state machine. A successful request costs one assignment and no promise.
+ * A successful request costs one assignment and no promise.
  */
 export class Breaker {
   /** Whether the PDP may get requests. A field, because it is read for every request. */
   usable = true
   /** Counts state changes. Outcomes of requests that were sent in an earlier era are ignored. */
   era = 0
-  readonly #failing: ConsecutiveBreaker
+  readonly #allowedFailures: number
   readonly #halfOpenAfter: number
   readonly #probe: (suspected: boolean) => Promise<void>
-  // Minus infinity turns off cockatiel's own wait, which uses the wall clock and may be set back. The timer below waits instead.
-  readonly #circuit = circuitBreaker(handleAll, { halfOpenAfter: -Infinity, breaker: new ConsecutiveBreaker(1) })
+  readonly #onChange: (reason: PdpError | undefined) => void
+  /** Failures since the last success. */
+  #failures = 0
   #probing = false
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
   /**
-   * @param probe resolves when the PDP is healthy and rejects otherwise; with `suspected` the breaker is still closed, so the probe must
-   *   end soon
+   * @param probe resolves when the PDP is healthy and rejects with the reason otherwise; with `suspected` the breaker is still closed, so
+   *   the probe must end soon
    * @param onChange called with the reason when the breaker opens, and with undefined when it closes
    */
   constructor (options: BreakerOptions, probe: (suspected: boolean) => Promise<void>, onChange: (reason: PdpError | undefined) => void) {
-    this.#failing = new ConsecutiveBreaker(options.failures)
+    this.#allowedFailures = options.failures
     this.#halfOpenAfter = options.halfOpenAfter
     this.#probe = probe
-    this.#circuit.onBreak(reason => {
-      if (this.usable) {
-        this.usable = false
-        this.era++
-        if (!this.#closed) onChange('error' in reason ? reason.error as PdpError : undefined)
-      }
-      if (!this.#closed) this.#scheduleProbe()
-    })
-    this.#circuit.onReset(() => {
-      this.usable = true
-      this.era++
-      this.#failing.success()
-      if (!this.#closed) onChange(undefined)
-    })
+    this.#onChange = onChange
   }
 
   get state (): BreakerState {
     if (this.usable) return 'closed'
-    return this.#circuit.state === CircuitState.HalfOpen ? 'half-open' : 'open'
+    return this.#probing ? 'half-open' : 'open'
   }
 
   /** @param era the era in which the request was sent */
   success (era: number): void {
-    if (era === this.era) this.#failing.success()
+    if (era === this.era) this.#failures = 0
   }
 
   /** @param era the era in which the request was sent */
   failure (era: number): void {
-    if (era === this.era && this.usable && this.#failing.failure() && !this.#probing) this.#startProbe()
+    if (era === this.era && this.usable && ++this.#failures >= this.#allowedFailures && !this.#probing) this.#startProbe()
   }
 
   /** Stops the timer; the state does not change any more. */
@@ -81,11 +68,20 @@ export class Breaker {
   #startProbe (): void {
     if (this.#closed) return
     this.#probing = true
-    const done = () => { this.#probing = false }
-    this.#circuit.execute(() => this.#probe(this.usable)).then(() => {
-      this.#failing.success()
-      done()
-    }, done)
+    this.#probe(this.usable).then(() => this.#probed(undefined), (reason: PdpError) => this.#probed(reason))
+  }
+
+  /** @param reason why the probe failed; undefined when the PDP is healthy */
+  #probed (reason: PdpError | undefined): void {
+    this.#probing = false
+    if (this.#closed) return
+    const healthy = reason === undefined
+    if (healthy) this.#failures = 0
+    else this.#scheduleProbe()
+    if (healthy === this.usable) return
+    this.usable = healthy
+    this.era++
+    this.#onChange(reason)
   }
 
   #scheduleProbe (): void {

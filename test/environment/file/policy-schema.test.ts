@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { Compile } from 'typebox/compile'
 import { COMPARISON_OPERATORS, LOGICAL_OPERATORS, MATCH_OPERATORS } from '../../../src/engine/decide/conditions.js'
 import { Engine } from '../../../src/engine/engine.js'
-import { policyJsonSchema } from '../../../src/environment/file/policy-file.js'
+import { policyJsonSchema } from '../../../src/environment/file/policy-schema.js'
 import { policy } from '../../engine/arbitraries.js'
 
 const schema = Compile(policyJsonSchema())
