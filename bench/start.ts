@@ -38,6 +38,9 @@ export interface StartResult {
   packed: number
 }
 
+/** A start that takes longer has failed, ms. */
+const MAX_START = 30_000
+
 interface Measured { wall: number, cpu: number, memory?: number }
 
 const POLICY = {
@@ -60,7 +63,7 @@ if (options !== null) {
 app.get('/tasks', { config: { permit: 'task:read' } }, async () => ({ hello: 'world' }))
 await app.listen({ port: 0, host: '127.0.0.1' })
 const socket = connect(app.server.address().port, '127.0.0.1')
-socket.end('GET /tasks HTTP/1.1\\r\\nhost: localhost\\r\\nconnection: close\\r\\n\\r\\n')
+socket.write('GET /tasks HTTP/1.1\\r\\nhost: localhost\\r\\nconnection: close\\r\\n\\r\\n')
 socket.once('data', data => {
   const { user, system } = process.cpuUsage()
   process.stdout.write(JSON.stringify({ status: data.toString('latin1', 9, 12), cpu: (user + system) / 1000, memory: process.memoryUsage.rss() / 1e6 }))
@@ -156,7 +159,7 @@ function rowOf (name: string, base: string, own: readonly Measured[], against: r
 
 async function firstAnswer (project: string, options: object | null): Promise<Measured> {
   const before = performance.now()
-  const running = execFile(process.execPath, [join(project, 'app.mjs'), JSON.stringify(options)], { env: environment(), cwd: project })
+  const running = execFile(process.execPath, [join(project, 'app.mjs'), JSON.stringify(options)], { env: environment(), cwd: project, timeout: MAX_START })
   const [text] = await Promise.race([once(running.stdout!, 'data'), once(running, 'exit').then(([code]) => { throw new Error(`the app ended with ${code}`) })]) as [string]
   const wall = performance.now() - before
   if (running.exitCode === null) await once(running, 'exit')
@@ -167,8 +170,8 @@ async function firstAnswer (project: string, options: object | null): Promise<Me
 
 async function command (args: readonly string[]): Promise<Measured> {
   // The shell tells the processor time of a process that has ended, which Node does not.
-  const { stderr } = await run('bash', ['-c', 'TIMEFORMAT="%R %U %S"; time "$@" > /dev/null', 'bash', process.execPath, ...args], { env: environment() })
-  const [wall = NaN, user = NaN, system = NaN] = stderr.trim().split(' ').map(seconds => Number(seconds) * 1000)
+  const { stderr } = await run('bash', ['--norc', '-c', 'TIMEFORMAT="%R %U %S"; time "$@" > /dev/null', 'bash', process.execPath, ...args], { env: environment() })
+  const [wall = NaN, user = NaN, system = NaN] = stderr.trim().split('\n').at(-1)!.split(' ').map(seconds => Number(seconds) * 1000)
   return { wall, cpu: user + system }
 }
 
