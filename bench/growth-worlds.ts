@@ -1,6 +1,6 @@
 // Worlds of more and more facts in a process of its own, and how many decisions per second the embedded PDP makes in each.
 import type { Engine } from '../dist/engine/engine.js'
-import type { EngineQuery } from '../dist/engine/query.js'
+import type { EngineQuery } from '../dist/engine/engine-query.js'
 import type { Policy } from '../dist/engine/policy/policy.js'
 import { median } from './http.js'
 
