@@ -1,19 +1,19 @@
-// `onDenied` for a guard that may be one of several: its answer is sent when the guard's error is about to be sent, and not before.
+// Runs `onDenied` for a guard that may be combined with others: when the guard's error is about to be sent.
 import type { FastifyReply } from 'fastify'
 
 /** Fastify's mark on a reply whose next payload is an error. */
 const IS_ERROR = 'fastify.reply.isError'
 
-/** Fastify's mark on a reply whose status was chosen: a redirection would keep that status. */
+/** Fastify's mark on a reply with an explicit status. A redirect would keep that status. */
 const HAS_STATUS = 'fastify.reply.hasStatusCode'
 
 /**
- * Answers with something else when a reply is sent with this very error, which may be never: whatever combines guards decides whose error goes
- * out, if any.
+ * Replaces the error of a guard when a reply is sent with exactly this error. That may never happen, because the code that combines guards
+ * decides which error is sent, if any.
  *
- * Fastify has marked the reply by then, and would take the answer for an error as well. It has no public way to take the mark away; should
- * it one day have another mark, the error itself goes out, which refuses the request, too.
- * @param answer - sends a reply, or resolves with the error that goes out
+ * By then, Fastify has marked the reply as an error, and would treat the replacement as an error, too. Fastify has no public way to remove
+ * the mark. If a future version uses another mark, the original error is sent, which refuses the request as well.
+ * @param answer - sends a reply, or resolves with the error to send
  */
 export function answerWhenSent (reply: FastifyReply, error: Error, answer: () => Promise<Error | undefined>): void {
   const marked = reply as unknown as Record<symbol, unknown>
@@ -26,9 +26,9 @@ export function answerWhenSent (reply: FastifyReply, error: Error, answer: () =>
     if (payload !== error || reply.sent) return send.call(this, payload)
     if (before === undefined) delete (reply as Partial<FastifyReply>).send
     else Object.defineProperty(reply, 'send', before)
-    // The first versions of Fastify 5 put the mark for the status there only with the status.
+    // The first versions of Fastify 5 add the mark for the status only together with the status.
     for (const mark of marksOf(reply)) marked[mark] = marks.get(mark)
-    // @fastify/auth has put a 401 there, for an error.
+    // @fastify/auth sets status 401 for an error.
     reply.raw.statusCode = statusCode
     answer().then(error => { if (error !== undefined) reply.send(error) }, () => reply.send(error))
     return this

@@ -1,4 +1,4 @@
-// The public types, for Fastify's request and reply.
+// The public types, with Fastify's request and reply.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type * as annotation from '../guard/annotation.js'
 import type * as audit from '../observe/audit-trail.js'
@@ -12,19 +12,19 @@ export type Annotation = annotation.Annotation<FastifyRequest>
 export type PerRequest<T> = annotation.PerRequest<T, FastifyRequest>
 /** A permission in Permit's own spelling, `'<type>:<action>'`, or in parts. */
 export type Permission = annotation.Permission<FastifyRequest>
-/** An action on a resource, as an annotation writes it. */
+/** An action on a resource, as written in an annotation. */
 export type PermissionRequirement = annotation.PermissionRequirement<FastifyRequest>
 /** Requirements, alone or combined by `anyOf` and `allOf`. */
 export type Requirement = annotation.Requirement<FastifyRequest>
-/** The options of `app.register(permit, options)`. Exactly one of `pdp` and `policy`. */
+/** The options of `app.register(permit, options)`. Set exactly one of `pdp` and `policy`. */
 export type PermitOptions = options.PermitOptions<FastifyRequest, FastifyReply>
-/** Who asks, for a request. */
+/** The user of a request. */
 export type UserOption = options.UserOption<FastifyRequest>
-/** The tenant that a request is about. */
+/** The tenant of a request. */
 export type TenantOption = options.TenantOption<FastifyRequest>
-/** Answers a denied request in another way than with the 403. */
+/** Replaces the 403 of a denied request with another response. */
 export type OnDenied = refusal.OnDenied<FastifyRequest, FastifyReply>
-/** Hears of every decision, after the response. */
+/** Called for every decision, after the response. */
 export type OnDecision = audit.OnDecision<FastifyRequest>
 /** `request.permit`. */
 export type RequestPermit = asking.RequestPermit<FastifyRequest>

@@ -1,16 +1,16 @@
-// What a request carries besides its passes: the guards that still decide on it, and those that have refused it.
+// Stores on a request the guards that still wait for a decision on it, and those that have refused it.
 import type { GuardIdentity } from './passes.js'
 
 const HELD = Symbol('fastify-permit.held')
 
-/** The slot on a request, to be decorated, so that all requests keep one shape. */
+/** The property of a request, decorated so that all requests have the same shape. */
 export const HELD_SLOT: symbol = HELD
 
-/** A guard has no answer yet; or its answer was no, and is on its way to the client. */
+/** A guard is waiting for its decision, or has refused the request. */
 type State = 'decides' | 'refused'
 
 interface Held {
-  /** Copied to another request, or found on what inherits from it, this says nothing. */
+  /** The request itself. For a copy of a request, or an object that inherits from it, the value does not count. */
   readonly request: object
   readonly guards: Map<GuardIdentity, State>
   bypassed: boolean
@@ -29,33 +29,33 @@ function holdOf (request: object): Held {
   return held
 }
 
-/** Records that a guard needs time for its decision. */
+/** Records that a guard waits for its decision. */
 export function recordWaiting (request: object, guard: GuardIdentity): void {
   holdOf(request).guards.set(guard, 'decides')
 }
 
-/** Records that a guard refuses a request, and answers it. */
+/** Records that a guard refuses a request. */
 export function recordRefusal (request: object, guard: GuardIdentity): void {
   holdOf(request).guards.set(guard, 'refused')
 }
 
-/** Records that the handler was reached before the decision, and that this is the answer. */
+/** Records that the handler was reached before the decision, and that the request is answered with this error. */
 export function recordBypass (request: object): void {
   holdOf(request).bypassed = true
 }
 
-/** Whether a request was answered because its handler was reached before the decision: a guard that has waited meanwhile says nothing more. */
+/** Whether the request was answered because its handler was reached before the decision. A guard that was waiting then stays silent. */
 export function wasBypassed (request: object): boolean {
   return heldOf(request)?.bypassed === true
 }
 
-/** What keeps a request from its handler: of the guards in front of it, one that has refused it, or one that still decides. */
+/** Why a request may not reach its handler: one of the guards has refused it, or is still waiting. */
 export function stateOf (request: object, guards: readonly GuardIdentity[]): State | undefined {
   const states = guards.map(guard => heldOf(request)?.guards.get(guard))
   return states.find(state => state === 'refused') ?? states.find(state => state !== undefined)
 }
 
-/** Which of a handler's arguments is the request: for a WebSocket it is the second. */
+/** Finds the request among the arguments of a handler. It is the second argument for a WebSocket. */
 export function requestAmong (first: unknown, second: unknown): object {
   return (typeof first === 'object' && first !== null && HELD in first ? first : second) as object
 }

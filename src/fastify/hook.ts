@@ -1,4 +1,4 @@
-// The guard as a Fastify hook: the handler behind it runs only after a yes.
+// The guard as a Fastify hook: the handler runs only after an allow.
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler } from 'fastify'
 import { ForbiddenError, UnavailableError } from '../contract/errors.js'
 import type { CompiledGuard } from '../guard/compile-annotation.js'
@@ -10,32 +10,36 @@ import { recordRefusal, recordWaiting, wasBypassed } from './held.js'
 import { recordPass } from './passes.js'
 import type { OnDenied } from './fastify-types.js'
 
-/** What enforcement in Fastify needs. */
+/** What a guard in Fastify needs to decide. */
 export interface FastifyEnforcement extends Enforcement<FastifyRequest> {
   readonly onDenied?: OnDenied
 }
 
 /**
- * A guard as a hook. Without a callback it is a promise, which rejects with the refusal: for those who combine guards themselves. Were it to
- * return nothing then, it would look as if it had let the request through.
+ * A guard as a hook. Without a callback it returns a promise, which rejects when the request is refused, for apps that combine guards. If
+ * it returned nothing instead, it would look as if the request had been let through.
  */
 export type GuardHook = ((request: FastifyRequest, reply: FastifyReply) => Promise<void>) & preHandlerHookHandler
 
 /**
- * When `onDenied` answers a denied request: at once, where nothing but the guard decides; when the refusal is sent, where the guard may be
- * one of several; never.
+ * When `onDenied` responds to a denied request: at once, when only this guard decides; when the error is sent, when the guard may be
+ * combined with others; or never.
  */
 export type AnswersDenied = 'at once' | 'when sent' | 'never'
 
 /**
- * A hook that refuses requests that do not meet the annotation. In callback form, because an answer that is at hand
- * then costs no promise.
- * @param enforcement undefined as long as the plugin has not started: then every request is refused.
+ * Creates a hook that refuses requests that do not meet the annotation. It uses callbacks, so that a decision that is available at once
+ * costs no promise.
+ * @param enforcement - returns undefined while the plugin has not started; every request is refused then
  */
-export function createGuard (enforcement: () => FastifyEnforcement | undefined, annotation: CompiledGuard<FastifyRequest>, answers: AnswersDenied): GuardHook {
+export function createGuard (
+  enforcement: () => FastifyEnforcement | undefined, annotation: CompiledGuard<FastifyRequest>, answers: AnswersDenied
+): GuardHook {
   function permitGuard (request: FastifyRequest, reply: FastifyReply, done?: HookHandlerDoneFunction): void | Promise<void> {
     if (typeof done !== 'function') {
-      return new Promise((resolve, reject) => { permitGuard(request, reply, error => { if (error === undefined) resolve(); else reject(error) }) })
+      return new Promise((resolve, reject) => {
+        permitGuard(request, reply, error => { if (error === undefined) resolve(); else reject(error) })
+      })
     }
     let verdict: Verdict | Promise<Verdict>
     const started = enforcement()
@@ -44,7 +48,7 @@ export function createGuard (enforcement: () => FastifyEnforcement | undefined, 
     } catch (error) {
       verdict = toError(error)
     }
-    // `done` is called outside of the try: what the handler throws is not the guard's to catch.
+    // `done` is called outside of the try block, because errors of the handler are not the guard's.
     if (verdict === true) {
       recordPass(request, permitGuard)
       done()
@@ -95,17 +99,17 @@ function refuse (
     answerWhenSent(reply, error, answer)
     done(error)
   } else {
-    // Without an error there is a reply already; and to go on without one would run the handler.
+    // Without an error, a reply was sent. Continuing without an error would run the handler.
     answer().then(error => { if (error !== undefined) done(error) }, () => done(error))
   }
 }
 
-/** What answers a request, also before `reply.sent` says so: that is false until the hooks of `onSend` are done with the payload. */
+/** The methods that answer a request. `reply.sent` is false until the `onSend` hooks have finished, so the calls are watched. */
 const ANSWERING = ['send', 'callNotFound'] as const
 
 /**
- * Notices that a reply is being sent. Without it, an `onDenied` that sends a page and does not return the reply would get the 403 on top
- * of it while a hook still works on the page: its status, with the page's body.
+ * Notices that a reply is being sent. Otherwise, when `onDenied` sends a page without returning the reply, and an `onSend` hook is still
+ * working on it, the 403 would be sent as well, with the body of the page.
  */
 function watchAnswer (reply: FastifyReply): { readonly isAnswered: () => boolean, readonly end: () => void } {
   let answering = false
@@ -115,7 +119,7 @@ function watchAnswer (reply: FastifyReply): { readonly isAnswered: () => boolean
     const answer = watched[name] as (...args: unknown[]) => unknown
     watched[name] = function (...args) {
       const result = answer.apply(this, args)
-      // Not before: what could not be sent, because it threw, is no answer.
+      // Only after the call, because a call that throws has sent nothing.
       answering = true
       return result
     }

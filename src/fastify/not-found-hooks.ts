@@ -1,13 +1,13 @@
-// Fastify before 5.12.2 reaches 404 handlers without their hooks in some cases. Where it can be mended it is; where not, the app does not start.
+// Fastify before 5.12.2 calls 404 handlers without their hooks in some cases. This fixes it where possible, and refuses to start otherwise.
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { AnnotationError } from '../contract/errors.js'
 import { printable } from '../kit/printable.js'
 import { descendantsOf, keyOf, privateOf } from './scopes.js'
 
-/** From this version on, every way to a 404 handler leads through its hooks. */
+/** Since this version, Fastify always runs the hooks of 404 handlers. */
 const HOOKS_ALWAYS_RUN = [5, 12, 2] as const
 
-/** What Fastify knows of a route, or of a 404 handler. */
+/** Fastify's internal data of a route or a 404 handler. */
 interface Context {
   readonly config?: unknown
   readonly server?: FastifyInstance
@@ -21,9 +21,9 @@ const NOT_FOUND_CONTEXT = 'fastify.404ContextKey'
 const HOOKS = 'fastify.hooks'
 
 /**
- * Makes `reply.callNotFound()` run the hooks of the 404 handler in a scope. Before 5.12.2 each route has a copy of what Fastify knows of
- * the handler, made before the hooks are in it where the route was declared first; here a link takes the place of the copy. These
- * versions are out, so that what is private in them stays as it is.
+ * Makes `reply.callNotFound()` run the hooks of a scope's 404 handler. Before 5.12.2, each route has a copy of the handler's data, which
+ * lacks the hooks if the route was declared first. This replaces the copy by a link. Relying on Fastify's internals is safe here, because
+ * these versions are released and do not change.
  */
 export function runNotFoundHooks (app: FastifyInstance): void {
   if (alwaysRunsHooks(app)) return
@@ -45,32 +45,38 @@ function link (context: Context): void {
   const copy = (context as Carrier)[key]
   const live = (context.server as unknown as Carrier)[key]
   if (!isObject(copy) || !isObject(live)) return
-  // The route's own, as later versions have it.
+  // Each route has its own onSend hooks, as in later versions.
   const { onSend } = copy as Context
   ;(context as Carrier)[key] = Object.create(live, { onSend: { value: onSend, writable: true, enumerable: true, configurable: true } })
 }
 
-/** The method of a reply that a decorated one has taken the place of. */
+/** The method that the decorated method of a reply overrides. */
 function methodBelow (reply: FastifyReply, method: unknown): (this: FastifyReply) => unknown {
   let prototype: object = Object.getPrototypeOf(reply)
-  while (!Object.hasOwn(prototype, 'callNotFound') || (prototype as FastifyReply).callNotFound !== method) prototype = Object.getPrototypeOf(prototype)
+  while (!Object.hasOwn(prototype, 'callNotFound') || (prototype as FastifyReply).callNotFound !== method) {
+    prototype = Object.getPrototypeOf(prototype)
+  }
   return (Object.getPrototypeOf(prototype) as FastifyReply).callNotFound
 }
 
 /**
- * Looks for 404 handlers that are guarded but were set before the plugin had loaded: only their hooks guard these.
- * @param seen - the scopes whose handler was set behind its guards
- * @param isGuarded - whether a config, or one of the hooks of the scope, requires something
+ * Finds guarded 404 handlers that were set before the plugin was loaded. They are guarded only by their hooks.
+ * @param seen - the scopes whose handler is wrapped with its guards
+ * @param isGuarded - whether a config, or one of the hooks of the scope, requires a permission
  * @throws `AnnotationError`
  */
-export function verifyNotFoundHooks (app: FastifyInstance, seen: WeakSet<object>, isGuarded: (config: unknown, hooks: readonly object[]) => boolean): void {
+export function verifyNotFoundHooks (
+  app: FastifyInstance, seen: WeakSet<object>, isGuarded: (config: unknown, hooks: readonly object[]) => boolean
+): void {
   if (alwaysRunsHooks(app)) return
   for (const scope of [app, ...descendantsOf(app)]) {
     const context = privateOf(scope, NOT_FOUND_CONTEXT) as Context | undefined
-    // A scope without a handler of its own has that of the scope around it.
+    // A scope without a handler of its own inherits the handler of the scope around it.
     if (context?.server !== scope || seen.has(scope) || !isGuarded(context.config, hooksOf(scope))) continue
-    throw new AnnotationError(printable(`the guard of the 404 handler${scope.prefix === '' ? '' : ` of ${scope.prefix}`} cannot be relied on: the handler was set before fastify-permit had loaded, and ` +
-      `Fastify ${app.version} reaches such a handler without its hooks in some cases. Write "await app.register(permit, …)" above it, or update Fastify to 5.12.2 or later`))
+    const where = scope.prefix === '' ? '' : ` of ${scope.prefix}`
+    throw new AnnotationError(printable(`the guard of the 404 handler${where} is not reliable, because the handler was set before ` +
+      `fastify-permit was loaded, and Fastify ${app.version} calls such a handler without its hooks in some cases. ` +
+      'Write "await app.register(permit, …)" above it, or update Fastify to 5.12.2 or later'))
   }
 }
 

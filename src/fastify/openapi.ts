@@ -1,4 +1,4 @@
-// Guarded routes in the document of @fastify/swagger: the refusals, and the extensions that Permit's own CLI reads.
+// Documents guarded routes in @fastify/swagger: the error responses, and the extensions that Permit's CLI reads.
 import { createRequire } from 'node:module'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import type * as Yaml from 'yaml'
@@ -7,21 +7,21 @@ import { isRecord } from '../kit/is-record.js'
 
 /** On the operation, Permit's extension for the action. */
 const ACTION = 'x-permit-action'
-/** On the path, Permit's extension for the resource's type; on the operation, too, for people: Swagger UI shows none of a path. */
+/** Permit's extension for the resource type, on the path. Also on the operation, because Swagger UI does not show extensions of a path. */
 const RESOURCE = 'x-permit-resource'
-/** On an operation that requires more than one permission: all of it. Ours, where Permit's extensions have room for one. */
+/** On an operation that requires more than one permission: all of them. Our own extension, because Permit's have room for one. */
 const REQUIRES = 'x-permit-requires'
-/** On an operation until the document is made. */
+/** Marks an operation until the document is created. */
 const GUARDED = 'x-permit-guarded'
 
 type Json = Record<string, unknown>
 type Swagger = (options?: { yaml?: boolean }) => unknown
 
 /**
- * Marks a guarded route for the document, and sees to it that the document is completed. Marks are extensions of the route's schema, which
- * @fastify/swagger passes on and nothing else reads: `schema.response` would change what is sent.
- * @param scope - where the route is declared. Without @fastify/swagger there nothing happens: it would not see the route, either
- * @param required - each of these is, as far as it is known
+ * Marks a guarded route for the document, and ensures that the document is completed. The marks are extensions of the route's schema, which
+ * @fastify/swagger copies and nothing else reads. (A `schema.response` would change the responses.)
+ * @param scope - where the route is declared. Without @fastify/swagger in it, nothing is done
+ * @param required - all of these are required, as far as they are known
  */
 export function documentRoute (scope: FastifyInstance, route: RouteOptions, required: readonly Description[]): void {
   const owner = ownerOf(scope)
@@ -35,14 +35,16 @@ export function documentRoute (scope: FastifyInstance, route: RouteOptions, requ
     ...known === undefined ? {} : { [RESOURCE]: known.type, [ACTION]: known.action },
     ...required.length > 1 || permissions.length > 1 ? { [REQUIRES]: required.map(({ text }) => text).join(' and ') } : {}
   }
-  // A new object: the app's own may be shared with a route that requires something else.
+  // A new object, because the app may share its schema with other routes.
   route.schema = Object.assign(Object.create(Object.getPrototypeOf(own)), marks, own) as NonNullable<RouteOptions['schema']>
 }
 
 /** The instance that @fastify/swagger has decorated: this scope, or one around it. */
 function ownerOf (scope: FastifyInstance): { swagger: Swagger } | undefined {
   for (let owner: unknown = scope; typeof owner === 'object' && owner !== null; owner = Object.getPrototypeOf(owner)) {
-    if (Object.hasOwn(owner, 'swagger') && typeof (owner as { swagger: unknown }).swagger === 'function') return owner as { swagger: Swagger }
+    if (Object.hasOwn(owner, 'swagger') && typeof (owner as { swagger: unknown }).swagger === 'function') {
+      return owner as { swagger: Swagger }
+    }
   }
   return undefined
 }
@@ -63,18 +65,18 @@ function complete (owner: { swagger: Swagger }): void {
   owner.swagger = swagger
 }
 
-/** As @fastify/swagger writes it. Loaded by the first that asks, who does not wait: hence not by `import()`. */
+/** Formats the document like @fastify/swagger. Loaded on first use, and synchronously, because the caller does not await. */
 function toYaml (document: unknown): string {
   const { stringify } = createRequire(import.meta.url)('yaml') as typeof Yaml
   return stringify(document, { strict: false })
 }
 
-/** @fastify/swagger makes a document once, and hands out the same one ever after: what is completed has no marks any more. */
+/** Completes a path of the document, and removes the marks. @fastify/swagger creates the document once and always returns the same one. */
 function completePath (path: Json, isVersion2: boolean): void {
   const operations = Object.values(path).filter(isRecord).filter(operation => operation[GUARDED] === true)
   const types = new Set(operations.flatMap(operation => operation[RESOURCE] === undefined ? [] : [operation[RESOURCE]]))
   const [type] = types
-  // A path has one resource. Where its operations are about several it has none.
+  // A path has one resource type, or none when its operations have different ones.
   if (types.size === 1) path[RESOURCE] ??= type
   for (const operation of operations) {
     delete operation[GUARDED]
@@ -83,26 +85,32 @@ function completePath (path: Json, isVersion2: boolean): void {
 }
 
 const REFUSALS = {
-  401: 'Nobody is authenticated.',
+  401: 'Not authenticated.',
   403: 'Not allowed.',
   503: 'The permission cannot be checked right now.'
 } as const
 
-/** What the app has documented stays. */
+/** Adds the error responses. Responses that the app has documented stay. */
 function withRefusals (documented: Json, isVersion2: boolean): Json {
   const responses = { ...documented }
   for (const [status, description] of Object.entries(REFUSALS)) {
     if (status in responses || `${status[0]}XX` in responses || `${status[0]}xx` in responses) continue
     responses[status] = isVersion2
-      ? { description, schema: errorSchema(), ...status === '503' && { headers: { 'Retry-After': { description: RETRY_AFTER, type: 'integer' } } } }
-      : { description, ...status === '503' && { headers: { 'Retry-After': { description: RETRY_AFTER, schema: { type: 'integer' } } } }, content: { 'application/json': { schema: errorSchema() } } }
+    const withRetryAfter = (header: Json): Json => status === '503' ? { headers: { 'Retry-After': header } } : {}
+    responses[status] = isVersion2
+      ? { description, schema: errorSchema(), ...withRetryAfter({ description: RETRY_AFTER, type: 'integer' }) }
+      : {
+          description,
+          ...withRetryAfter({ description: RETRY_AFTER, schema: { type: 'integer' } }),
+          content: { 'application/json': { schema: errorSchema() } }
+        }
   }
   return responses
 }
 
-const RETRY_AFTER = 'Seconds to wait before asking again.'
+const RETRY_AFTER = 'Seconds to wait before the next attempt.'
 
-/** The body that Fastify gives to an error. */
+/** The body of an error in Fastify. */
 function errorSchema (): Json {
   return {
     type: 'object',

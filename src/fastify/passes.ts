@@ -1,14 +1,14 @@
-// What a request carries: the guards that have let it through.
+// Stores on a request the guards that have let it through.
 
-/** A guard, as far as passes are concerned: its identity. */
+/** A guard, reduced to its identity. */
 export type GuardIdentity = object
 
 const PASSED = Symbol('fastify-permit.passed')
 
-/** The request that the passes were given to: copied to another one, or found on what inherits from it, they say nothing. */
+/** The request that has passed. For a copy of a request, or an object that inherits from it, the passes do not count. */
 const PASSED_BY = Symbol('fastify-permit.passed-by')
 
-/** The slots on a request, to be decorated, so that all requests keep one shape. */
+/** The properties of a request, decorated so that all requests have the same shape. */
 export const PASS_SLOTS: readonly symbol[] = [PASSED, PASSED_BY]
 
 /** One guard, or several. */

@@ -1,4 +1,4 @@
-// The plugin: options in; decorators, hooks and their clean-up out.
+// The Fastify plugin: reads the options, and adds decorators, hooks and their cleanup.
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { OptionsError } from '../contract/errors.js'
@@ -19,12 +19,12 @@ import { strictness } from '../guard/strict.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Questions outside of a request, the user first; the guard as a hook; counters and health. */
+    /** Checks outside of a request, where the user is the first argument; the guard as a hook; writes, counters and health. */
     permit: AppPermit
   }
 
   interface FastifyRequest {
-    /** Questions in the name of the request's user. */
+    /** Checks for the user of the request. */
     permit: RequestPermit<FastifyRequest>
   }
 
@@ -35,10 +35,10 @@ declare module 'fastify' {
 }
 
 /**
- * Guards the annotated routes of a scope. Registered once; see {@link PermitOptions}.
+ * Guards the annotated routes of a scope. Register it once; see {@link PermitOptions}.
  *
- * @throws `OptionsError` when an option is wrong, `PolicyFileError` when the policy is, `AnnotationError` when a
- * route's annotation is: the app does not start.
+ * @throws `OptionsError` when an option is wrong, `PolicyFileError` when the policy is invalid, and `AnnotationError` when the annotation
+ * of a route is invalid. The app does not start then.
  */
 async function permit (app: FastifyInstance, input: PermitOptions): Promise<void> {
   if (app.hasDecorator('permit')) {
@@ -47,12 +47,12 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   if (descendantsOf(app).some(scope => scope.hasDecorator('permit'))) {
     throw new OptionsError('it is registered already, in a scope inside of this one; register it once, or in sibling scopes')
   }
-  // First of all, and before anything can fail: should the app be used although it has not started, nobody gets in.
+  // Before anything that can fail: if the app is used although it did not start, guarded routes refuse every request.
   const guards = new RouteGuards()
   guards.install(app)
   watchOutside(app)
   tellLookers(() => guards.rows())
-  // Fastify adds a hook when its turn comes, and not at all to a plugin that has failed by then.
+  // Fastify adds a hook only in its turn, and never for a plugin that has failed by then.
   await app.after()
 
   const prepared = prepare<FastifyRequest, FastifyReply>(input, {

@@ -1,10 +1,10 @@
-// Remembers the reply of a request: Fastify passes it to hooks, and a later `request.permit` call only has the request.
+// Remembers the reply of a request. Fastify passes it to hooks, but a later `request.permit` call only has the request.
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 
 const REPLY = Symbol('fastify-permit.reply')
 
-/** The slot on a request, to be decorated, so that all requests keep one shape. */
+/** The property of a request, decorated so that all requests have the same shape. */
 export const REPLY_SLOT: symbol = REPLY
 
 interface Answered { [REPLY]?: FastifyReply | null }

@@ -1,8 +1,10 @@
-// Guards every annotated route of a scope, whenever and however it is declared.
+// Guards every annotated route of a scope, whenever and however the route is declared.
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, preHandlerHookHandler, RouteOptions } from 'fastify'
 import { AnnotationError, UndeclaredRouteError } from '../contract/errors.js'
 import { printable } from '../kit/printable.js'
-import { compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard } from '../guard/compile-annotation.js'
+import {
+  compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard
+} from '../guard/compile-annotation.js'
 import { describeAnnotation, type Description } from '../guard/description.js'
 import { readGuardOptions, type GuardOptions } from '../guard/guard-options.js'
 import { undeclared, type RouteIdentity, type Strictness } from '../guard/strict.js'
@@ -23,7 +25,7 @@ import { paramNames } from './url-params.js'
 
 type CompiledAnnotation = AnyCompiledAnnotation<FastifyRequest>
 
-/** What was read of a route, or of a 404 handler, when it was declared. */
+/** What was read of a route or a 404 handler when it was declared. */
 interface Declared {
   readonly annotation: Boxed | undefined
 }
@@ -31,7 +33,7 @@ interface Declared {
 interface SeenRoute extends Declared {
   readonly route: RouteOptions
   readonly guard: preHandlerHookHandler | undefined
-  /** The guards that it was given as hooks. */
+  /** The guards among its hooks. */
   readonly hooks: readonly preHandlerHookHandler[]
 }
 
@@ -51,36 +53,35 @@ export class RouteGuards {
   #enforcement: FastifyEnforcement | undefined
   #strict: Strictness | undefined
   #openapi = false
-  /** Routes declared before the plugin: their annotations cannot be read. */
+  /** Routes declared before the plugin. Their annotations cannot be read. */
   #unseen: readonly RouteIdentity[] = []
-  /** Every guard made here, with the params that its templates name. */
+  /** Every guard created here, with the params in its templates. */
   readonly #made = new WeakMap<object, Made>()
   readonly #seen: SeenRoute[] = []
   /**
-   * What was read of a route, by the handler that Fastify runs for it: that one was made here, and refuses what has not passed. Nothing in
-   * a config, nor among the hooks, could tell so much, because it can be copied to another route.
+   * What was read of a route, by the handler that Fastify runs for it. That handler was created here, and refuses requests that have not
+   * passed the guards. A config or a hook would prove nothing, because it can be copied to another route.
    */
   readonly #declared = new WeakMap<object, Declared>()
-  /** The scopes whose 404 handler was set behind its guards. */
+  /** The scopes whose 404 handler is wrapped with its guards. */
   readonly #withNotFound = new WeakSet<object>()
-  /** Guards of routes that were not seen when they were declared, by their config. */
+  /** Guards of routes whose declaration was not seen, by their config. */
   readonly #late = new WeakMap<object, Late>()
-  /** Why the app did not start. A request may still arrive: a second `inject` gets past Fastify's own error. */
+  /** Why the app did not start. Requests may still arrive, because a second `inject` ignores Fastify's error. */
   #broken: Error | undefined
 
-  /** Installs the guards in a scope, for routes declared from now on and before. They refuse every request until `start`. */
+  /** Installs the guards in a scope, for existing and future routes. They refuse every request until `start` is called. */
   install (app: FastifyInstance): void {
     for (const slot of [...PASS_SLOTS, REPLY_SLOT, HELD_SLOT]) if (!app.hasRequestDecorator(slot)) app.decorateRequest(slot, null)
     const onRoute = (scope: FastifyInstance, route: RouteOptions) => this.#onRoute(scope, route)
     app.addHook('onRoute', function (route) { onRoute(this, route) })
     watchNotFound(app, (scope, options, handler) => this.#onNotFoundHandler(scope, options, handler))
     runNotFoundHooks(app)
-    // onRoute does not see routes that are there already, nor those that a scope which is there already declares later.
-    // A hook of the whole scope runs for them all, and for 404 handlers. Finding out which route a request is for costs
-    // something; where only a 404 handler can have been missed, no other request pays for it.
+    // onRoute does not see existing routes, nor future routes of existing scopes. A hook of the whole scope runs for all of them, and for
+    // 404 handlers. Finding the route of a request costs time, so when only a 404 handler can have been missed, other requests skip it.
     const onlyNotFound = isUntouched(app)
     for (const scope of descendantsOf(app)) scope.addHook('onRoute', prepareLate)
-    // A router is the whole app's: only at the root are all of its routes this plugin's business.
+    // A router contains the routes of the whole app. Only at the root do all of them belong to this plugin.
     if (!onlyNotFound && rootOf(app) === app) this.#unseen = routesBeforePlugin(app)
     app.addHook('preHandler', (request, reply, done) => {
       keepReply(request, reply)
@@ -91,9 +92,9 @@ export class RouteGuards {
   }
 
   /**
-   * From now on, requests are decided.
-   * @param strict - undefined: a route may do without an annotation
-   * @param openapi - whether guarded routes document themselves
+   * Starts to decide requests.
+   * @param strict - undefined when routes may have no annotation
+   * @param openapi - whether guarded routes are documented
    */
   start (enforcement: FastifyEnforcement, strict: Strictness | undefined, openapi: boolean): void {
     this.#enforcement = enforcement
@@ -101,31 +102,39 @@ export class RouteGuards {
     this.#openapi = openapi
   }
 
-  /** What each route requires, as far as known. */
+  /** What each route requires, as far as it is known. */
   rows (): RouteRow[] {
     const unseen = this.#unseen.map(route => unknownRow(route, this.#strict?.isPublic(route) === true))
     return rowsWithoutHeadTwins([...unseen, ...this.#seen.map(({ route, annotation, hooks }) => rowOf({
       route,
       byAnnotation: this.#describe(annotation, [])[0],
       byHooks: this.#describe(undefined, hooks),
-      isPublic: hooks.length === 0 && (annotation === undefined ? this.#strict?.isPublic(identityOf(route)) === true : annotation.value === false)
+      isPublic: hooks.length === 0 && this.#isPublic(route, annotation)
     }))])
   }
 
-  /** What a route requires, in words: by its hooks, then by its annotation. */
+  /** Describes what a route requires: by its hooks, then by its annotation. */
+  #isPublic (route: RouteOptions, annotation: Boxed | undefined): boolean {
+    return annotation === undefined ? this.#strict?.isPublic(identityOf(route)) === true : annotation.value === false
+  }
+
   #describe (annotation: Boxed | undefined, hooks: readonly object[]): Description[] {
     const required = hooks.map(hook => this.#made.get(hook)?.annotation)
     return [...required, annotation?.value].flatMap(annotation =>
       annotation === undefined || annotation === false ? [] : [describeAnnotation(annotation, this.#enforcement?.tenant !== undefined)])
   }
 
-  /** The guard as a hook, for those who put it into a route themselves. */
+  /** Creates a guard as a hook, for apps that add it to a route themselves. */
   guard (requirement: Exclude<Annotation, false>, options?: GuardOptions): GuardHook {
     const { onDenied } = readGuardOptions(options)
-    return this.#make(compileGuard<FastifyRequest>(requirement, this.#enforcement?.tenant), requirement, false, onDenied ? 'when sent' : 'never')
+    const compiled = compileGuard<FastifyRequest>(requirement, this.#enforcement?.tenant)
+    return this.#make(compiled, requirement, false, onDenied ? 'when sent' : 'never')
   }
 
-  #make (compiled: CompiledGuard<FastifyRequest>, annotation: Exclude<Annotation, false>, byAnnotation: boolean, answers: AnswersDenied = 'at once'): GuardHook {
+  #make (
+    compiled: CompiledGuard<FastifyRequest>, annotation: Exclude<Annotation, false>, byAnnotation: boolean,
+    answers: AnswersDenied = 'at once'
+  ): GuardHook {
     const guard = createGuard(() => this.#enforcement, compiled, answers)
     this.#made.set(guard, { params: compiled.params, byAnnotation, annotation })
     return guard
@@ -146,8 +155,8 @@ export class RouteGuards {
       requireParams(compiled.params, route.url, `config.permit of ${name}`)
       guard = this.#make(compiled, annotation.value as Exclude<Annotation, false>, true)
       guards.push(guard)
-      // After the route's own hooks, so that any style of authentication has run. A route that was made by copying
-      // another one's options brings that one's guard along: its own takes the place.
+      // After the route's own hooks, so that every kind of authentication has run. A route that was created from a copy of another route's
+      // options has that route's guard, which is replaced.
       route.preHandler = [...toArray(route.preHandler).filter(hook => this.#made.get(hook)?.byAnnotation !== true), guard]
     }
     if (this.#openapi && guards.length > 0) documentRoute(scope, route, this.#describe(annotation, own))
@@ -157,8 +166,10 @@ export class RouteGuards {
     this.#seen.push(seen)
   }
 
-  /** What to set instead of a 404 handler. */
-  #onNotFoundHandler (scope: FastifyInstance, options: NotFoundOptions, handler: NotFoundHandler): readonly [NotFoundOptions, NotFoundHandler] {
+  /** Returns the options and the handler to set instead of a 404 handler. */
+  #onNotFoundHandler (
+    scope: FastifyInstance, options: NotFoundOptions, handler: NotFoundHandler
+  ): readonly [NotFoundOptions, NotFoundHandler] {
     const name = 'the 404 handler'
     const guards = this.#guardsAmong(options, '*', name)
     const { config, annotation } = readConfig(options.config)
@@ -176,7 +187,7 @@ export class RouteGuards {
     return [{ ...options, preHandler, config: config as NotFoundOptions['config'] }, notFoundBehindGuards(handler, post)]
   }
 
-  /** The guards that a route was given as hooks. */
+  /** The guards among the hooks of a route. */
   #guardsAmong (hooks: NotFoundOptions, url: string, name: string): preHandlerHookHandler[] {
     const guards: preHandlerHookHandler[] = []
     for (const hook of hooksOf(hooks)) {
@@ -192,7 +203,7 @@ export class RouteGuards {
     return { scope, guards, broken: () => this.#broken, onBound: handler => { this.#declared.set(handler, declared) } }
   }
 
-  /** For each request: guards it when its route was not seen, and refuses it when the app must not have started. */
+  /** Runs for each request: guards it when its route was not seen, and refuses it when the app must not have started. */
   #onRequest (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
     if (this.#broken !== undefined) {
       done(this.#broken)
@@ -202,7 +213,8 @@ export class RouteGuards {
     const declared = this.#declared.get(handler)
     const annotation = annotationIn(config)
     if (annotation === undefined) {
-      done(this.#strict === undefined || declared !== undefined || request.is404 ? undefined : undeclaredLate(this.#strict, request))
+      const isSeen = declared !== undefined || request.is404
+      done(this.#strict === undefined || isSeen ? undefined : undeclaredLate(this.#strict, request))
       return
     }
     if (declared?.annotation !== undefined && Object.is(declared.annotation.value, annotation.value)) {
@@ -230,16 +242,19 @@ export class RouteGuards {
     if (compiled.kind !== 'public') {
       requireParams(compiled.params, url, `config.permit of ${name}`)
       guard = this.#make(compiled, annotation as Exclude<Annotation, false>, true)
-      request.log.warn(printable(`permit: ${name} was declared before fastify-permit was registered: it is guarded, but before its own preHandler hooks. Move "await app.register(permit, …)" above it`))
+      request.log.warn(printable(`permit: ${name} was declared before fastify-permit was registered, so its guard runs before its own ` +
+        'preHandler hooks. Move "await app.register(permit, …)" above it'))
     }
     this.#late.set(config, { value: annotation, guard })
     return guard
   }
 
-  /** When all routes are declared: checks that each is still guarded as it was. */
+  /** When all routes are declared: checks that the guards are still in place. */
   #verify (app: FastifyInstance): void {
     try {
-      verifyNotFoundHooks(app, this.#withNotFound, (config, hooks) => annotationIn(config) !== undefined || hooks.some(hook => this.#made.has(hook)))
+      const isGuarded = (config: unknown, hooks: readonly object[]): boolean =>
+        annotationIn(config) !== undefined || hooks.some(hook => this.#made.has(hook))
+      verifyNotFoundHooks(app, this.#withNotFound, isGuarded)
       for (const seen of this.#seen) verifyRoute(seen)
       if (this.#strict !== undefined) this.#verifyDeclared(this.#strict)
     } catch (error) {
@@ -249,9 +264,9 @@ export class RouteGuards {
   }
 
   #verifyDeclared (strict: Strictness): void {
-    const silent = this.#seen.filter(({ annotation, hooks }) => annotation === undefined && hooks.length === 0).map(({ route }) => identityOf(route))
-    const isSilent = (route: RouteIdentity) => !strict.isPublic(route)
-    const error = undeclared(silent.filter(isSilent), this.#unseen.filter(isSilent))
+    const silent = this.#seen.filter(({ annotation, hooks }) => annotation === undefined && hooks.length === 0)
+    const isNotPublic = (route: RouteIdentity): boolean => !strict.isPublic(route)
+    const error = undeclared(silent.map(({ route }) => identityOf(route)).filter(isNotPublic), this.#unseen.filter(isNotPublic))
     if (error !== undefined) throw error
   }
 
@@ -264,39 +279,43 @@ function verifyRoute ({ route, annotation, guard }: SeenRoute): void {
   const name = nameOf(route.method, route.url)
   const now = annotationIn(route.config)
   if (now?.value !== annotation?.value || (now === undefined) !== (annotation === undefined)) {
-    throw new AnnotationError(`config.permit of ${name} was changed after fastify-permit had read it: add the onRoute hook that changes it before you register fastify-permit`)
+    throw new AnnotationError(`config.permit of ${name} was changed after fastify-permit had read it; ` +
+      'add the onRoute hook that changes it before you register fastify-permit')
   }
   if (guard !== undefined && !toArray(route.preHandler).includes(guard)) {
-    throw new AnnotationError(`the guard of ${name} is missing from its preHandler hooks: an onRoute hook replaced or wrapped them. Add that hook before you register fastify-permit, or make it keep them`)
+    throw new AnnotationError(`the guard of ${name} is missing from its preHandler hooks, because an onRoute hook replaced or wrapped ` +
+      'them. Add that hook before you register fastify-permit, or make it keep them')
   }
 }
 
 /**
- * Puts a route's handlers behind its guards, and behind the question whether the app should have started at all. A plugin that comes later
- * may put a handler of its own around the one that it finds there: then that one is put behind the guards, too, so that what Fastify
- * runs in the end is always one of ours.
+ * Wraps the handlers of a route with its guards, and with the check that the app has started. When a later plugin replaces the handler by a
+ * wrapper of its own, that one is wrapped, too, so that Fastify always runs one of our wrappers.
  */
 function putBehind (route: RouteOptions, post: Post): void {
   let handler = behindGuards(route.handler, post)
   Object.defineProperty(route, 'handler', {
     enumerable: true,
     get: () => handler,
-    set (given: RouteOptions['handler']) { handler = behindGuards(given, { ...post, guards: [...new Set([...post.guards, ...guardsWorn(given)])] }) }
+    set (given: RouteOptions['handler']) {
+      handler = behindGuards(given, { ...post, guards: [...new Set([...post.guards, ...guardsWorn(given)])] })
+    }
   })
-  // @fastify/websocket keeps a second one there, for routes that answer both.
+  // @fastify/websocket adds a second handler for routes that answer both.
   const other = route as { wsHandler?: unknown }
   if (typeof other.wsHandler === 'function') other.wsHandler = behindGuards(other.wsHandler, post)
 }
 
 /**
- * The guards of another route that a route without an annotation has brought along, with that one's handler.
- * @throws {@link AnnotationError} when it has left the guards themselves behind: nothing says that it was meant to be public
+ * The guards that a route without an annotation has inherited with the handler of another route.
+ * @throws {@link AnnotationError} when the guards are not among its hooks, because it is unclear whether the route should be public
  */
 function wornBy (route: RouteOptions, name: string): preHandlerHookHandler[] {
   const guards = [...guardsWorn(route.handler), ...guardsWorn((route as { wsHandler?: unknown }).wsHandler)] as preHandlerHookHandler[]
   const hooks = hooksOf(route)
   if (!guards.every(guard => hooks.includes(guard))) {
-    throw new AnnotationError(`${name} has the handler of a guarded route but no annotation: add config: { permit: … }, or permit: false if it is public on purpose`)
+    throw new AnnotationError(`${name} has the handler of a guarded route but no annotation; ` +
+      'add config: { permit: … }, or permit: false if it is public on purpose')
   }
   return guards
 }
@@ -305,18 +324,18 @@ function hooksOf ({ onRequest, preParsing, preValidation, preHandler }: NotFound
   return [onRequest, preParsing, preValidation, preHandler].flatMap<object>(toArray)
 }
 
-/** For a scope of before: what the hook of the whole scope will need of its later routes. */
+/** For a scope that existed before the plugin: prepares its later routes for the hook of the whole scope. */
 function prepareLate (route: RouteOptions): void {
   route.config = readConfig(route.config).config as RouteOptions['config']
 }
 
-/** In strict mode, why a route is refused that says nothing: it was not there to be looked at when the app started. */
+/** In strict mode: the error for a route without an annotation that did not exist when the app started. */
 function undeclaredLate (strict: Strictness, { routeOptions: { url = '', method } }: FastifyRequest): Error | undefined {
   const route = identityOf({ url, method })
   return strict.isPublic(route) ? undefined : new UndeclaredRouteError(NOT_DECLARED, { cause: undeclared([route], []) })
 }
 
-/** For the client of a route that was refused so: which one it is stands in the log, through the cause. */
+/** The message for the client of such a route. The log shows the route, as the cause. */
 const NOT_DECLARED = 'This route has no permission annotation.'
 
 function requireParams (params: readonly string[], url: string, name: string): void {

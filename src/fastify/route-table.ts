@@ -1,32 +1,32 @@
-// The rows of `app.permit.routes()`: what each route requires, for people and tools.
+// The rows of `app.permit.routes()`, which say what each route requires.
 import type { RouteOptions } from 'fastify'
 import type { Description } from '../guard/description.js'
 import { withoutHead, withoutHeadTwins } from '../guard/head-twins.js'
 import { identityText, type RouteIdentity } from '../guard/strict.js'
 
-/** A route, and what it requires. */
+/** A route and what it requires. */
 export interface RouteRow {
   /** `GET`, or several with commas. */
   readonly method: string
-  /** As it was declared, with its prefix. */
+  /** The URL as declared, with its prefix. */
   readonly url: string
-  /** What else tells it from others: `{ version: '1.0.0' }`. */
+  /** Its constraints: `{ version: '1.0.0' }`. */
   readonly constraints: Readonly<Record<string, string>>
-  /** `task:create`, `(task:list or task:create)`, `by function`; null where nothing is required. */
+  /** `task:create`, `(task:list or task:create)`, `by function`; null when nothing is required. */
   readonly permission: string | null
-  /** Each permission in it that is known beforehand, as `type:action`. */
+  /** The permissions that are known in advance, as `type:action`. */
   readonly permissions: readonly string[]
   /** `task`, `task:{id}` or `by function`; several with commas. */
   readonly resource: string | null
-  /** A tenant's key, or `by function`; several with commas. */
+  /** The tenant's key, or `by function`; several with commas. */
   readonly tenant: string | null
-  /** Whether it says so itself (`permit: false`), or `strict.public` does. */
+  /** Whether the route is declared public, by `permit: false` or by `strict.public`. */
   readonly public: boolean
-  /** `config.permit`, `guard()`, both, or none; `unknown` for a route that was declared before the plugin was registered. */
+  /** `config.permit`, `guard()`, both, or none; `unknown` for a route that was declared before the plugin. */
   readonly guardedBy: 'annotation' | 'hook' | 'annotation and hook' | 'unknown' | null
 }
 
-/** What a row is made of. */
+/** The data of a row. */
 export interface RouteFacts {
   readonly route: Pick<RouteOptions, 'method' | 'url' | 'constraints'>
   readonly byAnnotation: Description | undefined
@@ -34,7 +34,7 @@ export interface RouteFacts {
   readonly isPublic: boolean
 }
 
-/** A row. */
+/** Creates a row. */
 export function rowOf ({ route, byAnnotation, byHooks, isPublic }: RouteFacts): RouteRow {
   const described = [...byHooks, ...byAnnotation === undefined ? [] : [byAnnotation]]
   const permissions = described.flatMap(({ permissions }) => permissions)
@@ -53,7 +53,7 @@ export function rowOf ({ route, byAnnotation, byHooks, isPublic }: RouteFacts): 
   }
 }
 
-/** The row of a route that was there before anybody looked. */
+/** The row of a route that was declared before the plugin. */
 export function unknownRow ({ methods, url, constraints }: RouteIdentity, isPublic: boolean): RouteRow {
   return {
     method: withoutHead(methods).join(','),
@@ -68,18 +68,19 @@ export function unknownRow ({ methods, url, constraints }: RouteIdentity, isPubl
   }
 }
 
-/** What a route of Fastify is told by. */
+/** What identifies a route of Fastify. */
 export function identityOf (route: Pick<RouteOptions, 'method' | 'url' | 'constraints'>): RouteIdentity {
   const constraints = constraintsOf(route)
-  return { methods: methodsOf(route), url: route.url, constraints: Object.keys(constraints).length === 0 ? undefined : JSON.stringify(constraints) }
+  const text = Object.keys(constraints).length === 0 ? undefined : JSON.stringify(constraints)
+  return { methods: methodsOf(route), url: route.url, constraints: text }
 }
 
-/** The rows without HEAD twins. */
+/** Removes the HEAD routes that Fastify adds. */
 export function rowsWithoutHeadTwins (rows: readonly RouteRow[]): RouteRow[] {
   return withoutHeadTwins(rows, ({ method }) => [method], row => JSON.stringify({ ...row, method: '' }))
 }
 
-/** A row in one line, as errors name it. */
+/** A row in one line, for messages. */
 export function rowText ({ method, url, constraints }: RouteRow): string {
   return identityText(identityOf({ method: method.split(','), url, constraints }))
 }

@@ -1,4 +1,4 @@
-// Annotated routes outside of every scope that the plugin is registered in: they are refused, because nothing would guard them.
+// Refuses annotated routes outside of every scope in which the plugin is registered, because nothing guards them.
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import { AnnotationError } from '../contract/errors.js'
 import { annotationIn } from './route-annotation.js'
@@ -6,15 +6,16 @@ import { descendantsOf, rootOf } from './scopes.js'
 
 interface Annotated { readonly scope: FastifyInstance, readonly name: string }
 
-/** By root. */
+/** Annotated routes, by root. */
 const found = new WeakMap<FastifyInstance, Annotated[]>()
 
-/** The scopes that the plugin is registered in, also where that has failed. */
+/** The scopes in which the plugin is registered, even if that failed. */
 const covered = new WeakSet<FastifyInstance>()
 
 /**
- * Looks at the routes around a scope that the plugin is being registered in. It guards that scope only, and a plugin that is wrapped in
- * another one, or loaded from a folder, easily ends up in a scope of its own: then an annotation elsewhere would mean nothing.
+ * Watches the routes around a scope in which the plugin is registered. The plugin guards only this scope. When it is registered inside of
+ * another plugin, or in a file that is loaded from a folder, it may end up in a separate scope by mistake, and annotations elsewhere would
+ * have no effect.
  */
 export function watchOutside (app: FastifyInstance): void {
   covered.add(app)
@@ -33,7 +34,7 @@ function watch (root: FastifyInstance): Annotated[] {
   const onRoute = function (this: FastifyInstance, { config, method, url }: RouteOptions): void {
     if (isGuarded(config) && method !== 'HEAD') annotated.push({ scope: this, name: `${String(method)} ${url}` })
   }
-  // onRoute is for scopes that come later; the other hooks are for those of now, too.
+  // onRoute sees future routes; the preHandler hook also sees existing ones.
   for (const scope of [root, ...descendantsOf(root)]) scope.addHook('onRoute', onRoute)
   root.addHook('preHandler', (request, _reply, done) => {
     done(isCovered(request.server) || !isGuarded(request.routeOptions.config) ? undefined : outside([nameOf(request)]))
@@ -46,16 +47,19 @@ function isGuarded (config: unknown): boolean {
   return annotation !== undefined && annotation.value !== false
 }
 
-/** By this copy of the package, or by another one. */
+/** Whether this copy of the package, or another one, guards the scope. */
 function isCovered (scope: FastifyInstance): boolean {
   if (scope.hasDecorator('permit')) return true
-  for (let around: FastifyInstance | null = scope; around !== null; around = Object.getPrototypeOf(around)) if (covered.has(around)) return true
+  for (let around: FastifyInstance | null = scope; around !== null; around = Object.getPrototypeOf(around)) {
+    if (covered.has(around)) return true
+  }
   return false
 }
 
 function outside (names: readonly string[]): Error {
-  return new AnnotationError(`${names.join(', ')}: config.permit is outside of every scope that fastify-permit is registered in, and guards nothing there. ` +
-    'Register it at the root: in a plugin, or in a file that @fastify/autoload loads, wrap the function that registers it with fastify-plugin')
+  return new AnnotationError(`${names.join(', ')}: config.permit is outside of every scope in which fastify-permit is registered, ` +
+    'and has no effect there. Register fastify-permit at the root: in a plugin, or in a file that @fastify/autoload loads, ' +
+    'wrap the function that registers it with fastify-plugin')
 }
 
 function nameOf ({ routeOptions: { method, url } }: FastifyRequest): string {

@@ -1,4 +1,4 @@
-// The route on which the PDP reports changes.
+// Declares the route on which the PDP reports changes.
 import type { FastifyInstance } from 'fastify'
 import type { AffectedUsers } from '../contract/affected-users.js'
 import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER } from '../decision/update-reports.js'
@@ -6,16 +6,19 @@ import { type UpdatesEndpoint } from '../decision/path-options.js'
 import { secretCheck } from '../kit/secret.js'
 
 /**
- * Declares it in a scope of its own: the body is read as it is, whatever parsers the app has. It is public for the guard, and protected
- * by its own secret, which is checked before the body is read.
+ * Declares the route in a separate scope, so that the body is read unchanged, whatever parsers the app has. The route is public for the
+ * guard. It is protected by its own secret, which is checked before the body is read.
  */
-export function declareUpdatesRoute (app: FastifyInstance, { path, secret }: UpdatesEndpoint, changed: (affected: AffectedUsers) => void): void {
+export function declareUpdatesRoute (
+  app: FastifyInstance, { path, secret }: UpdatesEndpoint, changed: (affected: AffectedUsers) => void
+): void {
   const isSecret = secretCheck(secret)
   app.register(async scope => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { parseAs: 'string', bodyLimit: MAX_UPDATE_SIZE }, (_request, body, done) => done(null, body))
     scope.setErrorHandler(async (error, _request, reply) => {
-      // Fastify closes the connection of a body that is too large, and with it goes the answer to a client that is still sending. So Node drops the rest.
+      // For a body that is too large, Fastify would close the connection, and a client that is still sending would lose the answer. Without
+      // this header, Node drops the rest.
       reply.removeHeader('connection')
       throw error
     })
@@ -26,7 +29,8 @@ export function declareUpdatesRoute (app: FastifyInstance, { path, secret }: Upd
       bodyLimit: MAX_UPDATE_SIZE,
       onRequest: async (request, reply) => {
         const given = request.headers[UPDATES_HEADER]
-        if (typeof given !== 'string' || !isSecret(given)) return reply.code(401).send({ statusCode: 401, error: 'Unauthorized', message: 'The updates secret is missing or wrong.' })
+        if (typeof given === 'string' && isSecret(given)) return
+        return reply.code(401).send({ statusCode: 401, error: 'Unauthorized', message: 'The updates secret is missing or wrong.' })
       }
     }, async (request, reply) => {
       const affected = affectedBy(typeof request.body === 'string' ? request.body : '')

@@ -1,7 +1,7 @@
-// The names of the params in a route's URL: a template may only name those.
+// The names of the params in a route's URL. A template can only use these.
 import findMyWay from 'find-my-way'
 
-/** The names of the params in a route's URL, as Fastify's own router reads it. */
+/** The names of the params in a route's URL, as parsed by Fastify's router. */
 export function paramNames (url: string): Set<string> {
   if (url === '*') return new Set(['*'])
   const router = findMyWay({ allowUnsafeRegex: true })

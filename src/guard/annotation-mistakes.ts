@@ -3,17 +3,23 @@ import { closest } from '../kit/suggest.js'
 import { AnnotationError } from '../contract/errors.js'
 
 /** What an annotation, or a part of one, may be. */
-export const FORMS = "'type:action', { action, resource, tenant?, context? }, { anyOf: […] }, { allOf: […] } or a function of the request; and false, outside of functions, for a public route"
+export const FORMS =
+  "'type:action', { action, resource, tenant?, context? }, { anyOf: […] }, { allOf: […] } or a function of the request; " +
+  'and false, outside of functions, for a public route'
 
-/** Every name that stands in some requirement. */
+/** All property names of requirements. */
 export const REQUIREMENT_NAMES: readonly string[] = ['action', 'resource', 'tenant', 'context', 'anyOf', 'allOf']
 
 /**
- * @param known - what the object may have
- * @param expected - the same in words, for people
- * @param candidates - what may have been meant; more than `known` where another form has other names
+ * Checks that an object has only known properties.
+ * @param known - the known properties
+ * @param expected - what is expected, as text for the message
+ * @param candidates - the names to suggest; more than `known` when another form has other names
+ * @throws `AnnotationError` that names the unknown property
  */
-export function onlyKnown (object: object, known: readonly string[], expected: string = known.join(', '), candidates: readonly string[] = known): void {
+export function onlyKnown (
+  object: object, known: readonly string[], expected: string = known.join(', '), candidates: readonly string[] = known
+): void {
   const unknown = Object.keys(object).find(name => !known.includes(name))
   if (unknown === undefined) return
   const meant = closest(unknown, candidates.filter(name => !Object.hasOwn(object, name)))
@@ -29,13 +35,14 @@ export function permissionMeant (written: string): string {
   return type === undefined ? '' : `: did you mean '${type}:${action}'?`
 }
 
-/** Fastify's spelling of a param, and JavaScript's: both would be taken literally, as the key of an instance that does not exist. */
+/** The spelling of a param in Fastify and in JavaScript. As a literal key, both would name an instance that does not exist. */
 const OTHER_PLACEHOLDER = /^:([A-Za-z_]\w*)$|\$\{(\w+)\}/
 
-/** Refuses a key that was meant to hold a param but does not. */
+/** Refuses a key with a param in another spelling. */
 export function refuseOtherPlaceholders (key: string): void {
   const [found, fastify, javascript] = OTHER_PLACEHOLDER.exec(key) ?? []
   const param = fastify ?? javascript
   if (param === undefined) return
-  throw new AnnotationError(`the resource key ${JSON.stringify(key)} has ${found}, which is not a param here: write {${param}}. For a key with that literal text, use a function`)
+  throw new AnnotationError(`the resource key ${JSON.stringify(key)} contains ${found}, which is not a param here; write {${param}}. ` +
+    'For a key with that literal text, use a function')
 }

@@ -1,4 +1,4 @@
-// The types of annotations: what a route requires. `R` is the framework's request.
+// The types of annotations, which say what a route requires. `R` is the framework's request.
 import type { ContextInput, ResourceInput } from '../decision/query.js'
 import type { ActionOf, PermissionName, ResourceType } from '../contract/vocabulary.js'
 import type { MaybePromise } from '../kit/whenever.js'
@@ -6,7 +6,7 @@ import type { MaybePromise } from '../kit/whenever.js'
 /** A value, or a function of the request that returns it or a promise of it. */
 export type PerRequest<T, R> = T | ((request: R) => MaybePromise<T>)
 
-/** An action on a resource, as an annotation writes it. */
+/** An action on a resource, as written in an annotation. */
 export type PermissionRequirement<R> = { [T in ResourceType]: RequirementOn<T, R> }[ResourceType]
 
 /** An action on a resource of one type. */
@@ -14,27 +14,27 @@ export interface RequirementOn<T extends ResourceType, R> {
   /** The action, for example `retrieve`. Always a constant: a request never chooses what is checked. */
   readonly action: ActionOf<T>
   /**
-   * On what: `'task'`, `'task:{id}'` with values from the route's params, `{ type, key, attributes? }` with the same
-   * templates in `key`, or a function of the request. What a function returns is taken as it is: no template is filled in.
+   * The resource: `'task'`, `'task:{id}'` with values from the route's params, `{ type, key, attributes? }` with the same templates in
+   * `key`, or a function of the request. Templates in the result of a function are not filled in.
    */
   readonly resource: PerRequest<ResourceInput<T>, R>
-  /** The tenant; default: that of the resource, then the plugin's `tenant` option, then `default`. Never a template. */
+  /** The tenant. Default: the tenant of the resource, then the plugin's `tenant` option, then `default`. Never a template. */
   readonly tenant?: PerRequest<string | readonly string[] | null | undefined, R>
-  /** Facts about the circumstances, for conditions. */
+  /** Facts about the request, for conditions. */
   readonly context?: PerRequest<ContextInput | undefined, R>
 }
 
 /** A permission in Permit's own spelling, `'<type>:<action>'`, or in parts. */
 export type Permission<R> = PermissionName | PermissionRequirement<R>
 
-/** Requirements that are combined. `anyOf`: one of them is enough; `allOf`: each is needed. They nest. */
+/** Combined requirements. `anyOf`: one is enough; `allOf`: all are needed. They can be nested. */
 export type Requirement<R> =
   | Permission<R>
   | { readonly anyOf: readonly Requirement<R>[] }
   | { readonly allOf: readonly Requirement<R>[] }
 
 /**
- * What a route requires: a requirement; a function of the request that returns one (taken as it is: no template is
- * filled in); or `false` for a route that is public on purpose.
+ * What a route requires: a requirement, a function of the request that returns a requirement (its templates are not filled in), or `false`
+ * for a public route.
  */
 export type Annotation<R> = Requirement<R> | ((request: R) => MaybePromise<Requirement<R>>) | false

@@ -1,4 +1,4 @@
-// Compiles an annotation, once, when the route is declared, into a function from a request to its queries.
+// Compiles an annotation, when the route is declared, into a function that creates the queries of a request.
 import { describe } from '../decision/input-checks.js'
 import { normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
 import { Keys } from '../decision/query-key.js'
@@ -10,37 +10,46 @@ import type { Annotation, Permission, PermissionRequirement, PerRequest, Require
 import { FORMS, onlyKnown, permissionMeant, refuseOtherPlaceholders, REQUIREMENT_NAMES } from './annotation-mistakes.js'
 import { fillKey, hasBrace, parseKeyTemplate, type KeyTemplate } from './key-template.js'
 
-/** What a template reads from a request, in every framework. */
+/** The part of a request that templates read, in every framework. */
 export interface WithParams { readonly params: unknown }
 
-/** A query, or the refusal of a request for which there is none: a param that its resource needs is empty. */
+/** A query, or the refusal of a request without one, because a param of the resource key is empty. */
 export type QueryOrRefusal = Question | ForbiddenError
 
-/** An annotation, compiled. */
+/** A compiled annotation. */
 export type CompiledAnnotation<R> = { readonly kind: 'public' } | CompiledGuard<R>
 
-/** What a guard enforces: anything but "public". */
+/** What a guard enforces: any annotation that is not public. */
 export type CompiledGuard<R> =
   | CompiledRequirement<R>
-  | { readonly kind: 'function', readonly params: readonly string[], readonly requirement: (request: R) => MaybePromise<CompiledRequirement<R>> }
+  | CompiledFunction<R>
+
+interface CompiledFunction<R> {
+  readonly kind: 'function'
+  readonly params: readonly string[]
+  readonly requirement: (request: R) => MaybePromise<CompiledRequirement<R>>
+}
 
 export type CompiledRequirement<R> =
   | { readonly kind: 'permission', readonly params: readonly string[], readonly ask: AskPermission<R> }
   | { readonly kind: 'any' | 'all', readonly params: readonly string[], readonly parts: readonly CompiledRequirement<R>[] }
 
-/** The query of one permission for one request and user. */
+/** Creates the query of one permission for one request and user. */
 export type AskPermission<R> = (request: R, user: QueryUser) => QueryOrRefusal | Promise<QueryOrRefusal>
 
-/** The plugin's `tenant` option, or undefined for `default`. */
-export type TenantOf<R> = ((request: R) => MaybePromise<string | readonly string[] | null | undefined>) | undefined
+/** The tenant of a request, as the app's functions return it. */
+type TenantValue = string | readonly string[] | null | undefined
 
-/** How deep anyOf and allOf may nest. A bound that ends cycles. */
+/** The plugin's `tenant` option, or undefined for `default`. */
+export type TenantOf<R> = ((request: R) => MaybePromise<TenantValue>) | undefined
+
+/** The most levels of anyOf and allOf. The limit also ends cycles. */
 const MAX_DEPTH = 8
 
 /**
- * Compiles an annotation to the cheapest function that makes its queries.
- * @param tenantOption the plugin's `tenant` option.
- * @throws {@link AnnotationError} that says what is wrong and what to write.
+ * Compiles an annotation to the cheapest function that creates its queries.
+ * @param tenantOption - the plugin's `tenant` option
+ * @throws {@link AnnotationError} that says what is wrong and what to write instead
  */
 export function compileAnnotation<R extends WithParams> (annotation: Annotation<R>, tenantOption: TenantOf<R>): CompiledAnnotation<R> {
   if (annotation === false) return { kind: 'public' }
@@ -55,10 +64,12 @@ export function compileAnnotation<R extends WithParams> (annotation: Annotation<
 }
 
 /**
- * {@link compileAnnotation}, for an annotation that has a name, such as `config.permit of GET /tasks`.
- * @throws {@link AnnotationError} that begins with it.
+ * {@link compileAnnotation} for an annotation with a name, such as `config.permit of GET /tasks`.
+ * @throws {@link AnnotationError} whose message starts with the name
  */
-export function compileNamed<R extends WithParams> (name: string, annotation: Annotation<R>, tenantOption: TenantOf<R>): CompiledAnnotation<R> {
+export function compileNamed<R extends WithParams> (
+  name: string, annotation: Annotation<R>, tenantOption: TenantOf<R>
+): CompiledAnnotation<R> {
   try {
     return compileAnnotation(annotation, tenantOption)
   } catch (error) {
@@ -67,8 +78,10 @@ export function compileNamed<R extends WithParams> (name: string, annotation: An
   }
 }
 
-/** Compiles the argument of `guard(requirement)`, for every framework. */
-export function compileGuard<R extends WithParams> (requirement: Exclude<Annotation<R>, false>, tenantOption: TenantOf<R>): CompiledGuard<R> {
+/** Compiles the argument of `guard(requirement)`, in every framework. */
+export function compileGuard<R extends WithParams> (
+  requirement: Exclude<Annotation<R>, false>, tenantOption: TenantOf<R>
+): CompiledGuard<R> {
   const compiled = compileNamed<R>('guard()', requirement, tenantOption)
   if (compiled.kind === 'public') throw new AnnotationError('guard(false) guards nothing; remove it')
   return compiled
@@ -76,8 +89,8 @@ export function compileGuard<R extends WithParams> (requirement: Exclude<Annotat
 
 interface Mode<R> {
   /**
-   * Whether it was declared with the route: then `{param}` is a template, and the result serves many requests. What a function
-   * returns may hold values from its request, and serves that one.
+   * Whether the requirement was declared with the route. Then `{param}` is a template, and the result is used for many requests. The result
+   * of a function may contain values of its request, and is used only for that request.
    */
   readonly declared: boolean
   readonly tenantOption: TenantOf<R>
@@ -89,11 +102,14 @@ function compileRequirement<R extends WithParams> (requirement: Requirement<R>, 
   if (typeof requirement !== 'object' || requirement === null) {
     throw new AnnotationError(`it is ${describe(requirement)}; expected ${FORMS}`)
   }
-  if (Array.isArray(requirement)) throw new AnnotationError(`it is an array: write { anyOf: […] } where one of its permissions is enough, { allOf: […] } where each is needed; expected ${FORMS}`)
+  if (Array.isArray(requirement)) {
+    throw new AnnotationError('it is an array; write { anyOf: […] } if one of its permissions is enough, ' +
+      `or { allOf: […] } if all are needed; expected ${FORMS}`)
+  }
   const kind = 'anyOf' in requirement ? 'anyOf' : 'allOf' in requirement ? 'allOf' : undefined
   if (kind === undefined) return compilePermission(requirement as PermissionRequirement<R>, mode)
 
-  onlyKnown(requirement, [kind], `{ ${kind}: […] } and nothing beside it: tenant and context belong to the permissions in it`)
+  onlyKnown(requirement, [kind], `only { ${kind}: […] }, with tenant and context inside its permissions`)
   const parts = (requirement as Record<typeof kind, readonly Requirement<R>[]>)[kind]
   // An empty allOf would allow everyone.
   if (!Array.isArray(parts) || parts.length === 0) throw new AnnotationError(`${kind} must be an array of at least one permission`)
@@ -101,11 +117,12 @@ function compileRequirement<R extends WithParams> (requirement: Requirement<R>, 
   return { kind: kind === 'anyOf' ? 'any' : 'all', parts: compiled, params: compiled.flatMap(part => part.params) }
 }
 
-/** `'task:create'`, Permit's spelling: the type first, then the action. */
+/** Parses `'task:create'`, Permit's spelling: the type, then the action. */
 function parsePermission<R> (permission: string): PermissionRequirement<R> {
   const [type, action, ...more] = permission.split(':')
   if (!type || !action || more.length > 0 || hasBrace(permission)) {
-    throw new AnnotationError(`the permission is ${describe(permission)}${permissionMeant(permission)}; expected 'type:action', such as 'task:create', or { action: 'retrieve', resource: 'task:{id}' } for one instance`)
+    throw new AnnotationError(`the permission is ${describe(permission)}${permissionMeant(permission)}; expected 'type:action', ` +
+      "such as 'task:create', or { action: 'retrieve', resource: 'task:{id}' } for one instance")
   }
   return { action, resource: type }
 }
@@ -113,29 +130,42 @@ function parsePermission<R> (permission: string): PermissionRequirement<R> {
 function compilePermission<R extends WithParams> (permission: Exclude<Permission<R>, string>, mode: Mode<R>): CompiledRequirement<R> {
   onlyKnown(permission, ['action', 'resource', 'tenant', 'context'], FORMS, REQUIREMENT_NAMES)
   const { action, resource, tenant, context } = permission
-  if (typeof action !== 'string' || action === '') throw new AnnotationError(`action is ${describe(action)}; expected a string, such as 'retrieve': a request never chooses the action`)
-  if (hasBrace(action) && mode.declared) throw new AnnotationError(`action is ${JSON.stringify(action)}; an action is never filled in from the request`)
+  if (typeof action !== 'string' || action === '') {
+    throw new AnnotationError(`action is ${describe(action)}; expected a string: a request never chooses the action`)
+  }
+  if (hasBrace(action) && mode.declared) {
+    throw new AnnotationError(`action is ${JSON.stringify(action)}; an action is never filled in from the request`)
+  }
 
   const target = compileResource(resource, mode)
   const tenantOf = target.tenant === undefined ? compileTenant(tenant, mode) : target.tenant
   const contextOf = compileContext(context)
 
   if (typeof tenantOf !== 'function' && typeof contextOf !== 'function') {
-    if (target.kind === 'constant') return { kind: 'permission', params: [], ask: askConstant(action, { ...target.resource, tenant: tenantOf }, contextOf, mode) }
-    if (target.kind === 'template') return { kind: 'permission', params: target.template.params, ask: askTemplate(action, { ...target.resource, tenant: tenantOf }, target.template, contextOf) }
+    if (target.kind === 'constant') {
+      return { kind: 'permission', params: [], ask: askConstant(action, { ...target.resource, tenant: tenantOf }, contextOf, mode) }
+    }
+    if (target.kind === 'template') {
+      const ask = askTemplate<R>(action, { ...target.resource, tenant: tenantOf }, target.template, contextOf)
+      return { kind: 'permission', params: target.template.params, ask }
+    }
   }
   const params = target.kind === 'template' ? target.template.params : []
   return { kind: 'permission', params, ask: askAnything(action, target, tenantOf, contextOf) }
 }
 
-/** Only the user depends on the request: everything else, and its part of the key, is made here, once. */
-function askConstant<R> (action: string, resource: QueryResource, context: JsonObject | undefined, { declared }: Mode<R>): AskPermission<R> {
+/** Only the user depends on the request. Everything else, including its part of the key, is created once. */
+function askConstant<R> (
+  action: string, resource: QueryResource, context: JsonObject | undefined, { declared }: Mode<R>
+): AskPermission<R> {
   const keys = declared ? new Keys(action, resource, context) : undefined
   return (_request, user) => new Question(user, action, resource, context, keys)
 }
 
 /** The key of the resource comes from the params; everything else is constant. */
-function askTemplate<R extends WithParams> (action: string, { type, tenant, attributes }: QueryResource, template: KeyTemplate, context: JsonObject | undefined): AskPermission<R> {
+function askTemplate<R extends WithParams> (
+  action: string, { type, tenant, attributes }: QueryResource, template: KeyTemplate, context: JsonObject | undefined
+): AskPermission<R> {
   return (request, user) => {
     const key = fillKey(template, request.params)
     return key === undefined
@@ -145,7 +175,9 @@ function askTemplate<R extends WithParams> (action: string, { type, tenant, attr
 }
 
 /** Some part is computed for each request, and may be a promise. */
-function askAnything<R extends WithParams> (action: string, target: CompiledResource<R>, tenantOf: string | Exclude<TenantOf<R>, undefined>, contextOf: CompiledContext<R>): AskPermission<R> {
+function askAnything<R extends WithParams> (
+  action: string, target: CompiledResource<R>, tenantOf: string | Exclude<TenantOf<R>, undefined>, contextOf: CompiledContext<R>
+): AskPermission<R> {
   return (request, user) => {
     let resource, tenant, context
     try {
@@ -153,7 +185,7 @@ function askAnything<R extends WithParams> (action: string, target: CompiledReso
       tenant = typeof tenantOf === 'function' ? tenantOf(request) : tenantOf
       context = typeof contextOf === 'function' ? contextOf(request) : contextOf
     } catch (error) {
-      // A promise that rejects after its result is no longer needed would take the process down.
+      // A promise that rejects later, when its result is not needed any more, would end the process.
       ignore(resource)
       ignore(tenant)
       throw error
@@ -163,8 +195,10 @@ function askAnything<R extends WithParams> (action: string, target: CompiledReso
       : put(user, resource, tenant, context)
   }
 
-  function put (user: QueryUser, resource: ResourceInput | undefined, tenant: string | readonly string[] | null | undefined, context: ContextInput | undefined): QueryOrRefusal {
-    // An empty param, or an empty tenant, may come from the client: refused like any other denied request.
+  function put (
+    user: QueryUser, resource: ResourceInput | undefined, tenant: TenantValue, context: ContextInput | undefined
+  ): QueryOrRefusal {
+    // An empty param or an empty tenant may come from the client, so it is refused like a denied request.
     const name = target.kind === 'function' ? '(by function)' : target.resource.type
     if (resource === undefined) return incomplete(user, action, name, '', EMPTY_PARAM)
     if (tenant === '') return incomplete(user, action, name, '', 'the tenant is empty')
@@ -179,13 +213,15 @@ function incomplete (user: QueryUser, action: string, resource: string, tenant: 
   return new ForbiddenError({ user: user.key, action, resource, tenant, code: 'incomplete_request', reason })
 }
 
-function fill<R extends WithParams> ({ resource: { type, key, attributes }, ...rest }: FixedResource, request: R): ResourceInput | undefined {
+function fill<R extends WithParams> (
+  { resource: { type, key, attributes }, ...rest }: FixedResource, request: R
+): ResourceInput | undefined {
   if (rest.kind === 'constant') return { type, key, attributes }
   const filled = fillKey(rest.template, request.params)
   return filled === undefined ? undefined : { type, key: filled, attributes }
 }
 
-/** The resource of a permission. `tenant` is the one that the resource itself names, which wins over every other. */
+/** The resource of a permission. `tenant` is the tenant in the resource itself, which takes precedence. */
 type CompiledResource<R> =
   | FixedResource
   | { readonly kind: 'function', readonly tenant: undefined, readonly resource: (request: R) => MaybePromise<ResourceInput> }
@@ -195,30 +231,44 @@ type FixedResource =
   | { readonly kind: 'template', readonly tenant: string | undefined, readonly resource: QueryResource, readonly template: KeyTemplate }
 
 function compileResource<R> (resource: PerRequest<ResourceInput, R>, mode: Mode<R>): CompiledResource<R> {
-  if (typeof resource === 'function') return { kind: 'function', tenant: undefined, resource: request => whenever(resource(request), requireResource) }
+  if (typeof resource === 'function') {
+    return { kind: 'function', tenant: undefined, resource: request => whenever(resource(request), requireResource) }
+  }
   const { constant, template } = splitTemplate(resource, mode.declared)
   const tenant = typeof resource === 'object' ? resource.tenant : undefined
-  return template === undefined ? { kind: 'constant', tenant, resource: constant } : { kind: 'template', tenant, resource: constant, template }
+  if (template === undefined) return { kind: 'constant', tenant, resource: constant }
+  return { kind: 'template', tenant, resource: constant, template }
 }
 
-/** Checks a resource that is not a function, and takes the template out of its key. */
+/** Validates a resource that is not a function, and parses the template in its key. */
 function splitTemplate (resource: ResourceInput, declared: boolean): { constant: QueryResource, template: KeyTemplate | undefined } {
   const parts = typeof resource === 'string' ? splitResource(resource) : resource
   if (typeof parts === 'object' && parts !== null) onlyKnown(parts, ['type', 'key', 'tenant', 'attributes'])
   const constant = normaliseResource(parts)
   if (!declared) return { constant, template: undefined }
-  if (hasBrace(constant.type)) throw new AnnotationError(`the resource's type is ${JSON.stringify(constant.type)}; a type is never filled in from the request`)
-  if (hasBrace(constant.tenant)) throw new AnnotationError(`the resource's tenant is ${JSON.stringify(constant.tenant)}; a tenant is never filled in from a param: use a function`)
+  if (hasBrace(constant.type)) {
+    throw new AnnotationError(`the resource's type is ${JSON.stringify(constant.type)}; a type is never filled in from the request`)
+  }
+  if (hasBrace(constant.tenant)) {
+    throw new AnnotationError(`the resource's tenant is ${JSON.stringify(constant.tenant)}; a tenant is never filled in from a param, ` +
+      'use a function')
+  }
   if (constant.key === undefined) return { constant, template: undefined }
   refuseOtherPlaceholders(constant.key)
   return { constant, template: parseKeyTemplate(constant.key) }
 }
 
-function compileTenant<R> (tenant: PermissionRequirement<R>['tenant'], { declared, tenantOption }: Mode<R>): string | Exclude<TenantOf<R>, undefined> {
+function compileTenant<R> (
+  tenant: PermissionRequirement<R>['tenant'], { declared, tenantOption }: Mode<R>
+): string | Exclude<TenantOf<R>, undefined> {
   if (tenant === undefined || tenant === null) return tenantOption ?? DEFAULT_TENANT
   if (typeof tenant === 'function') return tenant
-  if (typeof tenant !== 'string' || tenant === '') throw new AnnotationError(`tenant is ${describe(tenant)}; expected a string that is not empty, or a function`)
-  if (hasBrace(tenant) && declared) throw new AnnotationError(`tenant is ${JSON.stringify(tenant)}; a tenant is never filled in from a param: use a function`)
+  if (typeof tenant !== 'string' || tenant === '') {
+    throw new AnnotationError(`tenant is ${describe(tenant)}; expected a string that is not empty, or a function`)
+  }
+  if (hasBrace(tenant) && declared) {
+    throw new AnnotationError(`tenant is ${JSON.stringify(tenant)}; a tenant is never filled in from a param, use a function`)
+  }
   return tenant
 }
 
@@ -230,7 +280,9 @@ function compileContext<R> (context: PermissionRequirement<R>['context']): Compi
 }
 
 function requireResource (resource: ResourceInput): ResourceInput {
-  // Internally, undefined means "a param was empty", so a function must not return it by accident.
-  if (resource === undefined || resource === null) throw new QueryError('the function of an annotation\'s resource returned nothing; expected \'type\', \'type:key\' or { type, key? }')
+  // Internally, undefined means that a param was empty, so a function must not return it.
+  if (resource === undefined || resource === null) {
+    throw new QueryError("the function of an annotation's resource returned nothing; expected 'type', 'type:key' or { type, key? }")
+  }
   return resource
 }

@@ -1,19 +1,19 @@
-// Describes an annotation in words, for the table of routes and for OpenAPI. Nothing here decides anything.
+// Describes annotations as text, for the table of routes and for OpenAPI. The text does not affect any decision.
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import type { Annotation, PermissionRequirement, Requirement } from './annotation.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
 
-/** Shown where the value depends on the request. */
+/** Shown when the value depends on the request. */
 export const BY_FUNCTION = 'by function'
 
 /** One permission of an annotation. */
 export interface DescribedPermission {
-  /** Undefined where a function makes the resource. */
+  /** Undefined when a function returns the resource. */
   readonly type: string | undefined
   readonly action: string
   /** `task`, `task:{id}` or `by function`. */
   readonly resource: string
-  /** A tenant's key, or `by function`. */
+  /** The tenant's key, or `by function`. */
   readonly tenant: string
 }
 
@@ -21,13 +21,13 @@ export interface DescribedPermission {
 export interface Description {
   /** `task:create`, `(task:list or task:create)`, `by function`. */
   readonly text: string
-  /** Empty where a function makes the whole requirement. */
+  /** Empty when a function returns the whole requirement. */
   readonly permissions: readonly DescribedPermission[]
 }
 
 /**
- * Describes an annotation that has been compiled, and so is one.
- * @param hasTenantOption - whether the plugin's option `tenant` says which tenant it is where the annotation does not
+ * Describes a valid annotation.
+ * @param hasTenantOption - whether the plugin's `tenant` option applies when the annotation names no tenant
  */
 export function describeAnnotation<R> (annotation: Exclude<Annotation<R>, false>, hasTenantOption: boolean): Description {
   return typeof annotation === 'function' ? { text: BY_FUNCTION, permissions: [] } : describeRequirement(annotation, hasTenantOption)
@@ -51,7 +51,9 @@ function describePermission<R> ({ action, resource, tenant }: PermissionRequirem
   return { text: `${type ?? `(${BY_FUNCTION})`}:${action}`, permissions: [described] }
 }
 
-function describeResource<R> (resource: PermissionRequirement<R>['resource']): { type: string | undefined, template: string, own?: string | undefined } {
+interface DescribedResource { readonly type: string | undefined, readonly template: string, readonly own?: string | undefined }
+
+function describeResource<R> (resource: PermissionRequirement<R>['resource']): DescribedResource {
   if (typeof resource === 'function') return { type: undefined, template: BY_FUNCTION }
   if (typeof resource === 'string') return { type: splitAtColon(resource).before, template: resource }
   const { type, key, tenant } = resource

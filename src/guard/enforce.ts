@@ -1,4 +1,4 @@
-// From a compiled annotation and a request to a verdict: the handler may run, or the request gets 401, 403 or 503.
+// Decides on a request with a compiled annotation: the handler may run, or the request gets 401, 403 or 503.
 import type { ServerResponse } from 'node:http'
 import { forbidden, type Checks } from '../decision/checks.js'
 import { normaliseUser, Question, type UserInput } from '../decision/query.js'
@@ -7,7 +7,7 @@ import type { Caller, Decision, QueryUser } from '../contract/point.js'
 import { isThenable, whenever, type MaybePromise } from '../kit/whenever.js'
 import type { AskPermission, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile-annotation.js'
 
-/** Only `true` lets a request through; an error is the refusal. */
+/** Only `true` lets a request through. An error refuses it. */
 export type Verdict = true | Error
 
 /** What enforcement needs of the plugin. */
@@ -15,19 +15,19 @@ export interface Enforcement<R> {
   readonly checks: Checks
   readonly user: (request: R) => MaybePromise<UserInput | null | undefined>
   readonly tenant: TenantOf<R>
-  /** The caller that waits for the answer, where known. */
+  /** The caller that waits for the answer, if known. */
   readonly caller: (request: R) => Caller | undefined
-  /** The request's id in the app's log, where it has one. */
+  /** The request's id in the app's log, if there is one. */
   readonly requestId: (request: R) => string | undefined
-  /** The response to the request, where known. */
+  /** The response of the request, if known. */
   readonly response: (request: R) => ServerResponse | undefined
 }
 
 /**
- * Decides whether a request meets an annotation. Returns synchronously when the user, the resource and the decision are at
- * hand. Throws or rejects when there is no decision; the caller refuses the request then, too.
+ * Decides whether a request meets an annotation. Returns synchronously when the user, the resource and the decision are available. Throws
+ * or rejects when there is no decision; the caller must refuse the request then, too.
  *
- * This is the hot path: no closure and no promise before something has to be waited for.
+ * This is the hot path: it creates no closure and no promise unless it has to wait.
  */
 export function enforce<R> (enforcement: Enforcement<R>, annotation: CompiledGuard<R>, request: R): MaybePromise<Verdict> {
   const who = enforcement.user(request)
@@ -71,7 +71,7 @@ function judge (query: Question, decision: Decision): Verdict {
   return decision.allow === true ? true : forbidden(query, decision)
 }
 
-/** A part's verdict, or its failure: in a combination, the failure of one part is not yet the outcome. */
+/** The verdict of a part, or its failure. In a combination, the failure of one part does not decide the result. */
 type Attempt = { readonly verdict: Verdict } | { readonly failure: unknown }
 
 function attempt (ask: () => MaybePromise<Verdict>): MaybePromise<Attempt> {
@@ -90,13 +90,13 @@ function combine (attempts: readonly MaybePromise<Attempt>[], rule: (attempts: r
     : rule(attempts as readonly Attempt[])
 }
 
-/** One yes is enough. Without a yes, a part without a decision might have been one: the result is no decision, not a denial. */
+/** One allow is enough. Without an allow, a part without a decision might have allowed, so the result is no decision rather than a deny. */
 function anyOf (attempts: readonly Attempt[]): Verdict {
   if (attempts.some(isYes)) return true
   return orThrow(attempts)
 }
 
-/** Each must be a yes. One denial is final, whatever the parts without a decision would have said. */
+/** All parts must allow. One deny is final, even if other parts have no decision. */
 function allOf (attempts: readonly Attempt[]): Verdict {
   if (attempts.length > 0 && attempts.every(isYes)) return true
   const denied = attempts.find(attempt => 'verdict' in attempt && attempt.verdict !== true)
@@ -107,7 +107,7 @@ function isYes (attempt: Attempt): boolean {
   return 'verdict' in attempt && attempt.verdict === true
 }
 
-/** The first failure, thrown; else the first denial. */
+/** Throws the first failure, or returns the first denial. */
 function orThrow (attempts: readonly Attempt[]): Error {
   for (const attempt of attempts) if ('failure' in attempt) throw attempt.failure
   for (const attempt of attempts) if ('verdict' in attempt && attempt.verdict !== true) return attempt.verdict

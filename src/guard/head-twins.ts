@@ -1,9 +1,9 @@
-// HEAD twins: the HEAD routes that Fastify adds to GET routes. They require the same as their GET routes, so lists leave them out.
+// Removes HEAD twins from lists: the HEAD routes that Fastify adds to GET routes, and that require the same as these.
 
 /**
  * The routes without the HEAD twins.
- * @param methodsOf the methods of a route
- * @param withoutMethod everything else that tells it from other routes, as a text
+ * @param methodsOf - returns the methods of a route
+ * @param withoutMethod - returns everything else that identifies the route, as text
  */
 export function withoutHeadTwins<Route> (
   routes: readonly Route[], methodsOf: (route: Route) => readonly string[], withoutMethod: (route: Route) => string
@@ -16,7 +16,7 @@ export function withoutHeadTwins<Route> (
   return routes.filter(route => !isHead(route) || !gets.has(withoutMethod(route)))
 }
 
-/** The methods of one route, without HEAD where it also has GET. */
+/** The methods of one route, without HEAD if it also has GET. */
 export function withoutHead (methods: readonly string[]): readonly string[] {
   return methods.includes('GET') ? methods.filter(method => method !== 'HEAD') : methods
 }

@@ -1,7 +1,7 @@
-// Resource keys with values from the route's params: 'task:{id}'. A param fills in a value, never structure.
+// Resource keys with values from the route's params: 'task:{id}'. A param can only fill in a value.
 import { AnnotationError, QueryError } from '../contract/errors.js'
 
-/** A key template, parsed: constant texts around params, `texts.length === params.length + 1`. */
+/** A parsed key template: constant texts around params, `texts.length === params.length + 1`. */
 export interface KeyTemplate {
   readonly texts: readonly string[]
   readonly params: readonly string[]
@@ -9,7 +9,7 @@ export interface KeyTemplate {
 
 const PLACEHOLDER = /\{([^{}]*)\}/g
 
-/** Parses a key such as `{id}` or `{year}-{number}`; undefined when there is nothing to fill in. */
+/** Parses a key such as `{id}` or `{year}-{number}`; undefined when the key has no params. */
 export function parseKeyTemplate (key: string): KeyTemplate | undefined {
   const params: string[] = []
   const texts: string[] = []
@@ -21,10 +21,12 @@ export function parseKeyTemplate (key: string): KeyTemplate | undefined {
   }
   texts.push(key.slice(end))
   if (texts.slice(1, -1).includes('')) {
-    throw new AnnotationError(`the resource key ${JSON.stringify(key)} has two params with nothing between them, so their values cannot be told apart: put a separator between them`)
+    throw new AnnotationError(`the resource key ${JSON.stringify(key)} has two params with nothing between them, ` +
+      'so their values would be ambiguous; put a separator between them')
   }
   if (params.includes('') || texts.some(hasBrace)) {
-    throw new AnnotationError(`the resource key ${JSON.stringify(key)} has a brace that is not part of a {param}; for a key with braces, use a function`)
+    throw new AnnotationError(`the resource key ${JSON.stringify(key)} has a brace that is not part of a {param}; ` +
+      'for a key with braces, use a function')
   }
   return params.length === 0 ? undefined : { texts, params }
 }
@@ -34,9 +36,9 @@ export function hasBrace (text: string): boolean {
 }
 
 /**
- * Fills in a template. Undefined when a param is missing or empty: the query would then be about the
- * type or about half a key, and must not be asked. Also when a param holds the text that ends it in the template, because
- * two requests for different resources would then ask for one key: `{org}-{doc}` is `acme-1-2` for `acme-1` and `2`, and for `acme` and `1-2`.
+ * Fills in a template. Undefined when a param is missing or empty, because the query would then be about the whole type or about a wrong
+ * key. Also undefined when a param contains the text that follows it in the template, because then two resources would have the same key:
+ * `{org}-{doc}` is `acme-1-2` for `acme-1` and `2`, and also for `acme` and `1-2`.
  */
 export function fillKey ({ texts, params: names }: KeyTemplate, params: unknown): string | undefined {
   const last = names.length - 1
@@ -55,8 +57,8 @@ function paramText (params: unknown, name: string): string | undefined {
   if (typeof params !== 'object' || params === null || !Object.hasOwn(params, name)) return undefined
   const value = (params as Record<string, unknown>)[name]
   if (typeof value === 'string') return value === '' ? undefined : value
-  // A route's schema may have coerced it to a number or a boolean; the handler sees the same value.
+  // The route's schema may have converted it to a number or a boolean. The handler sees the same value.
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value)
   if (value === undefined || value === null) return undefined
-  throw new QueryError(`the param "${name}" is neither a string nor a number or boolean: it cannot be a resource's key`)
+  throw new QueryError(`the param "${name}" is neither a string nor a number or boolean, so it cannot be a resource's key`)
 }

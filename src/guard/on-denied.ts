@@ -1,15 +1,15 @@
-// What happens to a request that is refused: what the log says, and what the client gets.
+// The refusal of a request: the log line, and the response.
 import { AnnotationError, ForbiddenError, PdpError, QueryError, UnavailableError, type Denial } from '../contract/errors.js'
 import type { MaybePromise } from '../kit/whenever.js'
 
-/** Where a refusal is logged: a request's logger, in the shape that pino and Fastify have. */
+/** The log for refusals: a request's logger, with the functions of pino and Fastify. */
 export interface RefusalLog {
   info (details: object, message: string): void
   debug (details: object, message: string): void
   error (details: object, message: string): void
 }
 
-/** The error for every request as long as the plugin has not started. */
+/** The error for every request while the plugin has not started. */
 export const NOT_STARTED = new UnavailableError(new PdpError('closed', 'fastify-permit has not started: its options are invalid'))
 
 /** Turns anything thrown into an error: continuing with `undefined` would run the handler. */
@@ -26,15 +26,19 @@ export function logRefusal (error: Error, log: RefusalLog): void {
       const { cause } = error
       // An outage is logged once, not for each request.
       log.debug({
-        permit: { failure: cause instanceof PdpError ? cause.failure : 'unknown', reason: cause instanceof Error ? cause.message : undefined }
+        permit: {
+          failure: cause instanceof PdpError ? cause.failure : 'unknown',
+          reason: cause instanceof Error ? cause.message : undefined
+        }
       }, 'permit: no decision')
     }
   } catch {}
 }
 
 /**
- * What a denied request gets: what the option `onDenied` returns, else the 403; nothing when the option has sent a reply.
- * @param isAnswered - whether a reply has been sent already, or is being sent
+ * Calls the option `onDenied` for a denied request. Resolves with the error to send: the option's, or the 403. Resolves with undefined when
+ * the option has sent a reply.
+ * @param isAnswered - whether a reply was sent, or is being sent
  */
 export async function answerToDenied<R, Reply> (
   onDenied: OnDenied<R, Reply>, request: R, reply: Reply, error: ForbiddenError, isAnswered: (reply: Reply) => boolean, log: RefusalLog
@@ -55,7 +59,7 @@ function logFailure (thrown: unknown, log: RefusalLog): void {
   } catch {}
 }
 
-/** A mistake in the app's own functions goes to the log, as the cause; the client only learns that there is one. */
+/** Hides a mistake in the app's functions from the client. The log shows it as the cause. */
 export function forClient (error: Error): Error {
   if (error instanceof QueryError) return new QueryError(NOT_THE_CLIENTS, { cause: error })
   if (error instanceof AnnotationError) return new AnnotationError(NOT_THE_CLIENTS, { cause: error })
@@ -65,8 +69,7 @@ export function forClient (error: Error): Error {
 const NOT_THE_CLIENTS = 'The permission required for this request could not be determined.'
 
 /**
- * Answers a denied request in another way: it returns an error that is sent instead of the 403, or sends a reply. When it does neither,
- * or throws, the 403 is sent. A reply that is sent later has to be returned. It is not called for a 401 or a 503,
- * and whatever it does, the handler does not run.
+ * Replaces the 403 of a denied request: it returns another error, or sends a reply. When it does neither, or throws, the 403 is sent. A
+ * reply that is sent later must be returned. It is not called for a 401 or a 503. Whatever it does, the handler does not run.
  */
 export type OnDenied<R, Reply> = (request: R, reply: Reply, denial: Denial | undefined) => MaybePromise<Error | Reply | undefined | void>

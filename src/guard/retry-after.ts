@@ -1,12 +1,12 @@
-// Every 503 carries `Retry-After`, no matter what writes it: Fastify, an error handler of the app, or a framework on top.
+// Adds `Retry-After` to every 503, whether Fastify, an error handler of the app, or a framework on top sends it.
 import type { ServerResponse } from 'node:http'
 import type { UnavailableError } from '../contract/errors.js'
 
 const asked = new WeakSet<ServerResponse>()
 
 /**
- * Adds the headers of an error to the response if its status is 503. Not before the head is written: another guard may let the request in, and
- * a handler may handle the error.
+ * Adds the headers of an error to the response if its status is 503. The status is checked when the head is written, because another guard
+ * may still let the request through, and a handler may handle the error.
  */
 export function askToComeBack (response: ServerResponse, { headers }: UnavailableError): void {
   if (response.headersSent || asked.has(response)) return

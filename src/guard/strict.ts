@@ -8,21 +8,21 @@ export interface RouteIdentity {
   readonly methods: readonly string[]
   /** As declared, with its prefix: `/tasks/:id`. */
   readonly url: string
-  /** As text, for people; undefined where there are none. */
+  /** As text, for messages; undefined without constraints. */
   readonly constraints: string | undefined
 }
 
-/** The option, resolved. */
+/** The resolved option. */
 export interface Strictness {
-  /** Whether the app lists this route as public. Case-sensitive; URLs are compared as they were declared. */
+  /** Whether the app lists the route as public. Case-sensitive; URLs are compared as declared. */
   isPublic (route: RouteIdentity): boolean
 }
 
 interface Entry {
-  /** Undefined: every method. */
+  /** Undefined for every method. */
   readonly method: string | undefined
   readonly url: string
-  /** Undefined: exactly this URL. */
+  /** The prefix of all URLs below; undefined for exactly this URL. */
   readonly below: string | undefined
 }
 
@@ -59,8 +59,9 @@ export function undeclared (routes: readonly RouteIdentity[], unseen: readonly R
   const parts: string[] = []
   if (routes.length > 0) {
     parts.push(`${count(routes)} neither which permission is required nor that the route is public:\n${listOf(routes)}\n` +
-      "Add config: { permit: 'type:action' } to the route, config: { permit: false } if it is public on purpose, or preHandler: app.permit.guard('type:action'). " +
-      "For the routes of another plugin: strict: { public: ['/docs/*'] }. A guard among the hooks of a scope, or inside of another hook, does not count.")
+      "Add config: { permit: 'type:action' } to the route, config: { permit: false } if it is public on purpose, " +
+      "or preHandler: app.permit.guard('type:action'). For the routes of another plugin: strict: { public: ['/docs/*'] }. " +
+      'A guard among the hooks of a scope, or inside of another hook, does not count.')
   }
   if (unseen.length > 0) {
     parts.push(`declared before fastify-permit, so their annotations cannot be read:\n${listOf(unseen)}\n` +

@@ -9,6 +9,7 @@ export interface MistakesSchema {
   readonly enum?: readonly unknown[]
   readonly anyOf?: readonly MistakesSchema[]
   readonly properties?: Readonly<Record<string, MistakesSchema>>
+  readonly patternProperties?: Readonly<Record<string, MistakesSchema>>
   readonly required?: readonly string[]
   readonly additionalProperties?: boolean
   readonly items?: MistakesSchema
@@ -56,7 +57,7 @@ function mistakesIn (schema: MistakesSchema, value: unknown, path: readonly stri
 }
 
 function mistakesInObject (schema: MistakesSchema, value: object, path: readonly string[]): SchemaMistake[] {
-  const { properties = {}, required = [], additionalProperties } = schema
+  const { properties = {}, patternProperties = {}, required = [], additionalProperties } = schema
   const unknown = additionalProperties === false ? Object.getOwnPropertyNames(value).filter(name => !Object.hasOwn(properties, name)) : []
   const missing = required.filter(name => !(name in value))
   return [
@@ -66,6 +67,10 @@ function mistakesInObject (schema: MistakesSchema, value: object, path: readonly
       const given: unknown = (value as Record<string, unknown>)[name]
       const isAbsent = !(name in value) || (given === undefined && !required.includes(name))
       return isAbsent ? [] : mistakesIn(property, given, [...path, name])
+    }),
+    ...Object.entries(patternProperties).flatMap(([pattern, property]) => {
+      const matching = Object.entries(value).filter(([name]) => matches(name, pattern))
+      return matching.flatMap(([name, given]) => mistakesIn(property, given, [...path, name]))
     })
   ]
 }

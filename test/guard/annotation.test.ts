@@ -262,15 +262,15 @@ const WRONG: [unknown, RegExp][] = [
   [{ anyof: ['task:a'] }, /did you mean "anyOf"\?/],
   [{ alOf: ['task:a'] }, /did you mean "allOf"\?/],
   [{ permission: 'task:a' }, /"permission" is not known; expected 'type:action', /],
-  [{ anyOf: ['task:a'], tenant: 'x' }, /"tenant" is not known; expected \{ anyOf: \[…\] \} and nothing beside it: tenant and context belong to the permissions in it/],
+  [{ anyOf: ['task:a'], tenant: 'x' }, /"tenant" is not known; expected only \{ anyOf: \[…\] \}, with tenant and context inside its permissions/],
   [{ allOf: ['task:a', { acton: 'b', resource: 'task' }] }, /did you mean "action"\?/],
-  [['task:a', 'task:b'], /it is an array: write \{ anyOf: \[…\] \} where one/],
+  [['task:a', 'task:b'], /it is an array; write \{ anyOf: \[…\] \} if one/],
   [{ action: 'a', resource: { tpye: 'task' } }, /"tpye" is not known: did you mean "type"\?; expected type, key, tenant, attributes/],
   ['task.create', /did you mean 'task:create'\?/],
   ['task/create', /did you mean 'task:create'\?/],
-  [{ action: 'a', resource: 'task::id' }, /the resource key ":id" has :id, which is not a param here: write \{id\}/],
+  [{ action: 'a', resource: 'task::id' }, /the resource key ":id" contains :id, which is not a param here; write \{id\}/],
   // eslint-disable-next-line no-template-curly-in-string
-  [{ action: 'a', resource: 'task:${id}' }, /has \$\{id\}, which is not a param here: write \{id\}/],
+  [{ action: 'a', resource: 'task:${id}' }, /contains \$\{id\}, which is not a param here; write \{id\}/],
   [{ action: 'a', resource: { type: 'task', key: ':id' } }, /write \{id\}/]
 ]
 
@@ -299,7 +299,7 @@ t.test('a config with a word that is one letter away from permit stops the app: 
     const { app } = await guardedApp(t)
     t.throws(() => app.get('/tasks', { config: { [name]: 'task:create' } }, async () => 'ok'), {
       code: 'FST_PERMIT_ANNOTATION',
-      message: `the config of GET /tasks has "${name}", and no "permit": without it the route would not be guarded. Did you mean config: { permit: … }?`
+      message: `the config of GET /tasks has "${name}" but no "permit", so the route would not be guarded. Did you mean config: { permit: … }?`
     }, name)
   }
 })
@@ -317,7 +317,7 @@ t.test('such a word is left alone beside what the route requires, or beside the 
 t.test('an annotation beside the config, where nothing reads it, stops the app', async t => {
   const { app } = await guardedApp(t)
   t.throws(() => app.get('/tasks', { permit: 'task:create' } as object, async () => 'ok'), {
-    code: 'FST_PERMIT_ANNOTATION', message: 'GET /tasks has "permit" beside its config, where nothing reads it: write config: { permit: … }'
+    code: 'FST_PERMIT_ANNOTATION', message: 'GET /tasks has "permit" beside its config, where it has no effect; write config: { permit: … }'
   })
   t.throws(() => app.route({ method: 'GET', url: '/tasks', permit: false, handler: async () => 'ok' } as never), { message: /beside its config/ })
 })

@@ -1,9 +1,11 @@
 // The words of a mistake come from a walk of our own, the verdict from TypeBox: the two agree, whatever the value is.
 import fc from 'fast-check'
 import t from 'tap'
+import { Compile } from 'typebox/compile'
 import { OptionsSchema, optionsChecker } from '../../src/app/options/schema.js'
 import { assignmentInput, instanceInput, tenantInput, tupleInput, userInput } from '../../src/app/write/mutation-input-schema.js'
 import { schemaMistakes } from '../../src/kit/schema-mistakes.js'
+import { LocalPdpOptionsSchema } from '../../src/server/local-pdp-options.js'
 
 const leaf = fc.oneof(
   fc.constantFrom(undefined, null, true, false, '', 'a', 'default', 'permit', 'authzen', '/updates', 'task:1', 'task', ':', '\u{1f600}', 0, 1, 5, 99, 99.9, -1, 1e9, NaN, Infinity),
@@ -25,7 +27,15 @@ function near (schema: object): fc.Arbitrary<unknown> {
   })).value
 }
 
-const SHAPES = { options: { schema: OptionsSchema, checker: optionsChecker }, user: userInput, tenant: tenantInput, instance: instanceInput, assignment: assignmentInput, tuple: tupleInput }
+const SHAPES = {
+  options: { schema: OptionsSchema, checker: optionsChecker },
+  localPdp: { schema: LocalPdpOptionsSchema, checker: Compile(LocalPdpOptionsSchema) },
+  user: userInput,
+  tenant: tenantInput,
+  instance: instanceInput,
+  assignment: assignmentInput,
+  tuple: tupleInput
+}
 
 for (const [name, { schema, checker }] of Object.entries(SHAPES)) {
   t.test(`a value has a mistake exactly when TypeBox refuses it: ${name}`, async t => {

@@ -17,7 +17,7 @@ t.test('options that cannot be used are named, with what they should be', t => {
     [{ token: 'with a space' }, /option "token".*visible ASCII/],
     [{ token: '' }, /option "token"/],
     [{ watch: 'yes' }, /option "watch"/],
-    [{ opa: { port: 70_000 } }, /option "opa"/],
+    [{ opa: { port: 70_000 } }, /option "opa.port" of the local PDP is 70000; expected a port/],
     [{ opa: {} }, /option "opa"/],
     [{ port: 7766 }, /option "port".*not known.*policy, data, token/]
   ]
