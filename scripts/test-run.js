@@ -1,7 +1,7 @@
 // Runs the tests for `npm test`, each file in a process of its own: compiled, from .test/ (scripts/test-tree.js), or as TypeScript with a loader
 // where a test is about loading TypeScript. tap's own command starts two more loaders in every process, which takes longer than most tests.
 // With arguments it runs these files and folders only: `npm run test:run -- test/guard`.
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -11,8 +11,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const JOBS = 2
 /** Of a file, in seconds. */
 const TIMEOUT = 120
-/** Tests that load TypeScript as users do, or compare files of the project with what they would write. */
-const WITH_LOADER = ['test/cli/commands/routes.test.ts', 'test/contract/errors.test.ts', 'test/docs/', 'test/types/', 'test/readme.test.ts', 'test/package.test.ts']
+/** What names a file of TypeScript may load it, or start a process that does. */
+const NEEDS_LOADER = /\.ts['"`]/
 
 t.setTimeout(0)
 t.jobs = JOBS
@@ -22,7 +22,7 @@ const tree = await treeOf(root)
 const files = (await Promise.all((wanted.length > 0 ? wanted : ['test']).map(testsIn))).flat()
 
 for (const file of files) {
-  const [cwd, args] = WITH_LOADER.some(name => file.startsWith(name))
+  const [cwd, args] = NEEDS_LOADER.test(await readFile(join(root, file), 'utf8'))
     ? [root, ['--import=tsx', file]]
     : [tree, [file.replace(/\.ts$/, '.js')]]
   t.spawn(process.execPath, args, { cwd, buffered: true, timeout: TIMEOUT * 1_000, env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT) } }, file)
