@@ -17,13 +17,11 @@ import { traceAbac, traceRbac, traceRebac, type DecisionTrace, type ModelsTrace 
 import { DENIED, type Verdict } from './decide/verdict.js'
 import { QUESTION_STEPS, Work, WorkLimitError } from './decide/work.js'
 import { atOnce } from '../kit/turns.js'
-import { simplePlan, stepsOfPlan, type PlanQuery, type PlanTrace } from './plan/planner.js'
-import type { Plan } from './plan/plan-contract.js'
+import type { Planning, PlanQuery } from './plan/plan-query.js'
 import type { Policy } from './policy/policy.js'
 import { NO_TENANT, type EngineQuery } from './engine-query.js'
 
 export type { ReasonCode, Verdict } from './decide/verdict.js'
-export { NoPlanError, type PlanBranch, type PlanQuery, type PlanTrace } from './plan/planner.js'
 export { DECISION_STEPS, QUESTION_STEPS, Work, WorkLimitError, type WorkPlace } from './decide/work.js'
 
 /** A question about all tenants. */
@@ -161,25 +159,13 @@ export class Engine {
     return userNode === undefined || instance === undefined ? [] : prospectsOn(this.#schema, userNode, instance)
   }
 
-  /**
-   * Which rows of a table the user may act on: what {@link Engine.decide} says of each, as a condition.
-   *
-   * @throws {@link NoPlanError} when there is no exact one
-   * @throws {@link WorkLimitError} when it would take too much work
-   */
-  plan (query: PlanQuery): Plan {
-    return atOnce(this.stepsOfPlan(query)).plan
-  }
-
-  /** {@link Engine.plan} in steps, with the branches that the plan was put together from. */
-  stepsOfPlan (query: PlanQuery): Generator<undefined, PlanTrace> {
+  /** What a plan is made of: which rows of a table the user may act on, see `plan/planner.ts`. It is about the facts of the moment. */
+  planning (query: PlanQuery): Planning {
     const type = this.#schema.types.get(query.type)
-    const permission = type?.permissions.get(query.action)
-    if (type === undefined || permission === undefined) return nothing({ plan: simplePlan('none', query), branches: [] })
     const user = this.facts.userNode(query.user.key)
     const tenant = this.facts.tenantNode(query.tenant)
     const isAsked = !this.#deniesUnknown || (user !== undefined && tenant !== undefined)
-    return stepsOfPlan(query, { permission, type, user, tenant }, isAsked, this.facts, new Work(QUESTION_STEPS))
+    return { query, type, permission: type?.permissions.get(query.action), user, tenant, isAsked, facts: this.facts }
   }
 
   /** User sets whose rules also hold for users who were never synced, and in tenants that do not exist; none where such are denied. */
@@ -340,11 +326,6 @@ export class Engine {
   #instance ({ resource: { type, key } }: EngineQuery): InstanceNode | undefined {
     return key === undefined ? undefined : this.facts.instanceNode(type, key)
   }
-}
-
-/** No steps. */
-function * nothing<R> (result: R): Generator<undefined, R> {
-  return result
 }
 
 function asUser (user: string | QueryUser): QueryUser {

@@ -5,25 +5,15 @@ import { Conditions, isField, type Outcome } from './plan-conditions.js'
 import { reachOf } from './reach.js'
 import { RowCondition, type RowFields } from './row-condition.js'
 import { suggest } from '../../kit/suggest.js'
+import { atOnce } from '../../kit/turns.js'
+import { NoPlanError, type Planning, type PlanQuery } from './plan-query.js'
+import { QUESTION_STEPS, Work } from '../decide/work.js'
 import { takeApart, type Attribute, type Part } from './condition-parts.js'
 import type { CompiledPermission, CompiledType } from '../decide/decision-schema.js'
 import type { CompiledDerivation } from '../decide/derivation.js'
-import type { EngineQuery } from '../engine-query.js'
 import type { TenantNode, UserNode } from '../facts/fact-nodes.js'
 import type { Facts } from '../facts/facts.js'
-import type { Work } from '../decide/work.js'
 import type { Condition, Plan } from './plan-contract.js'
-
-/** A question for a plan: as a query, about rows of a type in a tenant. */
-export interface PlanQuery {
-  readonly user: EngineQuery['user']
-  readonly action: string
-  readonly type: string
-  readonly tenant: string
-  readonly context?: EngineQuery['context']
-  /** Relations of the type that are columns of the table: the row's column has the key of the relation's subject, exactly where there is such a relationship tuple. */
-  readonly relations?: readonly string[]
-}
 
 /** A part of a plan, and what in the policy it comes from: for people. */
 export interface PlanBranch {
@@ -35,19 +25,6 @@ export interface PlanBranch {
 
 /** The plan with the branches that it was put together from, before they were simplified together. */
 export interface PlanTrace { readonly plan: Plan, readonly branches: readonly PlanBranch[] }
-
-/** There is no exact plan. The message says why, and what to do. */
-export class NoPlanError extends Error {
-  override readonly name = 'NoPlanError'
-}
-
-/** What is known of the question. */
-export interface PlanSubject {
-  readonly permission: CompiledPermission
-  readonly type: CompiledType
-  readonly user: UserNode | undefined
-  readonly tenant: TenantNode | undefined
-}
 
 /** Most phrases for one field. */
 const MAX_SOURCES = 8
@@ -68,13 +45,19 @@ export function columnsOf ({ key, relations }: CompiledType, names: readonly str
   return new Set(names)
 }
 
+/** Plans at once: {@link stepsOfPlan}. */
+export function planNow (planning: Planning): PlanTrace {
+  return atOnce(stepsOfPlan(planning))
+}
+
 /**
- * Plans by all three models, in steps. The plan is what {@link Engine.decide} says of each row.
+ * Plans by all three models, in steps: which rows of a table the user may act on. It is what the engine decides of each row.
  *
- * @param isAsked - whether conditions and roles on instances are asked: not where users and tenants that are not known are denied as such
+ * @throws {@link NoPlanError} when there is no exact plan
+ * @throws {@link WorkLimitError} when it would take too much work
  */
-export function * stepsOfPlan (query: PlanQuery, subject: PlanSubject, isAsked: boolean, facts: Facts, work: Work): Generator<undefined, PlanTrace> {
-  const { permission, type, user, tenant } = subject
+export function * stepsOfPlan ({ query, type, permission, user, tenant, isAsked, facts }: Planning): Generator<undefined, PlanTrace> {
+  if (type === undefined || permission === undefined) return { plan: simplePlan('none', query), branches: [] }
   const columns = columnsOf(type, query.relations)
   const roles = user?.rolesIn(query.tenant)
   if (user !== undefined && roles !== undefined && decideRbac(permission, user, roles).allow) {
@@ -82,7 +65,7 @@ export function * stepsOfPlan (query: PlanQuery, subject: PlanSubject, isAsked: 
     return { plan: simplePlan('all', query), branches: [{ because: `role '${role}' in the tenant`, condition: true }] }
   }
   if (!isAsked) return { plan: simplePlan('none', query), branches: [] }
-  work.begin()
+  const work = new Work(QUESTION_STEPS)
   const asked = { user: query.user, action: query.action, resource: { type: query.type, tenant: query.tenant }, ...(query.context === undefined ? {} : { context: query.context }) }
   const attributes = new AttributesOfQuery(asked, user, tenant, undefined, work)
   const conditions = new Conditions(attributes)
@@ -95,7 +78,7 @@ export function * stepsOfPlan (query: PlanQuery, subject: PlanSubject, isAsked: 
       branches.push({ because: `roles on instances that hold it: ${permission.held.by.map(({ key }) => `'${key}'`).join(', ')}`, condition })
     }
   }
-  return { plan: planOf(query, branches, conditions), branches }
+  return { plan: planOfBranches(query, branches, conditions), branches }
 }
 
 function branchesOfRules ({ rules }: CompiledPermission, type: string, attributes: AttributesOfQuery, conditions: Conditions, facts: Facts): PlanBranch[] {
@@ -169,35 +152,33 @@ function branchesOfColumns (subjects: ReadonlyMap<CompiledDerivation, ReadonlySe
 }
 
 /** The plan of branches, any of which may hold. */
-function planOf (query: Pick<PlanQuery, 'type' | 'tenant'>, branches: readonly PlanBranch[], conditions: Conditions): Plan {
-  const outcome = conditions.or(branches.map(({ condition }) => condition))
-  return withTenant(query, outcome, branches, conditions)
-}
-
-/** The plan that a condition on the rows of a tenant comes to. */
-export function withTenant ({ type, tenant }: Pick<PlanQuery, 'type' | 'tenant'>, outcome: Outcome, branches: readonly PlanBranch[], conditions: Conditions): Plan {
-  if (typeof outcome === 'boolean') return simplePlan(outcome ? 'all' : 'none', { type, tenant })
-  const condition = conditions.and([conditions.among('tenant', [tenant]), outcome]) as Condition
-  const sources = sourcesOf(condition, branches)
-  return Object.freeze({ kind: 'some', type, tenant, condition, ...(sources === undefined ? {} : { sources }) })
-}
-
-/** For each field that the condition still has, the branches that name it. */
-function sourcesOf (condition: Condition, branches: readonly PlanBranch[]): Plan['sources'] {
-  const wanted = new Set<string>()
-  eachField(condition, name => { if (name !== 'tenant' && name !== 'key') wanted.add(name) })
-  if (wanted.size === 0) return undefined
-  const sources = new Map<string, string[]>()
+function planOfBranches (query: PlanQuery, branches: readonly PlanBranch[], conditions: Conditions): Plan {
+  const sources = new Map<string, Set<string>>()
   for (const { because, condition } of branches) {
     if (condition === true) continue
     eachField(condition, name => {
-      if (!wanted.has(name)) return
       const known = sources.get(name)
-      if (known === undefined) sources.set(name, [because])
-      else if (known.length < MAX_SOURCES && known.at(-1) !== because) known.push(because)
+      if (known === undefined) sources.set(name, new Set([because]))
+      else known.add(because)
     })
   }
-  return Object.freeze(Object.fromEntries(Array.from(sources, ([name, phrases]) => [name, Object.freeze(phrases)])))
+  return planOfOutcome(query, conditions.or(branches.map(({ condition }) => condition)), sources, conditions)
+}
+
+/**
+ * The plan that a condition on the rows of a tenant comes to.
+ *
+ * @param sources - what names each field
+ */
+export function planOfOutcome ({ type, tenant }: Pick<PlanQuery, 'type' | 'tenant'>, outcome: Outcome, sources: ReadonlyMap<string, ReadonlySet<string>>, conditions: Conditions): Plan {
+  if (typeof outcome === 'boolean') return simplePlan(outcome ? 'all' : 'none', { type, tenant })
+  const condition = conditions.and([conditions.among('tenant', [tenant]), outcome]) as Condition
+  const named = new Map<string, readonly string[]>()
+  eachField(condition, name => {
+    const phrases = sources.get(name)
+    if (phrases !== undefined && name !== 'key' && !named.has(name)) named.set(name, Object.freeze([...phrases].slice(0, MAX_SOURCES)))
+  })
+  return Object.freeze({ kind: 'some', type, tenant, condition, ...(named.size === 0 ? {} : { sources: Object.freeze(Object.fromEntries(named)) }) })
 }
 
 function eachField (condition: Condition, found: (name: string) => void): void {

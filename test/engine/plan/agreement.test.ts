@@ -1,12 +1,13 @@
 // A plan is what decisions say, row by row: on random policies, users, tenants and rows.
 import t from 'tap'
 import fc from 'fast-check'
-import { Engine, NoPlanError } from '../../../src/engine/engine.js'
+import { Engine } from '../../../src/engine/engine.js'
+import { NoPlanError, type PlanQuery } from '../../../src/engine/plan/plan-query.js'
+import { planNow } from '../../../src/engine/plan/planner.js'
 import { ACTIONS, TYPES, USERS } from '../arbitraries.js'
 import { context, policy, row, value } from './arbitraries.js'
 import { attributesFor, isIn, type Row } from './evaluate.js'
 import type { Plan } from '../../../src/contract/plan.js'
-import type { PlanQuery } from '../../../src/engine/plan/planner.js'
 
 const runs = Number(process.env['PROPERTY_RUNS'] ?? 300)
 
@@ -36,7 +37,7 @@ t.test('a row is in the plan exactly when the decision about it is yes', async t
       for (const question of questions) {
         let plan: Plan
         try {
-          plan = engine.plan(question)
+          plan = planNow(engine.planning(question)).plan
         } catch (error) {
           if (!(error instanceof NoPlanError)) throw error
           seen.refused++
