@@ -4,9 +4,10 @@ export type { MetricsOptions, OpenTelemetryOptions } from './observe/telemetry-o
 export { CHECK_CHANNEL, type CheckMessage } from './observe/observation.js'
 export type { GuardOptions } from './guard/guard-options.js'
 export type { CheckInput, Explanation, UserCheckInput } from './decision/checks.js'
-export type { CheckOptions, PermissionsOptions } from './decision/question-options.js'
+export type { CheckOptions, PermissionsOptions, PlanActions, PlanOptions } from './decision/question-options.js'
 export type { ContextInput, ResourceInput, UserInput } from './decision/query.js'
 export type { Decision, DecisionPointStats, DecisionSource, Health, Query, UserPermissions } from './contract/point.js'
+export type { CompoundCondition, Condition, FieldCondition, FieldOperator, Plan } from './contract/plan.js'
 export type { Entity, Evaluation, EvaluationMap } from './contract/evaluation.js'
 export type { InitialRole, MutationResult, PartlyApplied } from './contract/mutation-result.js'
 export type { FactMutation } from './pdp/mutation-kinds.js'
@@ -15,6 +16,6 @@ export type { Mutation } from './app/write/mutation.js'
 export type { Policy } from './engine/policy/policy.js'
 export type { ActionOf, PermissionName, RelationOf, ResourceRoleOf, ResourceType, RoleName } from './contract/vocabulary.js'
 export {
-  AnnotationError, BypassedError, DataError, ForbiddenError, MutationError, OptionsError, PdpError, PolicyFileError, QueryError, UnauthenticatedError,
+  AnnotationError, BypassedError, DataError, ForbiddenError, MutationError, OptionsError, PdpError, PlanError, PolicyFileError, QueryError, UnauthenticatedError,
   UnavailableError, UnsupportedError, WriteError, type Denial, type PdpFailure, type WriteProgress
 } from './contract/errors.js'

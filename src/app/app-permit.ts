@@ -1,11 +1,12 @@
 // `app.permit`: checks outside of a request, with the user as the first argument, the write API, counters and health. The same for every framework.
 import type { CheckInput, Checks, Explanation, UserCheckInput } from '../decision/checks.js'
 import { createQuery, normaliseUser, type ResourceInput, type UserInput } from '../decision/query.js'
-import { readCheckOptions, type CheckOptions, type PermissionsOptions } from '../decision/question-options.js'
+import { readCheckOptions, type CheckOptions, type PermissionsOptions, type PlanActions, type PlanOptions } from '../decision/question-options.js'
 import { mapInTurns } from '../kit/turns.js'
 import { queriesOf, queriesOfUsers, questionsAbout, requireFunction } from './bulk-checks.js'
 import { requireNoMore } from '../decision/input-checks.js'
-import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
+import type { Plan } from '../contract/plan.js'
+import type { ActionOf, RelationOf, ResourceType } from '../contract/vocabulary.js'
 import type { DecisionPointStats, Health, Query, UserPermissions } from '../contract/point.js'
 import type { MutationResult } from '../contract/mutation-result.js'
 import { WriteApi } from './write/api.js'
@@ -72,6 +73,17 @@ export class Permit {
     const question = questionsAbout(normaliseUser(user), action, items, readCheckOptions(options))
     const allowed = await this.#checks.areAllowed(await mapInTurns(items, item => question(toResource(item))))
     return items.filter((_, index) => allowed[index] === true)
+  }
+
+  /**
+   * Which rows of a table `user` may act on: all of the tenant, none, or those that meet a condition, which a target such as `toPrisma` translates
+   * for the database. The rows are exactly those for which `check` says yes; where that cannot be had, it rejects with a `PlanError`.
+   *
+   * @param action - an action, or several: `{ anyOf: ['read', 'share'] }`, `{ allOf: ['read', 'delete'] }`
+   * @param type - the resource type of the rows
+   */
+  async plan<T extends ResourceType> (user: UserInput, action: PlanActions<ActionOf<T>>, type: T, options?: PlanOptions<RelationOf<T>>): Promise<Plan> {
+    return this.#checks.plan(user, action, type, options)
   }
 
   /** What `user` may do, by tenant and resource instance. Never from the cache. */

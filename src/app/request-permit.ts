@@ -1,10 +1,14 @@
 // `request.permit`: checks inside a handler, in the name of the request's user and tenant.
 import type { CheckInput, Explanation } from '../decision/checks.js'
 import { normaliseUser, questionsOf, type ResourceInput, type UserInput } from '../decision/query.js'
-import { readCheckOptions, requirePermissionsOptions, type CheckOptions, type PermissionsOptions } from '../decision/question-options.js'
+import {
+  readCheckOptions, readPlanActions, readPlanOptions, requirePermissionsOptions, requirePlanType, type CheckOptions, type PermissionsOptions,
+  type PlanActions, type PlanOptions
+} from '../decision/question-options.js'
 import { mapInTurns } from '../kit/turns.js'
 import { queriesOf, questionsAbout, requireFunction } from './bulk-checks.js'
-import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
+import type { Plan } from '../contract/plan.js'
+import type { ActionOf, RelationOf, ResourceType } from '../contract/vocabulary.js'
 import { QueryError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
 import type { Caller, Query, QueryUser, UserPermissions } from '../contract/point.js'
 import type { Enforcement } from '../guard/enforce.js'
@@ -68,6 +72,20 @@ export class RequestPermit<R = unknown> {
     const queries = await mapInTurns(items, item => question(toResource(item)))
     const allowed = await this.#answer(async () => this.#enforcement.checks.areAllowed(queries, this.#caller, this.#asker))
     return items.filter((_, index) => allowed[index] === true)
+  }
+
+  /**
+   * Which rows of a table the user may act on: all of the tenant, none, or those that meet a condition, which a target such as `toPrisma` translates
+   * for the database. The rows are exactly those for which `check` says yes; where that cannot be had, it rejects with a `PlanError`.
+   *
+   * @param action - an action, or several: `{ anyOf: ['read', 'share'] }`, `{ allOf: ['read', 'delete'] }`
+   * @param type - the resource type of the rows
+   */
+  async plan<T extends ResourceType> (action: PlanActions<ActionOf<T>>, type: T, options?: PlanOptions<RelationOf<T>>): Promise<Plan> {
+    return this.#answer(async () => {
+      const user = await this.#user()
+      return this.#enforcement.checks.plan(user, action, type, options, options?.tenant === undefined ? await this.#tenant() : undefined)
+    })
   }
 
   /** What the user may do, by tenant and resource instance. */

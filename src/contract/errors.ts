@@ -97,6 +97,12 @@ export const MutationError = createQuotingError<[string, { cause: unknown }?]>('
  */
 export const UnsupportedError = createQuotingError<[string]>('FST_PERMIT_UNSUPPORTED')
 
+/**
+ * There is no exact plan: the policy's conditions on these rows cannot be said as a condition for a database, or the PDP cannot tell
+ * them. The message says why, and what to do. Nothing is ever left out of a plan instead.
+ */
+export const PlanError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_PLAN')
+
 const Write = createQuotingError<[string]>('FST_PERMIT_WRITE')
 
 /** How far a write got. */

@@ -1,5 +1,6 @@
 // The interface of the decision path, which every stage and every PDP implements, and its types: queries, decisions, counters.
 import type { MaybePromise } from '../kit/whenever.js'
+import type { Plan } from './plan.js'
 
 /** A JSON value. */
 type Json = null | boolean | number | string | readonly Json[] | JsonObject
@@ -97,6 +98,8 @@ export interface DecisionPointStats {
     /** Expired decisions that were used because the PDP was unreachable. */
     stale: number
   }
+  /** Plans, and how many of them came from the cache or from an equal question in flight; absent before the first one. */
+  plans?: { asked: number, shared: number, failed: number }
   /** Checks that were sent in bulk requests. */
   batches?: {
     /** Checks that are waiting for a connection. */
@@ -135,6 +138,11 @@ export interface Pdp extends DecisionPoint {
   open (): Promise<void>
   /** The permissions of a user. Never cached. */
   permissions (question: PermissionsQuestion, deadline: number): MaybePromise<UserPermissions>
+  /**
+   * Which rows of a type the user may act on, as a condition. Absent where the kind of PDP cannot tell. Rejects with a `PlanError` when there
+   * is no exact plan, and with an `UnavailableError` when there is none until `deadline`.
+   */
+  plan? (question: PlanQuestion, deadline: number): MaybePromise<Plan>
   /** Whether the PDP can give decisions now; never rejects. */
   health (deadline: number): MaybePromise<Health>
   /** Lets checks in flight finish until `deadline`, then closes sockets and files. */
@@ -170,6 +178,17 @@ export interface PermissionsQuestion {
   readonly resources?: readonly string[]
   readonly resourceTypes?: readonly string[]
   readonly context?: JsonObject
+}
+
+/** A question for a plan: about the rows of a resource type in a tenant. */
+export interface PlanQuestion {
+  readonly user: QueryUser
+  readonly action: string
+  readonly type: string
+  readonly tenant: string
+  readonly context?: JsonObject
+  /** Relations of the type that are columns of the table. */
+  readonly relations?: readonly string[]
 }
 
 /** A user's permissions by `"__tenant:<key>"` and `"<type>:<key>"`, in the format of Permit's PDP. */

@@ -6,8 +6,12 @@ import type { AffectedUsers } from '../contract/affected-users.js'
 import type { DecisionPath } from './path.js'
 import { Turns } from '../kit/turns.js'
 import { Observation } from '../observe/observation.js'
-import { readPermissionsOptions, type PermissionsOptions } from './question-options.js'
+import {
+  readPermissionsOptions, readPlanActions, readPlanOptions, type PermissionsOptions, type PlanActions, type PlanOptions
+} from './question-options.js'
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'
+import type { Plan } from '../contract/plan.js'
+import type { Plans } from './plans.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 
 /** One check of a `bulkCheck`. */
@@ -38,6 +42,7 @@ export class Checks {
   readonly #pdp: Pdp
   readonly #timeout: number
   readonly #observation: Observation
+  #plans: Plans | undefined
 
   /** @param timeout how long a check may take, ms */
   constructor (path: DecisionPath, timeout: number, observation: Observation = new Observation()) {
@@ -87,6 +92,31 @@ export class Checks {
       resourceTypes,
       context: context === undefined ? undefined : toJsonObject('the context', context)
     }, this.#deadline())
+  }
+
+  /**
+   * Which rows of a type the user may act on. From the cache of plans.
+   * @param tenant - where the options name none
+   */
+  async plan (
+    user: UserInput, action: PlanActions, type: string, options?: PlanOptions, tenant?: string | readonly string[]
+  ): Promise<Plan> {
+    const deadline = this.#deadline()
+    const { how, actions } = readPlanActions(action)
+    const asked = readPlanOptions(options)
+    const { planQuestions } = await import('./plan-question.js')
+    const questions = planQuestions(user, actions, type, asked, tenant)
+    const plans = await this.#planning()
+    const [first, ...others] = await Promise.all(questions.map(question => plans.plan(question, deadline)))
+    if (first === undefined || others.length === 0) return first as Plan
+    const { combinePlans } = await import('../engine/plan/combine-plans.js')
+    return combinePlans(how, [first, ...others])
+  }
+
+  async #planning (): Promise<Plans> {
+    const { Plans } = await import('./plans.js')
+    this.#plans ??= new Plans(this.#pdp, this.#path.cache, this.#path.generations)
+    return this.#plans
   }
 
   async isAllowed (query: Query, caller?: Caller, asker?: object): Promise<boolean> {
@@ -155,7 +185,8 @@ export class Checks {
 
   /** Counters and latencies since the start. */
   stats (): DecisionPointStats {
-    return this.#path.point.stats()
+    const counters = this.#path.point.stats()
+    return this.#plans === undefined ? counters : { ...counters, plans: this.#plans.stats() }
   }
 
   /** Whether the PDP can give decisions now. Never rejects. */

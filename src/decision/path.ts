@@ -22,6 +22,8 @@ export interface DecisionPath {
   /** Writes facts. */
   readonly facts: FactsApi
   readonly generations: Generations
+  /** How long answers are kept, plans among them. */
+  readonly cache: PathOptions['cache']
   /** The most checks of one bulk check in flight at a time. */
   readonly bulkConcurrency: number
   /** Lets checks in flight finish until `deadline`, then closes sockets, timers and files. */
@@ -63,6 +65,7 @@ export async function openPath (
       atHand: cache === false ? 'embedded' : 'cache',
       facts: pdp.facts,
       generations,
+      cache,
       bulkConcurrency: 1,
       close: deadline => pdp.close(deadline)
     }
@@ -93,6 +96,7 @@ export async function openPath (
     atHand: 'cache',
     facts: writes === undefined ? authzenFacts : invalidating(permitFacts(writes, factsTimeout), generations),
     generations,
+    cache,
     // Half of the queue, so that a large bulk check leaves room for other checks.
     bulkConcurrency: Math.max(1, Math.floor(queue / 2)),
     async close (deadline) {

@@ -2,7 +2,7 @@
 import { QueryError } from '../contract/errors.js'
 import type { ResourceType } from '../contract/vocabulary.js'
 import { isRecord } from '../kit/is-record.js'
-import { describe, requireArray, requireKnown } from './input-checks.js'
+import { describe, requireArray, requireKnown, requireText } from './input-checks.js'
 import type { ContextInput } from './query.js'
 
 /** The options of a check, beside its action and resource. */
@@ -22,9 +22,24 @@ export interface PermissionsOptions {
   readonly context?: ContextInput
 }
 
+/** The actions of a plan: one, or several of which the user may do at least one (`anyOf`) or all (`allOf`). */
+export type PlanActions<A extends string = string> = A | { readonly anyOf: readonly A[] } | { readonly allOf: readonly A[] }
+
+/** The options of a plan, beside its actions and resource type. */
+export interface PlanOptions<R extends string = string> extends CheckOptions {
+  /**
+   * Relations of the resource type that are columns of the table: for example `['parent']` where the documents' column `folder_id` is
+   * the key of the folder that is their `parent`. A role that documents derive along that relation is then a condition on the column,
+   * instead of a list of documents. It says that column and relationship tuples agree. Default: none.
+   */
+  readonly relations?: readonly R[]
+}
+
 const CHECK_OPTIONS: readonly string[] = ['tenant', 'context']
 const CHECK_PARTS: readonly string[] = ['action', 'resource', ...CHECK_OPTIONS]
 const USER_CHECK_PARTS: readonly string[] = ['user', ...CHECK_PARTS]
+const PLAN_OPTIONS: readonly string[] = [...CHECK_OPTIONS, 'relations']
+const PLAN_COMBINATIONS: readonly string[] = ['anyOf', 'allOf']
 const PERMISSIONS_LISTS = ['tenants', 'resources', 'resourceTypes'] as const
 const PERMISSIONS_OPTIONS: readonly string[] = [...PERMISSIONS_LISTS, 'context']
 
@@ -73,6 +88,38 @@ export function readUserChecks<T extends object> (checks: readonly T[]): readonl
 }
 
 /**
+ * Validates the options of a plan.
+ * @throws {@link QueryError} that names the unknown option, and the most similar known one
+ */
+export function readPlanOptions (options: PlanOptions | undefined): PlanOptions {
+  if (options === undefined) return {}
+  requireKnown('the options of plan', options, PLAN_OPTIONS, ': pass values for conditions as { context: { … } }')
+  if (options.relations !== undefined) requireTexts('the option "relations"', options.relations)
+  return options
+}
+
+/**
+ * Validates the actions of a plan.
+ * @throws {@link QueryError}
+ */
+export function readPlanActions (
+  actions: PlanActions
+): { readonly how: 'anyOf' | 'allOf', readonly actions: readonly [string, ...string[]] } {
+  if (typeof actions === 'object' && actions !== null) {
+    requireKnown('the action', actions, PLAN_COMBINATIONS)
+    const how = 'anyOf' in actions ? 'anyOf' : 'allOf'
+    const list = 'anyOf' in actions ? actions.anyOf : actions.allOf
+    if (Object.keys(actions).length !== 1) throw new QueryError('the action has anyOf and allOf; expected one of them')
+    requireTexts(`the action's ${how}`, list)
+    const [first, ...others] = list
+    if (first === undefined) throw new QueryError(`the action's ${how} is empty; expected at least one action`)
+    return { how, actions: [first, ...others] }
+  }
+  requireText('the action', actions)
+  return { how: 'allOf', actions: [actions] }
+}
+
+/**
  * Validates the options of `permissions`.
  * @throws {@link QueryError}
  */
@@ -82,11 +129,7 @@ export function readPermissionsOptions (options: PermissionsOptions | undefined)
   for (const name of PERMISSIONS_LISTS) {
     const list: unknown = options[name]
     if (list === undefined) continue
-    requireArray(`the option "${name}"`, list)
-    const wrong = list.find(item => typeof item !== 'string' || item === '')
-    if (wrong !== undefined || list.includes(undefined)) {
-      throw new QueryError(`the option "${name}" contains ${describe(wrong)}; expected non-empty strings`)
-    }
+    requireTexts(`the option "${name}"`, list)
   }
   return options
 }
@@ -97,4 +140,11 @@ export function readPermissionsOptions (options: PermissionsOptions | undefined)
  */
 export function requirePermissionsOptions (options: PermissionsOptions | undefined): void {
   if (options !== undefined) requireKnown('the options of permissions', options, PERMISSIONS_OPTIONS)
+}
+
+function requireTexts (what: string, list: unknown): asserts list is readonly string[] {
+  requireArray(what, list)
+  const wrong = list.find(item => typeof item !== 'string' || item === '')
+  if (wrong === undefined && !list.includes(undefined)) return
+  throw new QueryError(`${what} contains ${describe(wrong)}; expected non-empty strings`)
 }

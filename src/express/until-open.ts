@@ -69,6 +69,7 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
 
   return {
     generations,
+    cache,
     get atHand () { return origin.kind === 'policy' && cache === false ? 'embedded' : 'cache' },
     get bulkConcurrency () { return loaded?.bulkConcurrency ?? 1 },
     async close (deadline) {

@@ -1,6 +1,6 @@
 // The embedded PDP as a decision point: the engine runs in this process and answers synchronously.
 import type { Policy } from '../../engine/policy/policy.js'
-import { PdpError, PolicyFileError, UnavailableError } from '../../contract/errors.js'
+import { PdpError, PlanError, PolicyFileError, UnavailableError } from '../../contract/errors.js'
 import type { AffectedUsers } from '../../contract/affected-users.js'
 import { Environment, type EnvironmentLog } from '../../environment/environment.js'
 import { PolicyError } from '../../engine/policy/problems.js'
@@ -79,6 +79,20 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
         return permissions
       } catch (error) {
         throw failed(error)
+      }
+    },
+    async plan (question, deadline) {
+      const { stepsOfPlan } = await import('../../engine/plan/planner.js')
+      const { NoPlanError } = await import('../../engine/plan/plan-query.js')
+      try {
+        const { plan } = await inTurns(stepsOfPlan(opened().engine.planning(question)), () => {
+          inTime(deadline)
+          opened()
+        })
+        inTime(deadline)
+        return plan
+      } catch (error) {
+        throw error instanceof NoPlanError ? new PlanError(error.message) : failed(error)
       }
     },
     health: () => ({ ok: environment !== undefined, pdp: 'embedded' }),

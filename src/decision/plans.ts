@@ -1,0 +1,109 @@
+// Plans of the PDP at the end of the path, kept for a short time: each is asked for once until it expires or a change forgets it.
+import { LRUCache } from 'lru-cache'
+import { UnsupportedError } from '../contract/errors.js'
+import type { DecisionPointStats, Pdp, PlanQuestion } from '../contract/point.js'
+import type { Plan } from '../contract/plan.js'
+import type { Generations } from './generations.js'
+import { keyOfPlan } from './plan-question.js'
+import { flat } from './query-key.js'
+
+interface Kept {
+  readonly plan: Plan
+  readonly stamp: number
+}
+
+interface Flight {
+  readonly answer: Promise<Plan>
+  readonly stamp: number
+}
+
+/** The most plans that are kept, and the most values in them together: a plan may list many keys. */
+const MAX_PLANS = 2_000
+const MAX_VALUES = 500_000
+
+export class Plans {
+  readonly #pdp: Pdp
+  readonly #generations: Generations
+  readonly #clock: { now (): number }
+  readonly #kept: LRUCache<string, Kept> | undefined
+  readonly #flights = new Map<string, Flight>()
+  #asked = 0
+  #shared = 0
+  #failed = 0
+
+  /**
+   * @param cache - how long plans are kept, as decisions are: `ttl` in ms; `false` keeps none
+   * @param clock - for tests; default: the process's monotonic clock
+   */
+  constructor (
+    pdp: Pdp, cache: { readonly ttl: number, readonly max: number } | false, generations: Generations, clock: { now (): number } = performance
+  ) {
+    this.#pdp = pdp
+    this.#generations = generations
+    this.#clock = clock
+    if (cache !== false) {
+      const bounds = { max: Math.min(cache.max, MAX_PLANS), maxSize: MAX_VALUES, sizeCalculation: ({ plan }: Kept) => sizeOf(plan) }
+      this.#kept = new LRUCache({ ...bounds, ttl: cache.ttl, ttlResolution: 0, perf: clock })
+    }
+  }
+
+  /** The plan. It is never older than the cache's `ttl`, nor than the last change that could affect its user. */
+  async plan (question: PlanQuestion, deadline: number): Promise<Plan> {
+    const { key: user } = question.user
+    this.#asked++
+    const key = keyOfPlan(question)
+    const kept = this.#kept?.get(key)
+    if (kept !== undefined && this.#generations.isCurrent(kept.stamp, user)) {
+      this.#shared++
+      return kept.plan
+    }
+    const flight = this.#flights.get(key)
+    if (flight !== undefined && this.#generations.isCurrent(flight.stamp, user)) {
+      this.#shared++
+      return flight.answer
+    }
+    return this.#ask(key, question, deadline)
+  }
+
+  async #ask (key: string, question: PlanQuestion, deadline: number): Promise<Plan> {
+    const stamp = this.#generations.now
+    const start = this.#clock.now()
+    const answer = planBy(this.#pdp, question, deadline)
+    const flight = { answer, stamp }
+    this.#flights.set(key, flight)
+    try {
+      const plan = await answer
+      if (this.#generations.isCurrent(stamp, question.user.key)) this.#kept?.set(flat(key), { plan, stamp }, { start })
+      return plan
+    } catch (error) {
+      this.#failed++
+      throw error
+    } finally {
+      if (this.#flights.get(key) === flight) this.#flights.delete(key)
+    }
+  }
+
+  stats (): NonNullable<DecisionPointStats['plans']> {
+    return { asked: this.#asked, shared: this.#shared, failed: this.#failed }
+  }
+}
+
+/** The plan of a PDP. Rejects with an `UnsupportedError` where its kind cannot tell. */
+export async function planBy (pdp: Pdp, question: PlanQuestion, deadline: number): Promise<Plan> {
+  if (pdp.plan !== undefined) return pdp.plan(question, deadline)
+  throw new UnsupportedError(
+    `plan() is not supported by the PDP ${pdp.name}: it cannot tell which rows a user may act on. Use filter() instead`)
+}
+
+/** How many values a plan has, about. */
+function sizeOf (plan: Plan): number {
+  return plan.kind === 'some' ? 8 + valuesIn(plan.condition) : 4
+}
+
+function valuesIn (value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1
+  if (Array.isArray(value) && typeof value[0] !== 'object') return 1 + value.length
+  let size = 1
+  for (const item of Object.values(value)) size += valuesIn(item)
+  return size
+}
