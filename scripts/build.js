@@ -56,9 +56,12 @@ function chunkOf (file) {
   if (/^environment\/file\/yaml-/.test(file)) return 'yaml-file'
   if (file === 'environment/file/policy-schema.js') return 'policy-schema'
   if (file.startsWith('environment/data/')) return 'data'
+  if (file.startsWith('engine/plan/') && file !== 'engine/plan/plan-query.js') return 'planner'
+  if (file.startsWith('decision/plan')) return 'plans'
   if (room === 'engine' || room === 'environment') return room
   // Core invalidates decisions by the kind of a mutation.
   if (file === 'pdp/mutation-kinds.js') return 'core'
+  if (file === 'pdp/permit/permit-plan.js' || file === 'pdp/permit/read-plan.js') return 'remote-plans'
   if (room === 'pdp') return rest[0] === 'embedded' ? 'embedded' : 'remote'
   if (file === 'decision/stages/cached.js') return 'cached'
   if (file === 'observe/prometheus.js') return 'prometheus'

@@ -1,7 +1,10 @@
 // `app.permit`: checks outside of a request, with the user as the first argument, the write API, counters and health. The same for every framework.
 import type { CheckInput, Checks, Explanation, UserCheckInput } from '../decision/checks.js'
 import { createQuery, normaliseUser, type ResourceInput, type UserInput } from '../decision/query.js'
-import { readCheckOptions, type CheckOptions, type PermissionsOptions, type PlanActions, type PlanOptions } from '../decision/question-options.js'
+import {
+  readCheckOptions, readPlanActions, readPlanOptions, requirePlanType, type CheckOptions, type PermissionsOptions, type PlanActions,
+  type PlanOptions
+} from '../decision/question-options.js'
 import { mapInTurns } from '../kit/turns.js'
 import { queriesOf, queriesOfUsers, questionsAbout, requireFunction } from './bulk-checks.js'
 import { requireNoMore } from '../decision/input-checks.js'
@@ -76,14 +79,18 @@ export class Permit {
   }
 
   /**
-   * Which rows of a table `user` may act on: all of the tenant, none, or those that meet a condition, which a target such as `toPrisma` translates
-   * for the database. The rows are exactly those for which `check` says yes; where that cannot be had, it rejects with a `PlanError`.
+   * Which rows of a table `user` may act on: all of the tenant, none, or those that meet a condition, which a target such as `toPrisma`
+   * translates for the database. The rows are exactly those for which `check` says yes. Where that cannot be had, it rejects with a `PlanError`.
    *
    * @param action - an action, or several: `{ anyOf: ['read', 'share'] }`, `{ allOf: ['read', 'delete'] }`
    * @param type - the resource type of the rows
    */
   async plan<T extends ResourceType> (user: UserInput, action: PlanActions<ActionOf<T>>, type: T, options?: PlanOptions<RelationOf<T>>): Promise<Plan> {
-    return this.#checks.plan(user, action, type, options)
+    const { how, actions } = readPlanActions(action)
+    const asked = readPlanOptions(options)
+    requirePlanType(type)
+    const { planQuestions } = await import('../decision/plan-question.js')
+    return this.#checks.plan(how, planQuestions(normaliseUser(user), actions, type, asked))
   }
 
   /** What `user` may do, by tenant and resource instance. Never from the cache. */

@@ -75,17 +75,21 @@ export class RequestPermit<R = unknown> {
   }
 
   /**
-   * Which rows of a table the user may act on: all of the tenant, none, or those that meet a condition, which a target such as `toPrisma` translates
-   * for the database. The rows are exactly those for which `check` says yes; where that cannot be had, it rejects with a `PlanError`.
+   * Which rows of a table the user may act on: all of the tenant, none, or those that meet a condition, which a target such as `toPrisma`
+   * translates for the database. The rows are exactly those for which `check` says yes. Where that cannot be had, it rejects with a `PlanError`.
    *
    * @param action - an action, or several: `{ anyOf: ['read', 'share'] }`, `{ allOf: ['read', 'delete'] }`
    * @param type - the resource type of the rows
    */
   async plan<T extends ResourceType> (action: PlanActions<ActionOf<T>>, type: T, options?: PlanOptions<RelationOf<T>>): Promise<Plan> {
-    return this.#answer(async () => {
-      const user = await this.#user()
-      return this.#enforcement.checks.plan(user, action, type, options, options?.tenant === undefined ? await this.#tenant() : undefined)
-    })
+    const { how, actions } = readPlanActions(action)
+    const asked = readPlanOptions(options)
+    requirePlanType(type)
+    const user = await this.#user()
+    const own = await this.#tenant(asked.tenant)
+    const { planQuestions } = await import('../decision/plan-question.js')
+    const questions = await asValues(own, () => planQuestions(user, actions, type, asked, own))
+    return this.#answer(async () => this.#enforcement.checks.plan(how, questions))
   }
 
   /** What the user may do, by tenant and resource instance. */

@@ -189,6 +189,8 @@ export interface PlanQuestion {
   readonly context?: JsonObject
   /** Relations of the type that are columns of the table. */
   readonly relations?: readonly string[]
+  /** What the app says of conditions that Permit's container cannot tell. */
+  readonly conditions?: 'none' | 'stored'
 }
 
 /** A user's permissions by `"__tenant:<key>"` and `"<type>:<key>"`, in the format of Permit's PDP. */

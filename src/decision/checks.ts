@@ -1,14 +1,12 @@
 // Runs checks on the decision path, one or many, and gives each its deadline.
 import { ForbiddenError, PdpError, UnavailableError } from '../contract/errors.js'
-import type { Caller, Decision, DecisionPointStats, DecisionSource, Health, Pdp, Query, Trace, UserPermissions } from '../contract/point.js'
+import type { Caller, Decision, DecisionPointStats, DecisionSource, Health, Pdp, PlanQuestion, Query, Trace, UserPermissions } from '../contract/point.js'
 import type { MaybePromise } from '../kit/whenever.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
 import type { DecisionPath } from './path.js'
 import { Turns } from '../kit/turns.js'
 import { Observation } from '../observe/observation.js'
-import {
-  readPermissionsOptions, readPlanActions, readPlanOptions, type PermissionsOptions, type PlanActions, type PlanOptions
-} from './question-options.js'
+import { readPermissionsOptions, type PermissionsOptions } from './question-options.js'
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'
 import type { Plan } from '../contract/plan.js'
 import type { Plans } from './plans.js'
@@ -94,18 +92,9 @@ export class Checks {
     }, this.#deadline())
   }
 
-  /**
-   * Which rows of a type the user may act on. From the cache of plans.
-   * @param tenant - where the options name none
-   */
-  async plan (
-    user: UserInput, action: PlanActions, type: string, options?: PlanOptions, tenant?: string | readonly string[]
-  ): Promise<Plan> {
+  /** Which rows of a type the user may act on: those of all the questions' plans, or of one of them. From the cache of plans. */
+  async plan (how: 'allOf' | 'anyOf', questions: readonly PlanQuestion[]): Promise<Plan> {
     const deadline = this.#deadline()
-    const { how, actions } = readPlanActions(action)
-    const asked = readPlanOptions(options)
-    const { planQuestions } = await import('./plan-question.js')
-    const questions = planQuestions(user, actions, type, asked, tenant)
     const plans = await this.#planning()
     const [first, ...others] = await Promise.all(questions.map(question => plans.plan(question, deadline)))
     if (first === undefined || others.length === 0) return first as Plan

@@ -1,8 +1,6 @@
 // The question for a plan, normalised, with a cache key that no two different questions share.
-import { QueryError } from '../contract/errors.js'
-import type { PlanQuestion } from '../contract/point.js'
-import { describe, requireText } from './input-checks.js'
-import { normaliseResource, normaliseUser, toJsonObject, type UserInput } from './query.js'
+import type { PlanQuestion, QueryUser } from '../contract/point.js'
+import { normaliseResource, toJsonObject } from './query.js'
 import { canonical, compact, keyAbout, keyOfUser } from './query-key.js'
 import type { PlanOptions } from './question-options.js'
 
@@ -12,21 +10,19 @@ import type { PlanOptions } from './question-options.js'
  * @throws {@link QueryError} that names the invalid part and what is expected
  */
 export function planQuestions (
-  user: UserInput, actions: readonly string[], type: string, options: PlanOptions, tenant?: string | readonly string[]
+  user: QueryUser, actions: readonly string[], type: string, options: PlanOptions, tenant?: string | readonly string[]
 ): PlanQuestion[] {
-  const { context, relations } = options
-  const who = normaliseUser(user)
-  requireText('the resource type', type)
-  if (type.includes(':')) {
-    throw new QueryError(`the resource type is ${describe(type)}; a plan is about all rows of a type. Leave out the key, or use check()`)
-  }
+  const { context, relations, conditions } = options
   const resource = normaliseResource({ type }, options.tenant ?? tenant)
   const circumstances = context === undefined ? undefined : toJsonObject('the context', context)
   const columns = relations === undefined || relations.length === 0 ? undefined : [...new Set(relations)].sort()
-  return actions.map(action => ({ user: who, action, type, tenant: resource.tenant, context: circumstances, relations: columns }))
+  const { tenant: where } = resource
+  return actions.map(action => ({ user, action, type, tenant: where, context: circumstances, relations: columns, conditions }))
 }
 
 /** The cache key: injective, as that of a query. */
-export function keyOfPlan ({ user, action, type, tenant, context, relations }: PlanQuestion): string {
-  return compact(`${keyOfUser(user)}${keyAbout(action, { type, tenant }, context)}${canonical(relations ?? []) as string}`)
+export function keyOfPlan (question: PlanQuestion): string {
+  const { user, action, type, tenant, context, relations, conditions } = question
+  const aboutRows = canonical([conditions ?? null, ...relations ?? []]) as string
+  return compact(keyOfUser(user) + keyAbout(action, { type, tenant }, context) + aboutRows)
 }

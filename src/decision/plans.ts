@@ -36,7 +36,10 @@ export class Plans {
    * @param clock - for tests; default: the process's monotonic clock
    */
   constructor (
-    pdp: Pdp, cache: { readonly ttl: number, readonly max: number } | false, generations: Generations, clock: { now (): number } = performance
+    pdp: Pdp,
+    cache: { readonly ttl: number, readonly max: number } | false,
+    generations: Generations,
+    clock: { now (): number } = performance
   ) {
     this.#pdp = pdp
     this.#generations = generations

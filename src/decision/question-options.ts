@@ -33,12 +33,18 @@ export interface PlanOptions<R extends string = string> extends CheckOptions {
    * instead of a list of documents. It says that column and relationship tuples agree. Default: none.
    */
   readonly relations?: readonly R[]
+  /**
+   * Only for Permit's container, which cannot tell which rows conditions (ABAC) open: what the app knows of them. `none`: no set rule is
+   * about the permission. `stored`: conditions only look at attributes that are stored with the instances, every row is such an instance,
+   * and no condition looks at the context. Default: unknown, and a plan of the container is a `PlanError`. Other PDPs know, and ignore it.
+   */
+  readonly conditions?: 'none' | 'stored'
 }
 
 const CHECK_OPTIONS: readonly string[] = ['tenant', 'context']
 const CHECK_PARTS: readonly string[] = ['action', 'resource', ...CHECK_OPTIONS]
 const USER_CHECK_PARTS: readonly string[] = ['user', ...CHECK_PARTS]
-const PLAN_OPTIONS: readonly string[] = [...CHECK_OPTIONS, 'relations']
+const PLAN_OPTIONS: readonly string[] = [...CHECK_OPTIONS, 'relations', 'conditions']
 const PLAN_COMBINATIONS: readonly string[] = ['anyOf', 'allOf']
 const PERMISSIONS_LISTS = ['tenants', 'resources', 'resourceTypes'] as const
 const PERMISSIONS_OPTIONS: readonly string[] = [...PERMISSIONS_LISTS, 'context']
@@ -94,8 +100,22 @@ export function readUserChecks<T extends object> (checks: readonly T[]): readonl
 export function readPlanOptions (options: PlanOptions | undefined): PlanOptions {
   if (options === undefined) return {}
   requireKnown('the options of plan', options, PLAN_OPTIONS, ': pass values for conditions as { context: { … } }')
-  if (options.relations !== undefined) requireTexts('the option "relations"', options.relations)
+  const { relations, conditions } = options
+  if (relations !== undefined) requireTexts('the option "relations"', relations)
+  if (conditions !== undefined && conditions !== 'none' && conditions !== 'stored') {
+    throw new QueryError(`the option "conditions" is ${describe(conditions)}; expected "none" or "stored"`)
+  }
   return options
+}
+
+/**
+ * Validates the resource type of a plan.
+ * @throws {@link QueryError}
+ */
+export function requirePlanType (type: string): void {
+  requireText('the resource type', type)
+  if (!type.includes(':')) return
+  throw new QueryError(`the resource type is ${describe(type)}; a plan is about all rows of a type. Leave out the key, or use check()`)
 }
 
 /**

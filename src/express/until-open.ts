@@ -98,6 +98,11 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
         await gate.wait(deadline)
         return opened().pdp.permissions(question, deadline)
       },
+      async plan (question, deadline) {
+        await gate.wait(deadline)
+        const { planBy } = await import('../decision/plans.js')
+        return planBy(opened().pdp, question, deadline)
+      },
       async health (deadline) {
         // Does not wait for the gate, so that it reports a PDP that is not open.
         return gate.isOpen ? opened().pdp.health(deadline) : { ok: false, pdp: loaded?.pdp.name ?? name, reason: 'it has not started' }

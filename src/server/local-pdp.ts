@@ -6,6 +6,7 @@ import { authzenRoutes } from './decisions/authzen.js'
 import { authzenSearchRoutes } from './decisions/authzen-search.js'
 import { gatewayRoutes } from './decisions/gateways.js'
 import { guardWithToken, isAuthzen, refuse, requestCheck } from './http/bearer.js'
+import { planRoutes } from './decisions/plan-route.js'
 import { decisionRoutes } from './decisions/decisions.js'
 import { Failure, notFound, sendFailure } from './http/failures.js'
 import { factRoutes } from './rest/facts/fact-routes.js'
@@ -58,7 +59,7 @@ const opaMounts: readonly Mount[] = [{ tag: 'Decisions', wire: 'pdp', routes: op
 const facts = { tag: 'Facts', wire: 'api', routes: [...factRoutes, ...setRuleRoutes] } as const
 
 const mounts: readonly Mount[] = [
-  { tag: 'Decisions', wire: 'pdp', routes: [...decisionRoutes, ...gatewayRoutes, ...systemRoutes] },
+  { tag: 'Decisions', wire: 'pdp', routes: [...decisionRoutes, ...planRoutes, ...gatewayRoutes, ...systemRoutes] },
   { tag: 'AuthZEN', wire: 'authzen', routes: [...authzenRoutes, ...authzenSearchRoutes] },
   { ...facts, prefix: '/facts' },
   { tag: 'Scope', wire: 'api', routes: scopeRoutes }

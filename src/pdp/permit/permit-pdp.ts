@@ -27,6 +27,10 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
     }
   }
 
+  const permissions = (question: PermissionsQuestion, deadline: number): Promise<UserPermissions> =>
+    post('/user-permissions', permissionsToWire(question), deadline, readPermissions)
+  let plans: Promise<NonNullable<BatchingPdp['plan']>> | undefined
+
   return {
     name: transport.name,
     slots: transport.slots,
@@ -47,8 +51,11 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
       return post('/allowed/bulk', queries.map(toWire), deadline, answer => readDecisions(answer, queries.length))
     },
 
-    async permissions (question, deadline): Promise<UserPermissions> {
-      return post('/user-permissions', permissionsToWire(question), deadline, readPermissions)
+    permissions,
+
+    async plan (question, deadline) {
+      plans ??= import('./permit-plan.js').then(({ permitPlans }) => permitPlans(post, permissions))
+      return (await plans)(question, deadline)
     },
 
     async health (deadline): Promise<Health> {
