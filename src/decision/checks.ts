@@ -1,6 +1,8 @@
 // Runs checks on the decision path, one or many, and gives each its deadline.
 import { ForbiddenError, PdpError, UnavailableError } from '../contract/errors.js'
-import type { Caller, Decision, DecisionPointStats, DecisionSource, Health, Pdp, PlanQuestion, Query, Trace, UserPermissions } from '../contract/point.js'
+import type {
+  Caller, Decision, DecisionPointStats, DecisionSource, Health, Pdp, PlanQuestion, Query, Trace, UserPermissions
+} from '../contract/point.js'
 import type { MaybePromise } from '../kit/whenever.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
 import type { DecisionPath } from './path.js'
