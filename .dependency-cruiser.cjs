@@ -11,6 +11,7 @@ const ROOMS = [
   ['server'],
   ['pdp'],
   ['environment'],
+  ['lists'],
   ['contract'],
   ['engine'],
   ['kit']
@@ -43,6 +44,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/(fastify|express)/' },
       to: { path: '^src/(fastify|express)/', pathNot: '^src/$1/' }
+    },
+    {
+      name: 'targets-are-light',
+      comment: 'What makes conditions of plans is loaded by apps for nothing else: it imports the contract, src/kit and the library that it is for.',
+      severity: 'error',
+      from: { path: '^src/lists/' },
+      to: { path: '^src/', pathNot: '^src/(lists|contract|kit|engine/plan)/' }
     },
     {
       name: 'engine-is-pure',

@@ -14,7 +14,7 @@ const dist = join(root, 'dist')
 const compiled = join(root, 'node_modules', '.cache', 'compiled')
 
 /** What users import and run; the names are those of package.json. */
-const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main']
+const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main', 'lists/drizzle', 'lists/knex', 'lists/kysely', 'lists/predicate']
 
 /** What is run as a process of its own, by a path beside the module that starts it. */
 const PROCESSES = { 'check-process': 'environment/data/check-process' }
@@ -69,6 +69,8 @@ function chunkOf (file) {
   if (room === 'server') return 'server/local-pdp'
   if (room === 'fastify') return 'fastify'
   if (room === 'express') return 'express/middleware'
+  // What all targets have is apart from what those of SQL have.
+  if (room === 'lists') return file.startsWith('lists/sql/') ? 'lists/sql' : 'lists/mapping'
   // A module for each command, which loads what it needs.
   if (room === 'cli') {
     if (rest[0] === 'terminal') return 'cli/terminal'

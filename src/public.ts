@@ -16,6 +16,6 @@ export type { Mutation } from './app/write/mutation.js'
 export type { Policy } from './engine/policy/policy.js'
 export type { ActionOf, PermissionName, RelationOf, ResourceRoleOf, ResourceType, RoleName } from './contract/vocabulary.js'
 export {
-  AnnotationError, BypassedError, DataError, ForbiddenError, MutationError, OptionsError, PdpError, PlanError, PolicyFileError, QueryError, UnauthenticatedError,
-  UnavailableError, UnsupportedError, WriteError, type Denial, type PdpFailure, type WriteProgress
+  AnnotationError, BypassedError, DataError, ForbiddenError, MutationError, OptionsError, PdpError, PlanError, PolicyFileError, QueryError, TranslationError,
+  UnauthenticatedError, UnavailableError, UnsupportedError, WriteError, type Denial, type PdpFailure, type WriteProgress
 } from './contract/errors.js'

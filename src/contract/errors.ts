@@ -103,6 +103,12 @@ export const UnsupportedError = createQuotingError<[string]>('FST_PERMIT_UNSUPPO
  */
 export const PlanError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_PLAN')
 
+/**
+ * A plan cannot be said in this database, or for this mapping, so that both agree: an attribute without a column, an operator that a database
+ * answers differently. A mistake in the app's code, hence 500. The message names field and operator, says why, and what to do.
+ */
+export const TranslationError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_TRANSLATION')
+
 const Write = createQuotingError<[string]>('FST_PERMIT_WRITE')
 
 /** How far a write got. */

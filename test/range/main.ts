@@ -12,7 +12,10 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   express4: ['test/express', 'test/matrix'],
   lmdb: ['test/environment'],
   'prom-client': ['test/observe'],
-  '@opentelemetry/api': ['test/observe']
+  '@opentelemetry/api': ['test/observe'],
+  'drizzle-orm': ['test/lists'],
+  knex: ['test/lists'],
+  kysely: ['test/lists']
 }
 
 /** In every run: that it runs what it says. */

@@ -1,0 +1,131 @@
+// fastify-permit/drizzle: a plan as a condition for Drizzle's `.where()`.
+
+import { Column as DrizzleColumn, is, sql, type SQL } from 'drizzle-orm'
+import { TranslationError } from '../contract/errors.js'
+import type { Plan } from '../contract/plan.js'
+import { fields as mappingOf, isOneTenant, type Column, type ColumnType, type Database, type Fields, type Mapping } from './fields.js'
+import { whereOf } from './sql/where.js'
+
+export type { ColumnOptions, ColumnType, Fields, Mapping, OneTenant } from './fields.js'
+export type { Plan } from '../contract/plan.js'
+
+/**
+ * Names the columns of a table of a Drizzle schema for the conditions of plans.
+ *
+ * @throws `OptionsError` (`FST_PERMIT_OPTIONS`) that names the mistake
+ * @example
+ * const taskFields = fields({ key: tasks.id, tenant: tasks.tenantId, attributes: { owner: tasks.ownerId, 'address.city': tasks.city } })
+ */
+export function fields (mapping: Mapping<DrizzleColumn>): Fields<DrizzleColumn> {
+  return mappingOf(mapping)
+}
+
+/**
+ * The rows of a plan, as a condition for Drizzle.
+ *
+ * The columns are those of the schema; their types and the database come from it. A type in the mapping counts more than that.
+ *
+ * @param plan - what `permit.plan()` resolves to
+ * @param fields - the columns, by {@link fields}
+ * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
+ * @example
+ * const taskFields = fields({ key: tasks.id, tenant: tasks.tenantId, attributes: { owner: tasks.ownerId } })
+ * const page = await db.select().from(tasks).where(and(toDrizzle(plan, taskFields), eq(tasks.done, false))).limit(20)
+ */
+export function toDrizzle (plan: Plan, fields: Fields<DrizzleColumn>): SQL<boolean> {
+  const columns = [fields.key, ...isOneTenant(fields.tenant) ? [] : [fields.tenant], ...fields.columns.values()]
+  const database = databaseOf(columns, fields.database)
+  const known: Fields<DrizzleColumn> = {
+    ...fields,
+    key: typed(fields.key),
+    tenant: isOneTenant(fields.tenant) ? fields.tenant : typed(fields.tenant),
+    columns: new Map(Array.from(fields.columns, ([field, column]) => [field, typed(column)]))
+  }
+  const { pieces } = whereOf('toDrizzle', plan, known, database)
+  const texts = ['']
+  const values: unknown[] = []
+  for (const piece of pieces) {
+    if (typeof piece === 'string') {
+      texts[texts.length - 1] += piece
+      continue
+    }
+    texts.push('')
+    values.push('column' in piece ? piece.column : piece.value)
+  }
+  return sql<boolean>(Object.assign(texts, { raw: texts }), ...values)
+}
+
+function databaseOf (columns: ReadonlyArray<Column<DrizzleColumn>>, said: Database | undefined): Database {
+  const found = new Set(columns.map(({ column, field }) => {
+    if (!is(column, DrizzleColumn)) throw new TranslationError(`toDrizzle: '${field}' is no column of a Drizzle schema; write fields({ key: tasks.id, … })`)
+    const kind = column.columnType
+    if (kind.startsWith('Pg')) return 'postgresql'
+    if (kind.startsWith('SQLite')) return 'sqlite'
+    throw new TranslationError(`toDrizzle: '${field}' is a column of a database that is not PostgreSQL or SQLite (${kind}), where texts that differ can be equal`)
+  }))
+  const [database] = found
+  if (found.size > 1 || database === undefined || (said !== undefined && said !== database)) {
+    throw new TranslationError(`toDrizzle: the columns of the mapping are of several databases (${[...found, ...said === undefined ? [] : [said]].join(', ')})`)
+  }
+  return database
+}
+
+/** By Drizzle's own names of column types. What is not here has no type: a text or a number is told by the database, everything else is asked for. */
+const TYPES: Readonly<Record<string, ColumnType>> = {
+  PgText: 'text',
+  PgVarchar: 'text',
+  PgUUID: 'uuid',
+  PgEnumColumn: 'enum',
+  PgBoolean: 'boolean',
+  PgInteger: 'integer',
+  PgSmallInt: 'integer',
+  PgSerial: 'integer',
+  PgSmallSerial: 'integer',
+  PgBigInt53: 'integer',
+  PgBigInt64: 'integer',
+  PgBigSerial53: 'integer',
+  PgBigSerial64: 'integer',
+  PgDoublePrecision: 'number',
+  PgNumeric: 'number',
+  PgNumericNumber: 'number',
+  PgNumericBigInt: 'number',
+  PgJson: 'json',
+  PgJsonb: 'json',
+  PgArray: 'array',
+  SQLiteText: 'text',
+  SQLiteInteger: 'integer',
+  SQLiteReal: 'number',
+  SQLiteNumeric: 'number',
+  SQLiteNumericNumber: 'number',
+  SQLiteBoolean: 'boolean',
+  SQLiteTextJson: 'json'
+}
+
+/** Columns whose values Drizzle makes something else of than the database compares. */
+const UNSAYABLE: Readonly<Record<string, string>> = {
+  PgChar: 'char(n) is padded with blanks, which PostgreSQL does not compare; use text or varchar',
+  PgCustomColumn: 'it has a type of its own; say what it holds, such as type: \'text\'',
+  SQLiteCustomColumn: 'it has a type of its own; say what it holds, such as type: \'text\'',
+  PgTimestamp: 'it has no time zone; use timestamp(…, { withTimezone: true })',
+  PgTimestampString: 'its text is that of PostgreSQL; use timestamp(…, { withTimezone: true, mode: \'date\' })',
+  PgDate: 'a day is no time; keep it as text',
+  PgDateString: 'the text of a day depends on a setting of the connection; keep it as text',
+  SQLiteTimestamp: 'it is kept in seconds; use integer(…, { mode: \'timestamp_ms\' })',
+  SQLiteBlobJson: 'JSON in a blob; use text(…, { mode: \'json\' })',
+  SQLiteBlobBuffer: 'a blob is not JSON',
+  SQLiteBigInt: 'a number in a blob; use integer()'
+}
+
+function typed (column: Column<DrizzleColumn>): Column<DrizzleColumn> {
+  if (column.type !== undefined) return column
+  const kind = column.column.columnType
+  if (kind === 'PgTimestamp' && (column.column as { withTimezone?: unknown }).withTimezone === true) return { ...column, type: 'date' }
+  if (kind === 'SQLiteTimestamp' && (column.column as { mode?: unknown }).mode === 'timestamp_ms') return { ...column, type: 'date' }
+  const why = UNSAYABLE[kind]
+  if (why !== undefined) throw new TranslationError(`toDrizzle: the column of '${column.field}' (${kind}) cannot be compared exactly: ${why}`)
+  const type = TYPES[kind]
+  if (column.isKey && type !== undefined && !['text', 'integer', 'uuid', 'enum'].includes(type)) {
+    throw new TranslationError(`toDrizzle: '${column.field}' is a key, and its column is of the type '${type}'`)
+  }
+  return type === undefined ? column : { ...column, type }
+}

@@ -1,0 +1,43 @@
+// fastify-permit/knex: a plan as a condition for Knex' `.where()`.
+
+import type { Knex } from 'knex'
+import { TranslationError } from '../contract/errors.js'
+import type { Plan } from '../contract/plan.js'
+import type { Database, Fields } from './fields.js'
+import { whereOf } from './sql/where.js'
+
+export { fields, type ColumnOptions, type ColumnType, type Fields, type Mapping, type OneTenant } from './fields.js'
+export type { Plan } from '../contract/plan.js'
+
+/** Knex' own names of databases. */
+const DATABASES: Readonly<Record<string, Database>> = { postgresql: 'postgresql', sqlite3: 'sqlite', 'better-sqlite3': 'sqlite' }
+
+/**
+ * The rows of a plan, as a condition for Knex.
+ *
+ * @param plan - what `permit.plan()` resolves to
+ * @param fields - the columns, by {@link fields}, with `database`. A column may have the table before it: `'tasks.owner_id'`
+ * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
+ * @example
+ * const taskFields = fields({ database: 'postgresql', key: 'id', tenant: 'tenant_id', attributes: { owner: 'owner_id' } })
+ * const page = await knex('tasks').where(toKnex(plan, taskFields)).where({ done: false }).limit(20)
+ */
+export function toKnex (plan: Plan, fields: Fields): Knex.QueryCallback {
+  const { pieces } = whereOf('toKnex', plan, fields, fields.database)
+  let text = ''
+  const bindings: Array<string | number> = []
+  for (const piece of pieces) {
+    // Knex reads a question mark in the text as a place for a value.
+    if (typeof piece === 'string') text += piece.replaceAll('?', '\\?')
+    else {
+      text += 'column' in piece ? '??' : '?'
+      bindings.push('column' in piece ? piece.column : piece.value)
+    }
+  }
+  return builder => {
+    const client: unknown = (builder as unknown as { client?: { dialect?: unknown } }).client?.dialect
+    const database = typeof client === 'string' ? DATABASES[client] : undefined
+    if (database !== fields.database) throw new TranslationError(`toKnex: the mapping is for ${String(fields.database)}, and this query is for ${String(client)}`)
+    builder.whereRaw(text, bindings)
+  }
+}

@@ -1,0 +1,34 @@
+// fastify-permit/kysely: a plan as a condition for Kysely's `.where()`.
+
+import { sql, type RawBuilder, type SqlBool } from 'kysely'
+import type { Plan } from '../contract/plan.js'
+import type { Fields } from './fields.js'
+import { whereOf } from './sql/where.js'
+
+export { fields, type ColumnOptions, type ColumnType, type Fields, type Mapping, type OneTenant } from './fields.js'
+export type { Plan } from '../contract/plan.js'
+
+/**
+ * The rows of a plan, as a condition for Kysely.
+ *
+ * @param plan - what `permit.plan()` resolves to
+ * @param fields - the columns, by {@link fields}, with `database`. A column may have the table before it: `'tasks.owner_id'`
+ * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
+ * @example
+ * const taskFields = fields({ database: 'postgresql', key: 'id', tenant: 'tenant_id', attributes: { owner: 'owner_id' } })
+ * const page = await db.selectFrom('tasks').selectAll().where(toKysely(plan, taskFields)).where('done', '=', false).limit(20).execute()
+ */
+export function toKysely (plan: Plan, fields: Fields): RawBuilder<SqlBool> {
+  const { pieces } = whereOf('toKysely', plan, fields, fields.database)
+  const texts = ['']
+  const values: unknown[] = []
+  for (const piece of pieces) {
+    if (typeof piece === 'string') {
+      texts[texts.length - 1] += piece
+      continue
+    }
+    texts.push('')
+    values.push('column' in piece ? sql.ref(piece.column) : piece.value)
+  }
+  return sql<SqlBool>(Object.assign(texts, { raw: texts }), ...values)
+}

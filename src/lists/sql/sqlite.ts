@@ -1,0 +1,402 @@
+// SQLite. A column may hold a value of any type, whatever it was declared as, so that comparisons say which type they are about.
+
+import type { Column } from '../fields.js'
+import {
+  FIRST_TIME, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed, SYMBOL, timeOf, timesOf,
+  type Order
+} from '../literals.js'
+import { Unsayable } from '../refusal.js'
+import { all, any, bound, commas, FALSE, not, raw, sql, TRUE, type Fragment } from './fragment.js'
+import { requireComparable, type Dialect, type Kind, type Node } from './node.js'
+
+/** Longer lists are bound as one text of JSON: SQLite takes 32,766 values for a statement. */
+const MANY = 500
+
+/** Names for the rows of JSON functions: they nest, so that each is given once in a statement. */
+type Names = () => string
+
+/** SQLite, for one statement. */
+export function sqlite (): Dialect {
+  let count = 0
+  const names = (): string => `permit_${++count}`
+  return {
+    name: 'SQLite',
+    column: column => new SqliteColumn(column),
+    json: (column, path, test) => jsonOf(names, column, path, test)
+  }
+}
+
+/** Values that are in a database as text; the others are found in no row. */
+function storable (texts: readonly string[]): string[] {
+  return texts.filter(isWellFormed)
+}
+
+/** A text as a value. Drivers cut off what follows a NUL, so such a text travels as hexadecimal digits. */
+function text (value: string): Fragment {
+  return value.includes('\0') ? sql`CAST(unhex(${bound(hexOf(value))}) AS TEXT)` : sql`${bound(value)}`
+}
+
+function hexOf (value: string): string {
+  return Array.from(new TextEncoder().encode(value), byte => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** The comparison of a value with texts. */
+function isAmong (value: Fragment, texts: readonly string[]): Fragment {
+  const [only] = texts
+  if (only === undefined) return FALSE
+  if (texts.length === 1) return sql`${value} = ${text(only)}`
+  const odd = texts.filter(one => one.includes('\0'))
+  if (texts.length <= MANY || odd.length > MANY) return sql`${value} IN (${commas(texts.map(text))})`
+  const plain = sql`${value} IN (SELECT value FROM json_each(${bound(JSON.stringify(texts.filter(one => !one.includes('\0'))))}))`
+  return odd.length === 0 ? plain : any([plain, sql`${value} IN (${commas(odd.map(text))})`])
+}
+
+class SqliteColumn implements Node {
+  readonly #column: Column
+  readonly #sql: Fragment
+
+  constructor (column: Column) {
+    this.#column = column
+    this.#sql = sql`${{ column: column.column }}`
+  }
+
+  /** By byte, whatever collation the column was declared with. An index of a column without a collation of its own serves it. */
+  get #text (): Fragment { return sql`${this.#sql} COLLATE BINARY` }
+
+  get own (): Column { return this.#column }
+
+  isText (texts: readonly string[]): Fragment {
+    const { type, isKey } = this.#column
+    const kept = storable(texts)
+    switch (type) {
+      case 'number':
+      case 'boolean':
+        return FALSE
+      case 'date':
+        return any(kept.flatMap(one => timeOf(one) ?? []).map(time => this.#isTime(sql`${this.#sql} = ${bound(time)}`)))
+      case 'integer':
+        return isKey ? this.#isDigits(kept) : FALSE
+      case 'uuid':
+        return this.#isWritten(kept.filter(isUuidText))
+      case undefined:
+        // A key may be a whole number; the column's affinity makes the digits one.
+        if (isKey) return any([this.#isWritten(kept.filter(one => !isWholeNumberText(one))), this.#isDigits(kept, true)])
+        return this.#isWritten(kept)
+      default:
+        return this.#isWritten(kept)
+    }
+  }
+
+  #isWritten (texts: readonly string[]): Fragment {
+    return texts.length === 0 ? FALSE : sql`(${isAmong(this.#text, texts)} AND typeof(${this.#sql}) = 'text')`
+  }
+
+  #isDigits (texts: readonly string[], orText = false): Fragment {
+    const digits = texts.filter(isWholeNumberText)
+    if (digits.length === 0) return FALSE
+    return sql`(${isAmong(orText ? this.#text : this.#sql, digits)} AND typeof(${this.#sql}) IN (${raw(orText ? "'integer', 'text'" : "'integer'")}))`
+  }
+
+  isNumber (numbers: readonly number[]): Fragment {
+    if (!this.#mayBeNumber()) return FALSE
+    numbers.forEach(requireExact)
+    if (numbers.length > MANY) throw new Unsayable(`${numbers.length} numbers are too many for SQLite, which is handed them one by one; ${MANY} are not`)
+    const [only] = numbers
+    const among = numbers.length === 1 && only !== undefined ? sql`${this.#sql} = ${bound(only)}` : sql`${this.#sql} IN (${commas(numbers.map(bound))})`
+    return sql`(${among} AND ${this.#isNumeric()})`
+  }
+
+  isBoolean (value: boolean): Fragment {
+    if (this.#column.type === undefined && !this.#column.isKey) throw new Unsayable("SQLite stores 'true' as 1; say type: 'boolean' of the column in fields()")
+    if (this.#column.type !== 'boolean') return FALSE
+    return sql`(${this.#sql} = ${raw(value ? '1' : '0')} AND typeof(${this.#sql}) = 'integer')`
+  }
+
+  isNull (): Fragment {
+    const { type, isKey } = this.#column
+    if (type === 'boolean') return not(sql`typeof(${this.#sql}) = 'integer' AND ${this.#sql} IN (0, 1)`)
+    if (type === 'date') return not(this.#isTime())
+    if (type === 'number' || (type === undefined && !isKey)) return sql`(${this.#sql} IS NULL OR ${this.#sql} IN (9e999, -9e999))`
+    return sql`${this.#sql} IS NULL`
+  }
+
+  orderOfText (order: Order, value: string): Fragment {
+    const { type, isKey } = this.#column
+    if (type === 'number' || type === 'boolean' || (type === 'integer' && !isKey)) return FALSE
+    if (type === 'date') {
+      const { from, before } = timesOf(order, value)
+      return from < before ? this.#isTime(sql`${this.#sql} >= ${bound(from)} AND ${this.#sql} < ${bound(before)}`) : FALSE
+    }
+    requireOrderedAlike(value)
+    // In a column for numbers a text of digits would be compared as a number. Without a cast an index serves a column that is said to hold texts.
+    const written = type === undefined ? sql`CAST(${this.#sql} AS TEXT) COLLATE BINARY` : this.#text
+    if (!isKey) return sql`(${written} ${raw(SYMBOL[order])} ${text(value)} AND typeof(${this.#sql}) = 'text')`
+    return sql`(CAST(${this.#sql} AS TEXT) COLLATE BINARY ${raw(SYMBOL[order])} ${text(value)} AND typeof(${this.#sql}) IN ('text', 'integer'))`
+  }
+
+  orderOfNumber (order: Order, value: number): Fragment {
+    if (!this.#mayBeNumber()) return FALSE
+    if (this.#column.type === 'integer') {
+      const whole = orderOfWhole(order, value)
+      if (typeof whole === 'boolean') return whole ? sql`(${this.#isNumeric()})` : FALSE
+      return sql`(${this.#sql} ${raw(SYMBOL[whole.order])} ${bound(whole.number)} AND ${this.#isNumeric()})`
+    }
+    requireExact(value)
+    return sql`(${this.#sql} ${raw(SYMBOL[order])} ${bound(value)} AND ${this.#isNumeric()})`
+  }
+
+  contains (value: string): Fragment {
+    if (!this.#mayBeText()) return this.#noPart(this.#column.type === 'date')
+    requireWellFormed(value)
+    return sql`(instr(${this.#writtenText()}, ${text(value)}) > 0)`
+  }
+
+  isContained (value: string): Fragment {
+    if (!this.#mayBeText()) return this.#noPart(this.#column.type === 'date')
+    requireWellFormed(value)
+    return sql`(instr(${text(value)}, ${this.#writtenText()}) > 0)`
+  }
+
+  isList (): Fragment { return this.#noJson() }
+  isObject (): Fragment { return this.#noJson() }
+  anyItem (): Fragment { return this.#noJson() }
+  everyItem (): Fragment { return this.#noJson() }
+  hasLength (): Fragment { return this.#noJson() }
+  itemAt (): Fragment { return this.#noJson() }
+  hasMembers (): Fragment { return this.#noJson() }
+  member (): Fragment { return this.#noJson() }
+
+  isColumn (other: Column): Fragment {
+    const right = new SqliteColumn(other)
+    return any([this.#isSame(right), all([this.isNull(), right.isNull()])])
+  }
+
+  #isSame (right: SqliteColumn): Fragment {
+    const kind = this.#kind()
+    const otherKind = right.#kind()
+    requireComparable(kind, otherKind)
+    if (kind !== otherKind && kind !== undefined && otherKind !== undefined) return FALSE
+    switch (kind ?? otherKind) {
+      case 'text': return sql`(${this.#writtenText()} COLLATE BINARY = ${right.#writtenText()})`
+      case 'number': return sql`(${this.#double} = ${right.#double} AND ${this.#isNumeric()} AND ${right.#isNumeric()})`
+      case 'boolean': return any([true, false].map(value => all([this.isBoolean(value), right.isBoolean(value)])))
+      case 'date': return sql`(${this.#sql} = ${right.#sql} AND ${this.#isTime()} AND ${right.#isTime()})`
+      case undefined:
+        return any([
+          sql`(${this.#text} = ${right.#sql} AND typeof(${this.#sql}) = 'text' AND typeof(${right.#sql}) = 'text')`,
+          sql`(${this.#double} = ${right.#double} AND ${this.#isNumeric()} AND ${right.#isNumeric()})`
+        ])
+    }
+  }
+
+  orderOfColumn (order: Order, other: Column): Fragment {
+    const right = new SqliteColumn(other)
+    const kinds = [this.#kind(), right.#kind()]
+    requireComparable(kinds[0], kinds[1])
+    const symbol = raw(SYMBOL[order])
+    if (kinds.every(kind => kind === 'number')) return sql`(${this.#double} ${symbol} ${right.#double} AND ${this.#isNumeric()} AND ${right.#isNumeric()})`
+    if (kinds.every(kind => kind === 'date')) return sql`(${this.#sql} ${symbol} ${right.#sql} AND ${this.#isTime()} AND ${right.#isTime()})`
+    if (kinds.every(kind => kind !== undefined) && kinds[0] !== kinds[1]) return FALSE
+    if (kinds[0] === 'boolean') return FALSE
+    throw new Unsayable("two columns have an order that is check's only where both hold numbers or dates; say their type in fields(), such as type: 'integer'")
+  }
+
+  containsColumn (other: Column): Fragment {
+    const right = new SqliteColumn(other)
+    if (this.#column.type === 'date' || other.type === 'date') return this.#noPart(true)
+    if (!this.#mayBeText() || !right.#mayBeText()) return FALSE
+    return sql`(instr(${this.#writtenText()}, ${right.#writtenText()}) > 0)`
+  }
+
+  #kind (): Kind | undefined {
+    const { type, isKey } = this.#column
+    if (isKey) return 'text'
+    switch (type) {
+      case 'text': case 'uuid': case 'enum': return 'text'
+      case 'integer': case 'number': return 'number'
+      case 'boolean': case 'date': case undefined: return type
+      default: return this.#noJson()
+    }
+  }
+
+  /** As JavaScript sees a number of 64 bits. */
+  get #double (): Fragment { return sql`CAST(${this.#sql} AS REAL)` }
+
+  /** The column's text, of a key the digits; NULL for anything else. */
+  #writtenText (): Fragment {
+    const { isKey } = this.#column
+    if (isKey) return sql`CASE WHEN typeof(${this.#sql}) IN ('text', 'integer') THEN CAST(${this.#sql} AS TEXT) END`
+    return sql`CASE WHEN typeof(${this.#sql}) = 'text' THEN ${this.#sql} END`
+  }
+
+  #mayBeText (): boolean {
+    const { type, isKey } = this.#column
+    return isKey || type === undefined || type === 'text' || type === 'uuid' || type === 'enum'
+  }
+
+  #mayBeNumber (): boolean {
+    const { type, isKey } = this.#column
+    return !isKey && (type === undefined || type === 'integer' || type === 'number')
+  }
+
+  /** Numbers, and no infinite ones: those are not JSON and count as NULL. */
+  #isNumeric (): Fragment {
+    const { type } = this.#column
+    if (type === 'integer') return sql`typeof(${this.#sql}) = 'integer'`
+    return sql`typeof(${this.#sql}) IN ('integer', 'real') AND ${this.#sql} NOT IN (9e999, -9e999)`
+  }
+
+  #isTime (test: Fragment = TRUE): Fragment {
+    const range = test === TRUE ? sql`${this.#sql} BETWEEN ${raw(String(FIRST_TIME))} AND ${raw(String(LAST_TIME))}` : test
+    return sql`(${range} AND typeof(${this.#sql}) = 'integer')`
+  }
+
+  #noPart (isTime: boolean): Fragment {
+    if (isTime) throw new Unsayable('a part of the text of a time cannot be found in a column of times')
+    return FALSE
+  }
+
+  #noJson (): never {
+    const { type, field } = this.#column
+    if (type === undefined) throw new Unsayable(`it looks into a list or an object; say type: 'json' of '${field}' in fields()`)
+    throw new Unsayable(`it looks into a list or an object, and '${field}' is a column of the type '${type}'`)
+  }
+}
+
+/**
+ * A value in JSON: a row of a subquery with two columns, the type and the value.
+ *
+ * The columns have names of their own, and no column of the table is named where `json_each` is in scope: its columns are called id, type, key, value,
+ * parent and so on, as those of the table may be, and a name would be taken for its.
+ */
+class SqliteJson implements Node {
+  readonly #names: Names
+  readonly #type: Fragment
+  readonly #value: Fragment
+
+  /** @param row - the name of the subquery */
+  constructor (names: Names, row: string) {
+    this.#names = names
+    this.#type = raw(`${row}_type`)
+    this.#value = raw(`${row}_value`)
+  }
+
+  get #isNumeric (): Fragment { return sql`${this.#type} IN ('integer', 'real')` }
+
+  isText (texts: readonly string[]): Fragment {
+    texts.forEach(requireWellFormed)
+    return sql`(${this.#type} = 'text' AND ${isAmong(this.#value, texts)})`
+  }
+
+  isNumber (numbers: readonly number[]): Fragment {
+    numbers.forEach(requireExact)
+    if (numbers.length > MANY) throw new Unsayable(`${numbers.length} numbers are too many for SQLite, which is handed them one by one; ${MANY} are not`)
+    return sql`(${this.#isNumeric} AND ${this.#value} IN (${commas(numbers.map(bound))}))`
+  }
+
+  isBoolean (value: boolean): Fragment { return sql`${this.#type} = ${raw(value ? "'true'" : "'false'")}` }
+  isNull (): Fragment { return sql`${this.#type} = 'null'` }
+
+  orderOfText (order: Order, value: string): Fragment {
+    requireOrderedAlike(value)
+    return sql`(${this.#type} = 'text' AND ${this.#value} ${raw(SYMBOL[order])} ${text(value)})`
+  }
+
+  orderOfNumber (order: Order, value: number): Fragment {
+    requireExact(value)
+    return sql`(${this.#isNumeric} AND ${this.#value} ${raw(SYMBOL[order])} ${bound(value)})`
+  }
+
+  contains (value: string): Fragment {
+    requireWellFormed(value)
+    return sql`(${this.#type} = 'text' AND instr(${this.#value}, ${text(value)}) > 0)`
+  }
+
+  isContained (value: string): Fragment {
+    requireWellFormed(value)
+    return sql`(${this.#type} = 'text' AND instr(${text(value)}, ${this.#value}) > 0)`
+  }
+
+  isList (): Fragment { return sql`${this.#type} = 'array'` }
+  isObject (): Fragment { return sql`${this.#type} = 'object'` }
+
+  anyItem (test: (item: Node) => Fragment): Fragment {
+    const row = this.#names()
+    return sql`EXISTS (SELECT 1 FROM ${this.#rows(row)} WHERE ${test(new SqliteJson(this.#names, row))})`
+  }
+
+  everyItem (test: (item: Node) => Fragment): Fragment {
+    const row = this.#names()
+    return sql`(${this.isList()} AND NOT EXISTS (SELECT 1 FROM ${this.#rows(row)} WHERE ${not(test(new SqliteJson(this.#names, row)))}))`
+  }
+
+  hasLength (length: number): Fragment {
+    return sql`(${this.isList()} AND (SELECT count(*) FROM ${this.#each('array')}) = ${raw(String(length))})`
+  }
+
+  itemAt (index: number, test: (item: Node) => Fragment): Fragment {
+    const row = this.#names()
+    return sql`EXISTS (SELECT 1 FROM ${this.#rows(row, sql` WHERE key = ${raw(String(index))}`)} WHERE ${test(new SqliteJson(this.#names, row))})`
+  }
+
+  hasMembers (count: number): Fragment {
+    return sql`(${this.isObject()} AND (SELECT count(DISTINCT key) FROM ${this.#each('object')}) = ${raw(String(count))})`
+  }
+
+  member (path: readonly string[], test: (member: Node) => Fragment): Fragment {
+    path.forEach(requireWellFormed)
+    const last = path.at(-1)
+    if (last === undefined) return FALSE
+    // Of names that are there twice the last counts, as in JSON.parse.
+    const from = path.slice(0, -1).reduce<Fragment>((object, name) =>
+      sql`(SELECT CASE WHEN type = 'object' THEN value END FROM json_each(${object}) WHERE key = ${text(name)} ORDER BY id DESC LIMIT 1)`, this.#if('object'))
+    const row = this.#names()
+    const found = sql`(SELECT type AS ${raw(row)}_type, value AS ${raw(row)}_value FROM json_each(${from}) WHERE key = ${text(last)} ORDER BY id DESC LIMIT 1)`
+    return sql`EXISTS (SELECT 1 FROM ${found} WHERE ${test(new SqliteJson(this.#names, row))})`
+  }
+
+  isColumn (other: Column): Fragment {
+    const value = sql`${{ column: other.column }}`
+    switch (other.type) {
+      case undefined:
+      case 'text':
+        return any([
+          sql`(${this.#type} = 'text' AND ${this.#value} = ${other.isKey ? sql`CAST(${value} AS TEXT)` : value} COLLATE BINARY AND typeof(${value}) IN (${raw(other.isKey ? "'text', 'integer'" : "'text'")}))`,
+          ...other.type === undefined && !other.isKey ? [sql`(${this.#isNumeric} AND ${this.#value} = ${value} AND typeof(${value}) IN ('integer', 'real'))`] : [],
+          all([this.isNull(), new SqliteColumn(other).isNull()])
+        ])
+      case 'integer':
+        if (other.isKey) return sql`(${this.#type} = 'text' AND ${this.#value} = CAST(${value} AS TEXT) AND typeof(${value}) = 'integer')`
+        return any([sql`(${this.#isNumeric} AND ${this.#value} = ${value} AND typeof(${value}) = 'integer')`, all([this.isNull(), new SqliteColumn(other).isNull()])])
+      default:
+        throw new Unsayable(`a value in JSON is not compared with a column of the type '${other.type}'`)
+    }
+  }
+
+  orderOfColumn (): Fragment { throw new Unsayable('a value in JSON is not compared with another column') }
+  containsColumn (): Fragment { throw new Unsayable('a value in JSON is not compared with another column') }
+
+  /** The value as text, where it is of the type. */
+  #if (type: 'array' | 'object'): Fragment {
+    return sql`CASE WHEN ${this.#type} = ${raw(`'${type}'`)} THEN ${this.#value} END`
+  }
+
+  /** The items or members; none for a value of another type. */
+  #each (type: 'array' | 'object'): Fragment {
+    return sql`json_each(${this.#if(type)})`
+  }
+
+  #rows (row: string, where: Fragment = raw('')): Fragment {
+    return sql`(SELECT type AS ${raw(row)}_type, value AS ${raw(row)}_value FROM ${this.#each('array')}${where})`
+  }
+}
+
+/** A test of what is in a column of JSON, at a path; false where nothing is there. What is not JSON is nothing. */
+function jsonOf (names: Names, column: Column, path: readonly string[], test: (value: Node) => Fragment): Fragment {
+  const value = sql`${{ column: column.column }}`
+  const json = sql`CASE WHEN typeof(${value}) = 'text' AND json_valid(${value}) THEN ${value} END`
+  const row = names()
+  const root = new SqliteJson(names, row)
+  const found = path.length === 0 ? test(root) : root.member(path, test)
+  return sql`EXISTS (SELECT 1 FROM (SELECT json_type(${json}) AS ${raw(row)}_type, json_extract(${json}, '$') AS ${raw(row)}_value) WHERE ${raw(row)}_type IS NOT NULL AND ${found})`
+}

@@ -1,0 +1,240 @@
+// A plan as the condition of a WHERE: one translation for every library that speaks SQL.
+
+import { TranslationError } from '../../contract/errors.js'
+import type { CompoundCondition, Condition, FieldCondition, Plan } from '../../contract/plan.js'
+import { isRecord } from '../../kit/is-record.js'
+import { suggest } from '../../kit/suggest.js'
+import { isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from '../fields.js'
+import { isOrder } from '../literals.js'
+import { refusing, Unsayable, type Asked } from '../refusal.js'
+import { all, any, FALSE, not, TRUE, type Fragment } from './fragment.js'
+import type { Dialect, Node } from './node.js'
+import { postgresql } from './postgresql.js'
+import { sqlite } from './sqlite.js'
+
+/** Conditions nested deeper, and literals with more parts, are refused: a statement has bounds, too. */
+const MAX_DEPTH = 32
+const MAX_PARTS = 200
+
+const DIALECTS = { postgresql, sqlite } as const satisfies Record<Database, () => Dialect>
+
+/**
+ * The condition that the plan's rows meet, and no others.
+ *
+ * @param target - the function that the app called, for errors
+ * @throws `TranslationError`
+ */
+export function whereOf<C> (target: string, plan: Plan, fields: Fields<C>, database: Database | undefined): Fragment<C> {
+  if (database === undefined) throw new TranslationError(`${target} has to know the database: write database: 'postgresql' or database: 'sqlite' in fields()`)
+  const asked: Asked = { target, sources: field => sourcesOf(plan, field) }
+  // The translation does not look at what a column is; it hands it on.
+  return new Translation(asked, plan, fields as unknown as Fields, DIALECTS[database]()).where() as Fragment<C>
+}
+
+class Translation {
+  readonly #asked: Asked
+  readonly #plan: Plan
+  readonly #fields: Fields
+  readonly #dialect: Dialect
+
+  constructor (asked: Asked, plan: Plan, fields: Fields, dialect: Dialect) {
+    this.#asked = asked
+    this.#plan = plan
+    this.#fields = fields
+    this.#dialect = dialect
+  }
+
+  where (): Fragment {
+    const plan = this.#plan
+    switch (plan.kind) {
+      case 'none': return FALSE
+      case 'all': return this.#tenant(plan.tenant)
+      // The condition has the tenant, too. Here it is in any case, and in front, where an index begins.
+      case 'some': return all([this.#tenant(plan.tenant), this.#condition(withoutTenant(plan.condition, plan.tenant), undefined, 0)])
+    }
+    throw new TranslationError(`${this.#asked.target} was not given a plan; hand it what permit.plan() resolves to`)
+  }
+
+  #tenant (tenant: string): Fragment {
+    const mapped = this.#fields.tenant
+    if (isOneTenant(mapped)) return mapped.only === true || mapped.only === tenant ? TRUE : FALSE
+    return refusing(this.#asked, 'eq', 'tenant', () => this.#dialect.column(mapped).isText([tenant]))
+  }
+
+  /** @param item - what `item.…` is below, within a match */
+  #condition (condition: Condition, item: Node | undefined, depth: number): Fragment {
+    if (depth > MAX_DEPTH) throw new TranslationError(`${this.#asked.target}: the plan's condition is nested deeper than ${MAX_DEPTH} levels`)
+    if (!isRecord(condition)) throw new TranslationError(`${this.#asked.target}: the plan's condition is not one`)
+    if (isCompound(condition)) {
+      const parts = condition.value.map(part => this.#condition(part, item, depth + 1))
+      switch (condition.operator) {
+        case 'and': return all(parts)
+        case 'or': return any(parts)
+        case 'not': return not(any(parts))
+      }
+    }
+    return this.#comparison(condition as FieldCondition, item, depth)
+  }
+
+  #comparison (condition: FieldCondition, item: Node | undefined, depth: number): Fragment {
+    const { operator, field } = condition
+    return refusing(this.#asked, operator, field, () => {
+      if (field.startsWith('item.')) {
+        if (item === undefined) throw new Unsayable("'item.…' is only within a match")
+        return item.member(field.slice('item.'.length).split('.'), member => this.#test(member, condition, depth, false))
+      }
+      if (field === 'tenant' && isOneTenant(this.#fields.tenant)) return this.#ofOneTenant(condition)
+      const place = field === 'tenant' ? { column: this.#fields.tenant as Column, path: [] } : placeOf(this.#asked.target, this.#fields, field, this.#plan)
+      if (!isJson(place.column, place.path)) return this.#test(this.#dialect.column(place.column), condition, depth, true)
+      const at = (test: (value: Node) => Fragment): Fragment => this.#dialect.json(place.column, place.path, test)
+      const { operator: name, value } = condition
+      // A field without a value is NULL.
+      const isNull = (): Fragment => not(at(found => not(found.isNull())))
+      if (name === 'eq' && value === null) return isNull()
+      if (name === 'ne') return not(value === null ? isNull() : at(found => equal(found, value)))
+      if (name === 'in' && Array.isArray(value) && value.includes(null)) return any([isNull(), at(found => isIn(found, value))])
+      if (name === 'eq_field' || name === 'ne_field') throw new Unsayable('a value in JSON is compared with no other column')
+      return at(found => this.#test(found, condition, depth, true))
+    })
+  }
+
+  #ofOneTenant ({ operator, value }: FieldCondition): Fragment {
+    const tenant = this.#plan.tenant
+    switch (operator) {
+      case 'eq': return value === tenant ? TRUE : FALSE
+      case 'ne': return value === tenant ? FALSE : TRUE
+      case 'in': return Array.isArray(value) && value.includes(tenant) ? TRUE : FALSE
+      default: throw new Unsayable("the table has one tenant, and it is only compared with 'eq', 'ne' and 'in'; name a column for the tenant in fields()")
+    }
+  }
+
+  /** @param own - whether it is a field of the row, which is never missing */
+  #test (node: Node, { operator, value }: FieldCondition, depth: number, own: boolean): Fragment {
+    if (isOrder(operator)) return ordered(node, operator, value)
+    switch (operator) {
+      case 'eq': return equal(node, value)
+      case 'ne': return not(equal(node, value))
+      case 'in': return isIn(node, listOf(value))
+      case 'contains': return node.contains(textOf(value))
+      case 'contained': return node.isContained(textOf(value))
+      case 'array_contains': return node.anyItem(item => equal(item, value))
+      case 'array_subset': return node.everyItem(item => isIn(item, listOf(value)))
+      case 'array_superset': return all([node.isList(), ...listOf(value).map(wanted => node.anyItem(item => equal(item, wanted)))])
+      case 'array_intersect': return node.anyItem(item => isIn(item, listOf(value)))
+      case 'spans': return all([
+        node.hasLength(2),
+        node.itemAt(0, item => ordered(item, 'lte', value)),
+        node.itemAt(1, item => ordered(item, 'gte', value))
+      ])
+      case 'object_match': return this.#match(node, value, depth)
+      case 'any_match': return node.anyItem(item => this.#match(item, value, depth))
+      case 'all_match': return node.everyItem(item => this.#match(item, value, depth))
+      default: return this.#withField(node, operator, value, own)
+    }
+  }
+
+  #match (node: Node, condition: unknown, depth: number): Fragment {
+    return all([node.isObject(), this.#condition(condition as Condition, node, depth + 1)])
+  }
+
+  #withField (node: Node, operator: string, field: unknown, own: boolean): Fragment {
+    if (!operator.endsWith('_field') || typeof field !== 'string') return this.#unknown(operator)
+    const { column, path } = placeOf(this.#asked.target, this.#fields, field, this.#plan)
+    if (operator === 'in_field' && isJson(column, path) && own) {
+      const mine = node.own
+      if (mine !== undefined) return this.#dialect.json(column, path, list => list.anyItem(item => item.isColumn(mine)))
+    }
+    if (isJson(column, path)) throw new Unsayable(`it would compare with '${field}', which is a value in JSON or a list`)
+    switch (operator) {
+      case 'eq_field': return node.isColumn(column)
+      case 'ne_field': return not(node.isColumn(column))
+      case 'lt_field': return node.orderOfColumn('lt', column)
+      case 'lte_field': return node.orderOfColumn('lte', column)
+      case 'gt_field': return node.orderOfColumn('gt', column)
+      case 'gte_field': return node.orderOfColumn('gte', column)
+      case 'contains_field': return node.containsColumn(column)
+      case 'array_contains_field': return node.anyItem(item => item.isColumn(column))
+      // These want a list on the other side, and the column holds none.
+      case 'in_field': case 'between_field': case 'array_subset_field': case 'array_superset_field': case 'array_intersect_field': return FALSE
+      default: return this.#unknown(operator)
+    }
+  }
+
+  #unknown (operator: string): never {
+    throw new Unsayable(`the operator is not known; ${suggest(operator, OPERATORS, '')}`)
+  }
+}
+
+const OPERATORS: readonly string[] = [
+  'eq', 'ne', 'lt', 'lte', 'gt', 'gte', 'in', 'contains', 'contained', 'array_contains', 'array_subset', 'array_superset', 'array_intersect', 'spans',
+  'object_match', 'any_match', 'all_match', 'eq_field', 'ne_field', 'lt_field', 'lte_field', 'gt_field', 'gte_field', 'in_field', 'contains_field', 'array_contains_field'
+]
+
+function isJson (column: Column, path: readonly string[]): boolean {
+  return path.length > 0 || column.type === 'json' || column.type === 'array'
+}
+
+function equal (node: Node, value: unknown): Fragment {
+  const parts = { left: MAX_PARTS }
+  return equalTo(node, value, parts)
+}
+
+function equalTo (node: Node, value: unknown, parts: { left: number }): Fragment {
+  if (--parts.left < 0) throw new Unsayable(`the value has more than ${MAX_PARTS} parts`)
+  if (value === null) return node.isNull()
+  switch (typeof value) {
+    case 'string': return node.isText([value])
+    case 'number': return node.isNumber([value])
+    case 'boolean': return node.isBoolean(value)
+  }
+  if (Array.isArray(value)) {
+    return all([node.hasLength(value.length), ...value.map((item: unknown, index) => node.itemAt(index, found => equalTo(found, item, parts)))])
+  }
+  if (isRecord(value)) {
+    const members = Object.entries(value)
+    return all([node.hasMembers(members.length), ...members.map(([name, member]) => node.member([name], found => equalTo(found, member, parts)))])
+  }
+  throw new Unsayable('the value is not JSON')
+}
+
+function isIn (node: Node, list: readonly unknown[]): Fragment {
+  const texts = [...new Set(list.filter(value => typeof value === 'string'))]
+  const numbers = [...new Set(list.filter(value => typeof value === 'number'))]
+  const others = [...new Set(list.filter(value => typeof value !== 'string' && typeof value !== 'number'))]
+  return any([
+    ...texts.length === 0 ? [] : [node.isText(texts)],
+    ...numbers.length === 0 ? [] : [node.isNumber(numbers)],
+    ...others.map(value => equal(node, value))
+  ])
+}
+
+function ordered (node: Node, order: 'lt' | 'lte' | 'gt' | 'gte', value: unknown): Fragment {
+  if (typeof value === 'number' && Number.isFinite(value)) return node.orderOfNumber(order, value)
+  if (typeof value === 'string') return node.orderOfText(order, value)
+  throw new Unsayable('the value is neither a number nor a text')
+}
+
+function listOf (value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  throw new Unsayable('the value is not a list')
+}
+
+function textOf (value: unknown): string {
+  if (typeof value === 'string') return value
+  throw new Unsayable('the value is not a text')
+}
+
+function isCompound (condition: Condition): condition is CompoundCondition {
+  return condition.operator === 'and' || condition.operator === 'or' || condition.operator === 'not'
+}
+
+/** The condition without the tenant, which is said apart. */
+export function withoutTenant (condition: Condition, tenant: string): Condition {
+  if (isTenant(condition, tenant)) return { operator: 'and', value: [] }
+  if (condition.operator !== 'and' || !Array.isArray(condition.value)) return condition
+  return { operator: 'and', value: (condition.value as readonly Condition[]).filter(part => !isTenant(part, tenant)) }
+}
+
+function isTenant (condition: Condition, tenant: string): boolean {
+  return isRecord(condition) && condition.operator === 'eq' && (condition as FieldCondition).field === 'tenant' && condition.value === tenant
+}
