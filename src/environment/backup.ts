@@ -1,4 +1,4 @@
-// Backup and restore of a data folder: a backup is taken while the folder is in use or not, and neither ends with anything that was not read again.
+// Backup and restore of a data folder. A backup can be taken while the folder is in use. Both read and check everything that they write.
 import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { DataError } from '../contract/errors.js'
@@ -13,34 +13,37 @@ import { lockData, Store } from './store.js'
 import { connectToHolder } from './store-lock.js'
 import { setFact } from './transaction.js'
 
-/** Records between two reports of progress. */
+/** Records between two progress reports. */
 const STEP = 1_000
 
-/** What both have in common. */
+/** The options of a backup and of a restore. */
 interface BackupOptions {
   /** The data folder. */
   readonly data: string
-  /** The file of the backup. */
+  /** The backup file. */
   readonly file: string
-  /** Whether what is there already is replaced. */
+  /** Whether an existing backup, or existing facts, may be replaced. */
   readonly overwrite: boolean
-  /** Called now and then. */
+  /** Called every {@link STEP} records. */
   readonly progress?: (done: number, total: number) => void
 }
 
 /**
- * Writes a backup of the folder: what is there at one moment. A process that has the folder sends it and goes on meanwhile; without one the folder is opened.
+ * Writes a backup of the folder as it is at one moment. If a process uses the folder, that process sends the backup and keeps running;
+ * otherwise the folder is opened here.
  *
- * @throws `DataError` when there is nothing to back up, the folder is damaged, or the file cannot be written; then the file is what it was
+ * @throws `DataError` when the folder has no facts or is damaged, or the file cannot be written; an existing file does not change then
  */
-export async function backUp ({ data, file, overwrite, progress = () => {} }: BackupOptions): Promise<BackupHead & { readonly bytes: number }> {
+export async function backUp (
+  { data, file, overwrite, progress = () => {} }: BackupOptions
+): Promise<BackupHead & { readonly bytes: number }> {
   const folder = resolve(data)
   const target = resolve(file)
   await needFacts(folder)
-  if (!overwrite && await exists(target)) throw new DataError(`${file} is there already; give another name, or replace it with --yes`)
+  if (!overwrite && await exists(target)) throw new DataError(`${file} already exists; give another name, or replace it with --yes`)
   const partial = `${target}.partial`
   try {
-    // Who may do what is not for everyone on the machine.
+    // Other users of the machine must not read who has which role.
     const handle = await open(partial, 'w', 0o600)
     let head: BackupHead
     let bytes: number
@@ -57,24 +60,26 @@ export async function backUp ({ data, file, overwrite, progress = () => {} }: Ba
   } catch (error) {
     await rm(partial, { force: true })
     if (error instanceof DataError) throw error
-    throw new DataError(`the backup ${file} cannot be written: ${messageOf(error)}`)
+    throw new DataError(`the backup ${file} could not be written: ${messageOf(error)}`)
   }
 }
 
 /**
- * Puts what a backup holds into the folder, in the place of what is there. All of it has been read and checked before anything is replaced.
+ * Replaces the facts in the folder with those of a backup. The whole backup is read and checked before anything is replaced.
  *
- * @throws `DataError` when the backup or the folder cannot be used; then the folder is what it was
+ * @throws `DataError` when the backup or the folder cannot be used; the folder does not change then
  */
 export async function restoreBackup ({ data, file, overwrite, progress = () => {} }: BackupOptions): Promise<BackupHead> {
   const folder = resolve(data)
   const lmdb = await loadLmdb()
   try {
-    // Before the folder is made: a mistake in the name of the backup must leave nothing behind.
+    // Before the folder is created: a wrong name of the backup must not leave an empty folder behind.
     const { head, held } = await readBackup(file, file)
     const lock = await lockData(folder)
     try {
-      if (!overwrite && await isInUse(folder)) throw new DataError(`the data folder ${folder} holds facts already; give another folder, or replace them with --yes`)
+      if (!overwrite && await isInUse(folder)) {
+        throw new DataError(`the data folder ${folder} already contains facts; give another folder, or replace them with --yes`)
+      }
       const target = await fileIn(folder)
       await tidy(folder, target)
       await replaceWith(folder, target, path => buildDatabase(lmdb, path, checked(held, file), done => progress(done, head.records)))
@@ -84,13 +89,13 @@ export async function restoreBackup ({ data, file, overwrite, progress = () => {
     return head
   } catch (error) {
     if (error instanceof DataError) throw error
-    throw new DataError(`the backup ${file} cannot be restored into ${folder}: ${messageOf(error)}`)
+    throw new DataError(`the backup ${file} could not be restored into ${folder}: ${messageOf(error)}`)
   }
 }
 
 async function writeBackup (folder: string, handle: FileHandle, progress: (done: number, total: number) => void): Promise<BackupHead> {
   const holder = await connectToHolder(folder).catch((error: unknown) => {
-    throw new DataError(`the process that has the data folder ${folder} cannot be reached: ${messageOf(error)}; run this as the same user`)
+    throw new DataError(`cannot connect to the process that uses the data folder ${folder}: ${messageOf(error)}; run this as the same user`)
   })
   if (holder === undefined) {
     const store = await Store.open(folder)
@@ -107,14 +112,17 @@ async function writeBackup (folder: string, handle: FileHandle, progress: (done:
     return await copied(holder as AsyncIterable<Buffer>, folder, handle, progress)
   } catch (error) {
     if (!(error instanceof DataError) && !isConnectionError(error)) throw error
-    throw new DataError(`the process that has the data folder ${folder} has not sent all of the backup: it was starting or ending, or is of a version without backups; try again`)
+    throw new DataError(`the process that uses the data folder ${folder} did not send the whole backup: ` +
+      'it is starting or stopping, or its version has no backups; try again')
   } finally {
     holder.destroy()
   }
 }
 
-/** Writes what comes to the file, and reads it as a restore will. */
-async function copied (bytes: AsyncIterable<Buffer>, folder: string, handle: FileHandle, progress: (done: number, total: number) => void): Promise<BackupHead> {
+/** Writes the bytes to the file, and checks them as a restore will. */
+async function copied (
+  bytes: AsyncIterable<Buffer>, folder: string, handle: FileHandle, progress: (done: number, total: number) => void
+): Promise<BackupHead> {
   const { head, held } = await readBackup(written(bytes, handle), `of ${folder}`)
   let done = 0
   for await (const entry of checked(held, `of ${folder}`)) {
@@ -134,7 +142,7 @@ async function * piecesOf (texts: Iterable<string>): AsyncGenerator<Buffer> {
   for (const text of texts) yield Buffer.from(text)
 }
 
-/** The same, each record one that an environment can be opened with. */
+/** Passes everything on. Fails at a record that an environment could not load. */
 async function * checked (held: AsyncIterable<HeldRecord | HeldValue>, name: string): AsyncGenerator<HeldRecord | HeldValue> {
   const { facts } = new Engine()
   for await (const entry of held) {
@@ -143,7 +151,7 @@ async function * checked (held: AsyncIterable<HeldRecord | HeldValue>, name: str
         const { change } = restore(entry)
         if (change !== undefined) setFact(facts, change)
       } catch (error) {
-        throw new DataError(`the backup ${name} holds a record ${entry.kind}/${entry.order} that cannot be read: ${messageOf(error)}`)
+        throw new DataError(`the backup ${name} contains an invalid record, ${entry.kind}/${entry.order}: ${messageOf(error)}`)
       }
     }
     yield entry
@@ -155,9 +163,9 @@ async function needFacts (folder: string): Promise<void> {
   try {
     holdsFacts = await isInUse(folder)
   } catch (error) {
-    throw new DataError(`the data folder ${folder} cannot be read: ${messageOf(error)}`)
+    throw new DataError(`the data folder ${folder} cannot be read: ${messageOf(error)}; check its path and permissions`)
   }
-  if (!holdsFacts) throw new DataError(`the folder ${folder} holds no facts: there is nothing to back up`)
+  if (!holdsFacts) throw new DataError(`the folder ${folder} contains no facts, so there is nothing to back up`)
 }
 
 async function exists (path: string): Promise<boolean> {

@@ -1,25 +1,27 @@
-// The schema half of a policy document: what an environment keeps of it, and the objects that are in it.
+// The schema part of a policy document: what an environment keeps of it, and the objects in it that have an id.
 import { createHash } from 'node:crypto'
 import { stringify } from 'safe-stable-stringify'
 import type { Policy } from '../engine/policy/policy.js'
 
 const SECTIONS = ['resources', 'roles', 'user_sets', 'resource_sets', 'set_rules'] as const
 
-/** A policy document without facts, every section there. What the policy file or the API says. */
+/** A policy document without facts, with every section present, from the policy file or from the API. */
 export type SchemaDocument = Required<Pick<Policy, typeof SECTIONS[number]>>
 
-/** A schema, and where it began. */
+/** A schema, and the policy that it is based on. */
 export interface SchemaState {
   readonly document: SchemaDocument
-  /** Digest of the policy's schema that it is, or that the API made it of; undefined without a policy. */
+  /** The digest of the policy's schema, which this schema is or which the API changed; undefined without a policy. */
   readonly base: string | undefined
 }
 
-/** What has an id in the schema. The key of what belongs to a resource type is `<type>:<key>`. */
+/** The kinds of objects in a schema that have an id. The key of an object that belongs to a resource type is `<type>:<key>`. */
 export type SchemaKind = typeof SCHEMA_KINDS[number]
 
-/** All of them. */
-export const SCHEMA_KINDS = ['resource', 'action', 'attribute', 'resource_role', 'relation', 'role', 'user_set', 'resource_set', 'set_rule'] as const
+/** All of these kinds. */
+export const SCHEMA_KINDS = [
+  'resource', 'action', 'attribute', 'resource_role', 'relation', 'role', 'user_set', 'resource_set', 'set_rule'
+] as const
 
 /** One object of a schema. */
 interface SchemaObject {
@@ -28,7 +30,7 @@ interface SchemaObject {
   readonly content: unknown
 }
 
-/** The document's schema, copied. */
+/** A copy of the document's schema. */
 export function schemaOf (policy: Policy): SchemaDocument {
   const { resources = {}, roles = {}, user_sets: userSets = {}, resource_sets: resourceSets = {}, set_rules: setRules = [] } = policy
   return structuredClone({ resources, roles, user_sets: userSets, resource_sets: resourceSets, set_rules: setRules })
@@ -39,17 +41,17 @@ export function factsOf (policy: Policy): Policy {
   return Object.fromEntries(Object.entries(policy).filter(([section]) => !(SECTIONS as readonly string[]).includes(section)))
 }
 
-/** Equal for documents, and parts of them, that say the same, in whatever order of keys. */
+/** The digest of a document or a part of one. The order of keys makes no difference. */
 export function digestOf (content: unknown): string {
   return createHash('sha256').update(stringify(content) ?? '').digest('base64')
 }
 
-/** The key that a rule has among the objects of a schema. */
+/** The key of a rule among the objects of a schema. */
 export function ruleKey (rule: SchemaDocument['set_rules'][number]): string {
   return JSON.stringify([rule.user_set, rule.permission, rule.resource_set, rule.is_role, rule.is_resource])
 }
 
-/** Everything in the schema that has an id. */
+/** All objects of the schema that have an id. */
 export function * objectsOf (schema: SchemaDocument): Generator<SchemaObject> {
   for (const [type, resource] of Object.entries(schema.resources)) {
     yield { kind: 'resource', key: type, content: resource }

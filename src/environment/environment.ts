@@ -1,4 +1,4 @@
-// The embedded PDP made real: engine, schema and facts of one environment, and the only place through which they change.
+// The embedded PDP's environment: engine, schema and facts. All changes go through it.
 import { compilePolicy } from '../engine/policy/compile-policy.js'
 import { printable } from '../kit/printable.js'
 import { Engine, type UnknownPolicy, type WorkLimitError } from '../engine/engine.js'
@@ -23,53 +23,53 @@ export type { EntityKind, ObjectKind } from './ledger.js'
 export type { SchemaDocument, SchemaKind } from './environment-schema.js'
 export type { FactOf, FactWriter, Stored } from './fact-writer.js'
 
-/** Where an environment says what happened to it; a pino logger is one. */
+/** The log of an environment, for example a pino logger. */
 export interface EnvironmentLog {
   info (details: object, message: string): void
   warn (details: object, message: string): void
 }
 
 export interface EnvironmentOptions {
-  /** A policy, or the path of a policy file; none is an empty policy. */
+  /** A policy, or the path of a policy file; default: an empty policy. */
   readonly policy?: string | Policy
-  /** Folder in which facts are kept; without one they live in memory. */
+  /** The folder for durable facts; default: facts are kept in memory. */
   readonly data?: string
   /**
-   * Whether the policy file is watched.
+   * Whether to watch the policy file.
    * @defaultValue true
    */
   readonly watch?: boolean
   /**
-   * What is said of users who were never synced, and of tenants that do not exist.
+   * How rules treat users that were never synced and tenants that do not exist: as Permit's PDP does, or `deny`.
    * @defaultValue `permit`
    */
   readonly unknown?: UnknownPolicy
   readonly log?: EnvironmentLog
 }
 
-/** Reading the facts. */
+/** Read access to the facts. */
 export type FactsReader = Pick<Facts,
   'getUser' | 'userCount' | 'users' | 'getTenant' | 'tenantCount' | 'tenants' | 'getResourceInstance' | 'resourceInstances' |
-  'roleAssignments' | 'roleAssignmentsNear' | 'assignmentsOfRole' | 'assignmentsOfResourceRole' | 'tuplesOfRelation' | 'relationshipTuples' | 'relationshipTuplesNear' | 'revision'>
+    'roleAssignments' | 'roleAssignmentsNear' | 'assignmentsOfRole' | 'assignmentsOfResourceRole' | 'tuplesOfRelation' |
+    'relationshipTuples' | 'relationshipTuplesNear' | 'revision'>
 
-/** The engine, for decisions: facts and schema can be read, and changed only through the environment. */
+/** The engine, for decisions. Facts and schema are readable here; only the environment changes them. */
 export type DecisionEngine = Omit<Engine, 'load' | 'facts'> & { readonly facts: FactsReader }
 
-/** Warnings of one kind; nobody reads more. */
+/** The most warnings of one kind in the log. */
 const MAX_WARNINGS = 20
 
 /**
  * One environment: its engine, its schema, its facts.
  *
- * A change counts for decisions at once, and is acknowledged when it is durable, if there is a folder to make it so; one that
- * cannot be made durable is taken back. Changes are synchronous, hence one after the other.
+ * A change takes effect for decisions at once. With a data folder it is acknowledged when it is durable; a change that cannot be made
+ * durable is rolled back. Changes are synchronous, so they are applied one after the other.
  *
- * The schema is that of the policy, until the API changes it. With `data` such a change is kept, and stays until the policy's schema
- * is another than the one that was changed: then the policy wins, and the change is dropped. Without a policy nothing contradicts it.
+ * The schema comes from the policy, until the API changes it. With `data`, such a change is kept until the policy's schema changes:
+ * then the policy's schema replaces it. Without a policy, the API's schema is always kept.
  *
- * The policy's facts are those to begin with. In memory, a policy file that changes brings its new facts and takes away those
- * that it listed before and lists no more. With `data` they are written once, into a folder that is empty; from then on the folder
- * knows the facts.
+ * The policy's facts are the initial facts. In memory, a changed policy file adds its new facts and removes facts that it no longer
+ * lists. With `data`, they are written once, into an empty folder; after that, only the folder counts.
  */
 export class Environment {
   readonly #engine: Engine
@@ -83,13 +83,13 @@ export class Environment {
   #reload: PolicyReload | undefined
   #closing: Promise<void> | undefined
   readonly #overruns: Overruns
-  /** Where the policy came from, and the lines of it while the schema is as the file says. */
+  /** The path of the policy file; and its lines, as long as the schema is that of the file. */
   #file: string | undefined
   #lines: PolicyLines | undefined
 
   /**
    * Opens an environment.
-   * @throws `PolicyError` when the policy is wrong, `DataError` when the folder cannot be used
+   * @throws `PolicyError` when the policy is invalid, `DataError` when the folder cannot be used
    */
   static async open (options: EnvironmentOptions = {}): Promise<Environment> {
     const { policy, data, watch = true, log } = options
@@ -97,7 +97,7 @@ export class Environment {
     environment.#file = typeof policy === 'string' ? policy : undefined
     try {
       const document = typeof policy === 'string' ? await environment.#readFile(policy, watch) : policy
-      // Before the folder is made: a mistake in the policy must leave nothing behind.
+      // Before the folder is created: an invalid policy must not leave a folder behind.
       if (typeof policy === 'object') compilePolicy(policy)
       if (data !== undefined) environment.#keepIn(await Store.open(data))
       await environment.#start(document)
@@ -116,52 +116,52 @@ export class Environment {
     this.#engine.facts.subscribe(change => this.#transaction?.noteFact(change))
   }
 
-  /** Answers questions. */
+  /** Answers queries. */
   get engine (): DecisionEngine {
     return this.#engine
   }
 
-  /** The schema as it is now: of the policy file, and what the API made of it. Not to be changed. */
+  /** The current schema: that of the policy, with the changes of the API. Read only. */
   get schema (): SchemaDocument {
     return this.#schema.document
   }
 
-  /** Says in the log, now and then, that there was no decision because it would have taken too much work, and where in the policy. Returns it as a sentence. */
+  /** Logs, at most once a minute per place, that a decision would have taken too much work. Returns the message. */
   noteOverrun (error: WorkLimitError): string {
     const lines = this.#lines
     return this.#overruns.note(error, { file: this.#file, lineOf: place => lines === undefined ? undefined : lineIn(lines, place) })
   }
 
-  // reading
+  // Reading
 
-  /** The fact with this key, or id; a resource instance's key is `type:key`. */
+  /** Finds a fact by its key or id. The key of a resource instance is `type:key`. */
   get<K extends EntityKind> (kind: K, keyOrId: string): Stored<FactOf[K]> | undefined {
     const key = this.resolve(kind, keyOrId)
     return key === undefined ? undefined : this.stored(kind, this.#ledger.get(kind, key)?.fact as FactOf[K])
   }
 
-  /** A fact of the engine with its id and times. */
+  /** A fact of the engine with its id and timestamps. */
   stored<K extends EntityKind | LinkKind> (kind: K, fact: FactOf[K]): Stored<FactOf[K]> {
     return stored(this.#ledger, kind, fact)
   }
 
-  /** The key of the object that has this key, or this id; undefined when there is none. The key of what belongs to a resource type is `type:key`. */
+  /** The key of the object with this key or id; undefined when there is none. The key of an object of a resource type is `type:key`. */
   resolve (kind: ObjectKind, keyOrId: string): string | undefined {
     return this.#ledger.resolve(kind, keyOrId)
   }
 
-  /** Id and times of an object, by its key. */
+  /** The id and timestamps of an object, by its key. */
   metadata (kind: ObjectKind, key: string): Metadata | undefined {
     return this.#ledger.get(kind, key)
   }
 
-  // writing
+  // Writing
 
   /**
-   * Writes facts: all that `change` does, or nothing when it throws. Synchronous until it is to be made durable.
+   * Writes facts: everything that `change` does, or nothing if it throws. The change itself is synchronous; making it durable is not.
    *
-   * @returns what `change` returns, when it is durable
-   * @throws `FactsError` when something cannot be written, `StorageError` when it cannot be made durable; then nothing has changed
+   * @returns what `change` returns, once the write is durable
+   * @throws `FactsError` for an invalid write, `StorageError` when it cannot be made durable; nothing has changed then
    */
   async write<T> (change: (writer: FactWriter) => T): Promise<T> {
     const { transaction, result } = this.#run(() => {
@@ -177,10 +177,10 @@ export class Environment {
   }
 
   /**
-   * Changes the schema: `change` is given a copy to change, or returns another. What the change takes away (a role, a type, a
-   * relation) takes along the facts that need it.
+   * Changes the schema: `change` edits the copy that it gets, or returns another schema. Facts that need something that was removed (a
+   * role, a type, a relation) are removed, too.
    *
-   * @throws `PolicyError` when the schema would be invalid; then nothing has changed
+   * @throws `PolicyError` when the new schema is invalid; nothing has changed then
    */
   async updateSchema (change: (draft: SchemaDocument) => SchemaDocument | undefined | void): Promise<void> {
     const draft = structuredClone(this.schema)
@@ -196,13 +196,13 @@ export class Environment {
     await this.#commit(transaction)
   }
 
-  /** Hears of every change after it was made; `all` when it cannot be told whose decisions it alters. Returns a function that ends it. */
+  /** Calls the listener after every change with the users whose decisions it can alter. Returns a function that removes the listener. */
   onChange (listener: (change: AffectedUsers) => void): () => void {
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
   }
 
-  /** Lets go of everything; what was acknowledged stays. */
+  /** Stops watching, waits for pending writes, and closes the data folder. Acknowledged writes are kept. */
   close (): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -221,7 +221,10 @@ export class Environment {
     const isNew = !this.#restore()
     const saved = this.#savedSchema()
     const keep = saved !== undefined && (policy === undefined || saved.base === state.base)
-    if (saved !== undefined && !keep) this.#log?.warn({ data: this.#store?.folder }, 'permit: the policy is another than the one that was changed by the API: the policy counts, those changes are dropped')
+    if (saved !== undefined && !keep) {
+      this.#log?.warn({ data: this.#store?.folder },
+        'permit: the policy has a new schema, which replaces the schema that the API changed; the changes of the API are dropped')
+    }
     const { transaction } = this.#run(transaction => {
       this.#engine.load(isNew ? document : {})
       const next = keep ? saved : state
@@ -237,16 +240,24 @@ export class Environment {
     this.#warn()
   }
 
-  /** Names what people think is shut, and what the container answers otherwise: an emulation that hides either is worth nothing. */
+  /** Warns of rules that hold for more users than people expect, and of an operator for which Permit's container answers differently. */
   #warn (): void {
     if (this.#log === undefined) return
     const open = this.#engine.openUserSets()
     for (const { user_set: set, opens } of open.slice(0, MAX_WARNINGS)) {
-      this.#log.warn({ opens: opens.slice(0, MAX_WARNINGS) }, `permit: user set '${printable(set)}' also holds for users that were never synced, and in tenants that do not exist; option "unknown": 'deny' shuts them out`)
+      const details = { opens: opens.slice(0, MAX_WARNINGS) }
+      this.#log.warn(details, `permit: user set '${printable(set)}' also holds for users that were never synced, ` +
+        'and in tenants that do not exist; the option "unknown": \'deny\' excludes them')
     }
-    if (open.length > MAX_WARNINGS) this.#log.warn({}, `permit: ${open.length - MAX_WARNINGS} more user sets also hold for users that were never synced: 'fastify-permit matrix' names them`)
+    if (open.length > MAX_WARNINGS) {
+      this.#log.warn({}, `permit: ${open.length - MAX_WARNINGS} more user sets also hold for users that were never synced; ` +
+        "'fastify-permit matrix' lists them")
+    }
     const subsets = this.#engine.setsWithSubset()
-    if (subsets.length > 0) this.#log.warn({ sets: subsets.slice(0, MAX_WARNINGS) }, "permit: 'array_subset' over a missing attribute is true in Permit's container and false here")
+    if (subsets.length > 0) {
+      this.#log.warn({ sets: subsets.slice(0, MAX_WARNINGS) },
+        "permit: 'array_subset' on a missing attribute is true in Permit's container and false here")
+    }
   }
 
   #keepIn (store: Store): void {
@@ -254,7 +265,7 @@ export class Environment {
     this.#journal = new Journal(store, transaction => this.#undo(transaction))
   }
 
-  /** Reads facts and ledger from the folder. Returns whether there was anything. */
+  /** Loads facts and ledger from the folder. Returns whether the folder contained any. */
   #restore (): boolean {
     let count = 0
     for (const record of this.#store?.read() ?? []) {
@@ -264,7 +275,8 @@ export class Environment {
         if (change !== undefined) setFact(this.#engine.facts, change)
         this.#ledger.set(kind, key, entry)
       } catch (error) {
-        throw new DataError(`the data folder ${this.#store?.folder} holds a record ${record.kind}/${record.order} that cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+        const name = `${record.kind}/${record.order}`
+        throw new DataError(`the data folder ${this.#store?.folder} contains an invalid record, ${name}: ${messageOf(error)}`)
       }
     }
     return count > 0
@@ -278,7 +290,7 @@ export class Environment {
       compilePolicy(document)
       return { document, base }
     } catch (error) {
-      throw new DataError(`the schema in the data folder ${this.#store?.folder} cannot be used: ${error instanceof Error ? error.message : String(error)}`)
+      throw new DataError(`the data folder ${this.#store?.folder} contains an invalid schema: ${messageOf(error)}`)
     }
   }
 
@@ -294,7 +306,7 @@ export class Environment {
 
   async #replace (document: Policy): Promise<void> {
     const base = digestOf(schemaOf(document))
-    // Another comment or fact in the file must not undo what the API did to the schema.
+    // A changed comment or fact in the file must not revert what the API changed in the schema.
     const before = this.#schema
     const state = base === before.base ? before : { document: schemaOf(document), base }
     const { transaction } = this.#run(transaction => {
@@ -303,7 +315,7 @@ export class Environment {
       this.#noteSchema(state, transaction)
       if (state !== this.#schema) transaction.values.set('schema', undefined)
     })
-    // What the API made of the schema is in no file.
+    // Changes of the API have no line in the file.
     if (state !== before || this.#lines !== undefined) this.#lines = policyLines(document)
     await this.#commit(transaction)
     if (state !== before) this.#warn()
@@ -317,7 +329,7 @@ export class Environment {
       const result = change(transaction)
       if (result instanceof Promise) {
         result.catch(() => {})
-        throw new TypeError('a write is synchronous: its function returned a promise')
+        throw new TypeError('a write must be synchronous, but its function returned a promise')
       }
       return { transaction, result }
     } catch (error) {
@@ -370,7 +382,7 @@ export class Environment {
     }
   }
 
-  /** A role that comes back under its old name must not come back with the people who had it. */
+  /** A role that is created again under the same name must not get back its old assignments. */
   #removeOrphans ({ steps }: Transaction): void {
     const gone = new Map<ObjectKind, Set<string>>()
     for (const { kind, key, after } of [...steps]) {
@@ -395,7 +407,11 @@ export class Environment {
   }
 }
 
-/** The type and the part of `type:part`. */
+function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Splits `type:part`. */
 function partOf (key: string): [type: string, part: string] {
   const { before, after = '' } = splitAtColon(key)
   return [before, after]

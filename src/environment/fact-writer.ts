@@ -1,26 +1,29 @@
-// Writes to the facts of an environment: what is written is checked against the schema and against what is there.
+// Writes facts of an environment. Each write is checked against the schema and the existing facts.
 import { isDeepStrictEqual } from 'node:util'
 import { type Facts } from '../engine/facts/facts.js'
-import { DEFAULT_TENANT, FactsError, parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type TenantOptional, type UserFact } from '../engine/facts/fact.js'
+import {
+  DEFAULT_TENANT, FactsError, parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact,
+  type TenantFact, type TenantOptional, type UserFact
+} from '../engine/facts/fact.js'
 import { factKey, type EntityKind, type Ledger, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
 import type { SchemaDocument } from './environment-schema.js'
 
-/** A fact with its id and times. */
+/** A fact with its id and timestamps. */
 export type Stored<F> = F & Metadata
 
-/** What a write did, and the fact as it is now; for a deletion, as it was. */
+/** The result of a write, and the fact after it; for a deletion, the deleted fact. */
 interface Written<F, S extends string = 'created' | 'updated' | 'unchanged'> {
   readonly status: S
   readonly fact: Stored<F>
 }
 
-/** A role that a new user gets: in a tenant, `default` unless told. */
+/** An initial role of a new user; default tenant: `default`. */
 interface InitialRoleInput {
   readonly role: string
   readonly tenant?: string
 }
 
-/** Properties to replace. What is left out stays; `undefined` and `null` take away. */
+/** The properties to replace. Missing properties do not change; `undefined` and `null` remove a property. */
 type Patch<F, K extends keyof F> = { readonly [P in Exclude<keyof F, K>]?: F[P] | null }
 
 /** The facts by kind. */
@@ -32,7 +35,7 @@ export interface FactOf {
   relationship_tuple: RelationshipTupleFact
 }
 
-/** What a writer works on. */
+/** What a writer needs. */
 interface WriterScope {
   readonly facts: Facts
   readonly ledger: Ledger
@@ -40,10 +43,10 @@ interface WriterScope {
 }
 
 /**
- * Writes facts, inside of one `Environment.write`. Each method does all that it says or throws and does nothing.
+ * Writes facts within one `Environment.write`. Each method either does everything that it says, or throws and changes nothing.
  *
- * Where a user, tenant, role or instance is named, its key and its id serve alike. All throw `FactsError`: `not_found` for what
- * is named and is not there, `conflict` for what is there already or contradicts what is there, `invalid` for what is malformed.
+ * Users, tenants, roles and instances can be named by key or by id. All methods throw `FactsError`: `not_found` for something that does
+ * not exist, `conflict` for something that exists already or contradicts existing facts, `invalid` for malformed input.
  */
 export class FactWriter {
   readonly #scope: WriterScope
@@ -53,18 +56,15 @@ export class FactWriter {
     this.#scope = scope
   }
 
-  /** The fact with this key, or id, as it is now, in the middle of the write; a resource instance's key is `type:key`. */
+  /** Finds a fact by its key or id, including changes of this write. The key of a resource instance is `type:key`. */
   find<K extends EntityKind> (kind: K, keyOrId: string): Stored<FactOf[K]> | undefined {
     const key = this.#ledger.resolve(kind, keyOrId)
     return key === undefined ? undefined : this.#stored(kind, this.#ledger.get(kind, key)?.fact as FactOf[K])
   }
 
-  // users
+  // Users
 
-  /**
-   * Creates the user with the initial roles, or replaces what is known of a user who exists: then the roles are not even looked
-   * at, and what the user has stays.
-   */
+  /** Creates the user with the initial roles, or replaces the attributes of an existing user. Then `roles` is ignored, and roles stay. */
   syncUser (user: UserFact, roles: readonly InitialRoleInput[] = []): Written<UserFact> {
     const known = this.#facts.getUser(user.key)
     if (known === undefined) return this.createUser(user, roles)
@@ -74,8 +74,8 @@ export class FactWriter {
 
   /** @throws `FactsError` `conflict` when the user exists */
   createUser (user: UserFact, roles: readonly InitialRoleInput[] = []): Written<UserFact, 'created'> {
-    if (this.#facts.getUser(user.key) !== undefined) throw new FactsError('conflict', `user '${user.key}' exists already`)
-    // Before the user is there: a user without the roles that were asked for must not be left behind.
+    if (this.#facts.getUser(user.key) !== undefined) throw new FactsError('conflict', `user '${user.key}' already exists`)
+    // Checked before the user is created: a user without the requested roles must not be left behind.
     for (const { role, tenant = DEFAULT_TENANT } of roles) {
       this.#needRole(role)
       this.#need('tenant', tenant)
@@ -91,17 +91,17 @@ export class FactWriter {
     return this.#upsert('user', next, known, () => this.#facts.upsertUser(next))
   }
 
-  /** Deletes the user and the user's roles. */
+  /** Deletes the user and all roles of the user. */
   deleteUser (user: string): Written<UserFact, 'deleted'> {
     const key = this.#need('user', user)
     return this.#delete('user', this.#facts.getUser(key) as UserFact, () => this.#facts.deleteUser(key))
   }
 
-  // tenants
+  // Tenants
 
-  /** @throws `FactsError` `conflict` when the tenant exists, as `default` always does */
+  /** @throws `FactsError` `conflict` when the tenant exists; `default` always exists */
   createTenant (tenant: TenantFact): Written<TenantFact, 'created'> {
-    if (this.#facts.getTenant(tenant.key) !== undefined) throw new FactsError('conflict', `tenant '${tenant.key}' exists already`)
+    if (this.#facts.getTenant(tenant.key) !== undefined) throw new FactsError('conflict', `tenant '${tenant.key}' already exists`)
     this.#facts.upsertTenant(json(tenant))
     return { status: 'created', fact: this.#stored('tenant', this.#facts.getTenant(tenant.key) as TenantFact) }
   }
@@ -113,7 +113,7 @@ export class FactWriter {
   }
 
   /**
-   * Deletes the tenant, the roles in it, and its resource instances with what hangs on them.
+   * Deletes the tenant, the roles in it, and its resource instances with their roles and tuples.
    * @throws `FactsError` `conflict` for `default`
    */
   deleteTenant (tenant: string): Written<TenantFact, 'deleted'> {
@@ -121,20 +121,24 @@ export class FactWriter {
     return this.#delete('tenant', this.#facts.getTenant(key) as TenantFact, () => this.#facts.deleteTenant(key))
   }
 
-  // resource instances
+  // Resource instances
 
   /** @throws `FactsError` `conflict` when the instance exists */
   createResourceInstance (instance: TenantOptional<ResourceInstanceFact>): Written<ResourceInstanceFact, 'created'> {
     const resource = this.#needType(instance.resource)
     const tenant = this.#need('tenant', instance.tenant ?? DEFAULT_TENANT)
     const id = `${resource}:${instance.key}`
-    if (this.#facts.getResourceInstance(id) !== undefined) throw new FactsError('conflict', `resource instance '${id}' exists already`)
+    if (this.#facts.getResourceInstance(id) !== undefined) {
+      throw new FactsError('conflict', `resource instance '${id}' already exists`)
+    }
     this.#facts.upsertResourceInstance({ ...json(instance), resource, tenant })
     return { status: 'created', fact: this.#stored('resource_instance', this.#facts.getResourceInstance(id) as ResourceInstanceFact) }
   }
 
   /** @param instance - `type:key`, or the id */
-  updateResourceInstance (instance: string, patch: { readonly attributes?: ResourceInstanceFact['attributes'] | null }): Written<ResourceInstanceFact> {
+  updateResourceInstance (
+    instance: string, patch: { readonly attributes?: ResourceInstanceFact['attributes'] | null }
+  ): Written<ResourceInstanceFact> {
     const known = this.#facts.getResourceInstance(this.#need('resource_instance', instance)) as ResourceInstanceFact
     const next = patched<ResourceInstanceFact>(known, patch)
     return this.#upsert('resource_instance', next, known, () => this.#facts.upsertResourceInstance(next))
@@ -143,14 +147,15 @@ export class FactWriter {
   /** Deletes the instance (`type:key`, or the id), the roles on it and its tuples. */
   deleteResourceInstance (instance: string): Written<ResourceInstanceFact, 'deleted'> {
     const id = this.#need('resource_instance', instance)
-    return this.#delete('resource_instance', this.#facts.getResourceInstance(id) as ResourceInstanceFact, () => this.#facts.deleteResourceInstance(id))
+    const known = this.#facts.getResourceInstance(id) as ResourceInstanceFact
+    return this.#delete('resource_instance', known, () => this.#facts.deleteResourceInstance(id))
   }
 
-  // role assignments
+  // Role assignments
 
   /**
-   * Gives the user a role in a tenant, or one of the resource type's roles on an instance, which is created when it is not there.
-   * `unchanged` when the user has it already.
+   * Assigns a role in a tenant, or a role of the resource type on an instance. A missing instance is created. The result is `unchanged`
+   * when the user already has the role.
    */
   assignRole (assignment: TenantOptional<RoleAssignmentFact>): Written<RoleAssignmentFact, 'created' | 'unchanged'> {
     const fact = this.#assignment(assignment)
@@ -158,26 +163,27 @@ export class FactWriter {
     return { status, fact: this.#stored('role_assignment', this.#completeAssignment(fact)) }
   }
 
-  /** @throws `FactsError` `not_found` when the user does not have the role there */
+  /** @throws `FactsError` `not_found` when the user does not have the role */
   unassignRole (assignment: TenantOptional<RoleAssignmentFact>): Written<RoleAssignmentFact, 'deleted'> {
     const { user, role, tenant, resource_instance: on } = assignment
     const wanted = {
       user: this.#need('user', user),
-      // A role that the schema does not know any more can still be taken away.
+      // A role that is no longer in the schema can still be removed.
       role: this.#resolve(on === undefined ? 'role' : 'resource_role', role, on),
       tenant: tenant === undefined && on !== undefined ? undefined : this.#need('tenant', tenant ?? DEFAULT_TENANT),
       resource_instance: on === undefined ? undefined : this.#need('resource_instance', on)
     }
     const known = this.#completeAssignment(wanted)
     if (this.#ledger.get('role_assignment', factKey({ kind: 'role_assignment', fact: known })) === undefined) {
-      throw new FactsError('not_found', `user '${known.user}' does not have the role '${known.role}' ${on === undefined ? `in tenant '${known.tenant}'` : `on '${on}'`}`)
+      const where = on === undefined ? `in tenant '${known.tenant}'` : `on '${on}'`
+      throw new FactsError('not_found', `user '${known.user}' does not have the role '${known.role}' ${where}`)
     }
     return this.#delete('role_assignment', known, () => this.#facts.unassignRole(known))
   }
 
-  // relationship tuples
+  // Relationship tuples
 
-  /** Links two instances, which are created when they are not there. `unchanged` when they are linked already. */
+  /** Links two instances. Missing instances are created. The result is `unchanged` when the link exists already. */
   createRelationshipTuple (tuple: TenantOptional<RelationshipTupleFact>): Written<RelationshipTupleFact, 'created' | 'unchanged'> {
     const fact = this.#tuple(tuple)
     const { resource: subjectType } = parseInstance(fact.subject)
@@ -186,28 +192,31 @@ export class FactWriter {
     const relation = own(own(this.#scope.schema.resources, this.#needType(objectType))?.relations, fact.relation)
     if (relation === undefined) throw new FactsError('not_found', `resource type '${objectType}' has no relation '${fact.relation}'`)
     const wanted = typeof relation === 'string' ? relation : relation.subject_resource
-    if (wanted !== subjectType) throw new FactsError('invalid', `relation '${fact.relation}' of '${objectType}' links a '${wanted}', not a '${subjectType}'`)
+    if (wanted !== subjectType) {
+      throw new FactsError('invalid', `relation '${fact.relation}' of '${objectType}' links a '${wanted}', not a '${subjectType}'`)
+    }
     const status = this.#facts.addRelationshipTuple(fact) ? 'created' : 'unchanged'
     return { status, fact: this.#stored('relationship_tuple', { ...fact, tenant: this.#tenantOf(fact.object) }) }
   }
 
-  /** @throws `FactsError` `not_found` when the instances are not linked so */
+  /** @throws `FactsError` `not_found` when the link does not exist */
   deleteRelationshipTuple (tuple: TenantOptional<RelationshipTupleFact>): Written<RelationshipTupleFact, 'deleted'> {
     const fact = this.#tuple(tuple)
     const known = { ...fact, tenant: fact.tenant ?? this.#tenantOf(fact.object) }
-    if (this.#ledger.get('relationship_tuple', factKey({ kind: 'relationship_tuple', fact: known })) === undefined || known.tenant !== this.#tenantOf(fact.object)) {
+    const exists = this.#ledger.get('relationship_tuple', factKey({ kind: 'relationship_tuple', fact: known })) !== undefined
+    if (!exists || known.tenant !== this.#tenantOf(fact.object)) {
       throw new FactsError('not_found', `'${fact.subject}' is not '${fact.relation}' of '${fact.object}'`)
     }
     return this.#delete('relationship_tuple', known, () => this.#facts.deleteRelationshipTuple(known))
   }
 
-  /** @internal Whoever keeps the writer beyond its `write` must not write outside of any. */
+  /** @internal Ends the writer: code that keeps it after its `write` must not write outside of a transaction. */
   close (): void {
     this.#closed = true
   }
 
   get #facts (): Facts {
-    if (this.#closed) throw new Error('a writer of facts was used after its write had ended: a write is synchronous')
+    if (this.#closed) throw new Error('the fact writer was used after its write had ended: a write must be synchronous')
     return this.#scope.facts
   }
 
@@ -282,7 +291,7 @@ export class FactWriter {
     return key
   }
 
-  /** The key for what may be an id; what is neither stays what it is. A resource role is one of the type of `instance`. */
+  /** Returns the key for a key or an id, and any other text as it is. A resource role must belong to the type of `instance`. */
   #resolve (kind: ObjectKind, keyOrId: string, instance?: string): string {
     if (kind !== 'resource_role') return this.#ledger.resolve(kind, keyOrId) ?? keyOrId
     const { resource } = parseInstance(this.#resolve('resource_instance', instance ?? ''))
@@ -291,10 +300,10 @@ export class FactWriter {
   }
 }
 
-/** The fact with what the ledger knows of it. */
+/** The fact with its id and timestamps from the ledger. */
 export function stored<K extends EntityKind | LinkKind> (ledger: Ledger, kind: K, fact: FactOf[K]): Stored<FactOf[K]> {
   const entry = ledger.get(kind, factKey({ kind, fact }))
-  if (entry === undefined) throw new Error(`no ${kind} '${factKey({ kind, fact })}' in the ledger`)
+  if (entry === undefined) throw new Error(`the ledger has no ${kind} '${factKey({ kind, fact })}'`)
   return { ...fact, id: entry.id, created_at: entry.created_at, updated_at: entry.updated_at }
 }
 
@@ -303,20 +312,21 @@ function own<T> (values: Readonly<Record<string, T>> | undefined, key: string): 
 }
 
 function patched<F extends object> (known: F, patch: object): F {
-  // `null` must come through `json` to take something away.
-  return compact({ ...known, ...JSON.parse(JSON.stringify(patch, (key, value: unknown) => key !== '' && value === undefined ? null : value)) as object }) as F
+  // `JSON.stringify` drops `undefined`, which must remove a property as `null` does.
+  const nulls = JSON.stringify(patch, (key, value: unknown) => key !== '' && value === undefined ? null : value)
+  return compact({ ...known, ...JSON.parse(nulls) as object }) as F
 }
 
-/** Without what is `undefined` or `null`. */
+/** The fact without properties that are `undefined` or `null`. */
 function compact<F extends object> (fact: F): F {
   return Object.fromEntries(Object.entries(fact).filter(([, value]) => value !== undefined && value !== null)) as F
 }
 
-/** As JSON has it: what is written must be the same after it was read from a disk. */
+/** A copy as JSON has it: a fact must be the same after it was read back from disk. */
 function json<T extends object> (value: T): T {
   try {
     return compact(JSON.parse(JSON.stringify(value)) as T)
   } catch {
-    throw new FactsError('invalid', 'the attributes cannot be written as JSON')
+    throw new FactsError('invalid', 'the attributes cannot be serialized as JSON')
   }
 }

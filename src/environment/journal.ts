@@ -1,4 +1,4 @@
-// Transactions on their way to the disk: all that wait go together, and when the disk refuses them, they are taken back together.
+// The journal: transactions on their way to the disk. Waiting transactions are written together; if the write fails, all are rolled back.
 import type { Transaction } from './transaction.js'
 import type { Batch, Store } from './store.js'
 
@@ -15,13 +15,13 @@ export class Journal {
   #waiting: Waiting[] = []
   #writing: Promise<void> | undefined
 
-  /** @param undo - takes a transaction back; called for the latest first */
+  /** @param undo - rolls back a transaction; called for the latest one first */
   constructor (store: Pick<Store, 'write'>, undo: (transaction: Transaction) => void) {
     this.#store = store
     this.#undo = undo
   }
 
-  /** Resolves when the batch, and all before it, are durable. */
+  /** Resolves when the batch and all batches before it are durable. The write is acknowledged then. */
   append (transaction: Transaction, batch: Batch): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ transaction, batch, resolve, reject })
@@ -29,7 +29,7 @@ export class Journal {
     })
   }
 
-  /** Resolves when nothing waits any more. Never rejects. */
+  /** Resolves when no transaction is waiting. Never rejects. */
   async idle (): Promise<void> {
     await this.#writing
   }
@@ -45,7 +45,7 @@ export class Journal {
         })
         for (const { resolve } of group) resolve()
       } catch (error) {
-        // What came meanwhile was decided on top of what is now taken back.
+        // Transactions that came in the meantime build on those that are now rolled back.
         const failed = [...group, ...this.#waiting.splice(0)]
         for (const { transaction } of failed.toReversed()) this.#undo(transaction)
         for (const { reject } of failed) reject(error)

@@ -1,36 +1,36 @@
-// What Permit's API tells of an object besides its content: an id, and when it came and changed. The engine knows none of it.
+// What Permit's API returns for an object beside its content: an id and timestamps. The engine knows none of it.
 import { randomUUID } from 'node:crypto'
 import type { FactChange } from '../engine/facts/fact.js'
 import type { SchemaKind } from './environment-schema.js'
 
-/** What has a key of its own, and can be found by its id. */
+/** The kinds of facts that have a key of their own and can be found by their id. */
 export type EntityKind = 'user' | 'tenant' | 'resource_instance'
-/** What joins two of those. */
+/** The kinds of facts that link two of those. */
 export type LinkKind = 'role_assignment' | 'relationship_tuple'
-/** Everything that an environment keeps an id of. */
+/** All kinds of objects that have an id. */
 export type ObjectKind = EntityKind | LinkKind | SchemaKind
 
-/** What is known of an object besides its content; times are ISO 8601. */
+/** The id and timestamps of an object; times are ISO 8601. */
 export interface Metadata {
   readonly id: string
   readonly created_at: string
   readonly updated_at: string
 }
 
-/** An object's place in the ledger. Replaced, never changed, so that a change can be taken back. */
+/** The ledger's entry of one object. Immutable, so that a change can be rolled back. */
 export interface LedgerEntry extends Metadata {
-  /** Grows: the order in which objects were created is the one in which they are listed. */
+  /** Increases with each new object. Objects are listed in this order. */
   readonly order: number
-  /** The content of an entity, for taking a change back; the engine shares it. */
+  /** The content of an entity, for rolling back a change. Shared with the engine. */
   readonly fact?: FactChange['fact']
-  /** Digest of what an object of the schema says. */
+  /** The digest of the content of a schema object. */
   readonly digest?: string
 }
 
 /** The ledger of all objects. */
 export class Ledger {
   readonly #entries = new Map<ObjectKind, Map<string, LedgerEntry>>()
-  /** By id; links are not found by theirs. */
+  /** By id. Links cannot be found by id. */
   readonly #ids = new Map<string, { readonly kind: ObjectKind, readonly key: string }>()
   #order = 0
 
@@ -38,19 +38,19 @@ export class Ledger {
     return this.#entries.get(kind)?.get(key)
   }
 
-  /** Everything of a kind, in order of creation. */
+  /** All entries of one kind, in the order in which the objects were created. */
   of (kind: ObjectKind): ReadonlyMap<string, LedgerEntry> {
     return this.#entries.get(kind) ?? new Map()
   }
 
-  /** The key of what has this key, or this id; a key wins. */
+  /** The key of the object with this key or id. A key takes precedence. */
   resolve (kind: ObjectKind, keyOrId: string): string | undefined {
     if (this.#entries.get(kind)?.has(keyOrId) === true) return keyOrId
     const found = this.#ids.get(keyOrId)
     return found?.kind === kind ? found.key : undefined
   }
 
-  /** An entry for what is new, or has changed. */
+  /** The entry for a new or changed object. */
   next (before: LedgerEntry | undefined, content: Pick<LedgerEntry, 'fact' | 'digest'>): LedgerEntry {
     const now = new Date().toISOString()
     if (before === undefined) return { id: randomUUID(), created_at: now, updated_at: now, order: ++this.#order, ...content }
@@ -74,7 +74,7 @@ export class Ledger {
   }
 }
 
-/** The key that a fact has in the ledger. */
+/** The key of a fact in the ledger. */
 export function factKey ({ kind, fact }: Pick<FactChange, 'kind' | 'fact'>): string {
   const { kind: what, fact: of } = { kind, fact } as FactChange
   switch (what) {
@@ -86,7 +86,7 @@ export function factKey ({ kind, fact }: Pick<FactChange, 'kind' | 'fact'>): str
   }
 }
 
-/** What of a fact the ledger keeps: a link has no content but itself. */
+/** The content of a fact that the ledger keeps. A link has no content of its own. */
 export function keptFact ({ kind, fact }: Pick<FactChange, 'kind' | 'fact'>): Pick<LedgerEntry, 'fact'> {
   return isLink(kind) ? {} : { fact }
 }

@@ -1,45 +1,51 @@
-// Says which part of a policy takes more work than a decision may: in the log with its place, and not for each request anew.
+// Reports decisions that took too much work: logs the place in the policy, and does not repeat it for each request.
 import { formatPath } from '../engine/policy/problems.js'
 import type { WorkLimitError, WorkPlace } from '../engine/engine.js'
 
-/** Where it is said; a pino logger is one. */
+/** The log, for example a pino logger. */
 interface OverrunLog {
   warn (details: object, message: string): void
 }
 
-/** Of one place it is said this often, ms. */
+/** The interval between two log lines about the same place, ms. */
 const AGAIN = 60_000
 
-/** Places that are remembered. */
+/** The most places that are remembered. */
 const MAX_PLACES = 100
 
-/** Where a policy is. */
+/** The source of a policy. */
 interface PolicySource {
   readonly file: string | undefined
-  /** The line of a part of it, where that is known. */
+  /** The line of a part of the policy; undefined when it is unknown. */
   lineOf (place: WorkPlace): number | undefined
 }
 
-/** Decisions that were not made because they would take too much work. */
+/** Decisions that failed because they would have taken too much work. */
 export class Overruns {
   readonly #log: OverrunLog | undefined
   readonly #clock: { now (): number }
   readonly #said = new Map<string, number>()
 
-  /** @param clock - for tests; default: the process's monotonic clock */
+  /** @param clock - for tests; default: the monotonic clock of the process */
   constructor (log: OverrunLog | undefined, clock: { now (): number } = performance) {
     this.#log = log
     this.#clock = clock
   }
 
-  /** Says it in the log. Returns what happened as a sentence. */
+  /** Logs the problem and returns it as a message. */
   note ({ message, place, rule }: WorkLimitError, source: PolicySource): string {
     const where = describe(place, source)
     const forRule = rule === undefined ? '' : `, for ${describe(rule, source)}`
     const sentence = where === '' ? message : `${message}, at ${where}${forRule}`
     if (this.#isNews(sentence)) {
-      this.#log?.warn({ permit: { failure: 'overload', place: formatPath(place), ...(rule === undefined ? {} : { rule: formatPath(rule) }), file: source.file, line: source.lineOf(place) } },
-        `permit: no decision: ${sentence}; give it smaller attributes, or write the policy so that it compares less`)
+      const details = {
+        failure: 'overload',
+        place: formatPath(place),
+        ...(rule === undefined ? {} : { rule: formatPath(rule) }),
+        file: source.file,
+        line: source.lineOf(place)
+      }
+      this.#log?.warn({ permit: details }, `permit: no decision: ${sentence}; use smaller attributes, or a policy that compares less`)
     }
     return sentence
   }

@@ -1,4 +1,4 @@
-// One process for one folder: a lock that the kernel lets go of when its holder dies, however it dies.
+// The lock of a data folder: one process per folder. The kernel releases the lock when the process ends, however it ends.
 import { createHash, randomUUID } from 'node:crypto'
 import { open, readdir, realpath, rm, type FileHandle } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
@@ -6,32 +6,32 @@ import { platform } from 'node:process'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A lock that is held. */
+/** A lock that this process holds. */
 export interface FolderLock {
   release (): Promise<void>
 }
 
-/** Takes a connection from another process. One that only asks whether the folder is locked says nothing, and is gone at once. */
+/** Handles a connection from another process. A process that only checks the lock sends nothing and disconnects at once. */
 type Serve = (socket: Socket) => void
 
-/** Connections of other processes at a time. */
+/** The most connections from other processes at a time. */
 const MAX_CONNECTIONS = 16
 
-/** Two that come at the same moment see each other and step back; one of them finds the other gone. */
+/** Two processes that start at the same moment see each other and both release; after a random delay one of them gets the lock. */
 const ATTEMPTS = 5
 const MAX_BACKOFF = 100
 
 const SOCKET = /^lock-[0-9a-f-]{36}\.sock$/
 
 /**
- * Locks the folder; undefined when somebody else has it.
+ * Locks the folder. Returns undefined when another process has the lock.
  *
- * Who holds it listens on a socket in the folder. A file with a process id in it outlives its process, and the id may be somebody
- * else's by then; a socket of a process that is gone refuses connections, and one of a process that is busy or stopped does not. The
- * name of a socket is never used again, so that one found dead can be removed by whoever finds it. Everybody listens first and looks
- * second: of two that come together at least one sees the other.
+ * The process that has the lock listens on a socket in the folder. A file with a process id would outlive its process, and the id may
+ * then belong to another process. A socket whose process has ended refuses connections; that of a busy or stopped process does not. The
+ * names of sockets are never reused, so any process may remove a dead one. Each process first listens and then looks for others: of two
+ * that start together, at least one sees the other.
  *
- * The folder has to be on a disk of this machine: sockets do not reach over network file systems, nor does LMDB.
+ * The folder must be on a local disk: sockets do not work over network file systems, and neither does LMDB.
  */
 export async function lockFolder (folder: string, serve: Serve = socket => socket.destroy()): Promise<FolderLock | undefined> {
   if (platform === 'win32') return lockByPipe(folder, serve)
@@ -50,10 +50,10 @@ export async function lockFolder (folder: string, serve: Serve = socket => socke
 }
 
 /**
- * Connects to the process that holds the lock.
+ * Connects to the process that has the lock.
  *
- * @returns undefined when the folder is free
- * @throws when the process cannot be reached: it belongs to another user
+ * @returns undefined when no process has it
+ * @throws when the process cannot be reached because it belongs to another user
  */
 export async function connectToHolder (folder: string): Promise<Socket | undefined> {
   if (platform === 'win32') return connectTo(await pipeOf(folder))
@@ -101,7 +101,7 @@ async function isAnyoneElseIn (folder: string, own: string): Promise<boolean> {
   }
 }
 
-/** Whether somebody listens there. What is not a clear no is a yes. */
+/** Whether a process listens there. Anything but a clear no counts as yes. */
 async function answers (path: string): Promise<boolean> {
   try {
     const socket = await connectTo(path)
@@ -112,7 +112,7 @@ async function answers (path: string): Promise<boolean> {
   }
 }
 
-/** Undefined when nobody listens there. */
+/** Connects; undefined when no process listens there. */
 async function connectTo (path: string): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path })
@@ -128,14 +128,14 @@ async function connectTo (path: string): Promise<Socket | undefined> {
   })
 }
 
-/** Addresses of sockets in a folder. The kernel takes some 100 characters, less than many paths have. */
+/** Addresses of sockets in a folder. The kernel allows about 100 characters, and many paths are longer. */
 class SocketAddress {
   readonly #prefix: string
   readonly #handle: FileHandle | undefined
 
   static async in (folder: string): Promise<SocketAddress> {
     if (platform !== 'linux') return new SocketAddress(folder)
-    // The same folder by a short name.
+    // A short path to the same folder.
     const handle = await open(folder, 'r')
     return new SocketAddress(`/proc/self/fd/${handle.fd}`, handle)
   }
@@ -154,7 +154,7 @@ class SocketAddress {
   }
 }
 
-/** Windows knows pipes by name, one listener each, gone with their process. */
+/** On Windows, named pipes have a single listener and disappear with their process. */
 async function lockByPipe (folder: string, serve: Serve): Promise<FolderLock | undefined> {
   try {
     const server = await listen(await pipeOf(folder), serve)
@@ -175,22 +175,22 @@ async function listen (path: string, serve: Serve): Promise<{ close (): Promise<
   const server = createServer(socket => {
     connections.add(socket)
     socket.once('close', () => { connections.delete(socket) })
-    // Who is gone is gone.
+    // A client that has disconnected needs no answer.
     socket.on('error', () => {})
     serve(socket)
   })
   server.maxConnections = MAX_CONNECTIONS
-  // A lock must not keep a process alive that has nothing else to do.
+  // The lock alone must not keep the process alive.
   server.unref()
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    // Exclusive: in a cluster a listener would otherwise be shared by all workers, and so would the lock.
+    // Exclusive: in a cluster, all workers would otherwise share the listener, and with it the lock.
     server.listen({ path, exclusive: true }, () => {
       server.off('error', reject)
       resolve()
     })
   })
-  // Nothing to do about it later: the lock is the socket being open.
+  // Errors after this point can be ignored: the open socket is the lock.
   server.on('error', () => {})
   return {
     close: () => new Promise(resolve => {

@@ -1,4 +1,4 @@
-// Facts on disk: a folder with an LMDB database, read once when it is opened, and written in transactions that are flushed.
+// Facts on disk: a folder with an LMDB database, which is read once when it is opened and written in flushed transactions.
 import { mkdir, stat } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { resolve } from 'node:path'
@@ -6,33 +6,36 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type * as Lmdb from 'lmdb'
 import { DataError } from '../contract/errors.js'
 import { BackupService } from './data/backup-service.js'
-import { complaintAboutFormat, CONTENTS_NAME, entryOf, FORMAT_NAME, loadLmdb, openDatabase, writtenFingerprint, type Database, type HeldRecord, type HeldValue } from './data/database.js'
+import {
+  complaintAboutFormat, CONTENTS_NAME, entryOf, FORMAT_NAME, loadLmdb, openDatabase, writtenFingerprint,
+  type Database, type HeldRecord, type HeldValue
+} from './data/database.js'
 import { Fingerprint } from './data/fingerprint.js'
 import { prepare } from './data/data-folder.js'
 import { Room } from './data/disk-space.js'
 import { seal, unseal } from './data/seal.js'
 import { lockFolder, type FolderLock } from './store-lock.js'
 
-/** A record: its kind and its place in the order of creation, and what it holds as JSON; `undefined` is none any more. */
+/** A record: its kind, its place in the order of creation, and its content as JSON; `undefined` removes it. */
 export interface StoredRecord {
   readonly kind: number
   readonly order: number
   readonly json: string | undefined
 }
 
-/** What is written at once: wholly or not at all. */
+/** One atomic write. */
 export interface Batch {
   readonly records: readonly StoredRecord[]
-  /** Single values by name, as JSON; `undefined` is none any more. */
+  /** Single values by name, as JSON; `undefined` removes a value. */
   readonly values: ReadonlyMap<string, string | undefined>
 }
 
-/** A write that the disk did not take. Nothing of it was applied. */
+/** A write that the disk did not accept. None of it was applied. */
 export class StorageError extends Error {
   override readonly name = 'StorageError'
 }
 
-/** One moment of a store, whatever is written meanwhile. To be released. */
+/** A consistent view of the store that later writes do not change. Must be released. */
 interface StoreSnapshot {
   readonly records: number
   held (): Generator<HeldRecord | HeldValue>
@@ -40,28 +43,28 @@ interface StoreSnapshot {
 }
 
 /**
- * The folder of one environment.
+ * The data folder of one environment.
  *
- * What `write` was resolved for is on the disk: it survives the death of the process and, as far as the disk tells the truth, of the
- * machine. LMDB never changes what it has committed, so that a process killed in the middle of a write leaves what was there before it.
+ * When `write` has resolved, the batch is on the disk: it survives the death of the process and, as far as the disk tells the truth, of
+ * the machine. LMDB never overwrites committed pages, so a process that is killed during a write leaves the state before it.
  */
 export class Store {
   readonly folder: string
   readonly #file: string
-  /** Which file that was when it was opened. */
+  /** Identifies the database file that was opened. */
   readonly #identity: string | undefined
   readonly #lock: FolderLock
   readonly #database: Database
   readonly #room: Room
   readonly #backups: BackupService
-  /** Of what the database holds, kept in it with each write. */
+  /** The fingerprint of the database's content. It is stored in the database with each write. */
   #fingerprint: Fingerprint
-  /** Whether the seal in the folder is that of the database. */
+  /** Whether the seal in the folder matches the database. */
   #isSealed = true
 
   /**
-   * Opens the folder, which is made when it is not there.
-   * @throws `DataError` when it cannot be used: held by another process, of another version, not ours, damaged, or `lmdb` is not installed
+   * Opens the folder and creates it when it is missing.
+   * @throws `DataError` when it is in use by another process, damaged, written by another version or another program, or `lmdb` is missing
    */
   static async open (path: string): Promise<Store> {
     const folder = resolve(path)
@@ -76,7 +79,7 @@ export class Store {
     } catch (error) {
       await lock.release()
       if (error instanceof DataError) throw error
-      throw new DataError(`the data folder ${folder} cannot be opened: ${messageOf(error)}; check its permissions and the room on its disk`)
+      throw new DataError(`the data folder ${folder} cannot be opened: ${messageOf(error)}; check its permissions and the free disk space`)
     }
   }
 
@@ -98,7 +101,7 @@ export class Store {
     }
   }
 
-  /** Everything, by kind and in order of creation. */
+  /** All records, by kind and in the order of creation. */
   * read (): Generator<HeldRecord> {
     for (const { key: [kind, order], value } of this.#database.records.getRange()) yield { kind, order, json: value }
   }
@@ -107,14 +110,14 @@ export class Store {
     return this.#database.values.get(name)
   }
 
-  /** Writes all of it or nothing; resolves when it is on the disk. One at a time. */
+  /** Writes all of the batch or nothing; resolves when it is on the disk. The caller waits before it writes the next batch. */
   async write (batch: Batch): Promise<void> {
     const { root, records, values } = this.#database
     try {
       const { changes, fingerprint } = this.#changesOf(batch)
       if (changes.length === 0) return
-      // What is written into a file that no path leads to is lost, and lmdb would not notice.
-      if (!await this.#isInPlace()) throw new Error('its database was removed or replaced while it is in use; start again')
+      // A write into a file that was removed would be lost, and lmdb would not notice.
+      if (!await this.#isInPlace()) throw new Error('its database was removed or replaced while it was in use; restart the process')
       if (this.#isSealed) {
         await unseal(this.folder)
         this.#isSealed = false
@@ -122,10 +125,7 @@ export class Store {
       await this.#room.make([...changes, { json: JSON.stringify(fingerprint.state) }])
       const writes: Array<Promise<boolean>> = []
       const committed = root.batch(() => {
-        for (const change of changes) {
-          if (!('name' in change)) writes.push(change.json === undefined ? records.remove([change.kind, change.order]) : records.put([change.kind, change.order], change.json))
-          else writes.push(change.json === undefined ? values.remove(change.name) : values.put(change.name, change.json))
-        }
+        for (const change of changes) writes.push('name' in change ? writeValue(values, change) : writeRecord(records, change))
         writes.push(values.put(CONTENTS_NAME, JSON.stringify(fingerprint.state)))
       })
       await Promise.all([committed, ...writes])
@@ -135,7 +135,7 @@ export class Store {
     }
   }
 
-  /** What is there now. Later writes are not in it. */
+  /** The current content. Later writes are not in it. */
   snapshot (): StoreSnapshot {
     const { root, records, values } = this.#database
     root.resetReadTxn()
@@ -156,7 +156,7 @@ export class Store {
     try {
       await this.#backups.close()
       await this.#database.root.close()
-      // Without a seal the next start takes longer, and finds everything.
+      // Without a seal, the next start takes longer, but loses nothing.
       if (!this.#isSealed && await this.#isInPlace()) await seal(this.folder, this.#file).catch(() => {})
     } finally {
       await this.#lock.release()
@@ -167,7 +167,7 @@ export class Store {
     return this.#identity !== undefined && await identityOf(this.#file) === this.#identity
   }
 
-  /** What the batch changes, the last of several changes of the same, and the fingerprint when that is done. */
+  /** The changes of the batch, of which the last one to the same entry counts, and the fingerprint after them. */
   #changesOf ({ records, values }: Batch): { readonly changes: ReadonlyArray<StoredRecord | Named>, readonly fingerprint: Fingerprint } {
     const last = new Map<string, StoredRecord | Named>()
     for (const record of records) last.set(`${record.kind} ${record.order}`, record)
@@ -176,7 +176,7 @@ export class Store {
     const changes = Array.from(last.values()).filter(change => {
       const before = 'name' in change ? this.#database.values.get(change.name) : this.#database.records.get([change.kind, change.order])
       if (before === change.json) return false
-      // The format says how to read the rest.
+      // The format is not part of the content.
       if ('name' in change && change.name === FORMAT_NAME) return true
       if (before !== undefined) fingerprint.remove(entryOf({ ...change, json: before }))
       if (change.json !== undefined) fingerprint.add(entryOf({ ...change, json: change.json }))
@@ -201,8 +201,8 @@ interface Named {
 }
 
 /**
- * Locks the folder, which is made when it is not there.
- * @throws `DataError` when another process has it, or it cannot be used
+ * Locks the folder and creates it when it is missing.
+ * @throws `DataError` when another process uses it, or it cannot be used
  */
 export async function lockData (folder: string, serve?: (socket: Socket) => void): Promise<FolderLock> {
   let lock: FolderLock | undefined
@@ -212,11 +212,22 @@ export async function lockData (folder: string, serve?: (socket: Socket) => void
   } catch (error) {
     throw new DataError(`the data folder ${folder} cannot be used: ${messageOf(error)}; check its path and permissions`)
   }
-  if (lock === undefined) throw new DataError(`the data folder ${folder} is in use by another process; give each its own, or let one be the local PDP of the others`)
+  if (lock === undefined) {
+    throw new DataError(`the data folder ${folder} is in use by another process; ` +
+      'give each process its own folder, or let one process serve the others as a local PDP')
+  }
   return lock
 }
 
-/** Undefined when there is no such file. */
+function writeRecord (records: Database['records'], { kind, order, json }: StoredRecord): Promise<boolean> {
+  return json === undefined ? records.remove([kind, order]) : records.put([kind, order], json)
+}
+
+function writeValue (values: Database['values'], { name, json }: Named): Promise<boolean> {
+  return json === undefined ? values.remove(name) : values.put(name, json)
+}
+
+/** Identifies a file; undefined when it does not exist. */
 async function identityOf (path: string): Promise<string | undefined> {
   try {
     const { dev, ino } = await stat(path, { bigint: true })
@@ -226,7 +237,7 @@ async function identityOf (path: string): Promise<string | undefined> {
   }
 }
 
-/** Why a commit failed is a promise of lmdb's own, which ends the process when nobody takes it, and may never settle. */
+/** lmdb puts the reason of a failed commit into a promise of its own, which must be handled and may never settle. */
 async function reasonOf (error: unknown): Promise<unknown> {
   const { commitError } = error as { commitError?: unknown }
   const reason = Promise.resolve(commitError).then(() => error, (reason: unknown) => reason)

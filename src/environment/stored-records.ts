@@ -1,10 +1,10 @@
-// How facts and the ledger are written to the store: the format of the folder, and the way back.
+// The format of facts and ledger entries on disk: how they are written and read back.
 import type { FactChange } from '../engine/facts/fact.js'
 import { factKey, keptFact, type LedgerEntry, type ObjectKind } from './ledger.js'
 import type { Step } from './transaction-step.js'
 import type { StoredRecord } from './store.js'
 
-/** What is on disk says these numbers: they never change. Facts are read in their order, in which none names what is not there yet. */
+/** The numbers of the kinds on disk. They never change. Facts are read in this order, so that each fact comes after those that it names. */
 const CODES: Readonly<Record<ObjectKind, number>> = {
   tenant: 1,
   user: 2,
@@ -28,24 +28,24 @@ interface Content {
   readonly id: string
   readonly created_at: string
   readonly updated_at: string
-  /** The fact, or for an object of the schema its key, and a digest of what it says in the schema document. */
+  /** The fact. A schema object has its key and the digest of its content instead. */
   readonly fact?: FactChange['fact']
   readonly key?: string
   readonly digest?: string
 }
 
-/** A record, read back. */
+/** A record that was read back. */
 interface Restored {
   readonly kind: ObjectKind
   readonly key: string
   readonly entry: LedgerEntry
-  /** Undefined for an object of the schema. */
+  /** Undefined for a schema object. */
   readonly change: Pick<FactChange, 'kind' | 'fact'> | undefined
 }
 
 export function recordOf ({ kind, key, before, after, change }: Step): StoredRecord {
   const order = (after ?? before)?.order
-  if (order === undefined) throw new Error(`a change of ${kind} '${key}' without an entry`)
+  if (order === undefined) throw new Error(`the change of ${kind} '${key}' has no ledger entry`)
   if (after === undefined) return { kind: CODES[kind], order, json: undefined }
   const content: Content = {
     id: after.id,
@@ -56,11 +56,12 @@ export function recordOf ({ kind, key, before, after, change }: Step): StoredRec
   return { kind: CODES[kind], order, json: JSON.stringify(content) }
 }
 
-/** @throws when the record is not one that `recordOf` made */
+/** @throws when the record was not written by `recordOf` */
 export function restore ({ kind: code, order, json }: StoredRecord & { readonly json: string }): Restored {
   const kind = KINDS.get(code)
   const { id, created_at: createdAt, updated_at: updatedAt, fact, key, digest } = JSON.parse(json) as Partial<Content>
-  if (kind === undefined || id === undefined || createdAt === undefined || updatedAt === undefined) throw new Error('it is incomplete')
+  const isComplete = kind !== undefined && id !== undefined && createdAt !== undefined && updatedAt !== undefined
+  if (!isComplete) throw new Error('it is incomplete')
   const metadata = { id, created_at: createdAt, updated_at: updatedAt, order }
   if (fact === undefined) {
     if (key === undefined) throw new Error('it has neither a fact nor a key')

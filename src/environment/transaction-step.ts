@@ -1,13 +1,13 @@
-// One change in a transaction, and how it is taken back.
+// One change within a transaction: the object before and after it.
 import type { FactChange } from '../engine/facts/fact.js'
 import type { LedgerEntry, ObjectKind } from './ledger.js'
 
-/** One object before and after. */
+/** One object, before and after a change. */
 export interface Step {
   readonly kind: ObjectKind
   readonly key: string
   readonly before: LedgerEntry | undefined
   readonly after: LedgerEntry | undefined
-  /** The fact that changed; undefined for objects of the schema. */
+  /** The changed fact; undefined for schema objects. */
   readonly change?: FactChange
 }

@@ -1,4 +1,4 @@
-// One change of an environment, of one fact or many: what it did, what it touched, and how it is taken back.
+// One transaction of an environment: its steps, whose decisions they can alter, and how they are rolled back.
 import type { Facts } from '../engine/facts/facts.js'
 import type { FactChange } from '../engine/facts/fact.js'
 import { factKey, keptFact, type Ledger, type LedgerEntry, type ObjectKind } from './ledger.js'
@@ -10,9 +10,9 @@ import type { Step } from './transaction-step.js'
 
 export class Transaction {
   readonly steps: Step[] = []
-  /** The schema that was there before, where it changed. */
+  /** The schema before the transaction, if it changed. */
   schemaBefore: SchemaState | undefined
-  /** Single values to write beside the facts. */
+  /** Single values to write in addition to the facts. */
   readonly values = new Map<string, string | undefined>()
   readonly #ledger: Ledger
 
@@ -20,12 +20,12 @@ export class Transaction {
     this.#ledger = ledger
   }
 
-  /** Notes a change that the engine's facts have just made. */
+  /** Records a change that the engine's facts have just made. */
   noteFact (change: FactChange): void {
     this.#note(change.kind, factKey(change), change.op === 'set' ? keptFact(change) : undefined, change)
   }
 
-  /** Notes an object of the schema that came or changed, by the digest of what it says, or that went. */
+  /** Records that a schema object was created or changed (`digest` is that of its content), or deleted (`digest` is undefined). */
   noteObject (kind: SchemaKind, key: string, digest: string | undefined): void {
     this.#note(kind, key, digest === undefined ? undefined : { digest })
   }
@@ -38,13 +38,13 @@ export class Transaction {
     this.steps.push({ kind, key, before, after, change })
   }
 
-  /** Whose decisions it could alter; undefined when nobody's. */
+  /** The users whose decisions it can alter; undefined when it alters none. */
   get touched (): AffectedUsers | undefined {
     if (this.schemaBefore !== undefined) return { all: true }
     const users = new Set<string>()
     for (const { change } of this.steps) {
       if (change === undefined) continue
-      // A role on an instance reaches other instances by derivation, but only for the user who has it.
+      // A role on an instance reaches other instances by derivation, but only for its own user.
       if (change.kind === 'role_assignment') users.add(change.fact.user)
       else if (change.kind === 'user') users.add(change.fact.key)
       else return { all: true }
@@ -52,12 +52,12 @@ export class Transaction {
     return users.size === 0 ? undefined : { users: [...users] }
   }
 
-  /** What it writes to the disk. */
+  /** The records and values to write to the disk. */
   get batch (): Batch {
     return { records: this.steps.map(recordOf), values: this.values }
   }
 
-  /** Takes back what was done to facts and ledger, last step first. The schema is the environment's to take back. */
+  /** Rolls back facts and ledger, last step first. The environment rolls back the schema. */
   undo (facts: Facts): void {
     for (const step of this.steps.splice(0).reverse()) {
       if (step.change !== undefined) undoFact(facts, step.change, step.before?.fact)
@@ -73,7 +73,7 @@ function undoFact (facts: Facts, { op, kind, fact }: FactChange, before: FactCha
   else deleteFact(facts, inverse)
 }
 
-/** Writes the fact into the engine, with nothing checked but what the engine checks. */
+/** Applies the fact to the engine. Only the engine's own checks run. */
 export function setFact (facts: Facts, { kind, fact }: Pick<FactChange, 'kind' | 'fact'>): void {
   const change = { kind, fact } as FactChange
   switch (change.kind) {

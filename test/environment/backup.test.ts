@@ -161,9 +161,9 @@ t.test('a backup that is whole and says nonsense is refused', async t => {
     return `${text}${JSON.stringify({ end: true, records: head.records + more.length, sha256: createHash('sha256').update(text).digest('hex') })}\n`
   }
   const nonsense: ReadonlyArray<readonly [text: string, message: RegExp]> = [
-    [withHead({}, [JSON.stringify([4, 900, '{"id":"i","created_at":"c","updated_at":"u","fact":{"user":"nobody","role":"r","tenant":"default"}}'])]), /record 4\/900 that cannot be read/],
-    [withHead({}, [JSON.stringify([4, 900, '{'])]), /record 4\/900 that cannot be read/],
-    [withHead({}, ['[1]']), /a line of it cannot be read/],
+    [withHead({}, [JSON.stringify([4, 900, '{"id":"i","created_at":"c","updated_at":"u","fact":{"user":"nobody","role":"r","tenant":"default"}}'])]), /invalid record, 4\/900/],
+    [withHead({}, [JSON.stringify([4, 900, '{'])]), /invalid record, 4\/900/],
+    [withHead({}, ['[1]']), /it contains an invalid line/],
     [withHead({ version: 2 }), /of version 2.*upgrade/],
     [withHead({ format: '99' }), /newer version.*upgrade/],
     [withHead({ kind: 'a diary' }), /not a backup/],
@@ -186,16 +186,16 @@ t.test('nothing that is there is replaced unless that was said, and no folder th
   const environment = await opened(t, data)
   await backUp({ data, file, overwrite: false })
   const before = await readFile(file)
-  await t.rejects(backUp({ data, file, overwrite: false }), { code: 'FST_PERMIT_DATA', message: /is there already.*--yes/ })
+  await t.rejects(backUp({ data, file, overwrite: false }), { code: 'FST_PERMIT_DATA', message: /already exists.*--yes/ })
   t.same(await readFile(file), before)
   await backUp({ data, file, overwrite: true })
   await t.rejects(restoreBackup({ data, file, overwrite: true }), { message: /in use by another process/ })
   await environment.close()
-  await t.rejects(restoreBackup({ data, file, overwrite: false }), { message: /holds facts already.*--yes/ })
+  await t.rejects(restoreBackup({ data, file, overwrite: false }), { message: /already contains facts.*--yes/ })
   await t.rejects(backUp({ data: join(dir, 'nowhere'), file: join(dir, 'x'), overwrite: false }), { message: /cannot be read: ENOENT/ })
-  await t.rejects(backUp({ data: join(dir, 'empty'), file: join(dir, 'x'), overwrite: false }), { message: /holds no facts/ })
-  await t.rejects(backUp({ data, file: join(dir, 'no', 'x'), overwrite: false }), { message: /cannot be written: ENOENT/ })
-  await t.rejects(restoreBackup({ data: join(dir, 'new'), file: join(dir, 'no.backup'), overwrite: false }), { message: /cannot be restored.*ENOENT/ })
+  await t.rejects(backUp({ data: join(dir, 'empty'), file: join(dir, 'x'), overwrite: false }), { message: /contains no facts/ })
+  await t.rejects(backUp({ data, file: join(dir, 'no', 'x'), overwrite: false }), { message: /could not be written: ENOENT/ })
+  await t.rejects(restoreBackup({ data: join(dir, 'new'), file: join(dir, 'no.backup'), overwrite: false }), { message: /could not be restored.*ENOENT/ })
   t.same((await readdir(dir)).sort(), ['data', 'empty', 'facts.backup'], 'and nothing is left behind')
 })
 

@@ -172,7 +172,7 @@ t.test('a folder with a record that makes no sense is refused', async t => {
     const store = await Store.open(data)
     await store.write({ records: [{ kind: 4, order: 1, json }], values: new Map() })
     await store.close()
-    await t.rejects(Environment.open({ data }), { code: 'FST_PERMIT_DATA', message: /record 4\/1 that cannot be read/ })
+    await t.rejects(Environment.open({ data }), { code: 'FST_PERMIT_DATA', message: /invalid record, 4\/1/ })
   }
 })
 
@@ -215,7 +215,7 @@ t.test('a database that is gone is missed: the facts of the policy must not come
   await first.write(facts => facts.deleteUser('ann'))
   await first.close()
   await rm(join(data, 'facts.mdb'))
-  await t.rejects(Environment.open({ policy, data }), { code: 'FST_PERMIT_DATA', message: /it is gone.*restore --data/ })
+  await t.rejects(Environment.open({ policy, data }), { code: 'FST_PERMIT_DATA', message: /it is missing.*restore --data/ })
 })
 
 t.test('a folder that is removed or replaced while it is in use takes no more writes, and its new content is left alone', async t => {
@@ -301,7 +301,7 @@ t.test('a disk that is full refuses writes and starts, and loses nothing', async
   // Killed, and no room for the copy of what is checked.
   await rm(join(data, 'facts.sum'))
   const before = await readFile(join(data, 'facts.mdb'))
-  t.match(await script("trap '' XFSZ; ulimit -f 40", data, 'await attempt()'), /^FST_PERMIT_DATA the data folder .* cannot be opened: .*room on its disk\n0$/)
+  t.match(await script("trap '' XFSZ; ulimit -f 40", data, 'await attempt()'), /^FST_PERMIT_DATA the data folder .* cannot be opened: .*free disk space\n0$/)
   t.same(await readFile(join(data, 'facts.mdb')), before)
   t.ok((await opened(t, { data })).get('user', 'u499'))
 })

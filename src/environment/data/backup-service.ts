@@ -1,15 +1,15 @@
-// Backups while the folder is in use: the process that holds it sends one to another process that asks for it, through the socket that is its lock.
+// Backups of a folder that is in use: the process that has the folder sends them to other processes, over the socket of its lock.
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { backupText, type Snapshot } from './backup-text.js'
 
-/** What is asked for, in one line. */
+/** The request for a backup, one line. */
 export const BACKUP_REQUEST = 'backup\n'
 
-/** ms within which a connection has to ask, and to take what is sent to it. */
+/** A client has this long to send its request, and this long to accept more data, ms. */
 const PATIENCE_MS = 10_000
 
-/** A snapshot that is to be released. */
+/** A snapshot that must be released. */
 type Held = Snapshot & { release (): void }
 
 export class BackupService {
@@ -17,13 +17,13 @@ export class BackupService {
   #snapshot: (() => Held) | undefined
   #isClosed = false
 
-  /** From now on there is something to back up. Before, connections end without an answer. */
+  /** Backups can be served from now on. Before, connections are closed without an answer. */
   open (snapshot: () => Held): void {
     this.#snapshot = snapshot
   }
 
   serve (socket: Socket): void {
-    // Neither a lock nor a backup keeps a process alive.
+    // Neither the lock nor a backup keeps the process alive.
     socket.unref()
     socket.setTimeout(PATIENCE_MS, () => socket.destroy())
     let asked = ''
@@ -35,7 +35,7 @@ export class BackupService {
     })
   }
 
-  /** Ends backups that are being sent: whoever gets them sees that the end is missing. */
+  /** Aborts the backups that are being sent. The receiver notices that the end is missing. */
   async close (): Promise<void> {
     this.#isClosed = true
     for (const socket of this.#running.keys()) socket.destroy()
@@ -49,13 +49,13 @@ export class BackupService {
       for (const text of backupText(snapshot)) {
         if (socket.destroyed) return
         if (!socket.write(text)) await drained(socket)
-        // Decisions first.
+        // Decisions come first.
         await nextTurn()
       }
       socket.end()
       await ended(socket)
     } catch {
-      // Said by what is missing.
+      // The receiver notices that the end is missing.
     } finally {
       snapshot?.release()
       socket.destroy()

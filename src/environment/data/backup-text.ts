@@ -1,19 +1,19 @@
-// The text of a backup: lines of JSON with a checksum at the end, which needs no lmdb to be read and betrays every byte that is missing or altered.
+// The format of a backup: lines of JSON with a checksum at the end. It is read without lmdb, and detects every missing or altered byte.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { DataError } from '../../contract/errors.js'
 import { complaintAboutFormat, FORMAT, type HeldRecord, type HeldValue } from './database.js'
 
-/** What the first line says that it is. */
+/** Identifies the format in the first line. */
 const KIND = 'fastify-permit backup'
 const VERSION = 1
 
-/** Bytes of a line. The longest is a schema. */
+/** The longest line, bytes. The longest real one is a schema. */
 const MAX_LINE = 256 * 1024 * 1024
 
 const NEWLINE = 0x0a
 
-/** Characters that are sent at once, and between which other work gets its turn. */
+/** How many characters are sent before other work gets its turn. */
 const CHUNK = 32 * 1024
 
 /** The first line of a backup. */
@@ -23,13 +23,13 @@ export interface BackupHead {
   readonly records: number
 }
 
-/** What a backup is made of: one moment of a database. */
+/** The content of a backup: a database at one moment. */
 export interface Snapshot {
   readonly records: number
   held (): Iterable<HeldRecord | HeldValue>
 }
 
-/** The text of a backup, in pieces. */
+/** The text of a backup, in chunks. */
 export function * backupText ({ records, held }: Snapshot): Generator<string> {
   const hash = createHash('sha256')
   let lines = `${JSON.stringify({ kind: KIND, version: VERSION, format: FORMAT, created_at: new Date().toISOString(), records })}\n`
@@ -49,15 +49,15 @@ export function * backupText ({ records, held }: Snapshot): Generator<string> {
 /** A backup that is being read. */
 interface BackupReading {
   readonly head: BackupHead
-  /** Everything in it. Throws at the end when it is not whole: nothing may be believed before. */
+  /** The entries. Throws at the end if the backup is incomplete, so nothing may be used before the end. */
   readonly held: AsyncGenerator<HeldRecord | HeldValue>
 }
 
 /**
  * Reads a backup.
  *
- * @param from the path of a file, or its bytes as they come
- * @throws `DataError` when it is none, or none that this version reads
+ * @param from the path of a file, or its bytes as a stream
+ * @throws `DataError` when it is not a backup, or not one that this version can read
  */
 export async function readBackup (from: string | AsyncIterable<Buffer>, name: string): Promise<BackupReading> {
   const lines = linesOf(typeof from === 'string' ? createReadStream(from) : from, name)
@@ -69,7 +69,9 @@ export async function readBackup (from: string | AsyncIterable<Buffer>, name: st
   return { head, held: heldIn(lines, hash, head, name) }
 }
 
-async function * heldIn (lines: AsyncGenerator<Buffer>, hash: ReturnType<typeof createHash>, head: BackupHead, name: string): AsyncGenerator<HeldRecord | HeldValue> {
+async function * heldIn (
+  lines: AsyncGenerator<Buffer>, hash: ReturnType<typeof createHash>, head: BackupHead, name: string
+): AsyncGenerator<HeldRecord | HeldValue> {
   let count = 0
   for (;;) {
     const next = await lines.next()
@@ -77,8 +79,9 @@ async function * heldIn (lines: AsyncGenerator<Buffer>, hash: ReturnType<typeof 
     const line = parsed(next.value, name)
     if (!Array.isArray(line)) {
       const { end, records, sha256 } = line as { end?: unknown, records?: unknown, sha256?: unknown }
-      if (end !== true || records !== count || count !== head.records || sha256 !== hash.digest('hex')) throw damaged(name, 'its checksum is another one')
-      if ((await lines.next()).done !== true) throw damaged(name, 'something follows its end')
+      const isWhole = end === true && records === count && count === head.records && sha256 === hash.digest('hex')
+      if (!isWhole) throw damaged(name, 'its checksum does not match')
+      if ((await lines.next()).done !== true) throw damaged(name, 'there is data after its end')
       return
     }
     hash.update(next.value)
@@ -89,7 +92,7 @@ async function * heldIn (lines: AsyncGenerator<Buffer>, hash: ReturnType<typeof 
       count++
       yield { kind: first as number, order: second as number, json: third }
     } else {
-      throw damaged(name, 'a line of it cannot be read')
+      throw damaged(name, 'it contains an invalid line')
     }
   }
 }
@@ -97,14 +100,17 @@ async function * heldIn (lines: AsyncGenerator<Buffer>, hash: ReturnType<typeof 
 function headOf (line: Buffer, name: string): BackupHead {
   const { kind, version, format, created_at: createdAt, records } = Object(parsed(line, name)) as Record<string, unknown>
   if (kind !== KIND) throw new DataError(`${name} is not a backup of fastify-permit`)
-  if (version !== VERSION) throw new DataError(`the backup ${name} is of version ${String(version)}, and this version of fastify-permit reads ${VERSION}: upgrade it`)
+  if (version !== VERSION) {
+    throw new DataError(`the backup ${name} has version ${String(version)}; this version of fastify-permit reads ${VERSION}: upgrade it`)
+  }
   const complaint = typeof format === 'string' ? complaintAboutFormat(format) : undefined
   if (complaint !== undefined) throw new DataError(`the backup ${name} ${complaint}`)
-  if (typeof format !== 'string' || typeof createdAt !== 'string' || typeof records !== 'number') throw damaged(name, 'its first line is incomplete')
+  const isComplete = typeof format === 'string' && typeof createdAt === 'string' && typeof records === 'number'
+  if (!isComplete) throw damaged(name, 'its first line is incomplete')
   return { createdAt, records }
 }
 
-/** Lines with their ends. The last one must have one, too. */
+/** Splits the bytes into lines, including the line break. The last line must have one, too. */
 async function * linesOf (bytes: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
   let pieces: Buffer[] = []
   let length = 0
@@ -120,7 +126,7 @@ async function * linesOf (bytes: AsyncIterable<Buffer>, name: string): AsyncGene
     if (start === chunk.length) continue
     pieces.push(chunk.subarray(start))
     length += chunk.length - start
-    if (length > MAX_LINE) throw damaged(name, 'a line of it does not end')
+    if (length > MAX_LINE) throw damaged(name, 'it contains a line that is too long')
   }
   if (pieces.length > 0) throw damaged(name, 'its end is missing')
 }
@@ -130,11 +136,11 @@ function parsed (line: Buffer, name: string): object {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line))
     if (typeof value === 'object' && value !== null) return value
   } catch {
-    // As what is no object.
+    // Handled below, like a line that is not an object.
   }
-  throw damaged(name, 'a line of it cannot be read')
+  throw damaged(name, 'it contains an invalid line')
 }
 
 function damaged (name: string, reason: string): InstanceType<typeof DataError> {
-  return new DataError(`the backup ${name} is damaged or incomplete: ${reason}; take another one`)
+  return new DataError(`the backup ${name} is damaged or incomplete: ${reason}; use another backup`)
 }

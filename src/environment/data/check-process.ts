@@ -1,15 +1,18 @@
-// A process of its own that copies a database, entry by entry, into a new file: if the old one is damaged, lmdb ends this process and no other.
-import { buildDatabase, complaintAboutFormat, DamageError, FORMAT_NAME, loadLmdb, openDatabase, readVerified, RefusedError, type Database, type HeldRecord, type HeldValue } from './database.js'
+// Copies a database into a new file, in a process of its own: if the old file is damaged, lmdb crashes only this process.
+import {
+  buildDatabase, complaintAboutFormat, DamageError, FORMAT_NAME, loadLmdb, openDatabase, readVerified, RefusedError,
+  type Database, type HeldRecord, type HeldValue
+} from './database.js'
 import { needAdjacentMetas } from './meta-pages.js'
 
-/** What it says to the process that has started it. */
+/** The messages that it sends to its parent process. */
 export type CheckMessage =
   | { readonly progress: number }
   | { readonly copied: number }
-  /** `damage`: of the database; `refused`: the end of a sentence about the folder; `failed`: anything else. */
+  /** `damage`: the database is damaged; `refused`: `reason` completes a sentence about the folder; `failed`: any other error. */
   | { readonly problem: 'damage' | 'refused' | 'failed', readonly reason: string }
 
-/** Errors of the system (Linux, macOS) that say nothing of the file: not permitted, no memory, no access, too many files, no room, read only. */
+/** System errors (Linux, macOS) that do not mean damage: not permitted, no memory, no access, too many files, no space, read only. */
 const SYSTEM_ERRORS: ReadonlySet<unknown> = new Set([1, 12, 13, 23, 24, 28, 30])
 
 async function check (source: string, target: string): Promise<CheckMessage> {
@@ -34,7 +37,7 @@ function * verified (database: Database): Generator<HeldRecord | HeldValue> {
   for (let next = ofTheFile(() => reading.next()); next.done !== true; next = ofTheFile(() => reading.next())) yield next.value
 }
 
-/** What lmdb notices by itself is about the file that it reads. */
+/** An error of lmdb itself is about the file that it reads. */
 function ofTheFile<T> (read: () => T): T {
   try {
     return read()
@@ -45,6 +48,6 @@ function ofTheFile<T> (read: () => T): T {
 }
 
 const [source = '', target = ''] = process.argv.slice(2)
-// Whoever wanted it is gone.
+// The parent process has ended.
 process.once('disconnect', () => process.exit(1))
 process.send?.(await check(source, target), undefined, undefined, () => process.exit(0))

@@ -1,4 +1,4 @@
-// Copies a database of which it is not known whether it is whole, in a process of its own, and says what is wrong with it.
+// Copies a database that may be damaged, in a process of its own, and reports what is wrong with it.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { extname } from 'node:path'
@@ -6,23 +6,27 @@ import { fileURLToPath } from 'node:url'
 import type { CheckMessage } from './check-process.js'
 import { DamageError, RefusedError } from './database.js'
 
-/** ms without a word from the process after which it is taken for lost in the file. */
+/** After this time without a message, the process is assumed to loop in a damaged file, ms. */
 const SILENCE_MS = 60_000
 
-/** Signals by which a process dies of what it reads. */
+/** Signals that end a process which reads a damaged file. */
 const FATAL: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGILL', 'SIGFPE', 'SIGTRAP'])
 
-/** Options of Node by which the process of a check loads what this one has loaded. */
+/** Options of Node that load hooks. The new process gets them, too. */
 const LOADERS: ReadonlySet<string> = new Set(['--import', '--require', '-r', '--loader', '--experimental-loader'])
 
 /**
- * Copies the database into a new file, once all of it has proven to be as it was written.
+ * Checks the whole database and copies it into a new file.
  *
- * @throws `DamageError` when it is damaged, `RefusedError` when it is not ours or of another version, `Error` when it cannot be told
+ * @throws `DamageError` when it is damaged, `RefusedError` when another program or version wrote it, `Error` for any other failure
  */
 export async function copyVerified (source: string, target: string): Promise<void> {
   const script = fileURLToPath(new URL(`./check-process${extname(fileURLToPath(import.meta.url))}`, import.meta.url))
-  const child = fork(script, [source, target], { execArgv: loadersOf(process.execArgv), stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'json' })
+  const child = fork(script, [source, target], {
+    execArgv: loadersOf(process.execArgv),
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    serialization: 'json'
+  })
   let last: CheckMessage | undefined
   let errors = ''
   let isSilent = false
@@ -40,9 +44,10 @@ export async function copyVerified (source: string, target: string): Promise<voi
     if (last !== undefined && 'copied' in last) return
     if (last !== undefined && 'problem' in last) throw errorOf(last.problem, last.reason)
     if (isSilent) throw new DamageError('reading it does not end')
-    // Windows has no signals: a process that dies of what it reads ends with one of its own large codes.
-    if (signal !== null ? FATAL.has(signal) : (code ?? 0) > 255) throw new DamageError(`reading it ended in ${signal ?? `code ${code}`}`)
-    throw new Error(`the process that checks it ended with ${signal ?? `code ${code}`}${errors === '' ? '' : `: ${errors.trim().split('\n').at(-1)}`}`)
+    // Windows has no signals: a process that crashes ends with a large exit code.
+    if (signal !== null ? FATAL.has(signal) : (code ?? 0) > 255) throw new DamageError(`reading it ended with ${signal ?? `code ${code}`}`)
+    const details = errors === '' ? '' : `: ${errors.trim().split('\n').at(-1)}`
+    throw new Error(`the process that checks it ended with ${signal ?? `code ${code}`}${details}`)
   } finally {
     clearTimeout(silence)
   }
@@ -56,7 +61,7 @@ function errorOf (problem: 'damage' | 'refused' | 'failed', reason: string): Err
   }
 }
 
-/** Not all of them: a script of `--eval` or an inspector's port is this process's own. */
+/** Only these: a script of `--eval` or an inspector's port belongs to this process alone. */
 function loadersOf (options: readonly string[]): string[] {
   return options.filter((option, index) => LOADERS.has(option.split('=')[0] ?? '') || LOADERS.has(options[index - 1] ?? ''))
 }

@@ -1,4 +1,4 @@
-// The folder of an environment: which files are in it, and how a database gets there that lmdb can be trusted with.
+// The data folder: which files are in it, and how to get a database file that is safe to open with lmdb.
 import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { chmod, chown, lstat, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
@@ -10,23 +10,24 @@ import { buildDatabase, DamageError, RefusedError } from './database.js'
 import { makeLockFile } from './disk-space.js'
 import { flushFolder, isIntact, readSeal, seal, SEAL, unseal } from './seal.js'
 
-/** The database in the folder; LMDB puts a lock file of its own beside it. */
+/** The database file. LMDB puts its own lock file beside it. */
 const FILE = 'facts.mdb'
 
-/** A database that is being built. What is left of one is of a process that was killed. */
+/** The prefix of a database that is being built. A file that was left behind belongs to a process that was killed. */
 const NEW = 'facts.mdb.new-'
 
-/** Whether a folder holds facts, whole or not. */
+/** Whether a folder contains facts, damaged or not. */
 export async function isInUse (folder: string): Promise<boolean> {
   const names = await readdir(folder)
   return names.includes(FILE) || names.includes(SEAL)
 }
 
 /**
- * Makes the database ready to be opened in this process. The folder is locked.
+ * Prepares the database file so that this process can open it. The folder must be locked.
  *
- * lmdb maps the file into memory and follows whatever it finds there: damage ends the process. So it opens only a file that is, byte by byte, as it was
- * closed, or one that was just built. A process that was killed has left the seal broken: then the content is checked and copied in a process of its own.
+ * lmdb maps the file into memory and trusts it: damage crashes the process. So only two kinds of files are opened: one that has the same
+ * bytes as when it was closed, and one that was just built. After a kill the seal is broken; the content is then checked and copied in a
+ * process of its own.
  *
  * @returns the path of the file
  * @throws `DataError` when the folder cannot be used; nothing in it has changed then
@@ -36,23 +37,24 @@ export async function prepare (lmdb: typeof Lmdb, folder: string): Promise<strin
   await tidy(folder, file)
   const known = await readSeal(folder)
   if (!await needFile(folder, file)) {
-    // An empty folder begins with the facts of the policy: rights that were taken away since would be there again.
-    if (known !== undefined) throw damaged(folder, 'it is gone')
+    // Starting with an empty folder would load the facts of the policy, and with them permissions that were removed since.
+    if (known !== undefined) throw damaged(folder, 'it is missing')
     await replaceWith(folder, file, path => buildDatabase(lmdb, path, []))
   } else if (known === undefined || known === 'broken') {
     await replaceWith(folder, file, path => copyVerified(file, path))
   } else if (!await isIntact(file, known)) {
-    throw damaged(folder, 'its checksum is another one than when it was closed', ` If you have put another ${FILE} there on purpose, remove ${SEAL}: then its content is checked instead.`)
+    throw damaged(folder, 'its checksum has changed since it was closed',
+      ` If you replaced ${FILE} on purpose, remove ${SEAL}: then its content is checked instead.`)
   }
-  // Whatever is in its place, folders aside.
+  // A lock file, or anything else but a folder, that is in its place.
   await rm(`${file}-lock`, { force: true })
   await makeLockFile(file)
   return file
 }
 
 /**
- * Builds a database and puts it in the place of the one in the folder, if there is one, at once: whoever is killed meanwhile leaves the one or the other.
- * The folder is locked.
+ * Builds a database and replaces the one in the folder atomically: a process that is killed meanwhile leaves the old or the new one. The
+ * folder must be locked.
  */
 export async function replaceWith (folder: string, file: string, build: (path: string) => Promise<unknown>): Promise<void> {
   const path = join(dirname(file), `${NEW}${randomUUID()}`)
@@ -74,13 +76,13 @@ export async function replaceWith (folder: string, file: string, build: (path: s
   }
 }
 
-/** The path of the database, behind links: it is replaced, and not the link. */
+/** The path of the database behind links: a link stays, and its target is replaced. */
 export async function fileIn (folder: string): Promise<string> {
   const file = join(folder, FILE)
   return realpath(file).catch(() => file)
 }
 
-/** Removes what processes that were killed have left. */
+/** Removes files that were left by killed processes. */
 export async function tidy (folder: string, file: string): Promise<void> {
   for (const directory of new Set([folder, dirname(file)])) {
     for (const name of await readdir(directory)) {
@@ -90,39 +92,41 @@ export async function tidy (folder: string, file: string): Promise<void> {
 }
 
 function damaged (folder: string, reason: string, more = ''): InstanceType<typeof DataError> {
-  return new DataError(`the data folder ${folder} cannot be opened: ${FILE} is damaged, or another program's: ${reason}. Nothing in the folder was changed. ` +
-    `Restore a backup: npx fastify-permit restore --data ${folder} --from <backup> --yes. Without one, move ${FILE} and ${SEAL} away to begin with the facts of the policy; ` +
-    `what was written since is lost then.${more}`)
+  return new DataError(`the data folder ${folder} cannot be opened: ${FILE} is damaged, or belongs to another program: ${reason}. ` +
+    `Nothing in the folder was changed. Restore a backup: npx fastify-permit restore --data ${folder} --from <backup> --yes. ` +
+    `Without a backup, move ${FILE} and ${SEAL} away to start with the facts of the policy; all later writes are lost then.${more}`)
 }
 
-/** Whether the database is there. */
+/** Whether the database file exists. Throws when it cannot be used. */
 async function needFile (folder: string, file: string): Promise<boolean> {
   let size: number
   try {
     const found = await stat(file)
-    // Opening a pipe would wait for ever.
-    if (!found.isFile()) throw new DataError(`the data folder ${folder} cannot be opened: ${FILE} is not a file; move it away, or give another folder`)
+    // Opening a pipe would wait forever.
+    if (!found.isFile()) {
+      throw new DataError(`the data folder ${folder} cannot be opened: ${FILE} is not a file; move it away, or use another folder`)
+    }
     size = found.size
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     if (!await isThere(file)) return false
-    throw damaged(folder, 'it is a link to nothing')
+    throw damaged(folder, 'it is a broken link')
   }
   if (size === 0) throw damaged(folder, 'it is empty')
-  // Whether it can be read and written, said by the system itself.
+  // Fails with the error of the system when it cannot be read and written.
   await (await open(file, 'r+')).close()
   return true
 }
 
-/** Whoever could use the old file can use the new one, also after a restore by root. */
+/** Gives the new file the owner and mode of the old one, so that the same users can use it, even after a restore by root. */
 async function makeAlike (path: string, old: Stats | undefined, folder: Stats): Promise<void> {
   if (old !== undefined) await chmod(path, old.mode & 0o777)
   const { uid, gid } = old ?? folder
-  // Only root may give files away, and has to.
+  // Only root can change the owner.
   if (process.getuid?.() === 0) await chown(path, uid, gid)
 }
 
-/** Also when it leads nowhere. */
+/** True for a broken link, too. */
 function isThere (path: string): Promise<boolean> {
   return lstat(path).then(() => true, () => false)
 }

@@ -1,24 +1,24 @@
-// The database file: how it is opened, what it holds, and how a new one is built.
+// The database file: how it is opened, what it contains, and how a new one is built.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type * as Lmdb from 'lmdb'
 import { DataError } from '../../contract/errors.js'
 import { makeLockFile, Room } from './disk-space.js'
 import { Fingerprint, type FingerprintState } from './fingerprint.js'
 
-/** What this version of the package writes. Files of older formats are built anew, in this one, when they are opened. */
+/** The format that this version writes. A file of an older format is rebuilt in this one when it is opened. */
 export const FORMAT = '1.1'
 
-/** Format 1 has no fingerprint: whether something in it is missing or altered cannot be told. */
+/** Format 1 has no fingerprint, so missing or altered entries cannot be detected. */
 const WITHOUT_FINGERPRINT = '1'
 
 /** Names of values that describe the database itself. */
 export const FORMAT_NAME = 'format'
 export const CONTENTS_NAME = 'contents'
 
-/** Records in one transaction while a database is built. */
+/** Records per transaction while a database is built. */
 const CHUNK = 5_000
 
-/** A record: its kind and its place in the order of creation, and what it holds as JSON. */
+/** A record: its kind, its place in the order of creation, and its content as JSON. */
 export interface HeldRecord {
   readonly kind: number
   readonly order: number
@@ -38,15 +38,15 @@ export interface Database {
   readonly values: Lmdb.Database<string, string>
 }
 
-/** What a database is built from. Values come first. */
+/** The content of a new database. Values come first. */
 type Held = AsyncIterable<HeldRecord | HeldValue> | Iterable<HeldRecord | HeldValue>
 
-/** What the database holds is not what was written. */
+/** The database does not contain what was written. */
 export class DamageError extends Error {
   override readonly name = 'DamageError'
 }
 
-/** The database cannot be used, for a reason that ends a sentence about its folder. */
+/** The database cannot be used. The message completes a sentence about its folder. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError'
 }
@@ -55,24 +55,25 @@ export async function loadLmdb (): Promise<typeof Lmdb> {
   try {
     return await import('lmdb')
   } catch (error) {
-    throw new DataError(`facts in a folder need the package lmdb, which cannot be loaded (${error instanceof Error ? error.message : String(error)}): npm i lmdb`)
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new DataError(`a data folder needs the package lmdb, which cannot be loaded (${reason}): npm i lmdb`)
   }
 }
 
-/** Opens a database file, which is made when it is not there. lmdb ends the whole process when the file is damaged. */
+/** Opens a database file and creates it when it is missing. A damaged file makes lmdb crash the process. */
 export function openDatabase (lmdb: typeof Lmdb, path: string, readOnly = false): Database {
   const root = lmdb.open<string, string>({
     path,
     readOnly,
     encoding: 'string',
     noSubdir: true,
-    // A commit is flushed before it is reported. By default lmdb reports first and flushes meanwhile.
+    // A commit is flushed before it is reported. By default, lmdb reports it first and flushes later.
     overlappingSync: false,
-    // Transactions are exactly the batches of the caller; of one that lmdb began by itself no failure would be reported.
+    // Each transaction is exactly one batch of the caller. lmdb would not report the failure of a transaction that it started itself.
     eventTurnBatching: false
   })
   try {
-    // Undefined where it is not there and may not be made, against lmdb's types.
+    // Undefined when it is missing and may not be created, although lmdb's types say otherwise.
     const values = root.openDB<string, string>({ name: 'values', encoding: 'string' }) as Database['values'] | undefined
     const records = root.openDB<string, [number, number]>({ name: 'records', encoding: 'string' }) as Database['records'] | undefined
     if (values === undefined || records === undefined) throw new RefusedError(complaintAboutFormat(undefined) ?? '')
@@ -83,43 +84,48 @@ export function openDatabase (lmdb: typeof Lmdb, path: string, readOnly = false)
   }
 }
 
-/** What the fingerprint is of. */
+/** The text of an entry that the fingerprint covers. */
 export function entryOf (held: HeldRecord | HeldValue): string {
   return JSON.stringify('name' in held ? [held.name, held.json] : [held.kind, held.order, held.json])
 }
 
 /**
- * Whether this version reads the format.
+ * Checks whether this version can read the format.
  *
- * @returns why not, as the end of a sentence
+ * @returns the problem, which completes a sentence about the folder; undefined when there is none
  */
 export function complaintAboutFormat (format: string | undefined): string | undefined {
-  if (format === undefined) return 'holds a database that fastify-permit did not write: give another folder'
+  if (format === undefined) return 'contains a database that fastify-permit did not write: use another folder'
   if (format === FORMAT || format === WITHOUT_FINGERPRINT) return undefined
-  if (Number(format) > Number(FORMAT)) return `is of format ${format}, written by a newer version of fastify-permit; this one reads format ${FORMAT}: upgrade it`
-  return `is of format ${format}, which this version of fastify-permit cannot migrate; it reads format ${FORMAT}`
+  if (Number(format) > Number(FORMAT)) {
+    return `has format ${format}, written by a newer version of fastify-permit; this version reads format ${FORMAT}: upgrade it`
+  }
+  return `has format ${format}, which this version of fastify-permit cannot migrate; it reads format ${FORMAT}`
 }
 
 /**
- * Reads all that a database of a known format holds, values first, and checks it against the fingerprint that was written with it.
+ * Reads everything in a database of a known format, values first, and checks it against the stored fingerprint.
  *
  * @throws `DamageError`, at the end if not before
  */
 export function * readVerified ({ records, values }: Database): Generator<HeldRecord | HeldValue, Fingerprint> {
   const fingerprint = new Fingerprint()
   for (const { key: name, value: json } of values.getRange()) {
-    if (typeof name !== 'string' || typeof json !== 'string') throw new DamageError('a value in it cannot be read')
+    if (typeof name !== 'string' || typeof json !== 'string') throw new DamageError('it contains an invalid value')
     if (name === CONTENTS_NAME || name === FORMAT_NAME) continue
     fingerprint.add(entryOf({ name, json }))
     yield { name, json }
   }
-  // Keys grow. In a damaged file they may go round in circles.
+  // Keys increase. In a damaged file they could form a cycle.
   let last: HeldRecord | undefined
   for (const { key, value: json } of records.getRange()) {
     const [kind, order] = Array.isArray(key) ? key : []
-    if (!Number.isSafeInteger(kind) || !Number.isSafeInteger(order) || typeof json !== 'string') throw new DamageError('a record in it cannot be read')
+    if (!Number.isSafeInteger(kind) || !Number.isSafeInteger(order) || typeof json !== 'string') {
+      throw new DamageError('it contains an invalid record')
+    }
     const record = { kind: kind as number, order: order as number, json }
-    if (last !== undefined && (record.kind - last.kind || record.order - last.order) <= 0) throw new DamageError('its records are out of order')
+    const isNext = last === undefined || (record.kind - last.kind || record.order - last.order) > 0
+    if (!isNext) throw new DamageError('its records are out of order')
     fingerprint.add(entryOf(record))
     yield last = record
   }
@@ -131,25 +137,27 @@ export function * readVerified ({ records, values }: Database): Generator<HeldRe
 
 function verify (database: Database): void {
   const reading = readVerified(database)
-  while (reading.next().done !== true) { /* What is wrong is thrown. */ }
+  while (reading.next().done !== true) { /* Problems are thrown. */ }
 }
 
-/** The fingerprint that was written with the contents. */
+/** The stored fingerprint of the content. */
 export function writtenFingerprint (values: Database['values']): Fingerprint {
   try {
     return Fingerprint.of(JSON.parse(values.get(CONTENTS_NAME) ?? '') as FingerprintState)
   } catch {
-    throw new DamageError('the fingerprint of its contents is not there')
+    throw new DamageError('it has no valid fingerprint of its content')
   }
 }
 
 /**
- * Builds a new database file, and reads it again. The file must not be there yet.
+ * Builds a new database file, and reads it again to check it. The file must not exist.
  *
- * @returns how many records it has
- * @throws what `held` throws, or lmdb
+ * @returns the number of records
+ * @throws errors of `held` or of lmdb
  */
-export async function buildDatabase (lmdb: typeof Lmdb, path: string, held: Held, progress: (records: number) => void = () => {}): Promise<number> {
+export async function buildDatabase (
+  lmdb: typeof Lmdb, path: string, held: Held, progress: (records: number) => void = () => {}
+): Promise<number> {
   await makeLockFile(path)
   const database = openDatabase(lmdb, path)
   const room = new Room(path, database.root, database.records)

@@ -1,17 +1,17 @@
-// Room on the disk for what lmdb is about to write. It does not survive a full disk in every case, so it must never meet one.
+// Reserves disk space for what lmdb is about to write: lmdb does not survive every case of a full disk, so it must never find one.
 import { open, type FileHandle } from 'node:fs/promises'
 import type * as Lmdb from 'lmdb'
 
-/** Bytes by which the file grows beyond what is needed now. */
+/** How far the file grows beyond the current need, bytes. */
 const STEP = 256 * 1024
 
-/** Bytes of LMDB's lock file, rounded up: room for its table of readers. */
+/** The size of LMDB's lock file, rounded up: its table of readers must fit, bytes. */
 const LOCK_BYTES = 16 * 1024
 
-/** Pages of a commit beside those of its entries: the tables of databases and of free pages. */
+/** Pages of a commit in addition to those of its entries: the tables of databases and of free pages. */
 const COMMON_PAGES = 32
 
-/** Of a key and its node. */
+/** The size of a key and its node, bytes. */
 const BYTES_PER_ENTRY = 64
 
 /** An entry that will be written. */
@@ -19,7 +19,7 @@ interface Entry {
   readonly json: string | undefined
 }
 
-/** What lmdb says of a database, as far as it matters here. */
+/** The part of lmdb's statistics that is needed here. */
 interface Stats {
   readonly pageSize: number
   readonly lastPageNumber: number
@@ -27,16 +27,16 @@ interface Stats {
 }
 
 /**
- * Room in the file of a database.
+ * Free space in a database file.
  *
- * lmdb writes pages past the end of the file. When the disk is full it fails, and may corrupt its memory while it says so. So the file is made longer
- * beforehand, with zeros that take their place on the disk, and what fails then is an ordinary write.
+ * lmdb writes pages after the end of the file. When the disk is full it fails, and may corrupt its memory while it reports the error. So
+ * the file is extended beforehand, with zeros that take up disk space; if that fails, it fails as an ordinary write.
  */
 export class Room {
   readonly #path: string
   readonly #root: Lmdb.RootDatabase<string, string>
   readonly #records: Lmdb.Database<string, [number, number]>
-  /** Pages that are there and not in use, as far as is known. */
+  /** The number of pages that are known to be allocated and unused. */
   #pages = 0
 
   constructor (path: string, root: Lmdb.RootDatabase<string, string>, records: Lmdb.Database<string, [number, number]>) {
@@ -46,8 +46,8 @@ export class Room {
   }
 
   /**
-   * Makes room for a commit of these entries.
-   * @throws when the disk has none
+   * Reserves space for a commit of these entries.
+   * @throws when the disk is full
    */
   async make (entries: readonly Entry[]): Promise<void> {
     const { pageSize, lastPageNumber } = this.#root.getStats() as Stats
@@ -57,12 +57,12 @@ export class Room {
     for (const { json = '' } of entries) {
       const length = Buffer.byteLength(json) + BYTES_PER_ENTRY
       bytes += length
-      // Such a one has pages of its own.
+      // A large entry has pages of its own.
       if (length > pageSize / 4) large++
     }
     // A page may be half full.
     const added = 2 * Math.ceil(bytes / pageSize) + large
-    // Each entry copies the pages on the way to it, and no page is copied twice.
+    // Each entry copies the pages on the path to it, but no page is copied twice.
     const copied = Math.min(entries.length * (treeDepth + 2), lastPageNumber + 1 + added)
     const pages = added + copied
     const needed = pages + Math.ceil(pages / 256) + COMMON_PAGES
@@ -70,7 +70,7 @@ export class Room {
     this.#pages -= needed
   }
 
-  /** Returns how many bytes are free after the first ones, which are in use. */
+  /** Extends the file. Returns the number of free bytes after those in use. */
   async #grow (used: number, needed: number): Promise<number> {
     const file = await open(this.#path, 'r+')
     try {
@@ -85,7 +85,7 @@ export class Room {
   }
 }
 
-/** Makes LMDB's lock file anew, for the same reason: lmdb maps it into memory. What it says counts only between processes, of which there is one. */
+/** Creates LMDB's lock file anew, for the same reason: lmdb maps it into memory. Its content only matters with several processes. */
 export async function makeLockFile (path: string): Promise<void> {
   const file = await open(`${path}-lock`, 'w')
   try {
@@ -99,7 +99,7 @@ async function fillWithZeros (file: FileHandle, from: number, to: number): Promi
   const zeros = Buffer.alloc(Math.min(STEP, to - from))
   try {
     for (let at = from; at < to;) at += (await file.write(zeros, 0, Math.min(zeros.length, to - at), at)).bytesWritten
-    // Network file systems say it now or later.
+    // Network file systems may report a full disk only now.
     await file.datasync()
   } catch (error) {
     await file.truncate(from)

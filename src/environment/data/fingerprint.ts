@@ -1,7 +1,7 @@
-// Tells contents apart: a count and a sum over all entries, in whatever order they came, so that keeping it costs what changes.
+// Compares contents: a count and a sum over all entries, in any order, so that an update costs only as much as the change.
 import { createHash } from 'node:crypto'
 
-/** As it is kept beside the contents. */
+/** The fingerprint as it is stored with the content. */
 export interface FingerprintState {
   readonly entries: number
   /** Two words of 32 bits. */
@@ -32,7 +32,7 @@ export class Fingerprint {
     this.#low = (this.#low + low) >>> 0
   }
 
-  /** Takes away what was added. */
+  /** Removes an entry that was added. */
   remove (entry: string): void {
     const [high, low] = wordsOf(entry)
     this.#entries--

@@ -1,27 +1,27 @@
-// The seal of a database file that was closed: a checksum of all its bytes. lmdb trusts every byte of a file, so none is shown to it unchecked.
+// The seal of a closed database file: a checksum of all its bytes. lmdb trusts every byte, so a file is checked before it is opened.
 import { createHash } from 'node:crypto'
 import { constants, createReadStream, type Stats } from 'node:fs'
 import { open, readFile, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DataError } from '../../contract/errors.js'
 
-/** The file beside the database. It is there from the first start on, and has always the same length: to write it, a full disk has room enough. */
+/** The file of the seal, beside the database. It always exists and never changes its length, so that it can be written on a full disk. */
 export const SEAL = 'facts.sum'
 
 const LENGTH = 256
 
-/** What it says while the database may differ from it, and after the death of a process. */
+/** The content while the database may differ from it, and after the process was killed. */
 const BROKEN = { open: true }
 
 const CHUNK = 1024 * 1024
 
-/** What it says of a database that was closed. */
+/** The content after the database was closed. */
 interface Seal {
   readonly bytes: number
   readonly sha256: string
 }
 
-/** The seal in a folder; `broken` when nothing can be told from it, undefined when there is none. */
+/** The seal in a folder: `broken` when it says nothing, undefined when it is missing. */
 export async function readSeal (folder: string): Promise<Seal | 'broken' | undefined> {
   const path = join(folder, SEAL)
   let found: Stats
@@ -31,7 +31,7 @@ export async function readSeal (folder: string): Promise<Seal | 'broken' | undef
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
-  // Reading a pipe or a device may not end.
+  // Reading a pipe or a device may never end.
   if (!found.isFile()) throw new DataError(`the data folder ${folder} cannot be opened: ${SEAL} is not a file; remove it`)
   if (found.size > LENGTH) return 'broken'
   const text = await readFile(path, 'utf8')
@@ -47,13 +47,13 @@ export async function isIntact (file: string, { bytes, sha256 }: Seal): Promise<
   return (await stat(file)).size === bytes && (await sealOf(file)).sha256 === sha256
 }
 
-/** Seals a file that is closed. */
+/** Seals a closed file. */
 export async function seal (folder: string, file: string): Promise<void> {
   await write(await open(join(folder, SEAL), constants.O_RDWR | constants.O_CREAT), await sealOf(file))
   await flushFolder(folder)
 }
 
-/** Breaks the seal, before the file is changed. Where there is none, none is made. */
+/** Breaks the seal, before the file is changed. A missing seal stays missing. */
 export async function unseal (folder: string): Promise<void> {
   let handle: FileHandle
   try {
@@ -65,7 +65,7 @@ export async function unseal (folder: string): Promise<void> {
   await write(handle, BROKEN)
 }
 
-/** In its place, so that no room is needed. Cut short by a crash, it is broken. */
+/** Overwrites the seal in place, which needs no free space. If a crash cuts it short, the seal is broken. */
 async function write (handle: FileHandle, content: object): Promise<void> {
   try {
     await handle.write(`${JSON.stringify(content).padEnd(LENGTH - 1)}\n`, 0)
@@ -76,14 +76,14 @@ async function write (handle: FileHandle, content: object): Promise<void> {
   }
 }
 
-/** What was made, renamed or removed in the folder is on the disk. */
+/** Flushes the folder, so that created, renamed and removed files are on the disk. */
 export async function flushFolder (folder: string): Promise<void> {
-  // Windows opens no folders, and flushes them by itself.
+  // Windows cannot open folders, and flushes them itself.
   const handle = await open(folder, 'r').catch(() => undefined)
   try {
     await handle?.sync()
   } catch {
-    // Some network file systems do not know how.
+    // Some network file systems do not support this.
   } finally {
     await handle?.close()
   }

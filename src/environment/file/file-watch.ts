@@ -1,46 +1,46 @@
-// Notices every way in which a file comes to say something else: it is read again and again, and at once when the file system reports a change.
+// Notices every change of a file's text: reads it at an interval, and at once when the file system reports a change.
 import { watch, type FSWatcher } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** ms between two readings. Events come sooner where they come at all; this is the bound where they do not. */
+/** The interval between two readings, ms. Events only make it faster; where there are none, this is the delay. */
 const POLL_MS = 500
 
-/** Editors and tools touch a file several times to save it once. */
+/** The wait after an event, ms: editors and tools write a file several times for one save. */
 const SETTLE_MS = 50
 
-/** ms after which a file that does not come to rest is taken as it is. */
+/** The longest wait for a file that keeps changing, ms. Then it is used as it is. */
 const MAX_SETTLING_MS = 500
 
-/** ms after which a reading that has not ended is reported. */
+/** A reading that takes longer than this is reported, ms. */
 const LATE_MS = 2_000
 
-/** What the file said, or why it could not be read. */
+/** The text of the file, or the error of reading it. */
 export type Reading = { readonly text: string } | { readonly error: Error }
 
-/** What a {@link FileWatch} calls. */
+/** The options of a {@link FileWatch}. */
 interface FileWatchOptions {
   readonly path: string
-  /** Reads the file anew. */
+  /** Reads the file. */
   read (path: string): Promise<string>
   /**
-   * The file says something else. Never called twice at a time; does not reject.
-   * @returns whether that is dealt with; otherwise it is called again, with what the file says then
+   * Called when the text has changed. Never called twice at a time; must not reject.
+   * @returns true when the change was handled; otherwise it is called again, with the text at that time
    */
   changed (reading: Reading): Promise<boolean>
-  /** A reading has taken longer than 2 s: until it ends, no change can be noticed. */
+  /** A reading takes longer than 2 s: until it ends, changes go unnoticed. */
   late (): void
 }
 
 /**
  * Watches one file.
  *
- * What counts is what the file says when it is read by its path. So it makes no difference how it came to say that: written in place,
- * renamed over, a link anywhere on the path that was switched, a folder that was replaced, a file system that reports nothing or keeps
- * coarse times. Events of the file system only make it quicker.
+ * Only the text at the path counts, no matter how it got there: the file was written in place or replaced by a rename, a link on the path
+ * was switched, a folder was replaced. This includes file systems that report no events or have coarse timestamps. Events only make it
+ * faster.
  *
- * It keeps no process alive.
+ * It does not keep the process alive.
  */
 export class FileWatch {
   readonly #options: FileWatchOptions
@@ -53,18 +53,18 @@ export class FileWatch {
   #isLooking = false
   #changing: Promise<boolean> | undefined
   #watchers: FSWatcher[] = []
-  /** The folders that the watchers watch, as they were then. */
+  /** Identifies the folders that the watchers watch. */
   #watched = ''
 
   constructor (options: FileWatchOptions) {
     this.#options = options
-    // Now: a relative path leads elsewhere when the process changes its folder.
+    // Resolved now: a relative path would change with the working directory of the process.
     this.#path = resolve(options.path)
   }
 
   /**
-   * Reads the file for the first time. Changes from now on will be noticed, once it has been started.
-   * @throws what `read` throws
+   * Reads the file for the first time. Later changes are noticed, once `start` was called.
+   * @throws errors of `read`
    */
   async first (): Promise<string> {
     const text = await this.#options.read(this.#options.path)
@@ -76,7 +76,7 @@ export class FileWatch {
     this.#schedule(0)
   }
 
-  /** Ends, when a change that is being dealt with is dealt with. Does not wait for a file that cannot be read. */
+  /** Stops. Waits for a change that is being handled, but not for a file that cannot be read. */
   async close (): Promise<void> {
     this.#closed.abort()
     clearTimeout(this.#timer)
@@ -90,7 +90,7 @@ export class FileWatch {
     if (!this.#closed.signal.aborted) this.#timer = setTimeout(() => this.#look(), ms).unref()
   }
 
-  /** Something happened: looks soon, once for many events. */
+  /** Something may have changed: reads soon, once for several events. */
   #hint (): void {
     if (this.#hinted) return
     this.#hinted = true
@@ -101,12 +101,12 @@ export class FileWatch {
     this.#isLooking = true
     this.#hinted = false
     try {
-      // Before the reading: what happens between the two is reported.
+      // Before the reading, so that a change between the two is reported.
       await this.#watchFolders()
       let reading = await this.#read()
       if (!isSame(reading, this.#seen)) {
         reading = await this.#settled(reading)
-        // It may have been a moment only.
+        // The change may already be reverted.
         if (!isSame(reading, this.#seen) && !this.#closed.signal.aborted) {
           this.#changing = this.#options.changed(reading)
           if (await this.#changing) this.#seen = reading
@@ -118,7 +118,7 @@ export class FileWatch {
     }
   }
 
-  /** What the file says when it says the same twice: one that is being written has many faces. */
+  /** Reads until two readings are equal: a file that is being written changes from one moment to the next. */
   async #settled (reading: Reading): Promise<Reading> {
     const end = performance.now() + MAX_SETTLING_MS
     let last = reading
@@ -146,7 +146,7 @@ export class FileWatch {
     }
   }
 
-  /** Watches the folder of the path and that of the file itself, and anew when either is another one now. */
+  /** Watches the folder of the path and that of the real file. Starts again when one of them is another folder now. */
   async #watchFolders (): Promise<void> {
     const real = await realpath(this.#path).catch(() => this.#path)
     const folders = new Map([[dirname(this.#path), basename(this.#path)], [dirname(real), basename(real)]])
@@ -163,7 +163,7 @@ export class FileWatch {
       const watcher = watch(folder, { persistent: false }, (_, filename) => {
         if (filename === null || filename === name) this.#hint()
       })
-      // A folder that is gone, or a limit of the system: the readings go on without it.
+      // The folder is gone, or a system limit was reached: reading at the interval continues.
       watcher.on('error', () => watcher.close())
       this.#watchers.push(watcher)
     } catch {

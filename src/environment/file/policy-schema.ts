@@ -1,4 +1,4 @@
-// The JSON Schema that editors complete policy files with: the engine's TypeBox schema, with conditions spelled out.
+// The JSON Schema of policy files for editors: the engine's TypeBox schema, with conditions in detail.
 
 import { COMPARISON_OPERATORS, LOGICAL_OPERATORS, MATCH_OPERATORS } from '../../engine/decide/conditions.js'
 import { PolicySchema } from '../../engine/policy/policy.js'
@@ -7,7 +7,7 @@ import { isRecord } from '../../kit/is-record.js'
 /** A JSON Schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>
 
-/** The JSON Schema of policy files, draft 7, which editors for YAML and JSON understand. A new object each time. */
+/** The JSON Schema of policy files, draft 7, which editors for YAML and JSON support. Returns a new object each time. */
 export function policyJsonSchema (): JsonSchema {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
@@ -17,10 +17,12 @@ export function policyJsonSchema (): JsonSchema {
   }
 }
 
-/** The engine checks conditions by itself, with better words than a schema has; an editor needs the schema. */
+/** The engine checks conditions itself, with better messages than a schema has. Editors need a schema. */
 function withConditions (schema: JsonSchema): JsonSchema {
   return Object.fromEntries(Object.entries(schema).map(([key, value]) => {
-    if (key === 'conditions' && isRecord(value)) return [key, { allOf: [{ $ref: '#/definitions/condition' }], description: value['description'] }]
+    if (key === 'conditions' && isRecord(value)) {
+      return [key, { allOf: [{ $ref: '#/definitions/condition' }], description: value['description'] }]
+    }
     if (Array.isArray(value)) return [key, value.map(item => isRecord(item) ? withConditions(item) : item)]
     return [key, isRecord(value) ? withConditions(value) : value]
   }))
@@ -29,7 +31,7 @@ function withConditions (schema: JsonSchema): JsonSchema {
 function condition (): JsonSchema {
   return {
     type: 'object',
-    description: 'Needs all of its members: attributes with what they have to pass, and logical operators over more conditions.',
+    description: 'All members must hold: attributes with the tests that they must pass, and logical operators with further conditions.',
     minProperties: 1,
     properties: logical('#/definitions/condition'),
     patternProperties: { '^(user|resource|tenant|context|subject|environment)\\..': { $ref: '#/definitions/test' } },
@@ -40,7 +42,7 @@ function condition (): JsonSchema {
 function test (): JsonSchema {
   return {
     type: 'object',
-    description: 'What an attribute has to pass: all of these. A missing attribute passes no comparison.',
+    description: 'The tests that an attribute must pass, all of them. A missing attribute passes no comparison.',
     minProperties: 1,
     properties: { ...logical('#/definitions/test'), ...comparisons() },
     additionalProperties: false
@@ -54,8 +56,10 @@ function logical (item: string): Record<string, JsonSchema> {
 
 function comparisons (): Record<string, JsonSchema> {
   const reference = { $ref: '#/definitions/reference' }
-  const plain = COMPARISON_OPERATORS.map(({ key, wants, types }): [string, JsonSchema] =>
-    [key, { description: `Compares with ${wants}, or with another attribute.`, ...(types === undefined ? {} : { anyOf: [...types.map(type => ({ type })), reference] }) }])
+  const plain = COMPARISON_OPERATORS.map(({ key, wants, types }): [string, JsonSchema] => {
+    const description = `Compares with ${wants}, or with another attribute.`
+    return [key, types === undefined ? { description } : { description, anyOf: [...types.map(type => ({ type })), reference] }]
+  })
   const matchers = MATCH_OPERATORS.map((key): [string, JsonSchema] => [key, {
     type: 'object',
     description: 'Compares the fields of an object, or of the objects in a list.',

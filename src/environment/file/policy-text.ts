@@ -1,22 +1,26 @@
-// The text of a policy file: how large it may be, and what is said of one that cannot be read.
+// The text of a policy file: its size limit, and the errors of reading it.
 import { readText } from './text-file.js'
 
 /**
- * Bytes that a policy file may have unless told otherwise: 4 MiB, a few seconds of reading at worst and tens of thousands of lines.
- * Facts beyond that belong into the database.
+ * The default size limit of a policy file, bytes: 4 MiB, which is tens of thousands of lines and takes at most a few seconds to read. More
+ * facts belong in the database.
  */
 export const MAX_POLICY_BYTES = 4 * 1024 * 1024
 
-export const POLICY_WORDS = { noun: 'policy', begin: "write a policy that begins with 'resources:'", shorten: 'write users and assignments by the API, into the database' }
+export const POLICY_WORDS = {
+  noun: 'policy',
+  begin: "write a policy that begins with 'resources:'",
+  shorten: 'use the API to write users and assignments into the database'
+}
 
-/** How a policy file is read. */
+/** The options of reading a policy file. */
 export interface ReadPolicyOptions {
-  /** Bytes that the file may have. @defaultValue {@link MAX_POLICY_BYTES} */
+  /** The size limit, bytes. @defaultValue {@link MAX_POLICY_BYTES} */
   readonly maxBytes?: number
 }
 
 /**
- * Reads a policy file without looking at what it says, as `readPolicyFile` does.
+ * Reads a policy file without parsing it.
  *
  * @throws {@link PolicyError} when it cannot be read
  */

@@ -1,15 +1,15 @@
-// Measures how deep YAML is nested before anything recursive sees it: a line of fifty thousand dashes is a valid document, and
-// composing it overflows the stack so hard that the process dies, where no `catch` helps.
+// Measures the nesting of YAML before any recursive code sees it: a line of fifty thousand dashes is a valid document, and parsing it
+// would overflow the stack and crash the process, where no `catch` helps.
 
 import { Lexer } from 'yaml'
 
-/** Marks that the lexer puts in; they are not part of the text. */
+/** Tokens that the lexer inserts; they are not part of the text. */
 const MARKS = new Set(['\x02', '\x18', '\x1f'])
 
 /**
- * Where the text is nested deeper than the limit: the offset, or `undefined`.
+ * The offset at which the text is nested deeper than the limit; undefined when it is not.
  *
- * Looks at tokens only, so its cost is in proportion to the text. It may count one level more than there is, never one less.
+ * Only looks at tokens, so its cost is proportional to the text. It may count one level too many, but never one too few.
  */
 export function tooDeepAt (text: string, limit: number): number | undefined {
   const columns: number[] = []
@@ -36,7 +36,7 @@ export function tooDeepAt (text: string, limit: number): number | undefined {
   return undefined
 }
 
-/** A block that begins at this column ends those that began at it or right of it. */
+/** A block at this column ends the blocks that began at it or to the right of it. */
 function enter (columns: number[], column: number): void {
   while ((columns.at(-1) ?? -1) >= column) columns.pop()
   columns.push(column)
