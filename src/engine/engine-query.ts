@@ -1,6 +1,6 @@
-// The question that the engine answers.
+// The query that the engine answers.
 
-/** A question: may this user do this action on this resource? */
+/** A query: may this user perform this action on this resource? */
 export interface EngineQuery {
   user: {
     key: string
@@ -19,5 +19,8 @@ export interface EngineQuery {
   context?: Record<string, unknown>
 }
 
-/** In place of a tenant where a question names none: no role in a tenant counts, and instances are looked at in their own. No tenant has an empty key. */
+/**
+ * Stands for the tenant of a query that names none: no role in a tenant counts, and an instance is looked up in its own tenant. No tenant
+ * has an empty key.
+ */
 export const NO_TENANT = ''

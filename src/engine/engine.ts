@@ -1,4 +1,4 @@
-// The embedded PDP's engine: one policy, its facts, and every question that Permit's PDP answers.
+// The engine of the embedded PDP: one policy, its facts, and all queries that Permit's PDP answers.
 
 import { AttributesOfQuery, decideAbac } from './decide/abac.js'
 import { compilePolicy } from './policy/compile-policy.js'
@@ -8,7 +8,10 @@ import { Facts } from './facts/facts.js'
 import { type InstanceNode, type TenantNode, type UserNode } from './facts/fact-nodes.js'
 import { LoadedFacts } from './facts/loaded-facts.js'
 import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './explain/prospects.js'
-import { authorizedUsers, isOn, tenantsToAsk, tenantView, userPermissions, userTenants, type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World } from './explain/list-questions.js'
+import {
+  authorizedUsers, isOn, tenantsToAsk, tenantView, userPermissions, userTenants,
+  type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World
+} from './explain/list-questions.js'
 import { openUserSets, setsWithSubset, type OpenUserSet } from './explain/open-user-sets.js'
 import { decideRbac } from './decide/rbac.js'
 import { decideRebac } from './decide/rebac.js'
@@ -24,53 +27,55 @@ import { NO_TENANT, type EngineQuery } from './engine-query.js'
 export type { ReasonCode, Verdict } from './decide/verdict.js'
 export { DECISION_STEPS, QUESTION_STEPS, Work, WorkLimitError, type WorkPlace } from './decide/work.js'
 
-/** A question about all tenants. */
+/** A query about all tenants. */
 type TenantlessQuery = Omit<EngineQuery, 'resource'> & { resource: Omit<EngineQuery['resource'], 'tenant'> & { tenant?: string } }
 
-/** A tenant in which the answer is yes. */
+/** A tenant in which the query is allowed. */
 interface AllowedTenant { tenant: TenantView, allow: true }
 
-/** A decision with what each model that had a say says. */
+/** A decision with the reasons of each model. */
 type Explanation = Verdict & { readonly debug: Debug }
 
-/** What a query is about. A user who was never synced and a tenant that does not exist are undefined. */
+/** What a query refers to. A user who was never synced and a tenant that does not exist are undefined. */
 interface Found {
   readonly permission: CompiledPermission
   readonly tenant: TenantNode | undefined
   readonly user: UserNode | undefined
 }
 
-/** How an engine decides. */
+/** The options of an engine. */
 interface EngineOptions {
   /**
-   * What is said of users who were never synced and of tenants that do not exist. `permit`: what Permit's PDP says; conditions are asked with what the
-   * query gives, and may say yes. `deny`: no.
+   * How users that were never synced and tenants that do not exist are treated. `permit`: as in Permit's PDP, which evaluates conditions
+   * with the attributes of the query and may allow. `deny`: denied.
    * @defaultValue `permit`
    */
   readonly unknown?: UnknownPolicy
 }
 
-/** What is said of users and tenants that are not known. */
+/** How unknown users and tenants are treated. */
 export type UnknownPolicy = 'permit' | 'deny'
 
 /**
  * The engine. Pure: no I/O and no clock.
  *
- * A decision is yes when RBAC, ABAC or ReBAC says yes, and no otherwise. A resource type or an action that is not known is no before any model is
- * asked. To a user who was never synced, and in a tenant that does not exist, RBAC and ReBAC say no, and ABAC decides with what the query gives, as in
- * Permit's PDP, unless such are denied by option. The code of a denial is RBAC's when it names what is not known, or when roles of the user in the
- * tenant were looked at (`no_permission`); otherwise that of ReBAC, ABAC or RBAC, the first of them that had a say. ABAC has one when the permission
- * has rules, ReBAC when the resource has a key and its type has resource roles.
+ * A query is allowed when RBAC, ABAC or ReBAC allows it, and denied otherwise. An unknown resource type or action is denied before any
+ * model is evaluated. For a user who was never synced, and in a tenant that does not exist, RBAC and ReBAC deny, and ABAC decides with the
+ * attributes of the query, as in Permit's PDP; the option `unknown` can deny these queries.
  *
- * Each decision has a budget of work. Beyond it there is none: a {@link WorkLimitError} says which part of the policy took it. Decisions are made at
- * once; questions that take many of them can also be answered in steps, between which others may run. What a fact says then counts as it is when it is
- * looked at.
+ * The reason code of a denial is RBAC's code for something unknown, or `no_permission` when the user has roles in the tenant. Otherwise it
+ * is the code of ReBAC, ABAC or RBAC: of the first that was evaluated. ABAC is evaluated when the permission has rules, ReBAC when the
+ * resource has a key and its type has resource roles.
+ *
+ * Each decision has a work budget. A decision that exceeds it fails with a {@link WorkLimitError}, which names the part of the policy.
+ * Decisions are synchronous. Questions that need many decisions can also be answered in steps, with other work in between; each fact
+ * then counts as it is when it is read.
  */
 export class Engine {
-  /** Users, tenants, assignments, instances and tuples; every change counts from the next decision on. */
+  /** Users, tenants, assignments, instances and tuples. A change takes effect with the next decision. */
   readonly facts = new Facts()
   readonly #loaded = new LoadedFacts(this.facts)
-  /** Decisions are made one after the other, and so share it: it costs none of them anything. */
+  /** Shared by all decisions, because they run one after the other. Saves an allocation per decision. */
   readonly #work = new Work()
   #schema: CompiledSchema = EMPTY_SCHEMA
   #schemaRevision = 0
@@ -82,18 +87,18 @@ export class Engine {
     if (policy !== undefined) this.load(policy)
   }
 
-  /** Grows with every change of schema or facts. */
+  /** Increases with every change of schema or facts. */
   get revision (): number {
     return this.#schemaRevision + this.facts.revision
   }
 
   /**
-   * Replaces the schema, and brings the facts that the document lists up to date: those that the document before listed and
-   * this one does not are removed, with what hangs on them; new and changed ones are written; those that both list alike, and
-   * those written at run time, stay as they are.
+   * Replaces the schema and updates the facts that the document lists. Facts that only the previous document listed are removed, with
+   * everything that depends on them; new and changed facts are written. Facts that both documents list alike, and facts that were written
+   * at run time, do not change.
    *
-   * @param options - `facts: false` takes only the schema
-   * @throws {@link PolicyError} when the policy is invalid; then nothing has changed
+   * @param options - `facts: false` replaces only the schema
+   * @throws {@link PolicyError} when the policy is invalid; nothing has changed then
    */
   load (policy: Policy, options: { readonly facts?: boolean } = {}): void {
     const { schema, facts } = compilePolicy(policy)
@@ -103,9 +108,9 @@ export class Engine {
   }
 
   /**
-   * Decides. The hot path: look-ups only, and verdicts that are shared.
+   * Decides a query. The hot path: only lookups and shared verdicts.
    *
-   * @param work - of which it is a part; by itself it has the budget of one decision
+   * @param work - the budget of the question that the decision belongs to; by default, that of one decision
    * @throws {@link WorkLimitError} when it would take too much work
    */
   decide (query: EngineQuery, work = this.#work): Verdict {
@@ -115,14 +120,14 @@ export class Engine {
     if (permission === undefined) return DENIED.noSuchAction
     const user = this.facts.userNode(query.user.key)
     const roles = user === undefined ? undefined : user.rolesIn(query.resource.tenant)
-    // Where somebody has a role there is a tenant: otherwise it has to be looked for.
+    // A user can only have roles in a tenant that exists; without roles, the tenant must be looked up.
     const isKnown = roles !== undefined || (user !== undefined && this.#isTenant(query.resource.tenant))
     const rbac = isKnown ? decideRbac(permission, user as UserNode, roles) : this.#unknown(query)
     if (rbac.allow || (permission.rules === null && permission.held === null) || (!isKnown && this.#deniesUnknown)) return rbac
     return this.#decideBeyondRoles(query, permission, user, rbac, work)
   }
 
-  /** Decides as {@link Engine.decide} does, and says why by name, as far as that takes no more work than a decision may. */
+  /** Decides like {@link Engine.decide}, and adds the reasons by name, as far as the work budget of the decision allows. */
   explain (query: EngineQuery, work = this.#work): Explanation {
     const { code, allow, reason: inShort } = this.decide(query, work)
     const found = this.#find(query)
@@ -137,7 +142,7 @@ export class Engine {
     return { allow, code, reason, debug }
   }
 
-  /** Explains as {@link Engine.explain} does, and takes the decision apart: every role, condition and derivation that was looked at. */
+  /** Explains like {@link Engine.explain}, and lists every role, condition and derivation that was evaluated. */
   trace (query: EngineQuery): DecisionTrace {
     const { allow, code, reason } = this.explain(query)
     const found = this.#find(query)
@@ -145,14 +150,14 @@ export class Engine {
     return notAsked ? { allow, code, reason } : { allow, code, reason, models: this.#trace(query, found) }
   }
 
-  /** What a user may do in a tenant: each permission of the policy, always, depending on the resource and the circumstances, or never. */
+  /** What a user may do in a tenant: each permission of the policy is held always, depending on resource and context, or never. */
   prospects (user: string, tenant: string): Prospect[] {
     const userNode = this.facts.userNode(user)
     const tenantNode = this.facts.tenantNode(tenant)
     return userNode === undefined || tenantNode === undefined ? [] : prospectsOf(this.#schema, userNode, tenantNode)
   }
 
-  /** What a user may do on a resource instance, in its tenant: each permission of its type, always, depending on the circumstances, or never. */
+  /** What a user may do on a resource instance, in its tenant: each permission is held always, depending on the context, or never. */
   prospectsOn (user: string, resource: { readonly type: string, readonly key: string }): Prospect[] {
     const userNode = this.facts.userNode(user)
     const instance = this.facts.instanceNode(resource.type, resource.key)
@@ -168,23 +173,22 @@ export class Engine {
     return { query, type, permission: type?.permissions.get(query.action), user, tenant, isAsked, facts: this.facts }
   }
 
-  /** User sets whose rules also hold for users who were never synced, and in tenants that do not exist; none where such are denied. */
+  /** User sets whose rules also hold for users that were never synced, and in tenants that do not exist. Empty with `unknown: 'deny'`. */
   openUserSets (): OpenUserSet[] {
     return this.#deniesUnknown ? [] : openUserSets(this.#schema)
   }
 
-  /** Sets with a comparison that Permit's container answers otherwise where the attribute is missing: `array_subset`. */
+  /** Sets with `array_subset`, which Permit's container answers differently when the attribute is missing. */
   setsWithSubset (): string[] {
     return setsWithSubset(this.#schema)
   }
 
-  /** Which roles hold which permission, whoever has them. */
+  /** Which roles hold which permissions, independent of users. */
   grants (): Grants[] {
     return grantsOf(this.#schema)
   }
 
-  /** The tenants in which the answer is yes. The query's tenant does not matter. */
-  // `context.optimized` is Permit's: only roles are asked then.
+  /** The tenants in which the query is allowed; its own tenant is ignored. With Permit's `context.optimized`, only roles are evaluated. */
   allTenants (query: TenantlessQuery): AllowedTenant[] {
     return atOnce(this.stepsOfAllTenants(query))
   }
@@ -208,9 +212,9 @@ export class Engine {
   }
 
   /**
-   * What the user may do, by `__tenant:<key>` and `<type>:<key>`: in every tenant and on every instance where it has a role, assigned or derived.
-   * Conditions are asked only with `context.enable_abac_user_permissions`, of the types that the filter names: on every instance of theirs, and in every
-   * tenant where the user has a role.
+   * What the user may do, by `__tenant:<key>` and `<type>:<key>`: in every tenant and on every instance where the user has a role, assigned
+   * or derived. Conditions are only evaluated with `context.enable_abac_user_permissions`, for the types that the filter names: on each of
+   * their instances, and in each tenant where the user has a role.
    */
   userPermissions (user: string | QueryUser, filter: PermissionsFilter = {}): Record<string, UserPermissions> {
     return atOnce(this.stepsOfUserPermissions(user, filter))
@@ -231,7 +235,10 @@ export class Engine {
     return userTenants(this.#world, asUser(user), new Work(QUESTION_STEPS))
   }
 
-  /** Everybody for whom the answer is yes by a role, and with `context.enable_abac_authorized_users` by a condition, with the roles or user sets that make it so. */
+  /**
+   * All users who are allowed by a role, and with `context.enable_abac_authorized_users` also by a condition, with the roles or user sets
+   * that allow them.
+   */
   authorizedUsers (query: Omit<EngineQuery, 'user'>): AuthorizedUsers {
     return atOnce(this.stepsOfAuthorizedUsers(query))
   }
@@ -245,7 +252,7 @@ export class Engine {
     return { schema: this.#schema, facts: this.facts, deniesUnknown: this.#deniesUnknown }
   }
 
-  /** What RBAC says of a tenant that does not exist, or of a user who was never synced. */
+  /** RBAC's denial in a tenant that does not exist, or for a user who was never synced. */
   #unknown ({ resource }: EngineQuery): Verdict {
     return this.#isTenant(resource.tenant) ? DENIED.userNotSynced : DENIED.noSuchTenant
   }
@@ -254,7 +261,7 @@ export class Engine {
     return key === NO_TENANT || this.facts.tenantNode(key) !== undefined
   }
 
-  /** Where roles on an instance count: in the query's tenant, or where it names none, in the instance's own. */
+  /** The tenant in which roles on an instance count: that of the query, or without one that of the instance. */
   #tenantOf (query: EngineQuery): TenantNode | undefined {
     const { tenant } = query.resource
     return tenant === NO_TENANT ? this.#instance(query)?.tenant ?? this.facts.tenantNode(DEFAULT_TENANT) : this.facts.tenantNode(tenant)
@@ -302,7 +309,7 @@ export class Engine {
     return { rbac, ...abac, ...(rebac === undefined ? {} : { rebac }) }
   }
 
-  /** ABAC's part of an explanation where no rule is about the permission. */
+  /** ABAC's part of an explanation when no rule covers the permission. */
   #withoutRules (query: EngineQuery, attributes: AttributesOfQuery): Pick<Debug, 'abac'> {
     return this.#schema.hasSets ? { abac: explainWithoutRules(query, this.#schema, attributes) } : {}
   }
@@ -310,10 +317,14 @@ export class Engine {
   #trace (query: EngineQuery, { permission, user, tenant }: Found): ModelsTrace {
     const instance = this.#instance(query)
     const { rules, held } = permission
+    const asksInstance = query.resource.key !== undefined
+    const rebac = held === null || user === undefined || tenant === undefined
+      ? undefined
+      : traceRebac(held, user, tenant, instance, asksInstance)
     return {
       rbac: traceRbac(permission, user, query.resource.tenant),
       ...(rules === null ? {} : { abac: traceAbac(rules, new AttributesOfQuery(query, user, tenant, instance)) }),
-      ...(held === null || user === undefined || tenant === undefined ? {} : { rebac: traceRebac(held, user, tenant, instance, query.resource.key !== undefined) })
+      ...(rebac === undefined ? {} : { rebac })
     }
   }
 
@@ -332,7 +343,7 @@ function asUser (user: string | QueryUser): QueryUser {
   return typeof user === 'string' ? { key: user } : user
 }
 
-/** What takes no more work than a decision may, or undefined: a decision stands without its explanation. */
+/** The result, or undefined when it exceeds the work budget: a decision is valid without its explanation. */
 function within<T> (work: Work, make: () => T): T | undefined {
   try {
     work.begin()

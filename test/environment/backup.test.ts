@@ -164,13 +164,13 @@ t.test('a backup that is whole and says nonsense is refused', async t => {
     [withHead({}, [JSON.stringify([4, 900, '{"id":"i","created_at":"c","updated_at":"u","fact":{"user":"nobody","role":"r","tenant":"default"}}'])]), /invalid record, 4\/900/],
     [withHead({}, [JSON.stringify([4, 900, '{'])]), /invalid record, 4\/900/],
     [withHead({}, ['[1]']), /it contains an invalid line/],
-    [withHead({ version: 2 }), /of version 2.*upgrade/],
+    [withHead({ version: 2 }), /has version 2.*upgrade/],
     [withHead({ format: '99' }), /newer version.*upgrade/],
     [withHead({ kind: 'a diary' }), /not a backup/],
     ['', /empty/],
     ['x'.repeat(100_000), /end is missing/],
     ['{"a":1}\n', /not a backup/],
-    ['null\n', /cannot be read/]
+    ['null\n', /invalid line/]
   ]
   for (const [text, message] of nonsense) {
     await writeFile(file, text)

@@ -1,4 +1,4 @@
-// ABAC: a user set that the user is in and a resource set that the resource is in are joined by a rule for the permission.
+// ABAC: a rule gives a permission on the resources of a resource set to the users of a user set.
 
 import { Members, own, unite } from './values.js'
 import { verdict, type Verdict } from './verdict.js'
@@ -7,59 +7,62 @@ import type { AttributeScope, AttributeSource, Predicate } from './conditions.js
 import type { EngineQuery } from '../engine-query.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 
-/** A user set or resource set, or a role or resource type that counts as one. */
+/** A user set or a resource set. Roles and resource types count as sets, too. */
 export interface CompiledSet {
   readonly key: string
   readonly kind: SetKind
   readonly matches: (query: AttributesOfQuery) => boolean
-  /** A copy of the condition as it was written, for those who want to know why; no decision reads it. */
+  /** A copy of the condition as it was written, for explanations. Decisions do not read it. */
   readonly written: unknown
-  /** Each `anyOf` in it, which for Permit's PDP is a set, too. */
+  /** Each `anyOf` in the condition. Permit's PDP treats it as a set of its own. */
   readonly alternatives: readonly Predicate[]
 }
 
-/** What a set is: of what meets a condition, of those who have a role, of all resources of a type. */
+/** The kinds of sets: defined by a condition, the users with a role, the resources of a type. */
 export type SetKind = 'condition' | 'role' | 'type'
 
-/** The rules for one permission, by user set. */
+/** The rules of one permission, by user set. */
 export interface CompiledRules {
   readonly userSets: ReadonlyArray<{ readonly set: CompiledSet, readonly resourceSets: readonly CompiledRule[] }>
   readonly denied: { readonly noUserSet: Verdict, readonly noResourceSet: Verdict, readonly noRule: Verdict }
 }
 
-/** A rule, from the side of its user set. */
+/** A rule, seen from its user set. */
 export interface CompiledRule {
   /** The resource set. */
   readonly set: CompiledSet
   readonly granted: Verdict
-  /** Which rule of the document it is, from 0. */
+  /** The index of the rule in the document. */
   readonly index: number
 }
 
-/** The denials of ABAC for a permission. */
+/** ABAC's denials of one permission. */
 export function abacDenials (permission: string): CompiledRules['denied'] {
   return {
     noUserSet: verdict('no_matching_rules', `the user is in no user set that a rule gives the permission '${permission}'`),
     noResourceSet: verdict('no_matching_rules', `the resource is in no resource set that a rule opens for the permission '${permission}'`),
-    noRule: verdict('no_matching_rules', `no rule for the permission '${permission}' joins a user set that the user is in with a resource set that the resource is in`)
+    noRule: verdict('no_matching_rules',
+      `no rule for the permission '${permission}' joins a user set that the user is in with a resource set that the resource is in`)
   }
 }
 
-/** A set of those who have the role in the query's tenant: a role counts as a user set of its own. Only assigned roles count. */
+/** The set of users with a role in the query's tenant: a role counts as a user set. Only assigned roles count. */
 export function roleSet (role: string): CompiledSet {
   return { key: role, kind: 'role', matches: query => query.hasRole(role), written: undefined, alternatives: [] }
 }
 
-/** The set of all resources of a type: a resource type counts as a resource set of its own. */
+/** The set of all resources of a type: a resource type counts as a resource set. */
 export function typeSet (type: string): CompiledSet {
   return { key: type, kind: 'type', matches: () => true, written: undefined, alternatives: [] }
 }
 
 /**
- * A set of what meets a condition.
- * @param place - where the condition is written, for what is said when it takes too much work
+ * A set that is defined by a condition.
+ * @param place - the place of the condition, for the error when it takes too much work
  */
-export function conditionSet (key: string, condition: Predicate, written: unknown, alternatives: readonly Predicate[], place: WorkPlace): CompiledSet {
+export function conditionSet (
+  key: string, condition: Predicate, written: unknown, alternatives: readonly Predicate[], place: WorkPlace
+): CompiledSet {
   const matches = (query: AttributesOfQuery): boolean => {
     query.work.place = place
     return condition(query)
@@ -67,7 +70,7 @@ export function conditionSet (key: string, condition: Predicate, written: unknow
   return { key, kind: 'condition', matches, written, alternatives }
 }
 
-/** Decides with the sets that the permission's own rules name, each asked at most once. */
+/** Decides with the sets of the permission's rules. Each set is evaluated at most once. */
 export function decideAbac (rules: CompiledRules, query: AttributesOfQuery): Verdict {
   const { work } = query
   let inUserSet = false
@@ -98,8 +101,10 @@ function isInResourceSet (rules: CompiledRules, query: AttributesOfQuery): boole
   return false
 }
 
-/** What matched, for those who want to know why. */
-export function matchingSets (rules: CompiledRules, query: AttributesOfQuery): { usersets: string[], resourcesets: string[], rules: Array<{ user_set: string, resource_set: string }> } {
+/** The sets and rules that match a query, for explanations. */
+export function matchingSets (
+  rules: CompiledRules, query: AttributesOfQuery
+): { usersets: string[], resourcesets: string[], rules: Array<{ user_set: string, resource_set: string }> } {
   const usersets = new Set<string>()
   const resourcesets = new Set<string>()
   const joined: Array<{ user_set: string, resource_set: string }> = []
@@ -118,11 +123,11 @@ export function matchingSets (rules: CompiledRules, query: AttributesOfQuery): {
 }
 
 /**
- * The attributes of one query, each gathered when it is asked for.
+ * The attributes of one query. Each scope is built when it is needed.
  *
- * The later of these wins: generated, stored, given in the query. Objects under one name are united, as OPA does it. A
- * tenant's attributes count only for its members. An instance's count whichever tenant is asked about, so that asking in the
- * wrong one does not make the attributes that a `not` looks for disappear.
+ * Precedence, highest first: attributes in the query, stored attributes, generated ones. Objects under the same name are merged as in
+ * OPA. A tenant's attributes only count for its members. An instance's attributes count in every tenant, so that asking in the wrong
+ * tenant does not hide attributes that a `not` looks for.
  */
 export class AttributesOfQuery implements AttributeSource {
   readonly #query: EngineQuery
@@ -135,7 +140,9 @@ export class AttributesOfQuery implements AttributeSource {
   #lists: Map<readonly unknown[], Members> | undefined
   #values: Map<object, Members> | undefined
 
-  constructor (query: EngineQuery, user: UserNode | undefined, tenant: TenantNode | undefined, instance: InstanceNode | undefined, work = new Work()) {
+  constructor (
+    query: EngineQuery, user: UserNode | undefined, tenant: TenantNode | undefined, instance: InstanceNode | undefined, work = new Work()
+  ) {
     this.work = work
     this.#query = query
     this.#user = user
@@ -149,7 +156,7 @@ export class AttributesOfQuery implements AttributeSource {
     return roles.includes(role)
   }
 
-  /** Whether the set matches this query. The same set may be in many rules, and its condition is evaluated once. */
+  /** Whether the set matches this query. A set may be in many rules; its condition is evaluated once. */
   isIn (set: CompiledSet): boolean {
     if (set.kind !== 'condition') return set.matches(this)
     this.#sets ??= new Map()
@@ -185,7 +192,7 @@ export class AttributesOfQuery implements AttributeSource {
     }
   }
 
-  /** Undefined for a user who is no member of the tenant. */
+  /** Undefined for a user who is not a member of the tenant. */
   get #roles (): readonly string[] | undefined {
     return this.#user?.rolesIn(this.#query.resource.tenant)
   }
@@ -203,7 +210,7 @@ export class AttributesOfQuery implements AttributeSource {
     return this.#objects?.get(`${scope}.${name}`)
   }
 
-  /** Objects are kept: to unite them costs their size, and lists are known by being the same one. */
+  /** Caches merged objects: merging costs their size, and cached list members are found by the identity of the list. */
   #unite (scope: 'user' | 'resource', name: string, value: unknown): unknown {
     if (typeof value !== 'object' || value === null) return value
     this.#objects ??= new Map()
@@ -223,7 +230,7 @@ export class AttributesOfQuery implements AttributeSource {
   }
 
   #generatedUser (name: string): unknown {
-    // The key is among what is stored: of a stranger it is not known to conditions.
+    // The key is a stored attribute: for a user who was never synced, conditions do not see it.
     if (name === 'key') return this.#user?.fact.key
     if (name === 'roles') return this.#roles ?? []
     if (name === 'tenants') {
@@ -234,7 +241,7 @@ export class AttributesOfQuery implements AttributeSource {
   }
 }
 
-/** What Permit keeps beside a user's attributes and conditions still find among them. */
+/** Properties of a user that Permit stores beside the attributes, and that conditions can use as attributes. */
 function isProfile (name: string): boolean {
   return name === 'email' || name === 'first_name' || name === 'last_name'
 }

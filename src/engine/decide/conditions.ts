@@ -1,4 +1,4 @@
-// Conditions: compiled once, when a policy is loaded, to functions that a decision only calls.
+// Conditions: compiled once, when a policy is loaded, into functions that decisions call.
 
 import { closest } from '../../kit/suggest.js'
 import { isRecord } from '../../kit/is-record.js'
@@ -6,40 +6,40 @@ import { equal, includes, Members, own, walk } from './values.js'
 import { addProblem, type PolicyProblem } from '../policy/problems.js'
 import type { Work } from './work.js'
 
-/** Where attributes come from. */
+/** The scopes of attributes. */
 export type AttributeScope = 'user' | 'resource' | 'tenant' | 'context'
 
-/** Gives the attributes of one query; `undefined` when there is none of that name. */
+/** The attributes of one query; undefined for a name that does not exist. */
 export interface AttributeSource {
-  /** What the decision may cost; everything that compares counts against it. */
+  /** The work budget of the decision. Every comparison counts against it. */
   readonly work: Work
   lookup (scope: AttributeScope, name: string): unknown
-  /** What is in a list of the query's, or of a fact's: put together once for each list, however often it is asked. */
+  /** The members of a list of the query or of a fact. Built once per list, no matter how often the list is used. */
   members (list: readonly unknown[]): Members
-  /** A list of nothing but the value, likewise. */
+  /** The members of a list that contains only this value. Built once, too. */
   only (value: object): Members
 }
 
 /** Whether the attributes of a query meet a condition. */
 export type Predicate = (attributes: AttributeSource) => boolean
 
-/** Conditions nested deeper than this are refused when the policy is loaded. */
+/** The deepest nesting of a condition. A deeper one is rejected when the policy is loaded. */
 export const MAX_CONDITION_DEPTH = 32
 
 type Path = ReadonlyArray<string | number>
 
-/** Whether one attribute's value passes; the attributes are those that a `ref` is looked up in. */
+/** Whether the value of one attribute passes a test. A `ref` is looked up in `attributes`. */
 type Test = (value: unknown, attributes: AttributeSource) => boolean
 
-/** The value to compare with, written down or referred to; `undefined` when the reference leads nowhere. */
+/** The value to compare with: a literal or a reference; undefined when the referenced attribute is missing. */
 type Operand = { readonly literal: unknown } | { readonly ref: (attributes: AttributeSource) => unknown }
 
 interface Operator {
-  /** Compares two values that are both there. Costs the sum of their sizes at most. */
+  /** Compares two values that both exist. Costs at most the sum of their sizes. */
   readonly compare: (attribute: unknown, value: unknown, attributes: AttributeSource) => boolean
-  /** What a literal has to be, and the test of it: a comparison that can never be true is a mistake, not a policy. */
+  /** Describes and checks the literals that the operator accepts. A comparison that can never be true is reported as a mistake. */
   readonly wants: string
-  /** Its types in JSON; any when it is not said. */
+  /** The JSON types of the literal; default: any. */
   readonly types?: readonly string[]
   readonly accepts: (value: unknown) => boolean
   /** Compares with a list that is known when the policy is loaded. */
@@ -71,7 +71,8 @@ const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>(Objec
     wants: 'a list of two numbers or two texts, the lowest and the highest',
     types: ['array'],
     accepts: isRange,
-    compare: (attribute, value, { work }) => isRange(value) && order(attribute, value[0], work) >= 0 && order(attribute, value[1], work) <= 0
+    compare: (attribute, value, { work }) =>
+      isRange(value) && order(attribute, value[0], work) >= 0 && order(attribute, value[1], work) <= 0
   },
   contains: {
     wants: 'a text',
@@ -85,23 +86,26 @@ const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>(Objec
     compare: (attribute, value, attributes) => Array.isArray(attribute) && isAmong(value, attribute, attributes)
   },
   array_subset: withList((attribute, list, { work }) => Array.isArray(attribute) && attribute.every(item => list.has(item, work))),
-  array_superset: withList((attribute, list, attributes) => Array.isArray(attribute) && attributes.members(attribute).hasAll(list, attributes.work)),
+  array_superset: withList((attribute, list, attributes) =>
+    Array.isArray(attribute) && attributes.members(attribute).hasAll(list, attributes.work)),
   array_intersect: withList((attribute, list, { work }) => Array.isArray(attribute) && attribute.some(item => list.has(item, work)))
 } satisfies Record<string, Operator>))
 
-/** Operators that look into objects: which of them have to match the fields. */
+/** Operators for objects: which of the objects must match. */
 const MATCHERS: ReadonlyMap<string, (attribute: unknown, matches: (element: unknown) => boolean) => boolean> = new Map([
   ['object_match', (attribute: unknown, matches: (element: unknown) => boolean) => isRecord(attribute) && matches(attribute)],
-  ['any_match', (attribute: unknown, matches: (element: unknown) => boolean) => Array.isArray(attribute) && attribute.some(element => isRecord(element) && matches(element))],
-  ['all_match', (attribute: unknown, matches: (element: unknown) => boolean) => Array.isArray(attribute) && attribute.every(element => isRecord(element) && matches(element))]
+  ['any_match', (attribute: unknown, matches: (element: unknown) => boolean) =>
+    Array.isArray(attribute) && attribute.some(element => isRecord(element) && matches(element))],
+  ['all_match', (attribute: unknown, matches: (element: unknown) => boolean) =>
+    Array.isArray(attribute) && attribute.every(element => isRecord(element) && matches(element))]
 ])
 
-/** Compares two values as the operator of that name does; false when one is missing. */
+/** Compares two values with the named operator; false when one of them is missing. */
 export function compareValues (operator: string, attribute: unknown, value: unknown, attributes: AttributeSource): boolean {
   if (attribute === undefined || value === undefined) return false
   attributes.work.spend(1)
   const known = OPERATORS.get(operator)
-  if (known === undefined) throw new TypeError(`there is no operator '${operator}'`)
+  if (known === undefined) throw new TypeError(`unknown operator '${operator}'`)
   return known.compare(attribute, value, attributes)
 }
 
@@ -112,49 +116,50 @@ type Logical = (typeof LOGICAL)[number]
 export const COMPARISON_OPERATORS: ReadonlyArray<{ readonly key: string, readonly wants: string, readonly types?: readonly string[] }> =
   Array.from(OPERATORS, ([key, { wants, types }]) => ({ key, wants, ...(types === undefined ? {} : { types }) }))
 
-/** The operators that look into objects. */
+/** The operators that test objects. */
 export const MATCH_OPERATORS: readonly string[] = [...MATCHERS.keys()]
 
-/** Every logical operator. `and` is `allOf`, `or` is `anyOf`. */
+/** All logical operators. `and` means `allOf`, `or` means `anyOf`. */
 export const LOGICAL_OPERATORS: readonly string[] = LOGICAL
 
 const SCOPES: ReadonlyMap<string, AttributeScope> = new Map<string, AttributeScope>([
   ['user', 'user'], ['resource', 'resource'], ['tenant', 'tenant'], ['context', 'context'],
-  // older spellings
+  // Older spellings
   ['subject', 'user'], ['environment', 'context']
 ])
 
 /**
  * Compiles a condition.
  *
- * An object with several keys, and an attribute with several operators, needs all of them. `allOf` of nothing is true, `anyOf`
- * of nothing is false, and `not` is true when none of its conditions is. A comparison with a missing attribute, or with a
- * `ref` that leads nowhere, is false, `not-equals` included; `not` around it is therefore true, as it is in Permit's PDP: whoever
- * wants the attribute to be there says so with a comparison outside of `not`. `between` includes both ends; ordering compares
- * numbers with numbers and texts with texts, by code unit, so that ISO 8601 times in one zone compare as times. As everywhere,
- * `all_match` and `array_subset` hold for an empty list.
+ * An object with several keys, and an attribute with several operators, requires all of them. An empty `allOf` is true, an empty `anyOf`
+ * is false, and `not` is true when none of its conditions is. A comparison is false when its attribute or its `ref` is missing; this
+ * includes `not-equals`. `not` around it is then true, as in Permit's PDP: to require that the attribute exists, add a comparison outside
+ * of the `not`. `between` includes both ends. Ordering compares numbers with numbers and texts with texts, by code unit, so that ISO 8601
+ * times in the same zone compare as times. `all_match` and `array_subset` are true for an empty list.
  *
- * @param path - where the condition is in the document
- * @param problems - gets what is wrong with it; the result is then a condition that is never met
- * @param alternatives - gets each `anyOf` of conditions in it
+ * @param path - the path of the condition in the document
+ * @param problems - receives the problems of the condition; a condition with problems is never met
+ * @param alternatives - receives each `anyOf` of conditions in it
  */
 export function compileCondition (condition: unknown, path: Path, problems: PolicyProblem[], alternatives?: Predicate[]): Predicate {
   return new ConditionCompiler(problems, alternatives).condition(condition, path, 0)
 }
 
-/** The value of `user.address.city`, read as conditions read it; `undefined` when there is none. */
+/** The value of an attribute such as `user.address.city`, read as conditions read it; undefined when it is missing. */
 export function readAttribute (text: string, attributes: AttributeSource): unknown {
   const { scope, name, names } = splitAttribute(text)
   return scope === undefined ? undefined : walk(attributes.lookup(scope, name), names)
 }
 
-/** The parts of `user.address.city`; without a scope when it names none. */
-export function splitAttribute (text: string): { readonly scope: AttributeScope | undefined, readonly name: string, readonly names: readonly string[] } {
+/** The parts of `user.address.city`. The scope is undefined when the text names none. */
+export function splitAttribute (
+  text: string
+): { readonly scope: AttributeScope | undefined, readonly name: string, readonly names: readonly string[] } {
   const [scope = '', name = '', ...names] = text.split('.')
   return { scope: SCOPES.get(scope), name, names }
 }
 
-/** The attribute that a value refers to (`{ ref: 'user.email' }`); undefined when it is a value by itself. */
+/** The attribute that a value refers to (`{ ref: 'user.email' }`); undefined for a literal. */
 export function referenceIn (value: unknown): unknown {
   return isRecord(value) && Object.hasOwn(value, 'ref') && Object.keys(value).length === 1 ? value['ref'] : undefined
 }
@@ -169,7 +174,8 @@ class ConditionCompiler {
   }
 
   condition (condition: unknown, path: Path, depth: number): Predicate {
-    if (!this.#isBlock(condition, path, depth, 'write a condition such as { "user.location": { "equals": "US" } }; { "allOf": [] } matches everything')) return never
+    const hint = 'write a condition such as { "user.location": { "equals": "US" } }; { "allOf": [] } matches everything'
+    if (!this.#isBlock(condition, path, depth, hint)) return never
     return conjunction(Object.entries(condition).map(([key, value]) => {
       const at = [...path, key]
       if (isLogical(key)) {
@@ -178,14 +184,14 @@ class ConditionCompiler {
         return combined
       }
       const attribute = this.#attribute(key, at, LOGICAL)
-      // `allof: []` is one mistake, not two.
+      // Reports `allof: []` once, not twice.
       if (attribute === undefined && !isRecord(value)) return never
       const test = this.#tests(value, at, depth + 1)
       return attribute === undefined ? never : (attributes: AttributeSource) => test(attribute(attributes), attributes)
     }))
   }
 
-  /** What an attribute has to pass: operators, and logical operators over more of the same. */
+  /** The tests of an attribute: operators, and logical operators with further tests. */
   #tests (tests: unknown, path: Path, depth: number): Test {
     if (!this.#isBlock(tests, path, depth, 'write an operator and a value, such as { "equals": "US" }')) return never
     return conjunction(Object.entries(tests).map(([key, value]): Test => {
@@ -200,7 +206,8 @@ class ConditionCompiler {
     if (operator === undefined) {
       const known = [...OPERATORS.keys(), ...MATCHERS.keys(), ...LOGICAL]
       const nearest = closest(key, known)
-      return this.#problem(path, `unknown operator '${key}'`, nearest === undefined ? `write one of ${known.join(', ')}` : `did you mean '${nearest}'?`)
+      const hint = nearest === undefined ? `write one of ${known.join(', ')}` : `did you mean '${nearest}'?`
+      return this.#problem(path, `unknown operator '${key}'`, hint)
     }
     const operand = this.#operand(value, path)
     if (operand === undefined) return never
@@ -215,7 +222,7 @@ class ConditionCompiler {
       }
     }
     const { literal } = operand
-    if (!operator.accepts(literal)) return this.#problem(path, `'${key}' cannot compare with this`, `write ${operator.wants}`)
+    if (!operator.accepts(literal)) return this.#problem(path, `'${key}' cannot compare with this value`, `write ${operator.wants}`)
     const prepared = Array.isArray(literal) ? operator.prepare?.(new Members(literal)) : undefined
     const comparison = prepared ?? ((attribute: unknown, attributes: AttributeSource) => compare(attribute, literal, attributes))
     return (attribute, attributes) => {
@@ -236,7 +243,9 @@ class ConditionCompiler {
       const matches = this.#tests(test, [...path, 'match', field], depth + 1)
       return (element, attributes) => matches(walk(element, names), attributes)
     })
-    if (tests.length === 0) return this.#problem([...path, 'match'], 'there is nothing to match', 'write { "<field>": { "equals": "<value>" } }')
+    if (tests.length === 0) {
+      return this.#problem([...path, 'match'], 'there is nothing to match', 'write { "<field>": { "equals": "<value>" } }')
+    }
     const all = conjunction(tests)
     return (attribute, attributes) => apply(countedList(attribute, attributes), element => {
       attributes.work.spend(1)
@@ -246,7 +255,7 @@ class ConditionCompiler {
 
   #operand (value: unknown, path: Path): Operand | undefined {
     if (!isRecord(value) || !Object.hasOwn(value, 'ref') || Object.keys(value).length !== 1) {
-      // A copy: what the caller does to the document afterwards must not change decisions.
+      // A copy: later changes of the document by the caller must not affect decisions.
       return { literal: typeof value === 'object' && value !== null ? structuredClone(value) : value }
     }
     if (typeof value['ref'] !== 'string') {
@@ -257,7 +266,7 @@ class ConditionCompiler {
     return ref === undefined ? undefined : { ref }
   }
 
-  /** A look-up of `user.address.city`. A reference reads values only, never conditions: there are no cycles to make. */
+  /** Compiles the lookup of `user.address.city`. A reference reads a value, never a condition, so references cannot form a cycle. */
   #attribute (text: string, path: Path, alternatives: readonly string[]): ((attributes: AttributeSource) => unknown) | undefined {
     const [scopeName = '', name, ...names] = text.split('.')
     const scope = SCOPES.get(scopeName)
@@ -273,16 +282,17 @@ class ConditionCompiler {
     const nearest = closest(text, alternatives)
     if (nearest !== undefined) return `did you mean '${nearest}'?`
     const scope = SCOPES.has(scopeName) ? scopeName : closest(scopeName, [...SCOPES.keys()])
-    if (scope !== undefined && text.includes('.') && !SCOPES.has(scopeName)) return `did you mean '${scope}${text.slice(scopeName.length)}'?`
+    const isOtherScope = scope !== undefined && text.includes('.') && !SCOPES.has(scopeName)
+    if (isOtherScope) return `did you mean '${scope}${text.slice(scopeName.length)}'?`
     return "write 'user.', 'resource.', 'tenant.' or 'context.' and the attribute's name"
   }
 
   #items (key: Logical, value: unknown, path: Path): Array<[unknown, Path]> {
     if (Array.isArray(value)) return value.map((item, index) => [item, [...path, index]])
-    // `not` has one condition as a rule, and people write it so.
+    // `not` usually has one condition, which may be written without a list.
     if (key === 'not' && isRecord(value)) return [[value, path]]
     this.#problem(path, `'${key}' needs a list`, `write ${key}: [ … ]`)
-    // The problem keeps the policy from being used; the value only has to be something.
+    // The policy is rejected because of the problem, so any value will do.
     return []
   }
 
@@ -303,12 +313,12 @@ class ConditionCompiler {
   }
 }
 
-/** What a condition with a problem compiles to. It is never asked, and would not match if it were. */
+/** The result for a condition with a problem. It is never evaluated, and would not match. */
 function never (): false {
   return false
 }
 
-/** An object has a key, made once; made anew for each item of a list it would cost the product of their sizes. */
+/** The key of an object is computed once. Computing it for each item of a list would cost the product of their sizes. */
 function isAmong (value: unknown, list: readonly unknown[], attributes: AttributeSource): boolean {
   const { work } = attributes
   if (typeof value !== 'object' || value === null) return list.some(item => equal(item, value, work) === true)
@@ -318,14 +328,14 @@ function isAmong (value: unknown, list: readonly unknown[], attributes: Attribut
 
 type Check<A extends unknown[]> = (...args: A) => boolean
 
-/** Most conjunctions are of one: no loop for them. */
+/** Most conjunctions have one member: no loop for them. */
 function conjunction<A extends unknown[]> (checks: ReadonlyArray<Check<A>>): Check<A> {
   const [only] = checks
   return checks.length === 1 && only !== undefined ? only : (...args) => checks.every(check => check(...args))
 }
 
 function combine<A extends unknown[]> (operator: Logical, checks: ReadonlyArray<Check<A>>): Check<A> {
-  // Groups cost what their conditions do, but those without any would cost nothing.
+  // A group costs what its conditions cost; an empty group must not be free.
   if (checks.length === 0) return counted(operator !== 'anyOf' && operator !== 'or')
   switch (operator) {
     case 'allOf':
@@ -347,7 +357,7 @@ function counted<A extends unknown[]> (answer: boolean): Check<A> {
   }
 }
 
-/** Elements that are no objects are passed over, and that is not for nothing either. */
+/** Elements that are not objects are skipped, but still counted as work. */
 function countedList (attribute: unknown, { work }: AttributeSource): unknown {
   work.spend(Array.isArray(attribute) ? 1 + Math.floor(attribute.length / 8) : 1)
   return attribute
@@ -358,17 +368,17 @@ export function isLogical (key: string): key is Logical {
   return (LOGICAL as readonly string[]).includes(key)
 }
 
-/** A value that has an order among its like. */
+/** A value that can be ordered. */
 export function isOrdered (value: unknown): value is number | string {
   return typeof value === 'number' || typeof value === 'string'
 }
 
-/** The lowest and the highest of a range. */
+/** The lowest and the highest value of a range. */
 export function isRange (value: unknown): value is [number, number] | [string, string] {
   return Array.isArray(value) && value.length === 2 && isOrdered(value[0]) && typeof value[0] === typeof value[1]
 }
 
-/** Negative, zero or positive; `NaN`, with which every comparison is false, for what has no order. */
+/** Negative, zero or positive; `NaN` for values without an order, so that every comparison with it is false. */
 function order (a: unknown, b: unknown, work: Work): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b
   if (typeof a === 'string' && typeof b === 'string') {

@@ -1,18 +1,18 @@
-// The schema part of a policy as decisions use it: everything about one action on one resource type in one place.
+// The compiled schema of a policy for decisions: everything about one action on one resource type is in one object.
 
 import type { CompiledRules, CompiledSet } from './abac.js'
 import type { HeldBy } from './rebac.js'
 import type { CompiledResourceRole } from './derivation.js'
 import type { Verdict } from './verdict.js'
 
-/** The schema part of a policy, ready for decisions. */
+/** The compiled schema. */
 export interface CompiledSchema {
   readonly types: ReadonlyMap<string, CompiledType>
-  /** Keys of the roles that users have in tenants. */
+  /** The keys of tenant roles. */
   readonly roles: ReadonlySet<string>
-  /** The sets that have a condition. */
+  /** The sets that are defined by a condition. */
   readonly sets: { readonly users: readonly CompiledSet[], readonly resources: readonly CompiledSet[] }
-  /** Whether there is any set or rule. Without one, ABAC has nothing to say of any query. */
+  /** Whether there are any sets or rules. Without them, ABAC is never evaluated. */
   readonly hasSets: boolean
 }
 
@@ -21,25 +21,25 @@ export interface CompiledType {
   readonly key: string
   /** By action. */
   readonly permissions: ReadonlyMap<string, CompiledPermission>
-  /** Relations of its instances to others, each with the type of its subjects. */
+  /** The relations of its instances, each with the type of its subjects. */
   readonly relations: ReadonlyMap<string, string>
-  /** Roles on instances of the type. */
+  /** The roles on its instances. */
   readonly resourceRoles: ReadonlyMap<string, CompiledResourceRole>
 }
 
-/** One action on one resource type, with everything that may grant it. */
+/** One action on one resource type, with everything that can grant it. */
 export interface CompiledPermission {
   /** `type:action`. */
   readonly key: string
   readonly action: string
-  /** Roles that hold it, inheritance included, to the verdict for somebody who has the role. */
+  /** The roles that hold it, including inherited permissions, each with the verdict for users with that role. */
   readonly grantedBy: ReadonlyMap<string, Verdict>
   readonly denied: Verdict
-  /** Rules of ABAC; `null` when there are none. */
+  /** The ABAC rules; `null` for none. */
   readonly rules: CompiledRules | null
-  /** Resource roles of ReBAC; `null` when the type has none. */
+  /** The ReBAC resource roles; `null` when the type has none. */
   readonly held: HeldBy | null
 }
 
-/** A schema without anything in it. */
+/** An empty schema. */
 export const EMPTY_SCHEMA: CompiledSchema = { types: new Map(), roles: new Set(), sets: { users: [], resources: [] }, hasSets: false }

@@ -1,9 +1,9 @@
-// Ends cycles of role derivations: each role on an instance is visited once.
+// Cycles of role derivations: each role on an instance is visited only once, so that a walk ends.
 import type { Work } from './work.js'
 import type { InstanceNode } from '../facts/fact-nodes.js'
 import type { CompiledResourceRole } from './derivation.js'
 
-/** A queue of roles on instances, in which each is once: going on while it is walked is what ends cycles. */
+/** A queue of roles on instances that contains each only once, even while it is being walked. This is what ends cycles. */
 export class Visited {
   readonly queue: Array<readonly [CompiledResourceRole, InstanceNode]> = []
   readonly #seen = new Map<InstanceNode, Set<CompiledResourceRole>>()
@@ -28,5 +28,5 @@ export class Visited {
   }
 }
 
-/** Steps for a role on an instance that is met for the first time: it has to be kept. */
+/** The work of visiting a role on an instance for the first time: it must be stored. */
 const FIRST_MET = 4

@@ -1,4 +1,4 @@
-// ReBAC: the user has, on the very instance, a resource role that holds the action, assigned or derived along relationship tuples.
+// ReBAC: the user has a resource role on the instance that holds the action, assigned or derived along relationship tuples.
 
 import { DENIED, type Verdict } from './verdict.js'
 import type { Work } from './work.js'
@@ -6,30 +6,30 @@ import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 import { Visited } from './derivation-cycles.js'
 import type { CompiledResourceRole } from './derivation.js'
 
-/** The resource roles of a type, as one of its permissions sees them. */
+/** The resource roles of a type, from the view of one permission. */
 export interface HeldBy {
-  /** Roles that hold the permission. */
+  /** The roles that hold the permission. */
   readonly by: readonly CompiledResourceRole[]
-  /** All roles of the type: who has one of them is denied for another reason than who has none. */
+  /** All roles of the type: a user with one of them is denied for another reason than a user with none. */
   readonly all: readonly CompiledResourceRole[]
   readonly granted: Verdict
   readonly denied: Verdict
 }
 
-/** A role that the user has been assigned, and that led to the role asked about. */
+/** An assignment of the user that led to the role in question. */
 export interface ResourceRoleAssignment {
   readonly instance: InstanceNode
   readonly role: string
 }
 
 /**
- * Decides by walking from the object up, along declared derivations only, until a role is met that the user has been assigned.
+ * Decides by walking up from the object along the declared derivations, until it finds a role that is assigned to the user.
  *
- * It costs as much as there are roles and tuples on the way, each met once: cycles end, and neither users nor instances beside
- * the way count. A user without any role on an instance costs nothing.
+ * The cost is the number of roles and tuples on the way; each is visited once, so cycles end. Other users and instances do not matter. A
+ * user without any role on an instance costs nothing.
  */
 export function decideRebac (held: HeldBy, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, work: Work): Verdict {
-  // An instance belongs to one tenant, and its roles count there only.
+  // An instance belongs to one tenant, and roles on it only count there.
   if (instance === undefined || instance.tenant !== tenant || user.instanceRoles === null) return DENIED.noGraphRoles
   if (reaches(held.by, user, instance, work)) return held.granted
   return user.instanceRoles.has(instance) || reaches(held.all, user, instance, work) ? held.denied : DENIED.noGraphRoles
@@ -43,8 +43,10 @@ function reaches (roles: readonly CompiledResourceRole[], user: UserNode, instan
   return assignmentsBehind(roles, user, instance, work).next().done !== true
 }
 
-/** The user's assignments that give one of the roles on the instance: on it, or somewhere up the derivations. */
-export function * assignmentsBehind (roles: Iterable<CompiledResourceRole>, user: UserNode, instance: InstanceNode, work: Work): Generator<ResourceRoleAssignment> {
+/** The assignments of the user that give one of the roles on the instance: on the instance itself, or further up the derivations. */
+export function * assignmentsBehind (
+  roles: Iterable<CompiledResourceRole>, user: UserNode, instance: InstanceNode, work: Work
+): Generator<ResourceRoleAssignment> {
   const visited = new Visited(work)
   for (const role of roles) visited.add(role, instance)
   for (const [role, object] of visited.queue) {
@@ -56,7 +58,7 @@ export function * assignmentsBehind (roles: Iterable<CompiledResourceRole>, user
       if (derivation.unlessDirectRole && assigned !== undefined) continue
       for (const subject of object.subjects.get(derivation.relation) ?? []) {
         work.spend(1)
-        // A subject of another type under the same relation is a tuple that the schema does not know.
+        // A subject of another type comes from a tuple that the current schema no longer allows.
         if (subject.fact.resource === derivation.source.type) visited.add(derivation.source, subject)
       }
     }
@@ -68,8 +70,10 @@ function isAmong (assigned: readonly string[], { key }: CompiledResourceRole, wo
   return assigned.includes(key)
 }
 
-/** Everybody who may have one of the roles on the instance, in steps; some may turn out not to, because of a direct role. */
-export function * candidates (roles: Iterable<CompiledResourceRole>, instance: InstanceNode, work: Work): Generator<undefined, Set<UserNode>> {
+/** All users who may have one of the roles on the instance, in steps. A direct role may still exclude some of them. */
+export function * candidates (
+  roles: Iterable<CompiledResourceRole>, instance: InstanceNode, work: Work
+): Generator<undefined, Set<UserNode>> {
   const users = new Set<UserNode>()
   const visited = new Visited(work)
   for (const role of roles) visited.add(role, instance)
@@ -92,8 +96,10 @@ export function * candidates (roles: Iterable<CompiledResourceRole>, instance: I
   return users
 }
 
-/** All the instances on which the user has roles, assigned or derived, walking down from those assigned, in steps. */
-export function * rolesOf (user: UserNode, roleOf: (type: string, key: string) => CompiledResourceRole | undefined, work: Work): Generator<undefined, Map<InstanceNode, Set<CompiledResourceRole>>> {
+/** All instances on which the user has roles, assigned or derived, in steps: walks down from the assigned roles. */
+export function * rolesOf (
+  user: UserNode, roleOf: (type: string, key: string) => CompiledResourceRole | undefined, work: Work
+): Generator<undefined, Map<InstanceNode, Set<CompiledResourceRole>>> {
   const visited = new Visited(work)
   for (const [instance, keys] of user.instanceRoles ?? []) {
     work.begin()

@@ -1,18 +1,18 @@
-// Attribute values as data: own properties only, equality without coercion, and bounds, because a query brings what it likes.
+// Attribute values: own properties only, equality without coercion, and bounded work, because queries may contain anything.
 import { isRecord } from '../../kit/is-record.js'
 
 import { digestOfText } from '../../kit/digest.js'
 import type { Work } from './work.js'
 
-/** Values nested deeper than this are not compared: data from outside must not decide how deep we recurse. */
+/** Values nested deeper than this are not compared: input must not control the depth of our recursion. */
 const MAX_VALUE_DEPTH = 32
 
-/** The object's own property, so that `constructor` and `__proto__` are names like any other. */
+/** The object's own property, so that `constructor` and `__proto__` are ordinary names. */
 export function own (value: unknown, name: string): unknown {
   return isRecord(value) && Object.hasOwn(value, name) ? value[name] : undefined
 }
 
-/** What is found by going down one own property after the other; `undefined` as soon as one is missing. */
+/** Follows a path of own properties; undefined when one of them is missing. */
 export function walk (value: unknown, names: readonly string[]): unknown {
   for (const name of names) {
     if (value === undefined) return undefined
@@ -22,9 +22,9 @@ export function walk (value: unknown, names: readonly string[]): unknown {
 }
 
 /**
- * Whether two values are equal as JSON, `1` and `'1'` being different.
+ * Whether two values are equal as JSON; `1` and `'1'` are different.
  *
- * @returns `undefined` when they are nested too deep to say, which must count neither as equal nor as different
+ * @returns undefined when they are nested too deep to compare, which counts neither as equal nor as different
  */
 export function equal (a: unknown, b: unknown, work: Work, depth = 0): boolean | undefined {
   if (typeof a === 'string' && typeof b === 'string' && a.length === b.length) work.read(a.length)
@@ -32,7 +32,9 @@ export function equal (a: unknown, b: unknown, work: Work, depth = 0): boolean |
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (depth >= MAX_VALUE_DEPTH) return undefined
-  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && every(a.keys(), index => equal(a[index], b[index], work, depth + 1))
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && every(a.keys(), index => equal(a[index], b[index], work, depth + 1))
+  }
   if (Array.isArray(b)) return false
   if (countOf(a, work) !== countOf(b, work)) return false
   const keys = Object.keys(a)
@@ -40,7 +42,7 @@ export function equal (a: unknown, b: unknown, work: Work, depth = 0): boolean |
   return every(keys, key => Object.hasOwn(b, key) && equal(own(a, key), own(b, key), work, depth + 1))
 }
 
-/** How many names an object has. A large one is counted once for a decision, with however many small ones it is compared. */
+/** The number of names of an object. A large object is counted once per decision, even if it is compared with many small ones. */
 function countOf (value: object, work: Work): number {
   const known = work.counts.get(value)
   if (known !== undefined) return known
@@ -50,15 +52,15 @@ function countOf (value: object, work: Work): number {
   return count
 }
 
-/** An object with more names is a dictionary for V8. */
+/** V8 stores an object with more names as a dictionary. */
 const MANY_NAMES = 64
 
-/** Steps for listing names: an object with many of them is a dictionary, in which each is looked up. */
+/** The work of listing names: an object with many names is a dictionary, where each name needs a lookup. */
 function weightOf (names: number): number {
   return names > MANY_NAMES ? 4 * names : names
 }
 
-/** False wins over "cannot say": one difference is enough to differ. */
+/** False takes precedence over undefined: one difference is enough. */
 function every<T> (items: Iterable<T>, test: (item: T) => boolean | undefined): boolean | undefined {
   let result: boolean | undefined = true
   for (const item of items) {
@@ -69,26 +71,26 @@ function every<T> (items: Iterable<T>, test: (item: T) => boolean | undefined): 
   return result
 }
 
-/** V8 gives all texts that are longer than some 16,000 characters and equally long one hash: in a set, each would be compared with all. */
+/** V8 gives all strings of the same length above about 16,000 characters the same hash: a set would compare each with all others. */
 const LONG_KEY = 16_000
 
-/** Steps for a value that is put into a set, or looked for in one. */
+/** The work of adding a value to a set, or of looking it up. */
 const LOOKED_UP = 4
 
 /**
- * What is in a list, looked up by a key that equal values share, so that two lists cost the sum of their lengths, objects included.
+ * The members of a list, by a key that equal values share. So comparing two lists costs the sum of their lengths, even for objects.
  *
- * No key is a number, nor a text that looks like one: the hash of a number, unlike that of other texts, is no secret, and a client who knows it makes
- * a list of which all members collide.
+ * No key is a number or a text that looks like one: the hash of a number is not secret, unlike that of other texts, and a client could
+ * send a list whose members all collide.
  */
 export class Members {
-  /** Texts as they are. */
+  /** Texts, as they are. */
   readonly #texts = new Set<string>()
-  /** Keys of everything else. */
+  /** The keys of all other values. */
   readonly #keys = new Set<string>()
   #incomparable = false
 
-  /** @param work - none for a list that the policy has written down */
+  /** @param work - undefined for a list in the policy */
   constructor (list: readonly unknown[], work?: Work) {
     for (const item of list) this.#add(item, work)
   }
@@ -115,7 +117,7 @@ export class Members {
     return key !== undefined && this.#keys.has(short(key, work))
   }
 
-  /** Whether everything in the other list is in this one. */
+  /** Whether it contains all members of the other list. */
   hasAll (other: Members, work: Work): boolean {
     if (other.#incomparable || other.#keys.size > this.#keys.size || other.#texts.size > this.#texts.size) return false
     work.spend(other.#keys.size + other.#texts.size)
@@ -123,7 +125,7 @@ export class Members {
   }
 }
 
-/** The key, or the digest of a long one. No other key begins with `=`. */
+/** The key, or the digest of a long key. No other key begins with `=`. */
 function short (key: string, work: Work | undefined): string {
   if (key.length <= LONG_KEY) return key
   work?.read(key.length)
@@ -135,14 +137,14 @@ function isSubset (some: ReadonlySet<string>, all: ReadonlySet<string>): boolean
   return true
 }
 
-/** A text that cannot be a number, and is not long. */
+/** A short text that cannot be a number. */
 function isPlainText (value: unknown): value is string {
   if (typeof value !== 'string' || value.length > LONG_KEY) return false
   const first = value.charCodeAt(0)
   return !(first >= 0x30 && first <= 0x39)
 }
 
-/** A text that is the same for equal values, and for no others, and says itself where it ends; `undefined` for what is nested too deep to compare. */
+/** A text that only equal values share, and whose end is unambiguous; undefined for a value that is nested too deep. */
 function keyOf (value: unknown, work: Work | undefined, depth: number): string | undefined {
   if (typeof value === 'string') {
     work?.read(value.length)
@@ -177,10 +179,10 @@ function keyOf (value: unknown, work: Work | undefined, depth: number): string |
   return `${text}}`
 }
 
-/** Longer searches than this, texts multiplied, go the way that is linear for sure. */
+/** Above this product of the two lengths, the search uses an algorithm that is always linear. */
 const EASY_SEARCH = 1_000_000
 
-/** Whether a text is in another. `includes` alone takes seconds for a text and a part that are made for it: its cost can be their product. */
+/** Whether a text contains another. `includes` alone can take the product of the lengths: seconds for texts made for that purpose. */
 export function includes (text: string, part: string, work: Work): boolean {
   if (part.length > text.length) return false
   work.read(text.length + part.length)
@@ -189,7 +191,7 @@ export function includes (text: string, part: string, work: Work): boolean {
   return search(text, part)
 }
 
-/** Knuth, Morris and Pratt's search: no character of the text is looked at again after a mismatch. */
+/** The search of Knuth, Morris and Pratt: after a mismatch, no character of the text is read again. */
 function search (text: string, part: string): boolean {
   const fallback = new Int32Array(part.length)
   for (let index = 1, matched = 0; index < part.length; index++) {
@@ -206,8 +208,8 @@ function search (text: string, part: string): boolean {
 }
 
 /**
- * The asymmetric union of objects, as OPA makes it: what the first has wins, and where both have an object the two are united.
- * Anything but two objects does not unite: the first wins whole.
+ * The asymmetric union of objects, as in OPA: the first takes precedence, and nested objects are merged. Two values that are not both
+ * objects are not merged: the first one is the result.
  */
 export function unite (first: unknown, second: unknown, work: Work, depth = 0): unknown {
   if (first === undefined) return second

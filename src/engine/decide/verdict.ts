@@ -1,4 +1,4 @@
-// What a decision says: yes or no, with Permit's code and a sentence, made so that the hot path shares them.
+// Verdicts: allow or deny, with Permit's reason code and a sentence, shared between decisions on the hot path.
 
 /** Permit's reason codes. */
 export type ReasonCode =
@@ -15,15 +15,15 @@ export type ReasonCode =
   | 'no_matching_rules'
   | 'no_graph_roles'
 
-/** The answer to a query. Frozen and shared between decisions: it names what the policy says, never who asked. */
+/** The answer to a query. Frozen and shared between decisions: it describes the policy, never the user. */
 export interface Verdict {
   readonly allow: boolean
   readonly code: ReasonCode
-  /** A sentence that a person understands. */
+  /** The reason as a sentence for people. */
   readonly reason: string
 }
 
-/** A verdict for everybody who gets the same answer for the same reason. */
+/** Creates a verdict for all queries that have the same answer for the same reason. */
 export function verdict (code: ReasonCode, reason: string): Verdict {
   return Object.freeze({ allow: code === 'allow', code, reason })
 }

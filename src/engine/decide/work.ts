@@ -1,23 +1,23 @@
-// The budget of a decision: how much work a policy and a question may make together before there is no decision.
+// The work budget of a decision: how much a policy and a query may cost together before the decision fails.
 
-/** Where in a policy document the work was. */
+/** A path in a policy document. */
 export type WorkPlace = ReadonlyArray<string | number>
 
-/** Steps of one decision: a comparison, a rule, a step along a relationship. Ten milliseconds or so at worst. */
+/** The most steps of one decision: comparisons, rules, steps along relationships. About ten milliseconds at worst. */
 export const DECISION_STEPS = 250_000
 
-/** Steps of one question that takes many decisions, such as what a user may do. */
+/** The most steps of one question that needs many decisions, such as what a user may do. */
 export const QUESTION_STEPS = 50_000_000
 
-/** Permissions, roles, tenants and users that one answer lists. */
+/** The most permissions, roles, tenants and users in one answer. */
 const ANSWER_ENTRIES = 250_000
 
-/** There is no decision: it would take more work than any may. */
+/** The decision failed, because it would take more work than the budget allows. */
 export class WorkLimitError extends Error {
   override readonly name = 'WorkLimitError'
-  /** What was looked at, in the policy document; empty when it was no part of it. */
+  /** The part of the policy that was evaluated; empty when it was not a part of the policy. */
   readonly place: WorkPlace
-  /** The rule that it was looked at for. */
+  /** The rule that it was evaluated for. */
   readonly rule: WorkPlace | undefined
 
   constructor (message: string, place: WorkPlace = [], rule?: WorkPlace) {
@@ -29,28 +29,28 @@ export class WorkLimitError extends Error {
 
 const NOWHERE: WorkPlace = []
 
-/** Counts the steps of decisions, each by itself and all of them together. */
+/** Counts the steps of each decision, and of all decisions of a question together. */
 export class Work {
-  /** What is looked at now: a user set, a resource set, a role. */
+  /** The part of the policy that is being evaluated: a user set, a resource set, a role. */
   place: WorkPlace = NOWHERE
-  /** The rule that it is looked at for, from 0. */
+  /** The index of the rule that it is evaluated for. */
   rule = -1
-  /** Sizes of large values that were counted for this decision. */
+  /** The sizes of large values that were already counted for this decision. */
   readonly counts = new Map<object, number>()
-  /** Of this decision, and what it began with. */
+  /** The steps left for this decision, and those at its start. */
   #left: number
   #budget: number
-  /** Of all decisions together, as of the beginning of this one. */
+  /** The steps left for all decisions together, at the start of this decision. */
   #rest: number
   #entries = 0
 
-  /** @param steps - of all decisions together */
+  /** @param steps - for all decisions together */
   constructor (steps = Infinity) {
     this.#rest = steps
     this.#left = this.#budget = Math.min(DECISION_STEPS, steps)
   }
 
-  /** The next decision begins. */
+  /** Starts the next decision. */
   begin (): void {
     this.#rest -= this.#budget - this.#left
     this.#left = this.#budget = Math.min(DECISION_STEPS, this.#rest)
@@ -59,24 +59,26 @@ export class Work {
     this.rule = -1
   }
 
-  /** @throws {@link WorkLimitError} when it is too much */
+  /** @throws {@link WorkLimitError} when the budget is exceeded */
   spend (steps: number): void {
     if ((this.#left -= steps) < 0) this.#exceeded()
   }
 
-  /** A text is looked through. */
+  /** Counts the search through a text. */
   read (length: number): void {
     this.spend(1 + (length >>> 5))
   }
 
-  /** The answer gets longer. */
+  /** Counts entries of the answer. */
   list (entries: number): void {
     this.spend(entries)
     if ((this.#entries += entries) > ANSWER_ENTRIES) this.#fail(`the answer has more than ${ANSWER_ENTRIES} entries`)
   }
 
   #exceeded (): never {
-    this.#fail(this.#budget < DECISION_STEPS ? 'the question takes more work than one may' : `the decision takes more than ${DECISION_STEPS} steps of work`)
+    this.#fail(this.#budget < DECISION_STEPS
+      ? 'the question takes more work than one question may'
+      : `the decision takes more than ${DECISION_STEPS} steps of work`)
   }
 
   #fail (message: string): never {

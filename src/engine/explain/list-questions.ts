@@ -1,4 +1,4 @@
-// The questions besides "may this user do this": in which tenants, what may the user do, who may do it. Not a hot path.
+// Questions with lists as answers: the user's tenants, the user's permissions, the authorized users. Not a hot path.
 
 import { AttributesOfQuery, decideAbac } from '../decide/abac.js'
 import { decideRbac } from '../decide/rbac.js'
@@ -10,23 +10,23 @@ import { type Facts } from '../facts/facts.js'
 import { type InstanceNode, type TenantNode, type UserNode } from '../facts/fact-nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 
-/** A tenant as Permit's PDP shows it. */
+/** A tenant, as in Permit's wire format. */
 export interface TenantView {
   readonly key: string
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
-/** A tenant beside permissions: without attributes there is no such member. */
+/** The tenant of a permissions entry. The property `attributes` is missing when there are none. */
 type PermissionsTenant = Pick<TenantView, 'key'> & Partial<TenantView>
 
-/** A resource instance as Permit's PDP shows it. */
+/** A resource instance, as in Permit's wire format. */
 interface ResourceView {
   readonly key: string
   readonly type: string
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
-/** What a user may do in a tenant, or on an instance. */
+/** The permissions of a user in a tenant or on an instance. */
 export interface UserPermissions {
   readonly tenant?: PermissionsTenant
   readonly resource?: ResourceView
@@ -35,62 +35,62 @@ export interface UserPermissions {
   readonly roles?: string[]
 }
 
-/** Narrows {@link UserPermissions}: only these. */
+/** Restricts the permissions that are returned. */
 export interface PermissionsFilter {
   /** Keys of tenants, or `__tenant:<key>`. */
   readonly tenants?: readonly string[]
-  /** Instances, `type:key` or the key alone. They narrow instances only, and what a condition opens not at all, as in Permit's PDP. */
+  /** Instances, as `type:key` or key. As in Permit's PDP, they only restrict instances, and not permissions that come from conditions. */
   readonly resources?: readonly string[]
   /** Resource types; `__tenant` for tenants. */
   readonly resource_types?: readonly string[]
-  /** `enable_abac_user_permissions` asks conditions, too, which see nothing of the context. */
+  /** With `enable_abac_user_permissions`, conditions are evaluated, too. They do not see the context. */
   readonly context?: Record<string, unknown>
 }
 
-/** Who may do it, and by which role where. */
+/** The authorized users, with their roles. */
 export interface AuthorizedUsers {
-  /** `type:key`, or `type:*` when no key was asked about. */
+  /** `type:key`; `type:*` for a query without a key. */
   readonly resource: string
   readonly tenant: string
   readonly users: Record<string, AuthorizedUser[]>
 }
 
-/** A role, or a user set, that authorizes the user. */
+/** A role or a user set that authorizes the user. */
 interface AuthorizedUser {
   readonly user: string
   readonly tenant: string
-  /** Where the role is held: `__tenant:<key>`, or an instance. */
+  /** Where the user has the role: `__tenant:<key>`, or an instance. */
   readonly resource: string
   readonly role: string
 }
 
-/** The user that is asked about: as in a query. */
+/** The user of the question, as in a query. */
 export type QueryUser = EngineQuery['user']
 
-/** Resource type under which tenants are listed. */
+/** The resource type of tenants in answers. */
 const TENANT_TYPE = '__tenant'
 
-/** Schema and facts, for questions that read both. */
+/** The schema and the facts. */
 export interface World {
   readonly schema: CompiledSchema
   readonly facts: Facts
-  /** Whether users who were never synced, and tenants that do not exist, are denied whatever conditions say. */
+  /** Whether users that were never synced and tenants that do not exist are always denied. */
   readonly deniesUnknown: boolean
 }
 
-/** Whether the context sets a switch of Permit's: to anything but `false`. */
+/** Whether the context turns on an option of Permit's. Every value but `false` does. */
 export function isOn (context: EngineQuery['context'], name: string): boolean {
   return context !== undefined && Object.hasOwn(context, name) && context[name] !== undefined && context[name] !== false
 }
 
-/** The tenants that are asked about: of a user those in which it has a role, of one who was never synced every tenant. */
+/** The tenants to check: those in which the user has a role; for a user who was never synced, all tenants. */
 export function tenantsToAsk ({ facts, deniesUnknown }: World, query: Pick<EngineQuery, 'user'>): Iterable<TenantNode> {
   const user = facts.userNode(query.user.key)
   if (user !== undefined) return tenantsOf(facts, user)
   return deniesUnknown ? [] : facts.tenantNodes()
 }
 
-/** The tenants of which the user is a member: those in which it has a role. In steps. */
+/** The tenants in which the user has a role, in steps. */
 export function * userTenants ({ facts }: World, user: QueryUser, work: Work): Generator<undefined, TenantView[]> {
   const node = facts.userNode(user.key)
   const tenants: TenantView[] = []
@@ -104,18 +104,25 @@ export function * userTenants ({ facts }: World, user: QueryUser, work: Work): G
   return tenants
 }
 
-/** What the user may do, by tenant and by instance. In steps. */
-export function * userPermissions (world: World, user: QueryUser, filter: PermissionsFilter, work: Work): Generator<undefined, Record<string, UserPermissions>> {
+/** The user's permissions, by tenant and by instance, in steps. */
+export function * userPermissions (
+  world: World, user: QueryUser, filter: PermissionsFilter, work: Work
+): Generator<undefined, Record<string, UserPermissions>> {
   const node = world.facts.userNode(user.key)
   const result: Record<string, UserPermissions> = Object.create(null)
   if (node === undefined && world.deniesUnknown) return result
   if (node !== undefined) yield * addByRoles(world, node, filter, result, work)
-  if (isOn(filter.context, 'enable_abac_user_permissions')) yield * addByConditions(world, user, node, filter.resource_types ?? [], result, work)
+  if (isOn(filter.context, 'enable_abac_user_permissions')) {
+    yield * addByConditions(world, user, node, filter.resource_types ?? [], result, work)
+  }
   return result
 }
 
-function * addByRoles (world: World, node: UserNode, filter: PermissionsFilter, result: Record<string, UserPermissions>, work: Work): Generator<undefined, void> {
-  const [types, tenants, resources] = [filter.resource_types, filter.tenants, filter.resources].map(list => list === undefined ? undefined : new Set(list))
+function * addByRoles (
+  world: World, node: UserNode, filter: PermissionsFilter, result: Record<string, UserPermissions>, work: Work
+): Generator<undefined, void> {
+  const setOf = (list: readonly string[] | undefined) => list === undefined ? undefined : new Set(list)
+  const [types, tenants, resources] = [setOf(filter.resource_types), setOf(filter.tenants), setOf(filter.resources)]
   if (types?.has(TENANT_TYPE) !== false) {
     for (const tenant of tenantsOf(world.facts, node)) {
       yield
@@ -129,7 +136,7 @@ function * addByRoles (world: World, node: UserNode, filter: PermissionsFilter, 
       result[id] = { tenant: permissionsTenant(tenant), permissions, roles: listed([...node.rolesIn(key) ?? []], work) }
     }
   }
-  // Tenants among the resources are tenants: they narrow no instances.
+  // Tenants among the resources do not restrict instances.
   const wanted = filter.resources?.some(id => !id.startsWith(TENANT_TYPE)) === true ? resources : undefined
   for (const [instance, held] of yield * rolesOf(node, (type, key) => world.schema.types.get(type)?.resourceRoles.get(key), work)) {
     yield
@@ -147,8 +154,13 @@ function * addByRoles (world: World, node: UserNode, filter: PermissionsFilter, 
   }
 }
 
-/** Permit's PDP asks conditions of every instance of the types, and of the types in every tenant of the user, without a context. */
-function * addByConditions (world: World, user: QueryUser, node: UserNode | undefined, types: readonly string[], result: Record<string, UserPermissions>, work: Work): Generator<undefined, void> {
+/**
+ * Evaluates conditions for each instance of the types, and for the types in each tenant of the user. As in Permit's PDP, conditions do not
+ * see the context.
+ */
+function * addByConditions (
+  world: World, user: QueryUser, node: UserNode | undefined, types: readonly string[], result: Record<string, UserPermissions>, work: Work
+): Generator<undefined, void> {
   for (const type of new Set(types)) {
     const permissions = [...world.schema.types.get(type)?.permissions.values() ?? []].filter(({ rules }) => rules !== null)
     if (permissions.length === 0) continue
@@ -157,20 +169,25 @@ function * addByConditions (world: World, user: QueryUser, node: UserNode | unde
       const allowed: string[] = []
       for (const permission of permissions) {
         work.begin()
-        if (allowedByRules(permission, { user, action: permission.action, resource }, node, tenant, instance, work)) allowed.push(permission.key)
+        const query = { user, action: permission.action, resource }
+        if (allowedByRules(permission, query, node, tenant, instance, work)) allowed.push(permission.key)
         yield
       }
       if (allowed.length === 0) return
       const before = result[id] ?? { tenant: permissionsTenant(tenant), permissions: [], roles: [] }
       result[id] = { ...before, permissions: listed([...new Set([...before.permissions, ...allowed])], work) }
     }
-    for (const tenant of node === undefined ? [] : tenantsOf(world.facts, node)) yield * add(`${TENANT_TYPE}:${tenant.fact.key}`, tenant, undefined)
+    for (const tenant of node === undefined ? [] : tenantsOf(world.facts, node)) {
+      yield * add(`${TENANT_TYPE}:${tenant.fact.key}`, tenant, undefined)
+    }
     for (const instance of world.facts.instanceNodes(type)) yield * add(instance.id, instance.tenant, instance)
   }
 }
 
-/** Everybody whom the decision would be yes for: by a role, and by a condition where the context wants them asked, too. In steps. */
-export function * authorizedUsers ({ schema, facts, deniesUnknown }: World, query: Omit<EngineQuery, 'user'>, work: Work): Generator<undefined, AuthorizedUsers> {
+/** All users who are allowed by a role, and with the option in the context also by a condition, in steps. */
+export function * authorizedUsers (
+  { schema, facts, deniesUnknown }: World, query: Omit<EngineQuery, 'user'>, work: Work
+): Generator<undefined, AuthorizedUsers> {
   const { type, key, tenant: tenantKey } = query.resource
   const users: Record<string, AuthorizedUser[]> = Object.create(null)
   const answer = { resource: `${type}:${key ?? '*'}`, tenant: tenantKey, users }
@@ -198,7 +215,7 @@ export function * authorizedUsers ({ schema, facts, deniesUnknown }: World, quer
     }
   }
   if (permission.rules !== null && isOn(query.context, 'enable_abac_authorized_users')) {
-    // Conditions have no index: everybody has to be asked.
+    // There is no index of conditions, so every user must be checked.
     for (const user of facts.userNodes()) {
       work.begin()
       const attributes = new AttributesOfQuery({ ...query, user: { key: user.fact.key } }, user, tenant, instance, work)
@@ -216,7 +233,7 @@ function permissionsTenant ({ fact: { key, attributes = {} } }: TenantNode): Per
   return Object.keys(attributes).length === 0 ? { key } : { key, attributes }
 }
 
-/** A tenant for those who asked. */
+/** The tenant as it is returned. */
 export function tenantView ({ fact }: TenantNode): TenantView {
   return { key: fact.key, attributes: fact.attributes ?? {} }
 }
@@ -253,11 +270,14 @@ function permissionsOnInstance ({ schema }: World, { fact }: InstanceNode, held:
   return permissions.filter(({ action }) => [...held].some(role => role.actions.has(action))).map(({ key }) => key)
 }
 
-function allowedByRules ({ rules }: CompiledPermission, query: EngineQuery, user: UserNode | undefined, tenant: TenantNode, instance: InstanceNode | undefined, work: Work): boolean {
+function allowedByRules (
+  { rules }: CompiledPermission, query: EngineQuery, user: UserNode | undefined, tenant: TenantNode, instance: InstanceNode | undefined,
+  work: Work
+): boolean {
   return rules !== null && decideAbac(rules, new AttributesOfQuery(query, user, tenant, instance, work)).allow
 }
 
-/** The list, counted among what the answer lists. */
+/** Returns the list, and counts its entries as entries of the answer. */
 function listed (list: string[], work: Work): string[] {
   work.begin()
   work.list(1 + list.length)

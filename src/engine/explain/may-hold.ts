@@ -1,17 +1,17 @@
-// Whether a condition holds always, never, or as it depends on what is not known yet: conditions in three values.
+// Whether a condition holds always, never, or depending on unknown attributes: three-valued evaluation.
 
 import { compileCondition, LOGICAL_OPERATORS, type AttributeSource } from '../decide/conditions.js'
 import { isRecord } from '../../kit/is-record.js'
 
-/** Whether something is so: always, in some circumstances, or never. */
+/** `always`, `depends` on unknown attributes, or `never`. */
 export type May = 'always' | 'depends' | 'never'
 
 /**
- * Asks a condition of which not all attributes are known.
+ * Evaluates a condition when some attributes are unknown.
  *
- * @param condition - a condition that compiles
- * @param attributes - gives those that are known
- * @param isUnknown - tells, of an attribute's name such as `context.hour`, whether it may be anything
+ * @param condition - a valid condition
+ * @param attributes - the known attributes
+ * @param isUnknown - whether the attribute with this name, such as `context.hour`, may have any value
  */
 export function mayHold (condition: unknown, attributes: AttributeSource, isUnknown: (attribute: string) => boolean): May {
   return all(entriesOf(condition).map(([key, value]) =>
@@ -30,7 +30,8 @@ function mayPass (attribute: string, tests: unknown, attributes: AttributeSource
 
 function refersToUnknown (value: unknown, isUnknown: (attribute: string) => boolean): boolean {
   if (Array.isArray(value)) return value.some(item => refersToUnknown(item, isUnknown))
-  return entriesOf(value).some(([key, item]) => (key === 'ref' && typeof item === 'string' && isUnknown(item)) || refersToUnknown(item, isUnknown))
+  const isReference = (key: string, item: unknown) => key === 'ref' && typeof item === 'string' && isUnknown(item)
+  return entriesOf(value).some(([key, item]) => isReference(key, item) || refersToUnknown(item, isUnknown))
 }
 
 function combine (operator: string, parts: readonly May[]): May {

@@ -1,29 +1,31 @@
-// What a policy opens to those whom nobody has let in: rules that also hold for users who were never synced, and in tenants that do not exist.
+// Finds user sets whose rules also hold for users that were never synced, and in tenants that do not exist.
 
 import { AttributesOfQuery } from '../decide/abac.js'
 import { isRecord } from '../../kit/is-record.js'
 import { mayHold } from './may-hold.js'
 import type { CompiledSchema } from '../decide/decision-schema.js'
 
-/** A user set that may hold for somebody without a role, and what its rules then open. */
+/** A user set that may match a user without a role, and what its rules allow then. */
 export interface OpenUserSet {
   readonly user_set: string
   /** `task:read on open-tasks`. */
   readonly opens: readonly string[]
 }
 
-/** What cannot be known of a stranger, because it depends on facts: everything else a question may bring along. */
+/** Attributes that come from facts, and so do not exist for a user who was never synced. The query can set all others. */
 const OF_FACTS = /^tenant\.|^(user|subject)\.(roles|tenants)(\.|$)/
 
-/** The user sets of rules that may hold for a user who was never synced, or in a tenant that does not exist, in the order of the policy. */
+/** The user sets in rules that may match a user who was never synced, or in a tenant that does not exist, in the order of the policy. */
 export function openUserSets (schema: CompiledSchema): OpenUserSet[] {
   const opened = new Map<string, string[]>()
-  const nobody = new AttributesOfQuery({ user: { key: '' }, action: '', resource: { type: '', tenant: '' } }, undefined, undefined, undefined)
+  const neverSynced = { user: { key: '' }, action: '', resource: { type: '', tenant: '' } }
+  const nobody = new AttributesOfQuery(neverSynced, undefined, undefined, undefined)
   for (const { permissions } of schema.types.values()) {
     for (const { key, rules } of permissions.values()) {
       for (const { set, resourceSets } of rules?.userSets ?? []) {
         if (set.kind !== 'condition' || mayHold(set.written, nobody, isGiven) === 'never') continue
-        const open = resourceSets.filter(({ set }) => mayHold(set.written ?? {}, nobody, isGiven) !== 'never').map(({ set }) => `${key} on ${set.key}`)
+        const mayMatch = resourceSets.filter(({ set }) => mayHold(set.written ?? {}, nobody, isGiven) !== 'never')
+        const open = mayMatch.map(({ set }) => `${key} on ${set.key}`)
         if (open.length > 0) opened.set(set.key, [...opened.get(set.key) ?? [], ...open])
       }
     }
@@ -31,7 +33,7 @@ export function openUserSets (schema: CompiledSchema): OpenUserSet[] {
   return Array.from(opened, ([userSet, opens]) => ({ user_set: userSet, opens }))
 }
 
-/** The sets whose condition has `array_subset`, which over a missing attribute is true in Permit's container and false here. */
+/** The sets with `array_subset`, which is true for a missing attribute in Permit's container and false here. */
 export function setsWithSubset ({ sets }: CompiledSchema): string[] {
   return [...sets.users, ...sets.resources].filter(({ written }) => hasSubset(written)).map(({ key }) => key)
 }

@@ -1,5 +1,4 @@
-// What a user may do in a tenant whatever the resource and the circumstances, what depends on them, and what never: a policy in
-// one table.
+// Prospects, for the permission matrix: what a user may do in a tenant always, depending on resource and context, or never.
 
 import { AttributesOfQuery, type CompiledSet } from '../decide/abac.js'
 import { assignmentsBehind, rolesOf } from '../decide/rebac.js'
@@ -12,43 +11,43 @@ import type { CompiledPermission, CompiledSchema } from '../decide/decision-sche
 
 export type { May } from './may-hold.js'
 
-/** One permission of one user. */
+/** The prospect of one permission for one user. */
 export interface Prospect {
   /** `type:action` */
   readonly permission: string
   readonly may: May
-  /** What makes it so, as phrases: `role 'admin'`. Nothing for `never`. */
+  /** The reasons, as phrases such as `role 'admin'`. Empty for `never`. */
   readonly because: readonly string[]
 }
 
-/** A phrase is as good as a thousand of them. */
+/** The most phrases per permission. */
 const MAX_PHRASES = 8
 
-/** Scopes that only a query fills in, with the older spelling: of a user and of a tenant what is stored counts. */
+/** Scopes that only a query fills, and the older spelling of one. Of users and tenants, the stored attributes count. */
 const OF_THE_QUERY = /^(resource|context|environment)\./
-/** The same of a question about an instance, of which what is stored counts, too. */
+/** The same for a question about an instance, whose stored attributes count, too. */
 const OF_THE_CIRCUMSTANCES = /^(context|environment)\./
 
-/** Which role holds which permission, whoever has it. */
+/** The roles that hold a permission. */
 export interface Grants {
   /** `type:action` */
   readonly permission: string
-  /** Roles in tenants that hold it, inherited ones included. */
+  /** Tenant roles that hold it, including inherited permissions. */
   readonly roles: readonly string[]
-  /** Roles on instances of the type that hold it. */
+  /** Resource roles of the type that hold it. */
   readonly resource_roles: readonly string[]
 }
 
-/** Every permission of the policy with the roles that hold it. */
+/** All permissions of the policy, with the roles that hold them. */
 export function grantsOf (schema: CompiledSchema): Grants[] {
   return [...schema.types.values()].flatMap(({ permissions }) => Array.from(permissions.values(), ({ key, grantedBy, held }) =>
     ({ permission: key, roles: [...grantedBy.keys()], resource_roles: held?.by.map(role => role.key) ?? [] })))
 }
 
 /**
- * Every permission of the policy for one user in one tenant.
+ * All permissions of the policy for one user in one tenant.
  *
- * It is about the user as it is stored: attributes that a query brings along may open or close more.
+ * Uses the stored attributes of the user. Attributes in a query may allow more or less.
  */
 export function prospectsOf (schema: CompiledSchema, user: UserNode, tenant: TenantNode): Prospect[] {
   const roles = atOnce(rolesOf(user, (type, key) => schema.types.get(type)?.resourceRoles.get(key), new Work()))
@@ -62,10 +61,11 @@ export function prospectsOf (schema: CompiledSchema, user: UserNode, tenant: Ten
   })
 }
 
-/** Every permission of the instance's type, for one user on that instance as it is stored. */
+/** All permissions of the instance's type, for one user on that instance with its stored attributes. */
 export function prospectsOn (schema: CompiledSchema, user: UserNode, instance: InstanceNode): Prospect[] {
   const type = schema.types.get(instance.fact.resource)
-  const roles = [...type?.resourceRoles.values() ?? []].filter(role => assignmentsBehind([role], user, instance, new Work()).next().done !== true)
+  const hasRole = (role: CompiledResourceRole) => assignmentsBehind([role], user, instance, new Work()).next().done !== true
+  const roles = [...type?.resourceRoles.values() ?? []].filter(hasRole)
   return Array.from(type?.permissions.values() ?? [], permission =>
     prospectOf(permission, instance.fact.resource, user, instance.tenant, instance, phrasesOf(permission, roles, instance), []))
 }
@@ -74,8 +74,12 @@ function phrasesOf ({ action }: CompiledPermission, roles: Iterable<CompiledReso
   return [...roles].filter(({ actions }) => actions.has(action)).map(({ key }) => `role '${key}' on '${instance.id}'`)
 }
 
-function prospectOf (permission: CompiledPermission, type: string, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, alwaysByRole: readonly string[], dependsOnRole: readonly string[]): Prospect {
-  const always = [...(user.rolesIn(tenant.fact.key) ?? []).filter(role => permission.grantedBy.has(role)).map(role => `role '${role}'`), ...alwaysByRole]
+function prospectOf (
+  permission: CompiledPermission, type: string, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined,
+  alwaysByRole: readonly string[], dependsOnRole: readonly string[]
+): Prospect {
+  const granting = (user.rolesIn(tenant.fact.key) ?? []).filter(role => permission.grantedBy.has(role))
+  const always = [...granting.map(role => `role '${role}'`), ...alwaysByRole]
   const depends = [...dependsOnRole]
   const query = { user: { key: user.fact.key }, action: permission.action, resource: { type, tenant: tenant.fact.key } }
   const attributes = new AttributesOfQuery(query, user, tenant, instance)
@@ -96,7 +100,7 @@ function prospectOf (permission: CompiledPermission, type: string, user: UserNod
   return { permission: permission.key, may: 'never', because: [] }
 }
 
-/** Whether the set holds the user, or the resource, in every query. */
+/** Whether the set matches in every query, in some, or in none. */
 function matching ({ kind, written, matches }: CompiledSet, attributes: AttributesOfQuery, unknown: RegExp): May {
   if (kind !== 'condition') return matches(attributes) ? 'always' : 'never'
   return written === undefined ? 'depends' : mayHold(written, attributes, attribute => unknown.test(attribute))

@@ -1,37 +1,37 @@
-// Why a condition is met or not: each part of it with the values that it compared. Parts are asked by the compiler of decisions
-// itself, so that what is shown is what was decided.
+// Why a condition is met or not: each part with the values that were compared. The parts are evaluated by the compiled functions of
+// decisions, so that the trace shows what was decided.
 
 import { compileCondition, LOGICAL_OPERATORS, readAttribute, type AttributeSource } from '../decide/conditions.js'
 import { isRecord } from '../../kit/is-record.js'
 
-/** A condition, or a part of one. */
+/** The trace of a condition or of a part of one. */
 export type ConditionTrace = ConditionGroup | Comparison
 
-/** All, any or none of several conditions. */
+/** A logical operator over several conditions. */
 export interface ConditionGroup {
   readonly matched: boolean
   readonly operator: 'allOf' | 'anyOf' | 'not'
   readonly conditions: readonly ConditionTrace[]
 }
 
-/** An attribute compared with a value. */
+/** A comparison of an attribute with a value. */
 export interface Comparison {
   readonly matched: boolean
   /** `user.location` */
   readonly attribute: string
   readonly operator: string
-  /** The attribute's value; absent when there is none, which makes every comparison false. */
+  /** The attribute's value; absent when the attribute is missing, which makes every comparison false. */
   readonly value?: unknown
-  /** What it was compared with; absent when `ref` leads nowhere. */
+  /** The value that it was compared with; absent when the attribute in `ref` is missing. */
   readonly operand?: unknown
-  /** The attribute whose value `operand` is. */
+  /** The attribute that `operand` comes from. */
   readonly ref?: string
 }
 
 /**
- * Why.
+ * Traces a condition.
  *
- * @param condition - a condition that compiles
+ * @param condition - a valid condition
  */
 export function traceCondition (condition: unknown, attributes: AttributeSource): ConditionTrace {
   const parts = isRecord(condition) ? Object.entries(condition).map(([key, value]) => tracePart(key, value, attributes)) : []
@@ -42,7 +42,8 @@ export function traceCondition (condition: unknown, attributes: AttributeSource)
 
 function tracePart (key: string, value: unknown, attributes: AttributeSource): ConditionTrace {
   if (!isLogical(key)) return traceTests(key, value, attributes)
-  return { matched: ask({ [key]: value }, attributes), operator: plain(key), conditions: items(value).map(item => traceCondition(item, attributes)) }
+  const conditions = items(value).map(item => traceCondition(item, attributes))
+  return { matched: ask({ [key]: value }, attributes), operator: plain(key), conditions }
 }
 
 function traceTests (attribute: string, tests: unknown, attributes: AttributeSource): ConditionTrace {
@@ -54,7 +55,9 @@ function traceTests (attribute: string, tests: unknown, attributes: AttributeSou
 
 function traceTest (attribute: string, key: string, value: unknown, attributes: AttributeSource): ConditionTrace {
   const matched = ask({ [attribute]: { [key]: value } }, attributes)
-  if (isLogical(key)) return { matched, operator: plain(key), conditions: items(value).map(item => traceTests(attribute, item, attributes)) }
+  if (isLogical(key)) {
+    return { matched, operator: plain(key), conditions: items(value).map(item => traceTests(attribute, item, attributes)) }
+  }
   const ref = isRecord(value) && Object.keys(value).length === 1 && typeof value['ref'] === 'string' ? value['ref'] : undefined
   return {
     matched,

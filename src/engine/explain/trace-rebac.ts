@@ -1,10 +1,10 @@
-// Why a user has or lacks roles on a resource instance: the walk of a ReBAC decision, with every step that it took.
+// Why a user has or lacks roles on a resource instance: the walk of a ReBAC decision, with every step.
 
 import type { InstanceNode, UserNode } from '../facts/fact-nodes.js'
 import type { HeldBy } from '../decide/rebac.js'
 import type { CompiledDerivation, CompiledResourceRole } from '../decide/derivation.js'
 
-/** A role on an instance, and where it could have come from. */
+/** A role on an instance, and the derivations that could give it. */
 export interface RoleTrace {
   readonly role: string
   /** `type:key` */
@@ -13,32 +13,32 @@ export interface RoleTrace {
   readonly has: boolean
   /** Whether it is assigned to the user. */
   readonly assigned: boolean
-  /** Of the roles on the instance asked about: whether it holds the permission. */
+  /** Whether it holds the permission; only for roles on the instance of the query. */
   readonly holds?: boolean
-  /** The derivations that give it. Absent where they are shown elsewhere in the tree, as on a circle. */
+  /** The derivations that give it. Absent when they are shown elsewhere in the tree, for example in a cycle. */
   readonly derivations?: readonly DerivationTrace[]
 }
 
-/** A derivation, as it applies to one instance. */
+/** A derivation, applied to one instance. */
 export interface DerivationTrace {
-  /** The role that is looked for on the subjects. */
+  /** The role that the user needs on one of the subjects. */
   readonly role: string
   readonly on_resource: string
   readonly relation: string
-  /** Whether it is switched off, because the user has a role on the object itself. */
+  /** Whether it does not apply, because the user has a role on the object itself. */
   readonly switched_off?: true
-  /** The subjects that the relation links; empty when it links none. */
+  /** The subjects of the relation; empty when there are none. */
   readonly subjects: readonly RoleTrace[]
 }
 
-/** What {@link traceRoles} tells. */
+/** The result of {@link traceRoles}. */
 interface RolesTrace {
   readonly roles: readonly RoleTrace[]
-  /** Steps that were taken and are not shown, because there are too many. */
+  /** The number of steps that are not shown, because there are too many. */
   readonly omitted: number
 }
 
-/** Steps that are shown. Nobody reads more, and those that lead to a role come first. */
+/** The most steps that are shown. Steps that lead to a role come first. */
 const MAX_STEPS = 200
 
 interface Step {
@@ -46,12 +46,12 @@ interface Step {
   readonly instance: InstanceNode
   readonly assigned: boolean
   readonly derivations: Array<{ readonly derivation: CompiledDerivation, readonly off: boolean, readonly subjects: Step[] }>
-  /** The steps that it gives a role to. */
+  /** The steps that get a role from this one. */
   readonly givesTo: Step[]
   has: boolean
 }
 
-/** All the roles of the instance's type: whether the user has them, and how. */
+/** All roles of the instance's type: whether the user has them, and why. */
 export function traceRoles (held: HeldBy, user: UserNode, instance: InstanceNode): RolesTrace {
   const walk = new Walk(user)
   const roots = held.all.map(role => walk.step(role, instance))
@@ -72,7 +72,7 @@ class Walk {
     return this.#queue.length
   }
 
-  /** The step for that role on that instance, each of which is taken once: that is what ends cycles. */
+  /** The step for this role on this instance. Each step is taken only once, which ends cycles. */
   step (role: CompiledResourceRole, instance: InstanceNode): Step {
     let steps = this.#steps.get(instance)
     if (steps === undefined) this.#steps.set(instance, steps = new Map())
@@ -104,7 +104,8 @@ class Walk {
     const hasDirectRole = this.#user.instanceRoles?.get(instance) !== undefined
     for (const derivation of role.derivations) {
       const off = derivation.unlessDirectRole && hasDirectRole
-      const linked = [...instance.subjects?.get(derivation.relation) ?? []].filter(subject => subject.fact.resource === derivation.source.type)
+      const related = [...instance.subjects?.get(derivation.relation) ?? []]
+      const linked = related.filter(subject => subject.fact.resource === derivation.source.type)
       const subjects = off ? [] : linked.map(subject => this.step(derivation.source, subject))
       for (const subject of subjects) subject.givesTo.push(step)
       step.derivations.push({ derivation, off, subjects })
@@ -112,7 +113,7 @@ class Walk {
   }
 }
 
-/** Turns steps into a tree of data, within the bound. */
+/** Converts steps into a tree of bounded size. */
 class Shown {
   readonly #held: HeldBy
   readonly #instance: InstanceNode
@@ -142,7 +143,8 @@ class Shown {
     // The depth is bounded, too: a chain of a hundred thousand folders must not overflow the stack.
     if (this.#expanded.has(step) || this.#expanded.size >= MAX_STEPS || depth >= MAX_STEPS) return shown
     this.#expanded.add(step)
-    return { ...shown, derivations: step.derivations.map(({ derivation, off, subjects }) => this.#derivation(derivation, off, subjects, depth)) }
+    const derivations = step.derivations.map(({ derivation, off, subjects }) => this.#derivation(derivation, off, subjects, depth))
+    return { ...shown, derivations }
   }
 
   #derivation ({ source, relation }: CompiledDerivation, off: boolean, subjects: readonly Step[], depth: number): DerivationTrace {

@@ -1,4 +1,4 @@
-// A decision taken apart, for people: what each model looked at, what it found, and what would have been needed.
+// The trace of a decision, for people: what each model evaluated, what it found, and what was missing.
 
 import { matchingSets, type AttributesOfQuery, type CompiledRules, type CompiledSet, type SetKind } from '../decide/abac.js'
 import { traceCondition, type ConditionTrace } from './trace-conditions.js'
@@ -11,42 +11,42 @@ import type { Verdict } from '../decide/verdict.js'
 export type { Comparison, ConditionGroup, ConditionTrace } from './trace-conditions.js'
 export type { DerivationTrace, RoleTrace } from './trace-rebac.js'
 
-/** A decision with everything that led to it. */
+/** A decision with its trace. */
 export interface DecisionTrace extends Verdict {
-  /** What the models found. Absent when no model was asked: the resource type or the action is not known. */
+  /** The results of the models. Absent when the resource type or the action is unknown, so that no model was evaluated. */
   readonly models?: ModelsTrace
 }
 
-/** What each model found. */
+/** The results of each model. */
 export interface ModelsTrace {
   readonly rbac: RbacTrace
-  /** Absent when no rule is about the permission. */
+  /** Absent when no rule covers the permission. */
   readonly abac?: AbacTrace
-  /** Absent when the resource type has no roles on instances, and when the user or the tenant is not known. */
+  /** Absent when the resource type has no resource roles, or the user or the tenant is unknown. */
   readonly rebac?: RebacTrace
 }
 
-/** What RBAC found. */
+/** RBAC's result. */
 export interface RbacTrace {
   readonly allow: boolean
-  /** The roles of the user in the tenant. */
+  /** The user's roles in the tenant. */
   readonly roles: ReadonlyArray<{ readonly role: string, readonly holds: boolean, readonly reason?: string }>
-  /** All roles that hold the permission, inherited ones included: any of them would do. */
+  /** All roles that hold the permission, including inherited permissions. Any of them would be enough. */
   readonly holders: readonly string[]
-  /** The roles of the user in other tenants. They do not count. */
+  /** The user's roles in other tenants, which do not count. */
   readonly elsewhere: ReadonlyArray<{ readonly tenant: string, readonly roles: readonly string[] }>
 }
 
-/** What ABAC found. */
+/** ABAC's result. */
 export interface AbacTrace {
   readonly allow: boolean
   /** The rules for the permission. */
   readonly rules: readonly RuleTrace[]
 }
 
-/** A rule that joins two sets. */
+/** A rule, which joins two sets. */
 interface RuleTrace {
-  /** Which of the policy's `set_rules` it is, from 0. */
+  /** The index of the rule in the policy's `set_rules`. */
   readonly index: number
   readonly allow: boolean
   readonly user_set: SetTrace
@@ -56,41 +56,42 @@ interface RuleTrace {
 /** A user set or a resource set. */
 export interface SetTrace {
   readonly key: string
-  /** Whether it is of what meets a condition, of those who have a role, or of all resources of a type. */
+  /** Whether it is defined by a condition, or contains the users with a role, or all resources of a type. */
   readonly kind: SetKind
   readonly matched: boolean
   readonly condition?: ConditionTrace
 }
 
-/** What ReBAC found. */
+/** ReBAC's result. */
 export interface RebacTrace {
   readonly allow: boolean
-  /** The roles on an instance that hold the permission. */
+  /** The resource roles that hold the permission. */
   readonly holders: readonly string[]
   /**
-   * Whether the roles on the instance were looked at, or why not: nothing but the type was asked about, there is no such instance, or it
-   * belongs to another tenant.
+   * Whether the roles on the instance were evaluated, or why not: the query has no resource key, the instance does not exist, or it belongs
+   * to another tenant.
    */
   readonly instance: 'looked_at' | 'not_asked_about' | 'unknown' | 'in_another_tenant'
-  /** The tenant that the instance belongs to. */
+  /** The tenant of the instance. */
   readonly tenant?: string
-  /** The roles of the instance's type, those that the user has first. */
+  /** The roles of the instance's type; those that the user has come first. */
   readonly roles?: readonly RoleTrace[]
-  /** Steps of derivations that are not shown, because there are too many. */
+  /** The number of derivation steps that are not shown, because there are too many. */
   readonly omitted?: number
 }
 
-/** Taken apart: RBAC. */
+/** Traces RBAC. */
 export function traceRbac (permission: CompiledPermission, user: UserNode | undefined, tenant: string): RbacTrace {
   const roles = (user?.rolesIn(tenant) ?? []).map(role => {
     const granted = permission.grantedBy.get(role)
     return { role, holds: granted !== undefined, ...(granted === undefined ? {} : { reason: granted.reason }) }
   })
-  const elsewhere = [...user?.tenantRoles ?? []].filter(([other]) => other !== tenant).map(([other, held]) => ({ tenant: other, roles: [...held] }))
+  const others = [...user?.tenantRoles ?? []].filter(([other]) => other !== tenant)
+  const elsewhere = others.map(([other, held]) => ({ tenant: other, roles: [...held] }))
   return { allow: roles.some(({ holds }) => holds), roles, holders: [...permission.grantedBy.keys()], elsewhere }
 }
 
-/** Taken apart: ABAC. */
+/** Traces ABAC. */
 export function traceAbac (rules: CompiledRules, attributes: AttributesOfQuery): AbacTrace {
   const traces = new Map<CompiledSet, SetTrace>()
   const trace = (set: CompiledSet): SetTrace => {
@@ -110,13 +111,16 @@ function traceSet ({ key, kind, matches, written }: CompiledSet, attributes: Att
   return { key, kind, matched, ...(written === undefined ? {} : { condition: traceCondition(written, attributes) }) }
 }
 
-/** Taken apart: ReBAC. */
-export function traceRebac (held: HeldBy, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, askedAbout: boolean): RebacTrace {
+/** Traces ReBAC. */
+export function traceRebac (
+  held: HeldBy, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, askedAbout: boolean
+): RebacTrace {
   const holders = held.by.map(({ key }) => key)
   if (!askedAbout) return { allow: false, holders, instance: 'not_asked_about' }
   if (instance === undefined) return { allow: false, holders, instance: 'unknown' }
   const where = { holders, tenant: instance.tenant.fact.key }
   if (instance.tenant !== tenant) return { ...where, allow: false, instance: 'in_another_tenant' }
   const { roles, omitted } = traceRoles(held, user, instance)
-  return { ...where, allow: roles.some(({ has, holds }) => has && holds === true), instance: 'looked_at', roles, ...(omitted === 0 ? {} : { omitted }) }
+  const allow = roles.some(({ has, holds }) => has && holds === true)
+  return { ...where, allow, instance: 'looked_at', roles, ...(omitted === 0 ? {} : { omitted }) }
 }
