@@ -42,7 +42,12 @@ export const UserRead = Type.Object({
   last_name: Type.Optional(Type.String()),
   attributes: Attributes,
   roles: Type.Array(Type.Object({ role: Type.String(), tenant: Type.String() })),
-  associated_tenants: Type.Array(Type.Object({ tenant: Type.String(), roles: Type.Array(Type.String()), status: Type.Literal('active') })),
+  associated_tenants: Type.Array(Type.Object({
+    tenant: Type.String(),
+    roles: Type.Array(Type.String()),
+    status: Type.Literal('active'),
+    resource_instance_roles: Type.Optional(Type.Array(Type.Object({ resource: Type.String(), resource_instance: Type.String(), role: Type.String() })))
+  })),
   ...Stamps
 })
 
@@ -98,6 +103,16 @@ export const AssignmentDetailedRead = Type.Object({
   ...Stamps
 })
 
+/** The most relationships that are listed with one instance. */
+export const MAX_RELATIONSHIPS = 1_000
+
+export const InstanceDetailedRead = Type.Object({
+  ...InstanceRead.properties,
+  relationships: Type.Array(Type.Object({ subject: Type.String(), relation: Type.String(), object: Type.String() }), {
+    description: `At most ${MAX_RELATIONSHIPS}: \`/relationship_tuples\` lists all.`
+  })
+})
+
 const TupleFields = { subject: Instance, relation: Key, object: Instance, tenant: nullable(Key) }
 export const TupleCreate = Type.Object(TupleFields, strict)
 export const TupleDelete = Type.Object(TupleFields, strict)
@@ -111,6 +126,16 @@ export const TupleRead = Type.Object({
   object_id: Type.String(),
   tenant_id: Type.String(),
   ...Stamps
+})
+
+const InstanceBlock = Type.Object({ key: Key, tenant: Type.String(), resource: Type.String(), attributes: Attributes })
+
+export const TupleDetailedRead = Type.Object({
+  ...TupleRead.properties,
+  subject_details: InstanceBlock,
+  relation_details: Type.Object({ key: Key, name: Type.String(), description: Type.Optional(Type.String()) }),
+  object_details: InstanceBlock,
+  tenant_details: Type.Object({ key: Key, name: Type.String(), description: Type.Optional(Type.String()), attributes: Attributes })
 })
 
 /** The body of a bulk write. */

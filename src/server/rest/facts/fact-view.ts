@@ -1,8 +1,9 @@
 // Converts facts to the format of the REST API.
 import type { Static } from 'typebox'
 import { notFound } from '../../http/failures.js'
+import { MAX_RELATIONSHIPS } from './fact-shapes.js'
 import { stamp } from '../stamps.js'
-import type { AssignmentDetailedRead, AssignmentRead, InstanceRead, TenantRead, TupleRead, UserRead } from './fact-shapes.js'
+import type { AssignmentDetailedRead, AssignmentRead, InstanceDetailedRead, InstanceRead, TenantRead, TupleDetailedRead, TupleRead, UserRead } from './fact-shapes.js'
 import {
   parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact
 } from '../../../engine/facts/fact.js'
@@ -17,17 +18,29 @@ export function keyOf (environment: Environment, kind: EntityKind, given: string
   return environment.resolve(kind, given) ?? fail(kind, given)
 }
 
-/** A user, with the user's roles in tenants. */
-export function userView (environment: Environment, user: UserFact): Static<typeof UserRead> {
+type AssociatedTenant = Static<typeof UserRead>['associated_tenants'][number]
+
+/**
+ * A user, with the user's roles in tenants.
+ * @param withInstances - whether to include the roles on resource instances, by the instance's tenant
+ */
+export function userView (environment: Environment, user: UserFact, withInstances = false): Static<typeof UserRead> {
   const { key, email, first_name: firstName, last_name: lastName, attributes = {} } = user
   const roles: Array<{ role: string, tenant: string }> = []
-  const tenants = new Map<string, string[]>()
+  const tenants = new Map<string, AssociatedTenant>()
+  const associated = (tenant: string): AssociatedTenant => {
+    const known = tenants.get(tenant) ?? { tenant, roles: [], status: 'active', ...(withInstances ? { resource_instance_roles: [] } : {}) }
+    tenants.set(tenant, known)
+    return known
+  }
   for (const { role, tenant, resource_instance: on } of environment.engine.facts.roleAssignments({ user: key })) {
-    if (on !== undefined) continue
-    roles.push({ role, tenant })
-    const known = tenants.get(tenant)
-    if (known === undefined) tenants.set(tenant, [role])
-    else known.push(role)
+    if (on === undefined) {
+      roles.push({ role, tenant })
+      associated(tenant).roles.push(role)
+    } else if (withInstances) {
+      const { resource, key } = parseInstance(on)
+      associated(tenant).resource_instance_roles?.push({ resource, resource_instance: key, role })
+    }
   }
   return {
     key,
@@ -36,7 +49,7 @@ export function userView (environment: Environment, user: UserFact): Static<type
     last_name: lastName,
     attributes,
     roles,
-    associated_tenants: Array.from(tenants, ([tenant, roles]) => ({ tenant, roles, status: 'active' as const })),
+    associated_tenants: [...tenants.values()],
     ...stamp(environment.stored('user', user))
   }
 }
@@ -61,6 +74,17 @@ export function instanceView (environment: Environment, instance: ResourceInstan
     tenant_id: idOf(environment, 'tenant', tenant),
     ...stamp(environment.stored('resource_instance', instance))
   }
+}
+
+/** A resource instance, with the tuples in which it is the subject: each tuple is listed once, with one instance. */
+export function instanceDetailedView (environment: Environment, instance: ResourceInstanceFact): Static<typeof InstanceDetailedRead> {
+  const relationships: Array<{ subject: string, relation: string, object: string }> = []
+  const self = `${instance.resource}:${instance.key}`
+  for (const { subject, relation, object } of environment.engine.facts.relationshipTuples({ subject: self })) {
+    relationships.push({ subject, relation, object })
+    if (relationships.length === MAX_RELATIONSHIPS) break
+  }
+  return { ...instanceView(environment, instance), relationships }
 }
 
 /** A role assignment. */
@@ -114,6 +138,25 @@ export function tupleView (environment: Environment, tuple: RelationshipTupleFac
     tenant_id: idOf(environment, 'tenant', tenant),
     ...stamp(environment.stored('relationship_tuple', tuple))
   }
+}
+
+/** A relationship tuple, with what it names. */
+export function tupleDetailedView (environment: Environment, tuple: RelationshipTupleFact): Static<typeof TupleDetailedRead> {
+  const relation = environment.schema.resources[parseInstance(tuple.object).resource]?.relations?.[tuple.relation]
+  const { name = tuple.relation, description } = typeof relation === 'object' ? relation : {}
+  const tenant = entity(environment, 'tenant', tuple.tenant)
+  return {
+    ...tupleView(environment, tuple),
+    subject_details: instanceBlock(environment, tuple.subject),
+    relation_details: { key: tuple.relation, name, description },
+    object_details: instanceBlock(environment, tuple.object),
+    tenant_details: { key: tenant.key, name: tenant.name ?? tenant.key, description: tenant.description, attributes: { ...tenant.attributes } }
+  }
+}
+
+function instanceBlock (environment: Environment, id: string) {
+  const { key, tenant, resource, attributes } = entity(environment, 'resource_instance', id)
+  return { key, tenant, resource, attributes: { ...attributes } }
 }
 
 function entity<K extends EntityKind> (environment: Environment, kind: K, key: string): Stored<FactOf[K]> {

@@ -1,9 +1,9 @@
 // The routes of relationship tuples, which link two resource instances.
 import Type, { type Static } from 'typebox'
-import { CountedPageQuery, isWanted, listed, MaybeCountedList } from '../paging.js'
+import { countedPageOf, CountedList, CountedPageQuery, isWanted, listed, MaybeCountedList, PageQuery } from '../paging.js'
 import { done, ok, route, type Route } from '../../http/route.js'
-import { Empty, Idents, Operations, TupleCreate, TupleDelete, TupleRead } from './fact-shapes.js'
-import { tupleView } from './fact-view.js'
+import { Empty, Idents, Operations, TupleCreate, TupleDelete, TupleDetailedRead, TupleRead } from './fact-shapes.js'
+import { tupleDetailedView, tupleView } from './fact-view.js'
 import { withoutNull } from './body-without-nulls.js'
 import type { RelationshipTupleFact } from '../../../engine/facts/fact.js'
 import type { Environment } from '../../../environment/environment.js'
@@ -19,6 +19,9 @@ const Query = Type.Object({
   ...CountedPageQuery
 })
 
+const { detailed: _detailed, include_total_count: _counted, ...DetailedFields } = Query.properties
+const DetailedQuery = Type.Object({ ...DetailedFields, ...PageQuery })
+
 /** The routes of relationship tuples. */
 export const relationshipTupleRoutes: readonly Route[] = [
   route({
@@ -29,6 +32,17 @@ export const relationshipTupleRoutes: readonly Route[] = [
     answer: MaybeCountedList(TupleRead),
     async handle ({ query, environment, inTurns }) {
       return ok(await inTurns(listed(wanted(environment, query), query, tuple => tupleView(environment, tuple))))
+    }
+  }),
+
+  route({
+    method: 'GET',
+    path: '/relationship_tuples/detailed',
+    summary: 'Lists relationship tuples with their instances, relations and tenants.',
+    query: DetailedQuery,
+    answer: CountedList(TupleDetailedRead),
+    async handle ({ query, environment, inTurns }) {
+      return ok(await inTurns(countedPageOf(wanted(environment, query), query, tuple => tupleDetailedView(environment, tuple))))
     }
   }),
 

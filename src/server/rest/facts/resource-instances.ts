@@ -1,10 +1,10 @@
 // The routes of resource instances.
 import Type, { type Static } from 'typebox'
-import { CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
+import { countedPageOf, CountedList, CountedPageQuery, listed, MaybeCountedList, PageQuery } from '../paging.js'
 import { makeRoomFor } from './make-room.js'
 import { done, ok, route, type Route } from '../../http/route.js'
-import { Empty, Idents, InstanceCreate, InstanceRead, InstanceUpdate, Operations } from './fact-shapes.js'
-import { instanceView, keyOf } from './fact-view.js'
+import { Empty, Idents, InstanceCreate, InstanceDetailedRead, InstanceRead, InstanceUpdate, Operations } from './fact-shapes.js'
+import { instanceDetailedView, instanceView, keyOf } from './fact-view.js'
 import { withoutNull } from './body-without-nulls.js'
 import type { ResourceInstanceFact } from '../../../engine/facts/fact.js'
 import type { Environment, FactWriter } from '../../../environment/environment.js'
@@ -16,6 +16,9 @@ const Query = Type.Object({
   ...CountedPageQuery
 })
 
+const { include_total_count: _counted, ...DetailedFields } = Query.properties
+const DetailedQuery = Type.Object({ ...DetailedFields, ...PageQuery })
+
 /** The routes of resource instances. */
 export const resourceInstanceRoutes: readonly Route[] = [
   route({
@@ -26,6 +29,17 @@ export const resourceInstanceRoutes: readonly Route[] = [
     answer: MaybeCountedList(InstanceRead),
     async handle ({ query, environment, inTurns }) {
       return ok(await inTurns(listed(wanted(environment, query), query, instance => instanceView(environment, instance))))
+    }
+  }),
+
+  route({
+    method: 'GET',
+    path: '/resource_instances/detailed',
+    summary: 'Lists resource instances with the relationship tuples in which each is the subject.',
+    query: DetailedQuery,
+    answer: CountedList(InstanceDetailedRead),
+    async handle ({ query, environment, inTurns }) {
+      return ok(await inTurns(countedPageOf(wanted(environment, query), query, instance => instanceDetailedView(environment, instance))))
     }
   }),
 

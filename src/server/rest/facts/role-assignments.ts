@@ -1,6 +1,6 @@
 // The routes of role assignments, in a tenant or on a resource instance.
 import Type, { type Static } from 'typebox'
-import { CountedPageQuery, isWanted, listed, MaybeCountedList } from '../paging.js'
+import { countedPageOf, CountedList, CountedPageQuery, isWanted, listed, MaybeCountedList, PageQuery } from '../paging.js'
 import { done, ok, route, type Answer, type Route } from '../../http/route.js'
 import { Assignment, AssignmentDetailedRead, AssignmentRead, Assignments } from './fact-shapes.js'
 import { assignmentDetailedView, assignmentView } from './fact-view.js'
@@ -17,6 +17,9 @@ const Query = Type.Object({
   detailed: Type.Optional(Type.Boolean({ description: 'Whether to include users, roles, tenants and instances instead of their keys.' })),
   ...CountedPageQuery
 })
+
+const { detailed: _detailed, include_total_count: _counted, ...DetailedFields } = Query.properties
+const DetailedQuery = Type.Object({ ...DetailedFields, ...PageQuery })
 
 const AssignmentList = MaybeCountedList(AssignmentRead)
 const AssignmentDetailedList = MaybeCountedList(AssignmentDetailedRead)
@@ -36,6 +39,18 @@ export const roleAssignmentRoutes: readonly Route[] = [
       return query.detailed === true
         ? ok(await inTurns(listed(found, query, assignment => assignmentDetailedView(environment, assignment))))
         : ok(await inTurns(listed(found, query, assignment => assignmentView(environment, assignment))))
+    }
+  }),
+
+  route({
+    method: 'GET',
+    path: '/role_assignments/detailed',
+    summary: 'Lists role assignments with their users, roles, tenants and instances.',
+    query: DetailedQuery,
+    answer: CountedList(AssignmentDetailedRead),
+    async handle ({ query, environment, inTurns }) {
+      const found = wanted(environment, query)
+      return ok(await inTurns(countedPageOf(found, query, assignment => assignmentDetailedView(environment, assignment))))
     }
   }),
 

@@ -16,6 +16,7 @@ import type { Environment, FactWriter } from '../../../environment/environment.j
 export const UsersQuery = Type.Object({
   search: Type.Optional(Type.String({ description: 'Part of the key, the email address or a name.' })),
   role: Type.Optional(Type.String({ description: 'A role of the user.' })),
+  include_resource_instance_roles: Type.Optional(Type.Boolean({ description: 'Whether to include roles on resource instances.' })),
   ...PageQuery,
   include_total_count: Type.Optional(Type.Boolean())
 })
@@ -170,7 +171,7 @@ export const userRoutes: readonly Route[] = [
  * @param users - `undefined` stands for an entry that is not a user
  */
 export function usersPage (environment: Environment, users: Iterable<UserFact | undefined>, query: Static<typeof UsersQuery>) {
-  return countedPageOf(wanted(environment, users, query), query, user => userView(environment, user))
+  return countedPageOf(wanted(environment, users, query), query, user => userView(environment, user, query.include_resource_instance_roles))
 }
 
 function * wanted (
