@@ -5,8 +5,13 @@ import type { Policy } from '../engine/policy/policy.js'
 
 const SECTIONS = ['resources', 'roles', 'user_sets', 'resource_sets', 'set_rules'] as const
 
-/** A policy document without facts, with every section present, from the policy file or from the API. */
-export type SchemaDocument = Required<Pick<Policy, typeof SECTIONS[number]>>
+/** Left out where there are none: the digest of a schema stays what it was before these sections existed. */
+const ATTRIBUTE_SECTIONS = ['user_attributes', 'tenant_attributes'] as const
+
+const ALL_SECTIONS: readonly string[] = [...SECTIONS, ...ATTRIBUTE_SECTIONS]
+
+/** A policy document without facts, every section there but the attributes of users and tenants. What the policy file or the API says. */
+export type SchemaDocument = Required<Pick<Policy, typeof SECTIONS[number]>> & Pick<Policy, typeof ATTRIBUTE_SECTIONS[number]>
 
 /** A schema, and the policy that it is based on. */
 export interface SchemaState {
@@ -20,7 +25,7 @@ export type SchemaKind = typeof SCHEMA_KINDS[number]
 
 /** All of these kinds. */
 export const SCHEMA_KINDS = [
-  'resource', 'action', 'attribute', 'resource_role', 'relation', 'role', 'user_set', 'resource_set', 'set_rule'
+  'resource', 'action', 'attribute', 'resource_role', 'relation', 'role', 'user_set', 'resource_set', 'set_rule', 'action_group'
 ] as const
 
 /** One object of a schema. */
@@ -33,12 +38,17 @@ interface SchemaObject {
 /** A copy of the document's schema. */
 export function schemaOf (policy: Policy): SchemaDocument {
   const { resources = {}, roles = {}, user_sets: userSets = {}, resource_sets: resourceSets = {}, set_rules: setRules = [] } = policy
-  return structuredClone({ resources, roles, user_sets: userSets, resource_sets: resourceSets, set_rules: setRules })
+  const attributes = Object.fromEntries(ATTRIBUTE_SECTIONS.filter(name => hasAny(policy[name])).map(name => [name, policy[name]]))
+  return structuredClone({ resources, roles, user_sets: userSets, resource_sets: resourceSets, set_rules: setRules, ...attributes })
 }
 
 /** The document without its schema. */
 export function factsOf (policy: Policy): Policy {
-  return Object.fromEntries(Object.entries(policy).filter(([section]) => !(SECTIONS as readonly string[]).includes(section)))
+  return Object.fromEntries(Object.entries(policy).filter(([section]) => !ALL_SECTIONS.includes(section)))
+}
+
+function hasAny (declared: object | undefined): boolean {
+  return declared !== undefined && Object.keys(declared).length > 0
 }
 
 /** The digest of a document or a part of one. The order of keys makes no difference. */
@@ -59,7 +69,10 @@ export function * objectsOf (schema: SchemaDocument): Generator<SchemaObject> {
     yield * within(type, 'attribute', resource.attributes)
     yield * within(type, 'resource_role', resource.roles)
     yield * within(type, 'relation', resource.relations)
+    yield * within(type, 'action_group', resource.action_groups)
   }
+  yield * within('__user', 'attribute', schema.user_attributes)
+  yield * within('__tenant', 'attribute', schema.tenant_attributes)
   for (const [key, content] of Object.entries(schema.roles)) yield { kind: 'role', key, content }
   for (const [key, content] of Object.entries(schema.user_sets)) yield { kind: 'user_set', key, content }
   for (const [key, content] of Object.entries(schema.resource_sets)) yield { kind: 'resource_set', key, content }

@@ -19,7 +19,8 @@ const CODES: Readonly<Record<ObjectKind, number>> = {
   role: 15,
   user_set: 16,
   resource_set: 17,
-  set_rule: 18
+  set_rule: 18,
+  action_group: 19
 }
 
 const KINDS = new Map(Object.entries(CODES).map(([kind, code]) => [code, kind as ObjectKind]))

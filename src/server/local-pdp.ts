@@ -12,7 +12,6 @@ import { Failure, notFound, sendFailure } from './http/failures.js'
 import { factRoutes } from './rest/facts/fact-routes.js'
 import { healthRoutes, systemRoutes } from './decisions/health.js'
 import { serverOptions } from './http/http-server.js'
-import { SCOPE } from './rest/identity.js'
 import { InFlight } from './http/in-flight.js'
 import { refuseCrumbs } from './http/chunks.js'
 import { parseJsonBodies } from './http/json-body.js'
@@ -25,6 +24,8 @@ import { checkLocalPdpOptions, type LocalPdpOptions } from './local-pdp-options.
 import { Reports } from './reports.js'
 import { schemaRoutes, setRuleRoutes } from './rest/schema/schema-routes.js'
 import { scopeRoutes } from './rest/api-key-scope.js'
+import { accountRoutes, ENVIRONMENT, PROJECT, proxyConfigRoutes } from './rest/account.js'
+import { notSupported } from './rest/not-supported.js'
 import type { Wire } from './http/route.js'
 import { Environment } from '../environment/environment.js'
 
@@ -48,21 +49,17 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 /** How long requests in flight may take when the app closes, ms. */
 const CLOSE_TIMEOUT = 5_000
 
-/** The project and the environment by id, and by the key of Permit's first project and environment. */
-const PROJECT: ReadonlySet<string> = new Set([SCOPE.project_id, 'default'])
-const ENVIRONMENT: ReadonlySet<string> = new Set([SCOPE.environment_id, 'default'])
-
 const healthMounts: readonly Mount[] = [{ tag: 'Health', wire: 'pdp', routes: healthRoutes }]
 
 const opaMounts: readonly Mount[] = [{ tag: 'Decisions', wire: 'pdp', routes: opaRoutes }]
 
-const facts = { tag: 'Facts', wire: 'api', routes: [...factRoutes, ...setRuleRoutes] } as const
+const facts = { tag: 'Facts', wire: 'api', routes: [...factRoutes, ...setRuleRoutes, ...proxyConfigRoutes] } as const
 
 const mounts: readonly Mount[] = [
   { tag: 'Decisions', wire: 'pdp', routes: [...decisionRoutes, ...planRoutes, ...gatewayRoutes, ...systemRoutes] },
   { tag: 'AuthZEN', wire: 'authzen', routes: [...authzenRoutes, ...authzenSearchRoutes] },
   { ...facts, prefix: '/facts' },
-  { tag: 'Scope', wire: 'api', routes: scopeRoutes }
+  { tag: 'Scope', wire: 'api', routes: [...scopeRoutes, ...accountRoutes] }
 ]
 
 /** Routes whose paths name the project and the environment. */
@@ -111,7 +108,10 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
       const text = JSON.stringify(document)
       guarded.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(text))
       const methods = methodsAt(all)
+      const missing = notSupported()
       guarded.setNotFoundHandler((request, reply) => {
+        const what = missing(request.method, request.url)
+        if (what !== undefined) return sendFailure(reply, 'api', new Failure(501, what), request.log)
         const allowed = methods(request.url)
         if (allowed.length > 0) reply.header('allow', allowed.join(', '))
         const failure = allowed.length > 0 ? new Failure(405, 'Method Not Allowed') : new Failure(404, 'Not Found')

@@ -43,6 +43,9 @@ export interface TypeDraft extends CompiledType {
  */
 const MAX_GRANTS = 1_000_000
 
+/** Permit's built-in resource types, and the section that holds their attributes. */
+const BUILT_IN_TYPES: Readonly<Record<string, string>> = { __proto__: null as never, __user: 'user_attributes', __tenant: 'tenant_attributes' }
+
 /** What the parts of the compiler share. */
 export class Compilation {
   readonly policy: Partial<Policy>
@@ -55,7 +58,10 @@ export class Compilation {
     this.policy = blockOf(policy)
     this.problems = problems
     this.roles = new Set(entriesOf(this.policy.roles).map(([key]) => key))
-    for (const [key, resource] of entriesOf(this.policy.resources)) this.#addType(key, entriesOf(blockOf(resource).actions))
+    for (const [key, resource] of entriesOf(this.policy.resources)) {
+      this.#addType(key, entriesOf(blockOf(resource).actions))
+      this.#requireActions(key, entriesOf(blockOf(resource).action_groups))
+    }
   }
 
   problem (path: Path, message: string, hint: string): void {
@@ -117,7 +123,19 @@ export class Compilation {
     return parents
   }
 
+  /** Actions in groups exist. No decision depends on groups, so nothing is compiled. */
+  #requireActions (key: string, groups: ReadonlyArray<readonly [string, { readonly actions?: readonly string[] } | null]>): void {
+    const type = this.types.get(key)
+    for (const [group, block] of groups) {
+      for (const [index, action] of textsOf(blockOf(block).actions)) {
+        if (type !== undefined) this.action(type, action, ['resources', key, 'action_groups', group, 'actions', index])
+      }
+    }
+  }
+
   #addType (key: string, actions: ReadonlyArray<readonly [string, unknown]>): void {
+    const section = BUILT_IN_TYPES[key]
+    if (section !== undefined) this.problem(['resources', key], `resource type '${key}' is built in`, `declare its attributes under ${section}`)
     const permissions = new Map<string, PermissionDraft>()
     for (const [action] of actions) {
       const permission = `${key}:${action}`

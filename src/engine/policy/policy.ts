@@ -33,6 +33,13 @@ const Attribute = Type.Object({
   description
 }, { ...strict, description: 'An attribute that resources of this type may have.' })
 
+const ActionGroup = Type.Object({
+  name,
+  description,
+  attributes: values('Attributes of the group; no decision depends on them.'),
+  actions: Type.Optional(Type.Array(text('An action of this resource type.'), { description: 'The actions in the group.' }))
+}, { ...strict, description: 'A group of actions, for people; no decision depends on it.' })
+
 const DerivationSettings = Type.Object({
   no_direct_roles_on_object: Type.Optional(Type.Boolean({
     description: 'Switches the derivation off for a user who has any role on the object itself.'
@@ -73,6 +80,7 @@ const Resource = Type.Object({
   urn: Type.Optional(Type.String({ description: 'Uniform resource name; no decision depends on it.' })),
   actions: keyed(block(Action), 'What can be done to a resource of this type, by action key.'),
   attributes: Type.Optional(anyKeyed(block(Attribute), 'Attributes of resources of this type, by attribute key.')),
+  action_groups: Type.Optional(keyed(block(ActionGroup), 'Groups of actions, by group key; no decision depends on them.')),
   roles: Type.Optional(keyed(block(ResourceRole), 'Roles on single instances of this type, by role key (ReBAC).')),
   relations: Type.Optional(keyed(Relation, 'Relations by which other resources are linked to one of this type, by relation key (ReBAC).'))
 }, { ...strict, description: 'A resource type.' })
@@ -143,6 +151,8 @@ const RelationshipTuple = Type.Object({
 /** The schema of a policy document: what Permit's REST API writes, under its names. */
 export const PolicySchema = Type.Object({
   resources: Type.Optional(keyed(Resource, 'Resource types, by key.')),
+  user_attributes: Type.Optional(anyKeyed(block(Attribute), 'Attributes of users, by key: those of Permit\'s resource `__user`.')),
+  tenant_attributes: Type.Optional(anyKeyed(block(Attribute), 'Attributes of tenants, by key: those of Permit\'s resource `__tenant`.')),
   roles: Type.Optional(keyed(block(Role), 'Roles that users have in tenants, by key.')),
   user_sets: Type.Optional(keyed(UserSet, 'User sets, by key.')),
   resource_sets: Type.Optional(keyed(ResourceSet, 'Resource sets, by key.')),
@@ -166,6 +176,8 @@ export type PolicyResource = Static<typeof Resource>
 export type PolicyResourceRole = Static<typeof ResourceRole>
 /** A role in tenants. */
 export type PolicyRole = Static<typeof Role>
+/** The declaration of an attribute. */
+export type PolicyAttribute = Static<typeof Attribute>
 /** A rule that joins a user set, a permission and a resource set. */
 export type PolicySetRule = Static<typeof SetRule>
 /** A condition as it is written. */

@@ -46,7 +46,9 @@ export const UserRead = Type.Object({
     tenant: Type.String(),
     roles: Type.Array(Type.String()),
     status: Type.Literal('active'),
-    resource_instance_roles: Type.Optional(Type.Array(Type.Object({ resource: Type.String(), resource_instance: Type.String(), role: Type.String() })))
+    resource_instance_roles: Type.Optional(Type.Array(
+      Type.Object({ resource: Type.String(), resource_instance: Type.String(), role: Type.String() })
+    ))
   })),
   ...Stamps
 })

@@ -3,7 +3,9 @@ import type { Static } from 'typebox'
 import { notFound } from '../../http/failures.js'
 import { MAX_RELATIONSHIPS } from './fact-shapes.js'
 import { stamp } from '../stamps.js'
-import type { AssignmentDetailedRead, AssignmentRead, InstanceDetailedRead, InstanceRead, TenantRead, TupleDetailedRead, TupleRead, UserRead } from './fact-shapes.js'
+import type {
+  AssignmentDetailedRead, AssignmentRead, InstanceDetailedRead, InstanceRead, TenantRead, TupleDetailedRead, TupleRead, UserRead
+} from './fact-shapes.js'
 import {
   parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact
 } from '../../../engine/facts/fact.js'
@@ -150,7 +152,12 @@ export function tupleDetailedView (environment: Environment, tuple: Relationship
     subject_details: instanceBlock(environment, tuple.subject),
     relation_details: { key: tuple.relation, name, description },
     object_details: instanceBlock(environment, tuple.object),
-    tenant_details: { key: tenant.key, name: tenant.name ?? tenant.key, description: tenant.description, attributes: { ...tenant.attributes } }
+    tenant_details: {
+      key: tenant.key,
+      name: tenant.name ?? tenant.key,
+      description: tenant.description,
+      attributes: { ...tenant.attributes }
+    }
   }
 }
 

@@ -55,6 +55,7 @@ export class Removed {
     }
     const isGoneParent = (parent: string): boolean => this.resourceRoles.has(`${type}:${parent}`)
     const isGonePermission = (text: string): boolean => this.#permissions.has(text.includes(':') ? text : `${type}:${text}`)
+    for (const group of blocks(resource.action_groups)) group.actions = group.actions?.filter(action => !isGonePermission(action))
     for (const role of blocks(resource.roles)) {
       clearRole(role, isGoneParent, isGonePermission)
       if (role.granted_to?.users_with_role === undefined) continue

@@ -5,13 +5,13 @@ import { CountedPageQuery, listed, MaybeCountedList, pageOf, PageQuery } from '.
 import { done, ok, route, type Route } from '../../http/route.js'
 import { changeSchema, type Draft } from './change.js'
 import {
-  ActionCreate, ActionRead, ActionUpdate, AttributeCreate, AttributeRead, AttributeUpdate, RelationCreate, RelationRead, ResourceCreate,
-  ResourceRead, ResourceReplace, ResourceRoleCreate, ResourceRoleRead, ResourceRoleUpdate, ResourceUpdate
+  ActionCreate, ActionGroupCreate, ActionGroupRead, ActionGroupUpdate, ActionRead, ActionUpdate, AttributeCreate, AttributeRead,
+  AttributeUpdate, RelationCreate, RelationRead, ResourceCreate, ResourceRead, ResourceReplace, ResourceRoleCreate, ResourceRoleRead,
+  ResourceRoleUpdate, ResourceUpdate
 } from './schema-shapes.js'
-import { SchemaView } from './schema-view.js'
+import { builtIn, isBuiltIn } from './built-in.js'
+import { SchemaView, type PartName } from './schema-view.js'
 import type { PolicyResource } from '../../../engine/policy/policy.js'
-
-type PartName = 'actions' | 'attributes' | 'relations' | 'roles'
 
 /** A resource of a draft. The caller has checked that it exists. */
 export function resourceOf (draft: Draft, key: string): PolicyResource {
@@ -35,11 +35,14 @@ const resources: readonly Route[] = [
     method: 'GET',
     path: '/resources',
     summary: 'Lists the resources.',
-    query: Type.Object({ ...CountedPageQuery, include_built_in: Type.Optional(Type.Boolean({ description: 'Accepted and ignored.' })) }),
+    query: Type.Object({
+      ...CountedPageQuery,
+      include_built_in: Type.Optional(Type.Boolean({ description: 'Whether to include `__user` and `__tenant`.' }))
+    }),
     answer: MaybeCountedList(ResourceRead),
     async handle ({ query, environment, inTurns }) {
       const view = new SchemaView(environment)
-      return ok(await inTurns(listed(view.resourceKeys(), query, key => view.resource(key))))
+      return ok(await inTurns(listed(view.resourceKeys(query.include_built_in), query, key => view.resource(key))))
     }
   }),
 
@@ -62,7 +65,7 @@ const resources: readonly Route[] = [
     answer: ResourceRead,
     handle ({ params, environment }) {
       const view = new SchemaView(environment)
-      return ok(view.resource(view.resourceKey(params.resource)))
+      return ok(view.resource(view.resourceOrBuiltInKey(params.resource)))
     }
   }),
 
@@ -74,7 +77,11 @@ const resources: readonly Route[] = [
     answer: ResourceRead,
     async handle ({ params, body, environment }) {
       const key = new SchemaView(environment).resourceKey(params.resource)
-      await changeSchema(environment, draft => { draft.resources[key] = body })
+      await changeSchema(environment, draft => {
+        // Permit's body has no groups: those of actions that stay do stay.
+        const { action_groups: groups } = resourceOf(draft, key)
+        draft.resources[key] = { ...body, ...(groups === undefined ? {} : { action_groups: groups }) }
+      })
       return ok(new SchemaView(environment).resource(key))
     }
   }),
@@ -114,13 +121,19 @@ interface Part<Read extends TSchema> {
   /** The schema for PATCH; kinds without it have no such route. */
   readonly update?: TObject
   show (view: SchemaView, resource: string, key: string): Static<Read>
+  /** One resource with a path of its own, for all routes of these parts. */
+  readonly of?: { readonly path: string, readonly resource: string }
   /** Converts the body to the block in the policy, with keys instead of ids. */
   block? (body: Record<string, unknown>, view: SchemaView): Record<string, unknown>
 }
 
-function partRoutes<Read extends TSchema> ({ name, one, read, create, update, show, block = body => body }: Part<Read>): Route[] {
-  const list = `/resources/:resource/${name}` as const
-  const item = `/resources/:resource/${name}/:part` as const
+function partRoutes<Read extends TSchema> (
+  { name, one, read, create, update, show, block = body => body, of }: Part<Read>
+): Route[] {
+  const list = of === undefined ? `/resources/:resource/${name}` : `${of.path}/${name}`
+  const item = `${list}/:part`
+  const paramOf = (params: unknown, param: 'resource' | 'part'): string => (params as Record<string, string>)[param] ?? ''
+  const resourceIn = (view: SchemaView, params: unknown): string => of?.resource ?? view.resourceOrBuiltInKey(paramOf(params, 'resource'))
   const routes = [
     route({
       method: 'GET',
@@ -130,7 +143,7 @@ function partRoutes<Read extends TSchema> ({ name, one, read, create, update, sh
       answer: Type.Array(read),
       async handle ({ params, query, environment, inTurns }) {
         const view = new SchemaView(environment)
-        const resource = view.resourceKey(params.resource)
+        const resource = resourceIn(view, params)
         return ok(await inTurns(pageOf(view.partKeys(resource, name), query, key => show(view, resource, key))))
       }
     }),
@@ -143,9 +156,10 @@ function partRoutes<Read extends TSchema> ({ name, one, read, create, update, sh
       answer: read,
       async handle ({ params, body, environment }) {
         const view = new SchemaView(environment)
-        const resource = view.resourceKey(params.resource)
+        const resource = resourceIn(view, params)
         const { key, ...rest } = body as Record<string, unknown> & { key: string }
         const added = block(rest, view)
+        if (isGiven(resource, key)) throw conflict(`attribute '${key}' of resource '${resource}'`)
         const what = `${one.replace(/^an? /, '')} '${key}' of resource '${resource}'`
         await changeSchema(environment, draft => addBlock(partsOf(draft, resource, name), key, added, what))
         return ok(show(new SchemaView(environment), resource, key))
@@ -159,8 +173,8 @@ function partRoutes<Read extends TSchema> ({ name, one, read, create, update, sh
       answer: read,
       handle ({ params, environment }) {
         const view = new SchemaView(environment)
-        const resource = view.resourceKey(params.resource)
-        return ok(show(view, resource, view.partKey(resource, name, params.part)))
+        const resource = resourceIn(view, params)
+        return ok(show(view, resource, view.partKey(resource, name, paramOf(params, 'part'))))
       }
     }),
 
@@ -170,8 +184,9 @@ function partRoutes<Read extends TSchema> ({ name, one, read, create, update, sh
       summary: `Deletes ${one} of a resource, and everything that refers to it.`,
       async handle ({ params, environment }) {
         const view = new SchemaView(environment)
-        const resource = view.resourceKey(params.resource)
-        const key = view.partKey(resource, name, params.part)
+        const resource = resourceIn(view, params)
+        const key = view.partKey(resource, name, paramOf(params, 'part'))
+        requireChangeable(resource, key)
         await changeSchema(environment, draft => { delete partsOf(draft, resource, name)[key] })
         return done()
       }
@@ -186,8 +201,9 @@ function partRoutes<Read extends TSchema> ({ name, one, read, create, update, sh
     answer: read,
     async handle ({ params, body, environment }) {
       const view = new SchemaView(environment)
-      const resource = view.resourceKey(params.resource)
-      const key = view.partKey(resource, name, params.part)
+      const resource = resourceIn(view, params)
+      const key = view.partKey(resource, name, paramOf(params, 'part'))
+      requireChangeable(resource, key)
       const changes = block(body as Record<string, unknown>, view)
       await changeSchema(environment, draft => {
         const parts = partsOf(draft, resource, name)
@@ -198,10 +214,35 @@ function partRoutes<Read extends TSchema> ({ name, one, read, create, update, sh
   })]
 }
 
+/** Whether it is an attribute that each user or tenant has. */
+function isGiven (resource: string, key: string): boolean {
+  return isBuiltIn(resource) && Object.hasOwn(builtIn(resource).attributes, key)
+}
+
+function requireChangeable (resource: string, key: string): void {
+  if (isGiven(resource, key)) throw invalid(`attribute '${key}' of resource '${resource}' is built in and cannot be changed`)
+}
+
+/** The parts that a change may touch. */
 function partsOf (draft: Draft, resource: string, name: PartName): Record<string, unknown> {
+  if (isBuiltIn(resource)) {
+    if (name !== 'attributes') throw invalid(`resource '${resource}' is built in: only its attributes can be changed`)
+    const { section } = builtIn(resource)
+    draft[section] ??= {}
+    return draft[section]
+  }
   const block = resourceOf(draft, resource)
   block[name] ??= {}
   return block[name]
+}
+
+const attributes: Part<typeof AttributeRead> = {
+  name: 'attributes',
+  one: 'an attribute',
+  read: AttributeRead,
+  create: AttributeCreate,
+  update: AttributeUpdate,
+  show: (view, resource, key) => view.attribute(resource, key)
 }
 
 /** The routes of resources and their parts, under `/v2/schema/{project}/{environment}`. */
@@ -215,13 +256,16 @@ export const resourceRoutes: readonly Route[] = [
     update: ActionUpdate,
     show: (view, resource, key) => view.action(resource, key)
   }),
+  ...partRoutes(attributes),
+  // Permit has a path of its own for the attributes of users.
+  ...partRoutes({ ...attributes, of: { path: '/users', resource: '__user' } }),
   ...partRoutes({
-    name: 'attributes',
-    one: 'an attribute',
-    read: AttributeRead,
-    create: AttributeCreate,
-    update: AttributeUpdate,
-    show: (view, resource, key) => view.attribute(resource, key)
+    name: 'action_groups',
+    one: 'an action group',
+    read: ActionGroupRead,
+    create: ActionGroupCreate,
+    update: ActionGroupUpdate,
+    show: (view, resource, key) => view.actionGroup(resource, key)
   }),
   ...partRoutes({
     name: 'relations',

@@ -1,20 +1,27 @@
 // Converts the schema to the format of the REST API, and finds its parts by key or id.
 import type { Static } from 'typebox'
-import { notFound } from '../../http/failures.js'
+import { invalid, notFound } from '../../http/failures.js'
 import { stamp } from '../stamps.js'
+import {
+  BUILT_IN_KEYS, builtIn, builtInAttributeStamp, builtInKey, builtInStamp, declaredAttributes, isBuiltIn, type BuiltInKey
+} from './built-in.js'
 import { withoutPrefix } from './removed.js'
 import { ruleKey } from '../../../environment/environment-schema.js'
 import type { PolicyResource, PolicyResourceRole, PolicyRole, PolicySetRule } from '../../../engine/policy/policy.js'
 import type { Environment, SchemaKind } from '../../../environment/environment.js'
 import type {
-  ActionRead, AttributeRead, ConditionSetRead, DerivationRead, RelationRead, ResourceRead, ResourceRoleRead, RoleRead, SetRuleRead
+  ActionGroupRead, ActionRead, AttributeRead, ConditionSetRead, DerivationRead, RelationRead, ResourceRead, ResourceRoleRead, RoleRead,
+  SetRuleRead
 } from './schema-shapes.js'
 
 type Relation = NonNullable<PolicyResource['relations']>[string]
 type Derivation = NonNullable<NonNullable<PolicyResourceRole['granted_to']>['users_with_role']>[number]
-type PartName = 'actions' | 'attributes' | 'relations' | 'roles'
+/** The kinds of parts of a resource. */
+export type PartName = keyof typeof PART_KINDS
 
-const PART_KINDS = { actions: 'action', attributes: 'attribute', relations: 'relation', roles: 'resource_role' } as const
+const PART_KINDS = {
+  actions: 'action', attributes: 'attribute', relations: 'relation', roles: 'resource_role', action_groups: 'action_group'
+} as const
 
 /** The current schema of an environment. */
 export class SchemaView {
@@ -27,7 +34,12 @@ export class SchemaView {
   // Keys, given a key or an id. They throw 404 when the part does not exist.
 
   resourceKey (given: string): string {
+    if (builtInKey(given) !== undefined) throw invalid(`resource '${given}' is built in: only its attributes can be changed`)
     return this.#key('resource', given) ?? fail(`resource '${given}'`)
+  }
+
+  resourceOrBuiltInKey (given: string): string {
+    return builtInKey(given) ?? this.resourceKey(given)
   }
 
   roleKey (given: string): string {
@@ -40,6 +52,11 @@ export class SchemaView {
 
   /** @param resource - the key of an existing resource */
   partKey (resource: string, part: PartName, given: string): string {
+    if (part === 'attributes' && isBuiltIn(resource)) {
+      const attributes = Object.keys(builtIn(resource).attributes)
+      const known = attributes.find(key => key === given || builtInAttributeStamp(resource, key).id === given)
+      if (known !== undefined) return known
+    }
     const prefix = `${resource}:`
     const found = this.#key(PART_KINDS[part], prefix + given) ?? this.#key(PART_KINDS[part], given)
     // An id may belong to a part of another resource.
@@ -50,7 +67,9 @@ export class SchemaView {
   // Parts, in the format of the REST API.
 
   resource (key: string): Static<typeof ResourceRead> {
-    const { name = key, urn, description, actions, attributes = {}, roles = {}, relations = {} } = this.#resource(key)
+    if (isBuiltIn(key)) return this.#builtIn(key)
+    const block = this.#resource(key)
+    const { name = key, urn, description, actions, attributes = {}, roles = {}, relations = {}, action_groups: groups = {} } = block
     const idOf = (kind: SchemaKind, part: string): string => this.#id(kind, `${key}:${part}`)
     return {
       key,
@@ -65,8 +84,38 @@ export class SchemaView {
         const subject = subjectOf(relation)
         return { resource_id: this.#id('resource', subject), resource: subject }
       }),
-      action_groups: {},
+      action_groups: mapped(groups, (_, group) => group?.actions ?? []),
       ...this.#stamp('resource', key)
+    }
+  }
+
+  #builtIn (key: BuiltInKey): Static<typeof ResourceRead> {
+    const attributes = this.partKeys(key, 'attributes').map(attribute => {
+      const { type, description, id } = this.attribute(key, attribute)
+      return [attribute, { type, description, key: attribute, id }] as const
+    })
+    return {
+      key,
+      name: builtIn(key).name,
+      actions: {},
+      attributes: Object.fromEntries(attributes),
+      roles: {},
+      relations: {},
+      action_groups: {},
+      ...builtInStamp(key)
+    }
+  }
+
+  actionGroup (resource: string, key: string): Static<typeof ActionGroupRead> {
+    const { name = key, description, attributes, actions = [] } = this.#resource(resource).action_groups?.[key] ?? {}
+    return {
+      key,
+      name,
+      description,
+      attributes,
+      actions,
+      resource_id: this.#id('resource', resource),
+      ...this.#stamp('action_group', `${resource}:${key}`)
     }
   }
 
@@ -82,6 +131,7 @@ export class SchemaView {
   }
 
   attribute (resource: string, key: string): Static<typeof AttributeRead> {
+    if (isBuiltIn(resource)) return this.#attributeOfBuiltIn(resource, key)
     return {
       type: 'string',
       ...this.#resource(resource).attributes?.[key],
@@ -91,6 +141,17 @@ export class SchemaView {
       built_in: false,
       ...this.#stamp('attribute', `${resource}:${key}`)
     }
+  }
+
+  #attributeOfBuiltIn (resource: BuiltInKey, key: string): Static<typeof AttributeRead> {
+    const { id, attributes } = builtIn(resource)
+    const shared = { key, resource_id: id, resource_key: resource }
+    if (Object.hasOwn(attributes, key)) {
+      const stamps = builtInAttributeStamp(resource, key)
+      return { ...shared, type: attributes[key]!, description: 'Built-in attribute', built_in: true, ...stamps }
+    }
+    const declared = declaredAttributes(this.#schema, resource)[key]
+    return { type: 'string', ...declared, ...shared, built_in: false, ...this.#stamp('attribute', `${resource}:${key}`) }
   }
 
   relation (resource: string, key: string): Static<typeof RelationRead> {
@@ -164,8 +225,8 @@ export class SchemaView {
 
   // Lists.
 
-  resourceKeys (): string[] {
-    return Object.keys(this.#schema.resources)
+  resourceKeys (withBuiltIn = false): string[] {
+    return [...(withBuiltIn ? BUILT_IN_KEYS : []), ...Object.keys(this.#schema.resources)]
   }
 
   roleKeys (): string[] {
@@ -186,6 +247,10 @@ export class SchemaView {
 
   /** The keys of the parts of a resource, for one kind of parts. */
   partKeys (resource: string, part: PartName): string[] {
+    if (isBuiltIn(resource)) {
+      if (part !== 'attributes') return []
+      return [...Object.keys(builtIn(resource).attributes), ...Object.keys(declaredAttributes(this.#schema, resource))]
+    }
     return Object.keys(this.#resource(resource)[part] ?? {})
   }
 
