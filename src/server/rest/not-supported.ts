@@ -53,14 +53,15 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 export function notSupported (): (method: string, url: string) => string | undefined {
   const router = createRouter()
   for (const [methods, paths, what, why] of TABLE) {
+    const sentence = `not supported by the local PDP: ${what}; ${why}`
     for (const path of paths) {
-      for (const method of METHODS) {
+      for (const method of methods === 'all' ? METHODS : METHODS.filter(method => methods.includes(method))) {
+        router.on(method, path, () => {}, sentence)
+      }
+    }
+  }
   return (method, url) => {
     const [path = url] = url.split('?', 1)
     return router.find(method as typeof METHODS[number], path)?.store as string | undefined
   }
-      }
-    }
-  }
-  return (method, url) => router.find(method as typeof METHODS[number], url.split('?', 1)[0] ?? url)?.store as string | undefined
 }
