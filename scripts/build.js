@@ -14,7 +14,7 @@ const dist = join(root, 'dist')
 const compiled = join(root, 'node_modules', '.cache', 'compiled')
 
 /** What users import and run; the names are those of package.json. */
-const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main', 'lists/drizzle', 'lists/knex', 'lists/kysely', 'lists/predicate']
+const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main', ...['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma'].map(target => `lists/${target}`)]
 
 /** What is run as a process of its own, by a path beside the module that starts it. */
 const PROCESSES = { 'check-process': 'environment/data/check-process' }

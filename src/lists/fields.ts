@@ -20,10 +20,11 @@ import { suggest } from '../kit/suggest.js'
  * | `enum` | an enumeration of PostgreSQL | its text |
  * | `json` | `jsonb` or `json`; in SQLite the text of it | the value, and its members |
  * | `array` | an array of PostgreSQL, such as `text[]` | the list |
+ * | `objectId` | an `ObjectId` of MongoDB | its 24 hexadecimal digits |
  */
-export type ColumnType = 'text' | 'integer' | 'number' | 'boolean' | 'date' | 'uuid' | 'enum' | 'json' | 'array'
+export type ColumnType = 'text' | 'integer' | 'number' | 'boolean' | 'date' | 'uuid' | 'enum' | 'json' | 'array' | 'objectId'
 
-const COLUMN_TYPES: readonly ColumnType[] = ['text', 'integer', 'number', 'boolean', 'date', 'uuid', 'enum', 'json', 'array']
+const COLUMN_TYPES: readonly ColumnType[] = ['text', 'integer', 'number', 'boolean', 'date', 'uuid', 'enum', 'json', 'array', 'objectId']
 
 /** A column with what a translation has to know of it. */
 export interface ColumnOptions<C = string> {
@@ -150,7 +151,7 @@ function columnOf<C> (field: string, mapped: Mapped<C>, isKey: boolean): Column<
   return Object.freeze({ column, type, nullable, isKey, field })
 }
 
-const KEY_TYPES: readonly ColumnType[] = ['text', 'integer', 'uuid', 'enum']
+const KEY_TYPES: readonly ColumnType[] = ['text', 'integer', 'uuid', 'enum', 'objectId']
 
 /** Options are a plain object; a column of Drizzle is an instance of a class. */
 function isOptions<C> (mapped: Mapped<C>): mapped is ColumnOptions<C> {

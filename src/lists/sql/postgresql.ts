@@ -67,6 +67,7 @@ class PostgresColumn implements Node {
   readonly #names: () => string
 
   constructor (column: Column, names: () => string) {
+    if (column.type === 'objectId') throw new Unsayable(`an ObjectId is of MongoDB; say another type of '${column.field}' in fields()`)
     this.#column = column
     this.#sql = sql`${{ column: column.column }}`
     this.#names = names

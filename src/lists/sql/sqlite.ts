@@ -56,6 +56,7 @@ class SqliteColumn implements Node {
   readonly #sql: Fragment
 
   constructor (column: Column) {
+    if (column.type === 'objectId') throw new Unsayable(`an ObjectId is of MongoDB; say another type of '${column.field}' in fields()`)
     this.#column = column
     this.#sql = sql`${{ column: column.column }}`
   }

@@ -7,6 +7,7 @@ import { suggest } from '../../kit/suggest.js'
 import { isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from '../fields.js'
 import { isOrder } from '../literals.js'
 import { refusing, Unsayable, type Asked } from '../refusal.js'
+import { withoutTenant } from '../without-tenant.js'
 import { all, any, FALSE, not, TRUE, type Fragment } from './fragment.js'
 import type { Dialect, Node } from './node.js'
 import { postgresql } from './postgresql.js'
@@ -226,15 +227,4 @@ function textOf (value: unknown): string {
 
 function isCompound (condition: Condition): condition is CompoundCondition {
   return condition.operator === 'and' || condition.operator === 'or' || condition.operator === 'not'
-}
-
-/** The condition without the tenant, which is said apart. */
-export function withoutTenant (condition: Condition, tenant: string): Condition {
-  if (isTenant(condition, tenant)) return { operator: 'and', value: [] }
-  if (condition.operator !== 'and' || !Array.isArray(condition.value)) return condition
-  return { operator: 'and', value: (condition.value as readonly Condition[]).filter(part => !isTenant(part, tenant)) }
-}
-
-function isTenant (condition: Condition, tenant: string): boolean {
-  return isRecord(condition) && condition.operator === 'eq' && (condition as FieldCondition).field === 'tenant' && condition.value === tenant
 }

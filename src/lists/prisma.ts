@@ -1,0 +1,286 @@
+// fastify-permit/prisma: a plan as a `where` of Prisma.
+
+import { TranslationError } from '../contract/errors.js'
+import type { CompoundCondition, Condition, FieldCondition, Plan } from '../contract/plan.js'
+import { isRecord } from '../kit/is-record.js'
+import { isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from './fields.js'
+import {
+  isOrder, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed, timeOf, timesOf, type Order
+} from './literals.js'
+import { refusing, Unsayable, type Asked } from './refusal.js'
+import { withoutTenant } from './without-tenant.js'
+
+export { fields, type ColumnOptions, type ColumnType, type Fields, type Mapping, type OneTenant } from './fields.js'
+export type { Plan } from '../contract/plan.js'
+
+type Where = Readonly<Record<string, unknown>>
+
+/**
+ * The rows of a plan, as a `where` of Prisma.
+ *
+ * Columns are fields of the model. The mapping has to say the `database`, because what Prisma asks it depends on that. Of a field that cannot be NULL
+ * it says `nullable: false`, because Prisma refuses to ask such a field for NULL.
+ *
+ * @param plan - what `permit.plan()` resolves to
+ * @param fields - the fields of the model, by {@link fields}
+ * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
+ * @example
+ * const taskFields = fields({ database: 'postgresql', key: 'id', tenant: 'tenantId', attributes: { owner: { column: 'ownerId', nullable: false } } })
+ * const page = await prisma.task.findMany({ where: { AND: [toPrisma(plan, taskFields), { done: false }] }, skip: 40, take: 20 })
+ */
+export function toPrisma<Result = Record<string, unknown>> (plan: Plan, fields: Fields): Result {
+  const { database } = fields
+  if (database === undefined) throw new TranslationError("toPrisma has to know the database: write database: 'postgresql' or database: 'sqlite' in fields()")
+  const asked: Asked = { target: 'toPrisma', sources: field => sourcesOf(plan, field) }
+  return new Translation(asked, plan, fields, database).where() as Result
+}
+
+const NOTHING: Where = { OR: [] }
+const EVERYTHING: Where = {}
+
+function all (parts: readonly Where[]): Where {
+  const rest = parts.filter(part => part !== EVERYTHING)
+  if (rest.includes(NOTHING)) return NOTHING
+  const [only] = rest
+  return only === undefined ? EVERYTHING : rest.length === 1 ? only : { AND: rest }
+}
+
+function any (parts: readonly Where[]): Where {
+  const rest = parts.filter(part => part !== NOTHING)
+  if (rest.includes(EVERYTHING)) return EVERYTHING
+  const [only] = rest
+  return only === undefined ? NOTHING : rest.length === 1 ? only : { OR: rest }
+}
+
+/** What a field has to be; 'never' where no value is that. */
+type Test = Where | 'never'
+
+/** The first time that PostgreSQL and Prisma write alike. */
+const FIRST = Date.parse('0001-01-01T00:00:00.000Z')
+
+/** The largest number that has no more digits than Prisma hands on. */
+const LARGEST = 1.797693134862315e308
+
+/** Prisma rounds a number to 16 digits on its way to the database: 0.30000000000000004 becomes 0.3, which is another number. */
+function requireDigits (number: number): void {
+  requireExact(number)
+  if (Number(number.toPrecision(16)) !== number || Math.abs(number) > LARGEST) throw new Unsayable('the number has 17 digits, and Prisma hands on 16; use toKysely, toKnex or toDrizzle')
+}
+
+class Translation {
+  readonly #asked: Asked
+  readonly #plan: Plan
+  readonly #fields: Fields
+  readonly #database: Database
+
+  constructor (asked: Asked, plan: Plan, fields: Fields, database: Database) {
+    this.#asked = asked
+    this.#plan = plan
+    this.#fields = fields
+    this.#database = database
+  }
+
+  where (): Where {
+    const plan = this.#plan
+    switch (plan.kind) {
+      case 'none': return NOTHING
+      case 'all': return this.#tenant(plan.tenant)
+      case 'some': return all([this.#tenant(plan.tenant), this.#condition(withoutTenant(plan.condition, plan.tenant), true)])
+    }
+    throw new TranslationError('toPrisma was not given a plan; hand it what permit.plan() resolves to')
+  }
+
+  #tenant (tenant: string): Where {
+    const mapped = this.#fields.tenant
+    if (isOneTenant(mapped)) return mapped.only === true || mapped.only === tenant ? EVERYTHING : NOTHING
+    return refusing(this.#asked, 'eq', 'tenant', () => this.#said(mapped, this.#isText(mapped, [tenant]), true))
+  }
+
+  /**
+   * The condition, or its opposite: Prisma's NOT is that of SQL, for which NULL is neither, so that it is said of single fields only.
+   * @param holds - whether the condition is to hold, or not to
+   */
+  #condition (condition: Condition, holds: boolean): Where {
+    if (!isRecord(condition)) throw new TranslationError("toPrisma: the plan's condition is not one")
+    if (isCompound(condition)) {
+      if (condition.operator === 'not') return this.#group('or', condition.value, !holds)
+      return this.#group(condition.operator, condition.value, holds)
+    }
+    const { operator, field, value } = condition as FieldCondition
+    return refusing(this.#asked, operator, field, () => {
+      if (field === 'tenant' && isOneTenant(this.#fields.tenant)) return this.#ofOneTenant(operator, value) === holds ? EVERYTHING : NOTHING
+      const place = field === 'tenant' ? { column: this.#fields.tenant as Column, path: [] } : placeOf('toPrisma', this.#fields, field, this.#plan)
+      if (place.path.length > 0 || place.column.type === 'json') throw new Unsayable('Prisma cannot ask for members of JSON so that missing ones count as check counts them; make it a column')
+      return this.#comparison(place.column, operator, value, holds)
+    })
+  }
+
+  #group (operator: 'and' | 'or', conditions: readonly Condition[], holds: boolean): Where {
+    const parts = conditions.map(condition => this.#condition(condition, holds))
+    return (operator === 'and') === holds ? all(parts) : any(parts)
+  }
+
+  #ofOneTenant (operator: string, value: unknown): boolean {
+    const tenant = this.#plan.tenant
+    if (operator === 'eq') return value === tenant
+    if (operator === 'ne') return value !== tenant
+    if (operator === 'in') return Array.isArray(value) && value.includes(tenant)
+    throw new Unsayable("the table has one tenant, and it is only compared with 'eq', 'ne' and 'in'; name a column for the tenant in fields()")
+  }
+
+  #comparison (column: Column, operator: string, value: unknown, holds: boolean): Where {
+    if (column.type === 'array') return this.#ofList(column, operator, value, holds)
+    if (isOrder(operator)) return this.#said(column, this.#ordered(column, operator, value), holds)
+    switch (operator) {
+      case 'eq': return this.#isIn(column, [value], holds)
+      case 'ne': return this.#isIn(column, [value], !holds)
+      case 'in': return this.#isIn(column, listOf(value), holds)
+      case 'contains': return this.#said(column, this.#contains(column, value), holds)
+      case 'contained': throw new Unsayable('Prisma cannot ask whether a field is a part of a text')
+      default:
+        if (operator.endsWith('_field')) throw new Unsayable('Prisma compares two fields only by references of its client; compare them in a view, or use another target')
+        throw new Unsayable('it looks into a list or an object; Prisma can do so for lists of PostgreSQL, said by type: \'array\', and for \'array_contains\', \'array_superset\' and \'array_intersect\'')
+    }
+  }
+
+  /** The test of one field, or its opposite, for which NULL counts as a value like others. */
+  #said (column: Column, test: Test, holds: boolean): Where {
+    if (test === 'never') return holds ? NOTHING : EVERYTHING
+    const where = { [column.column]: test }
+    if (holds) return where
+    return column.nullable ? { OR: [{ NOT: where }, { [column.column]: null }] } : { NOT: where }
+  }
+
+  #isIn (column: Column, list: readonly unknown[], holds: boolean): Where {
+    const texts = list.filter(value => typeof value === 'string')
+    const numbers = list.filter(value => typeof value === 'number')
+    const parts = [
+      ...texts.length === 0 ? [] : [this.#said(column, this.#isText(column, texts), holds)],
+      ...numbers.length === 0 ? [] : [this.#said(column, this.#isNumber(column, numbers), holds)],
+      ...list.filter(value => typeof value !== 'string' && typeof value !== 'number').map(value => this.#isOther(column, value, holds))
+    ]
+    return holds ? any(parts) : all(parts)
+  }
+
+  #isOther (column: Column, value: unknown, holds: boolean): Where {
+    if (value === null) {
+      if (!column.nullable) return holds ? NOTHING : EVERYTHING
+      return { [column.column]: holds ? null : { not: null } }
+    }
+    if (typeof value === 'boolean') return this.#said(column, column.isKey || (column.type !== undefined && column.type !== 'boolean') ? 'never' : { equals: value }, holds)
+    if (column.type === undefined && !column.isKey) throw new Unsayable('the value is a list or an object, which Prisma does not compare so that check agrees')
+    return holds ? NOTHING : EVERYTHING
+  }
+
+  /** Texts that the database can hold. */
+  #storable (texts: readonly string[]): string[] {
+    const kept = texts.filter(isWellFormed)
+    if (this.#database === 'postgresql') return kept.filter(text => !text.includes('\0'))
+    if (kept.some(text => text.includes('\0'))) throw new Unsayable('the text has a NUL, at which drivers of SQLite end it')
+    return kept
+  }
+
+  #isText (column: Column, texts: readonly string[]): Test {
+    const kept = this.#storable(texts)
+    switch (column.type) {
+      case 'number':
+      case 'boolean': return 'never'
+      case 'objectId': throw new Unsayable('an ObjectId is of MongoDB')
+      case 'date': return isOneOf(kept.flatMap(text => timeOf(text) ?? []).map(time => this.#time(time)))
+      case 'integer': return column.isKey ? isOneOf(kept.filter(isWholeNumberText).map(digits => Number.isSafeInteger(Number(digits)) ? Number(digits) : BigInt(digits))) : 'never'
+      case 'uuid': return isOneOf(kept.filter(isUuidText))
+      default: return isOneOf(kept)
+    }
+  }
+
+  #isNumber (column: Column, numbers: readonly number[]): Test {
+    const { type, isKey } = column
+    if (isKey || (type !== undefined && type !== 'number' && type !== 'integer')) return 'never'
+    if (type === 'integer') {
+      const whole = numbers.filter(number => Number.isInteger(number) && Math.abs(number) <= 2 ** 64)
+      whole.forEach(requireExact)
+      return isOneOf(whole.map(number => number === 0 ? 0 : number))
+    }
+    numbers.forEach(requireDigits)
+    return isOneOf(numbers.map(number => number === 0 ? 0 : number))
+  }
+
+  #ordered (column: Column, order: Order, value: unknown): Test {
+    const { type, isKey } = column
+    if (typeof value === 'number') {
+      if (isKey || (type !== undefined && type !== 'number' && type !== 'integer')) return 'never'
+      if (type === 'integer') {
+        const whole = orderOfWhole(order, value)
+        if (typeof whole !== 'boolean') return { [whole.order]: whole.number === 0 ? 0 : whole.number }
+        if (!whole) return 'never'
+        throw new Unsayable('the number is beyond 64 bits')
+      }
+      requireDigits(value)
+      const number = value === 0 ? 0 : value
+      if (type !== 'number') return { [order]: number }
+      // NaN is greater than every number in PostgreSQL, and counts as NULL, as infinite numbers do.
+      return order === 'lt' || order === 'lte' ? { [order]: number, gte: -LARGEST } : { [order]: number, lte: LARGEST }
+    }
+    if (typeof value !== 'string') throw new Unsayable('the value is neither a number nor a text')
+    if (type === 'date') {
+      const { from, before } = timesOf(order, value)
+      if (from >= before) return 'never'
+      return { gte: this.#time(Math.max(from, FIRST)), ...before > LAST_TIME ? { lte: this.#time(LAST_TIME) } : { lt: this.#time(Math.max(before, FIRST)) } }
+    }
+    if (type === 'number' || type === 'boolean' || (type === 'integer' && !isKey)) return 'never'
+    if (this.#database === 'postgresql') throw new Unsayable("PostgreSQL has the order of the column's collation, and check that of code units; use toKysely, toKnex or toDrizzle, or keep times as DateTime and say type: 'date'")
+    if (isKey && type !== 'text') throw new Unsayable("keys have the order of their text; say type: 'text' in fields() where they are text")
+    requireOrderedAlike(value)
+    if (value.includes('\0')) throw new Unsayable('the text has a NUL, at which drivers of SQLite end it')
+    return { [order]: value }
+  }
+
+  #contains (column: Column, value: unknown): Test {
+    const { type, isKey } = column
+    if (typeof value !== 'string') throw new Unsayable('the value is not a text')
+    if (type === 'date') throw new Unsayable('a part of the text of a time cannot be found among times')
+    if (type === 'number' || type === 'boolean' || (type === 'integer' && !isKey)) return 'never'
+    if (isKey && type !== 'text') throw new Unsayable("say type: 'text' in fields() where keys are text")
+    if (type === 'uuid' || type === 'enum') throw new Unsayable(`Prisma does not look for a part of a text in a field of the type '${type}'`)
+    if (this.#database === 'sqlite') throw new Unsayable("SQLite's LIKE, by which Prisma looks for a part of a text, ignores the case of letters; use toKysely, toKnex or toDrizzle")
+    requireWellFormed(value)
+    if (/[%_\\]/.test(value)) throw new Unsayable("Prisma reads '%', '_' and '\\' in the text as a pattern; use toKysely, toKnex or toDrizzle")
+    return value.includes('\0') ? 'never' : { contains: value }
+  }
+
+  #ofList (column: Column, operator: string, value: unknown, holds: boolean): Where {
+    if (this.#database === 'sqlite') throw new Unsayable('SQLite has no lists')
+    if (!holds) throw new Unsayable('the opposite of a comparison with a list cannot be said in Prisma so that NULL counts as check counts it')
+    const test = (operator: string, values: readonly unknown[]): Where => {
+      if (values.some(item => typeof item !== 'string')) throw new Unsayable('of lists Prisma is asked about texts only')
+      const kept = this.#storable(values as string[])
+      if (operator === 'hasEvery' ? kept.length < values.length : kept.length === 0) return NOTHING
+      return { [column.column]: operator === 'has' ? { has: kept[0] } : { [operator]: kept } }
+    }
+    switch (operator) {
+      case 'array_contains': return test('has', [value])
+      case 'array_superset': return test('hasEvery', listOf(value))
+      case 'array_intersect': return listOf(value).length === 0 ? NOTHING : test('hasSome', listOf(value))
+      default: throw new Unsayable('Prisma has no such comparison of a list')
+    }
+  }
+
+  #time (time: number): Date {
+    if (time < FIRST) throw new Unsayable('the time is before the year 1')
+    return new Date(time)
+  }
+}
+
+function isOneOf (values: readonly unknown[]): Test {
+  if (values.length === 0) return 'never'
+  return values.length === 1 ? { equals: values[0] } : { in: [...new Set(values)] }
+}
+
+function listOf (value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  throw new Unsayable('the value is not a list')
+}
+
+function isCompound (condition: Condition): condition is CompoundCondition {
+  return condition.operator === 'and' || condition.operator === 'or' || condition.operator === 'not'
+}

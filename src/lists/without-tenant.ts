@@ -1,0 +1,15 @@
+// The condition of a plan apart from its tenant: targets say the tenant themselves, in front.
+
+import type { Condition, FieldCondition } from '../contract/plan.js'
+import { isRecord } from '../kit/is-record.js'
+
+/** The condition without the tenant, which is said apart. */
+export function withoutTenant (condition: Condition, tenant: string): Condition {
+  if (isTenant(condition, tenant)) return { operator: 'and', value: [] }
+  if (condition.operator !== 'and' || !Array.isArray(condition.value)) return condition
+  return { operator: 'and', value: (condition.value as readonly Condition[]).filter(part => !isTenant(part, tenant)) }
+}
+
+function isTenant (condition: Condition, tenant: string): boolean {
+  return isRecord(condition) && condition.operator === 'eq' && (condition as FieldCondition).field === 'tenant' && condition.value === tenant
+}
