@@ -75,7 +75,7 @@ export class Plans {
     const flight = { answer, stamp }
     this.#flights.set(key, flight)
     try {
-      const plan = await answer
+      const plan = frozen(await answer)
       if (this.#generations.isCurrent(stamp, question.user.key)) this.#kept?.set(flat(key), { plan, stamp }, { start })
       return plan
     } catch (error) {
@@ -96,6 +96,15 @@ export async function planBy (pdp: Pdp, question: PlanQuestion, deadline: number
   if (pdp.plan !== undefined) return pdp.plan(question, deadline)
   throw new UnsupportedError(
     `plan() is not supported by the PDP ${pdp.name}: it cannot tell which rows a user may act on. Use filter() instead`)
+}
+
+/** A plan is given to everybody who asks alike. */
+function frozen<T> (value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const item of Object.values(value)) frozen(item)
+  }
+  return value
 }
 
 /** How many values a plan has, about. */

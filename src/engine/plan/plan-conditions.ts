@@ -1,4 +1,4 @@
-// Puts conditions of plans together: simplified, without duplicates, frozen. `true` and `false` are conditions that need no row.
+// Puts conditions of plans together: simplified, without duplicates. `true` and `false` are conditions that need no row.
 import { compareValues, isOrdered, isRange, type AttributeSource } from '../decide/conditions.js'
 import { isRecord } from '../../kit/is-record.js'
 import { Members, walk } from '../decide/values.js'
@@ -10,6 +10,8 @@ export type Outcome = Condition | boolean
 
 /** Combinations with more parts are not searched for what contradicts or repeats what: that costs their product. */
 const MANY_PARTS = 64
+/** Up to so many are compared with one another, more by their text. */
+const FEW_PARTS = 8
 
 /** UCAST's names to the engine's. The others are the same. */
 const NAMES_OF_ENGINE: ReadonlyMap<string, string> = new Map([
@@ -36,13 +38,13 @@ export class Conditions {
   /** All of them. */
   and (parts: readonly Outcome[]): Outcome {
     if (parts.includes(false)) return false
-    return this.#narrowed(this.#distinct(parts.flatMap(part => partsOf('and', part))))
+    return this.#narrowed(this.#distinct(flattened('and', parts)))
   }
 
   /** One of them. */
   or (parts: readonly Outcome[]): Outcome {
     if (parts.includes(true)) return true
-    return compound('or', this.#widened(this.#distinct(parts.flatMap(part => partsOf('or', part)))))
+    return compound('or', this.#widened(this.#distinct(flattened('or', parts))))
   }
 
   /** Not it. */
@@ -51,7 +53,7 @@ export class Conditions {
     if (!isField(part)) return part.operator === 'not' ? part.value[0] as Condition : negation(part)
     // A row's own fields are never missing, but members of items may be: `ne` is not the opposite of `eq` there.
     const opposite = part.field.startsWith(ITEM) ? undefined : OPPOSITES.get(part.operator)
-    return opposite === undefined ? negation(part) : Object.freeze({ operator: opposite, field: part.field, value: part.value })
+    return opposite === undefined ? negation(part) : { operator: opposite, field: part.field, value: part.value }
   }
 
   /** The field has one of the values. */
@@ -64,8 +66,8 @@ export class Conditions {
   /** A condition of a match, where `true` and `false` have to be said. */
   match (operator: MatchOperator, name: string, inner: Outcome): Outcome {
     if (inner === false && operator !== 'all_match') return false
-    const value = typeof inner === 'boolean' ? Object.freeze({ operator: inner ? 'and' as const : 'or' as const, value: NOTHING }) : inner
-    return Object.freeze({ operator, field: name, value })
+    const value = typeof inner === 'boolean' ? { operator: inner ? 'and' as const : 'or' as const, value: NOTHING } : inner
+    return { operator, field: name, value }
   }
 
   /** The engine's comparison of a field with a value that is known; `false` where no row can pass it. */
@@ -128,7 +130,7 @@ export class Conditions {
 
   /** Two fields of the row, or a member of an item and a field of the row. */
   comparedFields (operator: string, left: string, right: string): Condition {
-    return Object.freeze({ operator: `${NAMES_OF_UCAST.get(operator) ?? operator}_field` as FieldOperator, field: left, value: right })
+    return { operator: `${NAMES_OF_UCAST.get(operator) ?? operator}_field` as FieldOperator, field: left, value: right }
   }
 
   /** What becomes of a condition when the value of a field is known. Where the field is compared with another one, the comparison stays. */
@@ -141,18 +143,18 @@ export class Conditions {
 
   /** A comparison with a value, which is copied: plans are given away. */
   #field (operator: FieldOperator, name: string, value: unknown): FieldCondition {
-    return Object.freeze({ operator, field: name, value: this.#copy(value) })
+    return { operator, field: name, value: this.#copy(value) }
   }
 
   #copy (value: unknown): unknown {
     if (typeof value !== 'object' || value === null) return value
     if (Array.isArray(value)) {
       this.#source.work.spend(value.length)
-      return Object.freeze(value.map(item => this.#copy(item)))
+      return value.map(item => this.#copy(item))
     }
     const entries = Object.entries(value)
     this.#source.work.spend(entries.length)
-    return Object.freeze(Object.fromEntries(entries.map(([name, item]) => [name, this.#copy(item)])))
+    return Object.fromEntries(entries.map(([name, item]) => [name, this.#copy(item)]))
   }
 
   /** Whether a value passes a comparison; undefined where another field of the row has a say. */
@@ -217,18 +219,27 @@ export class Conditions {
   #absorbed (operator: 'and' | 'or', parts: readonly Condition[]): readonly Condition[] {
     const inner = operator === 'and' ? 'or' : 'and'
     if (parts.length < 2 || parts.length > MANY_PARTS || !parts.some(part => part.operator === inner)) return parts
-    const ids = new Set(parts.map(part => this.#id(part)))
-    return parts.filter(part => part.operator !== inner || !(part as CompoundCondition).value.some(item => ids.has(this.#id(item))))
+    const isAmong = (item: Condition): boolean => parts.some(part => part.operator !== inner && this.#same(part, item))
+    return parts.filter(part => part.operator !== inner || !(part as CompoundCondition).value.some(isAmong))
   }
 
   #distinct (parts: readonly Condition[]): readonly Condition[] {
     if (parts.length < 2) return parts
+    if (parts.length <= FEW_PARTS) return parts.filter((part, index) => !parts.some((other, before) => before < index && this.#same(part, other)))
     const seen = new Map<string, Condition>()
     for (const part of parts) {
       const id = this.#id(part)
       if (!seen.has(id)) seen.set(id, part)
     }
     return seen.size === parts.length ? parts : [...seen.values()]
+  }
+
+  #same (a: Condition, b: Condition): boolean {
+    if (a === b) return true
+    if (a.operator !== b.operator) return false
+    if (!isField(a)) return a.value.length === (b as CompoundCondition).value.length && this.#id(a) === this.#id(b)
+    if (!isField(b) || a.field !== b.field) return false
+    return a.value === b.value || (typeof a.value === 'object' && typeof b.value === 'object' && this.#id(a) === this.#id(b))
   }
 
   /** A text that is the same for equal conditions only. Objects whose members have another order make another one: that keeps a duplicate, and no more. */
@@ -244,7 +255,7 @@ export class Conditions {
 }
 
 const ITEM = 'item.'
-const NOTHING: readonly Condition[] = Object.freeze([])
+const NOTHING: readonly Condition[] = []
 const IDS = new WeakMap<Condition, string>()
 
 /** For those who put conditions together outside of a decision. */
@@ -277,16 +288,22 @@ function valuesOf (condition: Condition): readonly unknown[] | undefined {
 
 function compound (operator: 'and' | 'or', parts: readonly Condition[]): Outcome {
   if (parts.length === 0) return operator === 'and'
-  return parts.length === 1 ? parts[0] as Condition : Object.freeze({ operator, value: Object.freeze([...parts]) })
+  return parts.length === 1 ? parts[0] as Condition : { operator, value: parts }
 }
 
 function negation (part: Condition): Condition {
-  return Object.freeze({ operator: 'not', value: Object.freeze([part]) })
+  return { operator: 'not', value: [part] }
 }
 
-function partsOf (operator: 'and' | 'or', part: Outcome): readonly Condition[] {
-  if (typeof part === 'boolean') return NOTHING
-  return part.operator === operator ? (part as CompoundCondition).value : [part]
+/** The conditions among the parts, and those of a part that combines in the same way. */
+function flattened (operator: 'and' | 'or', parts: readonly Outcome[]): readonly Condition[] {
+  const conditions: Condition[] = []
+  for (const part of parts) {
+    if (typeof part === 'boolean') continue
+    if (part.operator !== operator) conditions.push(part)
+    else for (const inner of (part as CompoundCondition).value) conditions.push(inner)
+  }
+  return conditions
 }
 
 function distinctValues (values: readonly unknown[]): readonly unknown[] {

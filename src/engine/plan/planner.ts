@@ -33,7 +33,7 @@ const PARTS = new WeakMap<CompiledSet, Part>()
 
 /** A plan of all rows of a tenant, or of none. */
 export function simplePlan (kind: 'all' | 'none', { type, tenant }: Pick<PlanQuery, 'type' | 'tenant'>): Plan {
-  return Object.freeze({ kind, type, tenant })
+  return { kind, type, tenant }
 }
 
 /** The relations as a set. @throws {@link NoPlanError} for one that the type does not have */
@@ -71,7 +71,7 @@ export function * stepsOfPlan ({ query, type, permission, user, tenant, isAsked,
   const conditions = new Conditions(attributes)
   const branches = branchesOfRules(permission, query.type, attributes, conditions, facts)
   if (!branches.some(({ condition }) => condition === true) && permission.held !== null && user !== undefined && tenant !== undefined && user.instanceRoles !== null) {
-    const { keys, subjects } = yield * reachOf(permission.held, query.type, user, tenant, columns, work)
+    const { keys, subjects } = yield * reachOf(permission.held, user, tenant, columns, work)
     work.begin()
     const condition = conditions.or([conditions.among('key', [...keys]), ...branchesOfColumns(subjects, query.type, user, tenant, conditions, work)])
     if (condition !== false) {
@@ -176,9 +176,9 @@ export function planOfOutcome ({ type, tenant }: Pick<PlanQuery, 'type' | 'tenan
   const named = new Map<string, readonly string[]>()
   eachField(condition, name => {
     const phrases = sources.get(name)
-    if (phrases !== undefined && name !== 'key' && !named.has(name)) named.set(name, Object.freeze([...phrases].slice(0, MAX_SOURCES)))
+    if (phrases !== undefined && name !== 'key' && !named.has(name)) named.set(name, [...phrases].slice(0, MAX_SOURCES))
   })
-  return Object.freeze({ kind: 'some', type, tenant, condition, ...(named.size === 0 ? {} : { sources: Object.freeze(Object.fromEntries(named)) }) })
+  return named.size === 0 ? { kind: 'some', type, tenant, condition } : { kind: 'some', type, tenant, condition, sources: Object.fromEntries(named) }
 }
 
 function eachField (condition: Condition, found: (name: string) => void): void {

@@ -23,7 +23,9 @@ const WAYS = new WeakMap<HeldBy, Ways>()
  *
  * @param columns - relations of the rows that are columns: derivations along them are not followed to the rows
  */
-export function * reachOf (held: HeldBy, type: string, user: UserNode, tenant: TenantNode, columns: ReadonlySet<string>, work: Work): Generator<undefined, Reach> {
+export function * reachOf (
+  held: HeldBy, user: UserNode, tenant: TenantNode, columns: ReadonlySet<string>, work: Work
+): Generator<undefined, Reach> {
   const ways = waysTo(held)
   const wanted = new Set(held.by)
   const keys = new Set<string>()
@@ -52,7 +54,7 @@ export function * reachOf (held: HeldBy, type: string, user: UserNode, tenant: T
     work.place = role.place
     for (const derivation of ways.get(role) ?? []) {
       work.spend(1)
-      const byColumn = derivation.target.type === type && columns.has(derivation.relation)
+      const byColumn = wanted.has(derivation.target) && columns.has(derivation.relation)
       if (byColumn) {
         const known = subjects.get(derivation)
         work.list(1)

@@ -25,12 +25,12 @@ export function readPlan (answer: unknown, { type, tenant }: { readonly type: st
   if (typeof answer['no_plan'] === 'string') return new PlanError(answer['no_plan'])
   const { kind, condition } = answer
   if (answer['type'] !== type || answer['tenant'] !== tenant) throw unbelievable('it is about another type or tenant')
-  if (kind === 'all' || kind === 'none') return Object.freeze({ kind, type, tenant })
+  if (kind === 'all' || kind === 'none') return { kind, type, tenant }
   if (kind !== 'some') throw unbelievable('its kind is unknown')
   requireCondition(condition, 0)
   if (!isOfTenant(condition, tenant)) throw unbelievable('its condition does not name the tenant')
   const sources = readSources(answer['sources'])
-  return Object.freeze({ kind, type, tenant, condition: frozen(condition), ...(sources === undefined ? {} : { sources }) })
+  return sources === undefined ? { kind, type, tenant, condition } : { kind, type, tenant, condition, sources }
 }
 
 function requireCondition (condition: unknown, depth: number): asserts condition is Condition {
@@ -60,15 +60,7 @@ function isOfTenant (condition: Condition, tenant: string): boolean {
 function readSources (sources: unknown): Plan['sources'] {
   if (!isRecord(sources)) return undefined
   const isPhrases = (phrases: unknown): boolean => Array.isArray(phrases) && phrases.every(phrase => typeof phrase === 'string')
-  return frozen(Object.fromEntries(Object.entries(sources).filter(([, phrases]) => isPhrases(phrases)))) as Plan['sources']
-}
-
-function frozen<T> (value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value)
-    for (const item of Object.values(value)) frozen(item)
-  }
-  return value
+  return Object.fromEntries(Object.entries(sources).filter(([, phrases]) => isPhrases(phrases))) as Plan['sources']
 }
 
 function unbelievable (why: string): PdpError {

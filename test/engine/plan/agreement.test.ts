@@ -2,31 +2,14 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { Engine } from '../../../src/engine/engine.js'
-import { NoPlanError, type PlanQuery } from '../../../src/engine/plan/plan-query.js'
+import { NoPlanError } from '../../../src/engine/plan/plan-query.js'
 import { planNow } from '../../../src/engine/plan/planner.js'
-import { ACTIONS, TYPES, USERS } from '../arbitraries.js'
-import { context, policy, row, value } from './arbitraries.js'
-import { attributesFor, isIn, type Row } from './evaluate.js'
 import type { Plan } from '../../../src/contract/plan.js'
+import { policy, row } from './arbitraries.js'
+import { isIn } from './evaluate.js'
+import { check, question } from './questions.js'
 
 const runs = Number(process.env['PROPERTY_RUNS'] ?? 300)
-
-const question = fc.record({
-  user: fc.record({ key: fc.constantFrom(...USERS, 'nobody'), attributes: fc.option(fc.dictionary(fc.constantFrom('age', 'tags', 'owner'), value, { maxKeys: 2 }), { nil: undefined }) })
-    .map(({ key, attributes }) => attributes === undefined ? { key } : { key, attributes }),
-  action: fc.constantFrom('read', 'read', 'read', ...ACTIONS, 'unheard'),
-  type: fc.constantFrom(...TYPES, ...TYPES, ...TYPES, 'unheard'),
-  tenant: fc.constantFrom('default', 'default', 'default', 't1', 'none'),
-  context
-}).map(({ context, ...rest }) => context === undefined ? rest : { ...rest, context })
-
-/** Asks the engine about the row as the contract says. Undefined where the row has no such attributes. */
-function check (engine: Engine, { user, action, type, context }: PlanQuery, plan: Plan, row: Row): boolean | undefined {
-  const attributes = attributesFor(plan, row)
-  if (attributes === undefined) return undefined
-  const { key, tenant } = row
-  return engine.decide({ user, action, resource: { type, key, tenant, attributes }, ...(context === undefined ? {} : { context }) }).allow
-}
 
 t.test('a row is in the plan exactly when the decision about it is yes', async t => {
   const seen = { rows: 0, allowed: 0, all: 0, none: 0, some: 0, refused: 0, contradicting: 0, otherTenant: 0 }
