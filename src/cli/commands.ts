@@ -20,6 +20,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/explain-command.js')).explainCommand
   },
   {
+    name: 'plan',
+    summary: 'show which rows of a table a user may act on: as a sentence, as a condition, as SQL',
+    exitCodeOnError: EXIT.unanswered,
+    load: async () => (await import('./commands/plan-command.js')).planCommand
+  },
+  {
     name: 'test',
     summary: 'check that a policy does what test files expect; for CI',
     exitCodeOnError: EXIT.unanswered,

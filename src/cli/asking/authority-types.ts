@@ -1,5 +1,6 @@
 // What the commands ask for decisions: a policy in this process or a PDP over HTTP, and what comes back.
-import type { Query } from '../../contract/point.js'
+import type { Plan } from '../../contract/plan.js'
+import type { PlanQuestion, Query } from '../../contract/point.js'
 import type { Engine } from '../../engine/engine.js'
 import type { Policy } from '../../engine/policy/policy.js'
 
@@ -30,6 +31,8 @@ export interface PdpAuthority {
   readonly name: string
   /** @throws `NoDecisionError` when the PDP gives no valid answer */
   ask (query: Query): Promise<Answer>
+  /** @throws `NoDecisionError` when the PDP gives no valid answer; `PlanError` when there is no exact plan */
+  plan (question: PlanQuestion): Promise<Plan>
   close (): Promise<void>
 }
 

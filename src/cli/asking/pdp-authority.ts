@@ -30,18 +30,22 @@ export async function openPdp ({ pdp, token, timeout }: AuthorityValues, env: Te
   const options = resolved({ pdp, token, timeout: wait, cache: false, connections: CONNECTIONS }, env)
   const path = await openPath(options)
   const checks = new Checks(path, wait)
+  const answered = async <T>(ask: () => Promise<T>): Promise<T> => {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error
+      throw new NoDecisionError(`no decision: ${(pdpErrorOf(error) ?? error).message} (${path.pdp.name})`)
+    }
+  }
   return {
     kind: 'pdp',
     name: path.pdp.name,
-    async ask (query) {
-      try {
-        const { allow, code, reason, debug } = await checks.explainQuery(query)
-        return { allow, code, reason, debug }
-      } catch (error) {
-        if (!(error instanceof UnavailableError)) throw error
-        throw new NoDecisionError(`no decision: ${(pdpErrorOf(error) ?? error).message} (${path.pdp.name})`)
-      }
-    },
+    ask: query => answered(async () => {
+      const { allow, code, reason, debug } = await checks.explainQuery(query)
+      return { allow, code, reason, debug }
+    }),
+    plan: question => answered(() => checks.plan('allOf', [question])),
     close: () => checks.close()
   }
 }

@@ -1,0 +1,114 @@
+// `fastify-permit plan`: which rows a user may act on, in a sentence, by what in the policy, as a condition and as SQL.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { createLocalPdp } from '../../../src/server/index.js'
+import { pdpFor } from '../../support/app.js'
+import { permit } from '../in-process.js'
+
+const POLICY = `
+resources:
+  folder:
+    actions: { open: {} }
+    roles: { editor: { permissions: [open] } }
+  document:
+    actions: { read: {}, edit: {}, burn: {} }
+    relations: { parent: folder }
+    roles:
+      editor:
+        permissions: [edit, read]
+        granted_to: { users_with_role: [{ role: editor, on_resource: folder, linked_by_relation: parent }] }
+roles:
+  admin: { permissions: ['document:read'] }
+user_sets:
+  anybody: { conditions: { allOf: [] } }
+resource_sets:
+  own: { resource: document, conditions: { anyOf: [{ resource.owner: { equals: { ref: user.key } } }, { resource.address.city: { in: [Bern, Chur] } }] } }
+  whole: { resource: document, conditions: { resource.address: { equals: { city: Bern } } } }
+set_rules:
+  - { user_set: anybody, permission: 'document:read', resource_set: own }
+  - { user_set: anybody, permission: 'document:burn', resource_set: whole }
+users: { ann: {}, ada: {} }
+role_assignments:
+  - { user: ada, role: admin }
+  - { user: ann, role: editor, resource_instance: 'folder:plans' }
+resource_instances:
+  - { resource: document, key: spec, attributes: { address: { city: Bern } } }
+relationship_tuples:
+  - { subject: 'folder:plans', relation: parent, object: 'document:spec' }
+`
+
+function policyFor (t: Test): string {
+  const file = join(t.testdir(), 'permit.yaml')
+  writeFileSync(file, POLICY)
+  return file
+}
+
+/** Runs a command, and gives what it printed. */
+async function run (args: string[]): Promise<{ code: number, stdout: string, stderr: string }> {
+  const { code, out, err } = await permit(args)
+  return { code, stdout: out, stderr: err }
+}
+
+const ask = (user: string, action: string, ...more: string[]) => ['plan', '--user', user, '--action', action, '--resource', 'document', ...more]
+
+t.test('it says in a sentence which rows, because of what, and by which condition', async t => {
+  const policy = policyFor(t)
+  const { code, stdout } = await run(ask('ann', 'read', '--policy', policy))
+  t.equal(code, 0)
+  t.match(stdout, "ann may read each document in default where owner is 'ann' or address.city is one of 'Bern', 'Chur' or key is 'spec'")
+  t.match(stdout, "├─ set_rules[0]: user set 'anybody' on resource set 'own'")
+  t.match(stdout, "└─ roles on instances that hold it: 'editor'")
+  t.match(stdout, "\n   └─ key is 'spec'")
+  const printed = JSON.parse(stdout.slice(stdout.indexOf('\n{')))
+  t.match(printed, { operator: 'and', value: [{ field: 'tenant', value: 'default' }, { operator: 'or' }] })
+})
+
+t.test('all rows and no row are sentences, too, and no row is exit code 1', async t => {
+  const policy = policyFor(t)
+  t.match(await run(ask('ada', 'read', '--policy', policy)), { code: 0, stdout: /ada may read every document in default\n\nbecause of\n└─ role 'admin' in the tenant$/ })
+  t.match(await run(ask('ada', 'edit', '--policy', policy)), { code: 1, stdout: 'ada may edit no document in default' })
+})
+
+t.test('relations that are columns stand for the rows', async t => {
+  const { stdout } = await run(ask('ann', 'edit', '--policy', policyFor(t), '--relations', 'parent', '--sql', 'postgresql'))
+  t.match(stdout, "ann may edit each document in default where its parent is 'plans'")
+  t.match(stdout, '"parent_key"')
+})
+
+t.test('it prints the SQL with the values apart', async t => {
+  const policy = policyFor(t)
+  for (const [database, place] of [['postgresql', '$1'], ['sqlite', '?']] as const) {
+    const { code, stdout } = await run(ask('ann', 'read', '--policy', policy, '--sql', database, '--json'))
+    t.equal(code, 0)
+    const { plan, branches, sql } = JSON.parse(stdout)
+    t.equal(plan.kind, 'some')
+    t.equal(branches.length, 2)
+    t.match(sql.text, '"tenant"')
+    t.match(sql.text, place)
+    t.match(sql.text, '"address_city"')
+    t.notMatch(sql.text, /ann|Bern/)
+    t.same(new Set(sql.values.filter((value: unknown) => value === 'ann' || value === 'Bern' || value === 'default')), new Set(['default', 'ann', 'Bern']))
+  }
+})
+
+t.test('it asks the local PDP as well, and says where a PDP cannot tell', async t => {
+  const pdp = createLocalPdp({ policy: policyFor(t), token: 'secret' })
+  t.teardown(() => pdp.close())
+  const url = await pdp.listen({ port: 0 })
+  t.match(await run(ask('ann', 'edit', '--pdp', url, '--token', 'secret')), { code: 0, stdout: "ann may edit each document in default where key is 'spec'" })
+  const container = await pdpFor(t, { decide: () => true })
+  t.match(await run(ask('ann', 'edit', '--pdp', container.url, '--token', container.token)), { code: 3, stderr: /conditions: 'none'/ })
+})
+
+t.test('what has no exact plan is said with its reason', async t => {
+  t.match(await run(ask('ann', 'burn', '--policy', policyFor(t))), { code: 3, stderr: /set 'whole' compares the object 'resource.address'.*has an object stored/s })
+  t.match(await run(ask('ann', 'edit', '--relations', 'parnt', '--policy', policyFor(t))), { code: 3, stderr: /did you mean 'parent'/ })
+})
+
+t.test('arguments that cannot be right are refused', async t => {
+  const policy = policyFor(t)
+  t.match(await run(['plan', '--user', 'ann', '--action', 'read', '--resource', 'document:spec', '--policy', policy]), { code: 2, stderr: /write its type: document/ })
+  t.match(await run(ask('ann', 'read', '--policy', policy, '--sql', 'mysql')), { code: 2, stderr: /postgresql or sqlite/ })
+  t.match(await run(['plan', '--user', 'ann', '--resource', 'document', '--policy', policy]), { code: 2, stderr: /--action is missing/ })
+})
