@@ -1,4 +1,4 @@
-// The example app, put together: documents, authentication, authorization, routes.
+// Assembles the example app: OpenAPI, authentication, authorization and routes.
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
@@ -20,22 +20,24 @@ export async function buildApp (options: FastifyServerOptions = {}) {
     }
   })
   await app.register(permit, {
-    // The embedded PDP by permit.yaml, unless the environment names another one.
+    // The embedded PDP with permit.yaml, unless the environment names another PDP.
     ...decidedBy(),
-    // Who asks is the subject of the token that auth.ts has verified. The tenant is the one in the URL.
+    // The user is the subject of the token that auth.ts has verified. The tenant comes from the URL.
     user: ({ user }) => user ? asUser(user.sub) : undefined,
     tenant: request => (request.params as { tenant?: string }).tenant,
-    // With its secret in the environment, the PDP may tell of changes that others have made.
+    // With a secret in the environment, the PDP can report changes that were made elsewhere.
     updates: process.env.PERMIT_PDP_URL && process.env.PERMIT_UPDATES_SECRET ? '/permit/updates' : undefined,
-    // Every route says what it requires, or that it is public; the pages of Swagger UI are public on purpose.
+    // Every route must declare its permission, or that it is public. The pages of Swagger UI are public on purpose.
     strict: { public: ['/docs/*'] }
   })
 
   await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { deepLinking: true, showExtensions: true } })
   await app.register(auth)
 
-  // A PDP that is not there yet does not keep the app from starting: until it is, nobody gets in.
-  if (!isStateless()) app.addHook('onReady', () => seed(app).catch((error: unknown) => app.log.error(error, 'The PDP could not be told who there is.')))
+  // The app also starts without its PDP. Until the PDP is available, guarded routes answer 503.
+  if (!isStateless()) {
+    app.addHook('onReady', () => seed(app).catch((error: unknown) => app.log.error(error, 'The users could not be written to the PDP.')))
+  }
 
   await app.register(quickstart)
   await app.register(taskRoutes)

@@ -1,4 +1,4 @@
-// Who is asking: people log in, and their token says who they are. What they may do is not decided here.
+// Authentication: users log in and get a token that identifies them. It does not decide what they may do.
 import { randomBytes } from 'node:crypto'
 import jwt from '@fastify/jwt'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
@@ -15,12 +15,12 @@ declare module '@fastify/jwt' {
 
 const auth: FastifyPluginAsyncTypebox = async app => {
   await app.register(jwt, {
-    // Without JWT_SECRET nobody stays logged in when the app restarts.
+    // Without JWT_SECRET, a restart logs everyone out.
     secret: process.env.JWT_SECRET || randomBytes(32).toString('hex'),
     sign: { expiresIn: '1h' }
   })
 
-  // A token that is not valid is refused here. Without one, `request.user` stays empty, and the guard refuses nobody at all.
+  // An invalid token is refused here. Without a token, `request.user` stays empty, and guarded routes answer 401.
   app.addHook('onRequest', async request => {
     if (request.headers.authorization !== undefined) await request.jwtVerify()
   })

@@ -1,4 +1,5 @@
-// The quickstart as an Express app: one file, the same policy, people and PDP as the Fastify one beside it.
+// The quickstart as an Express app in one file, with the same policy, users and PDP as the Fastify app.
+import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { guard, permit } from 'fastify-permit/express'
@@ -11,15 +12,15 @@ const app = express()
 const tasks = new Tasks()
 
 const authz = permit({
-  // With PERMIT_PDP_URL (and PERMIT_API_KEY) in the environment that PDP decides; else the embedded one, by permit.yaml.
+  // With PERMIT_PDP_URL (and PERMIT_API_KEY) in the environment that PDP decides, otherwise the embedded PDP with permit.yaml.
   policy: process.env.PERMIT_PDP_URL ? undefined : fileURLToPath(new URL('./permit.yaml', import.meta.url)),
-  user: request => whoAsks(request),
+  user: request => userOf(request),
   tenant: request => request.params.tenant
 })
 app.use(authz)
 
 app.get('/', async (_request, response) => {
-  // The tenant is `default` where the resource names none.
+  // The tenant is `default` when the resource names none.
   const permitted = await authz.permit.check('john@smith.com', 'retrieve', 'task')
   response.status(permitted ? 200 : 403).json({ result: `John Smith is ${permitted ? '' : 'NOT '}PERMITTED to retrieve task!` })
 })
@@ -29,7 +30,7 @@ app.get('/tenant2', async (_request, response) => {
   response.status(permitted ? 200 : 403).json({ result: `John Smith is ${permitted ? '' : 'NOT '}PERMITTED to create task (tenant 2)!` })
 })
 
-// Each route says what it requires; no handler asks who is calling.
+// Each route declares its permission; no handler checks the user.
 app.get('/tenants/:tenant/tasks', guard('task:list'), (request, response) => {
   response.json(tasks.in(request.params.tenant))
 })
@@ -45,48 +46,55 @@ app.delete('/tenants/:tenant/tasks/:id', guard({ action: 'delete', resource: 'ta
   else next()
 })
 
-// The tasks that one may see, in every tenant: each is a question of its own.
+// The tasks that the user may see, in every tenant, with one check for each task.
 app.get('/tasks', async (request, response) => {
   response.json(await request.permit.filter('retrieve', tasks.all(), ({ id, tenant }) => ({ type: 'task', key: id, tenant })))
 })
 
-app.use((_request, response) => { response.status(404).json({ message: 'There is no such thing.' }) })
+app.use((_request, response) => { response.status(404).json({ message: 'Not found.' }) })
 
-app.use((error: Error & { status?: number, code?: string, headers?: Record<string, string> }, _request: Request, response: Response, next: NextFunction) => {
+interface HttpError extends Error { status?: number, code?: string, headers?: Record<string, string> }
+
+app.use((error: HttpError, _request: Request, response: Response, next: NextFunction) => {
   if (response.headersSent) {
     next(error)
     return
   }
   const { status = 500, code, headers = {}, message } = error
-  // What went wrong inside is not for the client.
-  response.status(status).set(headers).json({ code, message: code?.startsWith('FST_PERMIT_') || status < 500 ? message : 'Something went wrong.' })
+  // Internal errors are hidden from the client.
+  const isPublic = code?.startsWith('FST_PERMIT_') || status < 500
+  response.status(status).set(headers).json({ code, message: isPublic ? message : 'Something went wrong.' })
 })
 
-/** Basic authentication, for a demonstration only: a real service leaves passwords to an identity provider. */
-function whoAsks ({ headers: { authorization = '' } }: Request): string | undefined {
+function urlOf ({ family, address, port }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+/** Basic authentication, only for this demo: a real service uses an identity provider. */
+function userOf ({ headers: { authorization = '' } }: Request): string | undefined {
   const [, encoded] = /^Basic (\S+)$/.exec(authorization) ?? []
   const [email = '', password = ''] = Buffer.from(encoded ?? '', 'base64').toString().split(':')
   return findPerson(email, password)?.email
 }
 
 await authz.ready()
-// A PDP that is not there yet does not keep the app from starting: until it is, nobody gets in.
-await seed(authz).catch((error: unknown) => console.error('The PDP could not be told who there is.', error))
+// The app also starts without its PDP. Until the PDP is available, guarded routes answer 503.
+await seed(authz).catch((error: unknown) => console.error('The users could not be written to the PDP.', error))
 
 const server = app.listen(Number(process.env.PORT ?? 3000), process.env.HOST ?? '127.0.0.1', async () => {
   const address = server.address()
-  const url = typeof address === 'object' && address !== null ? `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}` : String(address)
+  const url = typeof address === 'object' && address !== null ? urlOf(address) : String(address)
   console.log(whatToTry(url, await authz.permit.health(), `  curl -u victor@example.com:victor ${url}/tenants/default/tasks/1
     200: victor@example.com is a viewer in the tenant default
 
   curl -X DELETE -u victor@example.com:victor ${url}/tenants/default/tasks/1
-    403: and a viewer may not delete
+    403: a viewer may not delete
 
   curl -u ada@example.com:ada ${url}/tenants/tenant2/tasks
     403: ada@example.com is an admin, but not in tenant2
 
 The same with Fastify, and more: npm start`, 'Express'))
 })
-// When the server has closed, what asks the PDP closes, too.
+// Closes the connections to the PDP when the server has closed.
 authz.closeWith(server)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => server.close())

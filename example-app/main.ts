@@ -1,4 +1,4 @@
-// Starts the example app, and says what to type and what to expect.
+// Starts the example app, and prints requests to try.
 import { buildApp } from './app.js'
 import { whatToTry } from './what-to-try.js'
 
@@ -12,12 +12,16 @@ const url = await app.listen({
   host: process.env.HOST ?? '127.0.0.1'
 })
 
-console.log(whatToTry(url, await app.permit.health(), `  TOKEN=$(curl -s ${url}/login -H 'content-type: application/json' -d '{"email":"ada@example.com","password":"ada"}' | node -pe 'JSON.parse(fs.readFileSync(0)).token')
+const credentials = '{"email":"ada@example.com","password":"ada"}'
+const login = `curl -s ${url}/login -H 'content-type: application/json' -d '${credentials}'`
+const readToken = "node -pe 'JSON.parse(fs.readFileSync(0)).token'"
+
+console.log(whatToTry(url, await app.permit.health(), `  TOKEN=$(${login} | ${readToken})
   curl ${url}/tenants/default/tasks -H "authorization: Bearer $TOKEN"
     200: ada@example.com is an admin in the tenant default
 
   curl ${url}/tenants/tenant2/tasks -H "authorization: Bearer $TOKEN"
     403: she has no role in tenant2
 
-Others to log in as: victor@example.com (viewer in default), tess@example.com (admin in tenant2) and noel@example.com
+Other users: victor@example.com (viewer in default), tess@example.com (admin in tenant2) and noel@example.com
 (no role anywhere); the password is the part before the @. All routes, to try in a browser: ${url}/docs`))

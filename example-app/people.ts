@@ -1,9 +1,9 @@
-// The people who can log in. What they may do is not said here: seed.ts tells the PDP, and the PDP knows.
+// The users who can log in. Their roles are in the PDP, see seed.ts.
 
 export interface Person {
   /** Also the user's key in Permit. */
   readonly email: string
-  /** For a demonstration only: a real service leaves passwords to an identity provider. */
+  /** Only for this demo: a real service uses an identity provider. */
   readonly password: string
 }
 

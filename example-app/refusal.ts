@@ -1,4 +1,4 @@
-// The body of every answer that is a refusal, as Fastify writes it: for the schemas of the routes.
+// The schema of Fastify's error responses, for the schemas of the routes.
 import { Type } from '@fastify/type-provider-typebox'
 
 export const Refusal = Type.Object({
@@ -8,9 +8,9 @@ export const Refusal = Type.Object({
   message: Type.String()
 })
 
-/** What each guarded route may answer instead of what was asked for. */
+/** The error responses of guarded routes. */
 export const refusals = {
-  401: Refusal,  // nobody is asking
-  403: Refusal,  // the decision is no
-  503: Refusal   // no decision could be had
+  401: Refusal,  // not authenticated
+  403: Refusal,  // denied
+  503: Refusal   // no decision
 }

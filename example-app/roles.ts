@@ -1,4 +1,4 @@
-// Who has which roles, by tenant. A PDP that keeps facts is told once, by seed.ts; one that keeps none with each question.
+// The roles of the users, by tenant. seed.ts writes them to a PDP that stores facts; for other PDPs, each check sends them.
 
 const roles: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'john@smith.com': { default: ['admin'], tenant2: ['viewer'] },

@@ -1,10 +1,10 @@
-// Tells the PDP who there is: the quickstart's John, and the people who can log in. The same for an embedded PDP and for one over the network.
+// Writes the users and their roles to the PDP, embedded or over the network: the quickstart's John, and the users who can log in.
 import type { AppPermit } from 'fastify-permit'
 
 export async function seed (app: { readonly permit: Pick<AppPermit, 'api' | 'write'> }): Promise<void> {
   const { api } = app.permit
 
-  // First a user, with a role that counts when the user is new.
+  // First a user, with an initial role.
   await app.permit.write(
     api.syncUser({
       key: 'john@smith.com',
@@ -15,7 +15,7 @@ export async function seed (app: { readonly permit: Pick<AppPermit, 'api' | 'wri
     })
   )
 
-  // Then the second tenant, and John as a viewer in it: run in order, stopped at the first that fails.
+  // Then the second tenant, with John as a viewer. Writes are applied in order; the first failure stops them.
   await app.permit.write(
     api.createTenant({ key: 'tenant2', name: 'Second Tenant' }),
     api.assignRole('john@smith.com', 'viewer', 'tenant2')

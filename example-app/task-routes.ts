@@ -1,4 +1,4 @@
-// Tasks over HTTP. Each route says what it requires; no handler asks who is calling.
+// The tasks over HTTP. Each route declares its permission; no handler checks the user.
 import createError from '@fastify/error'
 import { Type, type FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Refusal, refusals } from './refusal.js'
@@ -55,8 +55,7 @@ const taskRoutes: FastifyPluginAsyncTypebox = async app => {
   })
 
   app.get('/tasks', {
-    // No single permission stands before this route: each task is a question of its own. `filter` refuses nobody at
-    // all with 401, as the guard would.
+    // The route has no single permission, because each task is checked. Without a login, `filter` rejects with 401, like a guard.
     config: { permit: false },
     schema: { summary: 'The tasks that you may see, in every tenant', security, response: { 200: Type.Array(TaskSchema), ...refusals } }
   }, async request =>

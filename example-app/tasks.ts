@@ -1,4 +1,4 @@
-// The tasks, in memory. Every look-up names the tenant: a task of another one is not there.
+// The tasks, in memory. Every lookup names the tenant, so tasks of other tenants are not found.
 import { Type, type Static } from '@fastify/type-provider-typebox'
 
 export const TaskSchema = Type.Object({

@@ -1,13 +1,14 @@
-// What the example apps print when they listen: the quickstart's requests, and what to expect of them.
+// The text that the example apps print when they listen: requests to try, with their expected results.
 import type { Health } from 'fastify-permit'
 
 /**
- * @param framework - named beside the PDP, where it is not Fastify
- * @param rest - requests of this app alone
+ * @param rest - requests that only this app supports
+ * @param framework - named in the first line, unless it is Fastify
  */
 export function whatToTry (url: string, { ok, pdp, reason }: Health, rest: string, framework?: string): string {
+  const setup = `${framework === undefined ? '' : `${framework}; `}PDP: ${pdp}${ok ? '' : `, not available: ${reason}`}`
   return `
-The task service listens on ${url} (${framework === undefined ? '' : `${framework}; `}PDP: ${ok ? pdp : `${pdp}, no decisions now: ${reason}`}). In another terminal, type
+The task service listens on ${url} (${setup}). In another terminal, type
 
   curl ${url}/
     200: john@smith.com is an admin in the tenant default, and may retrieve a task
@@ -16,7 +17,7 @@ The task service listens on ${url} (${framework === undefined ? '' : `${framewor
     403: in tenant2 he is a viewer, and may not create one
 
   curl ${url}/tenants/default/tasks
-    401: nobody at all is asking
+    401: without a login
 
 ${rest}
 `

@@ -1,5 +1,5 @@
-// The build: tsc compiles and writes the declarations, each module that makes checkers of schemas is run and replaced by what it made,
-// and Rollup joins the rest into a module for each part of the package, so that a start opens few files.
+// The build: tsc compiles and writes the declarations. Modules that create schema checkers are run and replaced by their result. Rollup
+// bundles the rest into one module for each part of the package, so that an app opens few files.
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
@@ -10,25 +10,34 @@ import { codeOf } from './schema-code.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
-// Within the project, so that dependencies are found from there.
+// Inside the project, so that dependencies can be resolved.
 const compiled = join(root, 'node_modules', '.cache', 'compiled')
 
-/** What users import and run; the names are those of package.json. */
-const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main', ...['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma'].map(target => `lists/${target}`)]
+const LIST_TARGETS = ['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma']
 
-/** What is run as a process of its own, by a path beside the module that starts it. */
+/** What users import and run, with the names of package.json. */
+const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main', ...LIST_TARGETS.map(target => `lists/${target}`)]
+
+/** Modules that run as separate processes, found by a path beside the module that starts them. */
 const PROCESSES = { 'check-process': 'environment/data/check-process' }
+
+/** Files beside `contract` that every part needs, including commands. */
+const QUESTION_FILES = /^(decision\/(query|query-key|input-checks)|engine\/(facts\/fact|policy\/problems)|kit\/digest)\.js$/
 
 rmSync(dist, { recursive: true, force: true })
 rmSync(compiled, { recursive: true, force: true })
 // Types are checked by `npm run typecheck`.
-execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json'), '--outDir', compiled, '--noCheck'], { stdio: 'inherit' })
+const tsc = join(root, 'node_modules/typescript/bin/tsc')
+execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', compiled, '--noCheck'], { stdio: 'inherit' })
+
+const inputs = [...ENTRIES.map(name => [name, name]), ...Object.entries(PROCESSES)]
+const withSideEffects = ['cli/main', ...Object.values(PROCESSES)].map(file => join(compiled, `${file}.js`))
 
 const bundle = await rollup({
-  input: Object.fromEntries([...ENTRIES.map(name => [name, name]), ...Object.entries(PROCESSES)].map(([name, file]) => [name, join(compiled, `${file}.js`)])),
+  input: Object.fromEntries(inputs.map(([name, file]) => [name, join(compiled, `${file}.js`)])),
   external: id => !id.startsWith('.') && !id.startsWith('/') && !/^[A-Za-z]:/.test(id),
-  // Nothing here does anything when it is only imported, and the same goes for the dependencies.
-  treeshake: { moduleSideEffects: id => [join(compiled, 'cli/main.js'), ...Object.values(PROCESSES).map(file => join(compiled, `${file}.js`))].includes(id) },
+  // Other modules, including the dependencies, have no side effects when they are imported.
+  treeshake: { moduleSideEffects: id => withSideEffects.includes(id) },
   plugins: [{ name: 'schemas', load: id => loadSchemas(id) }, { name: 'comments', renderChunk: code => withoutComments(code) }],
   onwarn: warning => { throw new Error(warning.message) }
 })
@@ -36,7 +45,7 @@ await bundle.write({
   dir: dist,
   entryFileNames: '[name].js',
   chunkFileNames: '[name].js',
-  // Names that stay, also of what one module of the package gives another.
+  // Keeps the names of exports between the package's own modules.
   minifyInternalExports: false,
   hoistTransitiveImports: false,
   manualChunks: id => chunkOf(relative(compiled, id).split(sep).join('/'))
@@ -44,12 +53,12 @@ await bundle.write({
 writeDeclarations()
 await writeJsonSchemas()
 
-/** The module of the package that a file becomes part of: what is loaded together is in one, what is not is apart. */
+/** The chunk of a file. Files that are loaded together share a chunk. */
 function chunkOf (file) {
   if ([...ENTRIES, ...Object.values(PROCESSES)].some(name => file === `${name}.js`)) return undefined
   const [room, ...rest] = file.split('/')
-  // What every part needs, commands included; beside it what needs Node's hashes.
-  if (room === 'contract' || /^(decision\/(query|query-key|input-checks)|engine\/(facts\/fact|policy\/problems)|kit\/digest)\.js$/.test(file)) return 'question'
+  // What every part needs, including commands.
+  if (room === 'contract' || QUESTION_FILES.test(file)) return 'question'
   if (room === 'kit' && !/^kit\/(checker|secret|deadlines)\.js$/.test(file)) return 'kit'
   if (/^environment\/file\/(text-file|policy-text|policy-lines)\.js$/.test(file)) return 'policy-text'
   if (/^environment\/file\/policy-(file|json)/.test(file)) return 'policy-file'
@@ -69,9 +78,9 @@ function chunkOf (file) {
   if (room === 'server') return 'server/local-pdp'
   if (room === 'fastify') return 'fastify'
   if (room === 'express') return 'express/middleware'
-  // What all targets have is apart from what those of SQL have.
+  // The code of all targets is separate from the code of SQL targets.
   if (room === 'lists') return file.startsWith('lists/sql/') ? 'lists/sql' : 'lists/mapping'
-  // A module for each command, which loads what it needs.
+  // One chunk for each command, which loads what it needs.
   if (room === 'cli') {
     if (rest[0] === 'terminal') return 'cli/terminal'
     return /^asking\/question|^asking\/authority-options/.test(rest.join('/')) ? 'cli/question' : file.replace(/\.js$/, '')
@@ -79,7 +88,7 @@ function chunkOf (file) {
   return 'core'
 }
 
-/** A module that makes checkers is run, and what it exports is written down: schemas as literals, checkers as the code that TypeBox made. */
+/** Runs a module that creates checkers, and returns code with the same exports: schemas as literals, checkers as generated code. */
 async function loadSchemas (id) {
   if (!id.startsWith(compiled) || !existsSync(id) || id.includes(`${sep}server${sep}`)) return null
   const code = readFileSync(id, 'utf8')
@@ -87,13 +96,13 @@ async function loadSchemas (id) {
   return codeOf(await import(pathToFileURL(id).href), relative(compiled, id))
 }
 
-/** Comments are in the repository, and those for users in the declarations. */
+/** Removes comments. The declarations keep those for users. */
 function withoutComments (code) {
   const { outputText } = ts.transpileModule(code, { compilerOptions: { removeComments: true, target: 'ES2022', module: 'ESNext' } })
   return { code: outputText, map: null }
 }
 
-/** The declarations that the entries lead to, as tsc wrote them. */
+/** Copies the declarations of the entries and of everything that they import. */
 function writeDeclarations () {
   const seen = new Set()
   const copy = file => {
@@ -109,7 +118,7 @@ function writeDeclarations () {
   for (const name of ENTRIES) if (name !== 'cli/main') copy(join(compiled, `${name}.d.ts`))
 }
 
-/** The JSON Schemas of the policy file and of test files, for editors. */
+/** Writes the JSON Schemas of policy files and test files, for editors. */
 async function writeJsonSchemas () {
   const { policyJsonSchema } = await import(pathToFileURL(join(compiled, 'environment/file/policy-schema.js')).href)
   const { expectationsJsonSchema } = await import(pathToFileURL(join(compiled, 'cli/testing/expectations-json-schema.js')).href)

@@ -1,15 +1,15 @@
-// Writes what a module of schemas exports as code that needs neither TypeBox nor `new Function`.
+// Generates code with the exports of a module of schemas. The code needs neither TypeBox nor `new Function`.
 import { Code, Validator } from 'typebox/compile'
 
-/** What TypeBox's code may ask of its library, written so that the library is not loaded. */
+/** The part of TypeBox's library that its generated code uses, written here so that the library is not loaded. */
 const GUARD = 'const Guard = { CodePointCount: text => Array.from(text).length }'
 
-/** The only refinement that schemas may have: it is written down, and must not need anything of its module. */
+/** The only allowed refinement of schemas. Its code is copied, so it must not use anything of its module. */
 const REFINEMENTS = new Map([["value => typeof value === 'function'", "{ check: value => typeof value === 'function' }"]])
 
 /**
- * The code of a module with the same exports.
- * @param exports - of a module that exports schemas, checkers, texts, and objects of these
+ * Generates the code of a module.
+ * @param exports - the exports of the original module: schemas, checkers, texts, and objects of these
  */
 export function codeOf (exports, file) {
   const checkers = []
@@ -28,19 +28,22 @@ function literal (value, checkers, where) {
   throw new Error(`${where} is a ${typeof value}; a module that imports TypeBox exports schemas, checkers and texts only`)
 }
 
-/** Adds the functions of a checker, and returns the name of the one that checks. */
+/** Adds the functions of a checker, and returns the name of its check function. */
 function checkerOf (validator, checkers, where) {
   const { Code: code, External: { variables } } = Code(validator.Type())
   const index = checkers.length
   const functions = code.split('\n').filter(line => line.startsWith('const check_'))
   const used = functions.join('\n')
-  if (!code.endsWith('export function Check(value) { return check_0(value) }')) throw new Error(`${where}: TypeBox's code ends in another way than it did`)
-  const unknown = [...used.matchAll(/\b(Guard|Hashing|CheckContext)\.?(\w*)/g)].find(([, holder, name]) => holder !== 'Guard' || name !== 'CodePointCount')
-  if (unknown !== undefined) throw new Error(`${where} needs ${unknown[0]} of TypeBox, which is not written down yet`)
+  if (!code.endsWith('export function Check(value) { return check_0(value) }')) {
+    throw new Error(`${where}: TypeBox's generated code has an unexpected end`)
+  }
+  const references = [...used.matchAll(/\b(Guard|Hashing|CheckContext)\.?(\w*)/g)]
+  const unknown = references.find(([, holder, name]) => holder !== 'Guard' || name !== 'CodePointCount')
+  if (unknown !== undefined) throw new Error(`${where} needs ${unknown[0]} of TypeBox, which is not supported here`)
   const external = variables.map(variable => {
     if (variable instanceof RegExp) return String(variable)
     const refinement = REFINEMENTS.get(String(variable.check))
-    if (refinement === undefined) throw new Error(`${where} has a refinement that is not known: ${String(variable.check)}`)
+    if (refinement === undefined) throw new Error(`${where} has an unknown refinement: ${String(variable.check)}`)
     return refinement
   })
   checkers.push([

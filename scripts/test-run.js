@@ -1,6 +1,6 @@
-// Runs the tests for `npm test`, each file in a process of its own: compiled, from .test/ (scripts/test-tree.js), or as TypeScript with a loader
-// where a test is about loading TypeScript. tap's own command starts two more loaders in every process, which takes longer than most tests.
-// With arguments it runs these files and folders only: `npm run test:run -- test/guard`.
+// Runs the tests for `npm test`, each file in its own process: compiled, from .test/ (scripts/test-tree.js), or as TypeScript with a loader
+// if the test is about loading TypeScript. tap's own command starts two more loaders in each process, which takes longer than most tests.
+// With arguments, it runs only these files and folders: `npm run test:run -- test/guard`.
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,9 +9,9 @@ import { treeOf } from './test-tree.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const JOBS = 2
-/** Of a file, in seconds. */
+/** The most seconds for a file. */
 const TIMEOUT = 120
-/** What names a file of TypeScript may load it, or start a process that does. */
+/** A test that names a TypeScript file may load it, or start a process that does. */
 const NEEDS_LOADER = /\.ts['"`]/
 
 t.setTimeout(0)
@@ -25,11 +25,12 @@ for (const file of files) {
   const [cwd, args] = NEEDS_LOADER.test(await readFile(join(root, file), 'utf8'))
     ? [root, ['--import=tsx', file]]
     : [tree, [file.replace(/\.ts$/, '.js')]]
-  t.spawn(process.execPath, args, { cwd, buffered: true, timeout: TIMEOUT * 1_000, env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT) } }, file)
+  const env = { ...process.env, TAP_TIMEOUT: String(TIMEOUT) }
+  t.spawn(process.execPath, args, { cwd, buffered: true, timeout: TIMEOUT * 1_000, env }, file)
 }
 await t.end()
 
-/** A file of tests, or those in a folder. */
+/** The test files of a path: itself, or the files in the folder. */
 async function testsIn (path) {
   if (!(await stat(join(root, path))).isDirectory()) return [path]
   const names = await readdir(join(root, path), { recursive: true })

@@ -1,5 +1,5 @@
-// Copies the project into .test/ with its TypeScript compiled beside it, for `npm test`. A test process then needs no loader, which takes most
-// of the processor time of a short test. Types are blanked, so lines and columns stay those of the source.
+// Copies the project into .test/ with compiled TypeScript, for `npm test`. So test processes need no loader, which takes most of the
+// processor time of a short test. Types are replaced by blanks, so lines and columns stay the same.
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,12 +7,12 @@ import { blankSourceFile } from 'ts-blank-space'
 import ts from 'typescript'
 
 const NOT_COPIED = new Set(['.git', '.tap', '.test', 'coverage', 'node_modules'])
-/** What the package's names mean in the project itself: its sources. */
+/** The source files for imports by the package's names. */
 const { paths } = ts.readConfigFile(fileURLToPath(new URL('../tsconfig.json', import.meta.url)), ts.sys.readFile).config.compilerOptions
 
 const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
 
-/** Makes the tree anew, and returns its path. */
+/** Creates the tree again, and returns its path. */
 export async function treeOf (root) {
   const tree = join(root, '.test')
   await rm(tree, { recursive: true, force: true })
@@ -22,7 +22,7 @@ export async function treeOf (root) {
   return tree
 }
 
-/** The files below a folder, and its folders of installed packages. */
+/** The files below a folder, and its folders with installed packages. */
 async function contents (root, folder) {
   const found = { files: [], packages: [] }
   for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
@@ -54,7 +54,7 @@ function compiled (file, text) {
   return erasable ? withOwnImports(file, source, blanked) : ts.transpileModule(text, { fileName: file, compilerOptions }).outputText
 }
 
-/** Imports of the package by its name, replaced by imports of its sources, as `paths` in tsconfig.json says. */
+/** Replaces imports by the package's name by imports of its sources, according to `paths` in tsconfig.json. */
 function withOwnImports (file, source, output) {
   for (const statement of source.statements.toReversed()) {
     const specifier = ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement) ? statement.moduleSpecifier : undefined

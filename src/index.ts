@@ -1,7 +1,8 @@
-// The package's face: the plugin and the public types, nothing else.
+// The entry `fastify-permit`: the plugin and the public types.
 export { default, default as permit } from './fastify/plugin.js'
 export type {
-  Annotation, OnDecision, OnDenied, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit, Requirement, TenantOption, UserOption
+  Annotation, OnDecision, OnDenied, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit, Requirement, TenantOption,
+  UserOption
 } from './fastify/fastify-types.js'
 export type { GuardHook } from './fastify/hook.js'
 export type { AppPermit } from './fastify/fastify-permit.js'

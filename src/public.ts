@@ -1,4 +1,4 @@
-// What both faces of the package hand out, that for Fastify and that for Express: the types and errors that are about no framework.
+// The exports of both entries, for Fastify and for Express: types and errors that do not depend on a framework.
 export type { DecisionEvent } from './observe/audit-trail.js'
 export type { MetricsOptions, OpenTelemetryOptions } from './observe/telemetry-options.js'
 export { CHECK_CHANNEL, type CheckMessage } from './observe/observation.js'
@@ -11,11 +11,13 @@ export type { CompoundCondition, Condition, FieldCondition, FieldOperator, Plan 
 export type { Entity, Evaluation, EvaluationMap } from './contract/evaluation.js'
 export type { InitialRole, MutationResult, PartlyApplied } from './contract/mutation-result.js'
 export type { FactMutation } from './pdp/mutation-kinds.js'
-export type { AssignmentInput, InstanceName, ResourceInstanceInput, SyncUserInput, TenantInput, TupleInput, WriteApi } from './app/write/api.js'
+export type {
+  AssignmentInput, InstanceName, ResourceInstanceInput, SyncUserInput, TenantInput, TupleInput, WriteApi
+} from './app/write/api.js'
 export type { Mutation } from './app/write/mutation.js'
 export type { Policy } from './engine/policy/policy.js'
 export type { ActionOf, PermissionName, RelationOf, ResourceRoleOf, ResourceType, RoleName } from './contract/vocabulary.js'
 export {
-  AnnotationError, BypassedError, DataError, ForbiddenError, MutationError, OptionsError, PdpError, PlanError, PolicyFileError, QueryError, TranslationError,
-  UnauthenticatedError, UnavailableError, UnsupportedError, WriteError, type Denial, type PdpFailure, type WriteProgress
+  AnnotationError, BypassedError, DataError, ForbiddenError, MutationError, OptionsError, PdpError, PlanError, PolicyFileError, QueryError,
+  TranslationError, UnauthenticatedError, UnavailableError, UnsupportedError, WriteError, type Denial, type PdpFailure, type WriteProgress
 } from './contract/errors.js'

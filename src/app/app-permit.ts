@@ -1,4 +1,4 @@
-// `app.permit`: checks outside of a request, with the user as the first argument, the write API, counters and health. The same for every framework.
+// `app.permit`, the same for every framework: checks outside of a request (the user is the first argument), writes, counters and health.
 import type { CheckInput, Checks, Explanation, UserCheckInput } from '../decision/checks.js'
 import { createQuery, normaliseUser, type ResourceInput, type UserInput } from '../decision/query.js'
 import {
@@ -17,9 +17,9 @@ import type { Mutation } from './write/mutation.js'
 import type { Writer } from './write/writer.js'
 
 /**
- * The app's view of the plugin, for jobs, sockets and queues. Checks reject with a 503 error when there is no decision,
- * and with a `QueryError` when the question is invalid. The tenant is the resource's, else that of the options, else
- * `default`: the plugin's `tenant` option applies to requests only.
+ * Checks, writes and counters outside of a request: for jobs, sockets and queues. Checks reject with a 503 error when there is no decision,
+ * and with a `QueryError` when an argument is invalid. The tenant is the resource's, or the one in the options of the check, or `default`.
+ * The plugin's `tenant` option applies only to requests.
  */
 export class Permit {
   readonly #checks: Checks
@@ -33,32 +33,40 @@ export class Permit {
     this.api = new WriteApi(writer)
   }
 
-  /** May `user` do `action` on `resource`? */
-  async check<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<boolean> {
+  /** Whether `user` may do `action` on `resource`. */
+  async check<T extends ResourceType> (
+    user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions
+  ): Promise<boolean> {
     return this.#checks.isAllowed(queryOf(user, action, resource, options))
   }
 
-  /** Resolves when `user` may, throws the 403 when not. */
-  async assert<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<void> {
+  /** Resolves when `user` is allowed; rejects with the 403 error otherwise. */
+  async assert<T extends ResourceType> (
+    user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions
+  ): Promise<void> {
     return this.#checks.assertAllowed(queryOf(user, action, resource, options))
   }
 
-  /** The whole decision: allow, reason, where it came from, how long it took. For people and logs. */
-  async explain<T extends ResourceType> (user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<Explanation> {
+  /** The decision with its reason, its source and its duration. For people and logs. */
+  async explain<T extends ResourceType> (
+    user: UserInput, action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions
+  ): Promise<Explanation> {
     return this.#checks.explainQuery(queryOf(user, action, resource, options))
   }
 
   /**
-   * Many checks for one user, answered in order, within the deadline of one check. Rejects when one has no decision.
+   * Many checks for one user, answered in order, within the deadline of a single check. Rejects when one of them has no decision.
    * @param options - defaults for the checks that do not have their own
    */
   async bulkCheck (user: UserInput, checks: readonly CheckInput[], options?: CheckOptions): Promise<boolean[]>
   /**
-   * Many checks for several users, in the form of Permit's SDK: each check names its user.
+   * Many checks for several users, like Permit's SDK: each check names its user.
    * @param options - defaults for the checks that do not have their own
    */
   async bulkCheck (checks: readonly UserCheckInput[], options?: CheckOptions): Promise<boolean[]>
-  async bulkCheck (...given: [UserInput, readonly CheckInput[], CheckOptions?] | [readonly UserCheckInput[], CheckOptions?]): Promise<boolean[]> {
+  async bulkCheck (
+    ...given: [UserInput, readonly CheckInput[], CheckOptions?] | [readonly UserCheckInput[], CheckOptions?]
+  ): Promise<boolean[]> {
     if (isOfUsers(given)) {
       const [checks, options, ...more] = given
       requireNoMore('bulkCheck([{ user, action, resource }], options?)', more)
@@ -68,7 +76,7 @@ export class Permit {
     return this.#checks.areAllowed(await queriesOf(normaliseUser(user), checks, readCheckOptions(options)))
   }
 
-  /** The items on which `user` may do `action`, in order. Rejects when there is no decision for one of them. */
+  /** The items on which `user` may do `action`, in order. Rejects when one of them has no decision. */
   async filter<Item, T extends ResourceType> (
     user: UserInput, action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
   ): Promise<Item[]> {
@@ -79,13 +87,16 @@ export class Permit {
   }
 
   /**
-   * Which rows of a table `user` may act on: all of the tenant, none, or those that meet a condition, which a target such as `toPrisma`
-   * translates for the database. The rows are exactly those for which `check` says yes. Where that cannot be had, it rejects with a `PlanError`.
+   * The rows of a table on which `user` may act: all rows of the tenant, none, or those that meet a condition, which a target such as
+   * `toPrisma` translates for the database. The rows are exactly those that `check` allows. Rejects with a `PlanError` when there is no
+   * such condition.
    *
    * @param action - an action, or several: `{ anyOf: ['read', 'share'] }`, `{ allOf: ['read', 'delete'] }`
    * @param type - the resource type of the rows
    */
-  async plan<T extends ResourceType> (user: UserInput, action: PlanActions<ActionOf<T>>, type: T, options?: PlanOptions<RelationOf<T>>): Promise<Plan> {
+  async plan<T extends ResourceType> (
+    user: UserInput, action: PlanActions<ActionOf<T>>, type: T, options?: PlanOptions<RelationOf<T>>
+  ): Promise<Plan> {
     const { how, actions } = readPlanActions(action)
     const asked = readPlanOptions(options)
     requirePlanType(type)
@@ -93,21 +104,21 @@ export class Permit {
     return this.#checks.plan(how, planQuestions(normaliseUser(user), actions, type, asked))
   }
 
-  /** What `user` may do, by tenant and resource instance. Never from the cache. */
+  /** The permissions of `user`, by tenant and resource instance. Never from the cache. */
   async permissions (user: UserInput, options?: PermissionsOptions): Promise<UserPermissions> {
     return this.#checks.permissions(user, options)
   }
 
   /**
-   * Runs mutations in order and stops at the first that fails. Resolves with their results when the PDP decides by them and the
-   * decisions that they can change are dropped from the cache: the next check sees the write.
-   * @throws `WriteError` that says which one failed, what had been applied before it, and why
+   * Applies mutations in order and stops at the first that fails. Resolves with their results when the PDP uses them and the affected
+   * decisions are dropped from the cache, so that the next check sees the write.
+   * @throws `WriteError` that says which mutation failed, why, and which were applied before
    */
   async write (...mutations: readonly Mutation[]): Promise<MutationResult[]> {
     return this.#writer.write(mutations)
   }
 
-  /** Drops the decisions of one user, or all of them, including those in flight. */
+  /** Drops the cached decisions of one user or of all users, including those in flight. */
   invalidate (user?: string | { readonly key: string }): void {
     this.#checks.invalidate(user)
   }
@@ -117,7 +128,7 @@ export class Permit {
     return this.#checks.stats()
   }
 
-  /** Whether decisions can be had now. Never rejects. */
+  /** Whether the PDP can decide now. Never rejects. */
   async health (): Promise<Health> {
     return this.#checks.health()
   }

@@ -1,4 +1,4 @@
-// Many checks at once: `bulkCheck` and `filter` of every face.
+// Many checks at once: `bulkCheck` and `filter` of `app.permit` and `request.permit`.
 import type { CheckInput, UserCheckInput } from '../decision/checks.js'
 import { requireArray, requireText } from '../decision/input-checks.js'
 import { createQuery, normaliseTenant, questionsOf, type ResourceInput } from '../decision/query.js'
@@ -7,23 +7,24 @@ import { mapInTurns } from '../kit/turns.js'
 import { QueryError } from '../contract/errors.js'
 import type { Query, QueryUser } from '../contract/point.js'
 
-/** What counts defaults for the checks that do not have their own. */
+/** The defaults for checks without a tenant or context of their own. */
 interface Defaults {
   readonly tenant?: string | readonly string[]
   readonly context?: CheckInput['context']
 }
 
 /**
- * The queries of a bulk check. There may be thousands, so other work gets its turn in between.
+ * Creates the queries of a bulk check, in turns with other work, because there may be thousands.
  * @throws `QueryError`
  */
 export async function queriesOf (user: QueryUser, checks: readonly CheckInput[], defaults: Defaults): Promise<Query[]> {
   const question = questionsOf(user, defaults.context)
-  return mapInTurns(readChecks(checks), ({ action, resource, tenant = defaults.tenant, context }) => question(action, resource, tenant, context))
+  return mapInTurns(readChecks(checks), ({ action, resource, tenant = defaults.tenant, context }) =>
+    question(action, resource, tenant, context))
 }
 
 /**
- * The queries of a bulk check in which each check names its user.
+ * Creates the queries of a bulk check in which each check names its user.
  * @throws `QueryError`
  */
 export async function queriesOfUsers (checks: readonly UserCheckInput[], defaults: Defaults): Promise<Query[]> {
@@ -32,7 +33,7 @@ export async function queriesOfUsers (checks: readonly UserCheckInput[], default
 }
 
 /**
- * Makes the queries of a `filter`, one about the resource of each item.
+ * Creates the queries of `filter`, one for the resource of each item.
  * @throws `QueryError`
  */
 export function questionsAbout (

@@ -1,4 +1,4 @@
-// Opens the plugin: from the options to everything that a framework's adapter needs. The only way in, so that no adapter builds a path of its own.
+// Opens the plugin: creates everything that a framework's adapter needs from the options. All adapters use this one function.
 import type { ServerResponse } from 'node:http'
 import { Checks } from '../decision/checks.js'
 import { Observation } from '../observe/observation.js'
@@ -28,14 +28,14 @@ export interface Opening<R, Reply> {
   readonly observation: Observation
   /** Options that the framework's adapter implements itself. */
   readonly options: Pick<ResolvedOptions<R, Reply>, 'updates' | 'onDenied' | 'onDecision' | 'strict' | 'openapi'>
-  /** Makes the decision point ready. Rejects with `PolicyFileError` or `DataError`. */
+  /** Opens the decision point. Rejects with `PolicyFileError` or `DataError`. */
   open (): Promise<void>
   /**
-   * What a permission names that the embedded policy does not have, as a sentence with the nearest word. Undefined when it has
-   * everything, and for a PDP over the network, which is not asked.
+   * Returns a sentence when the resource type or action of a permission is not in the embedded policy, with the most similar name. Returns
+   * undefined otherwise, and always for a PDP over the network.
    */
   unknownWord (type: string, action: string): Promise<string | undefined>
-  /** Lets checks in flight finish within the deadline of a check, then closes everything. */
+  /** Waits for checks in flight, at most for the deadline of a check, then closes everything. */
   close (): Promise<void>
 }
 
@@ -44,23 +44,23 @@ export interface OpeningContext<R> {
   readonly log: OpeningLog
   /** The caller that waits for the answer to a request. */
   readonly caller: (request: R) => Caller | undefined
-  /** The request's id in the app's log, where it has one. */
+  /** The request's id in the app's log, if there is one. */
   readonly requestId: (request: R) => string | undefined
-  /** The response to the request, where known. */
+  /** The response of the request, if known. */
   readonly response: (request: R) => ServerResponse | undefined
 }
 
-/** The options, read, and a path that is still to be loaded. */
+/** The resolved options, and a decision path that is not loaded yet. */
 export interface Prepared<R, Reply> {
   readonly options: ResolvedOptions<R, Reply>
-  /** Loads what the options ask for and puts the path together, which asks nobody and opens nothing yet. */
+  /** Loads the modules that the options need and assembles the decision path. It opens nothing yet. */
   load (generations?: Generations): Promise<DecisionPath>
-  /** What an adapter needs, around the path that was loaded or one that leads to it. */
+  /** Creates what an adapter needs around the decision path, or around a path that waits for it. */
   around (path: DecisionPath): Opening<R, Reply>
 }
 
 /**
- * Reads the options.
+ * Resolves the options.
  * @throws `OptionsError`
  */
 export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId, response }: OpeningContext<R>): Prepared<R, Reply> {

@@ -1,9 +1,9 @@
-// `request.permit`: checks inside a handler, in the name of the request's user and tenant.
-import type { CheckInput, Explanation } from '../decision/checks.js'
+// `request.permit`: checks inside a handler, for the user and the tenant of the request.
+import type { CheckInput, Checks, Explanation } from '../decision/checks.js'
 import { normaliseUser, questionsOf, type ResourceInput, type UserInput } from '../decision/query.js'
 import {
-  readCheckOptions, readPlanActions, readPlanOptions, requirePermissionsOptions, requirePlanType, type CheckOptions, type PermissionsOptions,
-  type PlanActions, type PlanOptions
+  readCheckOptions, readPlanActions, readPlanOptions, requirePermissionsOptions, requirePlanType, type CheckOptions,
+  type PermissionsOptions, type PlanActions, type PlanOptions
 } from '../decision/question-options.js'
 import { mapInTurns } from '../kit/turns.js'
 import { queriesOf, questionsAbout, requireFunction } from './bulk-checks.js'
@@ -15,12 +15,12 @@ import type { Enforcement } from '../guard/enforce.js'
 import { askToComeBack } from '../guard/retry-after.js'
 
 /**
- * The request's view of the plugin. Every method rejects with a 401 error when nobody is authenticated, with a 503
- * error when there is no decision, and with a `QueryError` when the question is invalid.
+ * Checks for the user of a request. Every method rejects with a 401 error when the request is not authenticated, with a 503 error when
+ * there is no decision, and with a `QueryError` when an argument is invalid.
  *
- * The `QueryError` has status 400 when a value of the question is invalid (the action, the resource, a tenant, the context, the checks,
- * the items): the value may come from the client. It has status 500 for what only the app's code can get wrong: an unknown option,
- * a missing function, a user or a tenant that the plugin's options return.
+ * The `QueryError` has status 400 for an invalid action, resource, tenant, context, check or item, because the value may come from the
+ * client. It has status 500 for mistakes of the app's code: an unknown option, a missing function, or an invalid user or tenant returned by
+ * the plugin's options.
  */
 export class RequestPermit<R = unknown> {
   readonly #request: R
@@ -31,23 +31,23 @@ export class RequestPermit<R = unknown> {
     this.#enforcement = enforcement
   }
 
-  /** May the user do `action` on `resource`? */
+  /** Whether the user may do `action` on `resource`. */
   async check<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<boolean> {
-    return this.#answer(async () => this.#enforcement.checks.isAllowed(await this.#query(action, resource, options), this.#caller, this.#asker))
+    return this.#decide(action, resource, options, (checks, query) => checks.isAllowed(query, this.#caller, this.#asker))
   }
 
-  /** Resolves when the user may, throws the 403 when not. */
+  /** Resolves when the user is allowed; rejects with the 403 error otherwise. */
   async assert<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<void> {
-    return this.#answer(async () => this.#enforcement.checks.assertAllowed(await this.#query(action, resource, options), this.#caller, this.#asker))
+    return this.#decide(action, resource, options, (checks, query) => checks.assertAllowed(query, this.#caller, this.#asker))
   }
 
-  /** The whole decision: allow, reason, where it came from, how long it took. For people and logs. */
+  /** The decision with its reason, its source and its duration. For people and logs. */
   async explain<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<Explanation> {
-    return this.#answer(async () => this.#enforcement.checks.explainQuery(await this.#query(action, resource, options), this.#caller, this.#asker))
+    return this.#decide(action, resource, options, (checks, query) => checks.explainQuery(query, this.#caller, this.#asker))
   }
 
   /**
-   * Many checks, answered in order, within the deadline of one check. Rejects when one of them has no decision.
+   * Many checks, answered in order, within the deadline of a single check. Rejects when one of them has no decision.
    * @param options - defaults for the checks that do not have their own
    */
   async bulkCheck (checks: readonly CheckInput[], options?: CheckOptions): Promise<boolean[]> {
@@ -60,7 +60,7 @@ export class RequestPermit<R = unknown> {
     })
   }
 
-  /** The items on which the user may do `action`, in order. Rejects when there is no decision for one of them. */
+  /** The items on which the user may do `action`, in order. Rejects when one of them has no decision. */
   async filter<Item, T extends ResourceType> (
     action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
   ): Promise<Item[]> {
@@ -75,8 +75,9 @@ export class RequestPermit<R = unknown> {
   }
 
   /**
-   * Which rows of a table the user may act on: all of the tenant, none, or those that meet a condition, which a target such as `toPrisma`
-   * translates for the database. The rows are exactly those for which `check` says yes. Where that cannot be had, it rejects with a `PlanError`.
+   * The rows of a table on which the user may act: all rows of the tenant, none, or those that meet a condition, which a target such as
+   * `toPrisma` translates for the database. The rows are exactly those that `check` allows. Rejects with a `PlanError` when there is no
+   * such condition.
    *
    * @param action - an action, or several: `{ anyOf: ['read', 'share'] }`, `{ allOf: ['read', 'delete'] }`
    * @param type - the resource type of the rows
@@ -92,7 +93,7 @@ export class RequestPermit<R = unknown> {
     return this.#answer(async () => this.#enforcement.checks.plan(how, questions))
   }
 
-  /** What the user may do, by tenant and resource instance. */
+  /** The permissions of the user, by tenant and resource instance. */
   async permissions (options?: PermissionsOptions): Promise<UserPermissions> {
     requirePermissionsOptions(options)
     const user = await this.#userInput()
@@ -100,7 +101,13 @@ export class RequestPermit<R = unknown> {
     return this.#answer(async () => asValues(undefined, async () => this.#enforcement.checks.permissions(user, options)))
   }
 
-  /** Whatever becomes of an error on its way out: should the answer be a 503, it tells the client when to come back. */
+  async #decide<T> (
+    action: string, resource: ResourceInput, options: CheckOptions | undefined, ask: (checks: Checks, query: Query) => Promise<T>
+  ): Promise<T> {
+    return this.#answer(async () => ask(this.#enforcement.checks, await this.#query(action, resource, options)))
+  }
+
+  /** Adds `Retry-After` to the response if it becomes a 503, whoever sends it. */
   async #answer<T> (ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()
@@ -113,7 +120,7 @@ export class RequestPermit<R = unknown> {
     }
   }
 
-  /** Never gone: a handler may continue to ask after its client has disconnected. */
+  /** Never counts as gone, because a handler may continue after its client has disconnected. */
   get #caller (): Caller {
     return { destroyed: false, requestId: this.#enforcement.requestId(this.#request) }
   }
@@ -139,7 +146,7 @@ export class RequestPermit<R = unknown> {
     return user
   }
 
-  /** The tenant of the plugin's option, for a question that is given none. */
+  /** The tenant of the plugin's option, for a check without a tenant. */
   async #tenant (given: string | undefined): Promise<string | readonly string[] | undefined> {
     if (given !== undefined && given !== null) return undefined
     return await this.#enforcement.tenant?.(this.#request) ?? undefined
@@ -147,9 +154,9 @@ export class RequestPermit<R = unknown> {
 }
 
 /**
- * Runs what validates values of a question. An invalid one is answered with 400: it may come from the client.
- * @param tenant - what the option `tenant` returned. An empty or repeated header makes an empty text or an array of it; any other wrong
- * value is a mistake of the option.
+ * Runs a function that validates arguments. An invalid argument gets status 400, because it may come from the client.
+ * @param tenant - the result of the option `tenant`. An empty or repeated header results in an empty string or an array; any other invalid
+ * value is a mistake of the option, with status 500.
  */
 async function asValues<T> (tenant: unknown, read: () => T | Promise<T>): Promise<T> {
   try {

@@ -58,7 +58,7 @@ t.test('while its PDP is away, nobody gets in', async t => {
   const pdp = await startFakePdp()
   await pdp.close()
   const app = await startApp(t, { PERMIT_PDP_URL: pdp.url, PERMIT_API_KEY: 'the-key' })
-  t.match(app.output, 'no decisions now')
+  t.match(app.output, 'not available')
   t.equal((await fetch(`${app.url}/`)).status, 503)
   t.equal(await app.stop(), 0)
 })

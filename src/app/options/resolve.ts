@@ -76,7 +76,8 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
     return { kind: 'policy', policy, ...(data === undefined ? {} : { data }), ...(unknown === undefined ? {} : { unknown }) }
   }
   if (options.unknown !== undefined) {
-    throw new OptionsError('option "unknown" is given without option "policy"; expected both, because a PDP over the network decides for itself')
+    throw new OptionsError('option "unknown" is given without option "policy"; expected both, ' +
+      'because a PDP over the network decides for itself')
   }
   if (options.data !== undefined) {
     throw new OptionsError('option "data" is given without option "policy"; expected both, because only the embedded PDP stores facts here')

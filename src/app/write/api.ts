@@ -113,7 +113,7 @@ export class WriteApi {
     return this.#mutation({ kind: 'createTenant', tenant: readInput('createTenant', tenantInput, tenant) })
   }
 
-  /** Deletes the tenant, the roles in it and its resource instances. The tenant `default` cannot be deleted. */
+  /** Deletes the tenant, with the roles in it and its resource instances. The tenant `default` cannot be deleted. */
   deleteTenant (tenant: string): Mutation {
     return this.#mutation({ kind: 'deleteTenant', tenant: readKey('deleteTenant', 'the tenant', tenant) })
   }
@@ -134,12 +134,12 @@ export class WriteApi {
     return this.#assignment('unassignRole', oneForm('unassignRole', user, role, tenant))
   }
 
-  /** Gives a user one of the resource type's roles on an instance, which is created when it is not there. */
+  /** Assigns one of the resource type's roles on an instance to a user. A missing instance is created. */
   assignResourceRole<T extends ResourceType> (user: string, role: ResourceRoleOf<T>, instance: InstanceName<T>): Mutation {
     return this.#assignment('assignRole', { user, role, resource_instance: readInstance('assignResourceRole', instance) })
   }
 
-  /** Takes a role on an instance from a user. */
+  /** Removes a role on an instance from a user. */
   unassignResourceRole<T extends ResourceType> (user: string, role: ResourceRoleOf<T>, instance: InstanceName<T>): Mutation {
     return this.#assignment('unassignRole', { user, role, resource_instance: readInstance('unassignResourceRole', instance) })
   }
@@ -150,7 +150,7 @@ export class WriteApi {
     return this.#mutation({ kind: 'createResourceInstance', instance: { ...fact, tenant } })
   }
 
-  /** Deletes a resource instance, the roles on it and its tuples. */
+  /** Deletes a resource instance, with the roles on it and its relationship tuples. */
   deleteResourceInstance (instance: InstanceName): Mutation {
     return this.#mutation({ kind: 'deleteResourceInstance', instance: readInstance('deleteResourceInstance', instance) })
   }
