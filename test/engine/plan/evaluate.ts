@@ -12,8 +12,9 @@ export interface Row {
 
 /** Whether the row is in the plan. */
 export function isIn (plan: Plan, row: Row): boolean {
-  if (plan.kind === 'none' || row.tenant !== plan.tenant) return false
-  return plan.kind === 'all' || holds(plan.condition, name => fieldOf(plan, row, name))
+  if (plan.kind === 'none') return false
+  // The condition says the tenant itself.
+  return plan.kind === 'all' ? row.tenant === plan.tenant : holds(plan.condition, name => fieldOf(plan, row, name))
 }
 
 /** The attributes that a check of the row is asked with: those that the plan names, each path for itself. Undefined where one path contradicts another. */

@@ -102,6 +102,25 @@ t.test("the resource's type is the row's attribute where it has one", async t =>
   t.match(plan(engine), { condition: { value: [{}, { field: 'attributes.type' }] } }, 'and has to have, when an instance has another one stored')
 })
 
+t.test('a relation to rows of the same table is followed through the rows, however far', async t => {
+  const engine = new Engine({
+    resources: {
+      folder: {
+        actions: { read: {} },
+        relations: { parent: 'folder' },
+        roles: { viewer: { permissions: ['read'], granted_to: { users_with_role: [{ role: 'viewer', on_resource: 'folder', linked_by_relation: 'parent' }] } } }
+      }
+    },
+    users: { ann: {} },
+    role_assignments: [{ user: 'ann', role: 'viewer', resource_instance: 'folder:a' }],
+    relationship_tuples: [['a', 'b'], ['b', 'c'], ['x', 'y']].map(([subject, object]) => ({ subject: `folder:${subject}`, relation: 'parent', object: `folder:${object}` }))
+  } as Policy)
+  t.same(brief((plan(engine, { type: 'folder', relations: ['parent'] }) as { condition: unknown }).condition), [
+    'and', 'tenant eq "default"', ['or', 'key eq "a"', 'relations.parent in ["a","b","c"]']
+  ])
+  t.same(brief((plan(engine, { type: 'folder' }) as { condition: unknown }).condition), ['and', 'tenant eq "default"', 'key in ["a","b","c"]'])
+})
+
 t.test('users who were never synced and tenants that do not exist are as in decisions', async t => {
   const policy = reading({ 'resource.a': { equals: 1 } })
   for (const query of [{ user: { key: 'nobody' } }, { tenant: 'nowhere' }]) {
