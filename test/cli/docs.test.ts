@@ -26,7 +26,7 @@ process.chdir(folder)
 
 t.test('each command has an example, and each example is one that is tried', async t => {
   const tried = new Set(examples.map(([, line = '']) => line.split(' ')[0]))
-  t.same([...tried].sort(), ['check', 'explain', 'matrix', 'test'])
+  t.same([...tried].sort(), ['check', 'explain', 'matrix', 'plan', 'test'])
   t.equal(examples.length, [...page.matchAll(/^```sh$/gm)].length)
 })
 

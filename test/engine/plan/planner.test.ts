@@ -43,6 +43,7 @@ t.test('what the user, the tenant and the context decide is decided', async t =>
   t.equal(short({ 'resource.team': { in: { ref: 'user.teams' } } }), 'team in ["a","b"]')
   t.equal(short({ 'resource.owner': { equals: { ref: 'user.nothing' } } }), 'none', 'a reference that leads nowhere')
   t.equal(short({ not: [{ 'resource.owner': { equals: { ref: 'user.nothing' } } }] }), 'all')
+  t.equal(short({ 'user.nothing': { 'not-equals': { ref: 'resource.owner' } } }), 'none', 'and from the other side')
   t.equal(short({ 'resource.a': { equals: 1 } }, { action: 'unheard' }), 'none')
 })
 
