@@ -4,6 +4,7 @@ import { TranslationError } from '../contract/errors.js'
 import type { CompoundCondition, Condition, FieldCondition, Plan } from '../contract/plan.js'
 import { isRecord } from '../kit/is-record.js'
 import { isOneTenant, placeOf, sourcesOf, type Column, type Fields } from './fields.js'
+import { columnField, settle } from './known.js'
 import { isOrder, isWellFormed, isWholeNumberText, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed, timeOf, timesOf, type Order } from './literals.js'
 import { refusing, Unsayable, type Asked } from './refusal.js'
 import { withoutTenant } from './without-tenant.js'
@@ -100,20 +101,15 @@ class Translation {
         case 'not': return not(any(parts))
       }
     }
-    const { operator, field, value } = condition as FieldCondition
-    return refusing(this.#asked, operator, field, () => {
-      if (field === 'tenant' && isOneTenant(this.#fields.tenant)) return this.#ofOneTenant(operator, value)
+    const asked = condition as FieldCondition
+    return refusing(this.#asked, asked.operator, asked.field, () => {
+      const settled = settle(asked, this.#fields, this.#plan)
+      if (typeof settled === 'boolean') return settled ? EVERYTHING : NOTHING
+      const { operator, value } = settled
+      const field = columnField(settled.field, this.#fields)
       const place = field === 'tenant' ? { column: this.#fields.tenant as Column, path: [] } : placeOf('toMongo', this.#fields, field, this.#plan)
       return this.#comparison(place.column, place.path, operator, value)
     })
-  }
-
-  #ofOneTenant (operator: string, value: unknown): Filter {
-    const tenant = this.#plan.tenant
-    if (operator === 'eq') return value === tenant ? EVERYTHING : NOTHING
-    if (operator === 'ne') return value === tenant ? NOTHING : EVERYTHING
-    if (operator === 'in') return Array.isArray(value) && value.includes(tenant) ? EVERYTHING : NOTHING
-    throw new Unsayable("the table has one tenant, and it is only compared with 'eq', 'ne' and 'in'; name a column for the tenant in fields()")
   }
 
   #comparison (column: Column, path: readonly string[], operator: string, value: unknown): Filter {
@@ -303,8 +299,11 @@ class Translation {
         case 'not': return negated(or(parts))
       }
     }
-    const { operator, field, value } = condition as FieldCondition
-    return refusing(this.#asked, operator, field, () => {
+    const asked = condition as FieldCondition
+    return refusing(this.#asked, asked.operator, asked.field, () => {
+      const settled = settle(asked, this.#fields, this.#plan)
+      if (typeof settled === 'boolean') return settled
+      const { operator, field, value } = settled
       if (!field.startsWith('item.') || typeof item !== 'string') throw new Unsayable('within a match only members of the item are compared')
       const place = variable(item, field.slice('item.'.length).split('.'))
       return and([...place.guards, negated(isOfType(place.value, 'missing')), this.#test(place.value, operator, value)])
@@ -371,11 +370,11 @@ function variable (root: string, path: readonly string[]): { value: string, guar
 }
 
 function and (parts: readonly Expression[]): Expression {
-  return parts.length === 1 ? parts[0] : { $and: parts }
+  return parts.length === 0 ? true : parts.length === 1 ? parts[0] : { $and: parts }
 }
 
 function or (parts: readonly Expression[]): Expression {
-  return parts.length === 1 ? parts[0] : { $or: parts }
+  return parts.length === 0 ? false : parts.length === 1 ? parts[0] : { $or: parts }
 }
 
 function negated (part: Expression): Expression {

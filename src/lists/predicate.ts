@@ -3,6 +3,7 @@
 import type { Plan } from '../contract/plan.js'
 import { testOf, walk } from './evaluate.js'
 import { isOneTenant, placeOf, type Column, type Fields } from './fields.js'
+import { columnField } from './known.js'
 import { keyOf, valueOf } from './row.js'
 
 export { fields, type ColumnOptions, type ColumnType, type Fields, type Mapping, type OneTenant } from './fields.js'
@@ -32,7 +33,7 @@ export function toPredicate (plan: Plan, fields?: Fields): (row: object) => bool
   const readers = new Map<string, (row: object) => unknown>()
   const read = (field: string): ((row: object) => unknown) => {
     let reader = readers.get(field)
-    if (reader === undefined) readers.set(field, reader = fields === undefined ? resourceReader(field) : mappedReader(field, fields, plan))
+    if (reader === undefined) readers.set(field, reader = fields === undefined ? resourceReader(field, plan) : mappedReader(field, fields, plan))
     return reader
   }
   const tenantOf = read('tenant')
@@ -53,7 +54,8 @@ function mappedReader (field: string, fields: Fields, plan: Plan): (row: object)
     }
     return row => valueIn(row, tenant, fields)
   }
-  const { column, path } = placeOf('toPredicate', fields, field, plan)
+  if (columnField(field, fields) === 'type') return () => plan.type
+  const { column, path } = placeOf('toPredicate', fields, columnField(field, fields), plan)
   return row => walk(valueIn(row, column, fields), path) ?? null
 }
 
@@ -64,7 +66,8 @@ function valueIn (row: object, column: Column, fields: Fields): unknown {
   return valueOf(column, Object.hasOwn(properties, column.column) ? properties[column.column] : Object.hasOwn(properties, name) ? properties[name] : null, fields.database)
 }
 
-function resourceReader (field: string): (row: object) => unknown {
+function resourceReader (field: string, plan: Plan): (row: object) => unknown {
+  if (field === 'type') return row => walk((row as Readonly<Record<string, unknown>>)['attributes'], ['type']) ?? plan.type
   const [group = '', ...names] = field.split('.')
   if (names.length === 0) return row => keyOf((row as Readonly<Record<string, unknown>>)[group])
   if (group === 'relations') return row => keyOf(walk((row as Readonly<Record<string, unknown>>)[group], [names.join('.')]))

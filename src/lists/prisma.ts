@@ -4,6 +4,7 @@ import { TranslationError } from '../contract/errors.js'
 import type { CompoundCondition, Condition, FieldCondition, Plan } from '../contract/plan.js'
 import { isRecord } from '../kit/is-record.js'
 import { isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from './fields.js'
+import { columnField, settle } from './known.js'
 import {
   isOrder, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed, timeOf, timesOf, type Order
 } from './literals.js'
@@ -106,9 +107,12 @@ class Translation {
       if (condition.operator === 'not') return this.#group('or', condition.value, !holds)
       return this.#group(condition.operator, condition.value, holds)
     }
-    const { operator, field, value } = condition as FieldCondition
-    return refusing(this.#asked, operator, field, () => {
-      if (field === 'tenant' && isOneTenant(this.#fields.tenant)) return this.#ofOneTenant(operator, value) === holds ? EVERYTHING : NOTHING
+    const asked = condition as FieldCondition
+    return refusing(this.#asked, asked.operator, asked.field, () => {
+      const settled = settle(asked, this.#fields, this.#plan)
+      if (typeof settled === 'boolean') return settled === holds ? EVERYTHING : NOTHING
+      const { operator, value } = settled
+      const field = columnField(settled.field, this.#fields)
       const place = field === 'tenant' ? { column: this.#fields.tenant as Column, path: [] } : placeOf('toPrisma', this.#fields, field, this.#plan)
       if (place.path.length > 0 || place.column.type === 'json') throw new Unsayable('Prisma cannot ask for members of JSON so that missing ones count as check counts them; make it a column')
       return this.#comparison(place.column, operator, value, holds)
@@ -118,14 +122,6 @@ class Translation {
   #group (operator: 'and' | 'or', conditions: readonly Condition[], holds: boolean): Where {
     const parts = conditions.map(condition => this.#condition(condition, holds))
     return (operator === 'and') === holds ? all(parts) : any(parts)
-  }
-
-  #ofOneTenant (operator: string, value: unknown): boolean {
-    const tenant = this.#plan.tenant
-    if (operator === 'eq') return value === tenant
-    if (operator === 'ne') return value !== tenant
-    if (operator === 'in') return Array.isArray(value) && value.includes(tenant)
-    throw new Unsayable("the table has one tenant, and it is only compared with 'eq', 'ne' and 'in'; name a column for the tenant in fields()")
   }
 
   #comparison (column: Column, operator: string, value: unknown, holds: boolean): Where {

@@ -5,6 +5,7 @@ import type { CompoundCondition, Condition, FieldCondition, Plan } from '../../c
 import { isRecord } from '../../kit/is-record.js'
 import { suggest } from '../../kit/suggest.js'
 import { isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from '../fields.js'
+import { columnField, settle } from '../known.js'
 import { isOrder } from '../literals.js'
 import { refusing, Unsayable, type Asked } from '../refusal.js'
 import { withoutTenant } from '../without-tenant.js'
@@ -77,14 +78,15 @@ class Translation {
     return this.#comparison(condition as FieldCondition, item, depth)
   }
 
-  #comparison (condition: FieldCondition, item: Node | undefined, depth: number): Fragment {
-    const { operator, field } = condition
-    return refusing(this.#asked, operator, field, () => {
+  #comparison (asked: FieldCondition, item: Node | undefined, depth: number): Fragment {
+    return refusing(this.#asked, asked.operator, asked.field, () => {
+      const condition = settle(asked, this.#fields, this.#plan)
+      if (typeof condition === 'boolean') return condition ? TRUE : FALSE
+      const field = columnField(condition.field, this.#fields)
       if (field.startsWith('item.')) {
         if (item === undefined) throw new Unsayable("'item.…' is only within a match")
         return item.member(field.slice('item.'.length).split('.'), member => this.#test(member, condition, depth, false))
       }
-      if (field === 'tenant' && isOneTenant(this.#fields.tenant)) return this.#ofOneTenant(condition)
       const place = field === 'tenant' ? { column: this.#fields.tenant as Column, path: [] } : placeOf(this.#asked.target, this.#fields, field, this.#plan)
       if (!isJson(place.column, place.path)) return this.#test(this.#dialect.column(place.column), condition, depth, true)
       const at = (test: (value: Node) => Fragment): Fragment => this.#dialect.json(place.column, place.path, test)
@@ -97,16 +99,6 @@ class Translation {
       if (name === 'eq_field' || name === 'ne_field') throw new Unsayable('a value in JSON is compared with no other column')
       return at(found => this.#test(found, condition, depth, true))
     })
-  }
-
-  #ofOneTenant ({ operator, value }: FieldCondition): Fragment {
-    const tenant = this.#plan.tenant
-    switch (operator) {
-      case 'eq': return value === tenant ? TRUE : FALSE
-      case 'ne': return value === tenant ? FALSE : TRUE
-      case 'in': return Array.isArray(value) && value.includes(tenant) ? TRUE : FALSE
-      default: throw new Unsayable("the table has one tenant, and it is only compared with 'eq', 'ne' and 'in'; name a column for the tenant in fields()")
-    }
   }
 
   /** @param own - whether it is a field of the row, which is never missing */
