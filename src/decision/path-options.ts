@@ -1,6 +1,8 @@
 // The resolved options of the decision path: which PDP decides, and how it is reached.
 import type { Policy } from '../engine/policy/policy.js'
 import type { EvaluationMap } from '../contract/evaluation.js'
+import type { TlsSettings } from '../pdp/http/tls.js'
+import type { TokenSource } from '../pdp/http/token.js'
 import type { BreakerOptions, HedgeOptions } from '../pdp/http/transport.js'
 
 /** Where decisions come from. A PDP without `authzen` uses Permit's wire format. */
@@ -9,7 +11,9 @@ export type DecisionOrigin =
     readonly kind: 'pdp'
     /** One URL, or several of PDPs that are replicas. */
     readonly urls: readonly URL[]
-    readonly token: string | undefined
+    readonly token: TokenSource | undefined
+    readonly headers: Readonly<Record<string, string>> | undefined
+    readonly tls: TlsSettings | undefined
     /** Settings for an AuthZEN PDP; undefined for Permit's PDP. */
     readonly authzen: AuthZenSettings | undefined
     readonly connections: number

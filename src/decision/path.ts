@@ -71,18 +71,21 @@ export async function openPath (
     }
   }
 
-  const { urls, token, authzen, connections, queue, batch, factsTimeout, retries, breaker, hedge } = origin
-  const wire = { token, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
+  const { urls, headers, authzen, connections, queue, batch, factsTimeout, retries, breaker, hedge } = origin
+  const { httpTransport, Tls, Token } = await import('../pdp/http/transport.js')
+  // One for all requests, so that a new token is asked for once.
+  const token = new Token(origin.token)
+  const tls = origin.tls === undefined ? undefined : new Tls(origin.tls)
+  const wire = { token, headers, tls, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
   const checking = { ...wire, connections, maxQueue: queue, retries, breaker, hedge, log }
   // The endpoints of an AuthZEN PDP may be anywhere at its origin.
-  const origins = urls.map(({ origin }) => new URL(origin))
-  const { httpTransport } = await import('../pdp/http/transport.js')
+  const hosts = authzen === undefined ? urls : urls.map(({ origin }) => new URL(origin))
   const { permitPdp, permitProbe } = await import('../pdp/permit/permit-pdp.js')
   const { permitFacts } = await import('../pdp/permit/permit-facts.js')
   const { authzenFacts, authzenPdp, authzenProbe } = await import('../pdp/authzen/authzen-pdp.js')
   const pdp = authzen === undefined
-    ? permitPdp(httpTransport({ ...checking, url: urls, probe: permitProbe }), log)
-    : authzenPdp(httpTransport({ ...checking, url: origins, probe: authzenProbe(urls) }), { urls, ...authzen, timeout, log })
+    ? permitPdp(httpTransport({ ...checking, url: hosts, probe: permitProbe }), log)
+    : authzenPdp(httpTransport({ ...checking, url: hosts, probe: authzenProbe(urls) }), { urls, ...authzen, timeout, log })
   const writes = authzen === undefined
     ? httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
     : undefined

@@ -91,6 +91,9 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
   const { connections, queue, batch, factsTimeout, retries } = OptionsSchema.properties
   const isAuthZen = options.protocol === 'authzen'
   const parsed = parseUrls(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', urls)
+  if (isAuthZen && parsed.some(({ protocol }) => protocol === 'unix:')) {
+    throw new OptionsError('option "pdp" is a Unix socket with protocol: \'authzen\'; expected an http(s) URL, because an AuthZEN PDP is found by the URLs in its metadata')
+  }
   if (isAuthZen && new Set(parsed.map(({ pathname }) => pathname.replace(/\/+$/, ''))).size > 1) {
     throw new OptionsError('option "pdp" has URLs with different paths; expected the same path for all replicas of an AuthZEN PDP')
   }
@@ -98,6 +101,8 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
     kind: 'pdp',
     urls: parsed,
     token: options.token ?? (isAuthZen ? undefined : tokenOf(env)),
+    headers: resolveHeaders(options.headers),
+    tls: resolveTls(options.tls, parsed),
     authzen: isAuthZen ? { discovery: options.authzen?.discovery ?? true, map: options.authzen?.map } : undefined,
     connections: options.connections ?? defaultOf(connections),
     queue: options.queue ?? defaultOf(queue),
@@ -107,6 +112,32 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
     breaker: resolveBreaker(options.breaker),
     hedge: resolveHedge(options.hedge)
   }
+}
+
+/** Headers that say how a request is read, or who sends it: with one of them, a request could become two, or another user's. */
+const OWN_HEADERS = new Set([
+  'accept', 'authorization', 'connection', 'content-encoding', 'content-length', 'content-type', 'expect', 'host', 'keep-alive',
+  'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade'
+])
+
+function resolveHeaders (headers: AnyOptions['headers']): AnyOptions['headers'] {
+  const own = Object.keys(headers ?? {}).find(name => OWN_HEADERS.has(name.toLowerCase()))
+  if (own !== undefined) {
+    throw new OptionsError(`option "headers" contains ${own}, which requests to the PDP have already; expected other headers` +
+      (own.toLowerCase() === 'authorization' ? '. The option "token" is sent as authorization' : ''))
+  }
+  return headers
+}
+
+function resolveTls (tls: AnyOptions['tls'], urls: readonly URL[]): AnyOptions['tls'] {
+  if (tls === undefined) return undefined
+  if (!urls.some(({ protocol }) => protocol === 'https:')) {
+    throw new OptionsError('option "tls" is given, and no URL of the PDP begins with https:; expected both, because other connections are not encrypted')
+  }
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    throw new OptionsError(`option "tls.${tls.cert === undefined ? 'key' : 'cert'}" is given alone; expected "tls.cert" and "tls.key" together`)
+  }
+  return tls
 }
 
 function resolveBreaker (breaker: AnyOptions['breaker']): BreakerOptions | false {
@@ -144,6 +175,10 @@ function parseUrls (name: string, texts: string | readonly string[]): URL[] {
 
 function parseUrl (name: string, text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol === 'unix:' && url.host === '' && /^\/[^/]/.test(url.pathname) && url.search === '' && url.hash === '') return url
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.hostname === 'unix') {
+    throw new OptionsError(`${name} names the host "unix"; expected unix:/path/of.sock for a Unix socket, without http`)
+  }
   const usable = url !== undefined && (url.protocol === 'http:' || url.protocol === 'https:') &&
     url.username === '' && url.password === '' && url.search === '' && url.hash === ''
   // The text is not quoted, because it may contain a password.

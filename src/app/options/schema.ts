@@ -2,6 +2,7 @@
 import Type, { type Static } from 'typebox'
 import type { UserInput } from '../../decision/query.js'
 import type { Policy } from '../../engine/policy/policy.js'
+import type { TokenFunction, TokenSource } from '../../pdp/http/token.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { EvaluationMap } from '../../contract/evaluation.js'
@@ -26,6 +27,22 @@ function callable<T> (words: Words) {
 
 // Checked here, because Node's own error for an invalid header quotes its value.
 export const HEADER_SAFE = '^[\\x21-\\x7e]+$'
+
+const HEADER_NAME = '^[A-Za-z0-9!#$%&\'*+.^_`|~-]+$'
+const HEADER_VALUE = '^[\\x20-\\x7e]*$'
+
+const TOKEN_EXPECTED = 'a string of visible ASCII characters, without spaces, a function that returns one, or { file }'
+
+const TlsSchema = Type.Object({
+  /** The authorities that may have signed the PDP's certificate. */
+  ca: Type.Optional(Type.String({ minLength: 1 })),
+  /** This app's certificate. */
+  cert: Type.Optional(Type.String({ minLength: 1 })),
+  /** The key of `cert`. */
+  key: Type.Optional(Type.String({ minLength: 1 })),
+  /** The name that the PDP's certificate must have. */
+  servername: Type.Optional(Type.String({ minLength: 1 }))
+}, { additionalProperties: false })
 
 export const CacheSchema = Type.Object({
   /**
@@ -222,14 +239,14 @@ export const StrictSchema = Type.Object({
 /** The schema of the options, for tools and documentation. */
 export const OptionsSchema = Type.Object({
   /**
-   * The URL of Permit's PDP, for example `http://localhost:7766`, or with `protocol: 'authzen'` of another PDP. A path in it is a prefix.
+   * The URL of Permit's PDP, for example `http://localhost:7766` or `unix:/run/pdp.sock`, or with `protocol: 'authzen'` of another PDP. A path in it is a prefix.
    * Several URLs, as an array or separated by commas, are replicas: each check goes to the least busy healthy one. Set exactly one of `pdp`
    * and `policy`.
    * @defaultValue the environment's PERMIT_PDP_URL, unless `policy` is given
    */
   pdp: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 16 })], {
     description: "The URL of the PDP, or several for its replicas: Permit's PDP, or with `protocol` another one. Set this or `policy`.",
-    expected: "an http(s) URL without credentials, query or hash, such as 'http://localhost:7766', or up to 16 in an array",
+    expected: "an http(s) URL without credentials, query or hash, such as 'http://localhost:7766', or unix:/path/of.sock, or up to 16 in an array",
     shownDefault: '`PERMIT_PDP_URL`'
   })),
   /**
@@ -243,14 +260,44 @@ export const OptionsSchema = Type.Object({
   })),
   /**
    * Permit's API key, or the bearer token of another PDP. Only sent to the PDP. Required with `pdp`, except with `protocol: 'authzen'`.
+   * For tokens that change: a function, sync or async, that returns the token or `{ token, expiresIn }` (seconds), or `{ file }`, the path
+   * of a file with the token, as Kubernetes mounts it. The function is called, and the file read, when a token is needed, when it is about
+   * to expire (a file: once a minute) and when the PDP has rejected it; the rejected request is then sent once more.
    * With `protocol: 'authzen'`, no token is sent unless this option is set; PERMIT_API_KEY is ignored, because it belongs to Permit's PDP.
    * @defaultValue the environment's PERMIT_API_KEY; none with `protocol: 'authzen'`
    */
-  token: Type.Optional(Type.String({
-    pattern: HEADER_SAFE,
-    description: "Permit's API key, or another PDP's token. Only sent to the PDP, as a bearer token.",
-    expected: 'a string of visible ASCII characters, without spaces',
+  token: Type.Optional(Type.Unsafe<TokenSource>({
+    ...Type.Union([
+      Type.String({ pattern: HEADER_SAFE }),
+      callable<TokenFunction>({ description: 'Returns the token.', expected: TOKEN_EXPECTED }),
+      Type.Object({ file: Type.String({ minLength: 1 }) }, { additionalProperties: false })
+    ]),
+    description: "Permit's API key, or another PDP's token. Only sent to the PDP, as a bearer token. For tokens that change, a function or a file.",
+    expected: TOKEN_EXPECTED,
     shownDefault: "`PERMIT_API_KEY`; none with `protocol: 'authzen'`"
+  })),
+  /**
+   * Certificates and keys for PDPs with https URLs: `ca` (instead of Node's authorities), `cert` and `key` (of this app, where the PDP asks
+   * for them), each a PEM text or the path of a PEM file, and `servername`, the name that the PDP's certificate must have. Files are read
+   * again when they change. Only with `pdp`.
+   * @defaultValue Node's own authorities
+   */
+  tls: Type.Optional(Type.Union([TlsSchema], {
+    description: "Certificates for https: a private CA, this app's certificate and key, and the name that the PDP's certificate must have.",
+    expected: '{ ca?, cert?, key?, servername? }, of which ca, cert and key are PEM texts or paths of PEM files, and cert and key come together',
+    shownDefault: "Node's authorities"
+  })),
+  /**
+   * Headers of every request to the PDP, such as a header that a gateway before it expects. Only with `pdp`.
+   * @defaultValue none
+   */
+  headers: Type.Optional(Type.Record(Type.String({ pattern: HEADER_NAME }), Type.String({ pattern: HEADER_VALUE }), {
+    additionalProperties: false,
+    maxProperties: 32,
+    description: 'Headers of every request to the PDP.',
+    expected: 'at most 32 header names, each with a value of visible ASCII characters; not authorization, which is the option "token", ' +
+      'and no header that HTTP itself needs',
+    shownDefault: 'none'
   })),
   /**
    * The protocol of the PDP: Permit's own, or OpenID AuthZEN 1.0. Only with `pdp`.

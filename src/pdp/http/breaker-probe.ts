@@ -2,8 +2,9 @@
 import { Client, type Dispatcher } from 'undici'
 import { PdpError } from '../../contract/errors.js'
 import { Exchange } from './exchange.js'
-import { countsAgainstPdp } from './failure.js'
-import { SOCKET_SETTINGS, trackedSockets } from './sockets.js'
+import { countsAgainstPdp, toPdpError } from './failure.js'
+import { SOCKET_SETTINGS, trackedSockets, type Connection } from './sockets.js'
+import type { Token } from './token.js'
 import type { Probe, TransportRequest } from './transport-request.js'
 
 /** How long a suspected PDP has to answer a probe, ms. A slower one gets no requests until it has answered a longer probe. */
@@ -22,6 +23,8 @@ interface BreakerProbeOptions {
   readonly probe: Probe
   /** The origin of the PDP. */
   readonly origin: string
+  readonly connection: Connection
+  readonly token: Token
   /** The largest response, bytes. */
   readonly maxResponseSize: number
   /** How long connecting may take, ms. */
@@ -44,10 +47,10 @@ export class BreakerProbe {
    * PDP can be reached now. Resolves within `timeout` ms, with the error or undefined.
    */
   send (timeout: number): Promise<PdpError | undefined> {
-    const { probe, origin, maxResponseSize, toWire } = this.#options
+    const { probe, origin, connection, token, maxResponseSize, toWire } = this.#options
     const request = { ...probe, deadline: performance.now() + timeout }
     return new Promise(resolve => {
-      const sockets = trackedSockets(timeout)
+      const sockets = trackedSockets(timeout, connection)
       const client = new Client(origin, { ...SOCKET_SETTINGS, connect: sockets.connect })
       const exchange = new ProbeExchange(request, maxResponseSize, error => {
         clearTimeout(timer)
@@ -59,7 +62,10 @@ export class BreakerProbe {
       const timer = setTimeout(() => exchange.expire(), timeout)
       timer.unref()
       this.#probes.add(exchange)
-      client.dispatch(toWire(request), exchange)
+      const now = performance.now()
+      const send = () => { client.dispatch(toWire(request), exchange) }
+      if (token.isReady(now)) send()
+      else token.ready(now).then(send).catch((error: unknown) => exchange.fail(toPdpError(error)))
     })
   }
 

@@ -3,9 +3,10 @@ import { PdpError } from '../../contract/errors.js'
 import type { Dated, Deadlines } from '../../kit/deadlines.js'
 import type { Balance } from './load-balancing.js'
 import { Exchange } from './exchange.js'
-import { mayAnotherReplicaAnswer, type FailedAttempt } from './failure.js'
+import { mayAnotherReplicaAnswer, toPdpError, type FailedAttempt } from './failure.js'
 import type { Hedging } from './hedging.js'
 import type { Replica } from './replica.js'
+import type { Token } from './token.js'
 import type { TransportRequest } from './transport-request.js'
 
 /** Something that happens at a given time, unless it is removed before. */
@@ -20,6 +21,9 @@ export interface RequestHost {
   /** Whether requests may change data. If so, a request is sent again only when it certainly did not arrive. */
   readonly writes: boolean
   readonly maxResponseSize: number
+  readonly token: Token
+  /** Requests that wait for a token. */
+  readonly withoutToken: Set<PendingRequest<unknown>>
   /** Deadlines of attempts and of waiting requests. */
   readonly deadlines: Deadlines<Alarm>
   /** Times at which an additional attempt starts. Undefined with a single replica and no hedging. */
@@ -49,6 +53,7 @@ export class PendingRequest<T> implements Alarm {
   #tried: Replica[] = []
   #retries = 0
   #error: PdpError | undefined
+  #hasNewToken = false
   #extraAttempt: Alarm | undefined
   #settled = false
 
@@ -78,6 +83,29 @@ export class PendingRequest<T> implements Alarm {
     } else if (!this.#host.wait(this as PendingRequest<unknown>)) {
       this.end(this.#error ?? new PdpError('overload', 'too many requests are waiting for a connection to the PDP'))
     }
+  }
+
+  /** Begins when the token is there. Fails at the deadline, or when there is no token. */
+  beginAfter (token: Promise<unknown>): void {
+    const { deadlines, withoutToken } = this.#host
+    const self = this as PendingRequest<unknown>
+    withoutToken.add(self)
+    const waiting = {
+      deadline: this.deadline,
+      expire: () => {
+        withoutToken.delete(self)
+        this.end(this.#error ?? new PdpError('token', 'the deadline passed while the token was requested from the option "token"'))
+      }
+    }
+    deadlines.add(waiting)
+    token.finally(() => {
+      deadlines.delete(waiting)
+      withoutToken.delete(self)
+    }).then(() => {
+      if (!this.#settled) this.begin()
+    }, (error: unknown) => {
+      this.end(toPdpError(error))
+    })
   }
 
   /** Sends to this replica, which has a free slot. */
@@ -127,6 +155,11 @@ export class PendingRequest<T> implements Alarm {
     this.#error = error
     if (now >= this.deadline || closed) {
       this.end(error)
+    } else if (error.failure === 'token' && this.#host.token.canBeReplaced && !this.#hasNewToken) {
+      // A request that was rejected changed nothing, so a write is sent again, too.
+      this.#hasNewToken = true
+      this.#tried = []
+      this.beginAfter(this.#host.token.replace(attempt.token, now).then(replaced => { if (!replaced) throw error }))
     } else if ((writes ? !attempt.sent && error.failure === 'network' : mayAnotherReplicaAnswer(error)) && balance.has(this.#tried)) {
       this.begin()
     } else {
@@ -203,6 +236,8 @@ export class PendingRequest<T> implements Alarm {
 class Attempt<T> extends Exchange<T> {
   /** Whether another replica was tried because this one took too long. */
   overdue = false
+  /** The token that it was sent with. */
+  readonly token: string | undefined
   readonly #ask: PendingRequest<T>
   readonly #replica: Replica
   readonly #era: number
@@ -214,6 +249,7 @@ class Attempt<T> extends Exchange<T> {
     this.#replica = replica
     this.#era = replica.era
     this.#host = host
+    this.token = host.token.current
   }
 
   protected override settled (error: PdpError | undefined, result?: T): void {

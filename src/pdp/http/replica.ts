@@ -2,19 +2,23 @@
 import { Pool } from 'undici'
 import type { PdpError } from '../../contract/errors.js'
 import { Slots } from './slots.js'
-import { SOCKET_SETTINGS, trackedSockets, type Sockets } from './sockets.js'
+import { SOCKET_SETTINGS, trackedSockets, type Connection, type Sockets } from './sockets.js'
 import { Breaker, type BreakerOptions } from './breaker.js'
 import { BreakerProbe } from './breaker-probe.js'
 import type { Exchange } from './exchange.js'
 import { countsAgainstPdp, mayAnotherReplicaAnswer } from './failure.js'
+import type { Token } from './token.js'
 import type { Probe, TransportRequest } from './transport-request.js'
 import type { ReplicaStats } from '../../contract/point.js'
 
 interface ReplicaOptions {
-  /** The PDP's base URL; a path in it is a prefix. */
+  /** The PDP's base URL; a path in it is a prefix. With `unix:`, the path of a Unix socket. */
   readonly url: URL
-  /** Sent as a bearer token to this host only; undefined for no `authorization` header. */
-  readonly token: string | undefined
+  /** Sent as a bearer token to this host only. */
+  readonly token: Token
+  /** Sent with every request to this host. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly connection: Pick<Connection, 'tls'>
   /** The most sockets. */
   readonly connections: number
   /** The largest response, bytes. */
@@ -38,8 +42,12 @@ export class Replica {
   readonly #sockets: Sockets
   readonly #origin: string
   readonly #prefix: string
-  readonly #headers: Readonly<Record<string, string>>
-  readonly #jsonHeaders: Readonly<Record<string, string>>
+  readonly #token: Token
+  readonly #extraHeaders: Readonly<Record<string, string>>
+  /** The token that the headers below contain. */
+  #headersFor: string | undefined
+  #headers!: Readonly<Record<string, string>>
+  #jsonHeaders!: Readonly<Record<string, string>>
   readonly #probe: BreakerProbe | undefined
   readonly #breaker: Breaker | undefined
   #requests = 0
@@ -47,18 +55,22 @@ export class Replica {
   #inFlight = 0
   #penalizedUntil = -Infinity
 
-  constructor ({ url, token, connections, maxResponseSize, connectTimeout, probe, breaker, onChange }: ReplicaOptions) {
-    this.#origin = url.origin
-    this.#prefix = url.pathname.replace(/\/+$/, '')
-    this.name = this.#origin + this.#prefix
-    this.#headers = { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), accept: 'application/json' }
-    this.#jsonHeaders = { ...this.#headers, 'content-type': 'application/json' }
-    this.#sockets = trackedSockets(connectTimeout)
+  constructor (options: ReplicaOptions) {
+    const { url, token, headers, connection: { tls }, connections, maxResponseSize, connectTimeout, probe, breaker, onChange } = options
+    const socketPath = socketPathOf(url)
+    this.#origin = socketPath === undefined ? url.origin : 'http://localhost'
+    this.#prefix = socketPath === undefined ? url.pathname.replace(/\/+$/, '') : ''
+    this.name = socketPath === undefined ? this.#origin + this.#prefix : `unix:${socketPath}`
+    this.#token = token
+    this.#extraHeaders = headers
+    this.#makeHeaders(token.current)
+    const connection = { ...(socketPath === undefined ? {} : { socketPath }), ...(tls === undefined ? {} : { tls }) }
+    this.#sockets = trackedSockets(connectTimeout, connection)
     this.#pool = new Pool(this.#origin, { ...SOCKET_SETTINGS, connect: this.#sockets.connect, connections })
     this.slots = new Slots(connections)
     if (probe === undefined) return
     const breakerProbe = new BreakerProbe({
-      probe, origin: this.#origin, maxResponseSize, connectTimeout, toWire: request => this.#toWire(request)
+      probe, origin: this.#origin, connection, token, maxResponseSize, connectTimeout, toWire: request => this.#toWire(request)
     })
     this.#probe = breakerProbe
     if (breaker !== false) {
@@ -115,8 +127,17 @@ export class Replica {
   }
 
   #toWire ({ method, path, body, headers }: TransportRequest<unknown>) {
+    if (this.#token.current !== this.#headersFor) this.#makeHeaders(this.#token.current)
     const own = body === undefined ? this.#headers : this.#jsonHeaders
     return { method, path: this.#prefix + path, headers: headers === undefined ? own : { ...own, ...headers }, body }
+  }
+
+  /** Once for each token, not for each request. */
+  #makeHeaders (token: string | undefined): void {
+    this.#headersFor = token
+    const authorization: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    this.#headers = { ...this.#extraHeaders, ...authorization, accept: 'application/json' }
+    this.#jsonHeaders = { ...this.#headers, 'content-type': 'application/json' }
   }
 
   stats (): ReplicaStats {
@@ -142,4 +163,9 @@ export class Replica {
     clearTimeout(timer)
     this.#sockets.destroy()
   }
+}
+
+/** The path of the Unix socket that a URL such as `unix:/run/pdp.sock` names; undefined for other URLs. */
+export function socketPathOf (url: URL): string | undefined {
+  return url.protocol === 'unix:' ? decodeURIComponent(url.pathname) : undefined
 }

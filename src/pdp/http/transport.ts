@@ -11,17 +11,25 @@ import type { FailedAttempt } from './failure.js'
 import { Hedging, type HedgeOptions } from './hedging.js'
 import { Replica } from './replica.js'
 import type { Probe, TransportRequest } from './transport-request.js'
+import { Token } from './token.js'
+import type { Tls } from './tls.js'
 import { retryDelay } from './retry-delay.js'
 
 export type { Probe, TransportRequest } from './transport-request.js'
 export type { BreakerOptions } from './breaker.js'
 export type { HedgeOptions } from './hedging.js'
+export { Tls } from './tls.js'
+export { Token } from './token.js'
 
 type TransportOptions = {
-  /** The base URL of the PDP, or of each replica; a path in it is a prefix. */
+  /** The base URL of the PDP, or of each replica; a path in it is a prefix. `unix:/path` is a Unix socket. */
   readonly url: URL | readonly URL[]
   /** Sent as a bearer token to these hosts only; default: no `authorization` header. */
-  readonly token?: string
+  readonly token?: string | Token
+  /** Sent with every request; default: none. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Certificates and keys for https; default: those of Node. */
+  readonly tls?: Tls
   /** The most sockets to each replica. */
   readonly connections: number
   /** The most requests that may wait for a socket; one more fails at once. */
@@ -97,6 +105,8 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
   readonly writes: boolean
   readonly maxResponseSize: number
   readonly deadlines = new Deadlines<Alarm>(expire)
+  readonly token: Token
+  readonly withoutToken = new Set<PendingRequest<unknown>>()
   readonly extraAttempts: Deadlines<Alarm> | undefined
   readonly hedging: Hedging | undefined
   readonly #replicas: readonly Replica[]
@@ -119,11 +129,15 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
 
   constructor (options: TransportOptions) {
     const { url, writes = false, retries = 0, hedge = false, probe, breaker = false, log } = options
-    const { token, connections, maxResponseSize, connectTimeout } = options
+    const { connections, maxResponseSize, connectTimeout, headers = {}, tls } = options
+    const token = options.token instanceof Token ? options.token : new Token(options.token)
+    this.token = token
     const urls = url instanceof URL ? [url] : url
     this.#replicas = urls.map(url => new Replica({
       url,
       token,
+      headers,
+      connection: { ...(tls === undefined ? {} : { tls }) },
       connections,
       maxResponseSize,
       connectTimeout,
@@ -156,7 +170,9 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
       this.#requests++
       this.#retryBudget.earn()
       this.hedging?.earn()
-      new PendingRequest<T>(request, now, this, resolve, reject).begin()
+      const pending = new PendingRequest<T>(request, now, this, resolve, reject)
+      if (this.token.isReady(now)) pending.begin()
+      else pending.beginAfter(this.token.ready(now))
     })
   }
 
@@ -164,6 +180,9 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
     if (this.#closed) return new PdpError('closed', 'the app is closing')
     if (this.#waiting.size >= this.#maxQueue && this.free === 0) {
       return new PdpError('overload', `the queue is full: ${this.#waiting.size} requests are waiting for a connection to the PDP`)
+    }
+    if (this.withoutToken.size >= this.#maxQueue) {
+      return new PdpError('overload', `the queue is full: ${this.withoutToken.size} requests are waiting for a token`)
     }
     if (deadline <= now) return new PdpError('timeout', 'the deadline passed before the request could be sent to the PDP')
     return undefined
@@ -291,11 +310,12 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
 
   async close (deadline: number): Promise<void> {
     this.#closed = true
-    for (const request of [...this.#waiting, ...this.#paused]) {
+    for (const request of [...this.#waiting, ...this.#paused, ...this.withoutToken]) {
       this.stopWaiting(request)
       request.end(new PdpError('closed', 'the app is closing'))
     }
     this.#paused.clear()
+    this.withoutToken.clear()
     this.#pauses.clear()
     await Promise.all(this.#replicas.map(replica => replica.close(deadline)))
     this.deadlines.clear()
