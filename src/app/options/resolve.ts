@@ -92,7 +92,8 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
   const isAuthZen = options.protocol === 'authzen'
   const parsed = parseUrls(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', urls)
   if (isAuthZen && parsed.some(({ protocol }) => protocol === 'unix:')) {
-    throw new OptionsError('option "pdp" is a Unix socket with protocol: \'authzen\'; expected an http(s) URL, because an AuthZEN PDP is found by the URLs in its metadata')
+    throw new OptionsError('option "pdp" is a Unix socket with protocol: \'authzen\'; expected an http(s) URL, ' +
+      'because an AuthZEN PDP is found by the URLs in its metadata')
   }
   if (isAuthZen && new Set(parsed.map(({ pathname }) => pathname.replace(/\/+$/, ''))).size > 1) {
     throw new OptionsError('option "pdp" has URLs with different paths; expected the same path for all replicas of an AuthZEN PDP')
@@ -132,10 +133,12 @@ function resolveHeaders (headers: AnyOptions['headers']): AnyOptions['headers'] 
 function resolveTls (tls: AnyOptions['tls'], urls: readonly URL[]): AnyOptions['tls'] {
   if (tls === undefined) return undefined
   if (!urls.some(({ protocol }) => protocol === 'https:')) {
-    throw new OptionsError('option "tls" is given, and no URL of the PDP begins with https:; expected both, because other connections are not encrypted')
+    throw new OptionsError('option "tls" is given, and no URL of the PDP begins with https:; expected both, ' +
+      'because other connections are not encrypted')
   }
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
-    throw new OptionsError(`option "tls.${tls.cert === undefined ? 'key' : 'cert'}" is given alone; expected "tls.cert" and "tls.key" together`)
+    const given = tls.cert === undefined ? 'key' : 'cert'
+    throw new OptionsError(`option "tls.${given}" is given alone; expected "tls.cert" and "tls.key" together`)
   }
   return tls
 }

@@ -239,14 +239,16 @@ export const StrictSchema = Type.Object({
 /** The schema of the options, for tools and documentation. */
 export const OptionsSchema = Type.Object({
   /**
-   * The URL of Permit's PDP, for example `http://localhost:7766` or `unix:/run/pdp.sock`, or with `protocol: 'authzen'` of another PDP. A path in it is a prefix.
+   * The URL of Permit's PDP, for example `http://localhost:7766` or `unix:/run/pdp.sock`, or with `protocol: 'authzen'` of another
+   * PDP. A path in it is a prefix.
    * Several URLs, as an array or separated by commas, are replicas: each check goes to the least busy healthy one. Set exactly one of `pdp`
    * and `policy`.
    * @defaultValue the environment's PERMIT_PDP_URL, unless `policy` is given
    */
   pdp: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 16 })], {
     description: "The URL of the PDP, or several for its replicas: Permit's PDP, or with `protocol` another one. Set this or `policy`.",
-    expected: "an http(s) URL without credentials, query or hash, such as 'http://localhost:7766', or unix:/path/of.sock, or up to 16 in an array",
+    expected: "an http(s) URL without credentials, query or hash, such as 'http://localhost:7766', or unix:/path/of.sock, " +
+      'or up to 16 in an array',
     shownDefault: '`PERMIT_PDP_URL`'
   })),
   /**
@@ -272,7 +274,8 @@ export const OptionsSchema = Type.Object({
       callable<TokenFunction>({ description: 'Returns the token.', expected: TOKEN_EXPECTED }),
       Type.Object({ file: Type.String({ minLength: 1 }) }, { additionalProperties: false })
     ]),
-    description: "Permit's API key, or another PDP's token. Only sent to the PDP, as a bearer token. For tokens that change, a function or a file.",
+    description: "Permit's API key, or another PDP's token. Only sent to the PDP, as a bearer token. " +
+      'For tokens that change, a function or a file.',
     expected: TOKEN_EXPECTED,
     shownDefault: "`PERMIT_API_KEY`; none with `protocol: 'authzen'`"
   })),
@@ -284,7 +287,8 @@ export const OptionsSchema = Type.Object({
    */
   tls: Type.Optional(Type.Union([TlsSchema], {
     description: "Certificates for https: a private CA, this app's certificate and key, and the name that the PDP's certificate must have.",
-    expected: '{ ca?, cert?, key?, servername? }, of which ca, cert and key are PEM texts or paths of PEM files, and cert and key come together',
+    expected: '{ ca?, cert?, key?, servername? }, of which ca, cert and key are PEM texts or paths of PEM files, ' +
+      'and cert and key come together',
     shownDefault: "Node's authorities"
   })),
   /**
