@@ -31,6 +31,11 @@ export interface Query {
   readonly context?: JsonObject
   /** The cache key: equal for equal queries, different for different ones. */
   readonly key: string
+  /**
+   * An object that only queries have in common that differ in nothing but the user: what is made of their other parts may be kept by it.
+   * Undefined for most queries.
+   */
+  readonly family?: object
 }
 
 /**
@@ -81,6 +86,21 @@ export interface DecisionPoint {
   decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): MaybePromise<Decision>
   /** The counters of this stage and those below it. */
   stats (): DecisionPointStats
+}
+
+/** Takes the outcome of one check. One of its methods is called, once. Neither throws, and neither runs code of the app. */
+export interface Outcome {
+  settle (decision: Decision): void
+  fail (error: unknown): void
+}
+
+/**
+ * A decision point that can be asked without a promise. A check passes through several stages, and a promise from each to the next would
+ * cost more than the rest of its way.
+ */
+export interface AskedPoint extends DecisionPoint {
+  /** As `decide`, but the decision or the error goes to `outcome`, which may be before this returns. Never throws. */
+  ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void
 }
 
 /** Counters of the decision path; a part that is turned off is absent. */

@@ -1,7 +1,7 @@
 // Runs checks on the decision path, one or many, and gives each its deadline.
 import { ForbiddenError, PdpError, UnavailableError } from '../contract/errors.js'
 import type {
-  Caller, Decision, DecisionPointStats, DecisionSource, Health, Pdp, PlanQuestion, Query, Trace, UserPermissions
+  Caller, Decision, DecisionPointStats, DecisionSource, Health, Outcome, Pdp, PlanQuestion, Query, Trace, UserPermissions
 } from '../contract/point.js'
 import type { MaybePromise } from '../kit/whenever.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
@@ -59,6 +59,21 @@ export class Checks {
   peek (query: Query, asker?: object): Decision | undefined {
     if (this.#observation.active) return this.#watchedPeek(query, asker)
     return this.#path.point.peek(query)
+  }
+
+  /**
+   * The decision on a query, without a promise: for the guard, which has peeked.
+   * @param outcome - gets the decision or the error
+   * @param asker - the request that the check belongs to, for observers
+   */
+  ask (query: Query, outcome: Outcome & Trace, caller: Caller | undefined, asker: object): void {
+    if (!this.#observation.active) {
+      this.#path.point.ask(query, this.#deadline(), outcome, outcome, caller)
+      return
+    }
+    const decision = this.#decideBy(this.#deadline(), query, undefined, caller, asker)
+    if (decision instanceof Promise) decision.then(decision => outcome.settle(decision), error => outcome.fail(error))
+    else outcome.settle(decision)
   }
 
   /** The decision on a query. */

@@ -2,7 +2,7 @@
 import type { EnvironmentLog } from '../environment/environment.js'
 import type { AuthZenLog } from '../pdp/authzen/authzen-pdp.js'
 import type { FactsApi } from '../pdp/mutation-kinds.js'
-import type { DecisionPoint, DecisionSource, Pdp } from '../contract/point.js'
+import type { AskedPoint, DecisionPoint, DecisionSource, Pdp } from '../contract/point.js'
 import type { TransportLog } from '../pdp/http/transport.js'
 import type { PathOptions } from './path-options.js'
 import { batched } from './stages/batched.js'
@@ -14,7 +14,7 @@ import { withOutageLog } from './stages/outage.js'
 
 export interface DecisionPath {
   /** The outermost stage. */
-  readonly point: DecisionPoint
+  readonly point: AskedPoint
   /** The PDP at the end of the path, for everything but decisions: permissions, health, closing. */
   readonly pdp: Pdp
   /** The source of decisions that are available without asking the PDP. */

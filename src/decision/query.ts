@@ -96,6 +96,10 @@ export class Question implements Query {
     private readonly keys?: Keys
   ) {}
 
+  get family (): object | undefined {
+    return this.keys
+  }
+
   get key (): string {
     this.#key ??= this.keys === undefined
       ? compact(keyOfUser(this.user) + keyAbout(this.action, this.resource, this.context))

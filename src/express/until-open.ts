@@ -3,7 +3,7 @@ import { Generations } from '../decision/generations.js'
 import type { PathOptions } from '../decision/path-options.js'
 import type { DecisionPath } from '../decision/path.js'
 import { PdpError, UnavailableError } from '../contract/errors.js'
-import type { Caller, Decision, Query, Trace } from '../contract/point.js'
+import type { Caller, Decision, Outcome, Query, Trace } from '../contract/point.js'
 import type { MaybePromise } from '../kit/whenever.js'
 
 /** Whether the PDP is open, is not open yet, or failed to open. */
@@ -80,6 +80,13 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
       decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): MaybePromise<Decision> {
         if (gate.isOpen) return opened().point.decide(query, deadline, trace, caller)
         return gate.wait(deadline).then(() => opened().point.decide(query, deadline, trace, caller))
+      },
+      ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void {
+        if (gate.isOpen) {
+          opened().point.ask(query, deadline, outcome, trace, caller)
+          return
+        }
+        gate.wait(deadline).then(() => opened().point.ask(query, deadline, outcome, trace, caller), error => outcome.fail(error))
       },
       stats: () => loaded?.point.stats() ?? { checks: { allowed: 0, denied: 0, failed: 0 } }
     },

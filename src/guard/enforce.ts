@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { forbidden, type Checks } from '../decision/checks.js'
 import { normaliseUser, Question, type UserInput } from '../decision/query.js'
 import { ForbiddenError, UnauthenticatedError } from '../contract/errors.js'
-import type { Caller, Decision, QueryUser } from '../contract/point.js'
+import type { Caller, Decision, DecisionSource, Outcome, QueryUser, Trace } from '../contract/point.js'
 import { isThenable, whenever, type MaybePromise } from '../kit/whenever.js'
 import type { AskPermission, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile-annotation.js'
 
@@ -63,8 +63,25 @@ function decideOn<R> ({ checks, caller }: Enforcement<R>, query: QueryOrRefusal,
   if (!(query instanceof Question)) return query
   const known = checks.peek(query, request as object)
   if (known !== undefined) return judge(query, known)
-  const decision = checks.decide(query, undefined, caller(request), request as object)
-  return decision instanceof Promise ? decision.then(decision => judge(query, decision)) : judge(query, decision)
+  return new Promise((resolve, reject) => {
+    checks.ask(query, new Judgement(query, resolve, reject), caller(request), request as object)
+  })
+}
+
+/** The verdict that a request waits for. The one promise of its check: what runs after it runs in the context of the request. */
+class Judgement implements Outcome, Trace {
+  source: DecisionSource | undefined
+
+  constructor (
+    private readonly query: Question,
+    private readonly resolve: (verdict: Verdict) => void,
+    /** Takes the error of a check without a decision. */
+    readonly fail: (error: unknown) => void
+  ) {}
+
+  settle (decision: Decision): void {
+    this.resolve(judge(this.query, decision))
+  }
 }
 
 function judge (query: Question, decision: Decision): Verdict {

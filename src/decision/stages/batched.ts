@@ -2,7 +2,9 @@
 import { PdpError, UnavailableError } from '../../contract/errors.js'
 import { Deadlines, type Dated } from '../../kit/deadlines.js'
 import { BatchLimit, mayBeTooLarge, remedyFor } from './batch-limit.js'
-import type { BatchingPdp, Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../../contract/point.js'
+import type { AskedPoint, BatchingPdp, Caller, Decision, DecisionPointStats, Outcome, Query, Trace } from '../../contract/point.js'
+import type { MaybePromise } from '../../kit/whenever.js'
+import { decideBy } from './stage.js'
 
 export interface BatchOptions {
   /** The most waiting checks, beyond those for which a connection is free; one more fails at once. */
@@ -25,7 +27,7 @@ export interface BatchOptions {
  * Each check keeps its own deadline while it waits. It is not sent when its deadline has passed or its caller is gone.
  * @param clock for tests; default: the process's monotonic clock
  */
-export function batched (pdp: BatchingPdp, options: BatchOptions, clock: { now (): number } = performance): DecisionPoint & Closable {
+export function batched (pdp: BatchingPdp, options: BatchOptions, clock: { now (): number } = performance): AskedPoint & Closable {
   return new Batcher(pdp, options, clock)
 }
 
@@ -44,22 +46,21 @@ class Waiting implements Dated {
     readonly since: number,
     readonly deadline: number,
     readonly caller: Caller | undefined,
-    private readonly resolve: (decision: Decision) => void,
-    private readonly reject: (error: unknown) => void
+    private readonly outcome: Outcome
   ) {}
 
   answer (decision: Decision): void {
     this.settled = true
-    this.resolve(decision)
+    this.outcome.settle(decision)
   }
 
   fail (error: unknown): void {
     this.settled = true
-    this.reject(error)
+    this.outcome.fail(error)
   }
 }
 
-class Batcher implements DecisionPoint, Closable {
+class Batcher implements AskedPoint, Closable {
   readonly #pdp: BatchingPdp
   readonly #options: BatchOptions
   readonly #deadlines = new Deadlines<Waiting>(waiting => waiting.fail(this.#expired(waiting)))
@@ -84,24 +85,35 @@ class Batcher implements DecisionPoint, Closable {
 
   peek (): undefined {}
 
-  decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): Promise<Decision> {
-    if (trace !== undefined) trace.source = 'pdp'
+  decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): MaybePromise<Decision> {
+    return decideBy(this, query, deadline, trace, caller)
+  }
+
+  ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void {
+    trace.source = 'pdp'
     const { slots } = this.#pdp
     if (this.#busy === 0 && this.#queue.length === 0 && slots.free > 0) {
-      this.#busy++
-      this.#options.onSent?.(1)
-      const answer = this.#pdp.decide(query, deadline, undefined, caller)
-      answer.then(this.#releaseAnswered, this.#release)
-      return answer
-    }
-    if (this.#isFull()) {
-      return Promise.reject(noDecision('overload', `the queue is full: ${this.#queue.length} checks are waiting for the PDP`))
-    }
-    return new Promise((resolve, reject) => {
-      const waiting = new Waiting(query, this.#answers, deadline, caller, resolve, reject)
+      this.#askAlone(query, deadline, outcome, caller)
+    } else if (this.#isFull()) {
+      outcome.fail(noDecision('overload', `the queue is full: ${this.#queue.length} checks are waiting for the PDP`))
+    } else {
+      const waiting = new Waiting(query, this.#answers, deadline, caller, outcome)
       this.#queue.push(waiting)
       this.#deadlines.add(waiting)
       this.#schedule()
+    }
+  }
+
+  #askAlone (query: Query, deadline: number, outcome: Outcome, caller: Caller | undefined): void {
+    this.#busy++
+    this.#options.onSent?.(1)
+    this.#pdp.decide(query, deadline, undefined, caller).then(decision => {
+      this.#answers++
+      this.#release()
+      outcome.settle(decision)
+    }, error => {
+      this.#release()
+      outcome.fail(error)
     })
   }
 
@@ -144,11 +156,6 @@ class Batcher implements DecisionPoint, Closable {
     return !sent && this.#answers > since
       ? noDecision('overload', 'the deadline passed while the check waited in the queue and the PDP answered other checks')
       : noDecision('timeout', 'the deadline passed before the PDP answered')
-  }
-
-  readonly #releaseAnswered = (): void => {
-    this.#answers++
-    this.#release()
   }
 
   readonly #release = (): void => {

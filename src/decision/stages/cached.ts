@@ -2,10 +2,10 @@
 import { LRUCache } from 'lru-cache'
 import { pdpErrorOf } from '../../contract/errors.js'
 import { isAtMost } from '../../kit/characters.js'
-import type { Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../../contract/point.js'
-import type { MaybePromise } from '../../kit/whenever.js'
+import type { Caller, Decision, DecisionPoint, DecisionPointStats, Outcome, Query, Trace } from '../../contract/point.js'
 import type { Generations } from '../generations.js'
 import { flat } from '../query-key.js'
+import { Stage } from './stage.js'
 
 interface CacheOptions {
   /** How long a decision is cached, ms. */
@@ -35,22 +35,19 @@ export function cached (
   return new CachedDecisionPoint(next, options, generations, clock)
 }
 
-class CachedDecisionPoint implements DecisionPoint {
-  readonly #next: DecisionPoint
+class CachedDecisionPoint extends Stage {
   readonly #generations: Generations
   readonly #clock: { now (): number }
   readonly #entries: LRUCache<string, Remembered>
   readonly #ttl: number
   readonly #staleIfError: number | undefined
-  /** When a coalesced check was sent. The decision has that age for each of its callers. */
-  readonly #asked = new WeakMap<Promise<Decision>, number>()
   #last: Remembered = { decision: DENY, stamp: -1 }
   #hits = 0
   #misses = 0
   #stale = 0
 
   constructor (next: DecisionPoint, options: CacheOptions, generations: Generations, clock: { now (): number }) {
-    this.#next = next
+    super(next)
     this.#generations = generations
     this.#clock = clock
     this.#ttl = options.ttl
@@ -62,42 +59,35 @@ class CachedDecisionPoint implements DecisionPoint {
     })
   }
 
-  decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): MaybePromise<Decision> {
+  override ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void {
     const known = this.peek(query)
     if (known !== undefined) {
-      if (trace !== undefined) trace.source = 'cache'
-      return known
+      trace.source = 'cache'
+      outcome.settle(known)
+      return
     }
     this.#misses++
-    const stamp = this.#generations.now
     // A decision's age counts from when the check was sent, so the response time is included.
-    const start = this.#clock.now()
-    const answer = this.#next.decide(query, deadline, trace, caller)
-    if (!(answer instanceof Promise)) return this.#remember(query, stamp, start, answer)
-    const asked = this.#asked.get(answer) ?? start
-    this.#asked.set(answer, asked)
-    const remember = (decision: Decision) => this.#remember(query, stamp, asked, decision)
-    return this.#staleIfError === undefined
-      ? answer.then(remember)
-      : answer.then(remember, error => this.#fallBack(query, error, trace))
+    const miss = new Miss(this, query, this.#generations.now, this.#clock.now(), trace, outcome)
+    this.next.ask(query, deadline, miss, trace, caller)
   }
 
   /**
-   * The expired decision for a check that failed because the PDP is unreachable. It is looked up after the failure, so an invalidation
-   * while the check was in flight is respected.
+   * @internal The expired decision for a check that failed because the PDP is unreachable. It is looked up after the failure, so an
+   * invalidation while the check was in flight is respected.
    */
-  #fallBack (query: Query, error: unknown, trace: Trace | undefined): Decision {
-    const entry = isUnreachable(error) ? this.#entries.peek(query.key, { allowStale: true }) : undefined
-    if (entry === undefined || !this.#generations.isCurrent(entry.stamp, query.user.key)) throw error
+  fallBack (query: Query, error: unknown): Decision | undefined {
+    if (this.#staleIfError === undefined || !isUnreachable(error)) return undefined
+    const entry = this.#entries.peek(query.key, { allowStale: true })
+    if (entry === undefined || !this.#generations.isCurrent(entry.stamp, query.user.key)) return undefined
     const age = this.#ttl - this.#entries.getRemainingTTL(query.key)
-    if (age > (this.#staleIfError as number)) throw error
+    if (age > this.#staleIfError) return undefined
     this.#stale++
-    if (trace !== undefined) trace.source = 'stale'
     return entry.decision
   }
 
   /** The cached decision, if it is still valid. */
-  peek (query: Query): Decision | undefined {
+  override peek (query: Query): Decision | undefined {
     const { key } = query
     const entry = this.#entries.get(key)
     if (entry === undefined) return undefined
@@ -109,11 +99,11 @@ class CachedDecisionPoint implements DecisionPoint {
     return entry.decision
   }
 
-  #remember (query: Query, stamp: number, start: number, decision: Decision): Decision {
+  /** @internal Keeps a decision, unless it was invalidated since it was asked for. */
+  remember (query: Query, stamp: number, start: number, decision: Decision): void {
     if (this.#generations.isCurrent(stamp, query.user.key)) {
       this.#entries.set(flat(query.key), this.#shared(withoutDebug(decision), stamp), { start })
     }
-    return decision
   }
 
   /** Shares one object between equal entries: most decisions are a plain allow or deny, and invalidations are rare. */
@@ -122,9 +112,9 @@ class CachedDecisionPoint implements DecisionPoint {
     return this.#last
   }
 
-  stats (): DecisionPointStats {
+  override stats (): DecisionPointStats {
     return {
-      ...this.#next.stats(),
+      ...this.next.stats(),
       cache: {
         size: this.#entries.size,
         max: this.#entries.max,
@@ -133,6 +123,34 @@ class CachedDecisionPoint implements DecisionPoint {
         invalidations: this.#generations.invalidations,
         stale: this.#stale
       }
+    }
+  }
+}
+
+/** A check that the cache could not answer. */
+class Miss implements Outcome {
+  constructor (
+    private readonly cache: CachedDecisionPoint,
+    private readonly query: Query,
+    private readonly stamp: number,
+    private readonly start: number,
+    private readonly trace: Trace,
+    private readonly outcome: Outcome
+  ) {}
+
+  settle (decision: Decision): void {
+    // The check that it joined has stored the decision, with the age that it has: this one was asked later.
+    if (this.trace.source !== 'flight') this.cache.remember(this.query, this.stamp, this.start, decision)
+    this.outcome.settle(decision)
+  }
+
+  fail (error: unknown): void {
+    const stale = this.cache.fallBack(this.query, error)
+    if (stale === undefined) {
+      this.outcome.fail(error)
+    } else {
+      this.trace.source = 'stale'
+      this.outcome.settle(stale)
     }
   }
 }

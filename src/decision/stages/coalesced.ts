@@ -1,36 +1,7 @@
 // The stage that coalesces equal checks in flight, so that a burst of the same check is one request.
-import type { Caller, Decision, DecisionPoint, DecisionPointStats, Query, Trace } from '../../contract/point.js'
-import type { MaybePromise } from '../../kit/whenever.js'
+import type { AskedPoint, Caller, Decision, DecisionPoint, DecisionPointStats, Outcome, Query, Trace } from '../../contract/point.js'
 import type { Generations } from '../generations.js'
-
-/** A check in flight. As a caller it is gone when all of its callers are gone. */
-class Flight implements Caller {
-  answer!: Promise<Decision>
-  readonly #first: Caller | undefined
-  /** Undefined for most flights, which have a single caller. */
-  #others: (Caller | undefined)[] | undefined
-
-  constructor (readonly stamp: number, caller: Caller | undefined) {
-    this.#first = caller
-  }
-
-  join (caller: Caller | undefined): void {
-    (this.#others ??= []).push(caller)
-  }
-
-  get destroyed (): boolean {
-    return isGone(this.#first) && (this.#others === undefined || this.#others.every(isGone))
-  }
-
-  /** The id of the first caller that has one. For the others the log names `flight` as the source. */
-  get requestId (): string | undefined {
-    return this.#first?.requestId ?? this.#others?.find(caller => caller?.requestId !== undefined)?.requestId
-  }
-}
-
-function isGone (caller: Caller | undefined): boolean {
-  return caller?.destroyed === true
-}
+import { Stage } from './stage.js'
 
 /**
  * Joins a check to an equal one that is already in flight to `next`. A flight that started before its user, or everything, was invalidated
@@ -39,39 +10,83 @@ function isGone (caller: Caller | undefined): boolean {
  * A caller that joins shares the flight's deadline. It is never later than the caller's own, except in a bulk check, which enforces its
  * own deadline.
  */
-export function coalesced (next: DecisionPoint, generations: Generations): DecisionPoint {
-  const flights = new Map<string, Flight>()
-  let joined = 0
+export function coalesced (next: DecisionPoint, generations: Generations): AskedPoint {
+  return new Coalesced(next, generations)
+}
 
-  function decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): MaybePromise<Decision> {
+class Coalesced extends Stage {
+  readonly #generations: Generations
+  readonly #flights = new Map<string, Flight>()
+  #joined = 0
+
+  constructor (next: DecisionPoint, generations: Generations) {
+    super(next)
+    this.#generations = generations
+  }
+
+  override ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void {
     const { key } = query
-    const known = flights.get(key)
-    if (known !== undefined && generations.isCurrent(known.stamp, query.user.key)) {
-      joined++
-      if (trace !== undefined) trace.source = 'flight'
-      known.join(caller)
-      return known.answer
+    const known = this.#flights.get(key)
+    if (known !== undefined && this.#generations.isCurrent(known.stamp, query.user.key)) {
+      this.#joined++
+      trace.source = 'flight'
+      known.join(outcome, caller)
+      return
     }
-    const flight = new Flight(generations.now, caller)
-    const answer = next.decide(query, deadline, trace, flight)
-    if (!(answer instanceof Promise)) return answer
-    track(key, flight, answer)
-    return answer
+    const flight = new Flight(this.#flights, key, this.#generations.now, outcome, caller)
+    this.#flights.set(key, flight)
+    this.next.ask(query, deadline, flight, trace, flight)
   }
 
-  function track (key: string, flight: Flight, answer: Promise<Decision>): void {
-    flight.answer = answer
-    flights.set(key, flight)
-    const done = () => {
-      // A newer flight for the same check may have replaced this one.
-      if (flights.get(key) === flight) flights.delete(key)
-    }
-    answer.then(done, done)
+  override stats (): DecisionPointStats {
+    return { ...this.next.stats(), coalesced: this.#joined }
+  }
+}
+
+/** A check in flight. As a caller it is gone when all of its callers are gone. */
+class Flight implements Outcome, Caller {
+  /** Undefined for most flights, which have a single caller. */
+  #others: Array<{ readonly outcome: Outcome, readonly caller: Caller | undefined }> | undefined
+
+  constructor (
+    private readonly flights: Map<string, Flight>,
+    private readonly key: string,
+    readonly stamp: number,
+    private readonly outcome: Outcome,
+    private readonly caller: Caller | undefined
+  ) {}
+
+  join (outcome: Outcome, caller: Caller | undefined): void {
+    (this.#others ??= []).push({ outcome, caller })
   }
 
-  function stats (): DecisionPointStats {
-    return { ...next.stats(), coalesced: joined }
+  settle (decision: Decision): void {
+    this.#land()
+    this.outcome.settle(decision)
+    if (this.#others !== undefined) for (const { outcome } of this.#others) outcome.settle(decision)
   }
 
-  return { peek: query => next.peek(query), decide, stats }
+  fail (error: unknown): void {
+    this.#land()
+    this.outcome.fail(error)
+    if (this.#others !== undefined) for (const { outcome } of this.#others) outcome.fail(error)
+  }
+
+  get destroyed (): boolean {
+    return isGone(this.caller) && (this.#others === undefined || this.#others.every(({ caller }) => isGone(caller)))
+  }
+
+  /** The id of the first caller that has one. For the others the log names `flight` as the source. */
+  get requestId (): string | undefined {
+    return this.caller?.requestId ?? this.#others?.find(({ caller }) => caller?.requestId !== undefined)?.caller?.requestId
+  }
+
+  #land (): void {
+    // A newer flight for the same check may have replaced this one.
+    if (this.flights.get(this.key) === this) this.flights.delete(this.key)
+  }
+}
+
+function isGone (caller: Caller | undefined): boolean {
+  return caller?.destroyed === true
 }

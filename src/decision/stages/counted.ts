@@ -1,31 +1,52 @@
 // The outermost stage: counts checks by their result.
-import type { Decision, DecisionPoint, DecisionPointStats } from '../../contract/point.js'
+import type { AskedPoint, Caller, Decision, DecisionPoint, DecisionPointStats, Outcome, Query, Trace } from '../../contract/point.js'
+import { Stage } from './stage.js'
 
-export function counted (next: DecisionPoint): DecisionPoint {
-  let allowed = 0
-  let denied = 0
-  let failed = 0
+/** Counts the checks that `next` decides. */
+export function counted (next: DecisionPoint): AskedPoint {
+  return new Counted(next)
+}
 
-  function count (decision: Decision): Decision {
-    if (decision.allow === true) allowed++
-    else denied++
-    return decision
+class Counted extends Stage {
+  readonly #counts = new Counts()
+
+  override peek (query: Query): Decision | undefined {
+    const known = this.next.peek(query)
+    if (known !== undefined) this.#counts.decided(known)
+    return known
   }
 
-  function fail (error: unknown): never {
-    failed++
-    throw error
+  override ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void {
+    this.next.ask(query, deadline, new Counting(this.#counts, outcome), trace, caller)
   }
 
-  return {
-    peek (query) {
-      const known = next.peek(query)
-      return known === undefined ? undefined : count(known)
-    },
-    decide (query, deadline, trace, caller) {
-      const answer = next.decide(query, deadline, trace, caller)
-      return answer instanceof Promise ? answer.then(count, fail) : count(answer)
-    },
-    stats: (): DecisionPointStats => ({ ...next.stats(), checks: { allowed, denied, failed } })
+  override stats (): DecisionPointStats {
+    const { allowed, denied, failed } = this.#counts
+    return { ...this.next.stats(), checks: { allowed, denied, failed } }
+  }
+}
+
+class Counts {
+  allowed = 0
+  denied = 0
+  failed = 0
+
+  decided ({ allow }: Decision): void {
+    if (allow === true) this.allowed++
+    else this.denied++
+  }
+}
+
+class Counting implements Outcome {
+  constructor (private readonly counts: Counts, private readonly outcome: Outcome) {}
+
+  settle (decision: Decision): void {
+    this.counts.decided(decision)
+    this.outcome.settle(decision)
+  }
+
+  fail (error: unknown): void {
+    this.counts.failed++
+    this.outcome.fail(error)
   }
 }

@@ -1,6 +1,7 @@
 // The stage that logs outages: one line when checks begin to fail and one when they recover, however many checks fail.
 import { pdpErrorOf } from '../../contract/errors.js'
-import type { DecisionPoint } from '../../contract/point.js'
+import type { AskedPoint, Caller, Decision, DecisionPoint, Outcome, Query, Trace } from '../../contract/point.js'
+import { Stage } from './stage.js'
 
 /** The app's log. */
 interface OutageLog {
@@ -15,22 +16,33 @@ const QUIET_PERIOD = 1_000
 const REPEAT_AFTER = 60_000
 
 /** Logs when `next` stops giving decisions, and when it gives decisions again. */
-export function withOutageLog (next: DecisionPoint, log: OutageLog): DecisionPoint {
-  const outage = new Outage(log)
-  const fail = (error: unknown): void => {
+export function withOutageLog (next: DecisionPoint, log: OutageLog): AskedPoint {
+  return new OutageStage(next, new Outage(log))
+}
+
+class OutageStage extends Stage {
+  constructor (next: DecisionPoint, private readonly outage: Outage) {
+    super(next)
+  }
+
+  override ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void {
+    this.next.ask(query, deadline, new Watched(this.outage, outcome), trace, caller)
+  }
+}
+
+class Watched implements Outcome {
+  constructor (private readonly outage: Outage, private readonly outcome: Outcome) {}
+
+  settle (decision: Decision): void {
+    this.outcome.settle(decision)
+    if (this.outage.isOn) this.outage.decided()
+  }
+
+  fail (error: unknown): void {
+    this.outcome.fail(error)
     const cause = pdpErrorOf(error)
     // A bug in the app is not an outage, and neither is a caller that is gone or an app that is closing.
-    if (cause !== undefined && cause.failure !== 'abandoned' && cause.failure !== 'closed') outage.failed(cause.failure, cause.message)
-  }
-  const succeed = (): void => { if (outage.isOn) outage.decided() }
-  return {
-    peek: query => next.peek(query),
-    decide (query, deadline, trace, caller) {
-      const answer = next.decide(query, deadline, trace, caller)
-      if (answer instanceof Promise) answer.then(succeed, fail)
-      return answer
-    },
-    stats: () => next.stats()
+    if (cause !== undefined && cause.failure !== 'abandoned' && cause.failure !== 'closed') this.outage.failed(cause.failure, cause.message)
   }
 }
 

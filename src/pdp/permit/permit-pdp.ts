@@ -1,11 +1,12 @@
 // Permit's PDP over HTTP as a decision point: writes its wire format, and validates every response.
 import { PdpError, UnavailableError } from '../../contract/errors.js'
-import type { BatchingPdp, Decision, Health, PermissionsQuestion, Query, UserPermissions } from '../../contract/point.js'
+import type { BatchingPdp, Decision, Health, PermissionsQuestion, UserPermissions } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
 import { readReason } from '../reason.js'
 import { probeAtBoot } from '../http/boot-probe.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 import { allowedAnswer, permissionsAnswer } from './permit-answer-schema.js'
+import { queriesText, queryText } from './query-text.js'
 
 /** Probes a Permit PDP with an empty bulk check, which takes the same path as a check and requires the token. */
 export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body: '[]', read: answer => readDecisions(answer, 0) }
@@ -19,13 +20,16 @@ export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body:
 export function permitPdp (transport: ProbingTransport, log?: TransportLog): BatchingPdp {
   const states = () => transport.stats().replicas.map(({ url, state }) => ({ url, state }))
 
-  async function post<T> (path: string, body: unknown, deadline: number, read: (answer: unknown) => T): Promise<T> {
+  async function postText<T> (path: string, body: string, deadline: number, read: (answer: unknown) => T): Promise<T> {
     try {
-      return await transport.send({ method: 'POST', path, body: JSON.stringify(body), deadline, read })
+      return await transport.send({ method: 'POST', path, body, deadline, read })
     } catch (error) {
       throw new UnavailableError(error)
     }
   }
+
+  const post = <T>(path: string, body: unknown, deadline: number, read: (answer: unknown) => T): Promise<T> =>
+    postText(path, JSON.stringify(body), deadline, read)
 
   const permissions = (question: PermissionsQuestion, deadline: number): Promise<UserPermissions> =>
     post('/user-permissions', permissionsToWire(question), deadline, readPermissions)
@@ -44,11 +48,11 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
 
     async decide (query, deadline, trace): Promise<Decision> {
       if (trace !== undefined) trace.source = 'pdp'
-      return post('/allowed', toWire(query), deadline, readDecision)
+      return postText('/allowed', queryText(query), deadline, readDecision)
     },
 
     async decideAll (queries, deadline): Promise<readonly Decision[]> {
-      return post('/allowed/bulk', queries.map(toWire), deadline, answer => readDecisions(answer, queries.length))
+      return postText('/allowed/bulk', queriesText(queries), deadline, answer => readDecisions(answer, queries.length))
     },
 
     permissions,
@@ -72,10 +76,6 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
   }
 }
 
-function toWire ({ user, action, resource, context }: Query) {
-  return { user, action, resource, context: context ?? {} }
-}
-
 function permissionsToWire ({ user, tenants, resources, resourceTypes, context }: PermissionsQuestion) {
   return { user, tenants, resources, resource_types: resourceTypes, context: context ?? {} }
 }
@@ -86,8 +86,13 @@ function readDecision (answer: unknown): Decision {
     throw new PdpError('answer', 'the PDP\'s response to /allowed has no boolean "allow"')
   }
   const { allow, debug } = answer
+  if (debug === undefined) return allow === true ? ALLOW : DENY
   return { allow: allow === true, ...readReason(allow, debug), debug }
 }
+
+/** What a PDP without debug output says, which is most of what is said. */
+const ALLOW: Decision = Object.freeze({ allow: true })
+const DENY: Decision = Object.freeze({ allow: false })
 
 /** Reads a bulk response. It is valid only with one decision for each query. An older PDP sends `[]` after an internal error. */
 function readDecisions (answer: unknown, count: number): readonly Decision[] {

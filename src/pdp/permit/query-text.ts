@@ -1,0 +1,29 @@
+// Queries as the JSON of Permit's wire. To put an object of each query together and to serialize it would take most of a miss.
+import type { Query } from '../../contract/point.js'
+
+/** The JSON of what the queries of a family have in common: everything but the user. */
+const FAMILIES = new WeakMap<object, string>()
+
+/** The body of a check. */
+export function queryText (query: Query): string {
+  const { user, family } = query
+  return `{"user":${JSON.stringify(user)},${family === undefined ? aboutText(query) : familyText(family, query)}}`
+}
+
+/** The body of many checks. */
+export function queriesText (queries: readonly Query[]): string {
+  let text = '['
+  for (const query of queries) text += text === '[' ? queryText(query) : `,${queryText(query)}`
+  return `${text}]`
+}
+
+function familyText (family: object, query: Query): string {
+  let text = FAMILIES.get(family)
+  if (text === undefined) FAMILIES.set(family, text = aboutText(query))
+  return text
+}
+
+/** A query without its user, and without the brackets around it. */
+function aboutText ({ action, resource, context = {} }: Query): string {
+  return JSON.stringify({ action, resource, context }).slice(1, -1)
+}
