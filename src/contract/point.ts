@@ -16,6 +16,11 @@ export interface QueryUser {
   readonly attributes?: JsonObject
 }
 
+/** Whether nothing but the key of a user is known, which is so for most. */
+export function isKeyOnly ({ email, first_name: first, last_name: last, attributes }: QueryUser): boolean {
+  return email === undefined && first === undefined && last === undefined && attributes === undefined
+}
+
 export interface QueryResource {
   readonly type: string
   readonly key?: string

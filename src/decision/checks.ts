@@ -143,6 +143,7 @@ export class Checks {
   }
 
   async areAllowed (queries: readonly Query[], caller?: Caller, asker?: object): Promise<boolean[]> {
+    if (this.#path.opened !== undefined) await this.#path.opened()
     const deadline = this.#deadline()
     const { bulkConcurrency } = this.#path
     const allowed = new Array<boolean>(queries.length).fill(false)

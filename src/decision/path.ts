@@ -24,6 +24,8 @@ export interface DecisionPath {
   readonly generations: Generations
   /** How long answers are kept, plans among them. */
   readonly cache: PathOptions['cache']
+  /** Of a path that is still to be opened: resolves when it is. */
+  readonly opened?: () => Promise<void>
   /** The most checks of one bulk check in flight at a time. */
   readonly bulkConcurrency: number
   /** Lets checks in flight finish until `deadline`, then closes sockets, timers and files. */

@@ -1,6 +1,6 @@
 // The key of a query, under which its decision is cached: equal for equal questions, different for different ones, and bounded.
 import { configure } from 'safe-stable-stringify'
-import type { JsonObject, QueryResource, QueryUser } from '../contract/point.js'
+import { isKeyOnly, type JsonObject, type QueryResource, type QueryUser } from '../contract/point.js'
 import { digestOfText } from '../kit/digest.js'
 
 // Strict: a value that JSON cannot represent (NaN, BigInt, a cycle) is rejected here instead of being changed on the wire.
@@ -47,10 +47,6 @@ export class Keys {
 export function flat (text: string): string {
   text.charCodeAt(0)
   return text
-}
-
-function isKeyOnly (user: QueryUser): boolean {
-  return user.email === undefined && user.first_name === undefined && user.last_name === undefined && user.attributes === undefined
 }
 
 /** The longest key, characters: long values from clients must not fill the cache's memory. */

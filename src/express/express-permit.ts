@@ -45,7 +45,8 @@ export interface ExpressPermit extends Middleware {
 /**
  * Creates the middleware that sets `req.permit` and configures the guards after it. It guards nothing by itself: see `guard`.
  *
- * The PDP is opened at once. The first requests wait for it, at most for the deadline of a check.
+ * The PDP is opened at once. The first requests wait for it, for ten seconds at most; the deadline of a check starts
+ * after that.
  * @throws `OptionsError` when an option is wrong. An invalid policy file is reported by `ready()` and in the log; guards then answer 503.
  */
 export function permit (options: PermitOptions): ExpressPermit {

@@ -29,7 +29,7 @@ export class Gate {
   /** Resolves when the PDP is open. Rejects with the error for 503 when it is not open by `deadline`, or failed to open. */
   async wait (deadline: number): Promise<void> {
     if (this.#state === 'opening') await this.#settledBy(deadline)
-    if (this.#state === 'opening') throw new UnavailableError(new PdpError('timeout', 'fastify-permit was not ready within the deadline'))
+    if (this.#state === 'opening') throw new UnavailableError(new PdpError('timeout', 'fastify-permit was not ready in time'))
     if (this.#state === 'failed') {
       throw new UnavailableError(new PdpError('closed', 'fastify-permit could not start; see the error in the log'))
     }
@@ -52,6 +52,12 @@ export interface Loading {
   load (generations: Generations): Promise<DecisionPath>
 }
 
+/**
+ * How long a check waits for the PDP to open, ms. Its own deadline starts after that: that modules are loaded and a policy is read must not
+ * cost the first requests their answers.
+ */
+const MAX_OPENING = 10_000
+
 /** Puts a gate before the decision path. After the gate has opened, it costs one call. Loading starts at once. */
 export function untilOpen ({ options: { origin, cache, timeout }, load }: Loading, gate: Gate): DecisionPath {
   const generations = new Generations()
@@ -67,9 +73,17 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
     return loaded
   }
 
+  /** Waits until the gate is open, and returns the deadline of a check that had this one when it was asked. */
+  async function whenOpen (deadline: number): Promise<number> {
+    const asked = performance.now()
+    await gate.wait(asked + Math.max(MAX_OPENING, deadline - asked))
+    return performance.now() + deadline - asked
+  }
+
   return {
     generations,
     cache,
+    opened: () => gate.wait(performance.now() + MAX_OPENING),
     get atHand () { return origin.kind === 'policy' && cache === false ? 'embedded' : 'cache' },
     get bulkConcurrency () { return loaded?.bulkConcurrency ?? 1 },
     async close (deadline) {
@@ -79,14 +93,14 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
       peek: (query: Query): Decision | undefined => gate.isOpen ? opened().point.peek(query) : undefined,
       decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): MaybePromise<Decision> {
         if (gate.isOpen) return opened().point.decide(query, deadline, trace, caller)
-        return gate.wait(deadline).then(() => opened().point.decide(query, deadline, trace, caller))
+        return whenOpen(deadline).then(deadline => opened().point.decide(query, deadline, trace, caller))
       },
       ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void {
         if (gate.isOpen) {
           opened().point.ask(query, deadline, outcome, trace, caller)
           return
         }
-        gate.wait(deadline).then(() => opened().point.ask(query, deadline, outcome, trace, caller), error => outcome.fail(error))
+        whenOpen(deadline).then(deadline => opened().point.ask(query, deadline, outcome, trace, caller)).catch(error => outcome.fail(error))
       },
       stats: () => loaded?.point.stats() ?? { checks: { allowed: 0, denied: 0, failed: 0 } }
     },
@@ -102,13 +116,13 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
         await (await loading).pdp.close(deadline)
       },
       async permissions (question, deadline) {
-        await gate.wait(deadline)
-        return opened().pdp.permissions(question, deadline)
+        const end = await whenOpen(deadline)
+        return opened().pdp.permissions(question, end)
       },
       async plan (question, deadline) {
-        await gate.wait(deadline)
+        const end = await whenOpen(deadline)
         const { planBy } = await import('../decision/plans.js')
-        return planBy(opened().pdp, question, deadline)
+        return planBy(opened().pdp, question, end)
       },
       async health (deadline) {
         // Does not wait for the gate, so that it reports a PDP that is not open.
@@ -117,7 +131,7 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
     },
     facts: {
       async apply (mutation) {
-        await gate.wait(performance.now() + timeout)
+        await whenOpen(performance.now() + timeout)
         return opened().facts.apply(mutation)
       }
     }

@@ -2,7 +2,9 @@
 import type { NextFunction, Request, Response } from 'express'
 import t from 'tap'
 import { ForbiddenError, guard, permit, UnauthenticatedError, UnavailableError, type PermitOptions } from '../../src/express/index.js'
-import { Gate } from '../../src/express/until-open.js'
+import { createQuery } from '../../src/decision/query.js'
+import type { DecisionPath } from '../../src/decision/path.js'
+import { Gate, untilOpen } from '../../src/express/until-open.js'
 import { deferred, pdpFor } from '../support/app.js'
 import { appOf, authzFor, byHeader, EXPRESSES, guardedApp, listen, optionsFor, silentLog } from '../support/express.js'
 
@@ -216,6 +218,10 @@ t.test('what is asked before it is open waits until it is, closing included', as
   t.equal(await authz.permit.check('ann', 'read', 'task'), true)
   t.match(await authz.permit.permissions('ann'), { '__tenant:default': { permissions: ['task:read'] } })
   await authz.close()
+
+  const first = permit({ log: silentLog().log, policy: {} })
+  t.same(await Promise.all([first.permit.permissions('ann'), first.permit.bulkCheck('ann', [])]), [{}, []])
+  await first.close()
   await authz.close()
 
   const shut = permit({ log: silentLog().log, policy: {} })
@@ -239,6 +245,33 @@ t.test('a guard that is reached before it is open waits: for the decision, or fo
   await t.rejects(gate.wait(start), { code: 'FST_PERMIT_UNAVAILABLE' }, 'and not beyond a deadline that has passed')
   gate.open()
   await gate.wait(start)
+})
+
+t.test('the deadline of a check starts when the PDP is open: loading does not count', async t => {
+  const gate = new Gate()
+  const left: number[] = []
+  let load!: (path: DecisionPath) => void
+  const options = { origin: { kind: 'policy', policy: {} }, cache: false, timeout: 50 } as const
+  const path = untilOpen({ options, load: () => new Promise(resolve => { load = resolve }) } as never, gate)
+  const query = createQuery('ann', 'read', 'task')
+  const decided = path.point.decide(query, performance.now() + 50)
+  const outcome = new Promise((resolve, reject) => {
+    path.point.ask(query, performance.now() + 50, { settle: resolve, fail: reject }, { source: undefined })
+  })
+  await new Promise(resolve => setTimeout(resolve, 60))
+  const allow = { allow: true }
+  const point: DecisionPath['point'] = {
+    peek: () => undefined,
+    decide (_query, deadline) { left.push(deadline - performance.now()); return allow },
+    ask (_query, deadline, outcome) { left.push(deadline - performance.now()); outcome.settle(allow) },
+    stats: () => ({})
+  }
+  load({ point } as DecisionPath)
+  await new Promise(resolve => setImmediate(resolve))
+  gate.open()
+  t.same([await decided, await outcome], [allow, allow])
+  for (const time of left) t.ok(time > 0 && time <= 50, `${time} ms are left`)
+  t.equal(left.length, 2)
 })
 
 t.test('a gate that has failed stays shut, for who waits and for who comes later', async t => {

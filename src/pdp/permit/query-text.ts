@@ -1,5 +1,5 @@
 // Queries as the JSON of Permit's wire. To put an object of each query together and to serialize it would take most of a miss.
-import type { Query } from '../../contract/point.js'
+import { isKeyOnly, type Query, type QueryUser } from '../../contract/point.js'
 
 /** The JSON of what the queries of a family have in common: everything but the user. */
 const FAMILIES = new WeakMap<object, string>()
@@ -7,7 +7,7 @@ const FAMILIES = new WeakMap<object, string>()
 /** The body of a check. */
 export function queryText (query: Query): string {
   const { user, family } = query
-  return `{"user":${JSON.stringify(user)},${family === undefined ? aboutText(query) : familyText(family, query)}}`
+  return `{"user":${userText(user)},${family === undefined ? aboutText(query) : familyText(family, query)}}`
 }
 
 /** The body of many checks. */
@@ -15,6 +15,10 @@ export function queriesText (queries: readonly Query[]): string {
   let text = '['
   for (const query of queries) text += text === '[' ? queryText(query) : `,${queryText(query)}`
   return `${text}]`
+}
+
+function userText (user: QueryUser): string {
+  return isKeyOnly(user) ? `{"key":${JSON.stringify(user.key)}}` : JSON.stringify(user)
 }
 
 function familyText (family: object, query: Query): string {
