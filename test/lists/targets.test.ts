@@ -1,0 +1,189 @@
+// The promises of the targets that no random case is about: what is refused and how it is said, bounds of databases, tables of one tenant, hostile texts.
+import t from 'tap'
+import type { Condition, Plan } from '../../src/contract/plan.js'
+import { fields, type Mapping } from '../../src/lists/fields.js'
+import { toKnex } from '../../src/lists/knex.js'
+import { toKysely } from '../../src/lists/kysely.js'
+import { toMongo } from '../../src/lists/mongo.js'
+import { toPredicate } from '../../src/lists/predicate.js'
+import { toPrisma } from '../../src/lists/prisma.js'
+import knex from 'knex'
+import { postgresqlFor, sqliteFor } from './support/databases.js'
+import { knexSelect, kyselySelect } from './support/sql-targets.js'
+
+const is = (operator: string, field: string, value: unknown): Condition => ({ operator, field, value }) as Condition
+const planOf = (condition: Condition, sources?: Record<string, string[]>): Plan =>
+  ({ kind: 'some', type: 'task', tenant: 'acme', condition: { operator: 'and', value: [is('eq', 'tenant', 'acme'), condition] }, ...(sources === undefined ? {} : { sources }) })
+const all: Plan = { kind: 'all', type: 'task', tenant: 'acme' }
+const none: Plan = { kind: 'none', type: 'task', tenant: 'acme' }
+
+const tasks = (more: Partial<Mapping> = {}) => fields({ database: 'postgresql', key: 'id', tenant: 'tenant_id', attributes: { owner: 'owner_id', 'address.city': 'city' }, ...more })
+
+const TARGETS = { toKysely, toKnex, toMongo, toPrisma, toPredicate: (plan: Plan, mapping: ReturnType<typeof tasks>) => toPredicate(plan, mapping) }
+
+t.test('an attribute without a column is an error that names it, the rules, and the nearest word, for every target', async t => {
+  const plan = planOf({ operator: 'or', value: [is('eq', 'attributes.owner', 'ann'), is('eq', 'attributes.ownr', 'ann')] }, { 'attributes.ownr': ["set_rules[2]: user set 'staff' on resource set 'own'"] })
+  for (const [name, target] of Object.entries(TARGETS)) {
+    t.throws(() => target(plan, tasks()), {
+      code: 'FST_PERMIT_TRANSLATION',
+      message: `${name}: 'attributes.ownr' has no column (needed by set_rules[2]: user set 'staff' on resource set 'own'); add attributes: { 'ownr': '<column>' } to fields(); did you mean 'attributes.owner'?`
+    }, name)
+    t.throws(() => target(planOf(is('in', 'relations.parent', ['a'])), tasks()), { message: /'relations\.parent' has no column; add relations: \{ 'parent': '<column>' \}/ }, name)
+  }
+})
+
+t.test('an operator that cannot be said exactly is refused with its name, the field and what to do, for every target', async t => {
+  const refused: Array<[keyof typeof TARGETS, Condition, RegExp, Partial<Mapping>?]> = [
+    ['toKysely', is('lt', 'attributes.owner', '\u{1f600}'), /toKysely cannot say 'lt' on 'attributes\.owner' exactly: the text has characters beyond U\+D7FF/],
+    ['toKnex', is('contains', 'attributes.owner', '\ud800'), /toKnex cannot say 'contains' on 'attributes\.owner' exactly: the text has half of a surrogate pair/],
+    ['toKysely', is('array_contains', 'attributes.owner', 'a'), /'array_contains' .* say type: 'json' \(or 'array'\) of 'attributes\.owner' in fields\(\)/],
+    ['toKysely', is('lt_field', 'attributes.owner', 'attributes.address.city'), /'lt_field' .* say that of 'attributes\.owner' in fields\(\)/],
+    ['toKysely', is('eq', 'attributes.owner', true), /SQLite stores 'true' as 1; say type: 'boolean'/, { database: 'sqlite' }],
+    ['toKysely', is('eq', 'attributes.owner', 2 ** 53), /beyond 2\^53/, { database: 'sqlite' }],
+    ['toKysely', is('resembles', 'attributes.owner', 'a'), /'resembles' .* the operator is not known/],
+    ['toPrisma', is('contains', 'attributes.owner', 'a'), /SQLite's LIKE, .* ignores the case of letters/, { database: 'sqlite' }],
+    ['toPrisma', is('contains', 'attributes.owner', '100%'), /reads '%', '_' and '\\' in the text as a pattern/],
+    ['toPrisma', is('lt', 'attributes.owner', 'a'), /PostgreSQL has the order of the column's collation/],
+    ['toPrisma', is('eq', 'attributes.owner', 0.1 + 0.2), /the number has 17 digits, and Prisma hands on 16/],
+    ['toPrisma', is('any_match', 'attributes.owner', is('eq', 'item.a', 1)), /looks into a list or an object/],
+    ['toMongo', is('eq', 'attributes.owner', { a: 1 }), /MongoDB compares objects by the order of their members/],
+    ['toMongo', is('resembles', 'attributes.owner', 'a'), /the operator is not known/],
+    ['toPredicate', is('resembles', 'attributes.owner', 'a'), /unknown operator 'resembles'/]
+  ]
+  for (const [name, condition, message, more] of refused) {
+    t.throws(() => TARGETS[name](planOf(condition), tasks(more)), { code: 'FST_PERMIT_TRANSLATION', message }, `${name} ${JSON.stringify(condition)}`)
+  }
+})
+
+t.test('a mapping is checked where it is written', async t => {
+  const wrong: Array<[object, RegExp]> = [
+    [{ tenant: 't' }, /key is missing/],
+    [{ key: 'id' }, /tenant is missing; .* tenant: \{ only: 'acme' \}/],
+    [{ key: 'id', tenant: 't', atributes: {} }, /unknown option 'atributes'; did you mean 'attributes'\?/],
+    [{ key: 'id', tenant: 't', database: 'postgres' }, /did you mean 'postgresql'\?/],
+    [{ key: 'id', tenant: 't', attributes: { a: { column: 'a', tpye: 'text' } } }, /attributes\.a has the unknown option 'tpye'; did you mean 'type'\?/],
+    [{ key: 'id', tenant: 't', attributes: { a: { column: 'a', type: 'txt' } } }, /attributes\.a\.type is 'txt'; did you mean 'text'\?/],
+    [{ key: 'id', tenant: 't', attributes: { a: '' } }, /attributes\.a must be a column/],
+    [{ key: 'id', tenant: 't', attributes: { 'a..b': 'a' } }, /'a\.\.b'/],
+    [{ key: { column: 'id', type: 'json' }, tenant: 't' }, /key is a key, and no key is of the type 'json'/],
+    [{ key: 'id', tenant: { only: '' } }, /tenant\.only/],
+    [{ key: 'id', tenant: { ony: 'a' } }, /unknown option 'ony'/]
+  ]
+  for (const [mapping, message] of wrong) {
+    t.throws(() => fields(mapping as Mapping), { code: 'FST_PERMIT_OPTIONS', message }, JSON.stringify(mapping))
+  }
+  t.throws(() => toKysely(all, fields({ key: 'id', tenant: 't' })), { message: /toKysely has to know the database/ })
+  t.throws(() => toPrisma(all, fields({ key: 'id', tenant: 't' })), { message: /toPrisma has to know the database/ })
+})
+
+t.test('a table of one tenant has no condition for it, and no row of another', async t => {
+  const database = sqliteFor(t)
+  await database.all('CREATE TABLE things (id TEXT)')
+  await database.all("INSERT INTO things VALUES ('1'), ('2')")
+  const rows = async (plan: Plan, only: string | true): Promise<unknown[]> => {
+    const mapping = tasks({ database: 'sqlite', tenant: { only } })
+    const { sql, values } = kyselySelect(mapping, 'sqlite')(plan)
+    const found = (await database.all(sql, values)).map(({ id }) => id)
+    t.same([{ id: '1' }, { id: '2' }].filter(toPredicate(plan, mapping)).map(({ id }) => id), found)
+    return found
+  }
+  t.same(await rows(all, 'acme'), ['1', '2'])
+  t.same(await rows(all, true), ['1', '2'])
+  t.same(await rows(all, 'other'), [])
+  t.same(await rows(none, true), [])
+  t.same(await rows(planOf(is('eq', 'key', '1')), 'acme'), ['1'])
+  t.same(await rows(planOf(is('eq', 'key', '1')), 'other'), [])
+  t.same(await rows(planOf({ operator: 'not', value: [is('eq', 'key', '1')] }), 'other'), [])
+  t.same(await rows(planOf(is('ne', 'tenant', 'acme')), 'acme'), [])
+  t.same(await rows(planOf(is('contains', 'tenant', 'ac')), 'acme'), ['1', '2'])
+  t.same(toMongo(all, tasks({ tenant: { only: true } })), {})
+  t.same(toPrisma(all, tasks({ tenant: { only: 'acme' } })), {})
+  t.same(toPrisma(all, tasks({ tenant: { only: 'other' } })), { OR: [] })
+})
+
+t.test('the tenant is in the condition even where the plan forgot it', async t => {
+  const forgetful: Plan = { kind: 'some', type: 'task', tenant: 'acme', condition: is('eq', 'attributes.owner', 'ann') }
+  t.match(kyselySelect(tasks(), 'postgresql')(forgetful), { sql: /"tenant_id" = CAST\(\$1 AS text\)/, values: ['acme'] })
+  t.match(toPrisma(forgetful, tasks()), { AND: [{ tenant_id: { equals: 'acme' } }, {}] })
+  t.match(JSON.stringify(toMongo(forgetful, tasks())), /"tenant_id":\{"\$eq":"acme"\}/)
+  t.equal(toPredicate(forgetful, tasks())({ tenant_id: 'other', owner_id: 'ann' }), false)
+})
+
+t.test('what is no plan is refused, and never every row', async t => {
+  for (const [name, target] of Object.entries(TARGETS)) {
+    if (name === 'toPredicate') continue
+    t.throws(() => target({ kind: 'sume' } as unknown as Plan, tasks()), { code: 'FST_PERMIT_TRANSLATION' }, name)
+  }
+  t.throws(() => toPredicate({ kind: 'sume' } as unknown as Plan))
+})
+
+const HOSTILE = ["'; DROP TABLE things; --", '"; DROP TABLE things; --', "a' OR '1'='1", '$1', '?', '??', ':name', '\\', "\\'", '%', '/*', '\u0000', '{"$ne":null}', '$where']
+
+t.test('values are never part of the statement, however they look', async t => {
+  for (const value of HOSTILE) {
+    const plan = planOf({ operator: 'or', value: [is('eq', 'attributes.owner', value), is('contains', 'attributes.address.city', value), is('in', 'key', [value, 'x']), is('eq', 'attributes.data', value), is('eq', `attributes.data.${value.replaceAll('.', '')}`, value)] })
+    for (const database of ['sqlite', 'postgresql'] as const) {
+      const mapping = tasks({ database, attributes: { owner: 'owner_id', 'address.city': 'city', data: { column: 'data', type: 'json' } } })
+      const { sql, values } = kyselySelect(mapping, database)(plan)
+      if (value.length > 5) t.notOk(sql.includes(value), `${database}: ${sql}`)
+      const placeholders = (database === 'sqlite' ? sql.match(/\?/g) : sql.match(/\$\d+/g))?.length
+      t.equal(placeholders, values.length)
+      t.equal(knexSelect(mapping, database === 'sqlite' ? 'better-sqlite3' : 'pg')(plan).values.length, values.length, 'Knex has as many values')
+    }
+  }
+})
+
+t.test('a filter of MongoDB has values, never operators, from the condition', async t => {
+  const values: unknown[] = []
+  const collect = (filter: unknown): void => {
+    if (Array.isArray(filter)) filter.forEach(collect)
+    else if (typeof filter === 'object' && filter !== null) {
+      for (const [name, value] of Object.entries(filter)) {
+        if (name === '$eq' && typeof value !== 'object') values.push(value)
+        collect(value)
+      }
+    }
+  }
+  collect(toMongo(planOf(is('eq', 'attributes.owner', '{"$ne":null}')), tasks()))
+  t.same(values, ['acme', '{"$ne":null}'])
+  t.throws(() => toMongo(planOf(is('eq', 'attributes.owner', { $ne: null })), tasks()), { code: 'FST_PERMIT_TRANSLATION' })
+  t.match(JSON.stringify(toMongo(planOf(is('in', 'attributes.data', ['$tenant_id'])), tasks({ attributes: { data: { column: 'data', type: 'json' } } }))), /"\$literal":"\$tenant_id"/)
+  t.throws(() => toMongo(all, tasks({ tenant: '$where' })), /'\$where' is no path/)
+})
+
+t.test('columns are quoted by the library, and columns called as those of JSON functions are not confused with them', async t => {
+  const names = ['id', 'type', 'key', 'value', 'parent', 'json', 'root', 'atom', 'path', 'item', 'permit_1']
+  const sqlite = sqliteFor(t)
+  const postgresql = await postgresqlFor(t)
+  for (const [database, all] of [['sqlite', sqlite.all], ['postgresql', postgresql.all]] as const) {
+    await all(`CREATE TABLE things (${names.map(name => `"${name}" ${database === 'sqlite' ? 'TEXT' : name === 'json' ? 'jsonb' : 'text'}`).join(', ')})`)
+    await all(`INSERT INTO things VALUES (${names.map(name => name === 'json' ? "'[\"b\",\"c\"]'" : `'${name[0]}'`).join(', ')})`)
+    for (const name of names.filter(name => name !== 'json' && name !== 'id')) {
+      const mapping = fields({ database, key: 'id', tenant: { only: true }, attributes: { one: { column: name, type: 'text' }, list: { column: 'json', type: 'json' } } })
+      const { sql, values } = kyselySelect(mapping, database)(planOf(is('array_contains_field', 'attributes.list', 'attributes.one')))
+      t.equal((await all(sql, values)).length, name[0] === 'b' || name[0] === 'c' ? 1 : 0, `${database} ${name}: ${sql}`)
+      const direct = kyselySelect(mapping, database)(planOf(is('eq', 'attributes.one', name[0])))
+      t.equal((await all(direct.sql, direct.values)).length, 1, `${database} ${name}`)
+    }
+  }
+  const evil = fields({ database: 'sqlite', key: 'id', tenant: { only: true }, attributes: { a: 'x" OR 1=1 --' } })
+  t.match(kyselySelect(evil, 'sqlite')(planOf(is('eq', 'attributes.a', 'y'))).sql, /"x"" OR 1=1 --"/)
+})
+
+t.test('a list of 100,000 keys, some of them odd, is one statement within the bounds of both databases', async t => {
+  const keys = Array.from({ length: 100_000 }, (_, index) => `key ${index}`).concat('\ud800', "it's", 'a"b', '\u2028', 'é')
+  const sqlite = sqliteFor(t)
+  const postgresql = await postgresqlFor(t)
+  for (const [database, all] of [['sqlite', sqlite.all], ['postgresql', postgresql.all]] as const) {
+    await all('CREATE TABLE things (id text, tenant_id text)')
+    for (const id of ['key 0', 'key 99999', 'key 100000', "it's", 'a"b', '\u2028', 'é', 'e\u0301', 'KEY 1']) await all(`INSERT INTO things VALUES (${database === 'sqlite' ? '?' : '$1'}, 'acme')`, [id])
+    const { sql, values } = kyselySelect(tasks({ database }), database)(planOf(is('in', 'key', keys)))
+    t.ok(values.length < 10, `${values.length} values`)
+    t.same((await all(sql, values)).map(({ id }) => id).sort(), ['a"b', "it's", 'key 0', 'key 99999', '\u2028', 'é'].sort(), database)
+  }
+})
+
+t.test('Knex refuses a mapping of another database', async t => {
+  t.throws(() => knex({ client: 'pg' })('things').where(toKnex(all, tasks({ database: 'sqlite' }))).toSQL(), { code: 'FST_PERMIT_TRANSLATION', message: /the mapping is for sqlite, and this query is for postgresql/ })
+  t.throws(() => knex({ client: 'mysql2' })('things').where(toKnex(all, tasks())).toSQL(), { message: /this query is for mysql/ })
+})
