@@ -1,4 +1,4 @@
-// The shapes of AuthZEN's evaluations, and the function by which an app maps a query to one.
+// The types of AuthZEN evaluations, and of the function that maps a query to one.
 import type { JsonObject, Query } from './point.js'
 
 /** A subject or a resource of AuthZEN: `id` is unique within `type`. */

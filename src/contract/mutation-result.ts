@@ -1,4 +1,4 @@
-// The results of writes: of one that was applied, and of one that was applied in part.
+// The results of writes, applied in full or in part.
 
 /** An initial role of a new user. */
 export interface InitialRole {
@@ -8,7 +8,7 @@ export interface InitialRole {
 }
 
 /**
- * The result of a write. `unchanged`: the requested state existed already. A PDP over HTTP cannot always tell: `created` may then also mean
+ * The result of a write. `unchanged`: the requested state already existed. Over HTTP, this is not always known: `created` may also mean
  * that it existed, and `updated` that the user did not change.
  */
 export interface MutationResult {

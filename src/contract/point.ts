@@ -164,8 +164,8 @@ export interface Pdp extends DecisionPoint {
   /** The permissions of a user. Never cached. */
   permissions (question: PermissionsQuestion, deadline: number): MaybePromise<UserPermissions>
   /**
-   * Which rows of a type the user may act on, as a condition. Absent where the kind of PDP cannot tell. Rejects with a `PlanError` when there
-   * is no exact plan, and with an `UnavailableError` when there is none until `deadline`.
+   * The rows of a type that the user may act on, as a condition. Undefined for a kind of PDP without plans. Rejects with a `PlanError` when
+   * there is no exact plan, and with an `UnavailableError` when there is none until `deadline`.
    */
   plan? (question: PlanQuestion, deadline: number): MaybePromise<Plan>
   /** Whether the PDP can give decisions now; never rejects. */

@@ -1,4 +1,4 @@
-// One policy being compiled: the document, the types found so far, and what is wrong with it.
+// The state of compiling one policy: the document, the types found so far, and the problems.
 
 import { blockOf, entriesOf, textsOf } from './document.js'
 import { suggest } from '../../kit/suggest.js'
@@ -12,41 +12,45 @@ import type { CompiledPermission, CompiledType } from '../decide/decision-schema
 import type { Policy } from './policy.js'
 import { addProblem, type PolicyProblem } from './problems.js'
 
-/** Where something is in the document. */
+/** A path in the document. */
 export type Path = ReadonlyArray<string | number>
 
-/** A permission to which grants are still added. */
+/** A permission that is still being compiled. */
 export interface PermissionDraft extends CompiledPermission {
   readonly grantedBy: Map<string, Verdict>
   rules: CompiledRules | null
   held: HeldBy | null
 }
 
-/** A resource role to which derivations are still added. */
+/** A resource role that is still being compiled. */
 export interface ResourceRoleDraft extends CompiledResourceRole {
   readonly actions: Set<string>
   readonly derivations: CompiledDerivation[]
   readonly derived: CompiledDerivation[]
 }
 
-/** A resource type that is still being filled. */
+/** A resource type that is still being compiled. */
 export interface TypeDraft extends CompiledType {
   readonly permissions: Map<string, PermissionDraft>
   readonly resourceRoles: Map<string, ResourceRoleDraft>
-  /** Relation to the type of its subjects. */
+  /** The type of the subjects, by relation. */
   readonly relations: Map<string, string>
 }
 
 /**
- * How many permissions roles may hold, inherited ones counted for each heir. They are held flat, which is what makes decisions
- * fast; without a bound, a small file of roles that all inherit from one another would take all memory.
+ * The most permissions of all roles together. An inherited permission counts for each role that inherits it. They are stored flat, which
+ * makes decisions fast; without a limit, a small file of roles that all inherit from one another would use all memory.
  */
 const MAX_GRANTS = 1_000_000
 
 /** Permit's built-in resource types, and the section that holds their attributes. */
-const BUILT_IN_TYPES: Readonly<Record<string, string>> = { __proto__: null as never, __user: 'user_attributes', __tenant: 'tenant_attributes' }
+const BUILT_IN_TYPES: Readonly<Record<string, string>> = {
+  __proto__: null as never,
+  __user: 'user_attributes',
+  __tenant: 'tenant_attributes'
+}
 
-/** What the parts of the compiler share. */
+/** The state that the parts of the compiler share. */
 export class Compilation {
   readonly policy: Partial<Policy>
   readonly problems: PolicyProblem[]
@@ -68,23 +72,28 @@ export class Compilation {
     addProblem(this.problems, { path, message, hint })
   }
 
-  /** Whether that many permissions more may be granted; a problem, once, when they may not. */
+  /** Whether this many more permissions may be granted. Reports a problem, once, when they may not. */
   mayGrant (count: number, path: Path): boolean {
     const before = this.#grants
     this.#grants += count
     if (this.#grants <= MAX_GRANTS) return true
-    if (before <= MAX_GRANTS) this.problem(path, `roles hold more than ${MAX_GRANTS} permissions, inherited ones included`, 'let fewer roles inherit from one another')
+    if (before <= MAX_GRANTS) {
+      const message = `roles hold more than ${MAX_GRANTS} permissions, including inherited ones`
+      this.problem(path, message, 'let fewer roles inherit from one another')
+    }
     return false
   }
 
-  /** The type of that key; undefined, with a problem, when there is none. */
+  /** The type with this key. Reports a problem and returns undefined when there is none. */
   type (key: string, path: Path): TypeDraft | undefined {
     const type = this.types.get(key)
-    if (type === undefined) this.problem(path, `resource type '${key}' is not defined`, suggest(key, this.types.keys(), 'define it under resources'))
+    if (type === undefined) {
+      this.problem(path, `resource type '${key}' is not defined`, suggest(key, this.types.keys(), 'define it under resources'))
+    }
     return type
   }
 
-  /** The permission written as `type:action`; undefined, with a problem, when there is none. */
+  /** The permission for a text such as `type:action`. Reports a problem and returns undefined when there is none. */
   permission (text: string, path: Path): { readonly type: TypeDraft, readonly permission: PermissionDraft } | undefined {
     const parts = splitPair(text)
     if (parts === undefined) {
@@ -96,29 +105,34 @@ export class Compilation {
     return type === undefined || permission === undefined ? undefined : { type, permission }
   }
 
-  /** The type's permission for the action; undefined, with a problem, when there is none. */
+  /** The type's permission for the action. Reports a problem and returns undefined when there is none. */
   action (type: TypeDraft, action: string, path: Path): PermissionDraft | undefined {
     const permission = type.permissions.get(action)
     if (permission === undefined) {
-      this.problem(path, `resource type '${type.key}' has no action '${action}'`, suggest(action, type.permissions.keys(), `define it under resources.${type.key}.actions`))
+      const hint = suggest(action, type.permissions.keys(), `define it under resources.${type.key}.actions`)
+      this.problem(path, `resource type '${type.key}' has no action '${action}'`, hint)
     }
     return permission
   }
 
-  /** Each role's parents that are defined. Those that are not, and cycles, are problems. */
+  /** The defined parents of each role. Undefined parents and cycles are reported as problems. */
   parents (roles: ReadonlyMap<string, { readonly extends?: readonly string[] }>, at: Path): Map<string, string[]> {
     const parents = new Map<string, string[]>()
     for (const [key, role] of roles) {
       const known: string[] = []
       for (const [index, parent] of textsOf(role.extends)) {
-        if (roles.has(parent)) known.push(parent)
-        else this.problem([...at, key, 'extends', index], `role '${parent}' is not defined`, suggest(parent, roles.keys(), `define it under ${at.join('.')}`))
+        if (roles.has(parent)) {
+          known.push(parent)
+          continue
+        }
+        const hint = suggest(parent, roles.keys(), `define it under ${at.join('.')}`)
+        this.problem([...at, key, 'extends', index], `role '${parent}' is not defined`, hint)
       }
       parents.set(key, known)
     }
     for (const cycle of cyclesOf(parents)) {
       const [first = ''] = cycle
-      this.problem([...at, first, 'extends'], `role '${first}' inherits from itself: ${circle(cycle)}`, 'take one of these out of extends')
+      this.problem([...at, first, 'extends'], `role '${first}' inherits from itself: ${circle(cycle)}`, 'remove one of these from extends')
     }
     return parents
   }
@@ -135,7 +149,9 @@ export class Compilation {
 
   #addType (key: string, actions: ReadonlyArray<readonly [string, unknown]>): void {
     const section = BUILT_IN_TYPES[key]
-    if (section !== undefined) this.problem(['resources', key], `resource type '${key}' is built in`, `declare its attributes under ${section}`)
+    if (section !== undefined) {
+      this.problem(['resources', key], `resource type '${key}' is built in`, `declare its attributes under ${section}`)
+    }
     const permissions = new Map<string, PermissionDraft>()
     for (const [action] of actions) {
       const permission = `${key}:${action}`
@@ -152,7 +168,7 @@ export class Compilation {
   }
 }
 
-/** The circle as people follow it with a finger, cut short where nobody would. */
+/** The cycle as text. A long one is shortened. */
 function circle (roles: readonly string[]): string {
   const shown = roles.length > 10 ? [...roles.slice(0, 10), '…'] : roles
   return [...shown, roles[0]].join(' → ')

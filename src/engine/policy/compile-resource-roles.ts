@@ -1,4 +1,4 @@
-// Compiles ReBAC: roles on instances with the actions they hold, relations, and the derivations that link roles by relations.
+// Compiles ReBAC: the roles on instances with their actions, relations, and derivations.
 
 import { blockOf, blocksOf, entriesOf, isText, textsOf } from './document.js'
 import { Inheritance } from './role-inheritance.js'
@@ -9,10 +9,11 @@ import type { PolicyResource, PolicyResourceRole } from './policy.js'
 
 type DerivationBlock = NonNullable<NonNullable<PolicyResourceRole['granted_to']>['users_with_role']>[number]
 
-/** Adds resource roles to types and to the permissions that they hold. */
+/** Adds the resource roles to their types, and to the permissions that they hold. */
 export function compileResourceRoles (compilation: Compilation): void {
-  const resources = entriesOf(compilation.policy.resources).map(([key, resource]) => ({ type: compilation.types.get(key), resource: blockOf(resource) }))
-  // Derivations name relations and roles of other types: all of them first.
+  const resources = entriesOf(compilation.policy.resources).map(([key, resource]) =>
+    ({ type: compilation.types.get(key), resource: blockOf(resource) }))
+  // Derivations refer to relations and roles of other types, so these are compiled first.
   for (const { type, resource } of resources) {
     if (type === undefined) continue
     addRelations(compilation, type, resource)
@@ -28,7 +29,7 @@ function addRelations (compilation: Compilation, type: TypeDraft, resource: Part
     const path = ['resources', type.key, 'relations', relation]
     const written = typeof subject === 'string' ? subject : blockOf(subject).subject_resource
     if (!isText(written)) continue
-    // Kept when it is not defined, too: a derivation along it is then no mistake of its own.
+    // Also stored when the type is not defined: then derivations along the relation are not reported, too.
     compilation.type(written, typeof subject === 'string' ? path : [...path, 'subject_resource'])
     type.relations.set(relation, written)
   }
@@ -38,7 +39,9 @@ function addRoles (compilation: Compilation, type: TypeDraft, resource: Partial<
   const at: Path = ['resources', type.key, 'roles']
   const roles = new Map(entriesOf(resource.roles).map(([key, role]) => [key, blockOf(role)]))
   if (roles.size === 0) return
-  for (const key of roles.keys()) type.resourceRoles.set(key, { type: type.key, key, place: [...at, key], actions: new Set(), derivations: [], derived: [] })
+  for (const key of roles.keys()) {
+    type.resourceRoles.set(key, { type: type.key, key, place: [...at, key], actions: new Set(), derivations: [], derived: [] })
+  }
   const inheritance = new Inheritance(compilation.parents(roles, at))
   for (const [key, role] of roles) {
     const permissions = textsOf(role.permissions)
@@ -70,12 +73,13 @@ function addRoles (compilation: Compilation, type: TypeDraft, resource: Partial<
   }
 }
 
-/** Permit takes an action with its type or without; the type can only be the role's own. */
+/** The key of an action. Permit accepts it with or without the type, which must be the role's own. */
 function ownAction (compilation: Compilation, type: TypeDraft, text: string, path: Path): string | undefined {
   if (!text.includes(':')) return compilation.action(type, text, path)?.action
   const found = compilation.permission(text, path)
   if (found === undefined || found.type === type) return found?.permission.action
-  compilation.problem(path, `a role on '${type.key}' cannot hold a permission on '${found.type.key}'`, `write an action of '${type.key}', or give the permission to a role of '${found.type.key}'`)
+  const hint = `write an action of '${type.key}', or give the permission to a role of '${found.type.key}'`
+  compilation.problem(path, `a role on '${type.key}' cannot hold a permission on '${found.type.key}'`, hint)
   return undefined
 }
 
@@ -88,7 +92,7 @@ function addDerivations (compilation: Compilation, type: TypeDraft, resource: Pa
       const path = ['resources', type.key, 'roles', key, 'granted_to', 'users_with_role', index]
       const source = derivationSource(compilation, type, rule, path)
       if (source === undefined || rule.linked_by_relation === undefined) continue
-      const unlessDirectRole = blockOf(rule.when).no_direct_roles_on_object === true || blockOf(grantedTo.when).no_direct_roles_on_object === true
+      const unlessDirectRole = [rule.when, grantedTo.when].some(when => blockOf(when).no_direct_roles_on_object === true)
       const derivation = { source, target, relation: rule.linked_by_relation, unlessDirectRole }
       target.derivations.push(derivation)
       source.derived.push(derivation)
@@ -96,21 +100,26 @@ function addDerivations (compilation: Compilation, type: TypeDraft, resource: Pa
   }
 }
 
-function derivationSource (compilation: Compilation, type: TypeDraft, rule: Partial<DerivationBlock>, path: Path): ResourceRoleDraft | undefined {
+function derivationSource (
+  compilation: Compilation, type: TypeDraft, rule: Partial<DerivationBlock>, path: Path
+): ResourceRoleDraft | undefined {
   const { role, on_resource: on, linked_by_relation: relation } = rule
   const sourceType = isText(on) ? compilation.type(on, [...path, 'on_resource']) : undefined
   const source = isText(role) ? sourceType?.resourceRoles.get(role) : undefined
   if (isText(role) && sourceType !== undefined && source === undefined) {
-    compilation.problem([...path, 'role'], `resource type '${sourceType.key}' has no role '${role}'`, suggest(role, sourceType.resourceRoles.keys(), `define it under resources.${sourceType.key}.roles`))
+    const hint = suggest(role, sourceType.resourceRoles.keys(), `define it under resources.${sourceType.key}.roles`)
+    compilation.problem([...path, 'role'], `resource type '${sourceType.key}' has no role '${role}'`, hint)
   }
   if (!isText(relation)) return undefined
   const subject = type.relations.get(relation)
   if (subject === undefined) {
-    compilation.problem([...path, 'linked_by_relation'], `resource type '${type.key}' has no relation '${relation}'`, suggest(relation, type.relations.keys(), `define it under resources.${type.key}.relations`))
+    const hint = suggest(relation, type.relations.keys(), `define it under resources.${type.key}.relations`)
+    compilation.problem([...path, 'linked_by_relation'], `resource type '${type.key}' has no relation '${relation}'`, hint)
     return undefined
   }
   if (sourceType !== undefined && subject !== sourceType.key && compilation.types.has(subject)) {
-    compilation.problem([...path, 'on_resource'], `relation '${relation}' of '${type.key}' links a '${subject}', not a '${sourceType.key}'`, `write '${subject}', or another relation`)
+    const message = `relation '${relation}' of '${type.key}' links a '${subject}', not a '${sourceType.key}'`
+    compilation.problem([...path, 'on_resource'], message, `write '${subject}', or another relation`)
     return undefined
   }
   return source

@@ -1,4 +1,4 @@
-// Compiles the roles that users have in tenants: which permission is granted by which role, inheritance flattened.
+// Compiles the tenant roles: which role grants which permission, with inherited permissions.
 
 import { blockOf, entriesOf, textsOf } from './document.js'
 import { Inheritance } from './role-inheritance.js'
@@ -16,9 +16,10 @@ export function compileRoles (compilation: Compilation): void {
     for (const [index, text] of permissions) {
       const permission = compilation.permission(text, ['roles', key, 'permissions', index])?.permission
       if (permission === undefined) continue
-      const inherited = verdict('allow', `a role of the user in this tenant holds the permission '${permission.key}', inherited from role '${key}'`)
+      const reason = `a role of the user in this tenant holds the permission '${permission.key}', inherited from role '${key}'`
+      const inherited = verdict('allow', reason)
       for (const heir of heirs) {
-        // A permission of one's own says more than an inherited one, and overwrites it.
+        // A permission that the role itself lists gives the better reason, so it overwrites an inherited one below.
         if (!permission.grantedBy.has(heir)) permission.grantedBy.set(heir, inherited)
       }
       permission.grantedBy.set(key, verdict('allow', `role '${key}' holds the permission '${permission.key}'`))

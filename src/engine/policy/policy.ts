@@ -1,4 +1,4 @@
-// What a policy document may say: one TypeBox schema, from which the types, the checks and the editors' JSON Schema come.
+// The content of a policy document: one TypeBox schema, which is the source of the types, the checks and the JSON Schema for editors.
 
 import Type, { type Static, type TSchema } from 'typebox'
 import { checkerOf } from '../../kit/checker.js'
@@ -18,31 +18,33 @@ const anyKeyed = <T extends TSchema>(schema: T, description: string) =>
   Type.Record(Type.String({ pattern: '^.' }), schema, { ...strict, description })
 
 const text = (description: string) => Type.String({ minLength: 1, description })
-const name = Type.Optional(Type.String({ description: 'Name for people; no decision depends on it.' }))
-const description = Type.Optional(Type.String({ description: 'What it is for, for people; no decision depends on it.' }))
+const name = Type.Optional(Type.String({ description: 'A name for people; it does not affect decisions.' }))
+const description = Type.Optional(Type.String({ description: 'A description for people; it does not affect decisions.' }))
 const values = (description: string) => Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description }))
 
 const Action = Type.Object({
   name,
   description,
-  attributes: values('Attributes of the action itself; no decision depends on them.')
-}, { ...strict, description: 'An action that can be done to a resource of this type.' })
+  attributes: values('Attributes of the action itself; they do not affect decisions.')
+}, { ...strict, description: 'An action on resources of this type.' })
 
 const Attribute = Type.Object({
-  type: Type.Enum(['bool', 'number', 'string', 'time', 'array', 'json', 'object', 'object_array'], { description: 'Type of the values.' }),
+  type: Type.Enum(['bool', 'number', 'string', 'time', 'array', 'json', 'object', 'object_array'], {
+    description: 'The type of the values.'
+  }),
   description
 }, { ...strict, description: 'An attribute that resources of this type may have.' })
 
 const ActionGroup = Type.Object({
   name,
   description,
-  attributes: values('Attributes of the group; no decision depends on them.'),
+  attributes: values('Attributes of the group; they do not affect decisions.'),
   actions: Type.Optional(Type.Array(text('An action of this resource type.'), { description: 'The actions in the group.' }))
-}, { ...strict, description: 'A group of actions, for people; no decision depends on it.' })
+}, { ...strict, description: 'A group of actions, for people; it does not affect decisions.' })
 
 const DerivationSettings = Type.Object({
   no_direct_roles_on_object: Type.Optional(Type.Boolean({
-    description: 'Switches the derivation off for a user who has any role on the object itself.'
+    description: 'Excludes users who have any role on the object itself.'
   }))
 }, { ...strict, description: 'When the derivation applies.' })
 
@@ -51,67 +53,77 @@ const Derivation = Type.Object({
   on_resource: text('Resource type of the subject.'),
   linked_by_relation: text('Relation by which the subject is linked to the object.'),
   when: Type.Optional(DerivationSettings)
-}, { ...strict, description: 'Whoever has `role` on a subject linked by the relation has this role on the object.' })
+}, { ...strict, description: 'A user with `role` on a subject that the relation links has this role on the object.' })
 
 const GrantedTo = Type.Object({
-  users_with_role: Type.Optional(Type.Array(Derivation, { description: 'Each of these alone is enough.' })),
+  users_with_role: Type.Optional(Type.Array(Derivation, { description: 'The derivations. Each of them alone is enough.' })),
   when: Type.Optional(DerivationSettings)
-}, { ...strict, description: 'Who has this role without being assigned it: role derivations.' })
+}, { ...strict, description: 'Role derivations: the users who have this role without an assignment.' })
 
 const ResourceRole = Type.Object({
   name,
   description,
   permissions: Type.Optional(Type.Array(text('An action of this resource type: `read`, or `document:read`.'), {
-    description: 'Actions that the role allows on the instance that it is held on.'
+    description: 'Actions that the role allows on its instance.'
   })),
-  extends: Type.Optional(Type.Array(text('Another role of this resource type.'), { description: 'Roles whose permissions this one has, too.' })),
-  attributes: values('Attributes of the role; no decision depends on them.'),
+  extends: Type.Optional(Type.Array(text('Another role of this resource type.'), {
+    description: 'Parent roles: this role also has their permissions.'
+  })),
+  attributes: values('Attributes of the role; they do not affect decisions.'),
   granted_to: Type.Optional(GrantedTo)
 }, { ...strict, description: 'A role on single instances of this resource type.' })
 
 const Relation = Type.Union([
   text('Resource type of the subject.'),
   Type.Object({ name, description, subject_resource: text('Resource type of the subject.') }, strict)
-], { description: 'A relation of which a resource of this type is the object: the subject\'s type.' })
+], { description: 'A relation whose object is a resource of this type. The value is the type of the subject.' })
 
 const Resource = Type.Object({
   name,
   description,
-  urn: Type.Optional(Type.String({ description: 'Uniform resource name; no decision depends on it.' })),
-  actions: keyed(block(Action), 'What can be done to a resource of this type, by action key.'),
+  urn: Type.Optional(Type.String({ description: 'Uniform resource name; it does not affect decisions.' })),
+  actions: keyed(block(Action), 'Actions on resources of this type, by action key.'),
   attributes: Type.Optional(anyKeyed(block(Attribute), 'Attributes of resources of this type, by attribute key.')),
-  action_groups: Type.Optional(keyed(block(ActionGroup), 'Groups of actions, by group key; no decision depends on them.')),
+  action_groups: Type.Optional(keyed(block(ActionGroup), 'Groups of actions, by group key; they do not affect decisions.')),
   roles: Type.Optional(keyed(block(ResourceRole), 'Roles on single instances of this type, by role key (ReBAC).')),
-  relations: Type.Optional(keyed(Relation, 'Relations by which other resources are linked to one of this type, by relation key (ReBAC).'))
+  relations: Type.Optional(keyed(Relation, 'Relations that link other resources to one of this type, by relation key (ReBAC).'))
 }, { ...strict, description: 'A resource type.' })
 
 const Role = Type.Object({
   name,
   description,
-  permissions: Type.Optional(Type.Array(text('A permission: `<resource type>:<action>`.'), { description: 'What the role allows in its tenant.' })),
-  extends: Type.Optional(Type.Array(text('Another role.'), { description: 'Parents: roles whose permissions this one has, too.' })),
-  attributes: values('Attributes of the role; no decision depends on them.')
+  permissions: Type.Optional(Type.Array(text('A permission: `<resource type>:<action>`.'), {
+    description: 'The permissions that the role grants in its tenant.'
+  })),
+  extends: Type.Optional(Type.Array(text('Another role.'), { description: 'Parent roles: this role also has their permissions.' })),
+  attributes: values('Attributes of the role; they do not affect decisions.')
 }, { ...strict, description: 'A role that users have in tenants (RBAC).' })
 
 const Conditions = Type.Record(Type.String(), Type.Unknown(), {
-  description: 'A condition: `allOf`, `anyOf` or `not` over `{ "user.location": { "equals": "US" } }`. `{ "allOf": [] }` matches everything.'
+  description: 'A condition: `allOf`, `anyOf` or `not` of tests such as `{ "user.location": { "equals": "US" } }`. ' +
+    '`{ "allOf": [] }` matches everything.'
 })
 
-const UserSet = Type.Object({ name, description, conditions: Conditions }, { ...strict, description: 'The users that meet a condition (ABAC).' })
+const UserSet = Type.Object({ name, description, conditions: Conditions }, {
+  ...strict,
+  description: 'The users who meet a condition (ABAC).'
+})
 
 const ResourceSet = Type.Object({
   name,
   description,
-  resource: text('Resource type that the set is taken from.'),
+  resource: text('The resource type of the resources.'),
   conditions: Conditions
 }, { ...strict, description: 'The resources of a type that meet a condition (ABAC).' })
 
 const SetRule = Type.Object({
-  user_set: text('A user set, or a role, which is a user set of its own.'),
+  user_set: text('A user set, or a role, which counts as a user set.'),
   permission: text('A permission: `<resource type>:<action>`.'),
-  resource_set: text('A resource set, or a resource type, which is a resource set of its own.'),
-  is_role: Type.Optional(Type.Boolean({ description: 'True when `user_set` is a role; needed only where a user set has the same key.' })),
-  is_resource: Type.Optional(Type.Boolean({ description: 'True when `resource_set` is a resource type; needed only where a resource set has the same key.' }))
+  resource_set: text('A resource set, or a resource type, which counts as a resource set.'),
+  is_role: Type.Optional(Type.Boolean({ description: 'True if `user_set` is a role. Only needed if a user set has the same key.' })),
+  is_resource: Type.Optional(Type.Boolean({
+    description: 'True if `resource_set` is a resource type. Only needed if a resource set has the same key.'
+  }))
 }, { ...strict, description: 'Users in the user set have the permission on resources in the resource set.' })
 
 const Tenant = Type.Object({
@@ -128,24 +140,24 @@ const User = Type.Object({
 }, { ...strict, description: 'A user.' })
 
 const RoleAssignment = Type.Object({
-  user: text('Key of the user.'),
-  role: text('Key of the role: a top-level one in a tenant, or one of the resource type on an instance.'),
-  tenant: Type.Optional(text('Tenant in which the user has the role, `default` unless told.')),
-  resource_instance: Type.Optional(text('Instance on which the user has the role: `<resource type>:<key>`.'))
-}, { ...strict, description: 'A user has a role in a tenant, or on a resource instance.' })
+  user: text('The key of the user.'),
+  role: text('The key of the role: a top-level role in a tenant, or a role of the resource type on an instance.'),
+  tenant: Type.Optional(text('The tenant in which the user has the role. Default: `default`.')),
+  resource_instance: Type.Optional(text('The instance on which the user has the role: `<resource type>:<key>`.'))
+}, { ...strict, description: 'A role of a user, in a tenant or on a resource instance.' })
 
 const ResourceInstance = Type.Object({
-  resource: text('Resource type.'),
-  key: text('Key, unique in the resource type.'),
-  tenant: Type.Optional(text('Tenant that the instance belongs to, `default` unless told.')),
+  resource: text('The resource type.'),
+  key: text('The key, unique within the resource type.'),
+  tenant: Type.Optional(text('The tenant of the instance. Default: `default`.')),
   attributes: values('Attributes of the instance, `resource.*` in conditions.')
 }, { ...strict, description: 'A resource instance.' })
 
 const RelationshipTuple = Type.Object({
-  subject: text('Instance that is linked: `<resource type>:<key>`.'),
-  relation: text('Relation of the object\'s resource type.'),
-  object: text('Instance that it is linked to: `<resource type>:<key>`.'),
-  tenant: Type.Optional(text('Tenant of both instances, theirs unless told, and `default` when neither is listed.'))
+  subject: text('The subject, an instance: `<resource type>:<key>`.'),
+  relation: text('A relation of the object\'s resource type.'),
+  object: text('The object, an instance: `<resource type>:<key>`.'),
+  tenant: Type.Optional(text('The tenant of both instances. Default: their tenant, or `default` if neither is listed.'))
 }, { ...strict, description: 'Subject is `relation` of object: `folder:rnd` is `parent` of `document:spec`.' })
 
 /** The schema of a policy document: what Permit's REST API writes, under its names. */
@@ -153,15 +165,17 @@ export const PolicySchema = Type.Object({
   resources: Type.Optional(keyed(Resource, 'Resource types, by key.')),
   user_attributes: Type.Optional(anyKeyed(block(Attribute), 'Attributes of users, by key: those of Permit\'s resource `__user`.')),
   tenant_attributes: Type.Optional(anyKeyed(block(Attribute), 'Attributes of tenants, by key: those of Permit\'s resource `__tenant`.')),
-  roles: Type.Optional(keyed(block(Role), 'Roles that users have in tenants, by key.')),
+  roles: Type.Optional(keyed(block(Role), 'Tenant roles, by key.')),
   user_sets: Type.Optional(keyed(UserSet, 'User sets, by key.')),
   resource_sets: Type.Optional(keyed(ResourceSet, 'Resource sets, by key.')),
-  set_rules: Type.Optional(Type.Array(SetRule, { description: 'Which user set has which permission on which resource set.' })),
+  set_rules: Type.Optional(Type.Array(SetRule, { description: 'Rules: which user set has which permission on which resource set.' })),
   tenants: Type.Optional(anyKeyed(block(Tenant), 'Tenants, by key.')),
   users: Type.Optional(anyKeyed(block(User), 'Users, by key.')),
-  role_assignments: Type.Optional(Type.Array(RoleAssignment, { description: 'Who has which role where.' })),
-  resource_instances: Type.Optional(Type.Array(ResourceInstance, { description: 'Resource instances. Those that only an assignment or a tuple names need not be listed.' })),
-  relationship_tuples: Type.Optional(Type.Array(RelationshipTuple, { description: 'How instances are linked.' }))
+  role_assignments: Type.Optional(Type.Array(RoleAssignment, { description: 'The roles of users.' })),
+  resource_instances: Type.Optional(Type.Array(ResourceInstance, {
+    description: 'Resource instances. Instances that are only used in assignments or tuples need not be listed.'
+  })),
+  relationship_tuples: Type.Optional(Type.Array(RelationshipTuple, { description: 'Links between instances.' }))
 }, { ...strict, description: 'A policy of fastify-permit: schema and facts, under the names of Permit\'s REST API.' })
 
 /** A policy document. */

@@ -1,48 +1,48 @@
-// What is wrong with a policy, all of it at once, in words that say what to write instead.
+// The problems of a policy: all at once, each with its place and with what to write instead.
 import { printableLine } from '../../kit/printable.js'
 import { shorten } from '../../kit/shorten.js'
 
-/** One mistake in a policy document. */
+/** One problem in a policy document. */
 export interface PolicyProblem {
-  /** Where it is, as keys and indexes from the top of the document. */
+  /** The place: keys and indexes from the top of the document. */
   readonly path: ReadonlyArray<string | number>
   /** What is wrong. */
   readonly message: string
   /** What to write instead. */
   readonly hint: string
-  /** The file that the document was read from. */
+  /** The file of the document. */
   readonly file?: string
-  /** Line in that file, from 1. */
+  /** The line in the file, from 1. */
   readonly line?: number
-  /** Column in that line, from 1. */
+  /** The column in the line, from 1. */
   readonly column?: number
 }
 
-/** A message with more lines than this helps nobody; `problems` has them all. */
+/** The most lines of a message. `problems` contains all of them. */
 const MAX_LINES = 50
 
-/** Characters of a line: a name in it may be as long as the document. */
+/** The most characters of a line: a name in it may be as long as the document. */
 const MAX_LINE = 1_000
 
-/** Nobody mends more at once, and each costs the search for the word that was meant. */
+/** The most problems that are found: more are no help, and each one needs a search for the closest name. */
 export const MAX_PROBLEMS = 200
 
-/** Ends the search for more. */
+/** Ends the search for problems. */
 export class TooManyProblems extends Error {}
 
-/** @throws {@link TooManyProblems} when there are enough */
+/** @throws {@link TooManyProblems} at {@link MAX_PROBLEMS} */
 export function addProblem (problems: PolicyProblem[], problem: PolicyProblem): void {
   if (problems.push(problem) >= MAX_PROBLEMS) throw new TooManyProblems()
 }
 
 /**
- * A policy that cannot be used. Nothing of it was applied.
+ * The policy is invalid. None of it was applied.
  *
- * Its `message` has one line for each problem, `file:line:column  path  message — hint`.
+ * Its `message` has one line per problem: `file:line:column  path  message — hint`.
  */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError'
-  /** Everything that is wrong, in the order of the document. */
+  /** All problems, in the order of the document. */
   readonly problems: readonly PolicyProblem[]
 
   constructor (problems: readonly PolicyProblem[], options?: ErrorOptions) {
@@ -51,7 +51,7 @@ export class PolicyError extends Error {
   }
 }
 
-/** The path as people write it: `resources.task.roles.editor.permissions[0]`. */
+/** The path as text: `resources.task.roles.editor.permissions[0]`. */
 export function formatPath (path: ReadonlyArray<string | number>): string {
   let text = ''
   for (const step of path) {
@@ -62,7 +62,7 @@ export function formatPath (path: ReadonlyArray<string | number>): string {
   return text === '' ? '(top)' : text
 }
 
-/** The problems, one printable line each, under a line that says what has them. */
+/** The problems, one printable line each, below a line with their number. */
 export function describeProblems (noun: string, problems: readonly PolicyProblem[]): string {
   const lines = problems.slice(0, MAX_LINES).map(problem => `  ${printableLine(shorten(formatProblem(problem), MAX_LINE))}`)
   if (problems.length > MAX_LINES) lines.push(`  … and ${problems.length - MAX_LINES} more`)
@@ -72,7 +72,7 @@ export function describeProblems (noun: string, problems: readonly PolicyProblem
 
 function formatProblem ({ file, line, column, path, message, hint }: PolicyProblem): string {
   const place = [file, line, column].filter(part => part !== undefined).join(':')
-  // Of a file that is no YAML there is a line but no path.
+  // A file that is not valid YAML has a line, but no path.
   const where = path.length === 0 && place !== '' ? '' : formatPath(path)
   return [place, where, hint === '' ? message : `${message} — ${hint}`].filter(part => part !== '').join('  ')
 }

@@ -1,10 +1,10 @@
-// Role inheritance: which roles have another role's permissions, and where they would go round in circles.
+// Role inheritance: which roles have the permissions of another role, and cycles of inheritance.
 
-/** Who inherits from whom, asked from the parent's side. */
+/** Finds the roles that inherit from a role. */
 export class Inheritance {
   readonly #children = new Map<string, string[]>()
 
-  /** @param parents - each role's parents */
+  /** @param parents - the parents of each role */
   constructor (parents: ReadonlyMap<string, readonly string[]>) {
     for (const [role, itsParents] of parents) {
       for (const parent of itsParents) {
@@ -15,7 +15,7 @@ export class Inheritance {
     }
   }
 
-  /** The roles that have this role's permissions: itself and all that inherit from it, however far. */
+  /** The roles that have this role's permissions: the role itself, and all that inherit from it, directly or not. */
   heirs (role: string): ReadonlySet<string> {
     const heirs = new Set([role])
     for (const heir of heirs) {
@@ -25,17 +25,17 @@ export class Inheritance {
   }
 }
 
-/** Circles that are told, and roles of each. Every role may close one, with all the others in it. */
+/** The most cycles that are reported, and the most roles of each. Every role may close a cycle with all others in it. */
 const ENOUGH = 50
 const SHOWN = 12
 
-/** The first roles of each circle of inheritance, in the order in which they inherit; one for each place where a circle closes. */
+/** The first roles of each cycle, in the order of inheritance. One cycle for each place where one closes. */
 export function cyclesOf (parents: ReadonlyMap<string, readonly string[]>): string[][] {
   const found: string[][] = []
   const done = new Set<string>()
   for (const start of parents.keys()) {
     if (done.has(start)) continue
-    // A stack of our own: a policy with a chain of a hundred thousand roles must not overflow the engine's.
+    // An explicit stack: a chain of a hundred thousand roles must not overflow the call stack.
     const trail = [start]
     const onTrail = new Set(trail)
     const rests = [remaining(parents, start)]
