@@ -16,8 +16,8 @@ export default [
   {
     // The files whose lines are wrapped; others follow.
     files: [
-      'src/{app,cli,decision,environment,express,fastify,guard,kit,observe,pdp,server}/**/*.ts', 'src/*.ts', 'example-app/**/*.ts',
-      'scripts/**/*.js'
+      'src/{app,cli,contract,decision,environment,express,fastify,guard,kit,observe,pdp,server}/**/*.ts', 'src/*.ts',
+      'src/engine/{,decide,explain}/*.ts', 'example-app/**/*.ts', 'scripts/**/*.js'
     ],
     ignores: ['src/environment/file/{policy-file,text-file,yaml-file}.ts'],
     rules: { '@stylistic/max-len': ['error', { code: 140 }] }

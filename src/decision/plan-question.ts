@@ -1,7 +1,7 @@
 // The question for a plan, normalised, with a cache key that no two different questions share.
 import type { PlanQuestion, QueryUser } from '../contract/point.js'
 import { normaliseResource, toJsonObject } from './query.js'
-import { canonical, compact, keyAbout, keyOfUser } from './query-key.js'
+import { canonical, compact, keyAbout, keyOfUser } from './cache-key.js'
 import type { PlanOptions } from './question-options.js'
 
 /**

@@ -5,7 +5,7 @@ import type { DecisionPointStats, Pdp, PlanQuestion } from '../contract/point.js
 import type { Plan } from '../contract/plan.js'
 import type { Generations } from './generations.js'
 import { keyOfPlan } from './plan-question.js'
-import { flat } from './query-key.js'
+import { flat } from './cache-key.js'
 
 interface Kept {
   readonly plan: Plan

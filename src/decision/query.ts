@@ -7,8 +7,8 @@ import type { ResourceType } from '../contract/vocabulary.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
 import { isRecord } from '../kit/is-record.js'
 import { describe, kindOf, optionalText, requireKnown, requireText } from './input-checks.js'
-import type { Keys } from './query-key.js'
-import { canonical, compact, keyAbout, keyOfUser } from './query-key.js'
+import type { Keys } from './cache-key.js'
+import { canonical, compact, keyAbout, keyOfUser } from './cache-key.js'
 
 /** The user of a check. A string is the user's key. */
 export type UserInput = string | {

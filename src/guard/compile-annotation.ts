@@ -1,7 +1,7 @@
 // Compiles an annotation, when the route is declared, into a function that creates the queries of a request.
 import { describe } from '../decision/input-checks.js'
 import { normaliseResource, Question, splitResource, toJsonObject, type ContextInput, type ResourceInput } from '../decision/query.js'
-import { Keys } from '../decision/query-key.js'
+import { Keys } from '../decision/cache-key.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import { AnnotationError, ForbiddenError, QueryError } from '../contract/errors.js'
 import type { JsonObject, QueryResource, QueryUser } from '../contract/point.js'

@@ -6,7 +6,7 @@ import t from 'tap'
 import type { FastifyRequest } from 'fastify'
 import { compileAnnotation, type AskPermission } from '../../src/guard/compile-annotation.js'
 import { createQuery, normaliseUser, type Question, type ContextInput, type ResourceInput, type UserInput } from '../../src/decision/query.js'
-import { Keys } from '../../src/decision/query-key.js'
+import { Keys } from '../../src/decision/cache-key.js'
 
 type Parts = [UserInput, string, ResourceInput, string?, ContextInput?]
 const keyOf = (parts: Parts) => createQuery(...parts).key

@@ -4,7 +4,7 @@ import { pdpErrorOf } from '../../contract/errors.js'
 import { isAtMost } from '../../kit/characters.js'
 import type { Caller, Decision, DecisionPoint, DecisionPointStats, Outcome, Query, Trace } from '../../contract/point.js'
 import type { Generations } from '../generations.js'
-import { flat } from '../query-key.js'
+import { flat } from '../cache-key.js'
 import { Stage } from './stage.js'
 
 interface CacheOptions {
