@@ -23,7 +23,7 @@ t.afterEach(() => { globalThis.Date = RealDate })
 
 const jumps = fc.constantFrom(-YEAR, -3_600_000, -1, 0, 1, 3_600_000, YEAR)
 
-t.test('a decision is remembered for its time, and no longer, whatever the clock says meanwhile', async t => {
+t.test('a decision is cached for its time to live, whatever the wall clock does', async t => {
   const ttl = 60
   const { app, pdp } = await guardedApp(t, { cache: { ttl } })
   await fc.assert(fc.asyncProperty(jumps, jumps, jumps, async (before, during, after) => {
@@ -44,7 +44,7 @@ t.test('a decision is remembered for its time, and no longer, whatever the clock
   t.pass()
 })
 
-t.test('a breaker that is open closes again when the PDP is back, also when the clock was set back by a year', async t => {
+t.test('an open breaker closes when the PDP recovers, also after the clock was set back by a year', async t => {
   for (const jump of [-YEAR, YEAR]) {
     let isDown = true
     const pdp = await pdpFor(t, {
@@ -66,7 +66,7 @@ t.test('a breaker that is open closes again when the PDP is back, also when the 
   }
 })
 
-t.test('a PDP that names a date to come back at, by another clock, keeps no check beyond its time', async t => {
+t.test('a Retry-After date of another clock keeps no check beyond its deadline', async t => {
   const { app } = await guardedApp(t, { timeout: 300, retries: 2 }, {
     intercept (_, response) {
       response.setHeader('retry-after', new RealDate(RealDate.now() + 10_000).toUTCString())
@@ -82,7 +82,7 @@ t.test('a PDP that names a date to come back at, by another clock, keeps no chec
   }
 })
 
-t.test('facts keep the order in which they were made, whatever their times say', async t => {
+t.test('facts keep the order in which they were created, whatever their timestamps are', async t => {
   const app = fastifyFor(t)
   const data = t.testdir()
   await app.register(permit, { policy: { resources: { task: { actions: { create: {} } } }, roles: { admin: { permissions: ['task:create'] } } }, data })

@@ -19,7 +19,7 @@ t.test('after closing, no socket and no timer is left', async t => {
   t.same(await openAtLast(before), before)
 })
 
-t.test('closing leaves nothing of replicas that die and hang, of retries, hedges and probes', async t => {
+t.test('closing leaves nothing of failing replicas, retries, hedges and probes', async t => {
   const before = open()
   const { app, pdps } = await appWithReplicas(t, [{}, {}], {
     timeout: 200, retries: 3, hedge: { percentile: 50, min: 1 }, breaker: { failures: 1, halfOpenAfter: 20 }, cache: { ttl: 1, staleIfError: 60_000 }
@@ -51,7 +51,7 @@ t.test('closing leaves no socket that is still connecting', async t => {
   t.same(await openAtLast(before), before)
 })
 
-t.test('closing under load leaves nothing, whatever the PDP does with what is on its way', async t => {
+t.test('closing under load leaves nothing, whatever happens to requests in flight', async t => {
   const before = open()
   let asked = 0
   const sockets = new Set<Socket>()
@@ -104,7 +104,7 @@ t.test('closing under load leaves nothing, whatever the PDP does with what is on
   t.same(await openAtLast(before), before)
 })
 
-t.test('a PDP whose connects hang does not pile up what was asked', async t => {
+t.test('checks do not pile up when connections to the PDP hang', async t => {
   const silent = createServer(socket => { socket.on('error', () => {}) })
   await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
   t.teardown(() => { silent.close() })

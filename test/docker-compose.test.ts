@@ -18,13 +18,13 @@ const read = (name: string) => readFile(new URL(`../${name}`, import.meta.url), 
 const { services } = parse(await read('docker-compose.yml')) as { services: Record<'pdp' | 'app' | 'app-embedded', Service> }
 const dockerfile = await read('Dockerfile')
 
-t.test('the PDP is published where the quickstart has it, on the loopback only', async t => {
+t.test('the PDP is published on the port of the quickstart, only on the loopback', async t => {
   t.equal(services.pdp.image, 'permitio/pdp-v2:latest')
   t.same(services.pdp.ports, ['127.0.0.1:7766:7000'])
   t.equal(services.pdp.environment?.PDP_API_KEY, '$' + '{PDP_API_KEY:-}')
 })
 
-t.test('the PDP reports changes to the route of the app, with the secret that the app wants', async t => {
+t.test('the PDP reports changes to the route of the app, with the app\'s secret', async t => {
   const { environment } = services.pdp
   t.equal(environment?.OPAL_SHOULD_REPORT_ON_DATA_UPDATES, 'True')
   const { callbacks } = JSON.parse(environment?.OPAL_DEFAULT_UPDATE_CALLBACKS ?? '') as { callbacks: Array<[string, { method: string, process_data: boolean, headers: Record<string, string> }]> }
@@ -38,13 +38,13 @@ t.test('the PDP reports changes to the route of the app, with the secret that th
   t.match(await read('example-app/app.ts'), "'/permit/updates'")
 })
 
-t.test("the health check asks the PDP's own port for /healthy, and fails when the answer is not a success", async t => {
+t.test("the health check calls /healthy on the PDP's own port, and fails unless it answers with success", async t => {
   const [kind, tool, flag, program] = services.pdp.healthcheck?.test ?? []
   t.same([kind, tool, flag], ['CMD', 'python3', '-c'])
   t.match(program, "urllib.request.urlopen('http://127.0.0.1:7000/healthy'")
 })
 
-t.test('the app is pointed at the PDP by the names that it reads, with the same key, and starts after it', async t => {
+t.test('the app gets the PDP\'s URL and key by the environment variables that it reads, and starts after the PDP', async t => {
   const { environment, depends_on: order } = services.app
   t.hasProps(environment ?? {}, ['PERMIT_PDP_URL', 'PERMIT_API_KEY', 'PERMIT_UPDATES_SECRET'])
   t.equal(environment?.PERMIT_PDP_URL, 'http://pdp:7000')
@@ -54,7 +54,7 @@ t.test('the app is pointed at the PDP by the names that it reads, with the same 
   for (const name of Object.keys(environment ?? {})) t.match(options, `env.${name}`, `${name} is read`)
 })
 
-t.test('one profile has the PDP and the app, the other the app alone, and needs neither key nor PDP', async t => {
+t.test('one profile has the PDP and the app; the other has only the app, and needs neither key nor PDP', async t => {
   t.same(services.pdp.profiles, ['pdp'])
   t.same(services.app.profiles, ['pdp'], 'a service and what it depends on are in one profile')
   t.same(services['app-embedded'].profiles, ['embedded'])
@@ -63,14 +63,14 @@ t.test('one profile has the PDP and the app, the other the app alone, and needs 
   t.notMatch(await read('docker-compose.yml'), /:\?/, 'no variable is required: it would be in every profile')
 })
 
-t.test('the app is built here, and published on the loopback only', async t => {
+t.test('the app is built here, and published only on the loopback', async t => {
   for (const service of [services.app, services['app-embedded']]) {
     t.equal(service.build, '.')
     t.same(service.ports, ['127.0.0.1:3000:3000'])
   }
 })
 
-t.test('the image listens for the outside, runs as somebody without rights, and starts what npm start starts', async t => {
+t.test('the image listens on all addresses, runs without root rights, and starts what npm start starts', async t => {
   t.match(dockerfile, /^FROM node:20-slim$/m)
   t.match(dockerfile, /^ENV HOST=0\.0\.0\.0 PORT=3000$/m)
   t.match(dockerfile, /^EXPOSE 3000$/m)
@@ -81,7 +81,7 @@ t.test('the image listens for the outside, runs as somebody without rights, and 
   t.ok(dockerfile.indexOf('USER node') < dockerfile.indexOf('CMD'))
 })
 
-t.test('what the Dockerfile copies exists, and is not kept out by .dockerignore', async t => {
+t.test('what the Dockerfile copies exists, and .dockerignore does not exclude it', async t => {
   const ignore = (await read('.dockerignore')).split('\n')
   t.ok(ignore.includes('*'))
   const copied = [...dockerfile.matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, names]) => (names as string).split(' '))

@@ -21,7 +21,7 @@ const POLICY = JSON.stringify({
   role_assignments: [{ user: 'bob', role: 'viewer', tenant: 'default' }]
 })
 
-t.test('a role that is taken away at the PDP is gone from the app at once, although the app remembers for an hour', async t => {
+t.test('a role removed at the PDP takes effect in the app at once, although the app caches for an hour', async t => {
   // The app has to be there first, because the PDP is told where it is; the PDP's port is known only then.
   const port = await freePort()
   const folder = await folderWith(t, { 'permit.json': POLICY })

@@ -34,7 +34,7 @@ await rename(join(user, 'package'), installed)
 const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as
   { exports: Record<string, unknown>, dependencies: Record<string, string>, peerDependencies: Record<string, string> }
 
-t.test('it ships compiled JavaScript, declarations, the schemas of policy files and test files, the pages, and what they lead to, and nothing else', async t => {
+t.test('it contains compiled JavaScript, declarations, the schemas of policy files and test files, the pages and what they link to, and nothing else', async t => {
   const others = files.map(({ path }) => path).filter(path => !['dist/permit.schema.json', 'dist/permit.test.schema.json'].includes(path) && !/^dist\/.+\.(js|d\.ts)$|^docs\/.+\.md$|^example-app\/.+\.(ts|ya?ml)$/.test(path))
   t.same(others.sort(), ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bench/chart.svg', 'bench/results.json', 'package.json'])
 })
@@ -42,7 +42,7 @@ t.test('it ships compiled JavaScript, declarations, the schemas of policy files 
 /** Documents that lead into the repository, and the sentence by which they say so. */
 const OF_THE_REPOSITORY: Readonly<Record<string, string>> = { 'SECURITY.md': 'Links to `src/` and `test/` lead into the repository' }
 
-t.test('every link in its pages leads to something that it ships, to a heading that is there, and the rest says that it leads into the repository', async t => {
+t.test('every link in its pages leads to an existing file or heading in the package, or says that it leads into the repository', async t => {
   const shipped = new Set(files.map(({ path }) => path))
   const exists = (path: string) => shipped.has(path) || files.some(file => file.path.startsWith(`${path.replace(/\/$/, '')}/`))
   const read = (path: string) => readFile(join(installed, path), 'utf8')
@@ -67,7 +67,7 @@ t.test('every link in its pages leads to something that it ships, to a heading t
   t.ok(links > 100, `${links} links`)
 })
 
-t.test('every page is led to by another one', async t => {
+t.test('every page is linked from another one', async t => {
   const pages = files.map(({ path }) => path).filter(path => path.endsWith('.md') && path !== 'README.md')
   const led = new Set<string>()
   for (const page of ['README.md', ...pages]) {
@@ -84,7 +84,7 @@ function anchorsOf (page: string): Set<string> {
   return new Set([...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(/[^\w\s-]/g, '').replaceAll(/\s/g, '-')))
 }
 
-t.test('a declaration is there for each file that the public ones lead to, and for no other', async t => {
+t.test('it contains a declaration for each file that the public ones import, and no other', async t => {
   const shipped = files.map(({ path }) => path).filter(path => path.endsWith('.d.ts'))
   const led = new Set<string>()
   const follow = async (path: string): Promise<void> => {
@@ -97,18 +97,18 @@ t.test('a declaration is there for each file that the public ones lead to, and f
   t.same(shipped.sort(), [...led].sort())
 })
 
-t.test('the code is joined into few modules, with names that say what they are, and is small', async t => {
+t.test('the code is bundled into few modules with clear names, and is small', async t => {
   const modules = files.map(({ path }) => path).filter(path => path.endsWith('.js'))
   t.ok(modules.length < 40, `${modules.length} modules`)
   t.same(modules.filter(path => !/^dist\/(?:[a-z]+\/)?[a-z-]+\.js$/.test(path)), [])
   t.ok(size <= 350_000, `packed it has ${size} bytes`)
 })
 
-t.test('no code is made from strings when it runs', async t => {
+t.test('no code is generated from strings at run time', async t => {
   for (const { path } of files) if (path.endsWith('.js')) t.notMatch(await readFile(join(installed, path), 'utf8'), /\bnew Function\b|\beval\(/, path)
 })
 
-t.test('what it imports is what it asks npm to install, and the other way round', async t => {
+t.test('its imports are exactly its dependencies', async t => {
   const imported = new Set<string>()
   for (const { path } of files) {
     if (!/\.(js|d\.ts)$/.test(path)) continue
@@ -121,7 +121,7 @@ t.test('what it imports is what it asks npm to install, and the other way round'
   t.same([...imported].sort(), [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)].sort())
 })
 
-t.test('a user can import what its exports name', async t => {
+t.test('every export can be imported', async t => {
   for (const name of Object.keys(manifest.exports)) {
     const specifier = name.replace(/^\./, 'fastify-permit')
     const { stdout } = await run(process.execPath, ['-p', `require.resolve('${specifier}')`], { cwd: user, env })
@@ -206,13 +206,13 @@ async function compile (sources: Record<string, string>): Promise<string> {
   return complaints
 }
 
-t.test('a user can write an app with it that is type-checked, declarations included, and guarded', async t => {
+t.test('an app with it can be type-checked, including declarations, and is guarded', async t => {
   t.equal(await compiling, '')
   const { stdout } = await run(process.execPath, [join(user, 'out/app.js')], { cwd: user, env })
   t.same(stdout.trim().split('\n'), ['200', '403', '401', '403'])
 })
 
-t.test('what an Express app imports loads nothing of Fastify, neither when it runs nor when it is type-checked', async t => {
+t.test('an Express app loads nothing of Fastify, neither at run time nor in types', async t => {
   for (const [entry, own] of [['dist/express/index.js', /\.js$/], ['dist/express/index.d.ts', /\.d\.ts$/]] as const) {
     const packages = new Set<string>()
     const seen = new Set<string>()
@@ -234,7 +234,7 @@ t.test('what an Express app imports loads nothing of Fastify, neither when it ru
   }
 })
 
-t.test('a user can write an Express app with it that is type-checked, guarded, and ends when its server is closed', async t => {
+t.test('an Express app with it can be type-checked, is guarded, and ends when its server is closed', async t => {
   t.equal(await compiling, '')
   const { stdout } = await run(process.execPath, [join(user, 'out/express-app.js')], { cwd: user, env })
   t.same(stdout.trim().split('\n'), ['200', '403', '401', '403'])
@@ -267,7 +267,7 @@ async function main () {
 main()
 `
 
-t.test('a CommonJS app has it by require where Node can do that, by import on every version, and the error says which it is', async t => {
+t.test('a CommonJS app can use require where Node supports it, and import on every version, and the error says which', async t => {
   const result = ['function function function', '200', '403', '401']
   const runApp = async (name: string, load: string) => {
     await writeFile(join(user, name), `const load = ${load}\n${COMMON_JS_APP}`)

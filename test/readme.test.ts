@@ -71,7 +71,7 @@ for (const { name, text } of typescript) {
   t.test(`the snippet "${name}" does what the README says`, t => EFFECTS[name]?.(t, text) ?? Promise.resolve())
 }
 
-t.test('the policy file of the README is one', async t => {
+t.test('the policy file of the README is valid', async t => {
   t.equal(snippets.filter(({ language }) => language === 'yaml').length, 1)
   const app = fastifyFor(t)
   await app.register(permit, { policy: parse(policyText) })
@@ -83,7 +83,7 @@ const linesOf = (found: typeof snippets) => found.filter(({ language }) => langu
 const shellLines = linesOf(snippets)
 const exampleLines = linesOf(snippets.filter(({ section }) => section === 'Run the example'))
 
-t.test('the JavaScript snippet runs as it stands, beside the policy file', async t => {
+t.test('the JavaScript snippet runs unchanged, beside the policy file', async t => {
   const [snippet, ...more] = snippets.filter(({ language }) => language === 'js')
   t.same(more, [])
   const text = (snippet?.text as string).replace('await app.listen({ port: 3000 })', 'console.log(await app.listen({ port: 0 }))')
@@ -102,7 +102,7 @@ t.test('the JavaScript snippet runs as it stands, beside the policy file', async
   await ended
 })
 
-t.test('the curl lines do what the README says, asked of what npm start has started', async t => {
+t.test('the curl lines do what the README says, with the app that npm start starts', async t => {
   const app = await startApp(t, {}, ['npm', 'start'])
   const variables = new Map<string, string>()
   let replayed = 0
@@ -119,7 +119,7 @@ t.test('the curl lines do what the README says, asked of what npm start has star
   t.ok((await fetch(`${app.url}/docs`)).ok)
 })
 
-t.test('the line that names a PDP makes the app ask it', async t => {
+t.test('the line that names a PDP makes the app use it', async t => {
   const line = exampleLines.find(line => line.startsWith('PERMIT_PDP_URL='))
   t.equal(line, 'PERMIT_PDP_URL=http://localhost:7766 PERMIT_API_KEY=your-api-key npm start')
   const pdp = await pdpFor(t, { token: 'your-api-key', decide: () => true })
@@ -147,7 +147,7 @@ t.test('the command of the local PDP runs, on another port', async t => {
   t.same((await ended)[0], 0)
 })
 
-t.test('the commands for containers are those that docker-compose.yml can follow', async t => {
+t.test('the commands for containers match docker-compose.yml', async t => {
   const lines = linesOf(snippetsOf(await documentOf('docs/container.md')))
   const { services } = parse(await readFile(join(root, 'docker-compose.yml'), 'utf8')) as
     { services: Record<string, { profiles: string[], image?: string, ports: string[], environment?: Record<string, string> }> }
@@ -160,7 +160,7 @@ t.test('the commands for containers are those that docker-compose.yml can follow
   t.same([...profiles].sort(), ['embedded', 'pdp'])
 })
 
-t.test('there is no command in the README that no test knows', async t => {
+t.test('every command in the README is tested', async t => {
   const known = [
     /^curl /, /^# \d{3} /, /^\w+=\$\(curl /, /^PERMIT_PDP_URL=.* npm start$/, /^npm ci && npm (start|test)$/, /^npx fastify-permit pdp /,
     /^npm init -y$/, /^npm install fastify \S+\/fastify-permit-0\.1\.0\.tgz$/, /^node app\.mjs &$/
@@ -172,7 +172,7 @@ t.test('there is no command in the README that no test knows', async t => {
   t.match(await readFile(join(root, '.ci/run'), 'utf8'), /^npm ci .*\nstep \d+ npm test$/m)
 })
 
-t.test('the links within the project lead somewhere', async t => {
+t.test('the links within the project work', async t => {
   const documents = (await readdir(join(root, 'docs'), { recursive: true })).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)
   for (const name of [...documents, 'SECURITY.md', 'CONTRIBUTING.md']) {
     const document = await documentOf(name)

@@ -87,7 +87,7 @@ function assertClean (t: Test, out: readonly string[], name: string): void {
   t.equal(leak, undefined, name)
 }
 
-t.test('no fault of a PDP brings a secret out', async t => {
+t.test('no fault of a PDP reveals a secret', async t => {
   const elsewhere: unknown[] = []
   const other = createServer((request, response) => { elsewhere.push(request.headers); response.end() }).listen(0, '127.0.0.1')
   await once(other, 'listening')
@@ -116,7 +116,7 @@ t.test('no fault of a PDP brings a secret out', async t => {
   assertClean(t, await exercise(t, { pdp: pdp.url }), 'refused')
 })
 
-t.test('a local PDP at trace, and an app that asks it, keep them, too', async t => {
+t.test('a local PDP with trace logs, and an app that uses it, reveal none either', async t => {
   const log = logSink('trace')
   const policy = {
     resources: { task: { actions: { read: {}, write: {} } } },
@@ -141,11 +141,11 @@ t.test('a local PDP at trace, and an app that asks it, keep them, too', async t 
   t.notMatch(log.text(), LEAK)
 })
 
-t.test('an embedded PDP keeps attribute values', async t => {
+t.test('an embedded PDP reveals no attribute values', async t => {
   assertClean(t, await exercise(t, { token: undefined, policy: { resources: { task: { actions: { read: {} } } }, users: { ann: { attributes } } } }), 'embedded')
 })
 
-t.test('an app that does not start does not say why with a secret', async t => {
+t.test('an app that does not start reveals no secret in its error', async t => {
   const wrong: object[] = [
     { pdp: 'http://127.0.0.1:1', token: `${TOKEN} ` }, { pdp: `http://x:${TOKEN}@h`, token: 't' }, { pdp: 'http://x', token: 't', updates: { path: '/x', secret: `${UPDATES}\n` } }, { pdp: 'http://x', token: TOKEN, updates: { path: '/x', secret: TOKEN } },
     { pdp: 'http://x', token: TOKEN, cache: { ttl: UPDATES } }, { policy: { users: { ann: { attributes: ATTRIBUTE } } } }, { policy: { users: { ann: { attributes, [ATTRIBUTE.slice(0, 9)]: ATTRIBUTE } } } },

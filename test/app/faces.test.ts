@@ -68,7 +68,7 @@ async function facesOf (t: Test) {
   }
 }
 
-t.test('a tenant and a context mean the same in every face and every method', async t => {
+t.test('a tenant and a context mean the same in every API and every method', async t => {
   const faces = await facesOf(t)
   const cases: Array<[action: string, resource: ResourceInput, options: Options | undefined, allowed: boolean]> = [
     ['create', 'task', undefined, true],
@@ -114,7 +114,7 @@ const WRONG: ReadonlyArray<readonly [options: unknown, message: RegExp]> = [
   [{ context: 'noon' }, /context/]
 ]
 
-t.test('a word that is no option, and a value that is none, is refused by every method of every face', async t => {
+t.test('every method of every API refuses unknown options and invalid values', async t => {
   for (const [name, face] of Object.entries(await facesOf(t))) {
     for (const [given, message] of WRONG) {
       const options = given as Options
@@ -129,7 +129,7 @@ t.test('a word that is no option, and a value that is none, is refused by every 
   }
 })
 
-t.test('so is one in a question of a bulk check, in a resource, and in the options of permissions', async t => {
+t.test('unknown options are also refused in bulk checks, in resources and in the options of permissions', async t => {
   const question = { action: 'create', resource: 'task' }
   for (const [name, face] of Object.entries(await facesOf(t))) {
     const refuses = (answer: Promise<unknown>, message: RegExp) => t.rejects(answer, { code: 'FST_PERMIT_QUERY', message }, name)
@@ -151,7 +151,7 @@ t.test('so is one in a question of a bulk check, in a resource, and in the optio
   }
 })
 
-t.test('whatever word an options object has beside the known ones: no question is asked', async t => {
+t.test('no check is sent if its options contain any unknown option', async t => {
   const faces = Object.values(await facesOf(t))
   await fc.assert(fc.asyncProperty(
     fc.string({ minLength: 1, unit: 'binary' }).filter(word => !['tenant', 'context', '__proto__'].includes(word)), fc.jsonValue(), fc.constantFrom(...faces),
@@ -166,7 +166,7 @@ t.test('whatever word an options object has beside the known ones: no question i
   ), { numRuns: 100 })
 })
 
-t.test('the arguments of one face in the other are refused: the user is never taken for an action', async t => {
+t.test('arguments of one API in the other are refused: a user is never taken for an action', async t => {
   const { 'app.permit': app, 'request.permit': request } = await facesOf(t)
   const refused = { code: 'FST_PERMIT_QUERY' }
   await t.rejects((request as unknown as AppPermit).check('ann', 'create', 'task'), refused)
@@ -184,7 +184,7 @@ t.test('the arguments of one face in the other are refused: the user is never ta
   t.equal(await app.check('create', 'task'), true)
 })
 
-t.test('the options of the local PDP and of Express, and what describes a write, are held to the same', async t => {
+t.test('the options of the local PDP, of Express and of writes are validated in the same way', async t => {
   const options = (given: object) => given as never
   t.throws(() => createLocalPdp(options({ tokn: 'x' })), { code: 'FST_PERMIT_OPTIONS', message: /"tokn".*did you mean "token"/ })
   t.throws(() => createLocalPdp(options({ opa: { port: 0, hosts: 'x' } })), { code: 'FST_PERMIT_OPTIONS', message: /"opa\.hosts".*did you mean "host"/ })

@@ -78,7 +78,7 @@ function withArgument (args: readonly unknown[], index: number, value: unknown):
   return args.map((arg, at) => at === index ? value : arg)
 }
 
-t.test('a malformed value of a question on a request is the client\'s mistake, 400; a malformed option is the app\'s, 500', async t => {
+t.test('an invalid value in a check on a request is the client\'s mistake, 400; an invalid option is the app\'s, 500', async t => {
   const { requests } = await facesOf(t)
   let refused = 0
   await fc.assert(fc.asyncProperty(fc.constantFrom(...requests), fc.constantFrom(...Object.entries(CALLS)), fc.nat(3), odd, async (face, [name, { right, values }], at, value) => {
@@ -95,7 +95,7 @@ t.test('a malformed value of a question on a request is the client\'s mistake, 4
   t.ok(refused > 300)
 })
 
-t.test('the values in the options of a call on a request are values of the question; their names are the app\'s', async t => {
+t.test('on a request, invalid values in options get 400, unknown option names get 500', async t => {
   const { requests } = await facesOf(t)
   const cases: Array<[object, number]> = [
     [{ tenant: '' }, 400], [{ tenant: 7 }, 400], [{ tenant: ['a'] }, 400], [{ context: 'noon' }, 400], [{ context: 7, tenant: 'a' }, 400],
@@ -114,7 +114,7 @@ t.test('the values in the options of a call on a request are values of the quest
   }
 })
 
-t.test('outside of a request each wrong argument is the app\'s mistake, 500, and never a raw error', async t => {
+t.test('outside of a request every wrong argument is the app\'s mistake, 500, and never a raw error', async t => {
   const { apps, api, app } = await facesOf(t)
   await fc.assert(fc.asyncProperty(fc.constantFrom(...apps), fc.constantFrom(...Object.entries(CALLS)), fc.nat(4), odd, async (face, [name, { right }], at, value) => {
     const args = withArgument(['ann', ...right], at % (right.length + 1), value)
@@ -138,7 +138,7 @@ t.test('outside of a request each wrong argument is the app\'s mistake, 500, and
   }), { numRuns: 500 })
 })
 
-t.test('the client is told what is wrong with its value, which Fastify sends', async t => {
+t.test('the response tells the client what is wrong with its value', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy, user: byHeader })
   app.get('/may', async ({ permit, query }) => permit.check('create', (query as { resource: string }).resource))
@@ -153,7 +153,7 @@ t.test('the client is told what is wrong with its value, which Fastify sends', a
   }
 })
 
-t.test('a user or a tenant that an option returns is the app\'s mistake, but an empty or repeated header is the client\'s', async t => {
+t.test('an invalid user or tenant from an option is the app\'s mistake, but an empty or repeated header is the client\'s', async t => {
   for (const [options, status] of [
     [{ user: () => 7 }, 500], [{ user: () => ({}) }, 500], [{ tenant: () => 7 }, 500], [{ tenant: () => '' }, 400], [{ tenant: () => ['a', 'b'] }, 400]
   ] as const) {
@@ -168,7 +168,7 @@ t.test('a user or a tenant that an option returns is the app\'s mistake, but an 
   }
 })
 
-t.test('a bulk check takes Permit\'s own form, each check with its user', async t => {
+t.test('a bulk check accepts Permit\'s form, with a user in each check', async t => {
   const { app } = await facesOf(t)
   const checks = [
     { user: 'ann', action: 'create', resource: 'task' }, { user: 'bob', action: 'create', resource: 'task' },
@@ -185,7 +185,7 @@ t.test('a bulk check takes Permit\'s own form, each check with its user', async 
   await t.rejects(call('ann', checks), { code: 'FST_PERMIT_QUERY', message: /check 0: "user" is not known.*app\.permit\.bulkCheck\(\[\{ user, action, resource \}\]\)/ })
 })
 
-t.test('the error of a wrong annotation stays 500', async t => {
+t.test('an invalid annotation stays a 500', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy, user: byHeader })
   const wrong = [['/a', () => undefined], ['/b', () => ({})], ['/c', () => ({ type: 'task', key: 7 })]] as const

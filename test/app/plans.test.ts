@@ -81,7 +81,7 @@ async function facesOf (t: Test): Promise<Record<string, Face>> {
   }
 }
 
-t.test('every face plans alike, embedded and over the local PDP', async t => {
+t.test('plans are the same in every API, embedded and with the local PDP', async t => {
   for (const [name, face] of Object.entries(await facesOf(t))) {
     t.same(await face.plan('read', 'task', { tenant: 't1' }), { kind: 'all', type: 'task', tenant: 't1' }, `${name}: a role in the tenant`)
     t.same(await face.plan('read', 'task', { tenant: 't2' }), { kind: 'none', type: 'task', tenant: 't2' }, 'nothing in another tenant')
@@ -98,7 +98,7 @@ t.test('every face plans alike, embedded and over the local PDP', async t => {
   }
 })
 
-t.test('a plan may be for several actions', async t => {
+t.test('a plan can be for several actions', async t => {
   for (const face of Object.values(await facesOf(t))) {
     const both = await face.plan({ allOf: ['read', 'edit'] }, 'task') as { condition: unknown }
     const rows = [{ key: '7' }, { key: '8' }, { key: '9', owner: 'ann' }, { key: '8', owner: 'ann' }]
@@ -123,7 +123,7 @@ function holds (condition: any, row: { key: string, owner?: string }): boolean {
   }
 }
 
-t.test('a relation that is a column is a condition on it, instead of a list of rows', async t => {
+t.test('a relation that is a column becomes a condition on the column instead of a list of rows', async t => {
   for (const face of Object.values(await facesOf(t))) {
     t.match(await face.plan('read', 'task', { relations: ['parent'] }), {
       condition: { value: [inDefault, { operator: 'or', value: [keys('7'), { operator: 'eq', field: 'relations.parent', value: 'f1' }] }] }
@@ -132,7 +132,7 @@ t.test('a relation that is a column is a condition on it, instead of a list of r
   }
 })
 
-t.test('a word that is no option, and a value that is none, is refused', async t => {
+t.test('unknown options and invalid values are refused', async t => {
   const wrong: Array<[action: unknown, type: unknown, options: unknown, message: RegExp]> = [
     ['read', 'task', { tenent: 't1' }, /"tenent" is not known.*did you mean "tenant"/],
     ['read', 'task', { relation: ['parent'] }, /did you mean "relations"/],
@@ -160,7 +160,7 @@ t.test('a word that is no option, and a value that is none, is refused', async t
   }
 })
 
-t.test('a plan is kept until it expires, and forgotten by a write and by invalidate', async t => {
+t.test('a plan is cached until it expires, and dropped by a write and by invalidate', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy, user: byHeader, cache: { ttl: 60_000 } })
   await app.ready()
@@ -177,7 +177,7 @@ t.test('a plan is kept until it expires, and forgotten by a write and by invalid
   t.throws(() => { (first as { kind: string }).kind = 'all' }, 'a plan that is kept cannot be changed')
 })
 
-t.test('nobody gets a plan: 401 without a user, 503 without a PDP', async t => {
+t.test('no plan without a user (401) or without a PDP (503)', async t => {
   const app = fastifyFor(t)
   const pdp = await pdpFor(t, { decide: () => true })
   await app.register(permit, optionsFor(pdp, { timeout: 200 }))

@@ -21,7 +21,7 @@ else {
 
   const withRoles = (key: string, ...roles: string[]) => ({ key, attributes: { 'cerbos.roles': roles } })
 
-  t.test('roles are those of the attribute cerbos.roles; without it a user has the role "user"', async t => {
+  t.test('roles come from the attribute cerbos.roles; without it a user has the role "user"', async t => {
     const app = await appFor(t)
     t.equal(await app.permit.check(withRoles('ann', 'viewer'), 'read', 'task:1'), true)
     t.equal(await app.permit.check(withRoles('ann', 'viewer'), 'write', 'task:1'), false)
@@ -31,14 +31,14 @@ else {
     t.equal(await app.permit.check('ann', 'greet', 'nothing'), false, 'a resource without a policy')
   })
 
-  t.test('an attribute cannot be taken for the tenant', async t => {
+  t.test('an attribute cannot replace the tenant', async t => {
     const app = await appFor(t)
     const ann = { key: 'ann', attributes: { tenants: ['acme'] } }
     t.equal(await app.permit.check(ann, 'list', { type: 'task', tenant: 'acme' }), true)
     t.equal(await app.permit.check(ann, 'list', { type: 'task', tenant: 'other', attributes: { tenant: 'acme' } }), false)
   })
 
-  t.test('the context gets to the policies by a map', async t => {
+  t.test('a map passes the context to the policies', async t => {
     const map: EvaluationMap = (evaluation, { context = {} }) => ({
       ...evaluation,
       resource: { ...evaluation.resource, properties: { ...evaluation.resource.properties, context } }
@@ -51,7 +51,7 @@ else {
   })
 
   // Cerbos (0.55) decides evaluations of one batch about one subject and one resource by the properties of the first of them.
-  t.test('what is allowed in one tenant is not allowed in another because both were asked about at once', async t => {
+  t.test('checks in different tenants at the same time do not mix', async t => {
     const app = await appFor(t)
     const ann = { key: 'ann', attributes: { tenants: ['acme'] } }
     for (const order of [['acme', 'other', 'third'], ['other', 'acme', 'third'], ['third', 'other', 'acme']]) {
@@ -63,7 +63,7 @@ else {
     t.ok((app.permit.stats().batches?.requests ?? 0) > 0, 'in batches')
   })
 
-  t.test('any questions asked at once are answered as they are one by one', async t => {
+  t.test('any checks at the same time get the same answers as one by one', async t => {
     const app = await appFor(t)
     const question: fc.Arbitrary<Question> = fc.tuple(
       fc.record({
@@ -89,7 +89,7 @@ else {
     t.equal(batches?.splits, 0)
   })
 
-  t.test('a batch that is too large is asked in parts, and none as large is sent again', async t => {
+  t.test('a batch that is too large is split, and no such batch is sent again', async t => {
     const small = await startCerbos(t, { policies: POLICIES, limit: 12 })
     const app = await appFor(t, { pdp: small.url, batch: 40, connections: 1 })
     const viewer = withRoles('ann', 'viewer')
@@ -103,7 +103,7 @@ else {
     t.equal(app.permit.stats().checks?.failed, 0)
   })
 
-  t.test('a question that Cerbos refuses takes none of those along that were asked with it', async t => {
+  t.test('a check that Cerbos refuses does not affect others in the same batch', async t => {
     const app = await appFor(t)
     const viewer = withRoles('ann', 'viewer')
     const lone = '\ud800'
@@ -112,7 +112,7 @@ else {
     t.match(answers.at(-1), { status: 'rejected', reason: { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'status', status: 400 } } })
   })
 
-  t.test('what Cerbos says about a decision is in explain, where it is asked to', async t => {
+  t.test('explain contains the reasons that Cerbos sends, if asked to', async t => {
     const app = await appFor(t)
     t.match(await app.permit.explain(withRoles('ann', 'viewer'), 'read', 'task:1', { context: { 'cerbos.includeMeta': true } }), {
       allow: true,
@@ -126,7 +126,7 @@ else {
     })
   })
 
-  t.test('guarded routes get yes, no and nobody from Cerbos, and it gets the id of each request', async t => {
+  t.test('guarded routes answer 200, 403 and 401, and Cerbos gets the id of each request', async t => {
     const proxy = await startProxy(t, cerbos)
     const log = logSink('debug')
     const app = fastifyFor(t, { logger: log.logger })
@@ -152,7 +152,7 @@ else {
     t.same(line.permit.requestIds, ['req-5', 'req-6', 'req-7'])
   })
 
-  t.test('what is the same for all stands once in a batch', async t => {
+  t.test('parts that are the same in all checks are sent once per batch', async t => {
     const proxy = await startProxy(t, cerbos)
     const app = await appFor(t, { pdp: proxy.url })
     await app.permit.bulkCheck(withRoles('ann', 'viewer'), ['1', '2', '3'].map(key => ({ action: 'read', resource: `task:${key}` })))

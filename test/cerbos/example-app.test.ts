@@ -29,14 +29,14 @@ else {
     })
   }
 
-  t.test('the list shows each person what that person may see, in every tenant, also when all ask at once', async t => {
+  t.test('the list contains the tasks that the user may see, in every tenant, also for simultaneous requests', async t => {
     const { ask } = await start(t)
     const names = ['ada', 'victor', 'tess', 'noel']
     const lists = await Promise.all(names.map(async name => (await ask(name, 'GET', '/tasks')).json<Array<{ id: string }>>().map(task => task.id)))
     t.same(lists, [['1', '2'], ['1', '2'], ['3'], []])
   })
 
-  t.test('with CERBOS_URL alone the app starts as a process, and Cerbos decides', async t => {
+  t.test('with only CERBOS_URL, the app starts as a process and Cerbos decides', async t => {
     const app = await startApp(t, { CERBOS_URL: cerbos.url })
     t.match(app.output, `PDP: ${cerbos.url}`)
     t.equal((await fetch(`${app.url}/`)).status, 200)
@@ -45,7 +45,7 @@ else {
     t.equal(await app.stop(), 0)
   })
 
-  t.test('while Cerbos is away nobody gets in, and the app starts all the same; when it is back, so is the app', async t => {
+  t.test('while Cerbos is down guarded routes answer 503, and the app still starts; it recovers with Cerbos', async t => {
     await cerbos.kill()
     const { ask } = await start(t)
     t.equal((await ask('ada', 'GET', '/tenants/default/tasks')).statusCode, 503)

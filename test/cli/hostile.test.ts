@@ -122,7 +122,7 @@ t.test('names in a policy file, and mistakes in it', async t => {
   }), RUNS)
 })
 
-t.test('a file that is no YAML at all, and one whose name is hostile', async t => {
+t.test('a file that is not YAML, and a file with a hostile name', async t => {
   const folder = t.testdir()
   const fileName = hostile.map(text => text.replace(/[/\0]|[\ud800-\udfff]/gu, '').slice(0, 60))
     .filter(name => name.trim() !== '' && name !== '.' && name !== '..')
@@ -138,7 +138,7 @@ t.test('a file that is no YAML at all, and one whose name is hostile', async t =
   }), RUNS)
 })
 
-t.test('a test file, with sentences that hold, that do not, and that are none', async t => {
+t.test('a test file with sentences that pass, fail and are invalid', async t => {
   const folder = t.testdir()
   const policy = join(folder, 'permit.yaml')
   const tests = join(folder, 'permit.test.yaml')
@@ -162,7 +162,7 @@ t.test('a test file, with sentences that hold, that do not, and that are none', 
   }), RUNS)
 })
 
-t.test('arguments, which are echoed when they cannot be used', async () => {
+t.test('invalid arguments, which are echoed', async () => {
   const word = fc.oneof(hostile, hostile.map(text => `--${text}`), hostile.map(text => `--user=${text}`))
   const known = fc.constantFrom('check', 'explain', 'test', 'matrix', 'types', 'routes', 'pdp', 'backup', 'restore', 'help')
   const command = fc.oneof(known, hostile)
@@ -187,7 +187,7 @@ t.test('arguments, which are echoed when they cannot be used', async () => {
   }), { numRuns: 20 })
 })
 
-t.test('what a PDP answers', async t => {
+t.test('answers of a PDP', async t => {
   let answer = { body: '{}', type: 'application/json', status: 200 }
   const pdp = await pdpFor(t, {
     intercept: (_request, response) => {
@@ -212,7 +212,7 @@ t.test('what a PDP answers', async t => {
   }), RUNS)
 })
 
-t.test('what an API answers about its schema', async t => {
+t.test('answers of an API about its schema', async t => {
   let found: Names | undefined
   const server = createServer((request, response) => {
     const { type, action, role, key, tenant } = found as Names
@@ -231,7 +231,7 @@ t.test('what an API answers about its schema', async t => {
   }), RUNS)
 })
 
-t.test('what an app declares, and what it throws', async t => {
+t.test('declarations of an app, and its errors', async t => {
   const folder = t.testdir()
   let count = 0
   const ways = fc.constantFrom('throw', 'reject', 'declare', 'mistake', 'value')

@@ -15,7 +15,7 @@ const example = fileURLToPath(new URL('../../example-app/', import.meta.url))
 const POLICY = ['--policy', join(example, 'permit.yaml'), '--given', join(example, 'permit.test.yaml')]
 const question = (user: string) => ['--user', user, '--action', 'create', '--resource', 'task']
 
-t.test('yes is 0, no is 1, nonsense is 2, no decision is 3', async t => {
+t.test('allow exits with 0, deny with 1, invalid arguments with 2, no decision with 3', async t => {
   const pdp = await pdpFor(t, { decide: () => true })
   const asked = [
     run(t, 'check', ...question('ada@example.com'), ...POLICY),
@@ -29,17 +29,17 @@ t.test('yes is 0, no is 1, nonsense is 2, no decision is 3', async t => {
   t.same((await Promise.all(asked)).map(({ code }) => code), [0, 1, 2, 3, 0, 3, 1])
 })
 
-t.test('--version says which one is installed', async t => {
+t.test('--version prints the installed version', async t => {
   const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
   t.match(await run(t, '--version'), { code: 0, out: version, err: '' })
 })
 
-t.test('the expectations of the example app hold, and cover its policy', async t => {
+t.test('the tests of the example app pass, and cover its policy', async t => {
   const { code, out } = await run(t, 'test', join(example, 'permit.test.yaml'), '--policy', join(example, 'permit.yaml'), '--coverage-min', '100')
   t.match({ code, out }, { code: 0, out: /expectations passed/ })
 })
 
-t.test('a reader who leaves early is no failure, and the exit code is still the answer', async t => {
+t.test('a reader that closes the pipe early is no failure, and the exit code is still the answer', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'fastify-permit-pipe-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const file = join(folder, 'permit.yaml')
@@ -60,7 +60,7 @@ t.test('a reader who leaves early is no failure, and the exit code is still the 
   t.same({ code, err }, { code: 0, err: '' })
 })
 
-t.test('an app that Node cannot load is named, with what helps', async t => {
+t.test('an app that Node cannot load is named, with a hint', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'fastify-permit-routes-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const app = join(folder, 'app.tsx')
@@ -69,7 +69,7 @@ t.test('an app that Node cannot load is named, with what helps', async t => {
   t.match(await run(t, 'routes', `${app}.none`), { code: 3, err: `fastify-permit routes: ${app}.none does not exist` })
 })
 
-t.test('every byte of the process is printable, with and without colors, and so is the log of a local PDP', async t => {
+t.test('the output of every command, and the log of a local PDP, is printable, with and without colors', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'fastify-permit-hostile-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const HOSTILE = 'a\u001b[2J\u0007\r\n::error::forged\u009b31m\u202e##vso[a]b'

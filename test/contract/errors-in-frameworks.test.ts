@@ -21,7 +21,7 @@ const all = () => [
 
 const requireFromExpress = createRequire(createRequire(import.meta.url).resolve('express'))
 
-t.test('every error of the package is one of http-errors, and its message is for clients where the status is below 500', async t => {
+t.test('every error of the package has the fields of http-errors, and its message is for clients when the status is below 500', async t => {
   const { isHttpError } = requireFromExpress('http-errors') as { isHttpError (error: unknown): boolean }
   for (const error of all()) {
     t.equal(isHttpError(error), true, error.code)
@@ -31,7 +31,7 @@ t.test('every error of the package is one of http-errors, and its message is for
   }
 })
 
-t.test('what is there for frameworks is in no copy of an error, and an error handler may write it', async t => {
+t.test('the fields for frameworks are not copied with an error, and an error handler may write them', async t => {
   for (const error of all()) {
     for (const name in error) t.notOk(['status', 'expose', 'extensions', 'headers', 'denial', 'cause'].includes(name), `${error.code}: ${name}`)
     t.notMatch(JSON.stringify([error, error.extensions]), /stays-in/)
@@ -44,7 +44,7 @@ t.test('what is there for frameworks is in no copy of an error, and an error han
   t.match({ status: error.status, expose: error.expose }, { status: 503, expose: false }, 'they follow a status that was changed')
 })
 
-t.test('the last handler that Express has sends the status, and when to come back', async t => {
+t.test('Express\'s default handler sends the status and Retry-After', async t => {
   const finalhandler = requireFromExpress('finalhandler') as (request: unknown, response: unknown, options: object) => (error: unknown) => void
   for (const [error, status, retryAfter] of [
     [new errors.ForbiddenError(), 403, null], [new errors.UnauthenticatedError(), 401, null], [new errors.UnavailableError(), 503, '1'], [new errors.QueryError('a mistake'), 500, null]
@@ -59,7 +59,7 @@ t.test('the last handler that Express has sends the status, and when to come bac
   }
 })
 
-t.test('graphql-js puts the code into the extensions, and nothing else of an error', async t => {
+t.test('graphql-js adds the code to the extensions, and nothing else of an error', async t => {
   const schema = graphql.buildSchema('type Query { task: String }')
   for (const error of all()) {
     const result = await graphql.graphql({ schema, source: '{ task }', rootValue: { task () { throw error } } })
@@ -68,7 +68,7 @@ t.test('graphql-js puts the code into the extensions, and nothing else of an err
   }
 })
 
-t.test('with mercurius a resolver\'s refusal has its code, its status, and with a 503 when to come back', async t => {
+t.test('with mercurius, a refusal in a resolver has its code, its status and Retry-After for a 503', async t => {
   const { app, pdp } = await guardedApp(t, { retries: 0 })
   await app.register(mercurius, {
     schema: 'type Query { mine: String!, maybe: String }',

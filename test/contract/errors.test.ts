@@ -34,7 +34,7 @@ t.test('every error that quotes something has a message of one printable line', 
   t.end()
 })
 
-t.test('an error that quotes something is what it was: code, status, cause, stack', t => {
+t.test('an error that quotes something keeps its code, status, cause and stack', t => {
   const cause = new Error('x')
   const error = new QueryError('100 %s', { cause })
   t.match(error, { code: 'FST_PERMIT_QUERY', statusCode: 500, message: '100 %s', name: 'FastifyError', cause })
@@ -55,7 +55,7 @@ function saidBy (lines: ReadonlyArray<Record<string, unknown>>): string[] {
   })
 }
 
-t.test('what requests contain does not break out of a line of the log', async t => {
+t.test('content of requests cannot break out of a log line', async t => {
   const log = logSink()
   const { app } = await guardedApp(t, {}, {}, { logger: log.logger })
   const resource = (request: FastifyRequest) => (request.query as { a: string }).a
@@ -76,7 +76,7 @@ t.test('what requests contain does not break out of a line of the log', async t 
   }), { numRuns: 60 })
 })
 
-t.test('what a PDP answers does not break out of a line of the log', async t => {
+t.test('answers of a PDP cannot break out of a log line', async t => {
   const log = logSink()
   let text = ''
   const pdp = await pdpFor(t, {

@@ -16,7 +16,7 @@ t.test('a resource as a string is split at the first colon', async t => {
   t.same(createQuery('u', 'a', 'task:1:2').resource, { type: 'task', key: '1:2', tenant: 'default' })
 })
 
-t.test('equal questions have equal keys, however they are written', async t => {
+t.test('equal queries have equal keys, however they are written', async t => {
   t.equal(keyOf(['u', 'a', 'task:1']), keyOf([{ key: 'u' }, 'a', { type: 'task', key: '1' }]))
   t.equal(keyOf(['u', 'a', 'task']), keyOf(['u', 'a', 'task', 'default']))
   t.equal(keyOf(['u', 'a', 'task', 'x']), keyOf(['u', 'a', { type: 'task', tenant: 'x' }, 'y']))
@@ -26,7 +26,7 @@ t.test('equal questions have equal keys, however they are written', async t => {
   t.equal(keyOf(['u', 'a', 'task', undefined, { a: undefined }]), keyOf(['u', 'a', 'task', undefined, {}]))
 })
 
-t.test('questions that look alike have different keys', async t => {
+t.test('queries that look alike have different keys', async t => {
   const alike: Parts[] = [
     ['u', 'a', 'task'],
     ['u', 'a', 'task:1'],
@@ -89,7 +89,7 @@ function sortNames (value: unknown): unknown {
     .map(name => [name, sortNames((value as Record<string, unknown>)[name])])
 }
 
-t.test('any two questions share a key exactly when they are the same question', async t => {
+t.test('two queries have the same key exactly when they are the same query', async t => {
   fc.assert(fc.property(parts, parts, (a, b) => {
     return (keyOf(a) === keyOf(b)) === (canonicalQuestion(a) === canonicalQuestion(b))
   }), { numRuns: 5_000 })
@@ -113,7 +113,7 @@ t.test('any two questions share a key exactly when they are the same question', 
   t.pass('5,000 pairs, 300 crowds, 1,000 texts cut everywhere')
 })
 
-t.test('no two of all questions over texts that look like boundaries share a key', async t => {
+t.test('no two queries with texts that look like boundaries have the same key', async t => {
   const keys = new Set<string>()
   let count = 0
   for (const user of ['u', 'u-', 'u---', '1:u', { key: 'u', email: '-' }, { key: 'u', email: 'e' }]) {
@@ -131,7 +131,7 @@ t.test('no two of all questions over texts that look like boundaries share a key
   t.equal(keys.size, count)
 })
 
-t.test('a long key is short, and as injective', async t => {
+t.test('a long key is hashed, and still unique', async t => {
   const long = 'x'.repeat(10_000)
   const keys = [long, long + 'y', long + '\ud800', long + '\ufffd', long + '\udc00'].map(key => keyOf(['u', 'a', { type: 'task', key }]))
   t.equal(new Set(keys).size, keys.length)
@@ -141,7 +141,7 @@ t.test('a long key is short, and as injective', async t => {
 
 const units = fc.array(fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.integer({ min: 0xd800, max: 0xdfff }), fc.integer({ min: 0x2d, max: 0x3a })), { minLength: 470, maxLength: 560 })
 
-t.test('questions about where keys begin to be hashed differ by a single code unit, wherever it is', async t => {
+t.test('queries near the length at which keys are hashed differ by a single code unit', async t => {
   const places: ((text: string) => Parts)[] = [
     text => [text, 'a', 'task'],
     text => [{ key: 'u', lastName: text }, 'a', 'task'],
@@ -165,7 +165,7 @@ t.test('questions about where keys begin to be hashed differ by a single code un
   t.pass('2,000 pairs, 1,000 boundaries')
 })
 
-t.test('what an annotation asks and what the app asks have one key exactly when they are the same question', async t => {
+t.test('the queries of an annotation and of the app have the same key exactly when they are the same query', async t => {
   // One shares the other's remembered decision, though their keys are put together in different places.
   const text = fc.oneof(fc.stringMatching(/^[-0-9a]{1,3}$/), fc.constantFrom('default', 'a', '1'))
   const question = fc.record({ user: text, action: text, type: text, key: fc.option(text, { nil: undefined }), tenant: fc.option(text, { nil: undefined }), context: fc.option(fc.constantFrom({}, { a: 1 }, { a: '1' }), { nil: undefined }) })
@@ -180,7 +180,7 @@ t.test('what an annotation asks and what the app asks have one key exactly when 
   t.pass('2,000 pairs')
 })
 
-t.test('a key that an annotation remembers of a user is that of no other, whoever else asks, and however many', async t => {
+t.test('a key that an annotation caches for a user is never used for another user', async t => {
   const resource = { type: 'task', tenant: 'default' }
   const user = fc.oneof(hostile, fc.record({ key: hostile, email: fc.option(hostile, { nil: undefined }), firstName: fc.option(hostile, { nil: undefined }), lastName: fc.option(hostile, { nil: undefined }), attributes }))
   fc.assert(fc.property(fc.array(user, { minLength: 2, maxLength: 12 }), crowd => {
@@ -198,7 +198,7 @@ t.test('a key that an annotation remembers of a user is that of no other, whoeve
   t.pass('2,000 crowds, 3,000 users')
 })
 
-t.test('what an annotation remembers of a user does not keep the header that the user was cut out of, decision or none', async t => {
+t.test('the cached keys of an annotation do not keep the header of the request in memory', async t => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const header = 20_000
@@ -217,7 +217,7 @@ t.test('what an annotation remembers of a user does not keep the header that the
   t.equal(keys.of({ key: 'ann' }), createQuery('ann', 'a', 'task').key)
 })
 
-t.test('what is asked is a copy: changing the attributes afterwards changes nothing', async t => {
+t.test('a query copies the attributes: later changes do not matter', async t => {
   const attributes = { level: 1, deep: { list: [1] } }
   const query = createQuery({ key: 'u', attributes }, 'a', { type: 'task', attributes }, undefined, attributes)
   attributes.level = 2
@@ -228,12 +228,12 @@ t.test('what is asked is a copy: changing the attributes afterwards changes noth
   t.same(query.context, expected)
 })
 
-t.test('what JSON turns into something else is asked as that', async t => {
+t.test('values that JSON changes are sent as JSON changes them', async t => {
   const query = createQuery('u', 'a', 'task', undefined, { at: new Date(0), gone: undefined, zero: -0 })
   t.same(query.context, { at: '1970-01-01T00:00:00.000Z', zero: 0 })
 })
 
-t.test('what makes no question is refused, without quoting attribute values', async t => {
+t.test('an invalid query is refused, without quoting attribute values', async t => {
   const cyclic: Record<string, unknown> = { password: 'hunter2' }
   cyclic.self = cyclic
   let deep: Record<string, unknown> = {}

@@ -104,7 +104,7 @@ const event = fc.oneof(
   { weight: 2, arbitrary: fc.constant({ do: 'turn' as const }) })
 const settings = fc.record({ connections: fc.integer({ min: 1, max: 3 }), batch: fc.integer({ min: 1, max: 4 }), queue: fc.constant(100) })
 
-t.test('under any interleaving everybody gets their own answer or none, and none that is older than the last invalidation of its user', async t => {
+t.test('under any interleaving every caller gets the right answer or none, and none older than the last invalidation of the user', async t => {
   let served = { remembered: 0, answered: 0, failed: 0, bulk: 0 }
   await fc.assert(fc.asyncProperty(settings, fc.array(event, { minLength: 15, maxLength: 50 }), async (options, events) => {
     const path = stack(options)

@@ -11,13 +11,13 @@ const report = (paths: readonly unknown[], more: object = {}) => JSON.stringify(
   ...more
 })
 
-t.test('a report that names users is about them', async t => {
+t.test('a report that names users affects these users', async t => {
   t.same(affectedBy(report(['/users/john@smith.com'])), { users: ['john@smith.com'] })
   t.same(affectedBy(report(['/role_assignments/user:ann'])), { users: ['ann'] })
   t.same(affectedBy(report(['users/ann', '/role_assignments/user:ann', '/users/a:b'], { policy_hash: null })), { users: ['ann', 'a:b'] })
 })
 
-t.test('what is not about single users is about everybody', async t => {
+t.test('a report about anything else affects all users', async t => {
   for (const path of ['/', '', '/users', '/users/', '/tenants/default', '/resource_instances/task:1', '/relationships/task:1', '/role_assignments/group:g',
     '/role_assignments', '/roles/admin', '/users/a/b', '/users/a%2Fb', '/users/a~1b', '/x/users/ann', '/users/ann/', '//users/ann']) {
     t.same(affectedBy(report([path])), { all: true }, path)
@@ -26,14 +26,14 @@ t.test('what is not about single users is about everybody', async t => {
   t.same(affectedBy(report(['/users/ann'], { policy_hash: 'abc' })), { all: true }, 'the policy changed')
 })
 
-t.test('what cannot be read is about everybody', async t => {
+t.test('a report that cannot be parsed affects all users', async t => {
   for (const text of ['', 'x', '{', '[]', 'null', '1', '"users"', '{}', report([]), report([1]), report([null]), JSON.stringify({ reports: [{}] }),
     JSON.stringify({ reports: { entry: { dst_path: '/users/ann' } } }), report(['/users/ann']).slice(0, -1), `${report(['/users/ann'])}x`]) {
     t.same(affectedBy(text), { all: true }, text.slice(0, 40))
   }
 })
 
-t.test('whatever a report says, whoever it names is forgotten', async t => {
+t.test('whatever a report contains, the users that it names are dropped', async t => {
   const key = fc.string({ minLength: 1, unit: 'binary' })
   t.doesNotThrow(() => fc.assert(fc.property(fc.array(fc.tuple(fc.constantFrom('/users/', '/role_assignments/user:'), key), { minLength: 1 }), fc.array(fc.anything()), (named, noise) => {
     const generations = new Generations()

@@ -25,7 +25,7 @@ t.test('comparisons across types are false', async t => {
   }
 })
 
-t.test('authorized users are those whom a check allows', async t => {
+t.test('authorized users are those that a check allows', async t => {
   const engine = new Engine({
     resources: { task: { actions: { read: {}, write: {} } } },
     user_sets: { set: { conditions: { 'user.level': { equals: 1 } } } },
@@ -38,7 +38,7 @@ t.test('authorized users are those whom a check allows', async t => {
   t.same(Object.keys(engine.authorizedUsers({ action: 'write', resource: { type: 'task', tenant: 'default' }, context }).users), ['ann'])
 })
 
-t.test('facts that a question brings along are ignored', async t => {
+t.test('facts in a query are ignored', async t => {
   const { post } = await pdpFor(t)
   const assignments = { 'user:bob': { '__tenant:acme': ['viewer'] } }
   const question = { user: { key: 'bob' }, action: 'read', resource: { type: 'task', tenant: 'acme' }, context: { use_factdb: true, data: { role_assignments: assignments, users: { bob: { roleAssignments: { acme: ['viewer'] } } } } } }

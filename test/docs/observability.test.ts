@@ -26,7 +26,7 @@ async function appOf (t: Test, file: string): Promise<FastifyInstance> {
 
 const create = (user: string, headers: Record<string, string> = {}) => ({ method: 'POST', url: '/tasks', headers: { 'x-user': `${user}@example.com`, ...headers } }) as const
 
-t.test('an audit trail has every decision', async t => {
+t.test('an audit trail contains every decision', async t => {
   const { app, trail } = await load<{ app: FastifyInstance, trail: DecisionEvent[] }>(t, 'audit.ts')
   t.teardown(() => app.close())
   await app.inject(create('ada'))
@@ -34,14 +34,14 @@ t.test('an audit trail has every decision', async t => {
   t.match(trail, [{ user: 'ada@example.com', allow: true }, { user: 'victor@example.com', allow: false, source: 'embedded' }])
 })
 
-t.test('what is hidden is not found, and a browser gets a page', async t => {
+t.test('a hidden resource answers 404, and a browser gets a page', async t => {
   const app = await appOf(t, 'hidden.ts')
   t.match((await app.inject(create('victor'))).json(), { statusCode: 404, message: 'There is no such thing.' })
   t.match(await app.inject(create('victor', { accept: 'text/html' })), { statusCode: 403, body: '<h1>Please ask your admin</h1>' })
   t.equal((await app.inject(create('ada'))).body, 'created')
 })
 
-t.test('the table has every metric, and every label', async t => {
+t.test('the table lists every metric and every label', async t => {
   const app = await appOf(t, 'metrics.ts')
   await app.inject(create('ada'))
   const { body } = await app.inject('/metrics')
@@ -54,7 +54,7 @@ t.test('the table has every metric, and every label', async t => {
   for (const label of labels) t.ok(rows.some(([, named = '']) => named.includes(`\`${label}\``)), String(label))
 })
 
-t.test('a question to the PDP is a span, and says what was asked', async t => {
+t.test('a request to the PDP is a span with what was checked', async t => {
   const pdp = await pdpFor(t)
   Object.assign(process.env, { PERMIT_PDP_URL: pdp.url, PERMIT_API_KEY: pdp.token })
   t.teardown(() => { delete process.env.PERMIT_PDP_URL; delete process.env.PERMIT_API_KEY })
@@ -64,7 +64,7 @@ t.test('a question to the PDP is a span, and says what was asked', async t => {
   t.match(spans.getFinishedSpans(), [{ name: 'permit.check', attributes: { 'permit.action': 'create', 'permit.resource.type': 'task', 'permit.source': 'pdp' } }])
 })
 
-t.test('the channel hears of questions that took their time', async t => {
+t.test('the channel receives slow checks', async t => {
   const { slow, watch } = await load<{ slow: CheckMessage[], watch (limit: number): void }>(t, 'channel.ts')
   watch(0)
   const { app } = await guardedApp(t)
@@ -72,7 +72,7 @@ t.test('the channel hears of questions that took their time', async t => {
   t.match(slow, [{ query: { user: { key: 'ann' } }, decision: { allow: true }, source: 'pdp' }])
 })
 
-t.test('an app that starts while its PDP is away is ready when that is there', async t => {
+t.test('an app that starts without its PDP becomes ready when the PDP is available', async t => {
   const { build } = await load<{ build (options: PermitOptions): Promise<FastifyInstance> }>(t, 'probes.ts')
   const pdp = await pdpFor(t)
   pdp.options.intercept = (_request, response) => { response.writeHead(503).end(); return true }
@@ -85,7 +85,7 @@ t.test('an app that starts while its PDP is away is ready when that is there', a
   t.same([await status('/alive'), await status('/tasks'), await status('/ready')], [200, 200, 200])
 })
 
-t.test('without a PDP the app is alive and not ready, and ready again when it is back', async t => {
+t.test('without a PDP the app is alive and not ready, and becomes ready again later', async t => {
   const { build } = await load<{ build (options: PermitOptions): Promise<FastifyInstance> }>(t, 'probes.ts')
   const pdp = await pdpFor(t)
   const app = await build(optionsFor(pdp))

@@ -22,7 +22,7 @@ async function appOf (t: Test, page: string, file: string, env: Readonly<Record<
   return app
 }
 
-t.test('an AuthZEN PDP is asked as docs/authzen.md says, with its token and not with that of Permit', async t => {
+t.test('an AuthZEN PDP is called as in docs/authzen.md, with its token and without the API key of Permit', async t => {
   const pdp = await authzenPdpFor(t)
   const app = await appOf(t, 'authzen', 'app.ts', { PDP_URL: pdp.url, PDP_TOKEN: 'token-of-the-pdp', PERMIT_API_KEY: 'token-of-permit' })
   const statusOf = async (user?: string) => (await app.inject({ method: 'POST', url: '/tasks', headers: user === undefined ? {} : { 'x-user': user } })).statusCode
@@ -36,7 +36,7 @@ t.test('an AuthZEN PDP is asked as docs/authzen.md says, with its token and not 
   })
 })
 
-t.test('the map of docs/authzen.md makes of it what it says', async t => {
+t.test('the map in docs/authzen.md does what the page says', async t => {
   const pdp = await authzenPdpFor(t)
   const app = await appOf(t, 'authzen', 'mapped.ts', { PDP_URL: pdp.url })
   t.equal(await app.permit.check('ann', 'create', { type: 'task', tenant: 'acme' }), true)
@@ -46,7 +46,7 @@ t.test('the map of docs/authzen.md makes of it what it says', async t => {
   })
 })
 
-t.test('the options of docs/resilience.md can be used', async t => {
+t.test('the options in docs/resilience.md are valid', async t => {
   const found: Record<string, unknown> = {}
   for (const file of Object.keys(await sourcesOf('docs/resilience.md'))) {
     const { options } = await load<{ options: PermitOptions }>(t, 'resilience', file, { PERMIT_API_KEY: 'a-token' })
@@ -60,7 +60,7 @@ t.test('the options of docs/resilience.md can be used', async t => {
   })
 })
 
-t.test('the app of docs/freshness.md takes reports from whoever knows the secret, and starts without its PDP', async t => {
+t.test('the app in docs/freshness.md accepts reports with the secret, and starts without its PDP', async t => {
   const secret = 'the-secret-of-the-updates'
   const app = await appOf(t, 'freshness', 'app.ts', { PERMIT_API_KEY: 'a-token', PERMIT_UPDATES_SECRET: secret })
   const report = async (headers: Record<string, string>) => (await app.inject({ method: 'POST', url: '/permit/updates', headers, payload: { reports: [] } })).statusCode

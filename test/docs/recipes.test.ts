@@ -39,7 +39,7 @@ async function statusOf (app: FastifyInstance, request: InjectOptions): Promise<
 
 const create: InjectOptions = { method: 'POST', url: '/tasks' }
 
-t.test('with @fastify/jwt, who has no token gets 401, a forged one 401, a role its right, and the public route is open', async t => {
+t.test('with @fastify/jwt: 401 without a token or with a forged one, access by role, and a public route', async t => {
   const app = await appOf(t, 'jwt', { JWT_SECRET: 'a secret for this test' })
   const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
   t.equal(await statusOf(app, create), 401)
@@ -49,7 +49,7 @@ t.test('with @fastify/jwt, who has no token gets 401, a forged one 401, a role i
   t.equal(await statusOf(app, { url: '/' }), 200)
 })
 
-t.test('the attributes of the page about @fastify/jwt go to the PDP, and count', async t => {
+t.test('the attributes on the page about @fastify/jwt are sent to the PDP, and used', async t => {
   const app = await appOf(t, 'jwt', { JWT_SECRET: 'a secret for this test' }, {
     "import permit from 'fastify-permit'": "import permit from 'fastify-permit'\nimport { user } from './user.js'",
     "{ policy: './permit.yaml' }": `{ user, policy: {
@@ -66,7 +66,7 @@ t.test('the attributes of the page about @fastify/jwt go to the PDP, and count',
   t.equal(await statusOf(app, create), 401)
 })
 
-t.test('a page is started by the file that the list of recipes gives, and answers over the network', async t => {
+t.test('a page is started by the file in the list of recipes, and answers over the network', async t => {
   const { 'server.ts': server = '' } = await filesOf('README')
   const folder = await folderWith(t, { 'permit.yaml': POLICY, ...await filesOf('jwt'), 'server.ts': server })
   const child = spawn(process.execPath, ['--import=tsx', 'server.ts'], {
@@ -79,7 +79,7 @@ t.test('a page is started by the file that the list of recipes gives, and answer
   t.equal((await fetch(`${url}/tasks`, { method: 'POST' })).status, 401)
 })
 
-t.test('with @fastify/auth, people come with tokens and machines with keys', async t => {
+t.test('with @fastify/auth, users authenticate with tokens and machines with keys', async t => {
   const app = await appOf(t, 'auth', { JWT_SECRET: 'a secret for this test' })
   t.equal(await statusOf(app, create), 401)
   t.equal(await statusOf(app, { ...create, headers: { 'x-api-key': 'no such key' } }), 401)
@@ -92,7 +92,7 @@ t.test('with @fastify/auth, people come with tokens and machines with keys', asy
   t.equal((await app.inject({ ...create, headers: { authorization: `Bearer ${token}` } })).body, 'created by ada@example.com')
 })
 
-t.test('with @fastify/auth, a guard is one of several ways in', async t => {
+t.test('with @fastify/auth, a guard is one of several ways to get access', async t => {
   const app = await appOf(t, 'auth', { JWT_SECRET: 'a secret for this test' })
   await import(pathToFileURL(join(process.cwd(), 'either.ts')).href)
   await app.ready()
@@ -103,7 +103,7 @@ t.test('with @fastify/auth, a guard is one of several ways in', async t => {
   t.equal(await statusOf(app, { method: 'DELETE', url: '/tasks' }), 401)
 })
 
-t.test('with @fastify/session, a role that is taken away counts for the next request of the same session', async t => {
+t.test('with @fastify/session, a removed role takes effect for the next request of the session', async t => {
   const app = await appOf(t, 'session', { SESSION_SECRET: 'a secret for this test, which is long', DEMO_PASSWORD: 'open sesame' })
   t.equal(await statusOf(app, create), 401)
   const login = (user: string, password: string) => app.inject({ method: 'POST', url: '/login', payload: { user, password } })
@@ -117,7 +117,7 @@ t.test('with @fastify/session, a role that is taken away counts for the next req
   t.equal(await statusOf(app, { ...create, cookies }), 401)
 })
 
-t.test('with @fastify/session, nobody logs in without a password, not even where none is set', async t => {
+t.test('with @fastify/session, nobody can log in without a password, even if none is configured', async t => {
   const app = await appOf(t, 'session', { SESSION_SECRET: 'a secret for this test, which is long' })
   delete process.env.DEMO_PASSWORD
   const login = (payload?: object) => statusOf(app, { method: 'POST', url: '/login', ...payload && { payload } })
@@ -140,7 +140,7 @@ t.test('with @fastify/autoload, loaded routes are guarded, and each scope by its
   t.notOk(app.hasDecorator('permit'), 'none at the root')
 })
 
-t.test('with @fastify/websocket, a socket ends when its right is taken away, at its next message or without one', async t => {
+t.test('with @fastify/websocket, a socket is closed when the permission is removed, with or without a message', async t => {
   const app = await appOf(t, 'websocket', { RECHECK: '20' })
   await app.listen({ port: 0, host: '127.0.0.1' })
   const url = `ws://127.0.0.1:${(app.server.address() as AddressInfo).port}/tasks/watch`
@@ -165,7 +165,7 @@ t.test('with @fastify/websocket, a socket ends when its right is taken away, at 
   }
 })
 
-t.test('with mercurius, each field is decided, and what may not be seen is not in the list', async t => {
+t.test('with mercurius, each field is checked, and hidden items are not in the list', async t => {
   const app = await appOf(t, 'graphql')
   const ask = async (user: string, query: string) =>
     (await app.inject({ method: 'POST', url: '/graphql', headers: { 'x-user': `${user}@example.com` }, payload: { query } })).json()
@@ -182,7 +182,7 @@ t.test('with mercurius, each field is decided, and what may not be seen is not i
   t.equal(await statusOf(app, { method: 'POST', url: '/graphql', payload }), 401)
 })
 
-t.test("a reader's own tests pass, without a network", async t => {
+t.test('the tests on the page pass, without a network', async t => {
   const folder = await folderWith(t, await filesOf('testing'))
   // The runner must not think that it is part of the one around it.
   const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: _options, ...env } = process.env

@@ -81,7 +81,7 @@ const ASKED: ReadonlyArray<readonly string[]> = [
   []
 ]
 
-t.test('each annotation of the table asks what the table says', async t => {
+t.test('each annotation in the table sends the check in the table', async t => {
   const folder = await folderWith(t, { 'permit.yaml': await readmePolicy() })
   const file = join(folder, 'annotations.ts')
   await writeFile(file, `export const annotations = [\n${annotationTexts().join(',\n')}\n]\n`)
@@ -104,7 +104,7 @@ t.test('each annotation of the table asks what the table says', async t => {
   }
 })
 
-t.test('the example in docs/embedded-pdp.md is decided as its table says', async t => {
+t.test('the example in docs/embedded-pdp.md is decided as in its table', async t => {
   const document = await documentOf('docs/embedded-pdp.md')
   const app = fastifyFor(t)
   await app.register(permit, { policy: parse(snippetsOf(document).find(({ language }) => language === 'yaml')?.text as string) })
@@ -117,7 +117,7 @@ t.test('the example in docs/embedded-pdp.md is decided as its table says', async
   t.same(tableIn(document, 'Block').flatMap(([cell]) => code(cell as string)).sort(), Object.keys(PolicySchema.properties).sort())
 })
 
-t.test('the table of options is the one that the schema makes', async t => {
+t.test('the table of options is generated from the schema', async t => {
   const options = await documentOf('docs/options.md')
   const head = '| Option | What | Expected | Default |\n| --- | --- | --- | --- |\n'
   const start = options.indexOf(head) + head.length
@@ -138,14 +138,14 @@ function optionRows (properties: Readonly<Record<string, TSchema>>, prefix = '')
   })
 }
 
-t.test('the tables of request.permit and app.permit name every method, and no other', async t => {
+t.test('the tables of request.permit and app.permit list every method', async t => {
   const methodsOf = (...faces: object[]) => faces.flatMap(face => Object.getOwnPropertyNames(face)).filter(name => name !== 'constructor').sort()
   const named = (heading: string) => tableIn(facesPage, heading).flatMap(([cell]) => code(cell as string)).map(text => text.replace(/\(.*/, '')).sort()
   t.same(named('`request.permit`'), methodsOf(RequestPermit.prototype))
   t.same(named('`app.permit`'), methodsOf(AppPermit.prototype, Permit.prototype))
 })
 
-t.test('the table of errors has the codes and statuses that the errors have', async t => {
+t.test('the table of errors has the codes and statuses of the errors', async t => {
   const rows = tableIn(errorsPage, 'What happened')
   for (const [, status, codeCell, classCell] of rows) {
     const [name] = code(classCell as string)

@@ -26,7 +26,7 @@ async function appOf (t: Test, text: string): Promise<FastifyInstance> {
 
 const [message, table] = snippetsOf(page).filter(({ language }) => language === 'text').map(({ text }) => text.trimEnd())
 
-t.test('the app of docs/routes.md starts, and guards', async t => {
+t.test('the app in docs/routes.md starts, and is guarded', async t => {
   const app = await appOf(t, await snippet('routes'))
   const statusOf = async (method: 'GET' | 'POST', url: string, user?: string) =>
     (await app.inject({ method, url, headers: user === undefined ? {} : { 'x-user': `${user}@example.com` } })).statusCode
@@ -38,12 +38,12 @@ t.test('the app of docs/routes.md starts, and guards', async t => {
   t.equal(await statusOf('POST', '/tasks', 'ada'), 200)
 })
 
-t.test('with the route that says nothing, it does not start, with the words of the page', async t => {
+t.test('with the route without an annotation it does not start, with the message on the page', async t => {
   const app = await appOf(t, `${await snippet('routes')}\napp.delete('/tasks/:id', async () => 'deleted')\n`)
   await t.rejects(async () => app.ready(), { code: 'FST_PERMIT_UNDECLARED', message })
 })
 
-t.test('the entries of the table mean what it says', async t => {
+t.test('the entries in the table match the routes that the table says', async t => {
   const entries = tableIn(page, 'Entry of `strict.public`').map(([cell]) => code(cell as string))
   t.same(entries, [['/docs'], ['/docs/*'], ['OPTIONS *'], ['/*', '*']])
   const isPublic = (entry: string, method: string, url: string) => strictness([entry]).isPublic({ methods: [method], url, constraints: undefined })
@@ -53,7 +53,7 @@ t.test('the entries of the table mean what it says', async t => {
   t.ok(!isPublic('/*', 'GET', '/tasks') && !isPublic('*', 'GET', '/tasks'))
 })
 
-t.test('the command prints the table of the page', async t => {
+t.test('the command prints the table on the page', async t => {
   const folder = await folderFor(t, await snippet('routes'))
   const { code, out } = await permit(['routes', join(folder, 'app.ts'), '--strict', '--policy', 'permit.yaml'])
   t.equal(code, 0)
@@ -62,7 +62,7 @@ t.test('the command prints the table of the page', async t => {
   t.same(cells(out), cells(table))
 })
 
-t.test('the document of docs/openapi.md has what the page says', async t => {
+t.test('the document in docs/openapi.md contains what the page says', async t => {
   const app = await appOf(t, await snippet('openapi'))
   await app.ready()
   const { paths } = (app as unknown as { swagger (): { paths: Record<string, unknown> } }).swagger()

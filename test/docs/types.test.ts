@@ -86,7 +86,7 @@ t.test('the examples in the comments of public functions, options and types have
   t.same(await complaints(examples), [])
 })
 
-t.test('no page is left out', async t => {
+t.test('every page is tested', async t => {
   const written = (await Promise.all((await pages()).map(documentOf))).join('\n')
   t.equal(Object.values(sources).flatMap(files => Object.keys(files)).length, [...written.matchAll(/^```ts$/gm)].length + 1)
 })
@@ -108,7 +108,7 @@ app.get('/3', { config: { permit: { acton: 'list', resource: 'task' } } }, async
 app.get('/4', { permit: 'task:list' }, async () => 1)
 `
 
-t.test('a typo in an annotation does not compile, as far as docs/annotations.md says so', async t => {
+t.test('a typo in an annotation does not compile, where docs/annotations.md says so', async t => {
   t.same(await complaints({ page: { 'mistakes.ts': MISTAKES } }), [])
 })
 
@@ -116,7 +116,7 @@ t.test('an error in a snippet is found', async t => {
   t.match(await complaints({ page: { 'app.ts': "import Fastify from 'fastify'\nimport permit from 'fastify-permit'\nawait Fastify().register(permit, { pdq: 'http://localhost' })\n" } }), [/^page\/app\.ts:3 .*pdq/s])
 })
 
-t.test('docs/typed-permissions.md shows what the command makes of the policy of the README', async t => {
+t.test('docs/typed-permissions.md shows the output of the command for the README\'s policy', async t => {
   const folder = await folderWith(t, { 'permit.yaml': policy })
   const { out } = await permit(['types', '--policy', join(folder, 'permit.yaml')])
   const withoutHead = (text = '') => text.trim().split('\n').slice(1)

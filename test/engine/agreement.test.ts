@@ -10,7 +10,7 @@ import type { Policy } from '../../src/engine/policy/policy.js'
 
 const runs = Number(process.env['PROPERTY_RUNS'] ?? 300)
 
-t.test('the engine decides as the reference does', async t => {
+t.test('the engine decides like the reference', async t => {
   let allowed = 0
   let decided = 0
   const by = { rbac: 0, abac: 0, rebac: 0 }
@@ -39,7 +39,7 @@ t.test('the engine decides as the reference does', async t => {
   for (const model of ['rbac', 'abac', 'rebac'] as const) t.ok(by[model] > 0, `${model} said yes`)
 })
 
-t.test('facts changed at random decide as facts loaded at once', async () => {
+t.test('facts changed at random decide like facts loaded at once', async () => {
   const step = fc.oneof(
     assignment.map(fact => ({ do: 'assign' as const, fact })), assignment.map(fact => ({ do: 'unassign' as const, fact })),
     looseTuple.map(fact => ({ do: 'link' as const, fact })), looseTuple.map(fact => ({ do: 'unlink' as const, fact })),
@@ -68,7 +68,7 @@ t.test('facts changed at random decide as facts loaded at once', async () => {
   }), { numRuns: Math.ceil(runs / 2) })
 })
 
-t.test('the other questions agree with decisions', async () => {
+t.test('the list questions agree with decisions', async () => {
   fc.assert(fc.property(policy, policy => {
     const engine = new Engine(policy)
     const yes = ALL_QUERIES.filter(query => engine.decide(query).allow)
@@ -102,7 +102,7 @@ t.test('the other questions agree with decisions', async () => {
   }), { numRuns: Math.ceil(runs / 6) })
 })
 
-t.test('loading one policy after another decides as loading the last alone', async () => {
+t.test('loading one policy after another decides like loading only the last one', async () => {
   fc.assert(fc.property(fc.array(policy, { minLength: 2, maxLength: 3 }), policies => {
     const engine = new Engine()
     for (const policy of policies) engine.load(policy)

@@ -54,7 +54,7 @@ async function fill (environment: Environment, users: number): Promise<void> {
   })
 }
 
-t.test('what is backed up, in use or not, is restored as it was', async t => {
+t.test('a backup, of a folder in use or not, restores the same facts', async t => {
   const dir = t.testdir()
   const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
   const first = await opened(t, data)
@@ -77,7 +77,7 @@ t.test('what is backed up, in use or not, is restored as it was', async t => {
   t.equal((await stat(file)).mode & 0o077, 0, 'it is for its owner only')
 })
 
-t.test('a backup during writes holds all that was acknowledged before, and of each write everything or nothing', async t => {
+t.test('a backup during writes contains all acknowledged writes, and each write completely or not at all', async t => {
   const dir = t.testdir()
   const data = join(dir, 'data')
   const environment = await opened(t, data)
@@ -117,7 +117,7 @@ t.test('a backup during writes holds all that was acknowledged before, and of ea
   await writing
 })
 
-t.test('a backup with damage at random places is refused, and the folder is what it was', async t => {
+t.test('a backup with random damage is refused, and the folder does not change', async t => {
   const dir = t.testdir()
   const [data, file, target] = [join(dir, 'data'), join(dir, 'facts.backup'), join(dir, 'target')]
   const source = await opened(t, data)
@@ -148,7 +148,7 @@ t.test('a backup with damage at random places is refused, and the folder is what
   t.same(await Promise.all(files.map(name => readFile(join(target, name)))), before)
 })
 
-t.test('a backup that is whole and says nonsense is refused', async t => {
+t.test('an intact backup with invalid content is refused', async t => {
   const dir = t.testdir()
   const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
   const source = await opened(t, data)
@@ -180,7 +180,7 @@ t.test('a backup that is whole and says nonsense is refused', async t => {
   await t.resolves(restoreBackup({ data: join(dir, 'target'), file, overwrite: true }), 'and it was not the test that made it wrong')
 })
 
-t.test('nothing that is there is replaced unless that was said, and no folder that is in use', async t => {
+t.test('nothing is replaced without confirmation, and no folder in use', async t => {
   const dir = t.testdir({ empty: {} })
   const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
   const environment = await opened(t, data)
@@ -199,7 +199,7 @@ t.test('nothing that is there is replaced unless that was said, and no folder th
   t.same((await readdir(dir)).sort(), ['data', 'empty', 'facts.backup'], 'and nothing is left behind')
 })
 
-t.test('a damaged folder is not backed up, and restored over', async t => {
+t.test('a damaged folder cannot be backed up, but can be restored', async t => {
   const dir = t.testdir()
   const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
   const environment = await opened(t, data)
@@ -217,7 +217,7 @@ t.test('a damaged folder is not backed up, and restored over', async t => {
   t.same(everythingIn(await opened(t, data)), before)
 })
 
-t.test('a client that asks for a backup and does not read it, or asks for something else, is in nobody\'s way', async t => {
+t.test('a client that requests a backup and does not read it, or requests something else, blocks nobody', async t => {
   const data = join(t.testdir(), 'data')
   const environment = await opened(t, data)
   await fill(environment, 3_000)
@@ -236,7 +236,7 @@ t.test('a client that asks for a backup and does not read it, or asks for someth
   t.ok(again.get('user', 'new'))
 })
 
-t.test('whoever is killed during a backup or a restore leaves what was there, or all of what should be', { timeout: 110_000 }, async t => {
+t.test('a process that is killed during a backup or a restore leaves the old content or all of the new', { timeout: 110_000 }, async t => {
   const dir = t.testdir()
   const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
   const environment = await opened(t, data)

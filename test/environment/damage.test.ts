@@ -136,7 +136,7 @@ function apply (file: string, damage: Damage): void {
   writeFileSync(file, bytes)
 }
 
-t.test('a database with damage at random places, closed or killed, is refused, or is as it was', { timeout: 60_000 + DAMAGES * 4_000 }, async t => {
+t.test('a database with random damage, closed or killed, is refused or unchanged', { timeout: 60_000 + DAMAGES * 4_000 }, async t => {
   const dir = t.testdir()
   for (const sealed of [true, false]) {
     const original = join(dir, String(sealed))
@@ -161,7 +161,7 @@ t.test('a database with damage at random places, closed or killed, is refused, o
   }
 })
 
-t.test('each of the two pages at which LMDB begins, one transaction back, brings nothing back', async t => {
+t.test('restoring an older copy of either of LMDB\'s two meta pages brings no old data back', async t => {
   const dir = t.testdir()
   await folderOf(join(dir, 'original'), false)
   const folders: string[] = []
@@ -179,7 +179,7 @@ t.test('each of the two pages at which LMDB begins, one transaction back, brings
   t.same(outcomes.map((outcome, index) => isAsItShouldBe(outcome, whole) ? [] : [folders[index], outcome.died ?? outcome.message ?? 'another state']).flat(), [])
 })
 
-t.test('whatever else is in the place of a file of the folder is refused, or does no harm', async t => {
+t.test('any other file in place of a file of the folder is refused or does no harm', async t => {
   const dir = t.testdir()
   const sqlite = Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(8192, 7)])
   const impostors: Readonly<Record<string, (path: string) => void>> = {

@@ -36,7 +36,7 @@ const opened = async (of: Policy = policy) => {
   return { environment, changes, allows }
 }
 
-t.test('a new user gets the initial roles; one who exists keeps what there is', async t => {
+t.test('a new user gets the initial roles; an existing user keeps the old ones', async t => {
   const { environment, changes, allows } = await opened()
   const created = await environment.write(facts => facts.syncUser({ key: 'bob' }, [{ role: 'admin' }, { role: 'viewer', tenant: 'acme' }]))
   t.match(created, { status: 'created', fact: { key: 'bob', id: String, created_at: String, updated_at: String } })
@@ -60,7 +60,7 @@ t.test('a new user whose initial roles do not exist is not created', async t => 
   t.same(changes, [])
 })
 
-t.test('what is created must not be there, and what is changed or deleted must', async t => {
+t.test('a created object must not exist, and a changed or deleted object must exist', async t => {
   const { environment } = await opened()
   for (const [code, change] of [
     ['conflict', facts => facts.createUser({ key: 'ann' })],
@@ -94,7 +94,7 @@ t.test('what is created must not be there, and what is changed or deleted must',
   }
 })
 
-t.test('roles on instances and tuples decide, and go with what they hang on', async t => {
+t.test('roles on instances and tuples count, and are deleted together with their objects', async t => {
   const { environment, changes, allows } = await opened()
   await environment.write(facts => facts.createTenant({ key: 'globex' }))
   const { fact } = await environment.write(facts => facts.createResourceInstance({ resource: 'document', key: 'spec', tenant: 'acme', attributes: { pages: 3 } }))
@@ -111,7 +111,7 @@ t.test('roles on instances and tuples decide, and go with what they hang on', as
   t.same([...environment.engine.facts.roleAssignments({ user: 'ann' })], [{ user: 'ann', role: 'viewer', tenant: 'acme' }])
 })
 
-t.test('keys and ids serve alike', async t => {
+t.test('keys and ids can both be used', async t => {
   const { environment } = await opened()
   const idOf = (kind: Parameters<typeof environment.metadata>[0], key: string) => environment.metadata(kind, key)?.id as string
   const bob = await environment.write(facts => facts.createUser({ key: 'bob' }))
@@ -128,7 +128,7 @@ t.test('keys and ids serve alike', async t => {
   t.equal(environment.get('user', bob.fact.id), undefined)
 })
 
-t.test('an update changes what it names, null takes away, and the rest stays', async t => {
+t.test('an update changes the given fields, null removes a value, and the rest stays', async t => {
   const { environment } = await opened()
   await environment.write(facts => facts.updateUser('ann', { first_name: 'Ann', attributes: { a: 1, deep: { b: null } } }))
   t.match(environment.get('user', 'ann'), { email: 'ann@acme.com', first_name: 'Ann', attributes: { a: 1, deep: { b: null } } })
@@ -137,7 +137,7 @@ t.test('an update changes what it names, null takes away, and the rest stays', a
   t.match(environment.get('user', 'ann'), { first_name: 'Ann', attributes: { a: 1 } })
 })
 
-t.test('a write of many is one: when the last fails, none has happened', async t => {
+t.test('a write with many changes is atomic: when the last fails, none is applied', async t => {
   const { environment, changes, allows } = await opened()
   const before = environment.get('tenant', 'acme')
   await t.rejects(environment.write(facts => {
@@ -156,7 +156,7 @@ t.test('a write of many is one: when the last fails, none has happened', async t
   t.ok(changes.every(change => 'all' in change))
 })
 
-t.test('a write is synchronous: a writer that is kept is of no use, and a promise is refused', async t => {
+t.test('a write is synchronous: a writer cannot be kept, and a promise is refused', async t => {
   const { environment } = await opened()
   let kept: { createUser (user: { key: string }): unknown } | undefined
   await environment.write(facts => { kept = facts })
@@ -165,7 +165,7 @@ t.test('a write is synchronous: a writer that is kept is of no use, and a promis
   t.equal(environment.get('user', 'bob'), undefined)
 })
 
-t.test('the schema changes as a whole or not at all, and takes along what needed it', async t => {
+t.test('the schema changes as a whole or not at all, together with what depends on it', async t => {
   const { environment, changes, allows } = await opened()
   const resource = environment.metadata('resource', 'task')
   const viewer = environment.metadata('role', 'viewer')
@@ -185,7 +185,7 @@ t.test('the schema changes as a whole or not at all, and takes along what needed
   t.not(environment.metadata('role', 'viewer')?.id, viewer?.id)
 })
 
-t.test('a resource type that goes takes its instances along, a relation its tuples, a resource role its holders', async t => {
+t.test('deleting a resource type deletes its instances, a relation its tuples, a resource role its assignments', async t => {
   const { environment } = await opened()
   await environment.write(facts => {
     facts.createRelationshipTuple({ subject: 'folder:rnd', relation: 'parent', object: 'document:spec' })
@@ -203,7 +203,7 @@ t.test('a resource type that goes takes its instances along, a relation its tupl
   t.same([...environment.engine.facts.resourceInstances()].map(({ resource }) => resource), ['document'])
 })
 
-t.test('a closed environment takes no writes', async t => {
+t.test('a closed environment refuses writes', async t => {
   const { environment } = await opened()
   await environment.close()
   await t.rejects(environment.write(facts => facts.createUser({ key: 'bob' })), /closed/)

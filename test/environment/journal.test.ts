@@ -14,7 +14,7 @@ function journalOn (write: (batch: Batch) => Promise<void>) {
   return { journal: new Journal({ write }, transaction => { undone.push(transaction) }), undone }
 }
 
-t.test('what waits while the disk is busy goes together, in order', async t => {
+t.test('writes that wait for the disk are committed together, in order', async t => {
   const written: number[][] = []
   const first = deferred<void>()
   const { journal } = journalOn(async ({ records }) => {
@@ -28,7 +28,7 @@ t.test('what waits while the disk is busy goes together, in order', async t => {
   await journal.idle()
 })
 
-t.test('what the disk refuses is taken back, with all that was built on it, the latest first', async t => {
+t.test('writes that the disk refuses are undone, together with later ones, in reverse order', async t => {
   const first = deferred<void>()
   let refuse = true
   const { journal, undone } = journalOn(async () => {

@@ -89,7 +89,7 @@ async function check (t: Test, folder: string, expected: ReadonlyMap<string, Exp
   return lost
 }
 
-t.test('what was acknowledged survives kill -9, and what was not is there wholly or not at all', { timeout: 110_000 }, async t => {
+t.test('acknowledged writes survive kill -9, and others are there completely or not at all', { timeout: 110_000 }, async t => {
   const folder = join(t.testdir(), 'data')
   const expected = new Map<string, Expected>()
   let acknowledged = 0

@@ -44,7 +44,7 @@ function everythingIn (environment: Environment) {
   }
 }
 
-t.test('after a restart everything is there as it was, ids and times and order too', async t => {
+t.test('after a restart everything is as before, including ids, times and order', async t => {
   const data = folderOf(t)
   const first = await opened(t, { data })
   for (const key of ['zoe', 'bob', 'eve']) await first.write(facts => facts.createUser({ key, email: `${key}@acme.com` }, [{ role: 'viewer' }, { role: 'admin', tenant: 'acme' }]))
@@ -64,7 +64,7 @@ t.test('after a restart everything is there as it was, ids and times and order t
   t.equal(second.engine.decide({ user: { key: 'bob' }, action: 'read', resource: { type: 'document', key: 'spec', tenant: 'acme' } }).allow, true)
 })
 
-t.test("the policy's facts are written into an empty folder, and never again", async t => {
+t.test("the policy's facts are written to an empty folder, and never again", async t => {
   const data = folderOf(t)
   const first = await opened(t, { data })
   t.equal(first.get('user', 'ann')?.attributes?.['age'], 40)
@@ -74,7 +74,7 @@ t.test("the policy's facts are written into an empty folder, and never again", a
   t.equal(second.engine.facts.userCount, 0)
 })
 
-t.test('a schema that the API changed stays, until the policy has another', async t => {
+t.test('a schema changed by the API stays, until the policy has another one', async t => {
   const data = folderOf(t)
   const warnings: string[] = []
   const log = { info: () => {}, warn: (_: object, message: string) => { warnings.push(message) } }
@@ -101,7 +101,7 @@ t.test('a schema that the API changed stays, until the policy has another', asyn
   t.notOk(fourth.schema.roles['owner'], 'what was dropped does not come back with the policy of before')
 })
 
-t.test('many writes at once are all there, each whole', async t => {
+t.test('many concurrent writes are all stored, each completely', async t => {
   const data = folderOf(t)
   const first = await opened(t, { data })
   await Promise.all(Array.from({ length: 500 }, (_, n) => first.write(facts => facts.createUser({ key: `u${n}` }, [{ role: 'viewer' }]))))
@@ -111,7 +111,7 @@ t.test('many writes at once are all there, each whole', async t => {
   t.equal([...second.engine.facts.roleAssignments({ role: 'viewer', tenant: 'default' })].length, 500)
 })
 
-t.test('a folder that is in use is refused, in the same process and in another', async t => {
+t.test('a folder in use is refused, in the same process and in another', async t => {
   const data = folderOf(t)
   const first = await opened(t, { data })
   await t.rejects(Environment.open({ policy, data }), { code: 'FST_PERMIT_DATA', message: /in use by another process/ })
@@ -130,7 +130,7 @@ t.test('a folder that is in use is refused, in the same process and in another',
   t.equal(await other(), 'opened')
 })
 
-t.test('of many that come at the same moment, one gets the folder at most', async t => {
+t.test('of many simultaneous processes, at most one gets the folder', async t => {
   const folder = t.testdir()
   for (let round = 0; round < 10; round++) {
     const locks = (await Promise.all(Array.from({ length: 5 }, () => lockFolder(folder)))).filter(lock => lock !== undefined)
@@ -143,14 +143,14 @@ t.test('of many that come at the same moment, one gets the folder at most', asyn
   t.same(await readdir(folder), [])
 })
 
-t.test('a folder of a long name can be locked', async t => {
+t.test('a folder with a long name can be locked', async t => {
   const folder = join(t.testdir(), 'long'.repeat(50), 'long'.repeat(50))
   const store = await Store.open(folder)
   await t.rejects(Store.open(folder), { code: 'FST_PERMIT_DATA' })
   await store.close()
 })
 
-t.test('a folder of another version, or of somebody else, is refused', async t => {
+t.test('a folder of another version or another program is refused', async t => {
   for (const [format, message] of [['2', /newer version/], ['0', /cannot migrate/], ['x', /cannot migrate/]] as const) {
     const data = join(t.testdir(), format)
     const store = await Store.open(data)
@@ -166,7 +166,7 @@ t.test('a folder of another version, or of somebody else, is refused', async t =
   await t.rejects(Environment.open({ data }), { code: 'FST_PERMIT_DATA', message: /did not write/ })
 })
 
-t.test('a folder with a record that makes no sense is refused', async t => {
+t.test('a folder with an invalid record is refused', async t => {
   for (const json of ['{', '{}', '{"id":"i","created_at":"c","updated_at":"u","fact":{"user":"nobody","role":"r","tenant":"default"}}']) {
     const data = join(t.testdir(), String(json.length))
     const store = await Store.open(data)
@@ -176,13 +176,13 @@ t.test('a folder with a record that makes no sense is refused', async t => {
   }
 })
 
-t.test('what cannot be a folder is refused', async t => {
+t.test('a path that cannot be a folder is refused', async t => {
   const dir = t.testdir({ file: 'text', facts: { 'facts.mdb': 'not a database '.repeat(1000) } })
   await t.rejects(Environment.open({ data: join(dir, 'file') }), { code: 'FST_PERMIT_DATA', message: /cannot be used/ })
   await t.rejects(Environment.open({ data: join(dir, 'facts') }), { code: 'FST_PERMIT_DATA', message: /cannot be opened/ })
 })
 
-t.test('a folder of format 1 is read, and is of this format then', async t => {
+t.test('a folder of format 1 is read and converted', async t => {
   const data = t.testdir()
   const old = openLmdb<string, string>({ path: join(data, 'facts.mdb') })
   await old.openDB<string, string>({ name: 'values', encoding: 'string' }).put('format', '1')
@@ -197,7 +197,7 @@ t.test('a folder of format 1 is read, and is of this format then', async t => {
   t.equal((await opened(t, { data, policy: undefined })).engine.facts.userCount, 300)
 })
 
-t.test('a start that writes nothing leaves the folder sealed', async t => {
+t.test('a start without writes leaves the folder sealed', async t => {
   const data = folderOf(t)
   await (await opened(t, { data })).close()
   const before = await readFile(join(data, 'facts.mdb'))
@@ -209,7 +209,7 @@ t.test('a start that writes nothing leaves the folder sealed', async t => {
   t.notOk(await isSealed(), 'and the first write breaks the seal')
 })
 
-t.test('a database that is gone is missed: the facts of the policy must not come back', async t => {
+t.test('a missing database is noticed, so that the facts of the policy do not come back', async t => {
   const data = folderOf(t)
   const first = await opened(t, { data })
   await first.write(facts => facts.deleteUser('ann'))
@@ -218,7 +218,7 @@ t.test('a database that is gone is missed: the facts of the policy must not come
   await t.rejects(Environment.open({ policy, data }), { code: 'FST_PERMIT_DATA', message: /it is missing.*restore --data/ })
 })
 
-t.test('a folder that is removed or replaced while it is in use takes no more writes, and its new content is left alone', async t => {
+t.test('a folder that is removed or replaced while in use refuses writes, and its new content is not changed', async t => {
   const dir = t.testdir()
   for (const [name, away] of [
     ['removed', (data: string) => rm(data, { recursive: true })],
@@ -257,7 +257,7 @@ async function script (shell: string, data: string, body: string): Promise<strin
   return `${Buffer.concat(chunks).toString()}${String(signal ?? code)}`
 }
 
-t.test('files and folders that may not be read or written are refused, and nothing of them is lost', async t => {
+t.test('unreadable or unwritable files and folders are refused, and nothing is lost', async t => {
   const data = folderOf(t)
   await (await opened(t, { data })).close()
   const names = ['facts.mdb', 'facts.sum', 'facts.mdb-lock']
@@ -276,7 +276,7 @@ t.test('files and folders that may not be read or written are refused, and nothi
   t.match(said, /^(FST_PERMIT_DATA the data folder .*(EACCES|EPERM).*permissions.*\n){6}opened 1\n0$/)
 })
 
-t.test('a disk that is full refuses writes and starts, and loses nothing', async t => {
+t.test('a full disk refuses writes and starts, and loses nothing', async t => {
   const data = folderOf(t)
   const first = await opened(t, { data })
   await first.write(facts => { for (let n = 0; n < 500; n++) facts.createUser({ key: `u${n}` }) })
@@ -306,7 +306,7 @@ t.test('a disk that is full refuses writes and starts, and loses nothing', async
   t.ok((await opened(t, { data })).get('user', 'u499'))
 })
 
-t.test('a wrong policy leaves no folder behind', async t => {
+t.test('an invalid policy leaves no folder behind', async t => {
   const dir = t.testdir({ 'wrong.yaml': 'roles:\n  admin:\n    permissions: [task:create]\n' })
   for (const wrong of [join(dir, 'wrong.yaml'), { roles: { admin: { permissions: ['task:create'] } } }]) {
     await t.rejects(Environment.open({ policy: wrong, data: join(dir, 'data') }), { name: 'PolicyError' })
@@ -314,7 +314,7 @@ t.test('a wrong policy leaves no folder behind', async t => {
   t.same(await readdir(dir), ['wrong.yaml'])
 })
 
-t.test('without lmdb the error says what to install', async t => {
+t.test('without lmdb, the error says what to install', async t => {
   const hook = 'export async function resolve (name, context, next) { if (name === "lmdb") throw new Error("not found"); return next(name, context) }'
   const script = `
     import { register } from 'node:module'

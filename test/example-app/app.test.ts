@@ -34,7 +34,7 @@ t.test('a tenant that does not exist is refused, and nothing is created in it', 
   t.equal((await ask('ada', 'GET', '/tenants//tasks')).statusCode, 403)
 })
 
-t.test('the list shows each person what that person may see, in every tenant', async t => {
+t.test('the list contains the tasks that the user may see, in every tenant', async t => {
   const { ask } = await start(t)
   const seenBy = async (name: string) => (await ask(name, 'GET', '/tasks')).json<Array<{ id: string }>>().map(task => task.id)
   t.same(await seenBy('ada'), ['1', '2'])
@@ -44,7 +44,7 @@ t.test('the list shows each person what that person may see, in every tenant', a
   t.equal((await ask(undefined, 'GET', '/tasks')).statusCode, 401, 'and nobody at all nothing')
 })
 
-t.test("another tenant's task is not there under one's own tenant", async t => {
+t.test('a task of another tenant is not found', async t => {
   const { ask } = await start(t)
   for (const [method, payload] of [['GET'], ['PATCH', { title: 'Mine now' }], ['DELETE']] as const) {
     t.equal((await ask('ada', method, '/tenants/default/tasks/3', payload)).statusCode, 404, `${method} is 404`)
@@ -52,7 +52,7 @@ t.test("another tenant's task is not there under one's own tenant", async t => {
   t.same((await ask('tess', 'GET', '/tenants/tenant2/tasks/3')).json(), { id: '3', tenant: 'tenant2', title: 'Plan the party', done: false })
 })
 
-t.test('a task cannot be moved to another tenant by its body', async t => {
+t.test('the body cannot move a task to another tenant', async t => {
   const { ask } = await start(t)
   t.match((await ask('ada', 'POST', '/tenants/default/tasks', { title: 'Sneak in', tenant: 'tenant2' })).json(), { tenant: 'default' })
   t.match((await ask('ada', 'PATCH', '/tenants/default/tasks/1', { tenant: 'tenant2', id: '3' })).json(), { id: '1', tenant: 'default' })
@@ -88,7 +88,7 @@ t.test('a token that this app did not sign is refused', async t => {
   }
 })
 
-t.test('the OpenAPI document and its page are there, with every route and its refusals', async t => {
+t.test('the OpenAPI document and its page list every route and its errors', async t => {
   const { app } = await start(t)
   t.equal((await app.inject('/docs/')).statusCode, 200)
   const { paths } = (await app.inject('/docs/json')).json()

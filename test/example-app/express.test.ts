@@ -4,7 +4,7 @@ import { startFakePdp } from '../support/fake-pdp.js'
 import { curl } from './curl.js'
 import { EXPRESS, startApp } from './start.js'
 
-t.test('what it prints at start can be typed, and happens; SIGTERM ends it with 0', async t => {
+t.test('the printed requests work as printed; SIGTERM exits with 0', async t => {
   const app = await startApp(t, {}, EXPRESS)
   const lines = app.output.split('\n').map(line => line.trim())
   let replayed = 0
@@ -20,7 +20,7 @@ t.test('what it prints at start can be typed, and happens; SIGTERM ends it with 
   t.equal(await app.stop('SIGTERM'), 0)
 })
 
-t.test('people see and do what their roles say, in their tenant', async t => {
+t.test('users see and do what their roles allow, in their tenant', async t => {
   const app = await startApp(t, {}, EXPRESS)
   const ask = async (name: string | undefined, path: string, method = 'GET') => {
     const headers: Record<string, string> = name === undefined ? {} : { authorization: `Basic ${btoa(`${name}@example.com:${name}`)}` }
@@ -37,7 +37,7 @@ t.test('people see and do what their roles say, in their tenant', async t => {
   t.equal(await app.stop('SIGINT'), 0)
 })
 
-t.test('with PERMIT_PDP_URL that PDP decides; while it is away nobody gets in', async t => {
+t.test('with PERMIT_PDP_URL that PDP decides; while it is down guarded routes answer 503', async t => {
   const pdp = await startFakePdp({ token: 'the-key', decide: question => question.action === 'create' })
   t.teardown(() => pdp.close())
   const app = await startApp(t, { PERMIT_PDP_URL: pdp.url, PERMIT_API_KEY: 'the-key' }, EXPRESS)

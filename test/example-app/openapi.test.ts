@@ -6,7 +6,7 @@ import { buildApp } from '../../example-app/app.js'
 import { browserFor } from '../support/browser.js'
 import { root } from '../support/documents.js'
 
-t.test('the page shows what a guarded route requires, and how it refuses', async t => {
+t.test('the page shows the required permission and the errors of a guarded route', async t => {
   const app = await buildApp()
   t.teardown(() => app.close())
   await app.listen({ port: 0, host: '127.0.0.1' })

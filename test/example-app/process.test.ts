@@ -4,7 +4,7 @@ import { startFakePdp } from '../support/fake-pdp.js'
 import { assignment, curl } from './curl.js'
 import { startApp } from './start.js'
 
-t.test("the quickstart's story happens over HTTP, and SIGTERM ends it with 0", async t => {
+t.test('the quickstart works over HTTP, and SIGTERM exits with 0', async t => {
   const app = await startApp(t)
   const john = await fetch(`${app.url}/`)
   t.equal(john.status, 200)
@@ -16,12 +16,12 @@ t.test("the quickstart's story happens over HTTP, and SIGTERM ends it with 0", a
   t.equal(await app.stop('SIGTERM'), 0)
 })
 
-t.test('SIGINT ends it with 0, too', async t => {
+t.test('SIGINT exits with 0, too', async t => {
   const app = await startApp(t)
   t.equal(await app.stop('SIGINT'), 0)
 })
 
-t.test('what it prints at start can be typed, and happens', async t => {
+t.test('the printed requests work as printed', async t => {
   const app = await startApp(t)
   const variables = new Map<string, string>()
   const lines = app.output.split('\n').map(line => line.trim())
@@ -37,7 +37,7 @@ t.test('what it prints at start can be typed, and happens', async t => {
   t.equal(replayed, 5)
 })
 
-t.test('with PERMIT_PDP_URL and PERMIT_API_KEY that PDP decides, and the code is the same', async t => {
+t.test('with PERMIT_PDP_URL and PERMIT_API_KEY that PDP decides, with the same code', async t => {
   const pdp = await startFakePdp({ token: 'the-key', decide: question => question.action === 'create' })
   t.teardown(() => pdp.close())
   const app = await startApp(t, { PERMIT_PDP_URL: pdp.url, PERMIT_API_KEY: 'the-key' })
@@ -54,7 +54,7 @@ t.test('with PERMIT_PDP_URL and PERMIT_API_KEY that PDP decides, and the code is
   t.equal(await app.stop(), 0)
 })
 
-t.test('while its PDP is away, nobody gets in', async t => {
+t.test('while its PDP is down, guarded routes answer 503', async t => {
   const pdp = await startFakePdp()
   await pdp.close()
   const app = await startApp(t, { PERMIT_PDP_URL: pdp.url, PERMIT_API_KEY: 'the-key' })
@@ -63,6 +63,6 @@ t.test('while its PDP is away, nobody gets in', async t => {
   t.equal(await app.stop(), 0)
 })
 
-t.test('a PDP without a key is a mistake that is named at start', async t => {
+t.test('a PDP without a key is reported at start', async t => {
   await t.rejects(startApp(t, { PERMIT_PDP_URL: 'http://127.0.0.1:1' }), /PERMIT_API_KEY/)
 })

@@ -6,7 +6,7 @@ import { createLocalPdp } from '../../src/server/index.js'
 
 const SECRET = 'a-token-for-this-test'
 
-t.test('the story of the quickstart, decided by a local PDP that the app has told it to', async t => {
+t.test('the quickstart with a local PDP, to which the app writes its users', async t => {
   const pdp = createLocalPdp({ policy: fileURLToPath(new URL('../../example-app/permit.yaml', import.meta.url)), token: SECRET })
   t.teardown(() => pdp.close())
   const before = { ...process.env }

@@ -16,7 +16,7 @@ const POLICY: PermitOptions['policy'] = {
 for (const [version, express] of EXPRESSES) {
   const twice = (_request: Request, _response: Response, next: NextFunction) => { next(); next() }
 
-  t.test(`${version}: a guard without permit() refuses everybody with 500`, async t => {
+  t.test(`${version}: a guard without permit() refuses every request with 500`, async t => {
     const app = appOf(express)
     let ran = 0
     app.get('/', guard('task:read'), (_request, response) => { ran++; response.send('in') })
@@ -30,7 +30,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal(ran, 0)
   })
 
-  t.test(`${version}: a policy that is wrong is loud, and nobody gets in`, async t => {
+  t.test(`${version}: an invalid policy is logged, and guarded routes answer 503`, async t => {
     const { log, lines } = silentLog()
     const authz = authzFor(t, { policy: { roles: { admin: { permissions: ['nothing:read'] } } }, user: () => 'ann', log })
     const app = appOf(express)
@@ -53,7 +53,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal(ran, 0)
   })
 
-  t.test(`${version}: the very first request is decided, not refused and not let through`, async t => {
+  t.test(`${version}: the very first request is decided, neither refused nor let through`, async t => {
     const app = appOf(express)
     app.use(authzFor(t, { policy: POLICY, user: request => request.headers['x-user'] as string }))
     app.get('/', guard('task:read'), (_request, response) => { response.send('in') })
@@ -61,7 +61,7 @@ for (const [version, express] of EXPRESSES) {
     t.match(await Promise.all([ask('/', 'ann'), ask('/', 'eve'), ask('/')]), [{ status: 200 }, { status: 403 }, { status: 401 }])
   })
 
-  t.test(`${version}: what is closed lets nobody in`, async t => {
+  t.test(`${version}: after closing, guarded routes answer 503`, async t => {
     const { app, authz } = await guardedApp(t, express, { cache: { ttl: 60_000 } })
     let ran = 0
     app.get('/:what', guard({ action: 'read', resource: 'task:{what}' }), (_request, response) => { ran++; response.send('in') })
@@ -94,7 +94,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal(pdp.questions.length, 0, 'and nobody was asked about half a key')
   })
 
-  t.test(`${version}: a router with merged params asks about what its handler sees`, async t => {
+  t.test(`${version}: a router with merged params checks what its handler sees`, async t => {
     const { app, pdp } = await guardedApp(t, express)
     const tenants = express.Router({ mergeParams: true })
     tenants.get('/tasks/:id', guard({ action: 'read', resource: 'task:{org}-{id}' }), (request, response) => { response.json(request.params) })
@@ -108,7 +108,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal((await ask('/a-c/tasks/7', 'ann')).status, 403, 'and a key that is ambiguous is refused')
   })
 
-  t.test(`${version}: a param that app.param has changed is asked about as the handler sees it, and an object is none`, async t => {
+  t.test(`${version}: a param changed by app.param is checked as the handler sees it, and an object is refused`, async t => {
     const { app, pdp } = await guardedApp(t, express)
     let ran = 0
     app.param('id', (request, _response, next, id: string) => { request.params.id = `real-${id}`; next() })
@@ -122,7 +122,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal(ran, 1)
   })
 
-  t.test(`${version}: a wildcard asks about one key or is refused`, async t => {
+  t.test(`${version}: a wildcard is one key or is refused`, async t => {
     const { log, lines } = silentLog()
     const { app, pdp } = await guardedApp(t, express, { log })
     let ran = 0
@@ -141,7 +141,7 @@ for (const [version, express] of EXPRESSES) {
     }
   })
 
-  t.test(`${version}: every spelling of a path that Express takes, and every method, meets the guard`, async t => {
+  t.test(`${version}: every spelling of a path that Express accepts, and every method, is guarded`, async t => {
     const { app, pdp } = await guardedApp(t, express, {}, { decide: () => false })
     let ran = 0
     app.get('/tasks/:id', guard({ action: 'read', resource: 'task:{id}' }), (_request, response) => { ran++; response.send('in') })
@@ -157,7 +157,7 @@ for (const [version, express] of EXPRESSES) {
     t.ok(pdp.questions.length > 10)
   })
 
-  t.test(`${version}: whatever a function of the app throws, returns or rejects with, is no way in`, async t => {
+  t.test(`${version}: a function of the app that throws, rejects or returns something else never allows`, async t => {
     const odd: unknown[] = [undefined, null, true, 'route', 'router', 0, false, new Error('mine'), Object.assign(new Error('mine'), { status: 200 }), { then: 1 }]
     const annotations: Annotation[] = odd.flatMap((thrown): Annotation[] => [
       () => { throw thrown },
@@ -180,7 +180,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal(ran, 0)
   })
 
-  t.test(`${version}: a user function that throws is no way in, either`, async t => {
+  t.test(`${version}: a user function that throws never allows`, async t => {
     for (const thrown of [undefined, true, 'route', 'router', new Error('mine')]) {
       for (const user of [() => { throw thrown }, () => Promise.reject(thrown)]) {
         const { app } = await guardedApp(t, express, { user })
@@ -194,7 +194,7 @@ for (const [version, express] of EXPRESSES) {
     }
   })
 
-  t.test(`${version}: an answer that cannot be believed lets nobody in`, async t => {
+  t.test(`${version}: an invalid answer never allows`, async t => {
     let answer: unknown
     const { app } = await guardedApp(t, express, {}, { intercept: (_request, response) => { sendJson(response, 200, answer); return true } })
     let ran = 0
@@ -204,7 +204,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal(ran, 0)
   })
 
-  t.test(`${version}: a user who is set after the guard comes too late`, async t => {
+  t.test(`${version}: a user that is set after the guard is too late`, async t => {
     const { app } = await guardedApp(t, express, { user: undefined })
     let ran = 0
     const logIn = (request: Request, _response: Response, next: NextFunction) => { (request as { user?: object }).user = { sub: 'ann' }; next() }
@@ -217,7 +217,7 @@ for (const [version, express] of EXPRESSES) {
   })
 
   for (const allow of [true, false]) {
-    t.test(`${version}: a middleware that goes on twice gets nobody past a guard that waits for a ${allow ? 'yes' : 'no'}`, async t => {
+    t.test(`${version}: a middleware that calls next twice cannot bypass a guard that waits for ${allow ? 'an allow' : 'a deny'}`, async t => {
       const build: Record<string, (app: ReturnType<Express>, handler: RequestHandler) => void> = {
         '/route': (app, handler) => app.get('/route', twice, guard('task:read'), handler),
         '/router': (app, handler) => {
@@ -277,7 +277,7 @@ for (const [version, express] of EXPRESSES) {
     })
   }
 
-  t.test(`${version}: a middleware that goes on a second time after a no that was answered gets nobody in`, async t => {
+  t.test(`${version}: a middleware that calls next again after a denial cannot bypass the guard`, async t => {
     const answers: Record<string, Partial<PermitOptions>> = {
       'by onDenied': { onDenied: (_request, response) => { response.status(418).send('no') } },
       'by onDenied, which takes its time': { onDenied: async (_request, response) => response },
@@ -306,7 +306,7 @@ for (const [version, express] of EXPRESSES) {
     }
   })
 
-  t.test(`${version}: a handler of errors that goes on reaches what the app wants it to reach`, async t => {
+  t.test(`${version}: an error handler that calls next reaches the handlers that the app wants`, async t => {
     const { app } = await guardedApp(t, express)
     app.get('/', guard('task:read'), (_request, response) => { response.send('in') })
     app.use((error: { status: number }, _request: Request, _response: Response, next: NextFunction) => { next(error.status === 403 ? undefined : error) })
@@ -316,7 +316,7 @@ for (const [version, express] of EXPRESSES) {
     t.match(await ask('/', 'ann'), { status: 200, body: 'in' })
   })
 
-  t.test(`${version}: the nearest app decides, and its options are not taken along when it passes a request on`, async t => {
+  t.test(`${version}: the innermost app decides, and its options do not apply after it passes a request on`, async t => {
     const outer = await pdpFor(t, { decide: ({ user }) => user.key === 'outer' })
     const inner = await pdpFor(t, { decide: ({ user }) => user.key === 'inner' })
     const app = appOf(express)
@@ -348,7 +348,7 @@ for (const [version, express] of EXPRESSES) {
     }
   })
 
-  t.test(`${version}: a permit() that a request has left is not in charge of what is mounted elsewhere, too`, async t => {
+  t.test(`${version}: a permit() of an app that the request has left does not apply elsewhere`, async t => {
     const scopeOf = async (user: string) => authzFor(t, optionsFor(await pdpFor(t, { decide: question => question.user.key === user })))
     const enter: Record<string, (child: ReturnType<Express>) => RequestHandler> = {
       mounted: child => child,
@@ -379,7 +379,7 @@ for (const [version, express] of EXPRESSES) {
     }
   })
 
-  t.test(`${version}: a permit() in a router stays in charge of its app, and of no other`, async t => {
+  t.test(`${version}: a permit() in a router applies to its app, and to no other`, async t => {
     const { authz } = await guardedApp(t, express)
     const app = appOf(express)
     const mounted = appOf(express)
@@ -415,7 +415,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal(ran, 0)
   })
 
-  t.test(`${version}: a guard that waits holds back the app that its request came from, wherever its own was mounted last`, async t => {
+  t.test(`${version}: a waiting guard blocks the app that its request came from, wherever its own app was mounted last`, async t => {
     for (const last of ['this', 'other']) {
       const asked = deferred<(allow: boolean) => void>()
       const { authz } = await guardedApp(t, express, {}, { decide: () => new Promise(resolve => asked.resolve(resolve)) })
@@ -440,7 +440,7 @@ for (const [version, express] of EXPRESSES) {
     }
   })
 
-  t.test(`${version}: a mounted app's permit() is in charge of that app only`, async t => {
+  t.test(`${version}: a mounted app's permit() applies only to that app`, async t => {
     const app = appOf(express)
     const sub = appOf(express)
     sub.use(authzFor(t, { policy: POLICY, user: () => 'ann' }))
@@ -454,7 +454,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal(ran, 0)
   })
 
-  t.test(`${version}: two permit() in one app are refused, one twice is one, and a guard of its own is always its own`, async t => {
+  t.test(`${version}: two permit() in one app are refused, the same one twice is accepted, and authz.guard() always uses its own`, async t => {
     const yes = await pdpFor(t, { decide: () => true })
     const no = await pdpFor(t, { decide: () => false })
     const app = appOf(express)
@@ -473,7 +473,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal(ran, 0)
   })
 
-  t.test(`${version}: what a request says of itself does not choose who decides`, async t => {
+  t.test(`${version}: the content of a request does not choose the permit()`, async t => {
     const { app } = await guardedApp(t, express, {}, { decide: () => false })
     let ran = 0
     app.use((request, _response, next) => {

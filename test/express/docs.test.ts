@@ -46,7 +46,7 @@ role_assignments: [{ user: ada, role: admin }, { user: victor, role: viewer }]
   await t.rejects(authz.permit.check('ada', 'create', 'task'), { code: 'FST_PERMIT_UNAVAILABLE' })
 })
 
-t.test('the table of what there is names every method', async t => {
+t.test('the table lists every method', async t => {
   for (const name of [...Object.getOwnPropertyNames(RequestPermit.prototype), ...Object.getOwnPropertyNames(Permit.prototype)]) {
     if (name !== 'constructor') t.match(document, `\`${name}\``, name)
   }

@@ -135,7 +135,7 @@ function scopesFor (t: Test): readonly ExpressPermit[] {
 const [[, five], [, four]] = EXPRESSES as readonly [readonly [string, Express], readonly [string, Express]]
 
 for (const [version, expresses] of [['Express 5', [five, five]], ['Express 4', [four, four]], ['both versions', [five, four]]] as const) {
-  t.test(`${version}: whatever is mounted wherever, the permit(…) that a request has met on its way is in charge`, async t => {
+  t.test(`${version}: in any mount tree, the permit(…) that the request has passed last applies`, async t => {
     const scopes = scopesFor(t)
     await Promise.all(scopes.map(scope => scope.ready()))
     let app = appOf(five)

@@ -24,7 +24,7 @@ for (const [name, express] of EXPRESSES) {
   for (const cache of [false, { ttl: 60_000 }] as const) {
     const title = `${name}, ${cache === false ? 'asked each time' : 'from the cache'}`
 
-    t.test(`${title}: combined with callbacks, one yes is enough, and the last one answers for all`, async t => {
+    t.test(`${title}: combined with callbacks, one allow is enough, and the last guard responds`, async t => {
       const { log, lines } = silentLog()
       const { app, authz } = await guardedApp(t, express, { onDenied: sendsPage, cache, log }, fake)
       let ran = 0
@@ -46,7 +46,7 @@ for (const [name, express] of EXPRESSES) {
       t.same(lines.filter(({ level }) => level === 'error'), [])
     })
 
-    t.test(`${title}: combined with promises, it rejects with the refusal, and nothing is answered`, async t => {
+    t.test(`${title}: combined with promises, it rejects when it refuses, and sends no response`, async t => {
       const { app, authz } = await guardedApp(t, express, { onDenied: sendsPage, cache }, fake)
       const [a, b] = [authz.guard('task:a'), guard('task:b')]
       app.get('/or', (request, response, next) => { a(request, response).catch(() => b(request, response)).then(() => next(), next) }, (_request, response) => { response.send('secret') })
@@ -63,7 +63,7 @@ for (const [name, express] of EXPRESSES) {
     })
   }
 
-  t.test(`${name}: a request that is let in by one has no Retry-After of another that had no decision`, async t => {
+  t.test(`${name}: a request that one guard allows has no Retry-After of another without a decision`, async t => {
     const { app } = await guardedApp(t, express, { retries: 0, breaker: false }, {
       ...fake,
       intercept: ({ body }, response) => {
@@ -84,7 +84,7 @@ for (const [name, express] of EXPRESSES) {
     t.equal(refused.headers.get('retry-after'), '1')
   })
 
-  t.test(`${name}: a word that is no option of a guard is refused when the guard is made`, async t => {
+  t.test(`${name}: an unknown option of a guard is refused when the guard is created`, async t => {
     const { authz } = await guardedApp(t, express)
     for (const make of [authz.guard, guard]) {
       t.throws(() => make('task:a', { ondenied: false } as never), { code: 'FST_PERMIT_QUERY', message: /"ondenied".*did you mean "onDenied"/ })

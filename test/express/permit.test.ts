@@ -9,7 +9,7 @@ import { deferred, pdpFor } from '../support/app.js'
 import { appOf, authzFor, byHeader, EXPRESSES, guardedApp, listen, optionsFor, silentLog } from '../support/express.js'
 
 for (const [version, express] of EXPRESSES) {
-  t.test(`${version}: the two lines of the documents guard a route`, async t => {
+  t.test(`${version}: the two lines in the docs guard a route`, async t => {
     const pdp = await pdpFor(t, { decide: ({ user }) => user.key === 'ann' })
     process.env.PERMIT_PDP_URL = pdp.url
     process.env.PERMIT_API_KEY = pdp.token
@@ -28,7 +28,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal((await ask('/one/7', 'eve')).status, 403)
   })
 
-  t.test(`${version}: errors go through next, with status, statusCode and code, and never say why`, async t => {
+  t.test(`${version}: errors are passed to next, with status, statusCode and code, and never say why`, async t => {
     const { app, pdp } = await guardedApp(t, express)
     const errors: unknown[] = []
     app.get('/', guard('task:read'), (_request, response) => { response.send('in') })
@@ -55,7 +55,7 @@ for (const [version, express] of EXPRESSES) {
     t.notOk('status' in { ...errors[1] as object }, 'and a spread error is as before')
   })
 
-  t.test(`${version}: Retry-After goes out with a body of the app's own, too`, async t => {
+  t.test(`${version}: Retry-After is sent with a custom error body, too`, async t => {
     const { app, pdp } = await guardedApp(t, express)
     app.get('/', guard('task:read'), (_request, response) => { response.send('in') })
     app.use((error: { status: number }, _request: Request, response: Response, _next: NextFunction) => { response.status(error.status).json({ ...error }) })
@@ -67,7 +67,7 @@ for (const [version, express] of EXPRESSES) {
     t.notMatch(body, /ECONNREFUSED|127\.0\.0\.1|cause/)
   })
 
-  t.test(`${version}: a decision in the cache, or made in this process, is answered in the same tick`, async t => {
+  t.test(`${version}: a cached or embedded decision is available in the same tick`, async t => {
     const pdp = await pdpFor(t, { decide: ({ user }) => user.key === 'ann' })
     const remote = authzFor(t, optionsFor(pdp, { cache: { ttl: 60_000 } }))
     const embedded = authzFor(t, {
@@ -88,7 +88,7 @@ for (const [version, express] of EXPRESSES) {
     }
   })
 
-  t.test(`${version}: req.permit and authz.permit answer as they do with Fastify`, async t => {
+  t.test(`${version}: req.permit and authz.permit answer like with Fastify`, async t => {
     const { app, authz, pdp } = await guardedApp(t, express, { cache: { ttl: 60_000 }, tenant: request => request.headers['x-tenant'] }, { decide: ({ resource }) => resource.key !== '2' })
     app.get('/', async (request, response) => {
       response.json({
@@ -119,7 +119,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal(pdp.questions.length, asked + 1)
   })
 
-  t.test(`${version}: denials and checks without a decision are logged, and so are mistakes that the client is not told`, async t => {
+  t.test(`${version}: denials, missing decisions and mistakes that are hidden from the client are logged`, async t => {
     const { log, lines } = silentLog()
     const { app, pdp } = await guardedApp(t, express, { log })
     app.get('/', guard('task:read'), () => {})
@@ -139,7 +139,7 @@ for (const [version, express] of EXPRESSES) {
     t.notMatch(JSON.stringify(lines), pdp.token)
   })
 
-  t.test(`${version}: a log that throws leaves nobody without an answer, and lets nobody in`, async t => {
+  t.test(`${version}: a log that throws neither prevents a response nor allows a request`, async t => {
     const fails = () => { throw new Error('disk full') }
     const { app } = await guardedApp(t, express, { log: { debug () {}, info: fails, warn: fails, error: fails } })
     app.get('/', guard('task:read'), () => {})
@@ -147,7 +147,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal((await ask('/', 'eve')).status, 403)
   })
 
-  t.test(`${version}: a handler that throws is answered as ever, once`, async t => {
+  t.test(`${version}: an error of the handler is handled once, as usual`, async t => {
     const { app } = await guardedApp(t, express, { cache: {} })
     let ran = 0
     app.get('/sync', guard('task:read'), () => { ran++; throw new Error('mine') })
@@ -162,7 +162,7 @@ for (const [version, express] of EXPRESSES) {
     t.equal(ran, 4)
   })
 
-  t.test(`${version}: a client that goes away while the decision is on its way does no harm`, async t => {
+  t.test(`${version}: a client that disconnects during the decision does no harm`, async t => {
     const asked = deferred<(allow: boolean) => void>()
     const { app } = await guardedApp(t, express, {}, { decide: question => question.user.key === 'gone' ? new Promise(resolve => asked.resolve(resolve)) : true })
     let ran = 0
@@ -180,7 +180,7 @@ for (const [version, express] of EXPRESSES) {
 }
 
 for (const [version, express] of EXPRESSES) {
-  t.test(`${version}: onDecision hears of a guard, once, whether its request has come through the middleware or not`, async t => {
+  t.test(`${version}: onDecision is called once for a guard, whether the request has passed the middleware or not`, async t => {
     for (const uses of [0, 1, 2]) {
       const pdp = await pdpFor(t, { decide: () => true })
       const events: string[] = []
@@ -196,7 +196,7 @@ for (const [version, express] of EXPRESSES) {
   })
 }
 
-t.test('options that are wrong are thrown at once, in the words of the Fastify plugin', async t => {
+t.test('invalid options are thrown at once, with the messages of the Fastify plugin', async t => {
   t.throws(() => permit({ policy: {}, pdp: 'http://localhost:7766' }), { code: 'FST_PERMIT_OPTIONS', message: /both/ })
   t.throws(() => permit({ policy: {}, timeout: 0 }), { code: 'FST_PERMIT_OPTIONS', message: /timeout/ })
   t.throws(() => permit({ policy: {}, other: 1 } as PermitOptions), { code: 'FST_PERMIT_OPTIONS', message: /"other" is not known/ })
@@ -204,13 +204,13 @@ t.test('options that are wrong are thrown at once, in the words of the Fastify p
   for (const log of [null, true, {}, { info () {}, warn () {}, error () {} }]) t.throws(() => permit({ policy: {}, log: log as never }), { code: 'FST_PERMIT_OPTIONS', message: /log/ })
 })
 
-t.test('a requirement that is none is thrown where the guard is made', async t => {
+t.test('an invalid requirement is thrown when the guard is created', async t => {
   for (const wrong of [false, undefined, null, 7, 'task', {}, { anyOf: [] }, { action: 'read', resource: '{type}:1' }, { action: 'read', resource: 'task:{id' }]) {
     t.throws(() => guard(wrong as never), { code: 'FST_PERMIT_ANNOTATION', message: /^guard/ })
   }
 })
 
-t.test('what is asked before it is open waits until it is, closing included', async t => {
+t.test('checks before the PDP is open wait until it is, also while closing', async t => {
   const authz = permit({ log: silentLog().log, policy: { resources: { task: { actions: { read: {} } } }, roles: { r: { permissions: ['task:read'] } } } })
   t.same(await authz.permit.health(), { ok: false, pdp: 'embedded', reason: 'it has not started' })
   const { api } = authz.permit
@@ -229,7 +229,7 @@ t.test('what is asked before it is open waits until it is, closing included', as
   await t.rejects(shut.permit.check('ann', 'read', 'task'), { code: 'FST_PERMIT_UNAVAILABLE' })
 })
 
-t.test('a guard that is reached before it is open waits: for the decision, or for the deadline', async t => {
+t.test('a guard before the PDP is open waits for the decision, at most until the deadline', async t => {
   const request = (user: string) => ({ headers: { 'x-user': user }, params: {}, socket: {} }) as unknown as Request
   const response = { setHeader () {} } as unknown as Response
   const ask = (authz: ReturnType<typeof permit>, user: string) =>
@@ -274,7 +274,7 @@ t.test('the deadline of a check starts when the PDP is open: loading does not co
   t.equal(left.length, 2)
 })
 
-t.test('a gate that has failed stays shut, for who waits and for who comes later', async t => {
+t.test('a gate that has failed stays closed, for current and later checks', async t => {
   const gate = new Gate()
   const waits = t.rejects(gate.wait(performance.now() + 60_000), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'closed' } })
   gate.fail()
@@ -283,7 +283,7 @@ t.test('a gate that has failed stays shut, for who waits and for who comes later
   t.equal(gate.isOpen, false)
 })
 
-t.test('without a log, what is wrong goes to the console', async t => {
+t.test('without a log, problems are printed to the console', async t => {
   const said = t.capture(console, 'error', () => {})
   const authz = permit({ policy: { roles: { r: { permissions: ['nothing:read'] } } } })
   await t.rejects(authz.ready(), { code: 'FST_PERMIT_POLICY' })
@@ -291,7 +291,7 @@ t.test('without a log, what is wrong goes to the console', async t => {
   await authz.close()
 })
 
-t.test('options that Express cannot keep the promise of are refused', t => {
+t.test('options that Express cannot support are refused', t => {
   for (const name of ['strict', 'openapi']) {
     t.throws(() => permit({ policy: {}, [name]: true } as never), { code: 'FST_PERMIT_OPTIONS', message: new RegExp(`"${name}" is given; expected only with Fastify`) })
   }

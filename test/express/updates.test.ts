@@ -32,7 +32,7 @@ for (const [version, express] of EXPRESSES) {
     return { authz, report, remembered, ask, server, url }
   }
 
-  t.test(`${version}: a report makes the app ask again for the users that it names, whoever has read its body`, async t => {
+  t.test(`${version}: a report drops the decisions of the users that it names, whoever has read its body`, async t => {
     for (const [name, parser] of Object.entries({ none: undefined, json: express.json(), raw: express.raw({ type: '*/*' }), text: express.text({ type: '*/*' }) })) {
       const { report, remembered } = await updatedApp(t, parser)
       t.same(await remembered(), ['cache', 'cache'], name)
@@ -44,7 +44,7 @@ for (const [version, express] of EXPRESSES) {
     }
   })
 
-  t.test(`${version}: without the secret nothing is forgotten, and the answer is 401`, async t => {
+  t.test(`${version}: without the secret nothing is dropped, and the answer is 401`, async t => {
     const { report, remembered } = await updatedApp(t)
     for (const headers of [{}, { 'x-permit-updates-secret': '' }, { 'x-permit-updates-secret': `${SECRET}x` }, { 'x-permit-updates-secret': `${SECRET}, ${SECRET}` }, { authorization: `Bearer ${SECRET}` }] as Record<string, string>[]) {
       t.equal(await report(about('ann'), headers), 401, JSON.stringify(headers))
@@ -52,7 +52,7 @@ for (const [version, express] of EXPRESSES) {
     t.same(await remembered(), ['cache', 'cache'])
   })
 
-  t.test(`${version}: another method, and another path, is none of its business`, async t => {
+  t.test(`${version}: other methods and other paths are passed on`, async t => {
     const { report, ask, remembered } = await updatedApp(t)
     t.equal(await report(about('ann'), undefined, 'PUT'), 200)
     t.match(await ask('/updates', undefined, { headers: { 'x-permit-updates-secret': SECRET } }), { status: 200, body: 'of the app' })
@@ -60,7 +60,7 @@ for (const [version, express] of EXPRESSES) {
     t.same(await remembered(), ['cache', 'cache'])
   })
 
-  t.test(`${version}: a report that cannot be read makes the app forget everything, one past the bound nothing`, async t => {
+  t.test(`${version}: an invalid report drops everything, one that is too large nothing`, async t => {
     const { report, remembered, server, ask, url } = await updatedApp(t)
     t.equal(await report('{'), 204)
     t.same(await remembered(), ['pdp', 'pdp'])

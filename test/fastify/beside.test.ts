@@ -53,7 +53,7 @@ async function upgrade (url: string, headers: Record<string, string>): Promise<n
   return status
 }
 
-t.test('what @fastify/http-proxy passes on is guarded: each method, each path, and WebSockets', async t => {
+t.test('requests through @fastify/http-proxy are guarded: each method, each path, and WebSockets', async t => {
   const ways: Record<string, (app: FastifyInstance) => object> = {
     'by config': () => annotated,
     'by guard()': app => ({ preHandler: app.permit.guard('task:create') })
@@ -93,7 +93,7 @@ t.test('what @fastify/http-proxy passes on is guarded: each method, each path, a
   }
 })
 
-t.test('a WebSocket is opened after the decision and not before, also when its client is gone by then', async t => {
+t.test('a WebSocket is opened only after the decision, also when its client has disconnected by then', async t => {
   for (const order of ['websocket first', 'permit first', 'route first']) {
     const asked = deferred<(allow: boolean) => void>()
     const pdp = await pdpFor(t, { decide: q => q.user.key === 'ann' || new Promise(resolve => asked.resolve(resolve)) })
@@ -123,7 +123,7 @@ t.test('a WebSocket is opened after the decision and not before, also when its c
   }
 })
 
-t.test('a route that is copied to a WebSocket, or from one, keeps its guard', async t => {
+t.test('a route that is copied to or from a WebSocket keeps its guard', async t => {
   for (const order of ['websocket first', 'permit first']) {
     const pdp = await pdpFor(t, { decide: q => q.user.key === 'ann' })
     const app = fastifyFor(t)
@@ -152,7 +152,7 @@ t.test('a route that is copied to a WebSocket, or from one, keeps its guard', as
   }
 })
 
-t.test('files that @fastify/autoload loads are guarded, or the app does not start', async t => {
+t.test('files loaded by @fastify/autoload are guarded, or the app does not start', async t => {
   const pdp = await pdpFor(t, { decide: q => q.user.key === 'ann' })
   const plugin = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
   const options = JSON.stringify({ pdp: pdp.url, token: pdp.token, cache: false })
@@ -183,7 +183,7 @@ t.test('files that @fastify/autoload loads are guarded, or the app does not star
   for (const url of ['/', '/tasks/list', '/tasks/7/deep']) t.equal((await app.inject({ url, headers: ann })).statusCode, 500, 'what was declared before could not be seen, and is refused')
 })
 
-t.test('two copies of the package in one app do not take each other\'s word', async t => {
+t.test('two copies of the package in one app do not trust each other', async t => {
   const dir = t.testdir({})
   await cp(fileURLToPath(new URL('../../src', import.meta.url)), `${dir}/src`, { recursive: true })
   const { default: other } = await import(pathToFileURL(`${dir}/src/index.ts`).href) as { default: typeof permit }

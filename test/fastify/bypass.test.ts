@@ -15,7 +15,7 @@ const eve = { 'x-user': 'eve' }
 /** A PDP that says no, in a while. */
 const deny = { decide: async () => { await turn(); return false } }
 
-t.test('a hook that goes on twice does not bring the handler forward', async t => {
+t.test('a hook that continues twice does not run the handler early', async t => {
   type Callback = (request: unknown, reply: unknown, done: () => void) => unknown
   const twice: Record<string, Callback> = {
     'done, and a promise': async (_request, _reply, done) => { await turn(); done() },
@@ -48,7 +48,7 @@ t.test('a hook that goes on twice does not bring the handler forward', async t =
   }
 })
 
-t.test('a handler that was reached too early says so', async t => {
+t.test('a handler that is reached too early gets an error', async t => {
   const { app } = await guardedApp(t, {}, { decide: async () => { await turn(); return true } })
   app.get('/tasks', { ...annotated, preHandler: ((_request: unknown, _reply: unknown, done: () => void) => { done(); done() }) as never }, async () => 'ok')
   const { statusCode, json } = await app.inject({ url: '/tasks', headers: { 'x-user': 'ann' } })
@@ -56,7 +56,7 @@ t.test('a handler that was reached too early says so', async t => {
   t.equal(json().code, 'FST_PERMIT_BYPASSED')
 })
 
-t.test('a WebSocket route is behind its guard whichever plugin came first', async t => {
+t.test('a WebSocket route is guarded whichever plugin was registered first', async t => {
   for (const order of ['websocket first', 'permit first']) {
     const pdp = await pdpFor(t, { decide: q => q.user.key === 'ann' })
     const app = fastifyFor(t)
@@ -80,7 +80,7 @@ t.test('a WebSocket route is behind its guard whichever plugin came first', asyn
   }
 })
 
-t.test('a route that a scope from before register declares afterwards is guarded', async t => {
+t.test('a route declared later by a scope from before register is guarded', async t => {
   const pdp = await pdpFor(t, deny)
   const app = fastifyFor(t)
   let api!: FastifyInstance
@@ -96,7 +96,7 @@ t.test('a route that a scope from before register declares afterwards is guarded
   t.equal(ran, 0)
 })
 
-t.test('a config that was copied from a guarded route does not pass for a guarded route', async t => {
+t.test('a config copied from a guarded route does not count as guarded', async t => {
   const pdp = await pdpFor(t, deny)
   const app = fastifyFor(t)
   let api!: FastifyInstance
@@ -111,7 +111,7 @@ t.test('a config that was copied from a guarded route does not pass for a guarde
   t.equal(ran, 0)
 })
 
-t.test('what was copied of a guarded route does not pass for one under another constraint, in a scope of before', async t => {
+t.test('copies from a guarded route do not count under another constraint, in a scope from before', async t => {
   const pdp = await pdpFor(t, { decide: q => q.user.key === 'ann' })
   const app = fastifyFor(t)
   let api!: FastifyInstance
@@ -129,7 +129,7 @@ t.test('what was copied of a guarded route does not pass for one under another c
   t.equal((await app.inject({ url: '/tasks', headers: { 'x-user': 'ann' } })).body, 'one')
 })
 
-t.test('a handler that was taken from a guarded route keeps its guard, or the app does not start', async t => {
+t.test('a handler taken from a guarded route keeps its guard, or the app does not start', async t => {
   for (const take of [
     (route: RouteOptions) => ({ handler: route.handler }),
     (route: RouteOptions) => ({ ...route, config: {}, preHandler: [] }),
@@ -155,7 +155,7 @@ t.test('a handler that was taken from a guarded route keeps its guard, or the ap
   t.equal((await app.inject({ url: '/called', headers: { 'x-user': 'ann' } })).statusCode, 500)
 })
 
-t.test('a plugin that puts handlers around the handlers of others asks for no second decision, and opens nothing', async t => {
+t.test('a plugin that wraps handlers causes no second decision, and opens nothing', async t => {
   const pdp = await pdpFor(t, { decide: q => q.user.key === 'ann' })
   const { lines, logger } = logSink('warn')
   const app = fastifyFor(t, { logger })
@@ -179,7 +179,7 @@ t.test('a plugin that puts handlers around the handlers of others asks for no se
   t.notOk(lines.some(({ msg }) => String(msg).includes('was declared before fastify-permit was registered')))
 })
 
-t.test('a pass that was copied from another request is none', async t => {
+t.test('a pass copied from another request does not count', async t => {
   const { app } = await guardedApp(t)
   let passed: object | undefined
   let handler!: RouteOptions['handler']
@@ -194,7 +194,7 @@ t.test('a pass that was copied from another request is none', async t => {
   for (const url of ['/copy', '/heir']) t.equal((await app.inject({ url, headers: eve })).json().code, 'FST_PERMIT_BYPASSED', url)
 })
 
-t.test('an app that goes on after its registration failed lets nobody in, however often it is asked', async t => {
+t.test('an app that continues after a failed registration refuses every request', async t => {
   const failures: Record<string, (app: FastifyInstance) => Promise<void>> = {
     'the error was consumed': async app => { app.register(permit, { pdp: 'http://127.0.0.1:1', token: '' }).after(_error => {}) },
     'the error was caught': async app => { await t.rejects(async () => app.register(permit, { pdp: 'http://127.0.0.1:1', token: '' })) }
@@ -212,7 +212,7 @@ t.test('an app that goes on after its registration failed lets nobody in, howeve
   }
 })
 
-t.test('an app that refused to start because of its routes lets nobody in, however often it is asked', async t => {
+t.test('an app that refused to start because of its routes refuses every request', async t => {
   const hooks: [object, (route: { config?: object, preHandler?: unknown }) => void][] = [
     [annotated, route => { route.config = {} }],
     [annotated, route => { route.preHandler = [] }],
@@ -232,7 +232,7 @@ t.test('an app that refused to start because of its routes lets nobody in, howev
   }
 })
 
-t.test('an annotation on a config that is a function, or that inherits it, counts', async t => {
+t.test('an annotation counts on a config that is a function, or that inherits it', async t => {
   const { app } = await guardedApp(t, {}, deny)
   class Config { get permit () { return 'task:create' } }
   app.get('/function', { config: Object.assign(() => {}, { permit: 'task:create' }) as never }, async () => 'SECRET')
@@ -277,7 +277,7 @@ t.test('a 404 handler is guarded whatever it looks like, and however it is reach
   t.throws(() => app.setNotFoundHandler({ config: { permits: 'task:create' } } as never, async () => ''), { code: 'FST_PERMIT_ANNOTATION', message: /permits/ })
 })
 
-t.test('a 404 handler of before register that looks like a route is guarded, too', async t => {
+t.test('a 404 handler from before register that looks like a route is guarded, too', async t => {
   const pdp = await pdpFor(t, deny)
   const app = fastifyFor(t)
   app.setNotFoundHandler({ config: { ...annotated.config, url: '/tasks' } } as never, async () => 'SECRET')
@@ -287,7 +287,7 @@ t.test('a 404 handler of before register that looks like a route is guarded, too
   t.ok(outcome === 403 || outcome === 'FST_PERMIT_ANNOTATION', String(outcome))
 })
 
-t.test('two requests for different things never ask for one key', async t => {
+t.test('two requests for different resources never check the same key', async t => {
   const template = (resource: string, url: string) => async (t: Test, path: string) => {
     const { app, pdp } = await guardedApp(t)
     app.get(url, { config: { permit: { action: 'read', resource } } }, async () => 'ok')
@@ -308,7 +308,7 @@ t.test('two requests for different things never ask for one key', async t => {
   t.throws(() => app.get('/:a/:b', { config: { permit: { action: 'read', resource: 'x:{a}{b}' } } }, async () => 'ok'), { code: 'FST_PERMIT_ANNOTATION', message: /nothing between/ })
 })
 
-t.test('what a function of the app returned by mistake is not told to the client', async t => {
+t.test('a wrong return value of the app\'s functions is not shown to the client', async t => {
   const secret = { stripeKey: 'sk_live_SECRET' }
   for (const annotation of [
     () => ({ action: 'read', resource: 'task', tenant: secret }), () => ({ action: secret, resource: 'task' }), () => ({ action: 'read', resource: secret }), () => secret,
@@ -323,7 +323,7 @@ t.test('what a function of the app returned by mistake is not told to the client
   }
 })
 
-t.test('a logger that throws costs the client no answer', async t => {
+t.test('a logger that throws does not prevent the response', async t => {
   const { app } = await guardedApp(t, {}, deny, { logger: { level: 'info', stream: { write: () => {} }, serializers: { permit: () => { throw new Error('serializer') } } } })
   app.get('/tasks', annotated, async () => 'ok')
   t.equal((await app.inject({ url: '/tasks', headers: eve })).statusCode, 403)
@@ -339,7 +339,7 @@ t.test('functions that throw and reject at the same time do not end the process'
   t.equal(output.trim(), '500 500 500')
 })
 
-t.test('a Fastify without the plugin is what the tests of this file compare with: its handler runs', async t => {
+t.test('without the plugin, the handlers in this file run, for comparison', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   app.get('/tasks', annotated, async () => 'SECRET')

@@ -193,7 +193,7 @@ function tierConstraint () {
   }
 }
 
-t.test('no handler of a route with an annotation runs for a user without the permission, whatever was copied of guarded routes', async t => {
+t.test('no handler of an annotated route runs for a user without the permission, whatever was copied from guarded routes', async t => {
   let started = 0
   await fc.assert(fc.asyncProperty(fc.array(declaration, { minLength: 1, maxLength: 5 }), async declarations => {
     const played = await play(declarations)

@@ -100,7 +100,7 @@ async function appOf (t: Test, { guard, place, way, first, style, other }: { gua
   return { app, ran, prefix: prefix?.replace(':tenant', 'acme') ?? '' }
 }
 
-t.test('no way leads past the guard of a 404 handler, and each way leads to it', async t => {
+t.test('every way to a 404 handler runs its guard', async t => {
   await fc.assert(fc.asyncProperty(
     fc.record({
       guard: fc.constantFrom(...Object.keys(GUARDS)),
@@ -127,7 +127,7 @@ t.test('no way leads past the guard of a 404 handler, and each way leads to it',
   ), { numRuns: 250 })
 })
 
-t.test('a URL that cannot be decoded below a prefix with a param gets an answer, and no handler runs that is guarded', async t => {
+t.test('a URL that cannot be decoded below a prefix with a param gets an answer, and runs no guarded handler', async t => {
   for (const [guard, options] of Object.entries(GUARDS)) {
     const { app, ran } = await appOf(t, { guard, place: 'scope with a param', way: 'an unknown URL', first: true, style: 'async', other: false })
     for (const url of ['/t/%zz', '/t/%zz/nowhere', '/t/%E0%A4%A/x', `/t/${'x'.repeat(101)}/nowhere`]) {
@@ -140,7 +140,7 @@ t.test('a URL that cannot be decoded below a prefix with a param gets an answer,
   }
 })
 
-t.test('a handler that was set before fastify-permit had loaded is guarded, or the app does not start', async t => {
+t.test('a handler set before fastify-permit was loaded is guarded, or the app does not start', async t => {
   for (const place of ['root', 'scope with a param']) {
     for (const awaited of [true, false]) {
       const app = fastifyFor(t)
@@ -164,7 +164,7 @@ t.test('a handler that was set before fastify-permit had loaded is guarded, or t
   }
 })
 
-t.test('a hook that goes on twice does not bring a 404 handler forward, nor two answers', async t => {
+t.test('a hook that continues twice neither runs a 404 handler early nor sends two answers', async t => {
   const turn = () => new Promise(resolve => setImmediate(resolve))
   for (const allowed of [false, true]) {
     for (const cache of [false, { ttl: 60_000 }] as const) {

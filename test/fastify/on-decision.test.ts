@@ -17,7 +17,7 @@ async function auditedApp (t: Test, onDecision: OnDecision, options: Partial<Per
   return { app, pdp, sink, ask: async (user: string) => (await app.inject({ url: '/tasks/7', headers: { 'x-user': user } })).statusCode }
 }
 
-t.test('allowed, denied and without a decision: each is told with who, what, where and why', async t => {
+t.test('allow, deny and no decision are each reported with user, action, resource and reason', async t => {
   const events: [DecisionEvent, FastifyRequest | undefined][] = []
   const { app, pdp, ask } = await auditedApp(t, (event, request) => { events.push([event, request]) })
   await ask('ann')
@@ -36,7 +36,7 @@ t.test('allowed, denied and without a decision: each is told with who, what, whe
   t.ok(events.every(([{ duration, time }]) => duration >= 0 && time instanceof Date))
 })
 
-t.test('an answer out of the cache is told, with where it came from', async t => {
+t.test('a cached decision is reported with its source', async t => {
   const sources: unknown[] = []
   const { ask } = await auditedApp(t, ({ source }) => { sources.push(source) }, { cache: { ttl: 60_000 } })
   await ask('ann')
@@ -44,14 +44,14 @@ t.test('an answer out of the cache is told, with where it came from', async t =>
   t.same(sources, ['pdp', 'cache'])
 })
 
-t.test('the embedded PDP is heard, too', async t => {
+t.test('decisions of the embedded PDP are reported, too', async t => {
   const sources: unknown[] = []
   const { app } = await auditedApp(t, ({ source, allow }) => { sources.push([source, allow]) }, { pdp: undefined, token: undefined, cache: undefined, policy: {} })
   await app.inject({ url: '/tasks/7', headers: { 'x-user': 'ann' } })
   t.same(sources, [['embedded', false]])
 })
 
-t.test('each question of a request is told: of combinations, of check, of filter', async t => {
+t.test('each check of a request is reported: of combinations, of check, of filter', async t => {
   const events: string[] = []
   const { app } = await auditedApp(t, ({ action, resource }, request) => { events.push(`${action} ${resource} ${request?.url}`) })
   app.get('/all', { config: { permit: { allOf: ['task:list', 'task:create'] } } }, async request => {
@@ -62,7 +62,7 @@ t.test('each question of a request is told: of combinations, of check, of filter
   t.same(events, ['list task /all', 'create task /all', 'open folder:1 /all', 'retrieve task:1 /all', 'retrieve task:2 /all'])
 })
 
-t.test('it is called after the response, and not before', async t => {
+t.test('it is called only after the response', async t => {
   const order: string[] = []
   const { app } = await auditedApp(t, () => { order.push('decision') })
   app.addHook('onSend', async () => { order.push('send') })
@@ -73,7 +73,7 @@ t.test('it is called after the response, and not before', async t => {
   t.same(order, ['handler', 'send', 'decision'])
 })
 
-t.test('a client that went away before its answer is told of all the same', async t => {
+t.test('decisions for a client that disconnected are reported, too', async t => {
   const told = deferred<DecisionEvent>()
   const held = deferred<boolean>()
   const asked = deferred<void>()
@@ -89,7 +89,7 @@ t.test('a client that went away before its answer is told of all the same', asyn
   t.match(await told.promise, { user: 'ann', allow: true })
 })
 
-t.test('one that throws, rejects or never ends changes nothing, and is logged once', async t => {
+t.test('a function that throws, rejects or never ends changes nothing, and is logged once', async t => {
   for (const onDecision of [
     () => { throw new Error('a mistake of mine') },
     async () => { throw new Error('a mistake of mine') },
@@ -106,12 +106,12 @@ t.test('one that throws, rejects or never ends changes nothing, and is logged on
   }
 })
 
-t.test('what it is handed is its own: nothing that it does to an event changes a decision', async t => {
+t.test('it gets a copy: changing an event changes no decision', async t => {
   const { ask } = await auditedApp(t, event => { Object.assign(event, { allow: true, user: 'ann' }) }, { cache: { ttl: 60_000 } })
   for (let time = 0; time < 3; time++) t.equal(await ask('eve'), 403)
 })
 
-t.test('attribute values are in no event', async t => {
+t.test('events contain no attribute values', async t => {
   const events: DecisionEvent[] = []
   const { app } = await auditedApp(t, event => { events.push(event) })
   await app.permit.check({ key: 'ann', attributes: { secret: 'attribute-value-that-stays-in' } }, 'read', { type: 'task', attributes: { secret: 'attribute-value-that-stays-in' } }, { context: { secret: 'attribute-value-that-stays-in' } })
@@ -120,7 +120,7 @@ t.test('attribute values are in no event', async t => {
   t.notMatch(JSON.stringify(events), 'stays-in')
 })
 
-t.test('what a WebSocket asks is told while it is open: it has no response that could be waited for', async t => {
+t.test('checks of a WebSocket are reported while it is open, because it has no response', async t => {
   const events: string[] = []
   const { app } = await guardedApp(t, { onDecision: ({ action, allow }) => { events.push(`${action} ${allow}`) } })
   await app.register(websocket)
@@ -148,7 +148,7 @@ t.test('what a WebSocket asks is told while it is open: it has no response that 
   t.same(events, ['open false'])
 })
 
-t.test('a response that is a stream and asks again and again keeps a bounded number of events', async t => {
+t.test('a streaming response with many checks keeps a limited number of events', async t => {
   let told = 0
   const { app } = await guardedApp(t, { pdp: undefined, token: undefined, cache: undefined, policy: {}, user: () => 'ann', onDecision: () => { told++ } })
   const toldMeanwhile = deferred<number>()

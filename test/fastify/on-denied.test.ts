@@ -16,7 +16,7 @@ async function deniedApp (t: Test, onDenied: OnDenied, prepare: (app: Awaited<Re
   return { app, pdp, ask, ran: () => ran, lines: sink.lines }
 }
 
-t.test('an error that it returns goes out instead of the 403, with the denial for it to look at', async t => {
+t.test('a returned error is sent instead of the 403, with access to the denial', async t => {
   let seen: unknown
   const { ask, ran } = await deniedApp(t, (request, _reply, denial) => {
     seen = { id: (request.params as { id: string }).id, denial }
@@ -31,7 +31,7 @@ t.test('an error that it returns goes out instead of the 403, with the denial fo
   t.equal(ran(), 1)
 })
 
-t.test('a reply that it sends and returns goes out, also when hooks take their time with it', async t => {
+t.test('a reply that it sends and returns is sent, also with slow hooks', async t => {
   const { ask, ran } = await deniedApp(t, async (_request, reply) => reply.code(200).type('text/html').send('<h1>Please ask your admin</h1>'), app => {
     app.addHook('onSend', async (_request, _reply, payload) => {
       await new Promise(resolve => setImmediate(resolve))
@@ -69,7 +69,7 @@ const SENDING: Readonly<Record<string, OnDenied>> = {
 }
 
 for (const [name, onDenied] of Object.entries(SENDING)) {
-  t.test(`one that ${name}, without returning the reply: the page goes out whole and once, however slow a hook of onSend is`, async t => {
+  t.test(`a function that ${name}, without returning the reply: the page is sent completely and once, with slow onSend hooks, too`, async t => {
     const { ask, ran, lines } = await deniedApp(t, onDenied, slowly)
     const { statusCode, headers, body } = await ask('eve')
     t.equal(statusCode, 200)
@@ -80,13 +80,13 @@ for (const [name, onDenied] of Object.entries(SENDING)) {
   })
 }
 
-t.test('one that redirects, without returning the reply: the client is sent there', async t => {
+t.test('a function that redirects, without returning the reply: the client is redirected', async t => {
   const { ask, ran } = await deniedApp(t, (_request, reply) => { reply.redirect('/ask-your-admin') }, slowly)
   t.match(await ask('eve'), { statusCode: 302, headers: { location: '/ask-your-admin' } })
   t.equal(ran(), 0)
 })
 
-t.test('one that leaves the answer to the 404 handler: that one answers, however slow it is', async t => {
+t.test('a function that calls the 404 handler: that handler responds, even if it is slow', async t => {
   const { ask, ran } = await deniedApp(t, (_request, reply) => { reply.callNotFound() }, app => {
     app.setNotFoundHandler(async (_request, reply) => {
       await new Promise(resolve => setTimeout(resolve, 20))
@@ -97,7 +97,7 @@ t.test('one that leaves the answer to the 404 handler: that one answers, however
   t.equal(ran(), 0)
 })
 
-t.test('a page that cannot be sent, because a hook of onSend fails, is a 500, and the handler does not run', async t => {
+t.test('a page whose onSend hook fails is a 500, and the handler does not run', async t => {
   const { ask, ran } = await deniedApp(t, (_request, reply) => { reply.code(200).send('a page') }, app => {
     slowly(app, payload => { if (payload === 'a page') throw new Error('of the hook'); return payload })
   })
@@ -105,13 +105,13 @@ t.test('a page that cannot be sent, because a hook of onSend fails, is a 500, an
   t.equal(ran(), 0)
 })
 
-t.test('an answer that cannot be sent, because send throws, is none: the 403 goes out', async t => {
+t.test('a page whose send throws does not count: the 403 is sent', async t => {
   const { ask, ran } = await deniedApp(t, (_request, reply) => { reply.type('text/html').send({ is: 'no text' }) })
   t.equal((await ask('eve')).statusCode, 403)
   t.equal(ran(), 0)
 })
 
-t.test('a request that is let in sends by what it had: nothing of the watch is left on the reply', async t => {
+t.test('a request that is let through has no trace of the watch on its reply', async t => {
   const own: boolean[] = []
   const { ask } = await deniedApp(t, () => {}, app => {
     app.addHook('onResponse', async (_request, reply) => { own.push(Object.hasOwn(reply, 'send'), Object.hasOwn(reply, 'callNotFound')) })
@@ -121,7 +121,7 @@ t.test('a request that is let in sends by what it had: nothing of the watch is l
   t.same(own, [false, false, false, false])
 })
 
-t.test('it is not asked when nobody is there, or when there is no decision', async t => {
+t.test('it is not called without a user, or without a decision', async t => {
   let asked = 0
   const { ask, pdp, ran } = await deniedApp(t, () => { asked++ })
   t.equal((await ask(undefined)).statusCode, 401)
@@ -147,7 +147,7 @@ const ATTEMPTS: Readonly<Record<string, OnDenied>> = {
 }
 
 for (const [name, onDenied] of Object.entries(ATTEMPTS)) {
-  t.test(`one that ${name}: the 403 goes out, once, and the handler does not run`, async t => {
+  t.test(`a function that ${name}: the 403 is sent once, and the handler does not run`, async t => {
     const { ask, ran } = await deniedApp(t, onDenied)
     const { statusCode, body } = await ask('eve')
     t.equal(statusCode, 403)
@@ -157,13 +157,13 @@ for (const [name, onDenied] of Object.entries(ATTEMPTS)) {
   })
 }
 
-t.test('what it throws is in the log', async t => {
+t.test('its errors are logged', async t => {
   const { ask, lines } = await deniedApp(t, () => { throw new Error('a mistake of mine') })
   await ask('eve')
   t.match(lines.find(({ msg }) => String(msg).includes('onDenied')), { level: 50, err: { message: 'a mistake of mine' } })
 })
 
-t.test('one that takes the reply over answers by itself, and the handler does not run', async t => {
+t.test('a function that hijacks the reply responds itself, and the handler does not run', async t => {
   const { app, ran } = await deniedApp(t, (_request, reply) => {
     reply.hijack()
     reply.raw.writeHead(418).end('hijacked')
@@ -175,7 +175,7 @@ t.test('one that takes the reply over answers by itself, and the handler does no
   t.equal(ran(), 0)
 })
 
-t.test('one that never answers keeps the client waiting, and the handler does not run', async t => {
+t.test('a function that never ends keeps the client waiting, and the handler does not run', async t => {
   const { app, ran } = await deniedApp(t, () => new Promise<undefined>(() => {}))
   await app.listen({ port: 0, host: '127.0.0.1' })
   const controller = new AbortController()
@@ -187,14 +187,14 @@ t.test('one that never answers keeps the client waiting, and the handler does no
   t.equal(ran(), 0)
 })
 
-t.test('a guard in a preHandler of the route is answered in the same way', async t => {
+t.test('a guard in a preHandler of the route is treated in the same way', async t => {
   const { app } = await guardedApp(t, { onDenied: () => Object.assign(new Error('Not here.'), { statusCode: 404 }) })
   app.get('/by-hook', { preHandler: app.permit.guard('task:list') }, async () => 'secret')
   t.equal((await app.inject({ url: '/by-hook', headers: { 'x-user': 'eve' } })).statusCode, 404)
   t.equal((await app.inject({ url: '/by-hook', headers: { 'x-user': 'ann' } })).statusCode, 200)
 })
 
-t.test('a reply that it returns now and sends later is the answer, and nothing goes on meanwhile', async t => {
+t.test('a reply that is returned now and sent later is the response, and nothing continues meanwhile', async t => {
   const { ask, ran } = await deniedApp(t, (_request, reply) => {
     setTimeout(() => reply.code(418).send('later'), 20)
     return reply
@@ -203,7 +203,7 @@ t.test('a reply that it returns now and sends later is the answer, and nothing g
   t.equal(ran(), 0)
 })
 
-t.test('a reply that it sends later without having returned it comes too late: the 403 has gone out', async t => {
+t.test('a reply that is sent later without being returned is too late: the 403 was sent', async t => {
   let late: Promise<unknown> | undefined
   const { ask, ran } = await deniedApp(t, (_request, reply) => {
     late = new Promise(resolve => setTimeout(() => resolve(reply.code(418).send('later')), 20))

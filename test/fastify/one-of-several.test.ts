@@ -48,7 +48,7 @@ async function appFor (t: Test, options: Partial<PermitOptions>) {
 }
 
 for (const [name, { onDenied, status, body }] of Object.entries(ANSWERS)) {
-  t.test(`@fastify/auth, 'or', with an onDenied that ${name}: one yes lets the user in, and two noes are answered once, by it`, async t => {
+  t.test(`@fastify/auth, 'or', with an onDenied that ${name}: one allow is enough, and two denials are answered once, by it`, async t => {
     const { app, handler, ask } = await appFor(t, { onDenied })
     for (const run of [undefined, 'all'] as const) {
       app.get(`/${run}`, { preHandler: app.auth([app.permit.guard('task:a'), app.permit.guard('task:b')], { relation: 'or', ...(run && { run }) }) }, handler)
@@ -63,7 +63,7 @@ for (const [name, { onDenied, status, body }] of Object.entries(ANSWERS)) {
   })
 }
 
-t.test('a request that is let in by one has nothing of the refusal of another: neither its status nor its Retry-After', async t => {
+t.test('a request allowed by one guard has neither the status nor the Retry-After of another', async t => {
   const { app, handler, ask } = await appFor(t, {})
   app.get('/', { preHandler: app.auth([app.permit.guard('task:lost'), app.permit.guard('task:b')], { relation: 'or' }) }, handler)
   const { statusCode, headers, ran } = await ask('/', 'b')
@@ -72,14 +72,14 @@ t.test('a request that is let in by one has nothing of the refusal of another: n
   t.equal(ran, 1)
 })
 
-t.test('the last one that fails without a decision: 503, and the client is told when to come back', async t => {
+t.test('when the last one fails without a decision: 503 with Retry-After', async t => {
   const { app, handler, ask } = await appFor(t, { onDenied: (_request, reply) => reply.send(PAGE) })
   app.get('/', { preHandler: app.auth([app.permit.guard('task:a'), app.permit.guard('task:lost')], { relation: 'or' }) }, handler)
   t.match(await ask('/', 'b'), { statusCode: 503, headers: { 'retry-after': '1' }, ran: 0 })
   t.match(await ask('/'), { statusCode: 401, ran: 0 })
 })
 
-t.test('something else that says no in the end is what is answered, and onDenied is not asked', async t => {
+t.test('when something else refuses at the end, its error is sent, and onDenied is not called', async t => {
   let asked = 0
   const { app, handler, ask } = await appFor(t, { onDenied: (_request, reply) => { asked++; reply.send(PAGE) } })
   const byKey = async () => { throw new Error('a key, please') }
@@ -95,7 +95,7 @@ t.test('something else that says no in the end is what is answered, and onDenied
 /** Groups of actions: an array in the array of `auth` has the other relation. */
 const groups = fc.array(fc.oneof(fc.constantFrom('a', 'b', 'c'), fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 3 })), { minLength: 1, maxLength: 4 })
 
-t.test('any combination that @fastify/auth knows lets in exactly whom it means, whatever onDenied does, and answers everybody once', async t => {
+t.test('any combination in @fastify/auth allows exactly the right requests, whatever onDenied does, and answers each once', async t => {
   await fc.assert(fc.asyncProperty(
     fc.array(groups, { minLength: 1, maxLength: 4 }), fc.constantFrom('or', 'and'), fc.constantFrom(undefined, 'all'), fc.constantFrom(...Object.values(ANSWERS)),
     fc.constantFrom('onRequest', 'preValidation', 'preHandler'),
@@ -135,7 +135,7 @@ t.test('combined by hand, with callbacks: the same', async t => {
   t.match(await ask('/', 'c'), { statusCode: 403, body: PAGE, ran: 0 })
 })
 
-t.test('combined by hand, with promises: without a callback a guard is a promise, which rejects with the refusal', async t => {
+t.test('combined by hand, with promises: without a callback a guard returns a promise, which rejects when it refuses', async t => {
   const { app, handler, ask } = await appFor(t, { onDenied: (_request, reply) => reply.code(403).send(PAGE) })
   const [a, b] = [app.permit.guard('task:a'), app.permit.guard('task:b')]
   app.get('/or', { preHandler: async (request, reply) => { await a(request, reply).catch(() => b(request, reply)) } }, handler)
@@ -150,21 +150,21 @@ t.test('combined by hand, with promises: without a callback a guard is a promise
   t.match(await ask('/and'), { statusCode: 401, ran: 0 })
 })
 
-t.test('a guard with onDenied: false is refused with the 403, whatever the option says', async t => {
+t.test('a guard with onDenied: false refuses with the 403, whatever the option does', async t => {
   const { app, handler, ask } = await appFor(t, { onDenied: (_request, reply) => reply.code(200).send(PAGE) })
   app.get('/', { preHandler: app.permit.guard('task:a', { onDenied: false }) }, handler)
   t.match(await ask('/', 'a'), { statusCode: 200, ran: 1 })
   t.match(await ask('/', 'b'), { statusCode: 403, body: /FST_PERMIT_FORBIDDEN/, ran: 0 })
 })
 
-t.test('a word that is no option of a guard, and a value that is none, is refused when the route is declared', async t => {
+t.test('unknown options and invalid values of a guard are refused when the route is declared', async t => {
   const { app } = await appFor(t, {})
   t.throws(() => app.permit.guard('task:a', { onDenyed: false } as never), { code: 'FST_PERMIT_QUERY', message: /"onDenyed".*did you mean "onDenied"/ })
   t.throws(() => app.permit.guard('task:a', { onDenied: 'no' } as never), { code: 'FST_PERMIT_QUERY', message: /onDenied/ })
   t.throws(() => app.permit.guard('task:a', 'task:b' as never), { code: 'FST_PERMIT_QUERY', message: /must be an object/ })
 })
 
-t.test('a guard as a hook of preParsing, which is given the payload where others are given the callback', async t => {
+t.test('a guard as a preParsing hook, which gets the payload in place of the callback', async t => {
   const { app, handler, ask } = await appFor(t, { onDenied: (_request, reply) => reply.code(403).send(PAGE) })
   app.get('/', { preParsing: app.permit.guard('task:a') as never }, handler)
   t.match(await ask('/', 'a'), { statusCode: 200, ran: 1 })

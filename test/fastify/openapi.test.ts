@@ -47,7 +47,7 @@ function declare (app: FastifyInstance) {
 }
 
 for (const first of ['swagger', 'permit'] as const) {
-  t.test(`the document says what each route requires, and how it refuses; ${first} was registered first`, async t => {
+  t.test(`the document has the required permissions and the errors of each route; ${first} was registered first`, async t => {
     const paths = pathsOf(await appWith(t, declare, { first }))
     t.equal(paths['/tasks']?.['x-permit-resource'], 'task')
     t.equal(paths['/tasks']?.get?.['x-permit-action'], 'list')
@@ -65,7 +65,7 @@ for (const first of ['swagger', 'permit'] as const) {
   })
 }
 
-t.test("read as Permit's CLI does, the document has the resources and actions of the annotations", async t => {
+t.test("read like Permit's CLI, the document has the resources and actions of the annotations", async t => {
   const app = await appWith(t, declare)
   const found = Object.values(pathsOf(app)).flatMap(path => path['x-permit-resource'] === undefined
     ? []
@@ -74,7 +74,7 @@ t.test("read as Permit's CLI does, the document has the resources and actions of
   t.equal(found.length, 4)
 })
 
-t.test('the error schema fits the errors that are sent', async t => {
+t.test('the error schema matches the errors that are sent', async t => {
   const app = await appWith(t, declare)
   const { responses } = pathsOf(app)['/tasks']?.get as Operation
   const user = (name?: string) => name === undefined ? {} : { headers: { 'x-user': name } }
@@ -114,7 +114,7 @@ t.test('every payload is the same, byte by byte, with and without the documents'
   }
 })
 
-t.test('what the app has documented stays', async t => {
+t.test('what the app has documented is kept', async t => {
   const shared = { summary: 'Shared', response: { 403: { description: 'Mine', type: 'object' } }, 'x-permit-action': 'mine' } as object
   const app = await appWith(t, app => {
     app.get('/tasks', { config: { permit: 'task:list' }, schema: shared }, ok)
@@ -129,7 +129,7 @@ t.test('what the app has documented stays', async t => {
   t.same(Object.keys(shared), ['summary', 'response', 'x-permit-action'], "the app's own schema is left alone")
 })
 
-t.test('a path whose operations are about several resources has none, and each operation says its own', async t => {
+t.test('a path whose operations are about several resources has no resource, and each operation has its own', async t => {
   const path = pathsOf(await appWith(t, app => {
     app.get('/mixed', { config: { permit: 'task:list' } }, ok)
     app.post('/mixed', { config: { permit: 'folder:open' } }, ok)
@@ -138,7 +138,7 @@ t.test('a path whose operations are about several resources has none, and each o
   t.match(path, { get: { 'x-permit-resource': 'task', 'x-permit-action': 'list' }, post: { 'x-permit-resource': 'folder', 'x-permit-action': 'open' } })
 })
 
-t.test('an operation that requires several permissions names them all, in the words of app.permit.routes(); one that requires one does not', async t => {
+t.test('an operation with several permissions lists them all, as app.permit.routes() does; an operation with one does not', async t => {
   const several: Readonly<Record<string, [Annotation, string]>> = {
     '/any': [{ anyOf: ['task:list', 'folder:open'] }, '(task:list or folder:open)'],
     '/all': [{ allOf: ['task:list', { action: 'open', resource: 'folder:{key}' }] }, '(task:list and folder:open)'],
@@ -165,7 +165,7 @@ t.test('an operation that requires several permissions names them all, in the wo
   t.equal(required('/own'), 'mine')
 })
 
-t.test('of several permissions the first has the extensions of Permit\'s; by function there is none', async t => {
+t.test('with several permissions, the first one sets Permit\'s extensions; a function sets none', async t => {
   const paths = pathsOf(await appWith(t, app => {
     app.get('/any', { config: { permit: { anyOf: ['task:list', 'folder:open'] } } }, ok)
     app.get('/function', { config: { permit: () => 'task:list' } }, ok)
@@ -177,7 +177,7 @@ t.test('of several permissions the first has the extensions of Permit\'s; by fun
   for (const method of ['put', 'patch']) t.match(paths['/both'], { 'x-permit-resource': 'task', [method]: { 'x-permit-action': 'create', responses: { 401: {}, 403: {}, 503: {} } } })
 })
 
-t.test('with openapi: false, and where there is no document, a route has the schema that it had', async t => {
+t.test('with openapi: false, or without a document, the schema of a route does not change', async t => {
   const off = await appWith(t, declare, { options: { openapi: false } })
   t.notMatch(JSON.stringify(documentOf(off)), 'x-permit')
   t.same(Object.keys(pathsOf(off)['/tasks']?.get?.responses ?? {}), ['200'])
@@ -189,7 +189,7 @@ t.test('with openapi: false, and where there is no document, a route has the sch
   t.equal(schema, undefined)
 })
 
-t.test('the YAML, a second look, Swagger 2, transforms and a prefix are all the same document', async t => {
+t.test('the YAML, a second call, Swagger 2, transforms and a prefix give the same document', async t => {
   const app = await appWith(t, declare, { document: { openapi: {}, transform: ({ schema, url }) => ({ schema: { ...schema, description: 'Transformed' } as object, url: `/api${url}` }) } })
   const document = documentOf(app)
   t.same(documentOf(app), document)
@@ -209,7 +209,7 @@ t.test('the YAML, a second look, Swagger 2, transforms and a prefix are all the 
   t.match(pathsOf(scoped)['/v1/tasks'], { 'x-permit-resource': 'task', get: { 'x-permit-action': 'list' } })
 })
 
-t.test('hostile names are text in the document, in JSON as in YAML', async t => {
+t.test('hostile names are plain text in the document, in JSON and in YAML', async t => {
   const name = hostile.filter(text => /^[^:{}]+$/.test(text) && text.trim() !== '')
   await fc.assert(fc.asyncProperty(name, name, name, async (type, action, other) => {
     const app = await appWith(t, app => {

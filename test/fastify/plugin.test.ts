@@ -5,7 +5,7 @@ import { deferred, fastifyFor, guardedApp, optionsFor, pdpFor } from '../support
 
 const ann = { 'x-user': 'ann' }
 
-t.test('request.permit asks in the name of the request', async t => {
+t.test('request.permit checks the user of the request', async t => {
   const { app, pdp } = await guardedApp(t, { tenant: request => request.headers['x-tenant'] as string }, {
     decide: q => q.user.key === 'ann' && q.resource.tenant === 'acme' && ['1', '3'].includes(q.resource.key ?? '')
   })
@@ -34,7 +34,7 @@ t.test('request.permit asks in the name of the request', async t => {
   t.same(pdp.questions.at(-1)?.context, { why: 'test' })
 })
 
-t.test('every method of request.permit rejects with 401 when nobody is authenticated', async t => {
+t.test('every method of request.permit rejects with 401 when the request is not authenticated', async t => {
   const { app, pdp } = await guardedApp(t)
   app.get('/', async ({ permit }) => Promise.all([
     permit.check('read', 'task'), permit.assert('read', 'task'), permit.explain('read', 'task'), permit.bulkCheck([{ action: 'read', resource: 'task' }]),
@@ -44,7 +44,7 @@ t.test('every method of request.permit rejects with 401 when nobody is authentic
   t.equal(pdp.requests.length, 0)
 })
 
-t.test('app.permit asks for whom it is told', async t => {
+t.test('app.permit checks the given user', async t => {
   const { app, pdp } = await guardedApp(t, {}, { decide: q => q.user.key === 'ann' && q.resource.key !== '2' })
   t.equal(await app.permit.check('ann', 'read', 'task'), true)
   t.equal(await app.permit.check({ key: 'bob', email: 'b@x.example' }, 'read', { type: 'task', tenant: 'acme' }, { context: { ip: '::1' } }), false)
@@ -60,7 +60,7 @@ t.test('app.permit asks for whom it is told', async t => {
   t.same(pdp.requests.at(-1)?.body, { user: { key: 'ann' }, tenants: ['default'], resource_types: ['task'], context: {} })
 })
 
-t.test('a question that makes none rejects, and asks nobody', async t => {
+t.test('an invalid check rejects, and sends nothing', async t => {
   const { app, pdp } = await guardedApp(t)
   for (const resource of ['', 'task:', { type: '' }, undefined] as unknown[] as string[]) {
     await t.rejects(app.permit.check('ann', 'read', resource), { code: 'FST_PERMIT_QUERY' })
@@ -77,7 +77,7 @@ t.test('a bulk check of thousands is answered in order, with few requests', asyn
   t.ok(pdp.requests.length <= 100, `${pdp.requests.length} requests`)
 })
 
-t.test('a bulk check rejects when one of its questions has no answer', async t => {
+t.test('a bulk check rejects when one of its checks has no answer', async t => {
   const { app } = await guardedApp(t, {}, {
     decide: q => {
       if (q.resource.key === '2') throw new Error('the PDP breaks')
@@ -88,7 +88,7 @@ t.test('a bulk check rejects when one of its questions has no answer', async t =
   t.same(await app.permit.bulkCheck('ann', []), [])
 })
 
-t.test('a remembered decision is not asked for again, until it is invalidated', async t => {
+t.test('a cached decision is not requested again, until it is invalidated', async t => {
   let allow = true
   const { app, pdp } = await guardedApp(t, { cache: { ttl: 60_000 } }, { decide: () => allow })
   app.get('/', { config: { permit: 'task:create' } }, async () => 'ok')
@@ -108,7 +108,7 @@ t.test('a remembered decision is not asked for again, until it is invalidated', 
   t.throws(() => app.permit.invalidate(7 as never), { code: 'FST_PERMIT_QUERY' })
 })
 
-t.test('stats count what happened', async t => {
+t.test('stats counts the checks', async t => {
   const { app, pdp } = await guardedApp(t, { cache: { ttl: 60_000, max: 7 } })
   t.match(app.permit.stats(), { checks: { allowed: 0, denied: 0, failed: 0 }, pdp: { requests: 0, latency: undefined } })
   await Promise.all([app.permit.check('ann', 'read', 'task'), app.permit.check('ann', 'read', 'task')])
@@ -124,7 +124,7 @@ t.test('stats count what happened', async t => {
   })
 })
 
-t.test('health tells whether decisions can be had now', async t => {
+t.test('health tells whether the PDP can decide now', async t => {
   const { app, pdp } = await guardedApp(t)
   t.same(await app.permit.health(), { ok: true, pdp: pdp.url, replicas: [{ url: pdp.url, state: 'closed' }] })
   pdp.options.intercept = (_request, response) => { response.writeHead(503).end(); return true }
@@ -141,7 +141,7 @@ t.test('a path in the URL of the PDP is a prefix', async t => {
   t.equal(pdp.requests[0]?.url, '/behind/proxy/allowed')
 })
 
-t.test('closing lets a check in flight finish, and refuses those that come after', async t => {
+t.test('closing waits for a check in flight, and refuses later checks', async t => {
   const asked = deferred<(allow: boolean) => void>()
   const { app } = await guardedApp(t, { timeout: 10_000 }, { decide: () => new Promise(resolve => asked.resolve(resolve)) })
   await app.ready()
@@ -154,7 +154,7 @@ t.test('closing lets a check in flight finish, and refuses those that come after
   await t.rejects(app.permit.check('ann', 'other', 'task'), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'closed' } })
 })
 
-t.test('closing does not wait for a PDP past the deadline', async t => {
+t.test('closing waits for a PDP no longer than the deadline', async t => {
   const { app } = await guardedApp(t, { timeout: 100 }, { decide: () => new Promise(() => {}) })
   await app.ready()
   const check = app.permit.check('ann', 'read', 'task')

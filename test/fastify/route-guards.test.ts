@@ -87,7 +87,7 @@ t.test('a wrong annotation on a route declared before register refuses each requ
   t.equal((await app.inject('/public')).statusCode, 200)
 })
 
-t.test('the two ways to spell a prefixed root are both guarded', async t => {
+t.test('both spellings of a prefixed root are guarded', async t => {
   const { app } = await guardedApp(t)
   const { runs, handler } = counter()
   app.register(async child => { child.get('/', annotated, handler) }, { prefix: '/api' })
@@ -102,7 +102,7 @@ t.test('a route under a prefix is guarded', async t => {
   await isGuarded(t, app, runs, '/v1/tasks')
 })
 
-t.test('each of the routes that a constraint tells apart is guarded by itself', async t => {
+t.test('routes with the same URL and different constraints are guarded separately', async t => {
   const { app, pdp } = await guardedApp(t)
   const one = counter()
   const two = counter()
@@ -122,7 +122,7 @@ t.test('a route with several methods is guarded for each', async t => {
   for (const method of ['GET', 'POST', 'PUT'] as const) await isGuarded(t, app, runs, '/tasks', method)
 })
 
-t.test('a route whose constraint is found out later, or fails to be, is guarded', async t => {
+t.test('a route with an asynchronous or failing constraint is guarded', async t => {
   const strategy = {
     name: 'tier',
     storage () {
@@ -146,7 +146,7 @@ t.test('a route whose constraint is found out later, or fails to be, is guarded'
   t.same([gold.runs(), other.runs()], [1, 1])
 })
 
-t.test('the HEAD route that Fastify adds is guarded, and asks once', async t => {
+t.test('the HEAD route that Fastify adds is guarded, and checks once', async t => {
   const { app, pdp } = await guardedApp(t)
   const { runs, handler } = counter()
   app.get('/tasks', annotated, handler)
@@ -184,7 +184,7 @@ for (const [how, hooks] of Object.entries({
   })
 }
 
-t.test('whoever a preHandler hook of the route authenticates is who asks', async t => {
+t.test('the user that a preHandler hook of the route authenticates is checked', async t => {
   const { app } = await guardedApp(t, { user: request => (request as { who?: string }).who })
   app.get('/tasks', {
     ...annotated,
@@ -206,7 +206,7 @@ t.test('options shared by several routes guard each of them once', async t => {
   t.equal(shared.preHandler.length, 1)
 })
 
-t.test('a route that is made from the options of a guarded one has its own guard only', async t => {
+t.test('a route created from the options of a guarded one has only its own guard', async t => {
   const { app, pdp } = await guardedApp(t)
   const { runs, handler } = counter()
   let copied = false
@@ -220,7 +220,7 @@ t.test('a route that is made from the options of a guarded one has its own guard
   t.same(pdp.questions.map(q => q.action), ['copy', 'copy'])
 })
 
-t.test('an onRoute hook that comes later cannot take a guard away, nor put an annotation where none was read', async t => {
+t.test('a later onRoute hook can neither remove a guard nor add an annotation unnoticed', async t => {
   for (const [message, hook] of [
     [/replaced or wrapped/, (route: RouteOptions) => { route.preHandler = [async () => {}] }],
     [/was changed after/, (route: RouteOptions) => { route.config = { ...route.config, permit: false } as never }],
@@ -245,14 +245,14 @@ t.test('a later onRoute hook may add hooks of its own', async t => {
   await isGuarded(t, app, runs)
 })
 
-t.test('a handler in callback style and one that is async are both guarded', async t => {
+t.test('callback handlers and async handlers are both guarded', async t => {
   const { app } = await guardedApp(t)
   let count = 0
   app.get('/callback', annotated, (_request, reply) => { count++; reply.send({ ok: true }) })
   await isGuarded(t, app, () => count, '/callback')
 })
 
-t.test("an app's own error handler gets the errors", async t => {
+t.test("the app's own error handler gets the errors", async t => {
   const { app } = await guardedApp(t)
   app.setErrorHandler((error: { code: string, statusCode: number }, _request, reply) =>
     reply.code(error.statusCode).send({ mine: error.code }))
@@ -261,7 +261,7 @@ t.test("an app's own error handler gets the errors", async t => {
   t.same((await app.inject({ url: '/tasks', headers: { 'x-user': 'eve' } })).json(), { mine: 'FST_PERMIT_FORBIDDEN' })
 })
 
-t.test("an app's own 404 handler is not guarded and asks nobody", async t => {
+t.test("the app's own 404 handler is not guarded and checks nothing", async t => {
   const { app, pdp } = await guardedApp(t)
   app.setNotFoundHandler(async (_request, reply) => reply.code(404).send({ mine: true }))
   app.get('/tasks', annotated, async () => 'ok')
@@ -271,7 +271,7 @@ t.test("an app's own 404 handler is not guarded and asks nobody", async t => {
   t.equal(pdp.questions.length, 0)
 })
 
-t.test('a 404 handler of an app with early routes is left alone, too', async t => {
+t.test('also in an app with routes from before the plugin', async t => {
   const pdp = await pdpFor(t)
   const app = fastifyFor(t)
   app.get('/tasks', annotated, async () => 'ok')
@@ -279,7 +279,7 @@ t.test('a 404 handler of an app with early routes is left alone, too', async t =
   t.equal((await app.inject('/nowhere')).statusCode, 404)
 })
 
-t.test('a body is parsed once, and the handler has it', async t => {
+t.test('a body is parsed once, and the handler gets it', async t => {
   const { app } = await guardedApp(t)
   let parsed = 0
   app.addContentTypeParser('application/x-own', { parseAs: 'string' }, (_request, body, done) => { parsed++; done(null, { body }) })
@@ -334,7 +334,7 @@ t.test('a WebSocket route that was declared before register is guarded', async t
   t.equal(opened, 0)
 })
 
-t.test('a preflight of @fastify/cors needs nobody, the request behind it does', async t => {
+t.test('a preflight request of @fastify/cors needs no user, the request after it does', async t => {
   const { app, pdp } = await guardedApp(t)
   await app.register(cors)
   const { runs, handler } = counter()
@@ -365,7 +365,7 @@ t.test('HTTP/2 requests are guarded', async t => {
   }
 })
 
-t.test('routes without an annotation, and public ones, ask nobody', async t => {
+t.test('public routes and routes without an annotation check nothing', async t => {
   const { app, pdp } = await guardedApp(t)
   app.get('/plain', async () => 'plain')
   app.get('/public', { config: { permit: false } }, async () => 'public')
@@ -374,7 +374,7 @@ t.test('routes without an annotation, and public ones, ask nobody', async t => {
   t.equal(pdp.questions.length, 0)
 })
 
-t.test('sibling scopes have each their own plugin and options', async t => {
+t.test('sibling scopes each have their own plugin and options', async t => {
   const one = await pdpFor(t, { decide: () => true })
   const two = await pdpFor(t, { decide: () => false })
   const app = fastifyFor(t)
@@ -395,7 +395,7 @@ t.test('a second registration in the same scope, or inside of it, stops the app'
   await t.rejects(async () => app.register(permit, optionsFor(pdp)), { code: 'FST_PERMIT_OPTIONS', message: /registered already/ })
 })
 
-t.test('a registration around one that is there already stops the app, too', async t => {
+t.test('a registration around an existing one stops the app, too', async t => {
   const pdp = await pdpFor(t)
   const app = fastifyFor(t)
   await app.register(async child => {
@@ -404,7 +404,7 @@ t.test('a registration around one that is there already stops the app, too', asy
   await t.rejects(async () => app.register(permit, optionsFor(pdp)), { code: 'FST_PERMIT_OPTIONS', message: /in a scope inside of this one/ })
 })
 
-t.test('an annotated route outside of every scope with the plugin stops the app, or is refused where it could not be seen', async t => {
+t.test('an annotated route outside of every scope with the plugin stops the app, or is refused if it was not seen', async t => {
   const pdp = await pdpFor(t, { decide: () => true })
   const scoped = async (early: (app: FastifyInstance) => void, late: (app: FastifyInstance) => void) => {
     const app = fastifyFor(t)

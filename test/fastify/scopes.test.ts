@@ -24,7 +24,7 @@ t.test('an app is untouched until it has routes, scopes, or a 404 handler that l
   }
 })
 
-t.test('the root and the scopes below are found', async t => {
+t.test('the root and the descendants are found', async t => {
   const app = fastifyFor(t)
   await app.register(async one => {
     await one.register(async two => { t.equal(rootOf(two), app) })

@@ -27,7 +27,7 @@ async function strictApp (t: Test, options: Partial<PermitOptions> = {}) {
 
 const ok = async () => 'ok'
 
-t.test('an app in which every route says something starts, and decides as ever', async t => {
+t.test('an app in which every route is annotated starts, and decides as usual', async t => {
   const app = await strictApp(t)
   app.get('/tasks', { config: { permit: 'task:list' } }, ok)
   app.post('/tasks', { preHandler: app.permit.guard('task:create') }, ok)
@@ -42,7 +42,7 @@ t.test('an app in which every route says something starts, and decides as ever',
   t.equal((await app.inject('/nowhere')).statusCode, 404, 'what is no route is 404')
 })
 
-t.test('routes that say nothing keep the app from starting, and the error lists each once with what to write', async t => {
+t.test('routes without an annotation prevent the start, and the error lists each once with the fix', async t => {
   const app = await strictApp(t)
   app.get('/fine', { config: { permit: 'task:list' } }, ok)
   app.get('/tasks', ok)
@@ -77,20 +77,20 @@ t.test('without strict, and with strict: false, such an app starts', async t => 
   }
 })
 
-t.test('permit: undefined is a mistake and not a declaration', async t => {
+t.test('permit: undefined is a mistake', async t => {
   const app = fastifyFor(t)
   await app.register(permit, strictly())
   t.throws(() => app.get('/tasks', { config: { permit: undefined } }, ok), { code: 'FST_PERMIT_ANNOTATION' })
 })
 
-t.test('a HEAD route that says nothing is listed where no GET route beside it is', async t => {
+t.test('a HEAD route without an annotation is listed unless it belongs to a GET route', async t => {
   const app = await strictApp(t)
   app.get('/tasks', { config: { permit: 'task:list' }, exposeHeadRoute: false }, ok)
   app.head('/tasks', ok)
   await t.rejects(async () => app.ready(), { message: /one route says [^]*\n {2}HEAD \/tasks\n/ })
 })
 
-t.test('a guard of a scope, or one inside of another hook, is not taken for one of the route', async t => {
+t.test('a guard of a scope, or inside of another hook, does not count for the route', async t => {
   const app = await strictApp(t)
   app.register(async child => {
     const guard = child.permit.guard('task:list')
@@ -101,7 +101,7 @@ t.test('a guard of a scope, or one inside of another hook, is not taken for one 
   await t.rejects(async () => app.ready(), { message: /2 routes say [^]*GET \/by-scope\n {2}GET \/wrapped\n/ })
 })
 
-t.test('an onRoute hook that takes a guard away again does not open the route', async t => {
+t.test('an onRoute hook that removes a guard does not open the route', async t => {
   const app = await strictApp(t)
   app.addHook('onRoute', route => { delete route.preHandler })
   app.get('/tasks', { preHandler: app.permit.guard('task:list') }, ok)
@@ -109,7 +109,7 @@ t.test('an onRoute hook that takes a guard away again does not open the route', 
   t.equal((await app.inject({ url: '/tasks' })).statusCode, 500)
 })
 
-t.test('routes of before register keep the app from starting, whatever they say', async t => {
+t.test('routes from before register prevent the start, whatever their annotations are', async t => {
   const app = fastifyFor(t)
   app.get('/early', ok)
   app.get('/early/:id', { config: { permit: false } }, ok)
@@ -126,14 +126,14 @@ t.test('routes of before register keep the app from starting, whatever they say'
   t.equal((await app.inject('/assets/app.js')).statusCode, 500, 'not even what is public: the app has not started')
 })
 
-t.test('routes of a register that was not awaited are routes of before', async t => {
+t.test('routes of a register that was not awaited count as declared before', async t => {
   const app = fastifyFor(t)
   app.register(permit, strictly())
   app.get('/tasks', ok)
   await t.rejects(async () => app.ready(), { code: 'FST_PERMIT_UNDECLARED', message: /GET,HEAD \/tasks/ })
 })
 
-t.test('a route that a scope of before declares later is refused when it is called', async t => {
+t.test('a route declared later by a scope from before is refused when it is called', async t => {
   const app = fastifyFor(t)
   let scope = app
   let runs = 0
@@ -159,7 +159,7 @@ t.test('a route that a scope of before declares later is refused when it is call
   t.equal((await app.inject({ url: '/guarded', headers: { 'x-user': 'ann' } })).body, 'guarded')
 })
 
-t.test('in a scope of its own, a route of before is refused when it is called, and those outside are not its business', async t => {
+t.test('in a separate scope, a route from before is refused when it is called, and routes outside are ignored', async t => {
   const app = fastifyFor(t)
   app.get('/outside', ok)
   app.register(async child => {
@@ -173,7 +173,7 @@ t.test('in a scope of its own, a route of before is refused when it is called, a
   t.equal((await app.inject('/in/late')).statusCode, 200)
 })
 
-t.test('a config that was copied from a route that was seen does not make another one seen', async t => {
+t.test('a config copied from a known route does not make another route known', async t => {
   const app = fastifyFor(t)
   let scope = app
   app.register(async child => { scope = child })
@@ -190,7 +190,7 @@ t.test('a config that was copied from a route that was seen does not make anothe
   t.equal((await app.inject('/copied')).statusCode, 500)
 })
 
-t.test('what other plugins declare is public by strict.public, and by nothing else', async t => {
+t.test('routes of other plugins are public only by strict.public', async t => {
   const plugins = async (app: Awaited<ReturnType<typeof strictApp>>) => {
     await app.register(cors)
     await app.register(swagger, { openapi: {} })
@@ -210,7 +210,7 @@ t.test('what other plugins declare is public by strict.public, and by nothing el
   t.equal(preflight.statusCode, 204)
 })
 
-t.test('a socket says what it requires, as any other route', async t => {
+t.test('a WebSocket route must be annotated like any other', async t => {
   const app = fastifyFor(t)
   await app.register(websocket)
   await app.register(permit, strictly())
@@ -218,7 +218,7 @@ t.test('a socket says what it requires, as any other route', async t => {
   await t.rejects(async () => app.ready(), { message: /GET \/watch\n/ })
 })
 
-t.test('a 404 handler is no route, and the route for the reports of a PDP declares itself', async t => {
+t.test('a 404 handler is not a route, and the route for update reports declares itself', async t => {
   const app = fastifyFor(t)
   await app.register(permit, strictly({ policy: undefined, pdp: 'http://127.0.0.1:9', token: 'a', updates: { path: '/permit/updates', secret: '0123456789abcdef' } }))
   app.setNotFoundHandler(async () => 'not here')
@@ -227,14 +227,14 @@ t.test('a 404 handler is no route, and the route for the reports of a PDP declar
   t.equal((await app.inject({ method: 'POST', url: '/permit/updates' })).statusCode, 401)
 })
 
-t.test('an annotation under a public prefix is what counts', async t => {
+t.test('an annotation under a public prefix counts', async t => {
   const app = await strictApp(t, { strict: { public: ['/docs/*'] } })
   app.get('/docs/secret', { config: { permit: 'task:list' } }, ok)
   await app.ready()
   t.equal((await app.inject('/docs/secret')).statusCode, 401)
 })
 
-t.test('what cannot be an entry of strict.public is refused at boot', async t => {
+t.test('an invalid entry of strict.public is refused at boot', async t => {
   for (const entry of ['docs', '', '/a/*/b', '/docs*', 'get /docs', '/**', '* /docs', '/docs/*/*']) {
     const app = fastifyFor(t)
     await t.rejects(async () => app.register(permit, strictly({ strict: { public: [entry] } })), { code: 'FST_PERMIT_OPTIONS' }, JSON.stringify(entry))
@@ -243,7 +243,7 @@ t.test('what cannot be an entry of strict.public is refused at boot', async t =>
   await t.rejects(async () => app.register(permit, strictly({ strict: { open: [] } as never })), { message: /"strict.open" is not known; expected one of public/ })
 })
 
-t.test('an entry of strict.public opens what it names and nothing else', async t => {
+t.test('an entry of strict.public opens only what it names', async t => {
   const isPublic = (entry: string, method: string, url: string) => strictness([entry]).isPublic({ methods: [method], url, constraints: undefined })
   for (const [entry, method, url, expected] of [
     ['/docs', 'GET', '/docs', true], ['/docs', 'POST', '/docs', true], ['/docs', 'GET', '/docs/', false], ['/docs', 'GET', '/docs/json', false],
@@ -258,7 +258,7 @@ t.test('an entry of strict.public opens what it names and nothing else', async t
   t.equal(one.isPublic({ methods: [], url: '/a', constraints: undefined }), false)
 })
 
-t.test('whatever routes there are, the app starts when each says something, and names those that do not', async t => {
+t.test('whatever routes there are, the app starts when each is annotated, and lists those that are not', async t => {
   const said = fc.constantFrom('permission', 'public', 'hook', 'listed', 'nothing')
   await fc.assert(fc.asyncProperty(fc.array(said, { maxLength: 8 }), async kinds => {
     const app = fastifyFor(t)
@@ -283,7 +283,7 @@ t.test('whatever routes there are, the app starts when each says something, and 
   }), { numRuns: 40 })
 })
 
-t.test('what Fastify prints of a router is read back: every route, with its methods and constraints', async t => {
+t.test('the output of printRoutes() is parsed back: every route, with its methods and constraints', async t => {
   const app = fastifyFor(t)
   const routes = ['/', '/tasks', '/tasks/:id', '/tasks/:id/x-:y', '/a/:n(^\\d+$)/b', '/st/*', '/p/q/r/s', '/pq']
   for (const url of routes) app.get(url, ok)
@@ -297,7 +297,7 @@ t.test('what Fastify prints of a router is read back: every route, with its meth
   ].sort())
 })
 
-t.test('app.permit.routes() tells of every route what it requires', async t => {
+t.test('app.permit.routes() lists what every route requires', async t => {
   const app = await strictApp(t, { strict: { public: ['/docs'] } })
   app.get('/tasks', { config: { permit: 'task:list' } }, ok)
   app.get('/tasks/:id', { config: { permit: { action: 'list', resource: { type: 'task', key: '{id}', tenant: 'acme' } } } }, ok)
@@ -341,7 +341,7 @@ t.test('app.permit.routes() tells of every route what it requires', async t => {
   ])
 })
 
-t.test('with the option tenant, the tenant of a row is by function; a route of before is there, and unknown', async t => {
+t.test('with the option tenant, the tenant of a row is by function; a route from before is listed as unknown', async t => {
   const app = fastifyFor(t)
   app.get('/early', ok)
   await app.register(permit, strictly({ strict: false, tenant: () => 'a' }))

@@ -28,7 +28,7 @@ async function cachedApp (t: Test, decide: (question: WireQuestion) => boolean |
   }
 }
 
-t.test('a report makes the app ask again for the users that it names, and for nobody else', async t => {
+t.test('a report drops the decisions of the users that it names, and of no others', async t => {
   const { pdp, ask, push } = await cachedApp(t)
   for (const user of ['ann', 'bob', 'ann', 'bob']) t.equal(await ask(user), 200)
   t.equal(pdp.questions.length, 2)
@@ -40,7 +40,7 @@ t.test('a report makes the app ask again for the users that it names, and for no
   t.equal(await ask('bob'), 403)
 })
 
-t.test('a report that cannot be read, with the secret, makes the app forget everything', async t => {
+t.test('an invalid report with the secret drops everything', async t => {
   for (const [payload, type] of [['not JSON', 'application/json'], ['{}', 'text/plain'], [report('/users/x/y'), 'application/octet-stream'], ['', 'application/json']] as const) {
     const { pdp, ask, push } = await cachedApp(t)
     await ask('ann')
@@ -50,7 +50,7 @@ t.test('a report that cannot be read, with the secret, makes the app forget ever
   }
 })
 
-t.test('without the secret nothing is forgotten, and the answer is 401', async t => {
+t.test('without the secret nothing is dropped, and the answer is 401', async t => {
   const { app, pdp, ask, push } = await cachedApp(t)
   await ask('ann')
   for (const secret of [undefined, '', 'wrong', SECRET.slice(0, -1), `${SECRET}x`, SECRET.toUpperCase()]) {
@@ -66,7 +66,7 @@ t.test('without the secret nothing is forgotten, and the answer is 401', async t
   t.equal((await app.inject({ method: 'GET', url: '/permit/updates', headers: { 'x-permit-updates-secret': SECRET } })).statusCode, 404)
 })
 
-t.test('an update that arrives while its decision is in flight wins', async t => {
+t.test('a report that arrives while a decision is in flight takes precedence', async t => {
   const held = deferred<boolean>()
   const asked = deferred<void>()
   const { pdp, ask, push } = await cachedApp(t, () => { asked.resolve(); return held.promise })
@@ -80,7 +80,7 @@ t.test('an update that arrives while its decision is in flight wins', async t =>
   t.equal(await ask('ann'), 403, 'which is not remembered')
 })
 
-t.test('a body past the bound is refused, before all of it has come', async t => {
+t.test('a body that is too large is refused before all of it has arrived', async t => {
   const { app, pdp, ask } = await cachedApp(t)
   await ask('ann')
   await app.listen({ port: 0, host: '127.0.0.1' })
@@ -94,7 +94,7 @@ t.test('a body past the bound is refused, before all of it has come', async t =>
   t.equal(pdp.questions.length, 1)
 })
 
-t.test('a client that sends everything before it reads is told that it was too much', async t => {
+t.test('a client that sends everything before it reads gets the refusal', async t => {
   const { app } = await cachedApp(t)
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   for (const [chunked, framing] of [[false, `content-length: ${8 * 1024 * 1024}`], [true, 'transfer-encoding: chunked']] as const) {
@@ -103,7 +103,7 @@ t.test('a client that sends everything before it reads is told that it was too m
   }
 })
 
-t.test('the app\'s own parsers and its own authentication leave the route alone', async t => {
+t.test('the app\'s own parsers and authentication do not affect the route', async t => {
   const pdp = await pdpFor(t, { decide: () => true })
   const app = fastifyFor(t)
   app.removeAllContentTypeParsers()
@@ -116,7 +116,7 @@ t.test('the app\'s own parsers and its own authentication leave the route alone'
   t.equal(app.permit.stats().cache?.invalidations, 1)
 })
 
-t.test('the secret comes from the environment, too, and its absence stops the app', async t => {
+t.test('the secret can come from the environment, and without one the app does not start', async t => {
   const pdp = await pdpFor(t)
   t.teardown(() => { delete process.env.PERMIT_UPDATES_SECRET })
   await t.rejects(async () => fastifyFor(t).register(permit, optionsFor(pdp, { updates: '/permit/updates' })), { code: 'FST_PERMIT_OPTIONS', message: /PERMIT_UPDATES_SECRET/ })
@@ -133,7 +133,7 @@ t.test('the secret comes from the environment, too, and its absence stops the ap
   await t.rejects(async () => fastifyFor(t).register(permit, { policy: {}, updates }), { code: 'FST_PERMIT_OPTIONS', message: /"updates".*"policy"/ })
 })
 
-t.test('neither the secret nor who was named is logged', async t => {
+t.test('neither the secret nor the named users are logged', async t => {
   const sink = logSink()
   const pdp = await pdpFor(t, { decide: () => true })
   const app = fastifyFor(t, { logger: sink.logger })

@@ -23,7 +23,7 @@ t.setTimeout(110_000)
 const program = fileURLToPath(new URL('run.ts', import.meta.url))
 
 for (const wire of wires) {
-  t.test(`${wire.name}: whatever the PDP does, nobody gets in by it, nobody waits for it, and nothing stays of it`, async t => {
+  t.test(`${wire.name}: no fault of the PDP allows a request, delays it past its deadline, or leaves anything behind`, async t => {
     const shares = await Promise.all(Array.from({ length: SHARES }, (_, share) => run(wire, share)))
     const rows = interleave(shares.map(share => share.rows))
     t.ok(rows.length >= 40, `${rows.length} faults in ${MODES.length} modes`)

@@ -31,15 +31,15 @@ t.test('a string is a permission in Permit\'s spelling', async t => {
   t.same(questions, [{ action: 'create', resource: taskOf() }])
 })
 
-t.test('a resource may be a type', async t => {
+t.test('a resource can be a type', async t => {
   t.same((await asked(t, { action: 'list', resource: 'task' })).questions, [{ action: 'list', resource: taskOf() }])
 })
 
-t.test('a resource may be one instance, by a constant', async t => {
+t.test('a resource can be one instance, as a constant', async t => {
   t.same((await asked(t, { action: 'list', resource: 'task:a:b' })).questions, [{ action: 'list', resource: taskOf('a:b') }])
 })
 
-t.test('a resource may be a template over the params', async t => {
+t.test('a resource can be a template with params', async t => {
   t.same((await asked(t, { action: 'retrieve', resource: 'task:{id}' })).questions, [{ action: 'retrieve', resource: taskOf('7') }])
   t.same((await asked(t, { action: 'retrieve', resource: { type: 'task', key: 'k-{id}', attributes: { a: 1 } } })).questions,
     [{ action: 'retrieve', resource: { ...taskOf('k-7'), attributes: { a: 1 } } }])
@@ -49,7 +49,7 @@ t.test('a resource may be a template over the params', async t => {
     [{ action: 'retrieve', resource: taskOf('a/b') }])
 })
 
-t.test('a resource may be an object, a function or an async function', async t => {
+t.test('a resource can be an object, a function or an async function', async t => {
   const object = { type: 'task', key: 'k', tenant: 'acme', attributes: { secret: false } }
   const expected = [{ action: 'retrieve', resource: object }]
   t.same((await asked(t, { action: 'retrieve', resource: object })).questions, expected)
@@ -59,17 +59,17 @@ t.test('a resource may be an object, a function or an async function', async t =
     [{ action: 'retrieve', resource: taskOf('7') }])
 })
 
-t.test('what a function returns is not a template', async t => {
+t.test('the result of a function is not a template', async t => {
   const { questions } = await asked(t, { action: 'retrieve', resource: request => `task:${(request.params as { id: string }).id}` }, { at: '/tasks/%7Bid%7D' })
   t.same(questions, [{ action: 'retrieve', resource: taskOf('{id}') }])
 })
 
-t.test('the whole annotation may be a function or an async function', async t => {
+t.test('the whole annotation can be a function or an async function', async t => {
   t.same((await asked(t, () => 'task:create')).questions, [{ action: 'create', resource: taskOf() }])
   t.same((await asked(t, async () => ({ action: 'retrieve', resource: 'task:{id}' }))).questions, [{ action: 'retrieve', resource: taskOf('{id}') }])
 })
 
-t.test('the tenant comes from the resource, else the annotation, else the plugin, else it is default', async t => {
+t.test('the tenant comes from the resource, then the annotation, then the plugin, then it is default', async t => {
   const options: Partial<PermitOptions> = { tenant: request => request.headers['x-tenant'] as string }
   const headers = { 'x-tenant': 'by-plugin' }
   const tenants = async (annotation: Annotation, setting: Setting) => (await asked(t, annotation, setting)).questions.map(q => q.resource.tenant)
@@ -83,34 +83,34 @@ t.test('the tenant comes from the resource, else the annotation, else the plugin
   t.same(await tenants({ action: 'create', resource: () => ({ type: 'task', tenant: 'by-resource' }), tenant: 'by-annotation' }, { options, headers }), ['by-resource'])
 })
 
-t.test('the context is sent, constant or by function', async t => {
+t.test('the context is sent, as a constant or from a function', async t => {
   for (const context of [{ ip: '::1' }, () => ({ ip: '::1' }), async () => ({ ip: '::1' })]) {
     t.same((await asked(t, { action: 'create', resource: 'task', context })).questions, [{ action: 'create', resource: taskOf(), context: { ip: '::1' } }])
   }
 })
 
-t.test('anyOf lets in who has one of the permissions', async t => {
+t.test('anyOf allows a user with one of the permissions', async t => {
   const annotation: Annotation = { anyOf: ['task:create', { action: 'update', resource: 'task:{id}' }] }
   t.equal((await asked(t, annotation, { decide: q => q.action === 'create' })).statusCode, 200)
   t.equal((await asked(t, annotation, { decide: q => q.resource.key === '7' })).statusCode, 200)
   t.equal((await asked(t, annotation, { decide: () => false })).statusCode, 403)
 })
 
-t.test('allOf lets in who has all of the permissions', async t => {
+t.test('allOf allows a user with all of the permissions', async t => {
   const annotation: Annotation = { allOf: ['task:create', async () => 'task:update'].slice(0, 1).concat(['task:update']) as Annotation[] as never }
   t.equal((await asked(t, annotation, { decide: () => true })).statusCode, 200)
   t.equal((await asked(t, annotation, { decide: q => q.action === 'create' })).statusCode, 403)
   t.equal((await asked(t, annotation, { decide: q => q.action === 'update' })).statusCode, 403)
 })
 
-t.test('anyOf and allOf nest', async t => {
+t.test('anyOf and allOf can be nested', async t => {
   const annotation: Annotation = { allOf: ['task:a', { anyOf: ['task:b', 'task:c'] }] }
   t.equal((await asked(t, annotation, { decide: q => q.action !== 'b' })).statusCode, 200)
   t.equal((await asked(t, annotation, { decide: q => q.action !== 'a' })).statusCode, 403)
   t.equal((await asked(t, annotation, { decide: q => q.action === 'a' })).statusCode, 403)
 })
 
-t.test('a part without a decision is decided by the others where they can, and is 503 where they cannot', async t => {
+t.test('a part without a decision does not matter if the other parts decide; otherwise it is 503', async t => {
   const broken = (action: string, others: boolean) => (q: WireQuestion) => {
     if (q.action === action) throw new Error('the PDP breaks')
     return others
@@ -133,14 +133,14 @@ t.test('app.permit.guard() is the same guard as a hook', async t => {
   t.equal(pdp.questions[0]?.resource.key, '7')
 })
 
-t.test('guard() and an annotation on one route are both asked', async t => {
+t.test('guard() and an annotation on one route are both checked', async t => {
   const { app, pdp } = await guardedApp(t)
   app.get('/both', { preHandler: app.permit.guard('task:a'), config: { permit: 'task:b' } }, async () => 'ok')
   t.equal((await app.inject({ url: '/both', headers: { 'x-user': 'ann' } })).statusCode, 200)
   t.same(pdp.questions.map(q => q.action), ['a', 'b'])
 })
 
-t.test('a function that does not return a permission lets nobody in', async t => {
+t.test('a function that does not return a permission never allows', async t => {
   const returned: unknown[] = [false, true, undefined, null, '', 'task', 'task:', ':create', 'a:b:c', 7, {}, [], { action: 'a' }, { anyOf: [] }, { allOf: [] },
     { action: '', resource: 'task' }, { action: 'a', resource: '' }, { action: 'a', resource: 'task:' }, { action: 'a', resource: { type: 'task', key: '' } },
     { action: 'a', resource: 'task', tenant: 7 }, { action: 'a', resource: { type: 'a:b' } }]
@@ -155,7 +155,7 @@ t.test('a function that does not return a permission lets nobody in', async t =>
   }
 })
 
-t.test('a function that throws or rejects, with whatever, lets nobody in', async t => {
+t.test('a function that throws or rejects, with any value, never allows', async t => {
   const nothing: unknown[] = [undefined, null, 0, '', false, 'text', {}, new Error('boom')]
   for (const thrown of nothing) {
     const fails: (() => never)[] = [() => { throw thrown }]
@@ -180,14 +180,14 @@ t.test('an error of an option keeps its own status', async t => {
   t.equal((await asked(t, 'task:create', { options })).statusCode, 401)
 })
 
-t.test('a user may be an object with attributes, or a promise', async t => {
+t.test('a user can be an object with attributes, or a promise', async t => {
   const { app, pdp } = await guardedApp(t, { user: async () => ({ key: 'ann', email: 'ann@x.example', firstName: 'Ann', lastName: 'X', attributes: { age: 3 } }) })
   app.get('/', { config: { permit: 'task:create' } }, async () => 'ok')
   t.equal((await app.inject('/')).statusCode, 200)
   t.same(pdp.questions[0]?.user, { key: 'ann', email: 'ann@x.example', first_name: 'Ann', last_name: 'X', attributes: { age: 3 } })
 })
 
-t.test('nobody is 401, and something that is no user is an error', async t => {
+t.test('no user is 401, and an invalid user is an error', async t => {
   for (const user of [undefined, null, ''] as const) {
     for (const options of [{ user: () => user }, { user: async () => user }]) {
       const { statusCode, code, questions } = await asked(t, 'task:create', { options })
@@ -274,7 +274,7 @@ const WRONG: [unknown, RegExp][] = [
   [{ action: 'a', resource: { type: 'task', key: ':id' } }, /write \{id\}/]
 ]
 
-t.test('a wrong annotation stops the app where the route is declared, and says which route and what to write', async t => {
+t.test('a wrong annotation stops the app where the route is declared, with the route and the fix', async t => {
   for (const [annotation, message] of WRONG) {
     const { app } = await guardedApp(t)
     t.throws(() => app.get('/tasks/:id', { config: { permit: annotation as Annotation } }, async () => 'ok'), {
@@ -289,12 +289,12 @@ t.test('a wrong annotation stops the app where the route is declared, and says w
   }
 })
 
-t.test('guard(false) is refused: it would guard nothing', async t => {
+t.test('guard(false) is refused, because it would guard nothing', async t => {
   const { app } = await guardedApp(t)
   t.throws(() => app.permit.guard(false as never), { code: 'FST_PERMIT_ANNOTATION' })
 })
 
-t.test('a config with a word that is one letter away from permit stops the app: the route would be open to everybody', async t => {
+t.test('a config with a misspelled permit stops the app, because the route would be open', async t => {
   for (const name of ['permt', 'Permit', 'permits', 'premit', 'pernit']) {
     const { app } = await guardedApp(t)
     t.throws(() => app.get('/tasks', { config: { [name]: 'task:create' } }, async () => 'ok'), {
@@ -304,7 +304,7 @@ t.test('a config with a word that is one letter away from permit stops the app: 
   }
 })
 
-t.test('such a word is left alone beside what the route requires, or beside the word that it is public; and so are words that only look alike', async t => {
+t.test('such a name is accepted beside an annotation, or beside permit: false; and so are names that only look similar', async t => {
   const { app } = await guardedApp(t)
   app.get('/guarded', { config: { permits: 3, permit: 'task:create' } as object }, async () => 'ok')
   app.get('/public', { config: { permits: 3, permit: false } as object }, async () => 'ok')
@@ -314,7 +314,7 @@ t.test('such a word is left alone beside what the route requires, or beside the 
   t.equal((await app.inject('/others')).statusCode, 200)
 })
 
-t.test('an annotation beside the config, where nothing reads it, stops the app', async t => {
+t.test('an annotation beside the config, where it has no effect, stops the app', async t => {
   const { app } = await guardedApp(t)
   t.throws(() => app.get('/tasks', { permit: 'task:create' } as object, async () => 'ok'), {
     code: 'FST_PERMIT_ANNOTATION', message: 'GET /tasks has "permit" beside its config, where it has no effect; write config: { permit: … }'
@@ -322,12 +322,12 @@ t.test('an annotation beside the config, where nothing reads it, stops the app',
   t.throws(() => app.route({ method: 'GET', url: '/tasks', permit: false, handler: async () => 'ok' } as never), { message: /beside its config/ })
 })
 
-t.test('what a function returns is no template: a key that looks like one in another spelling is a key', async t => {
+t.test('the result of a function is not a template, even if it looks like one in another spelling', async t => {
   t.same((await asked(t, () => ({ action: 'a', resource: 'task::id' }))).questions, [{ action: 'a', resource: taskOf(':id') }])
   t.same((await asked(t, { action: 'a', resource: () => 'task::id' })).questions, [{ action: 'a', resource: taskOf(':id') }])
 })
 
-t.test('a permission that the policy in this process does not have is said when the app is ready, with the word that was meant; the app starts', async t => {
+t.test('a permission that is not in the embedded policy is logged when the app is ready, with a suggestion; the app starts', async t => {
   const sink = logSink('warn')
   const app = fastifyFor(t, { logger: sink.logger })
   await app.register(permit, {
@@ -355,7 +355,7 @@ t.test('a permission that the policy in this process does not have is said when 
   t.equal((await app.inject({ url: '/d', headers: { 'x-user': 'ann' } })).statusCode, 200)
 })
 
-t.test('a PDP elsewhere is not asked what it knows', async t => {
+t.test('a PDP over the network is not asked about its policy', async t => {
   const sink = logSink('warn')
   const { app, pdp } = await guardedApp(t, {}, {}, { logger: sink.logger })
   app.get('/a', { config: { permit: 'task:creat' } }, async () => 'ok')

@@ -9,7 +9,7 @@ const mine = new Error('mine')
 
 interface Reply { sent: boolean }
 
-t.test('the 403 goes out, or the error that it returns, or nothing where there is an answer', async t => {
+t.test('the 403 is sent, or the error that it returns, or nothing if there is an answer already', async t => {
   const send = (reply: Reply) => { reply.sent = true }
   const cases: ReadonlyArray<readonly [name: string, onDenied: (request: unknown, reply: Reply) => unknown, out: Error | undefined]> = [
     ['nothing', () => {}, forbidden],

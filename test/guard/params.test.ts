@@ -36,7 +36,7 @@ t.test('a param becomes the key as the handler sees it', async t => {
   }
 })
 
-t.test('an empty param is refused, not turned into a question about the type', async t => {
+t.test('an empty param is refused, and does not become a check of the type', async t => {
   const { app, pdp } = await guardedApp(t)
   let ran = 0
   app.get('/tasks/:id', annotated, async () => { ran++ })
@@ -52,14 +52,14 @@ t.test('an empty param is refused, not turned into a question about the type', a
   t.same(pdp.questions, [])
 })
 
-t.test('an empty tenant is refused, not turned into the default tenant', async t => {
+t.test('an empty tenant is refused, and does not become the default tenant', async t => {
   const { app, pdp } = await guardedApp(t, { tenant: request => request.headers['x-tenant'] as string })
   app.get('/tasks/:id', annotated, async () => 'ok')
   t.equal((await app.inject({ url: '/tasks/1', headers: { ...ann, 'x-tenant': '' } })).statusCode, 403)
   t.same(pdp.questions, [])
 })
 
-t.test('a param that a schema turned into a number is the key that the handler sees', async t => {
+t.test('a param that a schema converted to a number is the key that the handler sees', async t => {
   const { app, pdp } = await guardedApp(t)
   app.get('/tasks/:id', {
     ...annotated, schema: { params: { type: 'object', properties: { id: { type: 'integer' } } } }
@@ -68,14 +68,14 @@ t.test('a param that a schema turned into a number is the key that the handler s
   t.equal(pdp.questions[0]?.resource.key, '7')
 })
 
-t.test('a param that a hook turned into an object is refused', async t => {
+t.test('a param that a hook replaced by an object is refused', async t => {
   const { app, pdp } = await guardedApp(t)
   app.get('/tasks/:id', { ...annotated, preHandler: async request => { request.params = { id: { toString: () => 'x' } } } }, async () => 'ok')
   t.equal((await app.inject({ url: '/tasks/1', headers: ann })).statusCode, 500)
   t.same(pdp.questions, [])
 })
 
-t.test('a param that only the prototype has is missing', async t => {
+t.test('a param that is only on the prototype is missing', async t => {
   const { app, pdp } = await guardedApp(t)
   app.get('/tasks/:toString', {
     config: { permit: { action: 'retrieve', resource: 'task:{toString}' } }, preHandler: async request => { request.params = {} }
@@ -111,7 +111,7 @@ t.test('no value of a param changes the type, the tenant or the action', async t
   t.pass('300 hostile values')
 })
 
-t.test('whatever the template, two requests ask the same question only with the same params', async t => {
+t.test('whatever the template, two requests check the same key only with the same params', async t => {
   const separator = fc.stringMatching(/^[-:a]{1,2}$/)
   const edge = fc.stringMatching(/^[-:a]{0,1}$/)
   // Made of what separates, and many at a time, so that they collide if anything does.

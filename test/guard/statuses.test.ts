@@ -10,7 +10,7 @@ import { sendJson } from '../support/fake-pdp.js'
 const annotated = { config: { permit: 'task:create' } }
 const ann = { 'x-user': 'ann' }
 
-t.test('the bodies have the shape of Fastify\'s own errors and do not say why', async t => {
+t.test('the bodies have the format of Fastify\'s errors and do not say why', async t => {
   const { app, pdp } = await guardedApp(t)
   app.get('/tasks', annotated, async () => 'ok')
 
@@ -28,7 +28,7 @@ t.test('the bodies have the shape of Fastify\'s own errors and do not say why', 
   t.equal(unavailable.headers['retry-after'], '1')
 })
 
-t.test('Retry-After goes out with an error handler of the app that writes its own body, too', async t => {
+t.test('Retry-After is sent with a custom error handler, too', async t => {
   const { app, pdp } = await guardedApp(t)
   app.setErrorHandler((error: Error & { statusCode: number }, _request, reply) => { reply.code(error.statusCode).send({ ...error }) })
   app.get('/tasks', annotated, async () => 'ok')
@@ -75,7 +75,7 @@ const LIES: Record<string, (response: ServerResponse) => void> = {
     }]))
 }
 
-t.test('an answer that cannot be believed is no decision: 503, nothing remembered, and the next answer counts', async t => {
+t.test('an invalid answer is no decision: 503, nothing is cached, and the next answer counts', async t => {
   let lie: ((response: ServerResponse) => void) | undefined
   const { app, pdp } = await guardedApp(t, { cache: { ttl: 60_000 } }, {
     intercept: (_request, response) => {
@@ -112,7 +112,7 @@ t.test('a PDP that accepts and never answers is 503 at the deadline, not later',
   t.equal(ran, 0)
 })
 
-t.test('a PDP that sends its answer drop by drop is 503 at the deadline', async t => {
+t.test('a PDP that sends its answer byte by byte is 503 at the deadline', async t => {
   const server = createServer(socket => {
     socket.on('error', () => {})
     socket.write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{')
@@ -129,7 +129,7 @@ t.test('a PDP that sends its answer drop by drop is 503 at the deadline', async 
   t.ok(performance.now() - start < 1_000)
 })
 
-t.test('past the bound of what may wait, a check is refused at once', async t => {
+t.test('when the queue is full, a check is refused at once', async t => {
   const { app } = await guardedApp(t, { connections: 1, queue: 2, timeout: 5_000 }, { decide: () => new Promise(() => {}) })
   const pending = ['a', 'b', 'c'].map(action => app.permit.check('ann', action, 'task').catch((error: Error) => error))
   const start = performance.now()
@@ -140,7 +140,7 @@ t.test('past the bound of what may wait, a check is refused at once', async t =>
   await Promise.all(pending)
 })
 
-t.test('a denial and an outage are logged with what an operator needs, and nothing more', async t => {
+t.test('a denial and an outage are logged with what an operator needs', async t => {
   const { lines, text, logger } = logSink('trace')
   const secret = 'attribute-value-that-stays-in'
   const { app, pdp } = await guardedApp(t, { user: () => ({ key: 'eve', attributes: { secret } }) }, { token: 'token-that-stays-in' }, { logger })
@@ -165,7 +165,7 @@ t.test('a denial and an outage are logged with what an operator needs, and nothi
   }
 })
 
-t.test('the token goes to the PDP in one header, and nowhere else', async t => {
+t.test('the token is sent to the PDP in one header, and nowhere else', async t => {
   const { app, pdp } = await guardedApp(t)
   await app.permit.check('ann', 'read', 'task')
   await app.permit.health()
@@ -192,7 +192,7 @@ t.test('the errors are of the exported classes', async t => {
   t.ok(errors[2] instanceof UnavailableError)
 })
 
-t.test('a handler that throws is answered as ever, once', async t => {
+t.test('an error of the handler is handled once, as usual', async t => {
   const { app } = await guardedApp(t, { cache: {} })
   let ran = 0
   app.get('/sync', annotated, () => { ran++; throw new Error('mine') })
@@ -205,7 +205,7 @@ t.test('a handler that throws is answered as ever, once', async t => {
   t.equal(ran, 4)
 })
 
-t.test('a client that goes away while the decision is on its way does no harm', async t => {
+t.test('a client that disconnects during the decision does no harm', async t => {
   const asked = [deferred<(allow: boolean) => void>(), deferred<(allow: boolean) => void>()]
   let count = 0
   const { app } = await guardedApp(t, {}, { decide: () => new Promise(resolve => asked[count++]!.resolve(resolve)) })

@@ -5,7 +5,7 @@ import ts from 'typescript'
 import { printable, printableLines } from '../../src/kit/printable.js'
 import { hostile, wrongWith } from '../support/hostile.js'
 
-t.test('any text becomes one line that nothing obeys, and becomes it once', t => {
+t.test('any text becomes one line without commands, and printing it twice changes nothing', t => {
   t.doesNotThrow(() => fc.assert(fc.property(fc.oneof(hostile, fc.string({ unit: 'binary' })), text => {
     const printed = printable(text)
     // Where a line begins is known to the writer alone.
@@ -14,7 +14,7 @@ t.test('any text becomes one line that nothing obeys, and becomes it once', t =>
   t.end()
 })
 
-t.test('JSON and TypeScript literals mean the same afterwards', t => {
+t.test('JSON and TypeScript literals keep their meaning', t => {
   t.doesNotThrow(() => fc.assert(fc.property(fc.oneof(hostile, fc.string({ unit: 'binary' })), text => {
     const json = printable(JSON.stringify({ [text]: [text, { a: text }] }))
     const escaped = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")
@@ -27,13 +27,13 @@ t.test('JSON and TypeScript literals mean the same afterwards', t => {
   t.end()
 })
 
-t.test('names in all scripts stay as they are, emoji too', t => {
+t.test('names in all scripts stay as they are, including emoji', t => {
   const names = ['ada@example.com', 'Zoë', 'Владимир', '李小龍', 'علي', 'ชื่อ', 'नमस्ते', 'e\u0301', '👩‍🚀', '👍🏽', '❤️', 'C:\\data', '#1', '##', '[x]', '::', '€ 5']
   for (const name of names) t.equal(printable(name), name)
   t.end()
 })
 
-t.test('what looks like something else is written out', t => {
+t.test('characters that look like others are escaped', t => {
   t.equal(printable('a\tb\r\nc'), 'a\\u0009b\\u000d\\u000ac')
   t.equal(printable('ann\u00a0may'), 'ann\\u00a0may')
   t.equal(printable('a\u200bb\u2800\u3164\ufeff\u{e0041}'), 'a\\u200bb\\u2800\\u3164\\ufeff\\udb40\\udc41')

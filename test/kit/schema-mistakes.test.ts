@@ -49,7 +49,7 @@ for (const [name, { schema, checker }] of Object.entries(SHAPES)) {
   })
 }
 
-t.test('each mistake says where: the property that is unknown or missing, and the place of a wrong value', async t => {
+t.test('each mistake has its path: the unknown or missing property, or the wrong value', async t => {
   t.same(schemaMistakes(userInput.schema, { key: 'a', nam: 1, roles: [{ role: 'x' }, { rol: 'x' }, { role: 'y', tenant: 7 }] }), [
     { kind: 'unknown', path: [], property: 'nam' },
     { kind: 'unknown', path: ['roles', '1'], property: 'rol' },

@@ -105,7 +105,7 @@ export function testErrors (version: number, nest: Nest): void {
   for (const [adapter, start] of Object.entries(ADAPTERS)) {
     const name = `NestJS ${version} on ${adapter}`
 
-    t.test(`${name}: what a controller's assert throws, and a guard, is the 401, and the 403`, async t => {
+    t.test(`${name}: errors of assert and of a guard in a controller are answered with 401 and 403`, async t => {
       const pdp = await pdpFor(t, { decide: question => question.user.key !== 'eve' })
       const ask = await start(t, nest, pdp)
       for (const path of ['assert', 'guarded']) {
@@ -115,7 +115,7 @@ export function testErrors (version: number, nest: Nest): void {
       }
     })
 
-    t.test(`${name}: without a decision it is 503, and the client is told when to come back`, async t => {
+    t.test(`${name}: no decision is 503 with Retry-After`, async t => {
       const pdp = await pdpFor(t)
       const ask = await start(t, nest, pdp)
       await pdp.close()
@@ -123,7 +123,7 @@ export function testErrors (version: number, nest: Nest): void {
       t.match(await ask('fallback', 'ann'), { status: 200, body: { allowed: false }, retryAfter: null }, 'a controller that does without the decision')
     })
 
-    t.test(`${name}: a mistake in the app's code is 500, and the client does not learn what it is`, async t => {
+    t.test(`${name}: a mistake in the app's code is a 500 that hides its message`, async t => {
       const ask = await start(t, nest, await pdpFor(t))
       const { status, body } = await ask('mistake', 'ann')
       t.equal(status, 500)

@@ -18,7 +18,7 @@ function listen (t: Test, kinds: readonly Kind[]) {
   return heard
 }
 
-t.test('a check that asks the PDP, one out of the cache, and one without a decision', async t => {
+t.test('checks with the PDP, from the cache and without a decision are published', async t => {
   const heard = listen(t, ['start', 'end', 'asyncStart', 'asyncEnd', 'error'])
   const { app, pdp } = await guardedApp(t, { cache: { ttl: 60_000 } })
   await app.permit.check('ann', 'read', 'task')
@@ -33,7 +33,7 @@ t.test('a check that asks the PDP, one out of the cache, and one without a decis
   t.ok(failed.some(([kind, { error, query }]) => kind === 'error' && (error as { code?: string }).code === 'FST_PERMIT_UNAVAILABLE' && query.user.key === 'bob'))
 })
 
-t.test('guards are heard as checks are', async t => {
+t.test('guards are published like checks', async t => {
   const heard = listen(t, ['asyncEnd'])
   const { app } = await guardedApp(t)
   app.get('/tasks/:id', { config: { permit: { action: 'retrieve', resource: 'task:{id}' } } }, async () => 'ok')
@@ -41,13 +41,13 @@ t.test('guards are heard as checks are', async t => {
   t.match(heard, [['asyncEnd', { query: { user: { key: 'eve' }, resource: { type: 'task', key: '7' } }, decision: { allow: false }, source: 'pdp' }]])
 })
 
-t.test('nobody subscribed: nothing is watched', async t => {
+t.test('without subscribers nothing is measured', async t => {
   t.equal(new Observation().active, false)
   listen(t, ['asyncEnd'])
   t.equal(new Observation().active, true)
 })
 
-t.test('whoever is around a question asks it once, whatever it does, and cannot answer it', async t => {
+t.test('whatever a wrapper of a check does, the check runs once, and the wrapper cannot answer it', async t => {
   const failures: unknown[] = []
   const observation = new Observation(error => failures.push(error))
   const within: string[] = []
@@ -67,7 +67,7 @@ t.test('whoever is around a question asks it once, whatever it does, and cannot 
   t.match(failures[0], { message: 'broken' })
 })
 
-t.test('an observer that throws is told of, and changes neither a decision nor a failure', async t => {
+t.test('an error of an observer is reported, and changes neither a decision nor a failure', async t => {
   const failures: unknown[] = []
   const observation = new Observation(error => failures.push(error))
   observation.add({ started () { throw new Error('at the start') }, ended () { throw new Error('at the end') }, sent () { throw new Error('on the way') } })

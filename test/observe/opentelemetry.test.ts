@@ -32,7 +32,7 @@ async function tracedApp (t: Test, options: Partial<PermitOptions> = {}) {
   }
 }
 
-t.test('a question to the PDP is a child of the span that asked it, across everything that is waited for', async t => {
+t.test('a request to the PDP is a child of the caller\'s span, across all asynchronous steps', async t => {
   const { app, tracer, spans } = await tracedApp(t)
   await Promise.all(['one', 'two'].map(name => tracer.startActiveSpan(name, async span => {
     await new Promise(resolve => setImmediate(resolve))
@@ -45,7 +45,7 @@ t.test('a question to the PDP is a child of the span that asked it, across every
   t.equal(trace.getActiveSpan(), undefined)
 })
 
-t.test('the span of a check is the active one while it is asked: what happens inside belongs to it, and what comes after does not', async t => {
+t.test('the span of a check is active during the check, and not after it', async t => {
   const { app, tracer, spans } = await tracedApp(t)
   const inside: string[] = []
   // Published where undici makes the request: instrumentation of it begins its span there.
@@ -60,14 +60,14 @@ t.test('the span of a check is the active one while it is asked: what happens in
   t.same(inside, spans().map(span => span.spanContext().spanId))
 })
 
-t.test('how many checks leave together is a histogram', async t => {
+t.test('the batch size is a histogram', async t => {
   const { app, points } = await tracedApp(t, { cache: false })
   await app.permit.bulkCheck('ann', Array.from({ length: 20 }, (_, index) => ({ action: 'read', resource: `task:${index}` })))
   const { requests = 0, checks = 0 } = app.permit.stats().batches ?? {}
   t.match((await points()).filter(({ name }) => name === 'fastify_permit.batch.size'), [{ unit: '{check}', attributes: {}, count: requests + 20 - checks }])
 })
 
-t.test('a span says what was asked and what came of it, and not who asked or about which resource', async t => {
+t.test('a span has the check and its result, but neither the user nor the resource\'s key', async t => {
   const { app, pdp, spans } = await tracedApp(t)
   await app.permit.check({ key: 'ann-key', attributes: { secret: 'value-that-stays-in' } }, 'read', 'task:key-that-stays-in')
   await app.permit.check('eve', 'read', 'task')
@@ -82,7 +82,7 @@ t.test('a span says what was asked and what came of it, and not who asked or abo
   t.notMatch(JSON.stringify(spans().map(({ attributes, name, events, status }) => ({ attributes, name, events, status }))), /ann-key|stays-in/)
 })
 
-t.test('what comes out of the cache is measured, and has no span', async t => {
+t.test('cached decisions are measured, and have no span', async t => {
   const { app, spans, points } = await tracedApp(t, { cache: { ttl: 60_000 } })
   for (let time = 0; time < 5; time++) await app.permit.check('ann', 'read', 'task')
   t.equal(spans().length, 1)

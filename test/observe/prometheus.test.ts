@@ -20,7 +20,7 @@ async function meteredApp (t: Test, options: Partial<PermitOptions> = {}, metric
   return { app, pdp, register, ask: async (user: string) => (await app.inject({ url: '/tasks', headers: { 'x-user': user } })).statusCode }
 }
 
-t.test('checks are counted by result and source, and timed', async t => {
+t.test('checks are counted by result and source, with their duration', async t => {
   const { pdp, register, ask } = await meteredApp(t, { cache: { ttl: 60_000 } })
   for (const user of ['ann', 'ann', 'ann', 'eve']) await ask(user)
   pdp.options.intercept = (_request, response) => { response.writeHead(400).end(); return true }
@@ -43,7 +43,7 @@ t.test('checks are counted by result and source, and timed', async t => {
   t.ok((metrics['fastify_permit_check_duration_seconds_sum{source="pdp"}'] ?? 0) > 0)
 })
 
-t.test('how many checks leave together is a histogram, with those that leave alone', async t => {
+t.test('the batch size is a histogram, including single checks', async t => {
   const { app, register } = await meteredApp(t, { cache: false })
   await app.permit.bulkCheck('ann', Array.from({ length: 100 }, (_, index) => ({ action: 'read', resource: { type: 'task', key: String(index) } })))
   const { checks: travelled = 0, requests = 0, largest = 0 } = app.permit.stats().batches ?? {}
@@ -55,7 +55,7 @@ t.test('how many checks leave together is a histogram, with those that leave alo
   t.ok((metrics['fastify_permit_batch_size_bucket{le="10"}'] ?? 0) < (metrics.fastify_permit_batch_size_count ?? 0))
 })
 
-t.test('several registrations share a registry: their counters add up, and one that closes is no longer read', async t => {
+t.test('several registrations share a registry: their counters add up, and a closed one is no longer read', async t => {
   const { app: first, register, ask } = await meteredApp(t, { cache: { ttl: 60_000 } })
   const second = fastifyFor(t)
   await second.register(permit, { policy: {}, user: byHeader, cache: {}, metrics: { register } })
@@ -77,7 +77,7 @@ t.test('several registrations share a registry: their counters add up, and one t
   t.match(await scrape(register), { fastify_permit_cache_entries: 0, fastify_permit_cache_misses_total: 2, fastify_permit_cache_hits_total: 1 })
 })
 
-t.test('a PDP whose circuit breaker is open is told to be down, and up when it is back', async t => {
+t.test('a PDP with an open breaker is reported as down, and as up when it recovers', async t => {
   const { app, pdp, register } = await meteredApp(t, { breaker: { failures: 1, halfOpenAfter: 50 } })
   const name = `fastify_permit_pdp_up{pdp="${pdp.url}"}`
   const states = async () => {
@@ -96,7 +96,7 @@ t.test('a PDP whose circuit breaker is open is told to be down, and up when it i
   t.same(await states(), [1, 0, 0])
 })
 
-t.test('a breaker that is half-open is told apart from one that is open', async t => {
+t.test('a half-open breaker is distinguished from an open one', async t => {
   const { app, pdp, register } = await meteredApp(t, { breaker: { failures: 1, halfOpenAfter: 20 } })
   const is = async (state: string) => (await scrape(register))[`fastify_permit_pdp_breaker_state{pdp="${pdp.url}",state="${state}"}`]
   // The probe of a breaker that is half-open finds a PDP that says nothing.
@@ -107,7 +107,7 @@ t.test('a breaker that is half-open is told apart from one that is open', async 
   t.same([await is('closed'), await is('open')], [0, 0])
 })
 
-t.test('a registry that was cleared gets all metrics again from the next registration', async t => {
+t.test('a cleared registry gets all metrics again from the next registration', async t => {
   const { app, register } = await meteredApp(t)
   const before = Object.keys(await scrape(register)).filter(name => name.startsWith('fastify_permit_cache'))
   register.clear()
@@ -117,7 +117,7 @@ t.test('a registry that was cleared gets all metrics again from the next registr
   t.same(Object.keys(await scrape(register)).filter(name => name.startsWith('fastify_permit_cache')), before)
 })
 
-t.test('names can begin with something else, and then collide with nobody', async t => {
+t.test('names can have another prefix, and then do not collide', async t => {
   const register = new client.Registry()
   const app = fastifyFor(t)
   await app.register(permit, { policy: {}, metrics: { register, prefix: 'tasks_authz_' } })
@@ -125,7 +125,7 @@ t.test('names can begin with something else, and then collide with nobody', asyn
   t.ok(Object.keys(await scrape(register)).every(name => name.startsWith('tasks_authz_')))
 })
 
-t.test('true takes the registry of prom-client itself', async t => {
+t.test('true uses the default registry of prom-client', async t => {
   t.teardown(() => client.register.clear())
   const app = fastifyFor(t)
   await app.register(permit, { policy: {}, metrics: true })
@@ -133,14 +133,14 @@ t.test('true takes the registry of prom-client itself', async t => {
   t.ok((await scrape(client.register))['fastify_permit_checks_total{result="deny",source="embedded"}'])
 })
 
-t.test('labels are words of ours only: no user, no resource and no action can make new ones', async t => {
+t.test('labels have a fixed set of values: no user, resource or action creates new ones', async t => {
   const { app, register } = await meteredApp(t)
   const before = Object.keys(await scrape(register)).length
   for (let user = 0; user < 200; user++) await app.permit.check(`user${user}`, `action${user}`, `type${user}:1`)
   t.ok(Object.keys(await scrape(register)).length < before + 40)
 })
 
-t.test('what is no registry, or no prefix, stops the app', async t => {
+t.test('an invalid registry or prefix stops the app', async t => {
   for (const metrics of [1, 'yes', { register: 1 }, { prefix: 'a-b' }, { prefix: '' }, { other: 1 }]) {
     await t.rejects(async () => fastifyFor(t).register(permit, { policy: {}, metrics: metrics as never }), { code: 'FST_PERMIT_OPTIONS', message: /"metrics/ }, JSON.stringify(metrics))
   }

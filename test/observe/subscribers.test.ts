@@ -7,7 +7,7 @@ import { guardedApp } from '../support/app.js'
 interface Anything { result?: { allow?: unknown }, decision?: { allow?: unknown }, query?: { user: { key: string } } }
 
 for (const cache of [false, { ttl: 60_000 }] as const) {
-  t.test(`a subscriber that writes into what it is handed lets nobody in, cache: ${JSON.stringify(cache)}`, async t => {
+  t.test(`a subscriber that changes a message never allows, cache: ${JSON.stringify(cache)}`, async t => {
     const { app, pdp } = await guardedApp(t, { cache })
     let ran = 0
     app.get('/tasks', { config: { permit: 'task:list' } }, async () => { ran++; return 'secret' })

@@ -10,14 +10,14 @@ const asked = JSON.parse(process.env.RANGE_PEERS ?? '{}') as Record<string, stri
 for (const peer of await peers()) {
   const { name, package: packageName, range, alias } = peer
 
-  t.test(`${name} is the version that was asked for`, async t => {
+  t.test(`${name} is the requested version`, async t => {
     const entry = fileURLToPath(import.meta.resolve(name))
     const [folder] = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(entry) ?? ['']
     const manifest = JSON.parse(await readFile(`${folder}/package.json`, 'utf8')) as { name: string, version: string }
     t.match(manifest, { name: packageName, version: asked[name]?.slice(alias.length) ?? await installedOf(peer) })
   })
 
-  t.test(`${name}: every minor of ${range} has its turn`, async t => {
+  t.test(`${name}: every minor of ${range} is tested`, async t => {
     const versions = await versionsOf(peer)
     const installed = await installedOf(peer)
     t.equal(`^${versions[0]}`, range, 'from the oldest on')

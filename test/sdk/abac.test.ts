@@ -2,7 +2,7 @@
 import t from 'tap'
 import { failureOf, sdkWithPdp } from './support.js'
 
-t.test('condition sets and the rules between them decide, are changed and taken away', async t => {
+t.test('condition sets and their rules decide, can be changed and removed', async t => {
   const { permit } = await sdkWithPdp(t)
   const { api } = permit
 
@@ -63,7 +63,7 @@ t.test('condition sets and the rules between them decide, are changed and taken 
   t.same(await api.conditionSets.list(), [])
 })
 
-t.test('a condition that cannot be meant is refused, with the place and the word', async t => {
+t.test('an invalid condition is refused, with the place and the word', async t => {
   const { permit: { api } } = await sdkWithPdp(t)
   await api.resources.create({ key: 'task', name: 'Task', actions: { read: {} } })
   const { status, body } = await failureOf(api.conditionSets.create({ key: 'adults', name: 'Adults', type: 'userset', conditions: { allOf: [{ 'user.age': { 'greater-then': 17 } }] } }))

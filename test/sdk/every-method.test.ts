@@ -166,7 +166,7 @@ async function outcome (call: () => Promise<unknown>): Promise<{ result: unknown
   }
 }
 
-t.test('each method of the SDK works, or says what the local PDP does not have', async t => {
+t.test('each method of the SDK works, or says what the local PDP does not support', async t => {
   const app = createLocalPdp({ token: TOKEN, policy })
   t.teardown(() => app.close())
   const permit = sdkFor(await app.listen({ port: 0 }))
@@ -223,7 +223,7 @@ const OTHERS = [
   'PUT /v2/schema/default/default/groups/1/users/1', 'POST /facts/proxy_configs'
 ]
 
-t.test('what Permit\'s API has and the local PDP has not is a 501 that names it; what neither has is 404, and a token is asked for first', async t => {
+t.test('unsupported parts of Permit\'s API are a 501 that names them; unknown paths are 404; the token is checked first', async t => {
   const app = createLocalPdp({ token: TOKEN, policy })
   t.teardown(() => app.close())
   const headers = { authorization: `Bearer ${TOKEN}` }

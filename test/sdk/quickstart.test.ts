@@ -5,7 +5,7 @@ import { seed } from '../../example-app/seed.js'
 import permitPlugin from '../../src/index.js'
 import { sdkFor, sdkWithPdp, TOKEN } from './support.js'
 
-t.test('the quickstart runs as written', async t => {
+t.test('the quickstart runs unchanged', async t => {
   const { permit } = await sdkWithPdp(t)
 
   // What the quickstart clicks together in the policy editor.
@@ -25,7 +25,7 @@ t.test('the quickstart runs as written', async t => {
   t.equal(await permit.check('somebody@else.com', 'retrieve', 'task'), false)
 })
 
-t.test('what the example app has written, the SDK hears of, too', async t => {
+t.test('the SDK sees what the example app has written', async t => {
   const { permit, url } = await sdkWithPdp(t, { policy: 'example-app/permit.yaml' })
   const app = Fastify()
   t.teardown(() => app.close())
@@ -35,7 +35,7 @@ t.test('what the example app has written, the SDK hears of, too', async t => {
   t.equal(await permit.check('john@smith.com', 'create', { type: 'task', tenant: 'tenant2' }), false)
 })
 
-t.test('it runs when the SDK sends facts through the PDP, and waits for them', async t => {
+t.test('it works when the SDK writes facts through the PDP, and waits for them', async t => {
   const { url } = await sdkWithPdp(t, { policy: { resources: { task: { actions: { create: {} } } }, roles: { admin: { permissions: ['task:create'] } } } })
   const permit = sdkFor(url, { proxyFactsViaPdp: true, factsSyncTimeout: 10, factsSyncTimeoutPolicy: 'fail' })
   const { created } = await permit.api.users.waitForSync(10, 'fail').sync({ key: 'john@smith.com', role_assignments: [{ role: 'admin', tenant: 'default' }] })

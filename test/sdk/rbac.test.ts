@@ -2,7 +2,7 @@
 import t from 'tap'
 import { failureOf, sdkWithPdp } from './support.js'
 
-t.test('roles in tenants decide, are changed and taken away', async t => {
+t.test('roles in tenants decide, can be changed and removed', async t => {
   const { permit } = await sdkWithPdp(t)
   const { api } = permit
 
@@ -69,7 +69,7 @@ t.test('roles in tenants decide, are changed and taken away', async t => {
   t.same((await api.tenants.list()).map(({ key }) => key), ['default'])
 })
 
-t.test('actions and attributes come and go by themselves', async t => {
+t.test('actions and attributes can be added and removed', async t => {
   const { permit } = await sdkWithPdp(t)
   const { api } = permit
   await api.resources.create({ key: 'task', name: 'Task', actions: {} })
@@ -94,7 +94,7 @@ t.test('actions and attributes come and go by themselves', async t => {
   t.same((await api.roles.get('admin')).permissions, [])
 })
 
-t.test('a role inherits from another, until it does not', async t => {
+t.test('a role inherits from another, until the inheritance is removed', async t => {
   const { permit, url } = await sdkWithPdp(t)
   await permit.api.resources.create({ key: 'task', name: 'Task', actions: { read: {} } })
   await permit.api.roles.create({ key: 'viewer', name: 'Viewer', permissions: ['task:read'] })
@@ -112,7 +112,7 @@ t.test('a role inherits from another, until it does not', async t => {
   t.equal(await permit.check('ada', 'read', 'task'), false)
 })
 
-t.test('lists come in pages, with their length where it is asked for', async t => {
+t.test('lists have pages, with the total count on request', async t => {
   const { permit: { api } } = await sdkWithPdp(t)
   await api.resources.create({ key: 'task', name: 'Task', actions: { read: {} } })
   await api.roles.create({ key: 'viewer', name: 'Viewer' })
@@ -165,7 +165,7 @@ t.test('many users and assignments are written at once, all or none', async t =>
   t.equal((await api.users.list()).total_count, 0)
 })
 
-t.test('what is not there, there already or invalid is said as the cloud says it', async t => {
+t.test('missing, existing and invalid objects get the errors of the cloud', async t => {
   const { permit: { api } } = await sdkWithPdp(t)
   await api.resources.create({ key: 'task', name: 'Task', actions: { read: {} } })
   await api.roles.create({ key: 'viewer', name: 'Viewer', permissions: ['task:read'] })

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { failureOf, sdkWithPdp } from './support.js'
 
-t.test('roles on instances decide, reach others by relations, are changed and taken away', async t => {
+t.test('roles on instances decide, are derived by relations, and can be changed and removed', async t => {
   const { permit } = await sdkWithPdp(t)
   const { api } = permit
 
@@ -71,7 +71,7 @@ t.test('roles on instances decide, reach others by relations, are changed and ta
   t.same((await api.resourceInstances.list()).map(({ resource, key }) => `${resource}:${key}`), ['folder:rnd'])
 })
 
-t.test('tuples are written and deleted many at once, all or none', async t => {
+t.test('many tuples are written and deleted at once, all or none', async t => {
   const { permit: { api } } = await sdkWithPdp(t)
   await api.resources.create({ key: 'folder', name: 'Folder', actions: {} })
   await api.resources.create({ key: 'document', name: 'Document', actions: {}, relations: { parent: 'folder' } })
@@ -88,7 +88,7 @@ t.test('tuples are written and deleted many at once, all or none', async t => {
   t.same((await api.relationshipTuples.list({})).map(({ object }) => object), ['document:c'])
 })
 
-t.test('keys with colons, slashes and letters of all alphabets are keys', async t => {
+t.test('keys with colons, slashes and letters of all alphabets can be used', async t => {
   const { permit } = await sdkWithPdp(t)
   const { api } = permit
   await api.resources.create({ key: 'file', name: 'File', actions: { read: {} }, roles: { reader: { permissions: ['read'] } } })

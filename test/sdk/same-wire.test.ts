@@ -72,7 +72,7 @@ for (const [name, { user, action, resource, context }] of Object.entries(QUESTIO
   })
 }
 
-t.test('names of a user go under the spelling of the PDP, which takes that of the SDK, too', async t => {
+t.test('names of a user are sent in the spelling of the PDP, which also accepts that of the SDK', async t => {
   const { app, recorder, sdk } = await bothClients(t)
   await sdk.check({ key: 'ada', firstName: 'Ada', lastName: 'Lovelace' }, 'read', 'task')
   const [theirs] = recorder.take()
@@ -82,7 +82,7 @@ t.test('names of a user go under the spelling of the PDP, which takes that of th
   t.match(ours, { status: 200, body: { user: { key: 'ada', first_name: 'Ada', last_name: 'Lovelace' } } })
 })
 
-t.test('bulkCheck: what waits for a connection goes as one bare array, with items as in a single check', async t => {
+t.test('bulkCheck: waiting checks are sent as one bare array, with items like in a single check', async t => {
   const { app, recorder, sdk } = await bothClients(t, { connections: 1 })
   const checks: CheckInput[] = [
     { action: 'read', resource: 'task' },
@@ -105,7 +105,7 @@ t.test('bulkCheck: what waits for a connection goes as one bare array, with item
   t.same({ ...readByPdp(batch as Recorded), body: undefined }, { ...readByPdp(theirs as Recorded), body: undefined })
 })
 
-t.test('permissions: the filters are the same, and only the empty context is said', async t => {
+t.test('permissions: the filters are the same, and only the empty context differs', async t => {
   const { app, recorder, sdk } = await bothClients(t)
   const theirAnswer = await sdk.getUserPermissions('ada', ['default', 'acme'], ['task:1'], ['task'])
   const [theirs] = recorder.take()
@@ -116,14 +116,14 @@ t.test('permissions: the filters are the same, and only the empty context is sai
   t.same(readByPdp(ours as Recorded), { ...readByPdp(theirs as Recorded), body: { ...theirs?.body as object, context: {} } })
 })
 
-t.test('the SDK asks for all tenants without its token, and so the PDP refuses it', async t => {
+t.test('the SDK calls all-tenants without its token, so the PDP refuses it', async t => {
   const { recorder, sdk } = await bothClients(t)
   await t.rejects(sdk.checkAllTenants('ada', 'read', 'task'))
   // It puts what it means as headers and parameters into the body.
   t.match(recorder.take(), [{ method: 'POST', url: '/allowed/all-tenants', status: 401, headers: { authorization: undefined }, body: { headers: Object, params: Object } }])
 })
 
-t.test('the SDK asks OPA itself, on the port that is OPA\'s alone', async t => {
+t.test('the SDK calls OPA itself, on OPA\'s own port', async t => {
   const pdp = await localPdp(t, { policy: POLICY, opa: { port: 0 } })
   const recorder = await recorderFor(t, pdp.app.pdp.opaUrl ?? '')
   // It knows one port for OPA, 8181; the way around is an HTTP client of one's own, which it has an option for.

@@ -220,7 +220,7 @@ const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application
 /** Whether the answer tells what the PDP holds: a list, or what was written, as it is now. */
 const isList = (method: string, path: string): boolean => method === 'GET' || /^\/(facts|v2)|user-permissions|user-tenants|authorized_users|all-tenants/.test(path)
 
-t.test('no body that a route is sent holds the event loop, or is answered by more than a small multiple of itself', async t => {
+t.test('no request body blocks the event loop, or gets an answer larger than a small multiple of itself', async t => {
   const app = await heavyPdp()
   const client = new ThreadClient()
   t.teardown(async () => { await client.close(); await app.close() })
@@ -257,7 +257,7 @@ t.test('no body that a route is sent holds the event loop, or is answered by mor
   t.equal((await client.send({ url: `${url}/healthy`, method: 'GET', headers })).status, 200)
 })
 
-t.test('no deletion holds the event loop, whatever goes with it, and nothing of it stays', async t => {
+t.test('no deletion blocks the event loop, whatever is deleted with it, and all of it is deleted', async t => {
   const app = await heavyPdp()
   const client = new ThreadClient()
   t.teardown(async () => { await client.close(); await app.close() })

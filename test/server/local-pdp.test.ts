@@ -8,7 +8,7 @@ import t from 'tap'
 import { createLocalPdp, type LocalPdpOptions } from '../../src/server/index.js'
 import { ask, pdpFor, TOKEN } from './support.js'
 
-t.test('options that cannot be used are named, with what they should be', t => {
+t.test('invalid options are named, with what is expected', t => {
   const wrong: Array<[unknown, RegExp]> = [
     [null, /the options of the local PDP are null/],
     [{ policy: 7 }, /option "policy".*policy file/],
@@ -32,7 +32,7 @@ t.test('options that cannot be used are named, with what they should be', t => {
   t.end()
 })
 
-t.test('a policy that is wrong keeps it from starting, with the place', async t => {
+t.test('an invalid policy prevents the start, with the place', async t => {
   const app = createLocalPdp({ policy: { resources: {}, roles: { viewer: { permissions: ['task:read'] } } } })
   await t.rejects(app.listen({ port: 0 }), /roles\.viewer\.permissions\[0\].*task/)
   await app.close()
@@ -49,7 +49,7 @@ t.test('without a policy everything is written by the API', async t => {
   t.match((await post('/allowed', { user: { key: 'ada' }, action: 'read', resource: { type: 'task', tenant: 'default' } })).json, { allow: true })
 })
 
-t.test('the policy file is reloaded when it changes, if asked', async t => {
+t.test('the policy file is reloaded when it changes, if requested', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'local-pdp-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const file = join(folder, 'permit.yaml')
@@ -65,7 +65,7 @@ t.test('the policy file is reloaded when it changes, if asked', async t => {
   t.match((await post('/allowed', question)).json, { allow: true })
 })
 
-t.test('its OpenAPI document has every route that it serves, and no other', async t => {
+t.test('its OpenAPI document lists exactly the routes that it serves', async t => {
   const app = createLocalPdp({ token: TOKEN })
   t.teardown(() => app.close())
   const served = new Set<string>()
@@ -85,7 +85,7 @@ t.test('its OpenAPI document has every route that it serves, and no other', asyn
   }
 })
 
-t.test('what is in flight when it closes is answered, and written', async t => {
+t.test('requests in flight are answered, and written, when it closes', async t => {
   const { app, url, post } = await pdpFor(t)
   const body = JSON.stringify({ key: 'late' })
   const { hostname, port } = new URL(url)
@@ -101,7 +101,7 @@ t.test('what is in flight when it closes is answered, and written', async t => {
   await t.rejects(post('/allowed', {}), 'nobody answers any more')
 })
 
-t.test('an app that was never ready closes, and so does one that was asked by inject', async t => {
+t.test('an app that was never ready can be closed, and so can one used by inject', async t => {
   await createLocalPdp().close()
   const app = createLocalPdp()
   t.equal((await app.inject({ url: '/healthy' })).statusCode, 200)

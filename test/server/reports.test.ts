@@ -32,7 +32,7 @@ async function listener (t: Test, answer: (heard: Heard) => number | Promise<num
 
 const silent = { info () {}, warn () {} }
 
-t.test('that it has started, and each change of data and of the policy, is reported with the headers that were asked for', async t => {
+t.test('the start, and each change of data or policy, is reported with the given headers', async t => {
   const app = await listener(t)
   const pdp = createLocalPdp({
     policy: { resources: { task: { actions: { read: {} } } }, roles: { viewer: { permissions: ['task:read'] } } },
@@ -59,7 +59,7 @@ t.test('that it has started, and each change of data and of the policy, is repor
   t.ok(app.heard.every(({ headers }) => headers['x-permit-updates-secret'] === 'a-secret-of-the-updates'))
 })
 
-t.test('what an app has not heard is told again until it has, with what came meanwhile, and said in two lines', async t => {
+t.test('reports are retried until they are delivered, merged with newer changes, with two log lines', async t => {
   let well = false
   const app = await listener(t, () => well ? 204 : 503)
   const lines: string[] = []
@@ -80,7 +80,7 @@ t.test('what an app has not heard is told again until it has, with what came mea
   t.same(lines.map(line => line.split(' ')[0]), ['warn', 'info'])
 })
 
-t.test('thousands of users whom an app has not heard of become one report of everybody', async t => {
+t.test('thousands of users in undelivered reports become one report about everyone', async t => {
   let well = false
   const app = await listener(t, () => well ? 204 : 500)
   const reports = new Reports([{ url: app.url }], silent)
@@ -95,7 +95,7 @@ t.test('thousands of users whom an app has not heard of become one report of eve
   t.ok(last.length < 1_000)
 })
 
-t.test('an app that hangs keeps neither the write, nor other apps, nor the end of the PDP waiting', async t => {
+t.test('an app that hangs delays neither the write, nor other apps, nor the end of the PDP', async t => {
   const hanging = await listener(t, () => new Promise(() => {}))
   const well = await listener(t)
   const pdp = createLocalPdp({ reportTo: [{ url: hanging.url }, { url: well.url }] })
@@ -107,7 +107,7 @@ t.test('an app that hangs keeps neither the write, nor other apps, nor the end o
   t.ok(performance.now() - start < 4_000)
 })
 
-t.test('what is not delivered when the PDP closes gets a last chance', async t => {
+t.test('undelivered reports get a last attempt when the PDP closes', async t => {
   const app = await listener(t)
   const reports = new Reports([{ url: app.url }], silent)
   reports.report({ users: ['ann'] })
@@ -115,7 +115,7 @@ t.test('what is not delivered when the PDP closes gets a last chance', async t =
   t.equal(app.heard.length, 1)
 })
 
-t.test('a report that comes when the one before it has just been delivered is not left behind', async t => {
+t.test('a report right after a delivery is not lost', async t => {
   const app = await listener(t)
   const reports = new Reports([{ url: app.url }], silent)
   t.teardown(() => reports.close())
@@ -129,7 +129,7 @@ t.test('a report that comes when the one before it has just been delivered is no
   t.equal(named().size, 50)
 })
 
-t.test('a target that is no URL, or a header that none can carry, is refused', async t => {
+t.test('an invalid URL or header of a target is refused', async t => {
   for (const reportTo of [[{ url: 'nowhere' }], [{ url: 'ftp://x' }], [{}], [{ url: 'http://x', headers: { a: 'b\r\nc: d' } }], 'http://x', [{ url: 'http://x', secret: 'x' }]]) {
     t.throws(() => createLocalPdp({ reportTo: reportTo as never }), { code: 'FST_PERMIT_OPTIONS', message: /"reportTo[".]/ }, JSON.stringify(reportTo))
   }

@@ -10,7 +10,7 @@ const ENOUGH: Readonly<Record<string, (figures: Figures) => boolean>> = {
   'and there was something to judge': ({ judged, denied }) => judged > 500 && denied > 50
 }
 
-t.test('while the PDP dies, hangs and comes back, and roles come and go, nobody gets in who must not', async t => {
+t.test('while the PDP is killed, hangs and recovers, and roles change, no wrong request is allowed', async t => {
   const enough = (figures: Figures) => Object.values(ENOUGH).every(holds => holds(figures))
   const result = await soak({ seconds: 10, enough, report: line => t.comment(line) })
   t.comment(`\n${tableOf(result)}`)
@@ -18,7 +18,7 @@ t.test('while the PDP dies, hangs and comes back, and roles come and go, nobody 
   for (const [what, holds] of Object.entries(ENOUGH)) t.ok(holds(result.figures), what)
 })
 
-t.test('an answer is wrong when nothing that it may be based on could have been it, and only then', async t => {
+t.test('an answer is wrong only when no possible state explains it', async t => {
   const ttl = 60
   const ledger = new Ledger(ttl)
   for (const changedBy of ['app', 'pdp'] as const) {

@@ -23,7 +23,7 @@ const WAYS: Record<string, readonly [string, ...string[]]> = {
   'fastify-permit check': [MAIN, 'check', '--user', 'ada', '--action', 'read', '--resource', 'task', '--policy', `${folder}/permit.yaml`]
 }
 
-t.test('each way of starting loads what is in test/start/modules.json, and nothing else', async t => {
+t.test('each way of starting loads exactly what is in test/start/modules.json', async t => {
   const bare = await modulesLoaded(APP, ['fastify'])
   const found: Record<string, unknown> = {}
   for (const [way, [file, ...args]] of Object.entries(WAYS)) {
@@ -36,7 +36,7 @@ t.test('each way of starting loads what is in test/start/modules.json, and nothi
   t.same(found, JSON.parse(await readFile(LIST, 'utf8')))
 })
 
-t.test('what an app does not use is not loaded: no engine with a PDP, no sockets and no breaker with a policy, and TypeBox with neither', async t => {
+t.test('an app loads only what it uses: no engine with a PDP, no sockets and no breaker with a policy, and TypeBox with neither', async t => {
   const [policy, pdp] = await Promise.all(['Fastify, a policy as an object', 'Fastify, a PDP'].map(async way => {
     const [file, ...args] = WAYS[way] as readonly [string, ...string[]]
     return modulesLoaded(file, args)

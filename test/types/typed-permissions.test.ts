@@ -152,13 +152,13 @@ t.test('with the declaration of a policy, its permissions, types and roles compi
   RIGHT.forEach((statement, index) => t.equal(found[index], undefined, statement))
 })
 
-t.test('with the declaration of a policy, what it does not have does not compile', async t => {
+t.test('with the declaration of a policy, unknown names do not compile', async t => {
   const folder = await project(t, { 'app.ts': START + WRONG.join('\n'), 'permit.d.ts': DECLARATION })
   const found = complaints(folder, ['app.ts', 'permit.d.ts'], WRONG)
   WRONG.forEach((statement, index) => t.type(found[index], 'string', statement))
 })
 
-t.test('without a declaration, every word compiles, and what is no annotation does not', async t => {
+t.test('without a declaration, every name compiles, but an invalid annotation does not', async t => {
   const statements = [...RIGHT, ...WRONG]
   const folder = await project(t, { 'app.ts': START + statements.join('\n') })
   const found = complaints(folder, ['app.ts'], statements)
@@ -168,7 +168,7 @@ t.test('without a declaration, every word compiles, and what is no annotation do
   })
 })
 
-t.test('the context where the options belong does not compile, nor does any other word that is no option, with a declaration or without', async t => {
+t.test('the context in place of the options does not compile, nor does any unknown option, with or without a declaration', async t => {
   for (const declaration of [DECLARATION, '']) {
     const folder = await project(t, { 'app.ts': START + NO_OPTIONS.join('\n'), 'permit.d.ts': declaration })
     const found = complaints(folder, ['app.ts', 'permit.d.ts'], NO_OPTIONS)

@@ -15,19 +15,19 @@ t.test('every decision, with the codes of the models', async t => {
   }))
 })
 
-t.test('the tenants in which a user may', async t => {
+t.test('the tenants in which a user is allowed', async t => {
   everyWorld(t, 240, (engine, { lists }) => lists.allTenants.map(({ input, tenants }) =>
     ({ input, found: engine.allTenants(input).map(({ tenant }) => tenant.key).sort(), expected: [...tenants].sort() })))
 })
 
-t.test('what a user may do', async t => {
+t.test('the permissions of a user', async t => {
   everyWorld(t, 240, (engine, { lists }) => lists.userPermissions.map(({ user, resource_types: types, context, permissions }) => {
     const found = engine.userPermissions(user, { resource_types: types, context })
     return { input: { user, types, context }, found: sorted(Object.entries(found).map(([id, { permissions }]) => [id, permissions])), expected: sorted(Object.entries(permissions)) }
   }))
 })
 
-t.test('who may', async t => {
+t.test('the authorized users', async t => {
   everyWorld(t, 240, (engine, { lists }) => lists.authorizedUsers.map(({ action, resource, users }) => {
     const { users: found } = engine.authorizedUsers({ action, resource, context: { enable_abac_authorized_users: true } })
     return { input: { action, resource }, found: Object.keys(found).sort(), expected: [...users].sort() }

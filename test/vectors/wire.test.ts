@@ -4,7 +4,7 @@ import { isRecord } from '../../src/kit/is-record.js'
 import { ask, pdpFor, TOKEN, type Answer } from '../server/support.js'
 import { pythonWorlds, wireWorlds, type Exchange } from './vectors.js'
 
-t.test('as the server in Rust', async t => {
+t.test('like the server in Rust', async t => {
   const alike = { all: 0, byRule: new Map<string, number>() }
   for (const { policy, exchanges } of wireWorlds()) {
     const { url } = await pdpFor(t, { policy })
@@ -24,7 +24,7 @@ t.test('as the server in Rust', async t => {
   t.comment(JSON.stringify([...alike.byRule]))
 })
 
-t.test('as the half in Python', async t => {
+t.test('like the half in Python', async t => {
   const alike = { all: 0, byRule: new Map<string, number>() }
   let count = 0
   for (const { policy, exchanges } of pythonWorlds()) {

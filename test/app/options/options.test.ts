@@ -17,7 +17,7 @@ t.test('the defaults are the documented ones', async t => {
   t.equal(tenant, undefined)
 })
 
-t.test('pdp and token fall back to the environment, an explicit option wins', async t => {
+t.test('pdp and token default to the environment; explicit options take precedence', async t => {
   const env = { PERMIT_PDP_URL: 'http://env:1', PERMIT_API_KEY: 'env-key' }
   t.match(resolveOptions({}, env).origin, { kind: 'pdp', urls: [new URL('http://env:1')], token: 'env-key' })
   t.match(resolveOptions({ pdp, token }, env).origin, { urls: [new URL(pdp)], token })
@@ -25,14 +25,14 @@ t.test('pdp and token fall back to the environment, an explicit option wins', as
   t.same(resolveOptions({ policy: './permit.yaml' }, env).origin, { kind: 'policy', policy: './permit.yaml' })
 })
 
-t.test('several PDPs are given in an array, or with commas', async t => {
+t.test('several PDPs can be given in an array or separated by commas', async t => {
   const urls = [new URL('http://a:7766'), new URL('https://b/prefix')]
   t.match(resolveOptions({ pdp: ['http://a:7766', 'https://b/prefix'], token }, {}).origin, { urls })
   t.match(resolveOptions({ pdp: 'http://a:7766,https://b/prefix', token }, {}).origin, { urls })
   t.match(resolveOptions({}, { PERMIT_PDP_URL: 'http://a:7766, https://b/prefix', PERMIT_API_KEY: token }).origin, { urls })
 })
 
-t.test('what makes up for a PDP that fails can be turned off and on', async t => {
+t.test('retries, breaker and hedging can be turned off and on', async t => {
   t.match(resolveOptions({ pdp, token, retries: 0, breaker: false, hedge: {} }, {}).origin, { retries: 0, breaker: false, hedge: { percentile: 99, min: 10 } })
   t.match(resolveOptions({ pdp, token, breaker: { failures: 2 }, hedge: { percentile: 90, min: 1 } }, {}).origin, {
     breaker: { failures: 2, halfOpenAfter: 500 }, hedge: { percentile: 90, min: 1 }
@@ -40,7 +40,7 @@ t.test('what makes up for a PDP that fails can be turned off and on', async t =>
   t.same(resolveOptions({ pdp, token, cache: { staleIfError: 60_000 } }, {}).cache, { ttl: 2000, max: 50_000, staleIfError: 60_000 })
 })
 
-t.test("a PDP that speaks AuthZEN needs no token, and Permit's key is not taken for its", async t => {
+t.test('a PDP with AuthZEN needs no token, and does not get the API key of Permit', async t => {
   const env = { PERMIT_PDP_URL: 'http://env:1', PERMIT_API_KEY: 'env-key' }
   const none = { token: undefined, authzen: { discovery: true, map: undefined } }
   t.match(resolveOptions({ pdp, protocol: 'authzen' }, {}).origin, { kind: 'pdp', urls: [new URL(pdp)], ...none })
@@ -50,14 +50,14 @@ t.test("a PDP that speaks AuthZEN needs no token, and Permit's key is not taken 
   t.throws(() => resolveOptions({ pdp: ['http://a/one', 'http://b/two'], protocol: 'authzen' }, {}), { code: 'FST_PERMIT_OPTIONS', message: /different paths/ })
 })
 
-t.test('the embedded PDP is not cached unless asked for', async t => {
+t.test('the embedded PDP has no cache by default', async t => {
   t.equal(resolveOptions({ policy: './p.yaml' }, {}).cache, false)
   t.same(resolveOptions({ policy: './p.yaml', cache: {} }, {}).cache, { ttl: 2000, max: 50_000 })
   t.same(resolveOptions({ pdp, token, cache: { ttl: 5 } }, {}).cache, { ttl: 5, max: 50_000 })
   t.equal(resolveOptions({ pdp, token, cache: false }, {}).cache, false)
 })
 
-t.test("Fastify's own options of a register are let through", async t => {
+t.test("Fastify's own options of register are accepted", async t => {
   t.ok(resolveOptions({ pdp, token, prefix: '/x', logLevel: 'info', logSerializers: {} }, {}))
 })
 
@@ -113,7 +113,7 @@ const WRONG: [object | undefined | null | string, RegExp][] = [
   [{ pdp, protocol: 'authzen', authzen: { mapping: 7 } }, /option "authzen.mapping" is not known; expected one of discovery, map/]
 ]
 
-t.test('a wrong option is named, with what was given and what is expected, and the app does not start', async t => {
+t.test('a wrong option is named with its value and what is expected, and the app does not start', async t => {
   for (const [options, message] of WRONG) {
     t.throws(() => resolveOptions(options, {}), { code: 'FST_PERMIT_OPTIONS', message }, String(message))
   }
@@ -122,7 +122,7 @@ t.test('a wrong option is named, with what was given and what is expected, and t
   await t.rejects(async () => app.ready(), { code: 'FST_PERMIT_OPTIONS', message: /option "timeout" is -5/ })
 })
 
-t.test('no complaint quotes the token or a password', async t => {
+t.test('no error message quotes the token or a password', async t => {
   for (const options of [
     { pdp, token: 'hunter2 ' }, { pdp: 'http://me:hunter2@x', token }, { pdp, token: ['hunter2'] }, { pdp, token: 'hunter2', policy: 'x' }, { pdp: new URL('http://me:hunter2@x'), token }, { pdp: ['http://me:hunter2@x'], token }, { pdp, token, cache: 'hunter2' }, 'hunter2', { pdp, token: 'hunter2', timeout: 0 }
   ]) {

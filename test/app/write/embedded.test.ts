@@ -7,7 +7,7 @@ import { fastifyFor, logSink } from '../../support/app.js'
 
 const policy: Policy = { resources: { task: { actions: { create: {}, retrieve: {} } } }, roles: { admin: { permissions: ['task:create'] } } }
 
-t.test('what an app wrote is there when it starts again', async t => {
+t.test('what an app wrote is still there after a restart', async t => {
   const data = join(t.testdir(), 'data')
   const first = fastifyFor(t)
   await first.register(permit, { policy, data })
@@ -32,7 +32,7 @@ t.test('a write is not lost when the app closes right after it', async t => {
   t.equal(await second.permit.check('ann', 'create', 'task'), true)
 })
 
-t.test('a folder that another app has stops the app', async t => {
+t.test('an app does not start with a folder that another app uses', async t => {
   const data = join(t.testdir(), 'data')
   const first = fastifyFor(t)
   await first.register(permit, { policy, data })
@@ -41,13 +41,13 @@ t.test('a folder that another app has stops the app', async t => {
   await t.rejects(async () => second.ready(), { code: 'FST_PERMIT_DATA', message: /in use/ })
 })
 
-t.test('a folder is for the embedded PDP only', async t => {
+t.test('the option data is refused without the embedded PDP', async t => {
   const app = fastifyFor(t)
   app.register(permit, { pdp: 'http://localhost:7766', token: 'x', data: './data' })
   await t.rejects(async () => app.ready(), { code: 'FST_PERMIT_OPTIONS', message: /"data".*"policy"/ })
 })
 
-t.test('a policy file that changes counts at once, for decisions that are remembered, too', async t => {
+t.test('a changed policy file takes effect at once, also for cached decisions', async t => {
   const dir = t.testdir({ 'permit.json': JSON.stringify({ ...policy, users: { ann: {} }, role_assignments: [{ user: 'ann', role: 'admin' }] }) })
   const file = join(dir, 'permit.json')
   const alive = setInterval(() => {}, 60_000)
@@ -77,7 +77,7 @@ t.test('a policy file that changes counts at once, for decisions that are rememb
   t.match(lines.at(-1), { level: 30, file, msg: /is in use/ })
 })
 
-t.test('a write drops the decisions that it affects once, and one that changes nothing drops none', async t => {
+t.test('a write drops the affected decisions once; a write that changes nothing drops none', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy, cache: { ttl: 60_000 } })
   const { api } = app.permit

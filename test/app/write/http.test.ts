@@ -27,7 +27,7 @@ async function writingApp (t: Test, reply: (request: WireRequest) => Reply | Pro
 const refusal = (status: number, message: string): Reply => [status, { title: 'No', message, error_code: 'NO' }]
 const requestOf = ({ method, url, body }: WireRequest) => [method, url, body]
 
-t.test('each mutation is the request that Permit documents, and asks to wait until the PDP has it', async t => {
+t.test('each mutation is the request that Permit documents, and waits until the PDP has received it', async t => {
   const { app, api, writes, pdp } = await writingApp(t, ({ method }) => method === 'DELETE' ? [204] : [201, {}], { factsTimeout: 2_500 })
   await app.permit.write(
     api.syncUser({ key: 'john@smith.com', firstName: 'John', last_name: 'Smith', attributes: { age: 3 }, roles: [{ role: 'admin' }, { role: 'viewer', tenant: 't/2' }] }),
@@ -62,13 +62,13 @@ t.test('each mutation is the request that Permit documents, and asks to wait unt
   }
 })
 
-t.test('a user who exists gets no initial roles', async t => {
+t.test('an existing user gets no initial roles', async t => {
   const { api, writes } = await writingApp(t, () => [200, {}])
   t.same(await api.syncUser({ key: 'ann', roles: [{ role: 'admin' }] }), { status: 'updated' })
   t.equal(writes.length, 1)
 })
 
-t.test('a new user whose roles fail half-way is told of exactly', async t => {
+t.test('when assigning the roles of a new user fails half-way, the error lists what was applied', async t => {
   const { app, api } = await writingApp(t, ({ body }) => (body as { role?: string }).role === 'two' ? refusal(404, 'no role two') : [201, {}])
   const roles = ['one', 'two', 'three'].map(role => ({ role, tenant: 'default' }))
   await t.rejects(app.permit.write(api.createTenant({ key: 'a' }), api.syncUser({ key: 'ann', roles })), {
@@ -80,7 +80,7 @@ t.test('a new user whose roles fail half-way is told of exactly', async t => {
   })
 })
 
-t.test('a write that may have been applied is never made again', async t => {
+t.test('a write that may have been applied is never repeated', async t => {
   for (const [what, reply, cause] of [
     ['the connection breaks', () => undefined, { failure: 'network' }],
     ['the PDP does not have it in time', () => [424, { detail: 'timeout' }] as Reply, { failure: 'timeout', status: 424, message: /was made/ }],
@@ -94,7 +94,7 @@ t.test('a write that may have been applied is never made again', async t => {
   }
 })
 
-t.test('what exists need not be created, and what is gone need not be deleted; a PDP that does not know the path says neither', async t => {
+t.test('creating what exists and deleting what is gone succeed; an unknown path does not', async t => {
   const { api, writes } = await writingApp(t, ({ method }) => method === 'POST' ? refusal(409, 'exists') : refusal(404, 'gone'))
   t.same(await api.createTenant({ key: 'a' }), { status: 'unchanged' })
   t.same(await api.assignRole('ann', 'admin'), { status: 'unchanged' })
@@ -107,20 +107,20 @@ t.test('what exists need not be created, and what is gone need not be deleted; a
   await t.rejects(old.api.syncUser({ key: 'ann' }), { code: 'FST_PERMIT_WRITE', cause: { status: 404 } })
 })
 
-t.test('keys that are steps in a path do not travel', async t => {
+t.test('keys that would change the path of a request are refused', async t => {
   const { api, writes } = await writingApp(t, () => [204])
   for (const key of ['.', '..']) await t.rejects(api.deleteUser(key), { code: 'FST_PERMIT_WRITE', cause: { message: /cannot be used as a key/ } })
   t.same(writes, [])
 })
 
-t.test('a wrong token is said to be one, and is in no error', async t => {
+t.test('a refused token is reported as such, and never quoted', async t => {
   const { app } = await guardedApp(t, { token: 'wrong-token' })
   const error = await app.permit.api.deleteUser('ann').catch((error: unknown) => error) as Error
   t.match(error, { cause: { failure: 'token', status: 403 } })
   t.notMatch(`${error.stack} ${JSON.stringify(error)} ${(error.cause as Error).stack}`, /wrong-token/)
 })
 
-t.test('a write that takes long keeps no check waiting', async t => {
+t.test('a slow write does not delay checks', async t => {
   const released = deferred<Reply>()
   const { app, api } = await writingApp(t, () => released.promise, { connections: 1, queue: 0 })
   const writes = Promise.all(Array.from({ length: 20 }, (_, n) => api.deleteUser(`u${n}`)))
@@ -129,7 +129,7 @@ t.test('a write that takes long keeps no check waiting', async t => {
   await writes
 })
 
-t.test('a decision from before the write is not remembered, be it in the cache or on its way, however the write ends', async t => {
+t.test('a decision from before a write is not cached, whether cached or in flight, however the write ends', async t => {
   for (const status of [204, 502]) {
     let allowed = true
     const held = deferred<void>()

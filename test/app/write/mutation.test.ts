@@ -5,7 +5,7 @@ import { fastifyFor } from '../../support/app.js'
 
 const policy: Policy = { resources: { task: { actions: { create: {} } } }, roles: { admin: { permissions: ['task:create'] } } }
 
-t.test('it is made when it is awaited, once, and each time when it is written', async t => {
+t.test('it is applied when it is awaited, once, and each time it is passed to write', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy })
   const { api } = app.permit
@@ -23,7 +23,7 @@ t.test('it is made when it is awaited, once, and each time when it is written', 
   t.ok(settled)
 })
 
-t.test('it is a copy: what happens to its input does not change it', async t => {
+t.test('it copies its input: later changes of the input do not matter', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy })
   const input = { key: 'ann', attributes: { level: 1 }, roles: [{ role: 'admin' }] }
@@ -34,7 +34,7 @@ t.test('it is a copy: what happens to its input does not change it', async t => 
   t.same(mutation.description, { kind: 'syncUser', user: { key: 'ann', attributes: { level: 1 } }, roles: [{ role: 'admin', tenant: 'default' }] })
 })
 
-t.test('names of either case serve', async t => {
+t.test('names in camel case and snake case are both accepted', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy })
   const { api } = app.permit
@@ -46,7 +46,7 @@ t.test('names of either case serve', async t => {
   t.same(api.deleteResourceInstance({ resource: 'document', key: 'a:b' }).description, { kind: 'deleteResourceInstance', instance: 'document:a:b' })
 })
 
-t.test('what makes no mutation is refused before anything is written', async t => {
+t.test('an invalid mutation is refused before anything is written', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy })
   const { api } = app.permit

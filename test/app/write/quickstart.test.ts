@@ -60,7 +60,7 @@ for (const [how, appFor] of Object.entries({ embedded, overHttp })) {
     t.equal(await may('retrieve', { type: 'task', tenant: 'tenant2' }), true)
   })
 
-  t.test(`${how}: a write that is made again changes nothing`, async t => {
+  t.test(`${how}: a repeated write changes nothing`, async t => {
     const app = await appFor(t)
     const { api } = app.permit
     const seed = [
@@ -82,7 +82,7 @@ for (const [how, appFor] of Object.entries({ embedded, overHttp })) {
     t.match([role, tuple, resourceRole], [{ status }, { status }, { status }])
   })
 
-  t.test(`${how}: what is taken away is gone from the next check on`, async t => {
+  t.test(`${how}: after a deletion, the next check is denied`, async t => {
     const app = await appFor(t)
     const { api } = app.permit
     const may = (resource: ResourceInput, action = 'read') => app.permit.check('ann', action, resource)
@@ -113,7 +113,7 @@ for (const [how, appFor] of Object.entries({ embedded, overHttp })) {
     t.equal(await may({ type: 'task', tenant: 'acme' }, 'retrieve'), false)
   })
 
-  t.test(`${how}: initial roles are for new users only`, async t => {
+  t.test(`${how}: initial roles are only for new users`, async t => {
     const app = await appFor(t)
     const { api } = app.permit
     await api.syncUser({ key: 'ann', roles: [{ role: 'viewer' }] })
@@ -122,7 +122,7 @@ for (const [how, appFor] of Object.entries({ embedded, overHttp })) {
     t.equal(await app.permit.check('ann', 'create', 'task'), false)
   })
 
-  t.test(`${how}: a write stops at the first that fails, and says how far it came`, async t => {
+  t.test(`${how}: a write stops at the first failure, and reports what was applied`, async t => {
     const app = await appFor(t)
     const { api } = app.permit
     const error = await app.permit.write(
@@ -137,14 +137,14 @@ for (const [how, appFor] of Object.entries({ embedded, overHttp })) {
     t.same(await api.syncUser({ key: 'ann', email: 'a@b.c' }), { status: 'updated' }, 'the last one was not tried')
   })
 
-  t.test(`${how}: an instance that is in another tenant is not taken for the one that was meant`, async t => {
+  t.test(`${how}: an instance in another tenant is an error`, async t => {
     const app = await appFor(t)
     const { api } = app.permit
     await app.permit.write(api.createTenant({ key: 'acme' }), api.createResourceInstance({ resource: 'document', key: 'spec' }))
     await t.rejects(api.createResourceInstance({ resource: 'document', key: 'spec', tenant: 'acme' }), { code: 'FST_PERMIT_WRITE', cause: { message: /tenant/ } })
   })
 
-  t.test(`${how}: any key serves`, async t => {
+  t.test(`${how}: any key can be used`, async t => {
     const app = await appFor(t)
     const { api } = app.permit
     for (const key of ['a/b', 'a b', 'ä', '%2F', 'a?b#c', 'constructor', '__proto__', 'a:b:c', '"', '😀'.repeat(40)]) {

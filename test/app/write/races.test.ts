@@ -94,7 +94,7 @@ for (const [name, appOf, numRuns] of [
   ['embedded, in a folder', (t: Test) => embedded(t, true), 30],
   ['a PDP over HTTP', remote, 30]
 ] as const) {
-  t.test(`${name}: no check is older than the last write that was acknowledged when it began`, async t => {
+  t.test(`${name}: no check is older than the last write that was acknowledged when it started`, async t => {
     const app = await appOf(t)
     let runs = 0
     await fc.assert(fc.asyncProperty(lanes, async lanes => {

@@ -6,7 +6,7 @@ import { Environment } from '../../../src/environment/environment.js'
 import { permit } from '../in-process.js'
 import { start } from '../support.js'
 
-t.test('a backup and a restore say what they did', async t => {
+t.test('a backup and a restore print what they did', async t => {
   const dir = t.testdir()
   const [data, file, copy] = [join(dir, 'data'), join(dir, 'monday.backup'), join(dir, 'copy')]
   const environment = await Environment.open({ data, policy: { roles: { admin: {} } } })
@@ -22,7 +22,7 @@ t.test('a backup and a restore say what they did', async t => {
   t.ok(restored.get('user', 'ann'))
 })
 
-t.test('nothing is replaced without --yes, and mistakes say what to do', async t => {
+t.test('without --yes nothing is replaced, and mistakes are explained', async t => {
   const dir = t.testdir({ 'there.backup': 'mine', new: {} })
   const data = join(dir, 'data')
   const environment = await Environment.open({ data })
@@ -44,7 +44,7 @@ t.test('nothing is replaced without --yes, and mistakes say what to do', async t
   t.match(await permit(['restore', '--data', data, '--form', file]), { code: 2, err: /did you mean '--from'/ })
 })
 
-t.test('a running local PDP is backed up, and one that was killed with its folder damaged says how to restore it', { timeout: 60_000 }, async t => {
+t.test('a running local PDP can be backed up; a damaged folder names the command that restores it', { timeout: 60_000 }, async t => {
   const dir = t.testdir()
   const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
   const pdp = start(t, ['pdp', '--data', data, '--port', '0'])

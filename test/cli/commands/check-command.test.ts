@@ -33,7 +33,7 @@ function policyFor (t: Test, text = POLICY): string {
 
 const ask = (user: string, action: string, resource: string) => ['check', '--user', user, '--action', action, '--resource', resource]
 
-t.test('a policy file says yes with 0 and no with 1, and why', async t => {
+t.test('a policy file: allow exits with 0, deny with 1, with the reason', async t => {
   const policy = policyFor(t)
   t.match(await permit([...ask('ada', 'create', 'task'), '--policy', policy]), { code: 0, out: /^allow: user 'ada' has role 'admin'/, err: '' })
   t.match(await permit([...ask('victor', 'delete', 'task:1'), '--policy', policy]), { code: 1, out: /^deny: .*'viewer'.*\(no_permission\)$/, err: '' })
@@ -41,14 +41,14 @@ t.test('a policy file says yes with 0 and no with 1, and why', async t => {
   t.match(await permit([...ask('eve', 'create', 'task'), '--policy', policy]), { code: 1, out: /user_not_synced/ })
 })
 
-t.test('attributes and context come as JSON, for conditions', async t => {
+t.test('attributes and context are given as JSON, for conditions', async t => {
   const policy = policyFor(t)
   const conditions = words("--user-attributes '{\"level\":3}' --resource-attributes '{\"secret\":false}' --context '{\"network\":\"office\"}'")
   t.match(await permit([...ask('victor', 'read', 'report'), ...conditions, '--policy', policy]), { code: 0, out: /'seniors'.*'open'/ })
   t.match(await permit([...ask('victor', 'read', 'report'), ...conditions.slice(0, 4), '--policy', policy]), { code: 1 })
 })
 
-t.test('JSON is for programs, yes and no alike', async t => {
+t.test('--json prints JSON for allow and deny alike', async t => {
   const policy = policyFor(t)
   const yes = await permit([...ask('ada', 'create', 'task'), '--policy', policy, '--json'])
   t.match(JSON.parse(yes.out), { allow: true, code: 'allow', reason: /admin/ })
@@ -57,7 +57,7 @@ t.test('JSON is for programs, yes and no alike', async t => {
   t.match(JSON.parse(no.out), { allow: false, code: 'no_permission' })
 })
 
-t.test('a PDP over HTTP is asked by the wire, with the token from the environment or the flag', async t => {
+t.test('a PDP over HTTP is called with the token from the environment or the option', async t => {
   const pdp = await pdpFor(t, { decide: question => question.user.key === 'ada' })
   const env = { PERMIT_PDP_URL: pdp.url, PERMIT_API_KEY: pdp.token }
   t.match(await permit([...ask('ada', 'create', 'task:1'), '--tenant', 'acme', '--user-attributes', '{"level":3}', '--context', '{"ip":"::1"}'], { env }), { code: 0, out: /^allow/, err: '' })
@@ -69,7 +69,7 @@ t.test('a PDP over HTTP is asked by the wire, with the token from the environmen
   t.equal(pdp.questions.length, asked)
 })
 
-t.test('where there is no decision the exit code is 3, and never that of an answer', async t => {
+t.test('without a decision the exit code is 3, and never that of an answer', async t => {
   const garbage = (body: string, status = 200) => pdpFor(t, {
     intercept: (_request, response) => {
       response.writeHead(status, { 'content-type': 'application/json' }).end(body)
@@ -89,13 +89,13 @@ t.test('where there is no decision the exit code is 3, and never that of an answ
   t.match(await permit([...ask('ada', 'create', 'task'), '--pdp', pdp.url, '--token', pdp.token, '--json']), { code: 3, out: '' })
 })
 
-t.test('a policy that is wrong or not there is 3, with its place and the fix', async t => {
+t.test('an invalid or missing policy exits with 3, with the place and the fix', async t => {
   const policy = policyFor(t, POLICY.replace("'task:delete'", "'task:delte'"))
   t.match(await permit([...ask('ada', 'create', 'task'), '--policy', policy]), { code: 3, out: '', err: /permit\.yaml:6:\d+ .*'delte'.*did you mean 'delete'/s })
   t.match(await permit([...ask('ada', 'create', 'task'), '--policy', `${policy}.none`]), { code: 3, out: '', err: /none/ })
 })
 
-t.test('arguments that cannot be used are 2, with what to write instead', async t => {
+t.test('invalid arguments exit with 2, with what to write instead', async t => {
   const policy = policyFor(t)
   const cases: Array<[string, RegExp]> = [
     ['check', /--user is missing; see fastify-permit check --help/],
@@ -117,7 +117,7 @@ t.test('arguments that cannot be used are 2, with what to write instead', async 
   for (const [line, wanted] of cases) t.match(await permit(words(line)), { code: 2, out: '', err: wanted }, line)
 })
 
-t.test('neither the token nor an attribute is repeated, whatever goes wrong', async t => {
+t.test('no output contains the token or an attribute, whatever fails', async t => {
   const secret = 's3cr3t-value'
   const pdp = await pdpFor(t)
   const base = [...ask('ada', 'create', 'task'), '--pdp', pdp.url]
@@ -137,7 +137,7 @@ t.test('neither the token nor an attribute is repeated, whatever goes wrong', as
   }
 })
 
-t.test('what a PDP, or a key, brings along cannot drive the terminal', async t => {
+t.test('names from a PDP or a key cannot control the terminal', async t => {
   const pdp = await pdpFor(t, {
     intercept: (_request, response) => {
       response.setHeader('content-type', 'application/json')
@@ -149,7 +149,7 @@ t.test('what a PDP, or a key, brings along cannot drive the terminal', async t =
   t.equal(out, 'deny: fine\\u001b[2J\\u0007\\u000a\\u202eallow (no_permission)')
 })
 
-t.test('colours are for a terminal, and for those who want them', async t => {
+t.test('colors are used only for a terminal, and on request', async t => {
   const args = [...ask('ada', 'create', 'task'), '--policy', policyFor(t)]
   const coloured = async (terminal: Parameters<typeof permit>[1]) => (await permit(args, terminal)).out.includes('\u001b[32m')
   t.equal(await coloured({}), false)
@@ -163,7 +163,7 @@ t.test('colours are for a terminal, and for those who want them', async t => {
   t.notMatch((await permit([...args, '--json'], { isTTY: true })).out, '\u001b')
 })
 
-t.test('the help has the options, the exit codes and examples', async t => {
+t.test('the help contains the options, the exit codes and examples', async t => {
   for (const command of ['check', 'explain', 'test', 'matrix']) {
     t.match(await permit([command, '--help']), { code: 0, err: '', out: /Usage: .*--policy.*Exit codes:\n {2}0 .*2 .*3 .*Examples:\n {2}fastify-permit /s }, command)
   }

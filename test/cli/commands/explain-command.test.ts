@@ -60,7 +60,7 @@ function policyFor (t: Test): string {
 
 const ask = (user: string, action: string, resource: string, ...more: string[]) => ['explain', '--user', user, '--action', action, '--resource', resource, ...more]
 
-t.test('RBAC: the roles that the user has, where the permission comes from, and what would be needed', async t => {
+t.test('RBAC: the roles of the user, the source of the permission, and what is missing', async t => {
   const policy = policyFor(t)
   const yes = await permit(ask('ada', 'delete', 'task:1', '--policy', policy))
   t.match(yes, { code: 0, out: /^✓ ada may delete task:1 in default\n/, err: '' })
@@ -75,7 +75,7 @@ t.test('RBAC: the roles that the user has, where the permission comes from, and 
   t.match((await permit(ask('ben', 'delete', 'task', '--policy', policy))).out, /✗ has no role in default/)
 })
 
-t.test('ABAC: each condition with the value that it found and the one that it wanted', async t => {
+t.test('ABAC: each condition with its actual and expected values', async t => {
   const policy = policyFor(t)
   const yes = (await permit(ask('uma', 'read', 'document:spec', '--policy', policy))).out
   t.match(yes, /✓ ABAC.*\n.*✓ set_rules\[0\]: engineers on own/)
@@ -87,7 +87,7 @@ t.test('ABAC: each condition with the value that it found and the one that it wa
   t.match(no, /✗ resource\.owner is "uma"; expected: equals user\.key, which is "ben"/)
 })
 
-t.test('ReBAC: the way by which a role comes, or where it ends', async t => {
+t.test('ReBAC: the path that leads to a role, or where it ends', async t => {
   const policy = policyFor(t)
   const derived = (await permit(ask('ada', 'edit', 'document:spec', '--policy', policy))).out
   t.match(derived, /✓ has role editor on document:spec, which holds document:edit: derived\n.*✓ parent folder:plans: has role editor on folder:plans: assigned/)
@@ -100,20 +100,20 @@ t.test('ReBAC: the way by which a role comes, or where it ends', async t => {
   t.match((await permit(ask('ada', 'edit', 'document', '--policy', policy))).out, /needed: role editor on an instance, but the question names none/)
 })
 
-t.test('what is not known is said in place of models, with what was perhaps meant', async t => {
+t.test('unknown names are reported instead of models, with a suggestion', async t => {
   const policy = policyFor(t)
   t.match(await permit(ask('ada', 'delete', 'taks', '--policy', policy)), { code: 1, out: /no_such_resource.*\n.*did you mean 'task'/ })
   t.match(await permit(ask('eve', 'delete', 'task', '--policy', policy)), { code: 1, out: /user_not_synced.*\n[^]*✗ RBAC/i }, 'conditions are asked of a stranger, too')
 })
 
-t.test('JSON has the same', async t => {
+t.test('JSON contains the same', async t => {
   const policy = policyFor(t)
   const { code, out } = await permit(ask('ada', 'edit', 'document:spec', '--policy', policy, '--json'))
   t.equal(code, 0)
   t.match(JSON.parse(out), { allow: true, code: 'allow', models: { rbac: { allow: false, roles: [{ role: 'admin', holds: false }] }, rebac: { allow: true, holders: ['editor'], roles: [{ role: 'editor', has: true }] } } })
 })
 
-t.test('of a PDP over HTTP it shows what the PDP says of its models', async t => {
+t.test('for a PDP over HTTP it shows the reasons that the PDP sends', async t => {
   const app = createLocalPdp({ policy: policyFor(t), token: 'a-token', watch: false })
   t.teardown(() => app.close())
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
@@ -135,7 +135,7 @@ t.test('of a PDP over HTTP it shows what the PDP says of its models', async t =>
   t.match(await permit(ask('ada', 'edit', 'document', '--pdp', silent.url, '--token', 'x')), { code: 1, out: /the PDP gave neither a reason nor debug output/ })
 })
 
-t.test('keys of users and values cannot drive the terminal', async t => {
+t.test('keys of users and values cannot control the terminal', async t => {
   const policy = policyFor(t)
   const { out } = await permit(ask('ada\u001b[2J', 'delete', 'task', '--policy', policy))
   t.notMatch(out, '\u001b')

@@ -46,7 +46,7 @@ function policyFor (t: Test, text = POLICY): string {
   return file
 }
 
-t.test('users by permissions in each tenant, on single resources, and roles by permissions', async t => {
+t.test('tables of users by permissions in each tenant and on resources, and of roles by permissions', async t => {
   const { code, out, err } = await permit(['matrix', '--policy', policyFor(t)])
   t.match({ code, err }, { code: 0, err: /^note: user set 'seniors' also holds for users that were never synced/ })
   const [standard = '', acme = '', roles = ''] = out.split(/^Tenant acme|^Roles$/m)
@@ -62,7 +62,7 @@ t.test('users by permissions in each tenant, on single resources, and roles by p
   t.match(roles, /✓ always.*~ depends/)
 })
 
-t.test('one tenant, and as JSON with what makes each cell so', async t => {
+t.test('one tenant, and as JSON with the reasons of each cell', async t => {
   const policy = policyFor(t)
   const { out } = await permit(['matrix', '--policy', policy, '--tenant', 'acme', '--json'])
   const { tenants } = JSON.parse(out)
@@ -74,7 +74,7 @@ t.test('one tenant, and as JSON with what makes each cell so', async t => {
   t.match(await permit(['matrix', '--policy', policy, '--html', join(policy, 'no-folder.html')]), { code: 3, err: /no-folder/ })
 })
 
-t.test('a policy without users shows its roles, and says how to add users', async t => {
+t.test('a policy without users shows its roles, and how to add users', async t => {
   const policy = policyFor(t, 'resources: { task: { actions: { create: {} } } }\nroles: { admin: { permissions: ["task:create"] } }\n')
   t.match(await permit(['matrix', '--policy', policy]), { code: 0, out: /admin +✓/, err: /--given/ })
   const given = `${policy}.given.yaml`
@@ -82,7 +82,7 @@ t.test('a policy without users shows its roles, and says how to add users', asyn
   t.match(await permit(['matrix', '--policy', policy, '--given', given]), { code: 0, out: /zoe +✓/, err: '' })
 })
 
-t.test('no line is wider than the terminal, however many actions and however long the keys', async () => {
+t.test('no line is wider than the terminal, whatever the number of actions and the length of keys', async () => {
   const key = fc.string({ unit: fc.constantFrom('a', 'é', '漢', '👩‍🚀', '-', 'x\u0301', '\u001b', '\n'), minLength: 1, maxLength: 50 }).map(key => `u${key}`)
   fc.assert(fc.property(fc.array(key, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 60, max: 120 }), (users, actions, columns) => {
     const policy: Policy = {
@@ -103,14 +103,14 @@ t.test('no line is wider than the terminal, however many actions and however lon
   }), { numRuns: 100 })
 })
 
-t.test('colours are for a terminal', async t => {
+t.test('colors are used only for a terminal', async t => {
   const policy = policyFor(t)
   t.match((await permit(['matrix', '--policy', policy], { isTTY: true })).out, '\u001b[32m✓')
   t.notMatch((await permit(['matrix', '--policy', policy])).out, '\u001b')
   t.notMatch((await permit(['matrix', '--policy', policy, '--json'], { isTTY: true })).out, '\u001b')
 })
 
-t.test('the page is one file with tables for people and for screen readers, and needs nothing else', async t => {
+t.test('the page is one self-contained file with accessible tables', async t => {
   const policy = policyFor(t)
   const html = `${policy}.html`
   t.match(await permit(['matrix', '--policy', policy, '--html', html]), { code: 0, out: `Written to ${html}` })
@@ -152,7 +152,7 @@ t.test('no key, name or value becomes markup', async t => {
   t.match(page('<b>', 't', 'n', 'i', 'f'), '<th scope="row">&#60;b&#62;</th>')
 })
 
-t.test('random policies are drawn, and each always and never is what is decided', async () => {
+t.test('random policies: each always and never agrees with the decisions', async () => {
   fc.assert(fc.property(anyPolicy, policy => {
     const engine = new Engine(policy)
     const matrix = matrixOf(policy, engine)

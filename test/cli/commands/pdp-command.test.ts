@@ -19,7 +19,7 @@ role_assignments: [{ user: ada, role: admin }]
 
 const LISTENS = /listens on (http:\/\/\S+)/
 
-t.test("it starts, says where, answers Permit's SDK, and ends with 0 when it is asked to", async t => {
+t.test("it starts, prints its URL, answers Permit's SDK, and exits with 0 on a signal", async t => {
   await Promise.all((['SIGTERM', 'SIGINT'] as const).map(async signal => {
     const pdp = start(t, ['pdp', '--policy', policy, '--port', '0', '--token', TOKEN])
     const [, url = ''] = await pdp.line(LISTENS)
@@ -32,7 +32,7 @@ t.test("it starts, says where, answers Permit's SDK, and ends with 0 when it is 
   }))
 })
 
-t.test('the token may come from the environment, where no other process sees it', async t => {
+t.test('the token can come from the environment, where other processes do not see it', async t => {
   await Promise.all(['PERMIT_API_KEY', 'PDP_API_KEY'].map(async name => {
     const pdp = start(t, ['pdp', '--policy', policy, '--port', '0'], { [name]: TOKEN })
     const [, url = ''] = await pdp.line(LISTENS)
@@ -43,7 +43,7 @@ t.test('the token may come from the environment, where no other process sees it'
   }))
 })
 
-t.test('what was written to a folder is there when it starts again', async t => {
+t.test('data in a folder survives a restart', async t => {
   const args = ['pdp', '--data', join(folder, 'data'), '--port', '0', '--token', TOKEN]
   const first = start(t, args)
   const { api } = sdkFor((await first.line(LISTENS))[1] ?? '')
@@ -60,7 +60,7 @@ t.test('what was written to a folder is there when it starts again', async t => 
   t.equal((await second.ended()).code, 0)
 })
 
-t.test("OPA's path has a port of its own, if asked", async t => {
+t.test("OPA's route is served on its own port, if requested", async t => {
   const pdp = start(t, ['pdp', '--policy', policy, '--port', '0', '--opa-port', '0', '--token', TOKEN])
   const [, opa = ''] = await pdp.line(/OPA.* (http:\/\/\S+)/)
   const answer = await fetch(`${opa}/v1/data/permit/root`, {
@@ -73,7 +73,7 @@ t.test("OPA's path has a port of its own, if asked", async t => {
   t.equal((await pdp.ended()).code, 0)
 })
 
-t.test('without a token it listens on the loopback, with a warning, and nowhere else', async t => {
+t.test('without a token it listens only on the loopback, with a warning', async t => {
   const open = start(t, ['pdp', '--policy', policy, '--port', '0'])
   const [, url = ''] = await open.line(LISTENS)
   t.equal(await sdkFor(url).check('ada', 'create', 'task'), true)
@@ -86,7 +86,7 @@ t.test('without a token it listens on the loopback, with a warning, and nowhere 
   t.match(err, /0\.0\.0\.0.*token/)
 })
 
-t.test('a policy that is wrong, or not there, is said with its place, and the exit code is 1', async t => {
+t.test('an invalid or missing policy is reported with its place, and exits with 1', async t => {
   const wrong = join(folder, 'wrong.yaml')
   await writeFile(wrong, "resources: { task: { actions: { create: {} } } }\nroles:\n  admin:\n    permissions: ['task:craete']\n")
   const { code, err } = await run(t, 'pdp', '--policy', wrong, '--port', '0')
@@ -96,13 +96,13 @@ t.test('a policy that is wrong, or not there, is said with its place, and the ex
   t.match(await run(t, 'pdp', '--policy', join(folder, 'none.yaml'), '--port', '0'), { code: 1, err: /none\.yaml/ })
 })
 
-t.test('a port that is taken is said, and the exit code is 1', async t => {
+t.test('a port in use is reported, and exits with 1', async t => {
   const pdp = start(t, ['pdp', '--policy', policy, '--port', '0'])
   const [, url = ''] = await pdp.line(LISTENS)
   t.match(await run(t, 'pdp', '--policy', policy, '--port', new URL(url).port), { code: 1, err: /EADDRINUSE/ })
 })
 
-t.test('arguments that cannot be used are said, and the exit code is 2', async t => {
+t.test('invalid arguments are reported, and exit with 2', async t => {
   await Promise.all(([
     [['pdp', '--port', 'seven'], { code: 2, err: /--port seven.*0 to 65535/ }],
     [['pdp', '--port', '70000'], { code: 2, err: /65535/ }],
@@ -115,14 +115,14 @@ t.test('arguments that cannot be used are said, and the exit code is 2', async t
   ] as const).map(async ([args, wanted]) => t.match(await run(t, ...args), wanted, args.join(' '))))
 })
 
-t.test('a token that no header can carry is refused, and not repeated', async t => {
+t.test('a token that cannot be sent in a header is refused, and not printed', async t => {
   const { code, err } = await run(t, 'pdp', '--port', '0', '--token', 'not a token')
   t.equal(code, 1)
   t.match(err, /token/)
   t.notMatch(err, /not a token/)
 })
 
-t.test('help is on stdout, with 0', async t => {
+t.test('--help prints to stdout, and exits with 0', async t => {
   const [all, one] = await Promise.all([run(t, '--help'), run(t, 'pdp', '--help')])
   t.match(all, { code: 0, out: /pdp +run a local PDP/, err: '' })
   t.match(one, { code: 0, out: /--policy <file>.*--data <folder>.*--token <token>.*--port <port>/s, err: '' })

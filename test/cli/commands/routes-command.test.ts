@@ -27,7 +27,7 @@ async function folderFor (t: Test, app: string, options = '') {
 
 const APP = `${IMPORTS}export const app = Fastify()\nREGISTER\nROUTES`
 
-t.test('the table of an app', async t => {
+t.test('it prints the table of an app\'s routes', async t => {
   const file = await folderFor(t, APP)
   t.same(await permit(['routes', file]), {
     code: 0,
@@ -41,7 +41,7 @@ t.test('the table of an app', async t => {
   })
 })
 
-t.test('the same in Markdown and in JSON', async t => {
+t.test('it prints the table in Markdown and in JSON', async t => {
   const file = await folderFor(t, APP)
   t.same((await permit(['routes', file, '--markdown'])).out.split('\n'), [
     '| Method | URL | Requires | Resource | Tenant |',
@@ -75,7 +75,7 @@ for (const [how, text] of Object.entries({
   })
 }
 
-t.test('a route that says nothing fails with --strict, and in a strict app', async t => {
+t.test('a route without an annotation fails with --strict, and in a strict app', async t => {
   const silent = `${APP}\napp.get('/silent', async () => 'ok')`
   const lax = await permit(['routes', await folderFor(t, silent)])
   t.equal(lax.code, 0)
@@ -86,14 +86,14 @@ t.test('a route that says nothing fails with --strict, and in a strict app', asy
   t.match(strict.out, /GET +\/silent +nothing; not declared public/)
 })
 
-t.test('a route of before the plugin fails with --strict: nobody knows what it says', async t => {
+t.test('a route declared before the plugin fails with --strict, because its annotation is unknown', async t => {
   const early = APP.replace('REGISTER', "app.get('/early', { config: { permit: false } }, async () => 'ok')\nREGISTER")
   const { code, out } = await permit(['routes', await folderFor(t, early), '--strict'])
   t.equal(code, 1)
   t.match(out, /GET +\/early +unknown: declared before/)
 })
 
-t.test('a permission that the policy does not have fails; one that no route requires does so when asked to', async t => {
+t.test('a permission that is not in the policy fails; an unused permission fails on request', async t => {
   const typo = `${APP}\napp.get('/typo', { config: { permit: 'task:lsit' } }, async () => 'ok')`
   const unknown = await permit(['routes', await folderFor(t, typo), '--policy', 'permit.yaml'])
   t.equal(unknown.code, 1)
@@ -118,7 +118,7 @@ t.test('the app is closed afterwards, also when it does not start', async t => {
   t.equal(closed, 2)
 })
 
-t.test('what cannot be used is said', async t => {
+t.test('files that cannot be used are reported', async t => {
   t.equal((await permit(['routes'])).code, 2)
   t.equal((await permit(['routes', 'a.js', 'b.js'])).code, 2)
   t.equal((await permit(['routes', 'a.js', '--json', '--markdown'])).code, 2)

@@ -47,7 +47,7 @@ t.test('the types of a policy file go to the terminal, sorted', async t => {
   t.same(out.split('\n').filter(line => LINES.includes(line)), LINES)
 })
 
-t.test('--check tells CI whether the file is up to date, and writes nothing', async t => {
+t.test('--check reports whether the file is up to date, and writes nothing', async t => {
   const folder = await folderFor(t)
   const file = join(folder, 'permit.d.ts')
   const args = ['--policy', join(folder, 'permit.json'), '--out', file]
@@ -82,20 +82,20 @@ t.test('an API with many types is read page by page', async t => {
   t.notMatch(out, '__user')
 })
 
-t.test('an API that answers something else is told so, and nothing is written', async t => {
+t.test('an API with an unexpected answer is reported, and nothing is written', async t => {
   for (const answer of [{}, [], 'html', { project_id: 1, environment_id: 'e' }]) {
     const url = await api(t, () => answer)
     await t.rejects(run(['--from', url], { PERMIT_API_KEY: 'a-token' }), { name: 'PdpError', failure: 'answer' })
   }
 })
 
-t.test('arguments that make no sense are refused', async t => {
+t.test('invalid arguments are refused', async t => {
   for (const args of [[], ['--policy', 'a', '--from', 'http://b'], ['--from', 'ftp://b'], ['--from', 'http://me:secret@b'], ['--from', 'http://b'], ['--policy', 'a', '--check'], ['--nonsense']]) {
     await t.rejects(run(args), { name: 'UsageError' }, args.join(' '))
   }
 })
 
-t.test('whatever the words are, the declaration has them as they are, and nothing else', async t => {
+t.test('any names are escaped correctly in the declaration', async t => {
   // Words may come over the network: none may end its literal, or begin a statement of its own.
   const word = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constantFrom("'", '\\', "\\'", '*/', '\n', '\u2028', '\ud800', "' | string; //", '`', '"'))
     .filter(word => word !== '')

@@ -20,7 +20,7 @@ const rowOf = (url: string, permission: string, resource: string, tenant: string
 
 const rows = fc.array(fc.tuple(hostile, hostile, hostile, hostile).map(parts => rowOf(...parts)), { minLength: 1, maxLength: 3 })
 
-t.test('a row is a line of five cells, and no cell has markup or ends its code', t => {
+t.test('a row is one line with five cells, and no cell contains markup or ends its code', t => {
   t.doesNotThrow(() => fc.assert(fc.property(rows, rows => {
     const { terminal, said } = terminalFor()
     terminal.out(routesMarkdown(rows))
@@ -39,7 +39,7 @@ t.test('a row is a line of five cells, and no cell has markup or ends its code',
   t.end()
 })
 
-t.test('in columns, a row is a line', t => {
+t.test('in columns, a row is one line', t => {
   t.doesNotThrow(() => fc.assert(fc.property(rows, rows => {
     const { terminal, said } = terminalFor()
     terminal.out(routesText(rows))

@@ -10,7 +10,7 @@ const painted = fc.tuple(fc.constantFrom(yes, no, maybe, strong, faint), text).m
 const span: fc.Arbitrary<Span> = fc.oneof(text, painted)
 const line: fc.Arbitrary<Line> = fc.oneof(span, fc.array(span, { maxLength: 6 }))
 
-t.test('as many lines come out as went in, with nothing in them but text and colors', t => {
+t.test('the number of lines stays the same, and they contain only text and colors', t => {
   const lines = fc.array(line, { minLength: 1, maxLength: 5 })
   t.doesNotThrow(() => fc.assert(fc.property(lines, fc.boolean(), fc.constantFrom('out', 'err'), (lines, isTTY, name) => {
     const { terminal, said } = terminalFor({ isTTY })
@@ -21,7 +21,7 @@ t.test('as many lines come out as went in, with nothing in them but text and col
   t.end()
 })
 
-t.test('JSON is the same document, and has no colors', t => {
+t.test('JSON stays the same document, and has no colors', t => {
   t.doesNotThrow(() => fc.assert(fc.property(fc.dictionary(hostile, fc.oneof(hostile, fc.array(hostile), fc.constant(null))), value => {
     const { terminal, said } = terminalFor({ isTTY: true })
     terminal.out(jsonLines(value))
@@ -30,7 +30,7 @@ t.test('JSON is the same document, and has no colors', t => {
   t.end()
 })
 
-t.test('a command of a CI server is taken apart, also when two parts make it', t => {
+t.test('a command of a CI server is broken up, also when two parts form it', t => {
   const cases: Array<[Line, string]> = [
     ['::error::x', '\\u003a:error::x'],
     [['  ', ':', no(':error::x')], '  \\u003a:error::x'],
@@ -52,7 +52,7 @@ t.test('a command of a CI server is taken apart, also when two parts make it', t
   t.end()
 })
 
-t.test('no line at all writes nothing, and blanks at the end are left out', t => {
+t.test('no lines write nothing, and trailing blanks are removed', t => {
   const { terminal, said } = terminalFor()
   terminal.out([])
   t.same(said(), { out: '', err: '' })

@@ -48,7 +48,7 @@ function files (t: Test, tests: string): { readonly policy: string, readonly fil
   return { policy, file, run: (...more) => permit(['test', file, '--policy', policy, ...more]) }
 }
 
-t.test('sentences and blocks that hold are counted, and the exit code is 0', async t => {
+t.test('passing sentences and blocks are counted, and the exit code is 0', async t => {
   const { run } = files(t, `${GIVEN}
 tests:
   - ada may create, retrieve, and delete task in default
@@ -66,7 +66,7 @@ tests:
   t.match(await run(), { code: 0, out: '13 expectations passed.', err: '' })
 })
 
-t.test('what does not hold is said with file, line, column and reason, and the exit code is 1', async t => {
+t.test('a failing expectation is reported with file, line, column and reason, and the exit code is 1', async t => {
   const { file, run } = files(t, `${GIVEN}
 tests:
   - ada may not create task
@@ -92,7 +92,7 @@ tests:
   t.match(json.results[0], { ok: false, file, line: 12, column: 5, user: 'ada', action: 'create', resource: 'task', tenant: 'default', expected: 'deny', allow: true, code: 'allow' })
 })
 
-t.test('a typing mistake in a "may not" does not hold by being denied', async t => {
+t.test('a typo in a "may not" does not pass because it is denied', async t => {
   const { run } = files(t, `${GIVEN}
 tests:
   - victor may not craete task
@@ -106,12 +106,12 @@ tests:
   t.match(out, /cannot be checked: .*'acne'.*did you mean 'acme'/)
 })
 
-t.test('a user whom nobody knows may nothing, which is noted', async t => {
+t.test('an unknown user is denied, which is noted', async t => {
   const { run } = files(t, `${GIVEN}\ntests:\n  - viktor may not create or delete task\n`)
   t.match(await run(), { code: 0, out: /note: viktor is not in the policy.*2 expectations/ })
 })
 
-t.test('a test file that is wrong is 3, every mistake with its line and the fix', async t => {
+t.test('an invalid test file exits with 3, with the line and the fix of every mistake', async t => {
   const cases: Array<[string, RegExp]> = [
     ['', /the file is empty/],
     ['tests: []', /:1:1 .*there are no tests/],
@@ -144,7 +144,7 @@ t.test('a test file that is wrong is 3, every mistake with its line and the fix'
   t.match(await permit(['test', `${policy}.none`, '--policy', policy]), { code: 3, err: /none/ })
 })
 
-t.test('the coverage names what no test touches', async t => {
+t.test('the coverage names the parts that no test uses', async t => {
   const { run } = files(t, `${GIVEN}\ntests:\n  - ada may create task\n`)
   const { code, out } = await run('--coverage')
   t.equal(code, 0)
@@ -155,7 +155,7 @@ t.test('the coverage names what no test touches', async t => {
   t.match(JSON.parse((await run('--coverage', '--json')).out), { ok: true, coverage: { percent: 14, untouched: { roles: ['viewer'] } } })
 })
 
-t.test('tests that touch everything cover all of it', async t => {
+t.test('tests that use every part have full coverage', async t => {
   const { run } = files(t, `${GIVEN}
 tests:
   - ada may create, retrieve and delete task
@@ -169,7 +169,7 @@ tests:
   t.match(await run('--coverage-min', '100'), { code: 0, out: /14 of 14 parts of the policy \(100 %\)/ })
 })
 
-t.test('a PDP over HTTP is asked the same, and what it does not answer is 3', async t => {
+t.test('a PDP over HTTP gets the same checks; missing answers exit with 3', async t => {
   const pdp = await pdpFor(t, { decide: ({ user, resource }) => user.key === 'ada' && resource.tenant === 'acme' })
   const { file } = files(t, 'tenant: acme\ntests:\n  - ada may create, retrieve and delete task\n  - victor may not create task:1 in default\n  - ada may create task in default\n')
   const args = ['test', file, '--pdp', pdp.url, '--token', pdp.token]
@@ -187,14 +187,14 @@ t.test('a PDP over HTTP is asked the same, and what it does not answer is 3', as
   t.match(await permit(['test', '--policy', file]), { code: 2, err: /no test file/ })
 })
 
-t.test('several files are tested, each with facts of its own', async t => {
+t.test('several files are tested, each with its own facts', async t => {
   const { policy, file } = files(t, `${GIVEN}\ntests:\n  - ada may create task\n`)
   const second = `${file}.second.yaml`
   writeFileSync(second, 'tests:\n  - ada may not create task\n')
   t.match(await permit(['test', file, second, '--policy', policy]), { code: 0, out: /note: ada[^]*2 expectations passed/ })
 })
 
-t.test('the results go into a JUnit file, with everything escaped', async t => {
+t.test('the results are written to a JUnit file, with everything escaped', async t => {
   const { file, run } = files(t, `${GIVEN}\ntests:\n  - ada may create task\n  - '"<&\u0001> may create task'\n`.replace('\u0001', ''))
   const junit = `${file}.xml`
   t.match(await run('--junit', junit), { code: 1 })
@@ -204,13 +204,13 @@ t.test('the results go into a JUnit file, with everything escaped', async t => {
   t.match(xml, '<testcase name="&#34;&#60;&#38;&#62; may create task in default"')
 })
 
-t.test('a sentence without end is refused in no time', async t => {
+t.test('an endless sentence is refused quickly', async t => {
   for (const long of ['b,'.repeat(100_000), 'b, '.repeat(100_000), 'b and '.repeat(100_000), ' '.repeat(200_000), 'b'.repeat(300_000)]) {
     t.throws(() => parseExpectations(JSON.stringify({ tests: [`a may ${long}`] }), 'x.json'), { name: 'PolicyError' })
   }
 })
 
-t.test('the published schema takes what is read, and no other sentences', async t => {
+t.test('the published schema accepts exactly the sentences that the reader accepts', async t => {
   const schema = Compile(expectationsJsonSchema() as Parameters<typeof Compile>[0])
   const word = fc.constantFrom('ada', 'may', 'not', 'create', 'create,', 'and', 'or', 'task', 'task:1', 'in', 'acme', 'create,delete', '')
   let read = 0

@@ -9,7 +9,7 @@ const report = (file: string, name: string, failure: string) => junitOf([{ file,
 /** What makes the structure of a document: everything but the text in it. */
 const structureOf = (xml: string) => xml.replace(/="[^"<>]*"/g, '=""').replace(/>[^<>]+</g, '><')
 
-t.test('no name becomes markup, or a character that XML cannot hold', t => {
+t.test('no name becomes markup, or a character that XML cannot contain', t => {
   const harmless = structureOf(report('f', 'n', 'x'))
   t.doesNotThrow(() => fc.assert(fc.property(hostile, hostile, hostile, (file, name, failure) => {
     const xml = report(file, name, failure)

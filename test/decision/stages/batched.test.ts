@@ -66,13 +66,13 @@ async function whilePending (promise: Promise<unknown>, step: () => Promise<void
 }
 const unavailable = (failure: ConstructorParameters<typeof PdpError>[0], status?: number) => new UnavailableError(new PdpError(failure, 'test', { status }))
 
-t.test('while nothing is on its way, a question leaves in the tick in which it is asked', async t => {
+t.test('while nothing is in flight, a check is sent in the same tick', async t => {
   const { check, asked } = byHand()
   check('a')
   t.same(asked(), ['a'])
 })
 
-t.test('questions of one turn of the loop leave together, the first alone', async t => {
+t.test('checks of one iteration of the event loop are sent together, except the first', async t => {
   const { check, asked } = byHand()
   for (const key of 'abcd') check(key)
   t.same(asked(), ['a'])
@@ -80,7 +80,7 @@ t.test('questions of one turn of the loop leave together, the first alone', asyn
   t.same(asked(), ['a', 'b c d'])
 })
 
-t.test('while all connections are taken, questions wait; the next that is free takes them, up to the limit', async t => {
+t.test('while all connections are busy, checks wait; the next free connection takes them, up to the limit', async t => {
   const { check, asked, requests } = byHand({ connections: 1 })
   for (const key of 'abcdefgh') check(key)
   await turn()
@@ -95,7 +95,7 @@ t.test('while all connections are taken, questions wait; the next that is free t
   t.same(asked(), ['a', 'b c d e f', 'g h'])
 })
 
-t.test('everybody gets their own answer: any questions, limits, connections and order of answers', async t => {
+t.test('every caller gets the right answer, for any checks, limits, connections and order of answers', async t => {
   await fc.assert(fc.asyncProperty(
     fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.boolean()), { minLength: 1, maxLength: 60 }),
     fc.record({ connections: fc.integer({ min: 1, max: 4 }), batch: fc.integer({ min: 1, max: 7 }) }),
@@ -130,7 +130,7 @@ t.test('everybody gets their own answer: any questions, limits, connections and 
   t.pass('300 plans')
 })
 
-t.test('past the bound of the queue a question is refused at once', async t => {
+t.test('when the queue is full, a check is refused at once', async t => {
   const { check, requests } = byHand({ connections: 1, queue: 2 })
   const open = ['a', 'b', 'c'].map(key => check(key))
   await t.rejects(check('d'), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'overload' } })
@@ -141,7 +141,7 @@ t.test('past the bound of the queue a question is refused at once', async t => {
   t.same((await Promise.all(open)).map(decision => decision.allow), [true, true, true])
 })
 
-t.test('a bulk answer of another length, or one that cannot be believed, is asked again in halves', async t => {
+t.test('a bulk answer with the wrong length or invalid content is split and retried', async t => {
   const { check, asked, requests, point } = byHand({ connections: 1, batch: 10 })
   const first = check('first')
   const answers = ['a', 'b', 'poison', 'd'].map(key => check(key))
@@ -168,7 +168,7 @@ t.test('a bulk answer of another length, or one that cannot be believed, is aske
   t.match(point.stats().batches, { requests: 3, checks: 8, largest: 4, splits: 2 })
 })
 
-t.test('a failure that asking again in parts would not mend fails the batch, and is not repeated', async t => {
+t.test('a failure that splitting cannot fix fails the batch, without a retry', async t => {
   for (const error of [unavailable('timeout'), unavailable('network'), unavailable('token', 403), unavailable('status', 503), unavailable('status', 429), unavailable('closed'), new Error('bug')]) {
     const { check, requests } = byHand({ connections: 2 })
     check('first').catch(() => {})
@@ -181,7 +181,7 @@ t.test('a failure that asking again in parts would not mend fails the batch, and
   }
 })
 
-t.test('a PDP without the bulk endpoint is remembered and spared, until it is tried again', async t => {
+t.test('a PDP without the bulk endpoint gets single checks, until the endpoint is tried again', async t => {
   for (const status of [404, 405, 501]) {
     let now = 0
     const { check, asked, requests } = byHand({ connections: 2 }, { now: () => now })
@@ -211,7 +211,7 @@ t.test('a PDP without the bulk endpoint is remembered and spared, until it is tr
   }
 })
 
-t.test('a question whose time is up while it waits is told so, and does not travel', async t => {
+t.test('a check that expires in the queue is not sent', async t => {
   const { check, asked, requests } = byHand({ connections: 1 })
   const first = check('first')
   const late = check('late', performance.now() + 20)
@@ -226,7 +226,7 @@ t.test('a question whose time is up while it waits is told so, and does not trav
   await patient
 })
 
-t.test('a question whose time is up while its batch is on its way is told so, and the others get their answers', async t => {
+t.test('a check that expires in flight fails, and the others get their answers', async t => {
   const { check, requests } = byHand({ connections: 2 })
   check('first').catch(() => {})
   const late = check('late', performance.now() + 20)
@@ -238,7 +238,7 @@ t.test('a question whose time is up while its batch is on its way is told so, an
   t.equal((await patient).code, 'patient')
 })
 
-t.test('of a bulk check each question has the deadline of all, also one that joins another that is on its way', async t => {
+t.test('the checks of a bulk check share one deadline, also those that join a check in flight', async t => {
   const { app, pdp } = await guardedApp(t, { timeout: 200, queue: 0, connections: 4 })
   pdp.options.decide = async ({ action }) => { await new Promise(resolve => setTimeout(resolve, action === 'first' ? 150 : 190)); return true }
   await app.ready()
@@ -250,7 +250,7 @@ t.test('of a bulk check each question has the deadline of all, also one that joi
   await other.catch(() => {})
 })
 
-t.test('a question whose caller is gone does not travel', async t => {
+t.test('a check whose caller is gone is not sent', async t => {
   const { check, asked, requests } = byHand({ connections: 1 })
   check('first').catch(() => {})
   const caller = { destroyed: false }
@@ -272,7 +272,7 @@ t.test('1,000 different checks in one tick are few requests', async t => {
   t.ok(pdp.requests.length <= 25, `${pdp.requests.length} requests`)
 })
 
-t.test('a bulk answer is believed only whole and in full', async t => {
+t.test('a bulk answer is used only when all of it is valid', async t => {
   const lies: unknown[] = [
     { allow: [] }, { allow: [{ allow: true }] }, { allow: [{ allow: true }, { allow: true }, { allow: true }] }, { allow: true }, { allow: { 0: { allow: true }, 1: { allow: true }, length: 2 } },
     { allow: [true, true] }, { allow: [{ allow: true }, { allow: 'true' }] }, { allow: [{ allow: true }, null] }, [{ allow: true }, { allow: true }], { result: [{ allow: true }, { allow: true }] }
@@ -292,7 +292,7 @@ t.test('a bulk answer is believed only whole and in full', async t => {
   }
 })
 
-t.test('what a PDP takes at once is learned from what it refuses, and forgotten after a while', async t => {
+t.test('the batch limit of a PDP is learned from its refusals, and forgotten after a while', async t => {
   let now = 0
   const { check, requests, asked } = byHand({ connections: 1, batch: 40 }, { now: () => now })
   const answered: number[] = []

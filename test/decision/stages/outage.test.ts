@@ -15,7 +15,7 @@ function outageWithClock () {
   return { lines, outage, pass: (milliseconds: number) => { now += milliseconds } }
 }
 
-t.test('a thousand refused checks are one line, and their number is in the line that ends it', async t => {
+t.test('a thousand refused checks are one log line, and the line at the end has their number', async t => {
   const { lines, outage, pass } = outageWithClock()
   for (let check = 0; check < 1_000; check++) {
     outage.failed('network', 'it is gone')
@@ -32,7 +32,7 @@ t.test('a thousand refused checks are one line, and their number is in the line 
   t.equal(lines.length, 2)
 })
 
-t.test('while some checks fail and some do not, nothing more is said', async t => {
+t.test('while some checks fail and others do not, nothing more is logged', async t => {
   const { lines, outage, pass } = outageWithClock()
   for (let check = 0; check < 500; check++) {
     outage.failed('timeout', undefined)
@@ -43,7 +43,7 @@ t.test('while some checks fail and some do not, nothing more is said', async t =
   t.equal(lines.length, 1)
 })
 
-t.test('another kind of failure is said, too: a refused token behind a PDP that was away', async t => {
+t.test('another kind of failure is logged, too: a refused token after an unreachable PDP', async t => {
   const { lines, outage } = outageWithClock()
   outage.failed('network', 'a')
   outage.failed('token', 'b')
@@ -52,7 +52,7 @@ t.test('another kind of failure is said, too: a refused token behind a PDP that 
   t.same(lines.map(line => /"failure":"(\w+)"/.exec(line)?.[1]), ['network', 'token'])
 })
 
-t.test('one that goes on is said again every minute, with what it has cost', async t => {
+t.test('an outage that continues is logged every minute, with the number of failed checks', async t => {
   const { lines, outage, pass } = outageWithClock()
   for (let second = 0; second < 181; second++) {
     outage.failed('network', undefined)
@@ -62,7 +62,7 @@ t.test('one that goes on is said again every minute, with what it has cost', asy
   t.match(lines[1], /still no decision from the PDP .*"failed":61,"seconds":60/)
 })
 
-t.test('after it is over, the next one is said', async t => {
+t.test('the next outage is logged again', async t => {
   const { lines, outage, pass } = outageWithClock()
   for (let round = 0; round < 3; round++) {
     outage.failed('network', undefined)
@@ -73,7 +73,7 @@ t.test('after it is over, the next one is said', async t => {
   t.equal(lines.length, 6)
 })
 
-t.test('a caller who has gone and an app that closes are no outage', async t => {
+t.test('a caller that disconnects and an app that closes are not an outage', async t => {
   const lines: string[] = []
   const say = (_: object, message: string) => { lines.push(message) }
   for (const failure of ['abandoned', 'closed'] as const) {

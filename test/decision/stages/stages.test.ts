@@ -29,7 +29,7 @@ function clockAt (now = 1_000) {
   return { now: () => now, advance (ms: number) { now += ms } }
 }
 
-t.test('a decision is remembered, allow and deny alike, and then answered at once', async t => {
+t.test('a decision is cached, allow and deny alike, and then answered at once', async t => {
   for (const decision of [allow, deny]) {
     const { asked, point } = byHand()
     const cache = cached(point, { ttl: 100, max: 10 }, new Generations(), clockAt())
@@ -44,7 +44,7 @@ t.test('a decision is remembered, allow and deny alike, and then answered at onc
   }
 })
 
-t.test('a decision is forgotten when its time is up, to the millisecond', async t => {
+t.test('a cached decision expires exactly after its time to live', async t => {
   const { asked, point } = byHand()
   const clock = clockAt()
   const cache = cached(point, { ttl: 100, max: 10 }, new Generations(), clock)
@@ -57,7 +57,7 @@ t.test('a decision is forgotten when its time is up, to the millisecond', async 
   t.ok(ask(cache) instanceof Promise)
 })
 
-t.test('a decision is as old as its question: what the PDP took counts', async t => {
+t.test('the age of a decision starts with its request to the PDP', async t => {
   const { asked, point } = byHand()
   const clock = clockAt()
   const cache = cached(point, { ttl: 100, max: 10 }, new Generations(), clock)
@@ -71,7 +71,7 @@ t.test('a decision is as old as its question: what the PDP took counts', async t
   t.ok(ask(cache) instanceof Promise)
 })
 
-t.test('who joins an answer on its way does not make it younger', async t => {
+t.test('joining an answer in flight does not make it younger', async t => {
   const { asked, point } = byHand()
   const clock = clockAt()
   const generations = new Generations()
@@ -87,7 +87,7 @@ t.test('who joins an answer on its way does not make it younger', async t => {
   t.ok(ask(cache) instanceof Promise)
 })
 
-t.test('an error is never remembered', async t => {
+t.test('an error is never cached', async t => {
   const { asked, point } = byHand()
   const cache = cached(point, { ttl: 100, max: 10 }, new Generations(), clockAt())
   const first = settled(ask(cache))
@@ -97,21 +97,21 @@ t.test('an error is never remembered', async t => {
   t.equal(asked.length, 2)
 })
 
-t.test('no more is remembered than the bound', async t => {
+t.test('the cache has a size limit', async t => {
   const point: DecisionPoint = { peek: () => undefined, decide: () => allow, stats: () => ({}) }
   const cache = cached(point, { ttl: 100, max: 3 }, new Generations(), clockAt())
   for (let i = 0; i < 100; i++) ask(cache, `user${i}`)
   t.equal(cache.stats().cache?.size, 3)
 })
 
-t.test('debug output is given to who asked, and not remembered', async t => {
+t.test('debug output is returned to the caller that asked for it, and not cached', async t => {
   const point: DecisionPoint = { peek: () => undefined, decide: () => ({ ...deny, debug: { much: 'x' } }), stats: () => ({}) }
   const cache = cached(point, { ttl: 100, max: 3 }, new Generations(), clockAt())
   t.match(ask(cache), { debug: { much: 'x' } })
   t.same(ask(cache), { allow: false, code: 'no_permission', reason: undefined })
 })
 
-t.test('invalidating a user forgets that user only', async t => {
+t.test('invalidating a user drops only the decisions of that user', async t => {
   const point: DecisionPoint = { peek: () => undefined, decide: () => allow, stats: () => ({}) }
   const generations = new Generations()
   const cache = cached(point, { ttl: 100, max: 10 }, generations, clockAt())
@@ -124,7 +124,7 @@ t.test('invalidating a user forgets that user only', async t => {
   t.equal(cache.peek(createQuery('bob', 'read', 'task')), undefined)
 })
 
-t.test('a decision that was in flight when it was invalidated is given, not remembered', async t => {
+t.test('a decision that is invalidated in flight is returned, but not cached', async t => {
   for (const user of ['ann', undefined]) {
     const { asked, point } = byHand()
     const generations = new Generations()
@@ -137,7 +137,7 @@ t.test('a decision that was in flight when it was invalidated is given, not reme
   }
 })
 
-t.test('past the bound of remembered invalidations, everything is forgotten rather than too little', async t => {
+t.test('when too many invalidations are remembered, everything is dropped rather than too little', async t => {
   const generations = new Generations(2)
   const stamp = generations.now
   generations.invalidate('a')
@@ -148,7 +148,7 @@ t.test('past the bound of remembered invalidations, everything is forgotten rath
   t.ok(generations.isCurrent(generations.now, 'a'))
 })
 
-t.test('equal questions in flight are one', async t => {
+t.test('equal checks in flight share one request', async t => {
   const { asked, point } = byHand()
   const flights = coalesced(point, new Generations())
   const answers = Array.from({ length: 50 }, () => ask(flights))
@@ -163,7 +163,7 @@ t.test('equal questions in flight are one', async t => {
   t.equal(asked.length, 3, 'and when they have landed, the next one asks')
 })
 
-t.test('a failed flight fails everybody on it, and nobody after it', async t => {
+t.test('a failed request fails all checks that share it, and no later one', async t => {
   const { asked, point } = byHand()
   const flights = coalesced(point, new Generations())
   const answers = [settled(ask(flights)), settled(ask(flights))]
@@ -173,7 +173,7 @@ t.test('a failed flight fails everybody on it, and nobody after it', async t => 
   t.equal(asked.length, 2)
 })
 
-t.test('nobody joins a flight that was invalidated, and its landing does not disturb the newer one', async t => {
+t.test('no check joins a request that was invalidated, and its answer does not affect the newer one', async t => {
   const { asked, point } = byHand()
   const generations = new Generations()
   const flights = coalesced(point, generations)
@@ -190,7 +190,7 @@ t.test('nobody joins a flight that was invalidated, and its landing does not dis
   t.match(await third, deny)
 })
 
-t.test('promise 4: under any interleaving, nothing older than the last invalidation is ever served', async t => {
+t.test('promise 4: under any interleaving, no decision older than the last invalidation is used', async t => {
   const users = ['ann', 'bob'] as const
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ do: fc.constant('ask' as const), user: fc.constantFrom(...users) }) },

@@ -32,7 +32,7 @@ function setUp (staleIfError: number | null = 1_000) {
 const SERVES: [PdpFailure, number?][] = [['network'], ['timeout'], ['circuit'], ['status', 502], ['status', 503], ['status', 504]]
 const REFUSES: [PdpFailure, number?][] = [['token', 401], ['token', 403], ['answer'], ['overload'], ['closed'], ['abandoned'], ['status', 400], ['status', 404], ['status', 422], ['status', 429], ['status', 500]]
 
-t.test('it serves when no PDP can be reached, and for no other failure', async t => {
+t.test('it is used only when no PDP can be reached, and for no other failure', async t => {
   for (const [failure, status] of SERVES) {
     const { ask, advance, failWith, cache } = setUp()
     await ask()
@@ -58,7 +58,7 @@ t.test('it serves when no PDP can be reached, and for no other failure', async t
   await t.rejects(ask(), { name: 'TypeError' })
 })
 
-t.test('it is as old as its question, to the millisecond', async t => {
+t.test('its age starts with its request, to the millisecond', async t => {
   const { ask, advance, failWith, answerWith } = setUp()
   const first = deferred<Decision>()
   answerWith(() => first.promise)
@@ -73,7 +73,7 @@ t.test('it is as old as its question, to the millisecond', async t => {
   await t.rejects(ask(), { cause: { failure: 'network' } })
 })
 
-t.test('what was invalidated does not serve, also when that happens while the PDP is being asked', async t => {
+t.test('an invalidated decision is not used, also when it is invalidated while the PDP is asked', async t => {
   for (const user of ['ann', undefined]) {
     const { ask, advance, failWith, generations, answerWith } = setUp()
     await ask()
@@ -89,7 +89,7 @@ t.test('what was invalidated does not serve, also when that happens while the PD
   }
 })
 
-t.test('the newest decision serves, and a PDP that answers wins', async t => {
+t.test('the newest decision is used, and an answer of the PDP takes precedence', async t => {
   const { ask, advance, failWith, answerWith } = setUp()
   await ask()
   advance(101)
@@ -100,7 +100,7 @@ t.test('the newest decision serves, and a PDP that answers wins', async t => {
   t.match(await ask(), { allow: false, code: 'second' })
 })
 
-t.test('off, nothing past its time serves', async t => {
+t.test('when it is off, no expired decision is used', async t => {
   const { ask, advance, failWith, cache } = setUp(null)
   await ask()
   advance(101)
@@ -109,7 +109,7 @@ t.test('off, nothing past its time serves', async t => {
   t.equal(cache.stats().cache?.size, 0, 'nor is it kept')
 })
 
-t.test('promise 4 with staleIfError: under any interleaving nothing invalidated and nothing too old is served', async t => {
+t.test('promise 4 with staleIfError: under any interleaving, no invalidated and no too old decision is used', async t => {
   const users = ['ann', 'bob'] as const
   const step = fc.oneof(
     { weight: 8, arbitrary: fc.record({ do: fc.constant('ask' as const), user: fc.constantFrom(...users) }) },
@@ -169,7 +169,7 @@ t.test('promise 4 with staleIfError: under any interleaving nothing invalidated 
   t.ok(stale > 100, `${stale} times a decision past its time served, in 500 interleavings`)
 })
 
-t.test('an app goes on through an outage, and forgets what it is told to forget', async t => {
+t.test('an app continues during an outage, and drops what it is told to drop', async t => {
   const { app, pdp } = await guardedApp(t, { cache: { ttl: 1, staleIfError: 60_000 } })
   app.get('/tasks', { config: { permit: 'task:list' } }, async () => 'ok')
   const ask = async (user: string) => (await app.inject({ url: '/tasks', headers: { 'x-user': user } })).statusCode
@@ -186,7 +186,7 @@ t.test('an app goes on through an outage, and forgets what it is told to forget'
   t.same([await ask('ann'), await ask('eve')], [403, 403])
 })
 
-t.test('who asks for so much that checks wait until their time is up keeps no old decision alive: the PDP is there', async t => {
+t.test('checks that expire in the queue because of load do not bring back old decisions', async t => {
   let allow = true
   const { app } = await guardedApp(t, { cache: { ttl: 1, staleIfError: 60_000 }, timeout: 500, connections: 1, batch: 1 }, {
     decide: async () => { await new Promise(resolve => setTimeout(resolve, 60)); return allow }

@@ -29,7 +29,7 @@ t.test('generated attributes are the key, the roles in the tenant, the tenants a
   t.equal(meets({ 'resource.type': { equals: 'doc' } }), true)
 })
 
-t.test('stored attributes are those of the user and of the instance, whichever tenant is asked about', async t => {
+t.test('stored attributes are those of the user and the instance, whatever the tenant of the query', async t => {
   t.equal(meets({ 'user.level': { equals: 1 } }), true)
   t.equal(meets({ 'user.email': { equals: 'john@acme.com' } }), true)
   t.equal(meets({ 'resource.secret': { equals: true } }, { resource: { key: '1' } }), true)
@@ -38,12 +38,12 @@ t.test('stored attributes are those of the user and of the instance, whichever t
   t.equal(meets({ 'resource.owner': { equals: { ref: 'user.key' } } }, { resource: { key: '1' } }), true)
 })
 
-t.test('the attributes of a tenant count for its members only', async t => {
+t.test('the attributes of a tenant apply only to its members', async t => {
   t.equal(meets({ 'tenant.plan': { equals: 'pro' } }), true)
   t.equal(meets({ 'tenant.plan': { equals: 'free' } }, { resource: { tenant: 'globex' } }), false)
 })
 
-t.test('what the query gives wins over what is stored, and that over what is generated', async t => {
+t.test('attributes in the query take precedence over stored ones, and these over generated ones', async t => {
   t.equal(meets({ 'user.level': { equals: 2 } }, { user: { key: 'john', attributes: { level: 2 } } }), true)
   t.equal(meets({ 'user.email': { equals: 'x@y.z' } }, { user: { key: 'john', email: 'x@y.z' } }), true)
   t.equal(meets({ 'resource.secret': { equals: false } }, { resource: { key: '1', attributes: { secret: false } } }), true)
@@ -51,7 +51,7 @@ t.test('what the query gives wins over what is stored, and that over what is gen
   t.equal(meets({ 'context.ip': { equals: '::1' } }, { context: { ip: '::1' } }), true)
 })
 
-t.test('objects under one name are united, other values replaced', async t => {
+t.test('objects under the same name are merged, other values are replaced', async t => {
   const user = { key: 'john', attributes: { address: { zip: 2, geo: { lon: 3 } } } }
   t.equal(meets({ 'user.address.city': { equals: 'NY' } }, { user }), true)
   t.equal(meets({ 'user.address.zip': { equals: 2 } }, { user }), true)
@@ -60,7 +60,7 @@ t.test('objects under one name are united, other values replaced', async t => {
   t.equal(meets({ 'user.address.city': { equals: 'NY' } }, { user: { key: 'john', attributes: { address: 'gone' } } }), false)
 })
 
-t.test('roles that a query claims do not make it a member of a role\'s user set', async t => {
+t.test('roles in a query do not make the user a member of a role\'s user set', async t => {
   const engine = new Engine({
     resources: { doc: { actions: { read: {} } } },
     roles: { admin: {} },

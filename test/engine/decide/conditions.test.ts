@@ -66,7 +66,7 @@ const OPERATORS: Array<[string, unknown, unknown[], unknown[]]> = [
   ['all_match', { match: { ok: { equals: true } } }, [[{ ok: true }, { ok: true }], []], [[{ ok: true }, {}], [{ ok: 1 }], [{ ok: true }, 'x'], { ok: true }]]
 ]
 
-t.test('every operator says yes to these and no to those', async t => {
+t.test('every operator is true for these values and false for those', async t => {
   for (const [operator, value, passing, failing] of OPERATORS) {
     const condition = { 'user.it': { [operator]: value } }
     const byReference = { 'user.it': { [operator]: { ref: 'context.value' } } }
@@ -87,7 +87,7 @@ t.test('a missing attribute makes every comparison false, not-equals too', async
   t.equal(meets({ 'user.a.b': { 'not-equals': 1 } }, { user: { a: 'text' } }), false)
 })
 
-t.test('a reference that leads nowhere makes every comparison false, not-equals too', async t => {
+t.test('a reference to a missing value makes every comparison false, not-equals too', async t => {
   for (const operator of ['equals', 'not-equals', 'less-than', 'in', 'array_subset', 'contains', 'between']) {
     t.equal(meets({ 'user.it': { [operator]: { ref: 'resource.missing' } } }, { user: { it: 1 } }), false, operator)
   }
@@ -127,12 +127,12 @@ t.test('logical operators combine conditions, and tests inside an attribute', as
   t.equal(meets({ 'user.a': { equals: 1 }, 'user.b': { equals: 1 } }, { user: { a: 1, b: 2 } }), false, 'several keys are all needed')
 })
 
-t.test('the older spellings of scopes are the scopes', async t => {
+t.test('the older spellings of scopes are accepted', async t => {
   t.equal(meets({ 'subject.a': { equals: 1 } }, { user: { a: 1 } }), true)
   t.equal(meets({ 'environment.a': { equals: { ref: 'subject.a' } } }, { user: { a: 1 }, context: { a: 1 } }), true)
 })
 
-t.test('names of what every object has are ordinary names', async t => {
+t.test('names of properties of Object.prototype are ordinary names', async t => {
   for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'length']) {
     t.equal(meets({ [`user.${name}`]: { 'not-equals': 1 } }, { user: {} }), false, `${name} is missing`)
     t.equal(meets({ [`user.a.${name}`]: { 'not-equals': 1 } }, { user: { a: {} } }), false, `${name} is missing inside`)
@@ -143,7 +143,7 @@ t.test('names of what every object has are ordinary names', async t => {
   }
 })
 
-t.test('objects with different keys are different, whatever is under them', async t => {
+t.test('objects with different keys are different, whatever their values are', async t => {
   t.equal(meets({ 'user.a': { equals: { ref: 'user.b' } } }, { user: { a: { x: undefined }, b: { y: undefined } } }), false)
 })
 
@@ -154,7 +154,7 @@ t.test('values nested too deep to compare are neither equal nor different', asyn
   t.equal(meets({ 'user.a': { 'not-equals': [1] } }, attributes), true, 'a difference near the top is one')
 })
 
-t.test('long lists are compared in time in proportion to their lengths', async t => {
+t.test('long lists are compared in time proportional to their lengths', async t => {
   const many = Array.from({ length: 20_000 }, (_, index) => `item${index}`)
   const attributes = { user: { a: many, b: ['x', ...many] } }
   const start = performance.now()
@@ -163,7 +163,7 @@ t.test('long lists are compared in time in proportion to their lengths', async t
   t.ok(performance.now() - start < 5_000)
 })
 
-t.test('what the caller does to the document afterwards changes nothing', async t => {
+t.test('later changes of the document by the caller do not matter', async t => {
   for (const operator of ['in', 'array_subset', 'array_intersect', 'equals', 'array_contains', 'between', 'array_superset']) {
     const value = ['a', 'b']
     const predicate = compileCondition({ 'user.it': { [operator]: value } }, [], [])
@@ -173,7 +173,7 @@ t.test('what the caller does to the document afterwards changes nothing', async 
   }
 })
 
-t.test('mistakes in conditions are reported when the policy is loaded, with what to write', async t => {
+t.test('mistakes in conditions are reported when the policy is loaded, with the fix', async t => {
   const cases: Array<[unknown, Array<string | number>, RegExp, RegExp]> = [
     [{ 'user.a': { equal: 1 } }, ['user.a', 'equal'], /unknown operator 'equal'/, /did you mean 'equals'/],
     [{ 'user.a': { not_equals: 1 } }, ['user.a', 'not_equals'], /unknown operator/, /did you mean 'not-equals'/],
@@ -209,7 +209,7 @@ t.test('mistakes in conditions are reported when the policy is loaded, with what
   }
 })
 
-t.test('conditions nested too deep are refused, and do not overflow the stack', async t => {
+t.test('conditions nested too deep are refused, without a stack overflow', async t => {
   const nested = (levels: number): unknown => {
     let condition: unknown = { 'user.a': { equals: 1 } }
     for (let level = 0; level < levels; level++) condition = { not: [condition] }

@@ -64,7 +64,7 @@ t.test('roles are not derived against the direction of a relation', async t => {
   t.equal(ask(engine, 'dan', 'read', 'folder:low').allow, false)
 })
 
-t.test('no_direct_roles_on_object switches one rule off, for those with any role on the object', async t => {
+t.test('no_direct_roles_on_object disables one rule for users with any role on the object', async t => {
   const engine = new Engine(policy)
   t.equal(ask(engine, 'ben', 'write', 'document:d').allow, true)
   engine.facts.assignRole({ user: 'ben', role: 'blocked', resource_instance: 'document:d' })
@@ -73,14 +73,14 @@ t.test('no_direct_roles_on_object switches one rule off, for those with any role
   t.equal(ask(engine, 'ann', 'write', 'document:d').allow, true, 'others have no role on the object')
 })
 
-t.test('no_direct_roles_on_object on the block switches all its rules off', async t => {
+t.test('no_direct_roles_on_object on the block disables all its rules', async t => {
   const engine = new Engine(policy)
   t.equal(ask(engine, 'cy', 'write', 'document:d').allow, true)
   engine.facts.assignRole({ user: 'cy', role: 'blocked', resource_instance: 'document:d' })
   t.equal(ask(engine, 'cy', 'write', 'document:d').allow, false)
 })
 
-t.test('cycles of relations end, in yes and in no', async t => {
+t.test('cycles of relations end, for allow and for deny', async t => {
   const engine = new Engine(policy)
   engine.facts.addRelationshipTuple({ subject: 'folder:low', relation: 'parent', object: 'folder:top' })
   engine.facts.addRelationshipTuple({ subject: 'folder:low', relation: 'parent', object: 'folder:low' })
@@ -89,7 +89,7 @@ t.test('cycles of relations end, in yes and in no', async t => {
   t.same(Object.keys(engine.userPermissions('ben')).sort(), ['document:d', 'folder:low', 'folder:mid', 'folder:top'])
 })
 
-t.test('a chain of ten thousand folders is walked without recursion; one of a hundred thousand is more work than a decision may take', async t => {
+t.test('a chain of ten thousand folders is walked without recursion; a chain of a hundred thousand exceeds the budget', async t => {
   const engine = new Engine(policy)
   for (let level = 0; level < 100_000; level++) engine.facts.addRelationshipTuple({ subject: `folder:${level}`, relation: 'parent', object: `folder:${level + 1}` })
   engine.facts.assignRole({ user: 'cy', role: 'reader', resource_instance: 'folder:0' })
@@ -98,7 +98,7 @@ t.test('a chain of ten thousand folders is walked without recursion; one of a hu
   t.throws(() => ask(engine, 'cy', 'read', 'folder:100000', 'default'), { name: 'WorkLimitError', place: ['resources', 'folder', 'roles', String] })
 })
 
-t.test('roles on an instance count in its own tenant only', async t => {
+t.test('roles on an instance apply only in its own tenant', async t => {
   const engine = new Engine(policy)
   t.equal(ask(engine, 'ben', 'read', 'folder:top').allow, true)
   t.equal(ask(engine, 'ben', 'read', 'folder:top', 'globex').allow, false)
@@ -117,7 +117,7 @@ t.test('facts that the schema does not know grant nothing', async t => {
   t.same(engine.authorizedUsers({ action: 'read', resource: { type: 'document', key: 'd', tenant: 'acme' } }).users['eve'], undefined)
 })
 
-t.test('inheritance passes on permissions, never what a derivation or a rule looks for', async t => {
+t.test('inheritance passes on permissions, but not roles for derivations or rules', async t => {
   const engine = new Engine({
     resources: {
       folder: { actions: { read: {} }, roles: { reader: { permissions: ['read'] }, owner: { extends: ['reader'] } } },
@@ -135,7 +135,7 @@ t.test('inheritance passes on permissions, never what a derivation or a rule loo
   t.equal(ask(engine, 'ann', 'read', 'report:1', 'default').allow, false)
 })
 
-t.test('the other questions have the shapes of the PDP', async t => {
+t.test('the list questions have the formats of the PDP', async t => {
   const engine = new Engine({ ...policy, roles: { admin: { permissions: ['document:read'] } }, tenants: { acme: { attributes: { plan: 'pro' } }, globex: {} } })
   engine.facts.assignRole({ user: 'cy', role: 'admin', tenant: 'globex' })
   t.same(engine.userTenants('cy'), [{ key: 'globex', attributes: {} }])

@@ -83,7 +83,7 @@ const SHAPES: Record<string, (size: number) => unknown> = {
   nothing: () => null
 }
 
-t.test('every operator costs the sum of its inputs at most, in steps and in time, for whatever pair of values', async t => {
+t.test('every operator costs at most the sum of its inputs, in steps and in time, for any pair of values', async t => {
   const size = 1_500
   const values = Object.entries(SHAPES).map(([name, make]) => [name, make] as const)
   for (const operator of OPERATORS) {
@@ -119,7 +119,7 @@ t.test('doubled inputs take about twice the steps, not four times', async t => {
   t.pass('all operators')
 })
 
-t.test('an operator inside of any_match does not put the same list together for each element', async t => {
+t.test('an operator inside of any_match does not build the same list for each element', async t => {
   const list = json(Array.from({ length: 5_000 }, (_, id) => ({ id })))
   const elements = json(Array.from({ length: 2_000 }, (_, id) => ({ it: { id: -1 - id }, all: [{ id: -1 - id }] })))
   for (const match of [{ it: { in: { ref: 'user.list' } } }, { all: { array_subset: { ref: 'user.list' } } }, { all: { array_superset: { ref: 'user.list' } } }, { all: { array_intersect: { ref: 'user.list' } } }]) {
@@ -130,7 +130,7 @@ t.test('an operator inside of any_match does not put the same list together for 
   }
 })
 
-t.test('members are what equality says', async t => {
+t.test('members are compared by equality', async t => {
   const value = fc.jsonValue({ maxDepth: 3 })
   fc.assert(fc.property(fc.array(value, { maxLength: 6 }), fc.array(value, { maxLength: 3 }), (list, others) => {
     const work = new Work()
@@ -150,7 +150,7 @@ t.test('members are what equality says', async t => {
   }
 })
 
-t.test('a text is found where includes finds it, and texts made for the search take no longer', async t => {
+t.test('a substring search agrees with includes, and takes no longer for texts made to slow it down', async t => {
   fc.assert(fc.property(fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 2_000 }), fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 8, maxLength: 40 }), fc.nat(2_000), fc.boolean(), (text, part, at, inside) => {
     const repeated = text.repeat(Math.ceil(60_000 / Math.max(1, text.length)))
     const whole = inside ? repeated.slice(0, at) + part + repeated.slice(at) : repeated
@@ -172,7 +172,7 @@ const attack = fc.record({
   wrap: fc.constantFrom('plain', 'anyOf', 'not', 'any_match', 'nested', 'stored')
 })
 
-t.test('no policy together with no question takes longer than its budget', async t => {
+t.test('no policy and query together exceed the budget', async t => {
   let refused = 0
   let decided = 0
   fc.assert(fc.property(attack, ({ operators, sets, left, right, size, wrap }) => {
@@ -215,7 +215,7 @@ t.test('no policy together with no question takes longer than its budget', async
   t.ok(refused > 0 && decided > 0, `${refused} refused, ${decided} decided`)
 })
 
-t.test('two lists of ten thousand small objects are decided, and quickly', async t => {
+t.test('two lists of ten thousand small objects are compared quickly', async t => {
   const engine = new Engine({
     resources: { doc: { actions: { read: {} } } },
     users: { u: {} },
@@ -253,7 +253,7 @@ t.test('relationships in circles, cliques and long chains end within the budget'
   }
 })
 
-t.test('the budget is that of one decision: the next has its own', async t => {
+t.test('each decision has its own budget', async t => {
   const work = new Work()
   work.spend(DECISION_STEPS)
   t.throws(() => work.spend(1), { name: 'WorkLimitError' })

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { Engine } from '../../../src/engine/engine.js'
 
-t.test('a condition on the context leaves out whom the rest of the condition rules out', async t => {
+t.test('a condition on the context excludes users whom the rest of the condition excludes', async t => {
   const engine = new Engine({
     resources: { task: { actions: { read: {} } } },
     user_sets: { office: { conditions: { allOf: [{ 'user.department': { equals: 'it' } }, { 'context.hour': { between: [8, 18] } }] } } },

@@ -99,7 +99,7 @@ for (const [when, query, code, reason] of cases) {
   })
 }
 
-t.test('no_permission: none of the roles on the instance holds the permission, and no role in the tenant was looked at', async t => {
+t.test('no_permission: none of the roles on the instance has the permission, and no role in the tenant was considered', async t => {
   engine.facts.upsertUser({ key: 'temp' })
   engine.facts.assignRole({ user: 'temp', role: 'viewer', resource_instance: 'document:spec' })
   const explained = engine.explain(ask('temp', 'write', 'document:spec'))
@@ -108,12 +108,12 @@ t.test('no_permission: none of the roles on the instance holds the permission, a
   t.equal(engine.decide(ask('temp', 'write', 'document:spec')).code, 'no_permission')
 })
 
-t.test('a denial after roles in the tenant were looked at has the code of RBAC', async t => {
+t.test('a denial after roles in the tenant were considered has the code of RBAC', async t => {
   t.equal(engine.decide(ask('john', 'write', 'document:spec')).code, 'no_permission')
   t.equal(engine.decide(ask('jane', 'read', 'report')).code, 'no_permission')
 })
 
-t.test('the explanation has a part for each model that had a say', async t => {
+t.test('the explanation has a part for each model that was evaluated', async t => {
   t.same(Object.keys(engine.explain(ask('john', 'read', 'task')).debug), ['rbac'])
   t.same(Object.keys(engine.explain(ask('uma', 'read', 'report')).debug), ['rbac', 'abac'])
   t.same(Object.keys(engine.explain(ask('jane', 'read', 'document:spec')).debug), ['rbac', 'rebac'])
@@ -135,7 +135,7 @@ t.test('no reason names another user', async t => {
   }
 })
 
-t.test('a decision allocates no verdict: the same answer is the same object', async t => {
+t.test('decisions allocate nothing: the same answer is the same object', async t => {
   t.equal(engine.decide(ask('john', 'read', 'task')), engine.decide(ask('john', 'read', 'task:2')))
   t.equal(engine.decide(ask('jane', 'delete', 'task')), engine.decide(ask('bob', 'delete', 'task')))
   t.throws(() => { (engine.decide(ask('jane', 'delete', 'task')) as { allow: boolean }).allow = true }, TypeError)
@@ -145,7 +145,7 @@ t.test('an engine without a policy denies', async t => {
   t.equal(new Engine().decide(ask('john', 'read', 'task')).code, 'no_such_resource')
 })
 
-t.test('a query that is malformed is denied', async t => {
+t.test('a malformed query is denied', async t => {
   for (const resource of [{}, { type: 'task' }, { type: null, tenant: 'acme' }, { type: 'task', tenant: ['acme'] }, { type: ['task'], tenant: 'acme' }]) {
     t.equal(engine.decide({ user: { key: 'john' }, action: 'read', resource } as unknown as EngineQuery).allow, false, JSON.stringify(resource))
   }

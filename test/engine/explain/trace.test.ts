@@ -48,7 +48,7 @@ t.test('every part of a trace agrees with the decision', async t => {
   t.ok(Object.values(seen).every(count => count > 0), JSON.stringify(seen))
 })
 
-t.test('a resource role that the user has is there with the way on which it comes', async () => {
+t.test('a resource role of the user is there with the path that leads to it', async () => {
   fc.assert(fc.property(policy, policy => {
     const engine = new Engine(policy)
     for (const query of ALL_QUERIES) {
@@ -64,7 +64,7 @@ t.test('a resource role that the user has is there with the way on which it come
   }
 })
 
-t.test('what a user may always do is always allowed, and what it may never do never', async t => {
+t.test('what a user may always do is always allowed, and what a user may never do is never allowed', async t => {
   const seen = { always: 0, depends: 0, never: 0 }
   const instances = { always: 0, depends: 0, never: 0 }
   fc.assert(fc.property(policy, fc.array(query, { minLength: 20, maxLength: 40 }), (policy, queries) => {
@@ -103,7 +103,7 @@ t.test('what a user may always do is always allowed, and what it may never do ne
   t.ok([seen, instances].every(counts => Object.values(counts).every(count => count > 0)), JSON.stringify({ seen, instances }))
 })
 
-t.test('it tells values, references and the ways of roles by name', async t => {
+t.test('it names values, references and the paths of roles', async t => {
   const document: Policy = {
     resources: {
       folder: { actions: { open: {} }, roles: { editor: { permissions: ['open'] } }, relations: { parent: 'folder' } },
@@ -154,7 +154,7 @@ t.test('it tells values, references and the ways of roles by name', async t => {
   t.match(ask('ben', 'edit')?.rebac, { allow: false, roles: [{ role: 'reader', has: true, holds: false }, { role: 'editor', has: false, derivations: [{ switched_off: true, subjects: [] }] }] })
 })
 
-t.test('a trace of very many steps is cut, and shows those that lead to a role', async t => {
+t.test('a trace with too many steps is cut, and keeps the steps that lead to a role', async t => {
   const count = 2_000
   const engine = new Engine({
     resources: { folder: { actions: { open: {} }, relations: { parent: 'folder' }, roles: { owner: { permissions: ['open'], granted_to: { users_with_role: [{ role: 'owner', on_resource: 'folder', linked_by_relation: 'parent' }] } } } } },

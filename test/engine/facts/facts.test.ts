@@ -25,7 +25,7 @@ t.test('the tenant default always exists and cannot be deleted', async t => {
   t.equal(facts.upsertTenant({ key: 'default', attributes: { a: 1 } }), false, 'its attributes can be set')
 })
 
-t.test('writes say whether something is new, deletions whether it was there', async t => {
+t.test('writes tell whether a fact is new, deletions whether it existed', async t => {
   const facts = new Facts()
   t.equal(facts.upsertUser({ key: 'a' }), true)
   t.equal(facts.upsertUser({ key: 'a', email: 'a@b.c' }), false)
@@ -46,14 +46,14 @@ t.test('writes say whether something is new, deletions whether it was there', as
   t.equal(facts.deleteResourceInstance('y'), false)
 })
 
-t.test('syncing a user who exists replaces what is known of it and never changes its roles', async t => {
+t.test('syncing an existing user replaces the data and never changes the roles', async t => {
   const facts = filled()
   facts.upsertUser({ key: 'john', first_name: 'John' })
   t.same(facts.getUser('john'), { key: 'john', first_name: 'John' })
   t.equal([...facts.roleAssignments({ user: 'john' })].length, 2)
 })
 
-t.test('facts that name what is not there are refused, and nothing changes', async t => {
+t.test('facts that refer to missing objects are refused, and nothing changes', async t => {
   const facts = filled()
   const { revision } = facts
   const refused: Array<[() => unknown, string]> = [
@@ -90,7 +90,7 @@ t.test('an instance that an assignment or a tuple names is created', async t => 
   t.same(facts.getResourceInstance('folder:new:1'), { resource: 'folder', key: 'new:1', tenant: 'acme' }, 'the key may contain colons')
 })
 
-t.test('deleting something deletes what hangs on it, and what hung on it does not come back with it', async t => {
+t.test('deleting an object deletes its dependents, which do not come back with it', async t => {
   const facts = filled()
   facts.deleteUser('john')
   for (const filter of [{}, { tenant: 'acme' }, { role: 'viewer' }, { role: 'admin' }, { tenant: 'default' }]) {
@@ -113,7 +113,7 @@ t.test('deleting something deletes what hangs on it, and what hung on it does no
   t.same([...facts.roleAssignments({ tenant: 'acme' })], [])
 })
 
-t.test('every change is reported, cascades included, and the reports rebuild the facts', async t => {
+t.test('every change is reported, including cascades, and the reports rebuild the facts', async t => {
   const facts = new Facts()
   const copy = new Facts()
   const changes: FactChange[] = []
@@ -134,7 +134,7 @@ t.test('every change is reported, cascades included, and the reports rebuild the
   t.same([...copy.users()], [{ key: 'john' }], 'nothing is reported after the end')
 })
 
-t.test('lists can be narrowed by each of their parts', async t => {
+t.test('lists can be filtered by each part', async t => {
   const facts = filled()
   const count = (items: Iterable<unknown>) => [...items].length
   t.equal(count(facts.roleAssignments()), 4)
@@ -159,7 +159,7 @@ t.test('lists can be narrowed by each of their parts', async t => {
   t.equal(facts.tenantCount, 2)
 })
 
-t.test('what the caller does to a fact after writing it changes nothing', async t => {
+t.test('later changes of a fact by the caller do not matter', async t => {
   const facts = new Facts()
   const attributes = { nested: { level: 1 } }
   facts.upsertUser({ key: 'john', attributes })
@@ -167,7 +167,7 @@ t.test('what the caller does to a fact after writing it changes nothing', async 
   t.same(facts.getUser('john'), { key: 'john', attributes: { nested: { level: 1 } } })
 })
 
-t.test('keys that every object has are keys like any other', async t => {
+t.test('names of properties of Object.prototype are ordinary keys', async t => {
   const facts = new Facts()
   for (const key of ['__proto__', 'constructor', 'toString']) {
     t.equal(facts.getUser(key), undefined)

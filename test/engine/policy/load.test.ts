@@ -23,7 +23,7 @@ t.test('an invalid policy changes nothing', async t => {
   t.throws(() => new Engine({ nonsense: true } as unknown as Policy), { name: 'PolicyError' })
 })
 
-t.test('a valid policy takes effect at once, and the revision grows with every change', async t => {
+t.test('a valid policy takes effect at once, and every change increases the revision', async t => {
   const engine = new Engine(base)
   let { revision } = engine
   const grew = (what: string) => {
@@ -39,7 +39,7 @@ t.test('a valid policy takes effect at once, and the revision grows with every c
   grew('deletion')
 })
 
-t.test('facts that the document no longer lists are removed, new ones written, those written at run time stay', async t => {
+t.test('facts that the document no longer lists are removed, new ones are added, and facts written at run time stay', async t => {
   const engine = new Engine(base)
   engine.facts.upsertUser({ key: 'tina' })
   engine.facts.assignRole({ user: 'tina', role: 'viewer', tenant: 'acme' })
@@ -51,7 +51,7 @@ t.test('facts that the document no longer lists are removed, new ones written, t
   t.equal(reads(engine, 'jane', 'acme', '1'), false)
 })
 
-t.test('a role taken away at run time does not come back because another line was edited', async t => {
+t.test('a role removed at run time does not come back when another line of the document is edited', async t => {
   const engine = new Engine(base)
   engine.facts.unassignRole({ user: 'john', role: 'viewer', tenant: 'acme' })
   engine.facts.upsertUser({ key: 'jane', email: 'jane@acme.com' })
@@ -64,7 +64,7 @@ t.test('a role taken away at run time does not come back because another line wa
   t.equal(engine.facts.getUser('jane')?.email, 'j@acme.com', 'what the document changes is written')
 })
 
-t.test('what a new fact of the document needs is there, whatever was deleted at run time', async t => {
+t.test('what a new fact of the document needs is created, whatever was deleted at run time', async t => {
   const engine = new Engine(base)
   engine.facts.deleteTenant('acme')
   engine.facts.deleteUser('john')
@@ -79,7 +79,7 @@ t.test('what a new fact of the document needs is there, whatever was deleted at 
   t.same(engine.facts.getResourceInstance('task:1')?.attributes, { a: 1 })
 })
 
-t.test('where the document and facts of run time put an instance into different tenants, the document wins', async t => {
+t.test('when the document and run-time facts put an instance into different tenants, the document takes precedence', async t => {
   const engine = new Engine(base)
   engine.facts.upsertResourceInstance({ resource: 'task', key: '9', tenant: 'acme', attributes: { b: 1 } })
   engine.facts.assignRole({ user: 'john', role: 'owner', resource_instance: 'task:9' })
@@ -90,7 +90,7 @@ t.test('where the document and facts of run time put an instance into different 
   t.equal(reads(engine, 'jane', 'default', '9'), true)
 })
 
-t.test('an instance that the document only mentions keeps the attributes that were written at run time', async t => {
+t.test('an instance that the document only mentions keeps its run-time attributes', async t => {
   const engine = new Engine({ ...base, resource_instances: [], role_assignments: [{ user: 'jane', role: 'owner', resource_instance: 'task:1', tenant: 'acme' }] })
   engine.facts.upsertResourceInstance({ resource: 'task', key: '1', attributes: { mine: 1 } })
   engine.load({ ...base, resource_instances: [], role_assignments: [{ user: 'john', role: 'owner', resource_instance: 'task:1', tenant: 'acme' }] })
@@ -99,7 +99,7 @@ t.test('an instance that the document only mentions keeps the attributes that we
   t.same(engine.facts.getResourceInstance('task:1')?.attributes, { mine: 1 }, 'it does not go with its last mention')
 })
 
-t.test('an instance that was written at run time keeps its attributes when the document begins to mention it', async t => {
+t.test('a run-time instance keeps its attributes when the document starts to mention it', async t => {
   const engine = new Engine({ ...base, resource_instances: [], role_assignments: [] })
   engine.facts.upsertResourceInstance({ resource: 'task', key: '1', tenant: 'acme', attributes: { mine: 1 } })
   engine.load({ ...base, resource_instances: [] })
@@ -110,7 +110,7 @@ t.test('an instance that was written at run time keeps its attributes when the d
   t.same(engine.facts.getResourceInstance('task:1')?.attributes, undefined, 'which go when it no longer does')
 })
 
-t.test('with facts: false only the schema is taken', async t => {
+t.test('with facts: false only the schema is loaded', async t => {
   const engine = new Engine(base)
   engine.load({ ...base, users: {}, role_assignments: [], resource_instances: [] }, { facts: false })
   t.equal(reads(engine, 'john'), true)
@@ -118,7 +118,7 @@ t.test('with facts: false only the schema is taken', async t => {
   t.equal(reads(engine, 'john'), false)
 })
 
-t.test('what the caller does to the document after loading changes nothing', async t => {
+t.test('later changes of the document by the caller do not matter', async t => {
   const policy = structuredClone(base)
   const engine = new Engine(policy)
   policy.roles!['viewer']!.permissions = []
@@ -126,7 +126,7 @@ t.test('what the caller does to the document after loading changes nothing', asy
   t.equal(reads(engine, 'john'), true)
 })
 
-t.test('deleting the default tenant from the document takes its attributes only', async t => {
+t.test('deleting the default tenant from the document removes only its attributes', async t => {
   const engine = new Engine({ ...base, tenants: { acme: {}, default: { attributes: { a: 1 } } } })
   engine.load(base)
   t.same(engine.facts.getTenant('default'), { key: 'default' })

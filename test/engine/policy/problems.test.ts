@@ -103,11 +103,11 @@ for (const [what, changes, path, message, hint] of cases) {
   })
 }
 
-t.test('the policy that the mistakes were made in is valid', async t => {
+t.test('the policy without the mistakes is valid', async t => {
   t.same(problems(valid), [])
 })
 
-t.test('all problems are reported at once, those of shape and those of meaning', async t => {
+t.test('all problems are reported at once, both of structure and of meaning', async t => {
   const found = problems({
     ...valid,
     rolez: 1,
@@ -121,7 +121,7 @@ t.test('all problems are reported at once, those of shape and those of meaning',
   ])
 })
 
-t.test('whatever a document is, it is refused in words', async t => {
+t.test('any document that is refused is refused with a message', async t => {
   for (const junk of [null, undefined, 1, 'text', [], [[]], true, { resources: [] }, { resources: { a: null } }, { resources: { a: [] } }, { resources: { a: { actions: null } } }, { resources: { a: { actions: 1, roles: 1, relations: [] } } },
     { roles: { a: 1 } }, { set_rules: {} }, { set_rules: [null] }, { users: [1] }, { role_assignments: { a: 1 } }, { role_assignments: [[]] }, { resource_instances: [{ resource: {}, key: [] }] },
     { relationship_tuples: [{ subject: 1, relation: 1, object: 1 }] }, { tenants: { a: 1 } }, { user_sets: { a: { conditions: [] } } }, { resources: { a: { actions: {}, roles: { r: { granted_to: { users_with_role: [null, 1, {}] } } } } } }]) {
@@ -131,7 +131,7 @@ t.test('whatever a document is, it is refused in words', async t => {
   }
 })
 
-t.test('the message lists the problems, a line for each, and stops at fifty', async t => {
+t.test('the message has a line for each problem, up to fifty', async t => {
   const error = new PolicyError([{ path: ['roles', 'a'], message: 'it is wrong', hint: 'write it right', file: 'permit.yaml', line: 3, column: 5 }])
   t.equal(error.message, 'The policy has a problem:\n  permit.yaml:3:5  roles.a  it is wrong — write it right')
   t.equal(new PolicyError(Array.from({ length: 70 }, () => ({ path: [], message: 'm', hint: 'h' }))).message.split('\n').at(-1), '  … and 20 more')
@@ -142,14 +142,14 @@ t.test('a chain of a hundred thousand roles is checked for cycles without recurs
   t.same(problems({ roles: { ...roles, r0: { extends: ['r99999'] } } }).length, 1)
 })
 
-t.test('roles that inherit so much that it would fill the memory are refused', async t => {
+t.test('roles whose inheritance would fill the memory are refused', async t => {
   const roles = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`r${index}`, { permissions: ['task:read'], extends: index === 0 ? [] : [`r${index - 1}`] }]))
   t.match(problems({ ...valid, role_assignments: [], roles }), [{ message: /more than 1000000 permissions/ }])
   const task = { actions: { read: {} }, roles: Object.fromEntries(Object.entries(roles).map(([key, role]) => [key, { ...role, permissions: ['read'] }])) }
   t.match(problems({ resources: { task } }), [{ message: /more than 1000000 permissions/ }])
 })
 
-t.test('a condition with many alternatives of one attribute is no mistake', async t => {
+t.test('a condition with many alternatives for one attribute is valid', async t => {
   const many = Array.from({ length: 5_000 }, (_, index) => ({ equals: index }))
   t.doesNotThrow(() => new Engine({
     resources: { task: { actions: { read: {} } } },
@@ -157,7 +157,7 @@ t.test('a condition with many alternatives of one attribute is no mistake', asyn
   }))
 })
 
-t.test('of very many mistakes the first are told, without searching for what was meant by each', async t => {
+t.test('with very many mistakes, only the first are reported, without a search for suggestions', async t => {
   const start = process.cpuUsage()
   const roles = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`role${index}`, { permissions: [`tusk:raed${index}`], extends: ['rule1'] }]))
   try {

@@ -177,13 +177,13 @@ async function tellAll (t: Test, all: readonly Story[]): Promise<void> {
 
 const each: readonly Story[] = Object.keys(steps).flatMap(name => paths.map(path => ({ path, phases: [[[name, 'r0']], [[name, 'r1']], [[name, 'r0']]] } satisfies Story)))
 
-t.test('every way in which the path comes to lead to another content is followed within 2 s', t => tellAll(t, each))
+t.test('every way in which the path leads to other content takes effect within 2 s', t => tellAll(t, each))
 
-t.test('any of them after any others, too', async t => {
+t.test('also one after another, in any order', async t => {
   await tellAll(t, fc.sample(stories, 40))
 })
 
-t.test('without events of the file system, too', async t => {
+t.test('also without file system events', async t => {
   const { watch } = fs
   fs.watch = () => { throw new Error('no events here') }
   syncBuiltinESMExports()
@@ -195,7 +195,7 @@ t.test('without events of the file system, too', async t => {
   }
 })
 
-t.test('a relative path leads where it led when the environment was opened, also when the process changes its folder', async t => {
+t.test('a relative path keeps its meaning when the process changes its directory', async t => {
   const dir = t.testdir({ here: { 'permit.yaml': textOf(1) }, there: { 'permit.yaml': textOf(2) } })
   const before = process.cwd()
   t.teardown(() => process.chdir(before))
@@ -208,7 +208,7 @@ t.test('a relative path leads where it led when the environment was opened, also
   t.same(Object.keys(environment.schema.roles), ['role000003'])
 })
 
-t.test('a folder that may not be entered for a while is followed when it may again', async t => {
+t.test('a folder that becomes accessible again is followed again', async t => {
   // Root may enter everything.
   const script = `
     import { chmod, writeFile } from 'node:fs/promises'
@@ -239,7 +239,7 @@ t.test('a folder that may not be entered for a while is followed when it may aga
   t.match(Buffer.concat(chunks).toString(), /^permit: the policy file changed and cannot be used.*\n(permit: .* is valid again.*\n)?permit: the policy file changed and is in use/)
 })
 
-t.test('a file that cannot be read in time is said, once, and is no obstacle to closing', async t => {
+t.test('a file that cannot be read in time is logged once, and does not prevent closing', async t => {
   const late = deferred<void>()
   let reads = 0
   const watch = new FileWatch({
@@ -257,7 +257,7 @@ t.test('a file that cannot be read in time is said, once, and is no obstacle to 
   t.equal(reads, 2)
 })
 
-t.test('a change that could not be dealt with is told again, with what the file says then', async t => {
+t.test('a change that could not be processed is reported again, with the current content', async t => {
   const told: Reading[] = []
   const done = deferred<void>()
   let text = 'first'
@@ -282,7 +282,7 @@ t.test('a change that could not be dealt with is told again, with what the file 
   t.same(told, [{ text: 'second' }, { text: 'second' }, { text: 'third' }])
 })
 
-t.test('a watch keeps no process alive, and leaves nothing open', async t => {
+t.test('a watch does not keep the process alive, and leaves nothing open', async t => {
   const script = `
     import { Environment } from './src/environment/environment.ts'
     const open = () => process.getActiveResourcesInfo().filter(name => /FSEvent|FSReq|Timeout/.test(name)).length

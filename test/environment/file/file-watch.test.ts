@@ -40,7 +40,7 @@ async function watched (t: Test, { withData = false } = {}) {
   return { dir, file, environment, changes, line, lines, roles: () => Object.keys(environment.schema.roles) }
 }
 
-t.test('a file that is written again counts at once', async t => {
+t.test('a rewritten file takes effect at once', async t => {
   const { file, line, changes, roles, environment } = await watched(t)
   for (const role of ['one', 'two', 'three']) {
     await writeFile(file, text([role], `users: { ${role}: {} }`))
@@ -51,7 +51,7 @@ t.test('a file that is written again counts at once', async t => {
   t.same(changes, [{ all: true }, { all: true }, { all: true }])
 })
 
-t.test('a file that is renamed into place counts, as editors save, again and again', async t => {
+t.test('a file that is renamed into place, as editors do, takes effect, again and again', async t => {
   const { dir, file, line, roles } = await watched(t)
   for (const role of ['one', 'two', 'three']) {
     await writeFile(join(dir, 'swap'), text([role]))
@@ -61,7 +61,7 @@ t.test('a file that is renamed into place counts, as editors save, again and aga
   }
 })
 
-t.test('a file that was deleted stays in use, and counts again when it is there again', async t => {
+t.test('a deleted file stays in use, and takes effect again when it is back', async t => {
   const { file, line, roles } = await watched(t)
   await rm(file)
   t.match(await line('warn'), { details: { reason: /cannot be read/ } })
@@ -71,7 +71,7 @@ t.test('a file that was deleted stays in use, and counts again when it is there 
   t.same(roles(), ['back'])
 })
 
-t.test('a link that points elsewhere is noticed, as Kubernetes mounts files', async t => {
+t.test('a changed symbolic link is noticed, as Kubernetes mounts files', async t => {
   const alive = setInterval(() => {}, 60_000)
   t.teardown(() => clearInterval(alive))
   const dir = t.testdir({ one: { 'permit.yaml': text(['one']) }, two: { 'permit.yaml': text(['two']) } })
@@ -90,7 +90,7 @@ t.test('a link that points elsewhere is noticed, as Kubernetes mounts files', as
   await used
 })
 
-t.test('an invalid version changes nothing and is logged once; the next valid one counts', async t => {
+t.test('an invalid version changes nothing and is logged once; the next valid one takes effect', async t => {
   const { dir, file, line, lines, changes, roles } = await watched(t)
   // Renamed into place, so that no half of it is ever seen.
   const save = async (text: string) => {
@@ -109,7 +109,7 @@ t.test('an invalid version changes nothing and is logged once; the next valid on
   t.same(changes, [{ all: true }])
 })
 
-t.test('a file that is caught half written counts when the rest is there', async t => {
+t.test('a half-written file takes effect when it is complete', async t => {
   const { file, line, roles } = await watched(t)
   const whole = text(['whole'])
   await writeFile(file, whole.slice(0, whole.indexOf('task:create')))
@@ -120,7 +120,7 @@ t.test('a file that is caught half written counts when the rest is there', async
   t.same(roles(), ['whole'])
 })
 
-t.test('a file that says the same in other words, or another file, is no change', async t => {
+t.test('the same content in another form, or another file, is no change', async t => {
   const { dir, file, line, changes } = await watched(t)
   await writeFile(join(dir, 'other.yaml'), 'x')
   await writeFile(file, `# a comment\n${text(['admin'], 'users: { ann: {} }')}`)
@@ -129,7 +129,7 @@ t.test('a file that says the same in other words, or another file, is no change'
   t.equal(changes.length, 1)
 })
 
-t.test('what the API did to the schema stays when the file changes elsewhere, and goes when the file changes there', async t => {
+t.test('schema changes by the API stay when the file changes elsewhere, and are replaced when the file changes the same part', async t => {
   const { file, line, roles, environment } = await watched(t)
   await environment.updateSchema(draft => { draft.roles['api'] = { permissions: ['task:retrieve'] } })
   await writeFile(file, text(['admin'], 'users: { ann: {}, bob: {} }'))
@@ -141,7 +141,7 @@ t.test('what the API did to the schema stays when the file changes elsewhere, an
   t.same(roles(), ['admin', 'file'])
 })
 
-t.test('with a folder the schema is reloaded, and the facts are those of the folder', async t => {
+t.test('with a folder, the schema is reloaded, and the facts are those of the folder', async t => {
   const { file, line, roles, environment } = await watched(t, { withData: true })
   await writeFile(file, text(['admin', 'new'], 'users: { carl: {} }'))
   await line('info')
@@ -149,7 +149,7 @@ t.test('with a folder the schema is reloaded, and the facts are those of the fol
   t.same([...environment.engine.facts.users()].map(({ key }) => key), ['ann'])
 })
 
-t.test('a file that changes while the environment opens is not missed', async t => {
+t.test('a change while the environment opens is not missed', async t => {
   const alive = setInterval(() => {}, 60_000)
   t.teardown(() => clearInterval(alive))
   const dir = t.testdir({ 'permit.yaml': text(['one']) })
@@ -163,7 +163,7 @@ t.test('a file that changes while the environment opens is not missed', async t 
   t.same(Object.keys(environment.schema.roles), ['two'])
 })
 
-t.test('a closed environment looks no more', async t => {
+t.test('a closed environment does not watch any more', async t => {
   const { file, environment, lines, roles } = await watched(t)
   await environment.close()
   await writeFile(file, text(['late']))

@@ -51,26 +51,26 @@ async function rejection (work: Promise<unknown>): Promise<unknown> {
 
 const at = (error: PolicyError) => error.problems.map(({ file, line, column }) => `${file}:${line}:${column}`)
 
-t.test('a YAML file is read, and the engine takes what was read', async t => {
+t.test('a YAML file is read, and the engine accepts it', async t => {
   const path = join(t.testdir({ 'permit.yaml': VALID }), 'permit.yaml')
   const policy = await readPolicyFile(path)
   t.same(Object.keys(policy.resources ?? {}), ['task', 'folder'])
   t.equal(new Engine(policy).decide({ user: { key: 'john' }, action: 'read', resource: { type: 'task', tenant: 'acme' } }).allow, true)
 })
 
-t.test('a JSON file is read, with the same checks', async t => {
+t.test('a JSON file is read, with the same validation', async t => {
   const policy = parsePolicy(VALID)
   const dir = t.testdir({ 'permit.json': JSON.stringify(policy, null, '\t'), 'bad.json': '{\n\t"roles": {\n\t\t"viewer": { "permissions": ["task:read"] }\n\t}\n}\n' })
   t.same(await readPolicyFile(join(dir, 'permit.json')), policy)
   t.match(await rejection(readPolicyFile(join(dir, 'bad.json'))), { problems: [{ line: 3, column: 31, message: /'task' is not defined/ }] })
 })
 
-t.test('a byte order mark and Windows line ends do no harm', async t => {
+t.test('a byte order mark and Windows line ends are accepted', async t => {
   const dir = t.testdir({ 'permit.yaml': '\uFEFF' + VALID.replaceAll('\n', '\r\n') })
   t.same(await readPolicyFile(join(dir, 'permit.yaml')), parsePolicy(VALID))
 })
 
-t.test('a mistake is reported with file, line, column, path, what is wrong and what to write', async t => {
+t.test('a mistake is reported with file, line, column, path, problem and fix', async t => {
   const path = join(t.testdir({ 'permit.yaml': VALID.replace('[task:read]', '[task:raed]') }), 'permit.yaml')
   await t.rejects(readPolicyFile(path), {
     name: 'PolicyError',
@@ -103,7 +103,7 @@ t.test('problems come in the order of the file', async t => {
   t.same(error.problems.map(({ line }) => line), [15, 18, 26])
 })
 
-t.test('a duplicate key is a mistake, however deep, in YAML and in JSON', async t => {
+t.test('a duplicate key is a mistake at any depth, in YAML and in JSON', async t => {
   const yaml = failure(() => parsePolicy(VALID.replace('  admin:', '  viewer: {}\n  admin:'), { file: 'p' }))
   t.match(yaml.problems, [{ line: 13, column: 3, path: ['roles', 'viewer'], message: "'viewer' is there twice", hint: /already on line 11/ }])
   const json = failure(() => parsePolicy('{ "users": { "a": { "attributes": { "x": [{ "y": 1, "y": 2 }] } } } }', { file: 'p' }))
@@ -112,7 +112,7 @@ t.test('a duplicate key is a mistake, however deep, in YAML and in JSON', async 
   t.match(failure(() => parsePolicy('users: {}\nroles: {}\nusers: {}')).problems, [{ line: 3 }])
 })
 
-t.test('a file that is not finished is a mistake wherever it was cut, unless what is left is a policy by itself', async t => {
+t.test('a truncated file is a mistake, unless the rest is a valid policy', async t => {
   const json = JSON.stringify(parsePolicy(VALID))
   for (let length = 0; length < json.length; length++) t.throws(() => parsePolicy(json.slice(0, length)), { name: 'PolicyError' }, `JSON cut at ${length}`)
   let whole = 0
@@ -138,7 +138,7 @@ t.test('an empty file is a mistake', async t => {
   for (const text of ['', '\n', '# nothing\n', '---\n', 'null']) t.match(failure(() => parsePolicy(text)).problems, [{ message: /empty/ }])
 })
 
-t.test('aliases stand for what they name, and do not multiply', async t => {
+t.test('aliases are resolved, and their size is limited', async t => {
   const policy = parsePolicy(VALID.replace('tenants:', '  they: *us\ntenants:'))
   t.same(policy.user_sets?.['they'], policy.user_sets?.['us'])
   const laughs = ['a0: &a0 [lol, lol]', ...Array.from({ length: 30 }, (_, index) => `a${index + 1}: &a${index + 1} [${Array(9).fill(`*a${index}`).join(', ')}]`)].join('\n')
@@ -149,7 +149,7 @@ t.test('aliases stand for what they name, and do not multiply', async t => {
   t.ok(performance.now() - start < 5_000)
 })
 
-t.test('nesting that would overflow the stack is refused before anything recursive sees it', async t => {
+t.test('nesting that would overflow the stack is refused before anything recursive reads it', async t => {
   for (const unit of ['[', '{a: ', '- ', '? ', '[\n', '- - ', '- [']) {
     for (const count of [200, 50_000, 300_000]) {
       const start = performance.now()
@@ -164,7 +164,7 @@ t.test('nesting that would overflow the stack is refused before anything recursi
   t.doesNotThrow(() => parsePolicy(`users:\n${Array.from({ length: 2_000 }, (_, index) => `  u${index}:\n    attributes:\n      a: [1, { b: [2] }]\n`).join('')}`))
 })
 
-t.test('names that every object has are names like any other', async t => {
+t.test('names of properties of Object.prototype are ordinary names', async t => {
   const policy = parsePolicy('resources: { __proto__: { actions: { constructor: {} } } }\nroles: { toString: { permissions: ["__proto__:constructor"] } }\nusers: { __proto__: {} }\nrole_assignments: [{ user: __proto__, role: toString }]')
   t.equal(new Engine(policy).decide({ user: { key: '__proto__' }, action: 'constructor', resource: { type: '__proto__', tenant: 'default' } }).allow, true)
   t.equal(({} as Record<string, unknown>)['actions'], undefined, 'no prototype was touched')
@@ -183,7 +183,7 @@ t.test('a file of 50 MB is refused before it is read', async t => {
   t.match(await rejection(readPolicyFile(join(t.testdir({ 'small.yaml': VALID }), 'small.yaml'), { maxBytes: VALID.length - 1 })), { problems: [{ message: /too large/ }] })
 })
 
-t.test('a large file with many keys is read in time in proportion to its size', async t => {
+t.test('a large file with many keys is read in time proportional to its size', async t => {
   const users = Array.from({ length: 40_000 }, (_, index) => `  user-${index}: {}\n`).join('')
   const start = performance.now()
   t.equal(Object.keys(parsePolicy(`users:\n${users}`).users ?? {}).length, 40_000)
@@ -192,7 +192,7 @@ t.test('a large file with many keys is read in time in proportion to its size', 
   t.ok(performance.now() - start < 15_000)
 })
 
-t.test('what is not a readable file of text is refused in words', async t => {
+t.test('anything but a readable text file is refused with a message', async t => {
   const dir = t.testdir({ 'latin1.yaml': Buffer.from('users: { j\xF6rg: {} }', 'latin1') })
   t.match(await rejection(readPolicyFile(join(dir, 'missing.yaml'))), { name: 'PolicyError', problems: [{ message: /cannot be read: ENOENT/, file: join(dir, 'missing.yaml') }] })
   t.match(await rejection(readPolicyFile(dir)), { problems: [{ message: /not a file/ }] })

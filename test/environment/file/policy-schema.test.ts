@@ -18,7 +18,7 @@ t.test('it accepts what the engine accepts', async t => {
   }), { numRuns: 100 }))
 })
 
-t.test('it refuses what has the wrong shape, as the engine does', async t => {
+t.test('it refuses wrong structures, like the engine', async t => {
   const cases = [
     { role: {} }, { roles: [] }, { roles: { 'a:b': {} } }, { resources: { a: {} } }, { resources: { a: { actions: {}, action: {} } } }, { role_assignments: [{ user: 'a' }] },
     { role_assignments: [{ user: 1, role: 'a' }] }, set({ 'user.a': { eq: 1 } }), set({ 'usr.a': { equals: 1 } }), set({}), set({ 'user.a': {} }), set({ allOf: {} }),
@@ -37,7 +37,7 @@ t.test('it knows every operator, and describes every property for editors', asyn
   for (const [path, described] of properties(policyJsonSchema())) if (!path.includes('definitions')) t.equal(described, true, path)
 })
 
-t.test('it is JSON', async t => {
+t.test('it is valid JSON', async t => {
   t.same(JSON.parse(JSON.stringify(policyJsonSchema())), policyJsonSchema())
 })
 

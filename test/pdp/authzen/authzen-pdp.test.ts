@@ -16,7 +16,7 @@ async function appFor (t: Test, options: Partial<PermitOptions> = {}, fake: Auth
 const EVALUATION = '/access/v1/evaluation'
 const EVALUATIONS = '/access/v1/evaluations'
 
-t.test('a question goes out as an evaluation: attributes and tenant as properties, what the query says before what attributes say', async t => {
+t.test('a check is sent as an evaluation: attributes and tenant as properties, where the query takes precedence over attributes', async t => {
   const { app, pdp } = await appFor(t)
   await app.permit.check(
     { key: 'ann', firstName: 'Ann', email: 'ann@example.com', attributes: { level: 3, email: 'other@example.com' } },
@@ -29,7 +29,7 @@ t.test('a question goes out as an evaluation: attributes and tenant as propertie
   })
 })
 
-t.test('what is not given is left out, the tenant is default, the context empty, and the id of a whole type *', async t => {
+t.test('missing parts are omitted, the tenant is default, the context is empty, and the id of a whole type is *', async t => {
   const { app, pdp } = await appFor(t)
   await app.permit.check('ann', 'read', 'task')
   t.same(pdp.to(EVALUATION)[0]?.body, {
@@ -40,7 +40,7 @@ t.test('what is not given is left out, the tenant is default, the context empty,
   })
 })
 
-t.test('a resource whose key is * is denied without asking: it could not be told from its type', async t => {
+t.test('a resource with the key * is denied without a request, because it would mean the whole type', async t => {
   const { app, pdp } = await appFor(t)
   app.get('/tasks/:id', { config: { permit: { action: 'read', resource: 'task:{id}' } } }, async () => 'ok')
   const ask = (id: string) => app.inject({ url: `/tasks/${id}`, headers: { 'x-user': 'ann' } }).then(answer => answer.statusCode)
@@ -50,7 +50,7 @@ t.test('a resource whose key is * is denied without asking: it could not be told
   t.match(await app.permit.explain('ann', 'read', 'task:*'), { allow: false, code: 'reserved_key' })
 })
 
-t.test('without a token none is sent, and Permit\'s is not taken from the environment; a token that is given is sent', async t => {
+t.test('without the option token none is sent, not even Permit\'s from the environment', async t => {
   process.env.PERMIT_API_KEY = 'the-key-of-another-vendor'
   t.teardown(() => { delete process.env.PERMIT_API_KEY })
   for (const token of [undefined, 'a-token']) {
@@ -60,7 +60,7 @@ t.test('without a token none is sent, and Permit\'s is not taken from the enviro
   }
 })
 
-t.test('only a boolean decision of its own is one', async t => {
+t.test('only an own property decision with a boolean counts', async t => {
   for (const answer of ['{"decision":"true"}', '{"decision":1}', '{"decision":null}', '{"decision":[true]}', '{"allow":true}', '{"__proto__":{"decision":true}}', '[]', 'null', 'true', '{"evaluations":[{"decision":true}]}']) {
     const { app } = await appFor(t, { authzen: { discovery: false } }, {
       intercept: (_request, response) => { response.writeHead(200, { 'content-type': 'application/json' }).end(answer); return true }
@@ -69,7 +69,7 @@ t.test('only a boolean decision of its own is one', async t => {
   }
 })
 
-t.test('a decision that the prototype of all objects claims to have is none', async t => {
+t.test('a decision on Object.prototype does not count', async t => {
   const { app } = await appFor(t, { authzen: { discovery: false } }, {
     intercept: ({ url, body }, response) => {
       sendJson(response, 200, url === EVALUATION && JSON.stringify(body).includes('write') ? { decision: false } : {})
@@ -87,7 +87,7 @@ t.test('a decision that the prototype of all objects claims to have is none', as
   t.same(await app.permit.bulkCheck('ann', ['1', '2', '3'].map(key => ({ action: 'write', resource: `task:${key}` }))), [false, false, false])
 })
 
-t.test('the option map changes what is sent; equal questions are still asked once', async t => {
+t.test('the option map changes what is sent; equal checks still share a request', async t => {
   const { app, pdp } = await appFor(t, {
     cache: {},
     authzen: {
@@ -99,7 +99,7 @@ t.test('the option map changes what is sent; equal questions are still asked onc
   t.same(pdp.to(EVALUATION).map(({ body }) => body), [{ subject: { type: 'identity', id: 'u-ann' }, action: { name: 'read' }, resource: { type: 'task', id: 'any' }, context: {} }])
 })
 
-t.test('a map that throws, or makes no evaluation, lets nobody in and takes nobody along', async t => {
+t.test('a map that throws, or returns no evaluation, never allows, and does not affect other checks', async t => {
   const wrong: Readonly<Record<string, (evaluation: Evaluation) => unknown>> = {
     throws: () => { throw new Error('of the app') },
     nothing: () => undefined,
@@ -126,7 +126,7 @@ t.test('a map that throws, or makes no evaluation, lets nobody in and takes nobo
   }
 })
 
-t.test('without an endpoint for many, questions are asked one by one, and it is not tried again for each', async t => {
+t.test('without a bulk endpoint, checks are sent one by one, and it is not tried again for each', async t => {
   for (const status of [404, 405, 501]) {
     const { app, pdp } = await appFor(t, { connections: 4 }, {
       intercept: ({ url }, response) => {
@@ -143,7 +143,7 @@ t.test('without an endpoint for many, questions are asked one by one, and it is 
   }
 })
 
-t.test('batches that are refused as too large are halved, and stay as small as the halves', async t => {
+t.test('batches that are refused as too large are halved, and stay small', async t => {
   for (const status of [400, 413]) {
     const { app, pdp } = await appFor(t, { connections: 1, batch: 100 }, {
       intercept: ({ url, body }, response) => {
@@ -161,7 +161,7 @@ t.test('batches that are refused as too large are halved, and stay as small as t
   }
 })
 
-t.test('questions that cannot travel together travel one after the other where there is no room for all of them', async t => {
+t.test('checks that cannot share a batch are sent one after the other when there is no room for all', async t => {
   for (const options of [{ connections: 1, queue: 20 }, { connections: 3 }, {}]) {
     const { app, pdp } = await appFor(t, { timeout: 5_000, ...options }, { decide: ({ resource }) => ({ decision: resource.properties?.tenant === 't7' }) })
     const answers = await Promise.all(Array.from({ length: 15 }, (_, index) => app.permit.check('ann', 'read', { type: 'task', tenant: `t${index}` })))
@@ -170,7 +170,7 @@ t.test('questions that cannot travel together travel one after the other where t
   }
 })
 
-t.test('a few questions that are refused together do not make all batches small', async t => {
+t.test('a few checks that are refused together do not make all batches small', async t => {
   const { app, pdp } = await appFor(t, { connections: 1 }, {
     intercept: ({ url, body }, response) => {
       if (url !== EVALUATIONS || !JSON.stringify(body).includes('odd')) return false
@@ -184,7 +184,7 @@ t.test('a few questions that are refused together do not make all batches small'
   t.ok(pdp.requests.length - before <= 6, `${pdp.requests.length - before} requests for 41 questions`)
 })
 
-t.test('a batch whose answer cannot be believed as a whole is asked in parts, and nobody gets another\'s answer', async t => {
+t.test('an invalid batch answer is split and retried, and no check gets the answer of another', async t => {
   const { app } = await appFor(t, { connections: 1 }, {
     decide: ({ resource }) => ({ decision: Number(resource.id) % 2 === 0 }),
     intercept: ({ url, body }, response) => {
@@ -198,7 +198,7 @@ t.test('a batch whose answer cannot be believed as a whole is asked in parts, an
   t.same(answers, Array.from({ length: 21 }, (_, index) => index % 2 === 0))
 })
 
-t.test('the context of a denial is for the app: in explain and in the error, and neither in the answer nor in the log', async t => {
+t.test('the context of a denial is in explain and in the error, but neither in the response nor in the log', async t => {
   const context = { reason_admin: { en: 'no second factor' }, step_up: { acr_values: 'the-way-to-a-yes' } }
   const log = logSink()
   const { app } = await appFor(t, {}, { decide: () => ({ decision: false, context }) }, log.logger)
@@ -217,7 +217,7 @@ t.test('the context of a denial is for the app: in explain and in the error, and
   t.same(await app.permit.assert('ann', 'read', 'task').catch((error: ForbiddenError) => error.denial?.context), context)
 })
 
-t.test('a small context of a denial is remembered with it, a large one and that of a yes are not, and one that is huge is not kept at all', async t => {
+t.test('a small context of a denial is cached with it; a large one, and that of an allow, is not; a huge one is dropped', async t => {
   const contexts: Readonly<Record<string, object>> = { small: { hint: 'x'.repeat(400) }, large: { hint: 'x'.repeat(4_000) }, huge: { hint: 'x'.repeat(20_000) }, many: Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [index, 0])) }
   const { app } = await appFor(t, { cache: {} }, { decide: ({ subject, action }) => ({ decision: action.name === 'yes', context: contexts[subject.id] }) })
   const kept = async (user: string, action: string) => {
@@ -232,7 +232,7 @@ t.test('a small context of a denial is remembered with it, a large one and that 
   t.same(await kept('many', 'no'), [false, false])
 })
 
-t.test('a reason is found where PDPs put it, cut to a length, and its absence or another shape harms nobody', async t => {
+t.test('a reason is found where PDPs send it, shortened, and another format does no harm', async t => {
   const found: Array<[unknown, string | undefined]> = [
     [{ reason: 'resource not found' }, 'resource not found'],
     [{ reason: { en: 'in words' } }, 'in words'],
@@ -247,7 +247,7 @@ t.test('a reason is found where PDPs put it, cut to a length, and its absence or
   for (const [index, [context, reason]] of found.entries()) t.match(await app.permit.explain('ann', 'read', `task:${index}`), { allow: false, reason }, JSON.stringify(context).slice(0, 80))
 })
 
-t.test('the id of a request goes along; one that a header cannot carry does not', async t => {
+t.test('the id of a request is sent, unless a header cannot contain it', async t => {
   const pdp = await authzenPdpFor(t)
   const app = fastifyFor(t, { requestIdHeader: 'x-trace' })
   await app.register(permit, { pdp: pdp.url, protocol: 'authzen', cache: false, user: byHeader, authzen: { discovery: false } })
@@ -262,7 +262,7 @@ t.test('the id of a request goes along; one that a header cannot carry does not'
   t.equal(pdp.requests[0]?.headers['x-request-id'], undefined, 'a question without a request has none')
 })
 
-t.test('what AuthZEN has no call for is refused when it is asked for, and says what to do', async t => {
+t.test('calls without an AuthZEN equivalent are refused, with what to do instead', async t => {
   const { app, pdp } = await appFor(t)
   await t.rejects(app.permit.permissions('ann'), { code: 'FST_PERMIT_UNSUPPORTED', message: /bulkCheck\(\) or filter\(\)/ })
   await t.rejects(app.permit.write(app.permit.api.assignRole('ann', 'viewer')), { code: 'FST_PERMIT_UNSUPPORTED', message: /assignRole .* invalidate\(\)/ })
@@ -270,7 +270,7 @@ t.test('what AuthZEN has no call for is refused when it is asked for, and says w
   t.notOk(pdp.requests.some(({ url }) => !url.startsWith('/.well-known/')))
 })
 
-t.test('our own local PDP is one: decided, explained, cached, in batches, with its metadata', async t => {
+t.test('our local PDP speaks it: decisions, reasons, cache, batches and metadata', async t => {
   const { url } = await localPdpFor(t)
   const app = fastifyFor(t)
   await app.register(permit, { pdp: url, protocol: 'authzen', token: TOKEN, user: byHeader, batch: 10 })

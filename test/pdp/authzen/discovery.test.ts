@@ -22,7 +22,7 @@ async function appFor (t: Test, fake: AuthZenPdpOptions = {}, options: Partial<P
 const paths = (pdp: { requests: ReadonlyArray<{ url: string }> }) => [...new Set(pdp.requests.map(({ url }) => url))]
 const many = ['1', '2', '3'].map(key => ({ action: 'read', resource: `task:${key}` }))
 
-t.test('endpoints are those of the metadata, alone and for many, with their query', async t => {
+t.test('the endpoints of the metadata are used, for one and for many, including their query', async t => {
   const { app, pdp, log } = await appFor(t, {
     metadata: url => ({ policy_decision_point: url, access_evaluation_endpoint: `${url}/v2/evaluation`, access_evaluations_endpoint: `${url}/v2/evaluations`, what_nobody_knows: 7 })
   })
@@ -31,13 +31,13 @@ t.test('endpoints are those of the metadata, alone and for many, with their quer
   t.same(log.lines, [])
 })
 
-t.test('a PDP whose metadata has no endpoint for many is asked one by one', async t => {
+t.test('a PDP without a bulk endpoint in its metadata gets single checks', async t => {
   const { app, pdp } = await appFor(t, { metadata: url => ({ policy_decision_point: url, access_evaluation_endpoint: `${url}/only/evaluation` }) })
   t.same(await app.permit.bulkCheck('ann', many), [true, true, true])
   t.same(paths(pdp), [WELL_KNOWN, '/only/evaluation'])
 })
 
-t.test('without metadata the endpoints are at their default paths, below the path of the URL; the metadata of one with a path is asked for as the standard has it', async t => {
+t.test('without metadata the default paths are used, below the path of the URL; the metadata URL follows the standard', async t => {
   for (const status of [404, 405, 410, 501]) {
     const { app, pdp, log } = await appFor(t, {
       intercept: ({ url }, response) => {
@@ -53,7 +53,7 @@ t.test('without metadata the endpoints are at their default paths, below the pat
   }
 })
 
-t.test('metadata about another URL than the configured one is not used, and a warning says so once', async t => {
+t.test('metadata about another URL is ignored, with one warning', async t => {
   const others: Array<(url: string) => string> = [
     () => 'https://pdp.example.com', url => `${url}/other`, url => url.replace('http:', 'https:'), url => `${url}?a=1`, url => `${url}#a`,
     url => url.replace('http://', 'http://me@'), () => 'not a url', () => '', url => url.replace(/\d+$/, '1')
@@ -70,13 +70,13 @@ t.test('metadata about another URL than the configured one is not used, and a wa
   }
 })
 
-t.test('a slash at the end makes no other URL', async t => {
+t.test('a trailing slash does not matter', async t => {
   const { app, pdp } = await appFor(t, { metadata: url => ({ policy_decision_point: `${url}/`, access_evaluation_endpoint: `${url}/v2/evaluation` }) })
   t.equal(await app.permit.check('ann', 'read', 'task'), true)
   t.same(paths(pdp), [WELL_KNOWN, '/v2/evaluation'])
 })
 
-t.test('an endpoint at another origin gets neither the token nor a question, and nobody gets in', async t => {
+t.test('an endpoint at another origin gets neither the token nor a check, and nothing is allowed', async t => {
   const stranger = await authzenPdpFor(t, { decide: () => ({ decision: true }) })
   for (const endpoint of ['evaluation', 'evaluations'] as const) {
     const { app, pdp, log } = await appFor(t, {
@@ -97,7 +97,7 @@ t.test('an endpoint at another origin gets neither the token nor a question, and
   }
 })
 
-t.test('metadata that is none lets nobody in, and says how to do without', async t => {
+t.test('invalid metadata never allows, and the error says how to turn discovery off', async t => {
   const good = (url: string) => ({ policy_decision_point: url, access_evaluation_endpoint: `${url}/access/v1/evaluation` })
   const broken: Array<(url: string) => unknown> = [
     () => null, () => [], () => 'text', () => ({}), url => ({ ...good(url), policy_decision_point: undefined }), url => ({ ...good(url), access_evaluation_endpoint: 7 }),
@@ -112,7 +112,7 @@ t.test('metadata that is none lets nobody in, and says how to do without', async
   }
 })
 
-t.test('with discovery: false nobody is asked where, and health does not mind', async t => {
+t.test('with discovery: false no metadata is requested, and health works', async t => {
   const { app, pdp, log } = await appFor(t, { metadata: () => ({}) }, { authzen: { discovery: false } })
   t.equal(await app.permit.check('ann', 'read', 'task'), true)
   t.same(paths(pdp), ['/access/v1/evaluation'])
@@ -133,7 +133,7 @@ t.test('an app starts without its PDP', async t => {
   t.match(await app.permit.health(), { ok: false })
 })
 
-t.test('while a PDP does not say where, no more questions wait than may, and each no longer than it may', async t => {
+t.test('while discovery is pending, the number of waiting checks and their time is limited', async t => {
   const gate = deferred<void>()
   const { app, pdp } = await appFor(t, {
     intercept: async ({ url }) => {
@@ -157,7 +157,7 @@ t.test('while a PDP does not say where, no more questions wait than may, and eac
   t.same(await app.permit.bulkCheck('ann', many), [true, true, true])
 })
 
-t.test('closing does not wait for a PDP that does not say where', async t => {
+t.test('closing does not wait for discovery', async t => {
   const { app } = await appFor(t, { intercept: () => new Promise(() => {}) }, { timeout: 200 })
   const asked = app.permit.check('ann', 'read', 'task')
   asked.catch(() => {})
@@ -167,7 +167,7 @@ t.test('closing does not wait for a PDP that does not say where', async t => {
   await t.rejects(asked, { code: 'FST_PERMIT_UNAVAILABLE' })
 })
 
-t.test('endpoints are looked for again after a while, and the known ones are used meanwhile and while that fails', async t => {
+t.test('the metadata is requested again after a while, and the known endpoints are used meanwhile', async t => {
   let now = 0
   let answer: unknown
   let looks = 0

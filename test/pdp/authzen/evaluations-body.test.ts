@@ -13,7 +13,7 @@ const written = (evaluation: Evaluation): WrittenEvaluation => writeEvaluation(c
 const ALICE = { type: 'user', id: 'alice@example.com' }
 const document = (id: string) => ({ type: 'document', id })
 
-t.test('a single evaluation of the standard (section 6.1) is sent as it stands there', async t => {
+t.test('the single evaluation of the standard (section 6.1) is sent as it is', async t => {
   const evaluation = {
     subject: ALICE,
     resource: { type: 'account', id: '123' },
@@ -23,7 +23,7 @@ t.test('a single evaluation of the standard (section 6.1) is sent as it stands t
   t.same(JSON.parse(evaluationBody(written(evaluation))), evaluation)
 })
 
-t.test('the batch of the standard that executes all (section 7.1.2) is sent as it stands there: what is shared at the top', async t => {
+t.test('the batch of the standard with shared values (section 7.1.2) is sent as it is', async t => {
   const body = evaluationsBody(['1', '2', '3'].map(id => written({ subject: ALICE, action: { name: 'read' }, resource: document(id), context: {} })))
   t.same(JSON.parse(body), {
     subject: ALICE,
@@ -34,7 +34,7 @@ t.test('the batch of the standard that executes all (section 7.1.2) is sent as i
   })
 })
 
-t.test('the batch of the standard that overrides a default (section 7.1.1) becomes one that says the same', async t => {
+t.test('the batch of the standard that overrides a default (section 7.1.1) becomes an equivalent one', async t => {
   const context = { time: '2024-05-31T15:22-07:00' }
   const evaluations = [['can_read', 'boxcarring.md'], ['can_read', 'subject-search.md'], ['can_edit', 'resource-search.md']]
     .map(([name = '', id = '']) => ({ subject: ALICE, action: { name }, resource: document(id), context }))
@@ -44,7 +44,7 @@ t.test('the batch of the standard that overrides a default (section 7.1.1) becom
   t.same(items.map((item: object) => ({ ...defaults, ...item })), evaluations)
 })
 
-t.test('answers of the standard are read as what they say', async t => {
+t.test('the answers of the standard are read correctly', async t => {
   t.same(readEvaluation({ decision: true }), { allow: true })
   t.match(readEvaluation({ decision: false, context: { reason_admin: { en: 'Request failed policy C076E82F' }, reason_user: { 'en-403': 'Insufficient privileges. Contact your administrator' } } }),
     { allow: false, reason: 'Request failed policy C076E82F' })
@@ -72,7 +72,7 @@ const evaluations = fc.array(fc.record({
   context: fc.constantFrom(undefined, {}, { ip: '::1' })
 }) as fc.Arbitrary<Evaluation>, { minLength: 1, maxLength: 30 })
 
-t.test('in one batch an id means one thing, and each evaluation is in one batch, in its order', async () => {
+t.test('in one batch an id means one thing, and each evaluation is in one batch, in order', async () => {
   // As a PDP may compare ids: without types, and with one sign for all that is no text.
   const asText = (id: string) => Buffer.from(id).toString()
   fc.assert(fc.property(evaluations, all => {
@@ -88,7 +88,7 @@ t.test('in one batch an id means one thing, and each evaluation is in one batch,
   }), { numRuns: 500 })
 })
 
-t.test('whatever is at the top of a batch, each evaluation is the one that was asked', async () => {
+t.test('whatever a batch shares, each evaluation means the original check', async () => {
   fc.assert(fc.property(evaluations, all => {
     const { evaluations: items, options: _, ...defaults } = JSON.parse(evaluationsBody(all.map(written)))
     const expected = all.map(({ context = {}, ...rest }) => JSON.parse(JSON.stringify({ ...rest, context })))
@@ -99,7 +99,7 @@ t.test('whatever is at the top of a batch, each evaluation is the one that was a
   }), { numRuns: 500 })
 })
 
-t.test('large evaluations travel in several batches, and one that is larger than any alone', async t => {
+t.test('large evaluations are sent in several batches, and a very large one alone', async t => {
   const large = (id: string, size: number) => written({ subject: ALICE, action: { name: 'read' }, resource: { ...document(id), properties: { text: 'x'.repeat(size) } } })
   const groups = batches([large('1', 100_000), large('2', 100_000), large('3', 100_000), large('4', 1_000_000), large('5', 10)])
   t.same(groups, [[0, 1, 4], [2], [3]])

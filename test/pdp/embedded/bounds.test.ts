@@ -41,7 +41,7 @@ async function attack (client: ThreadClient, url: string, body: unknown): Promis
 
 const objects = (count: number, from = 0) => Array.from({ length: count }, (_, id) => ({ id: id + from }))
 
-t.test('a client that fills two lists is answered, and holds nobody', async t => {
+t.test('a request that fills two lists is answered, and blocks nobody', async t => {
   const client = new ThreadClient()
   t.teardown(() => client.close())
   for (const operator of ['array_subset', 'array_superset', 'array_intersect', 'equals']) {
@@ -55,7 +55,7 @@ t.test('a client that fills two lists is answered, and holds nobody', async t =>
   }
 })
 
-t.test('what takes more work than a decision may is 503, and the log says where in the policy file it was', async t => {
+t.test('a decision that exceeds its budget is 503, and the log has the place in the policy file', async t => {
   const client = new ThreadClient()
   t.teardown(() => client.close())
   const file = join(t.testdir({}), 'permit.yaml')
@@ -82,7 +82,7 @@ t.test('what takes more work than a decision may is 503, and the log says where 
   await t.rejects(app.permit.check('ann', 'read', { type: 'doc', attributes: { list: objects(15_000) } }), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'overload' } })
 })
 
-t.test('attributes with too many values make no question: 503, soon', async t => {
+t.test('attributes with too many values are refused quickly, with 503', async t => {
   const client = new ThreadClient()
   t.teardown(() => client.close())
   const { url } = await appFor(t, policyOf({ 'resource.a': { equals: 1 } }))
@@ -91,7 +91,7 @@ t.test('attributes with too many values make no question: 503, soon', async t =>
   }
 })
 
-t.test('a text that is made for the search for it holds nobody', async t => {
+t.test('a text made to slow the search down blocks nobody', async t => {
   const client = new ThreadClient()
   t.teardown(() => client.close())
   const { url } = await appFor(t, policyOf({ 'resource.text': { contains: { ref: 'resource.part' } } }))
@@ -102,7 +102,7 @@ t.test('a text that is made for the search for it holds nobody', async t => {
 
 const many = 20_000
 
-t.test('a bulk check, a filter and a list of permissions let others run', async t => {
+t.test('a bulk check, a filter and a list of permissions let other requests run', async t => {
   for (const cache of [false, { ttl: 60_000 }] as const) {
     const app = fastifyFor(t)
     await app.register(permit, {
@@ -137,7 +137,7 @@ t.test('a bulk check, a filter and a list of permissions let others run', async 
   }
 })
 
-t.test('the time limit of a check holds for the embedded PDP', async t => {
+t.test('the deadline of a check applies to the embedded PDP, too', async t => {
   const app = fastifyFor(t)
   await app.register(permit, {
     timeout: 1,

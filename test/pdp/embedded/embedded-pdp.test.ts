@@ -50,7 +50,7 @@ t.test('explain has the reason, with Permit\'s code', async t => {
   }
 })
 
-t.test('permissions tells what a user may do', async t => {
+t.test('permissions lists what a user may do', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy })
   const permissions = await app.permit.permissions('john@smith.com')
@@ -58,7 +58,7 @@ t.test('permissions tells what a user may do', async t => {
   t.same(permissions['__tenant:default']?.permissions.toSorted(), ['task:create', 'task:retrieve'])
 })
 
-t.test('it can be cached, and is asked each time unless it is', async t => {
+t.test('it can be cached, and is called each time by default', async t => {
   for (const [cache, source] of [[undefined, 'embedded'], [{ ttl: 60_000 }, 'cache']] as const) {
     const app = fastifyFor(t)
     await app.register(permit, { policy, cache })
@@ -67,7 +67,7 @@ t.test('it can be cached, and is asked each time unless it is', async t => {
   }
 })
 
-t.test('a policy file is read; one that is wrong stops the app and names the line', async t => {
+t.test('a policy file is read; an invalid one stops the app and names the line', async t => {
   const dir = t.testdir({
     'good.yaml': 'resources:\n  task:\n    actions: { create: {} }\nroles:\n  admin:\n    permissions: [task:create]\nusers:\n  ann: {}\nrole_assignments:\n  - { user: ann, role: admin, tenant: default }\n',
     'wrong.yaml': 'resources:\n  task:\n    actions: { create: {} }\nroles:\n  admin:\n    permissions: [task:craete]\n'
@@ -90,7 +90,7 @@ t.test('a policy file is read; one that is wrong stops the app and names the lin
   t.equal(await json.permit.check('john@smith.com', 'create', 'task'), true)
 })
 
-t.test('a wrong inline policy stops the app', async t => {
+t.test('an invalid inline policy stops the app', async t => {
   const app = fastifyFor(t)
   app.register(permit, { policy: { roles: { admin: { permissions: ['task:create'] } } } as Policy })
   await t.rejects(async () => app.ready(), { code: 'FST_PERMIT_POLICY', message: /task/ })

@@ -28,7 +28,7 @@ async function appWith (options: Partial<PermitOptions>) {
   return { app, log: () => lines.join('') }
 }
 
-t.test('a stranger, and a tenant that does not exist, are what the question says of them', async t => {
+t.test('an unknown user or tenant is decided by the attributes in the check', async t => {
   const { app } = await appWith({})
   const engineer = { key: 'eve', attributes: { department: 'engineering' } }
   t.equal(await app.permit.check(engineer, 'write', 'task', { context: { hour: 3 } }), true)
@@ -38,14 +38,14 @@ t.test('a stranger, and a tenant that does not exist, are what the question says
   t.equal(code, 'user_not_synced', 'the code of a denial names what is not known')
 })
 
-t.test('the first log lines name each user set that holds for strangers, and none that cannot', async t => {
+t.test('the first log lines name the user sets that match unknown users, and no others', async t => {
   const { log } = await appWith({})
   t.match(log(), /user set 'engineers' also holds for users that were never synced/)
   t.match(log(), /user set 'office' also holds/)
   t.notMatch(log(), /managers|golden|viewer/)
 })
 
-t.test("'deny' shuts them out, and says nothing", async t => {
+t.test("'deny' denies them, and logs nothing", async t => {
   const { app, log } = await appWith({ unknown: 'deny' })
   t.equal(log(), '')
   const engineer = { attributes: { department: 'engineering' } }
@@ -60,7 +60,7 @@ t.test('it is an option of the embedded PDP', async t => {
   await t.rejects(async () => { await app.register(permit, { pdp: 'http://127.0.0.1:1', token: 't', unknown: 'deny' } as PermitOptions) }, { code: 'FST_PERMIT_OPTIONS', message: /"unknown".*"policy"/ })
 })
 
-t.test('array_subset, which the container answers otherwise, is said', async t => {
+t.test('array_subset, which the container decides differently, is logged', async t => {
   const { log } = await appWith({ policy: { ...policy, user_sets: { tagged: { conditions: { 'user.tags': { array_subset: ['a'] } } } }, set_rules: [{ user_set: 'tagged', permission: 'task:read', resource_set: 'task' }] } })
   t.match(log(), /'array_subset' on a missing attribute is true in Permit's container and false here/)
 })

@@ -25,7 +25,7 @@ async function firstComplaint (t: Test, pdp: FakePdp) {
 
 const fake = (t: Test, options: FakePdpOptions = {}) => pdpFor(t, { token: SECRET, decide: () => true, ...options })
 
-t.test('all is well: nothing is said, and nobody is asked about', async t => {
+t.test('a healthy PDP causes no log line, and no check', async t => {
   const pdp = await fake(t)
   const { app, complaints } = await start(t, pdp)
   t.same(complaints(), [])
@@ -33,7 +33,7 @@ t.test('all is well: nothing is said, and nobody is asked about', async t => {
   t.match(app.permit.stats().pdp, { requests: 0, failures: 0, latency: undefined })
 })
 
-t.test('a token that is refused is one error, that says what to do', async t => {
+t.test('a refused token is one error with what to do', async t => {
   const pdp = await fake(t, { token: 'another' })
   const { app, complaints, text } = await start(t, pdp)
   await until(() => complaints().length > 0)
@@ -43,7 +43,7 @@ t.test('a token that is refused is one error, that says what to do', async t => 
   t.notMatch(text(), SECRET)
 })
 
-t.test('a PDP that is not there is a warning, and the app starts; it is asked when it comes', async t => {
+t.test('an unreachable PDP is a warning, and the app starts; it is used when it is available', async t => {
   const pdp = await startFakePdp()
   await pdp.close()
   const { app, complaints } = await start(t, pdp)
@@ -55,7 +55,7 @@ t.test('a PDP that is not there is a warning, and the app starts; it is asked wh
   t.equal(back.questions.length, 1)
 })
 
-t.test('a PDP that hangs holds the start up for a moment only, and is warned of when its time is up', async t => {
+t.test('a PDP that hangs delays the start only briefly, and causes a warning at the deadline', async t => {
   const pdp = await fake(t, { intercept: () => new Promise(() => {}) })
   const { complaints, took } = await start(t, pdp, { timeout: 700 })
   t.ok(took < 690, `${took} ms`)
@@ -64,19 +64,19 @@ t.test('a PDP that hangs holds the start up for a moment only, and is warned of 
   t.match(complaints(), [{ level: 40, msg: /is unreachable/, permit: { failure: 'timeout' } }])
 })
 
-t.test('something that is no PDP, and a PDP that fails, are warned of', async t => {
+t.test('a server that is not a PDP, and a failing PDP, cause a warning', async t => {
   const html = await fake(t, { intercept: (_request, response) => { response.writeHead(200, { 'content-type': 'text/html' }).end('<p>hello'); return true } })
   t.match(await firstComplaint(t, html), [{ level: 40, msg: /does not respond like a PDP\. Check the option "pdp"/ }])
   const failing = await fake(t, { intercept: (_request, response) => { response.writeHead(502).end(); return true } })
   t.match(await firstComplaint(t, failing), [{ level: 40, msg: /is unreachable/, permit: { reason: /502/ } }])
 })
 
-t.test('a PDP that has no bulk endpoint is no reason for a warning', async t => {
+t.test('a PDP without a bulk endpoint causes no warning', async t => {
   const pdp = await fake(t, { intercept: (request, response) => { if (request.url === '/allowed/bulk') response.writeHead(404).end(); return request.url === '/allowed/bulk' } })
   t.same((await start(t, pdp)).complaints(), [])
 })
 
-t.test('each replica is looked at', async t => {
+t.test('each replica is probed', async t => {
   const pdps = [await fake(t), await fake(t, { token: 'another' }), await startFakePdp()]
   await pdps[2]!.close()
   const { complaints } = await start(t, pdps[0]!, { pdp: pdps.map(pdp => pdp.url) })
@@ -84,7 +84,7 @@ t.test('each replica is looked at', async t => {
   t.same(complaints().map(({ permit }) => permit as Record<string, string>).map(({ pdp, failure }) => [pdp, failure]).sort(), [[pdps[1]!.url, 'token'], [pdps[2]!.url, 'network']].sort())
 })
 
-t.test('an app that is closed before the PDP has answered says no more about it', async t => {
+t.test('an app that is closed before the PDP answers logs nothing more', async t => {
   const pdp = await fake(t, { intercept: () => new Promise(() => {}) })
   const { app, complaints } = await start(t, pdp, { timeout: 500 })
   await app.close()

@@ -13,7 +13,7 @@ import { portOf, until } from '../../support/replicas.js'
 const failure = (error: { cause?: { failure?: string } }) => error.cause?.failure
 const turns = async () => { for (let turn = 0; turn < 20; turn++) await Promise.resolve() }
 
-t.test('failures in a row open it only when the probe fails, too; the probe that succeeds closes it', async t => {
+t.test('consecutive failures open it only when the probe fails, too; a successful probe closes it', async t => {
   let well = true
   let probes = 0
   const changes: string[] = []
@@ -43,7 +43,7 @@ t.test('failures in a row open it only when the probe fails, too; the probe that
   t.same(changes, ['network', 'closed'], 'each change is told once')
 })
 
-t.test('while it looks, it is half-open and not usable, and there is one probe at a time', async t => {
+t.test('during a probe it is half-open and not usable, and there is one probe at a time', async t => {
   const probes: { fail: (error: Error) => void, succeed: () => void }[] = []
   const breaker = new Breaker({ failures: 1, halfOpenAfter: 10 }, () => new Promise<void>((resolve, reject) => probes.push({ fail: reject, succeed: resolve })), () => {})
   t.teardown(() => breaker.close())
@@ -57,7 +57,7 @@ t.test('while it looks, it is half-open and not usable, and there is one probe a
   await until(() => breaker.usable)
 })
 
-t.test('what was sent before it opened says nothing when it has closed', async t => {
+t.test('results of checks sent before it opened do not count after it has closed', async t => {
   let well = false
   const breaker = new Breaker({ failures: 2, halfOpenAfter: 10 }, async () => { if (!well) throw new PdpError('network', 'gone') }, () => {})
   t.teardown(() => breaker.close())
@@ -72,7 +72,7 @@ t.test('what was sent before it opened says nothing when it has closed', async t
   t.equal(breaker.usable, true)
 })
 
-t.test('closing it ends its timer: nothing is probed, and nothing told, any more', async t => {
+t.test('closing it stops its timer: no more probes and no more events', async t => {
   const probed: number[] = []
   let changes = 0
   const breaker = new Breaker({ failures: 1, halfOpenAfter: 10 }, async () => {
@@ -87,7 +87,7 @@ t.test('closing it ends its timer: nothing is probed, and nothing told, any more
   t.same([probed.length, changes], before)
 })
 
-t.test('whatever the order of outcomes, it opens only after so many failures in a row and a failed probe', async t => {
+t.test('whatever the order of results, it opens only after enough consecutive failures and a failed probe', async t => {
   await fc.assert(fc.asyncProperty(fc.array(fc.constantFrom('success', 'failure', 'ill', 'well'), { maxLength: 60 }), fc.integer({ min: 1, max: 4 }), async (steps, failures) => {
     let well = true
     let ill = 0
@@ -123,7 +123,7 @@ async function appWithDeadPdp (t: Parameters<typeof fastifyFor>[0], options = {}
   return { app, pdp, ...sink }
 }
 
-t.test('a dead PDP costs microseconds: a check fails at once, with 503 and Retry-After', async t => {
+t.test('an unreachable PDP costs microseconds: a check fails at once, with 503 and Retry-After', async t => {
   const { app, pdp } = await appWithDeadPdp(t)
   const { statusCode, headers } = await app.inject({ url: '/tasks', headers: { 'x-user': 'ann' } })
   t.equal(statusCode, 503)
@@ -142,7 +142,7 @@ t.test('a dead PDP costs microseconds: a check fails at once, with 503 and Retry
   t.match(await app.permit.health(), { ok: false, pdp: pdp.url, reason: /circuit breaker is open/, replicas: [{ url: pdp.url, state: /open/ }] })
 })
 
-t.test('a PDP that is back is asked within a second, without traffic; the log has one line for each change', async t => {
+t.test('a PDP that recovers is used within a second, without traffic; the log has one line for each change', async t => {
   const { app, pdp, lines } = await appWithDeadPdp(t)
   const about = (pattern: RegExp) => lines.filter(line => pattern.test(String(line.msg)))
   for (let index = 0; index < 100; index++) await t.rejects(app.permit.check('ann', `b${index}`, 'task'))
@@ -158,7 +158,7 @@ t.test('a PDP that is back is asked within a second, without traffic; the log ha
   t.equal(about(/gets no checks until it recovers/).length + about(/has recovered and gets checks again/).length, 2)
 })
 
-t.test('a PDP that hung, and does not any more, is asked within a second, although a probe was lost in it', async t => {
+t.test('a PDP that recovers from hanging is used within a second, although a probe was lost in it', async t => {
   let hangs = false
   const { app } = await guardedApp(t, { timeout: 1_000, breaker: { failures: 2 } }, { intercept: () => hangs ? new Promise(() => {}) : false, decide: () => true })
   hangs = true
@@ -171,7 +171,7 @@ t.test('a PDP that hung, and does not any more, is asked within a second, althou
   t.equal(await app.permit.check('ann', 'read', 'task'), true)
 })
 
-t.test('probes go out one after the other while none ends; the first success counts, and only failures of all do', async t => {
+t.test('probes continue while none ends; the first success counts, and only if all fail does the failure count', async t => {
   const sent: { timeout: number, end: (error?: PdpError) => void }[] = []
   const probe = (timeout: number) => new Promise<PdpError | undefined>(resolve => sent.push({ timeout, end: resolve }))
   const lost = new PdpError('timeout', 'lost')
@@ -191,7 +191,7 @@ t.test('probes go out one after the other while none ends; the first success cou
   t.equal(sent.length, 2)
 })
 
-t.test('a PDP that accepts and never answers opens it, and what waits for it fails at once instead of at the deadline', async t => {
+t.test('a PDP that accepts and never answers opens it, and waiting checks fail at once instead of at the deadline', async t => {
   const sockets = new Set<Socket>()
   const silent = createServer(socket => { sockets.add(socket.on('error', () => {})) })
   await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
@@ -213,7 +213,7 @@ t.test('a PDP that accepts and never answers opens it, and what waits for it fai
   t.ok(performance.now() - start < 480, `${performance.now() - start} ms`)
 })
 
-t.test('one question that the PDP chokes on does not shut the others out, however often it comes', async t => {
+t.test('one check that makes the PDP fail does not affect others, however often it is repeated', async t => {
   const { app } = await guardedApp(t, {}, {
     decide: ({ action }) => {
       if (action === 'poison') throw new Error('the PDP chokes')
@@ -229,7 +229,7 @@ t.test('one question that the PDP chokes on does not shut the others out, howeve
   t.equal(app.permit.stats().pdp?.replicas[0]?.state, 'closed')
 })
 
-t.test('a token that is refused and a question that is wrong do not count: they do not even make it look', async t => {
+t.test('a refused token and an invalid check do not count: they do not even cause a probe', async t => {
   for (const status of [400, 401, 403, 404, 422, 429]) {
     let probes = 0
     const { app } = await guardedApp(t, { breaker: { failures: 1 }, retries: 0 }, {
@@ -248,13 +248,13 @@ t.test('a token that is refused and a question that is wrong do not count: they 
   }
 })
 
-t.test('turned off, a PDP that fails is asked each time', async t => {
+t.test('when it is off, a failing PDP gets every check', async t => {
   const { app, pdp } = await guardedApp(t, { breaker: false, retries: 0 }, { intercept: (_request, response) => { response.writeHead(500).end(); return true } })
   for (let count = 0; count < 30; count++) await t.rejects(app.permit.check('ann', `a${count}`, 'task'), { cause: { failure: 'status' } })
   t.equal(pdp.requests.length, 30)
 })
 
-t.test('an app that is closed while the breaker is open leaves no timer and no socket', async t => {
+t.test('closing an app while the breaker is open leaves no timer and no socket', async t => {
   const open = () => process.getActiveResourcesInfo().filter(name => /TCP|Timeout/.test(name)).sort()
   await new Promise(resolve => setTimeout(resolve, 20))
   const before = open()

@@ -5,7 +5,7 @@ import { Hedging } from '../../../src/pdp/http/hedging.js'
 import { RecentLatency } from '../../../src/pdp/http/recent-latency.js'
 import { appWithReplicas, until } from '../../support/replicas.js'
 
-t.test('the percentile is of recent requests, and nothing is said before enough is known', async t => {
+t.test('the percentile is of recent requests, and undefined until there are enough', async t => {
   let now = 0
   const latency = new RecentLatency(90, () => now)
   t.equal(latency.value, undefined)
@@ -29,7 +29,7 @@ t.test('the percentile is of recent requests, and nothing is said before enough 
   t.equal(latency.value, undefined, 'after a silence nothing is known')
 })
 
-t.test('there are at most ten second requests, and one more for each ten that were asked for', async t => {
+t.test('there are at most ten hedges, and one more for each ten requests', async t => {
   const hedging = new Hedging({ percentile: 99, min: 5 })
   const taken = () => {
     let count = 0
@@ -44,7 +44,7 @@ t.test('there are at most ten second requests, and one more for each ten that we
   t.equal(hedging.count, 25)
 })
 
-t.test('it comes at the percentile, and not before the minimum', async t => {
+t.test('it is sent at the percentile, and not before the minimum', async t => {
   let now = 0
   const hedging = new Hedging({ percentile: 99, min: 5 }, new RecentLatency(99, () => now))
   t.equal(hedging.delay, undefined)
@@ -62,7 +62,7 @@ const slowFor = (slow: Set<string>) => ({
     slow.delete(key) ? new Promise<boolean>(resolve => { setTimeout(resolve, 2_000, true).unref() }) : true
 })
 
-t.test('a slow answer is overtaken by a second replica, and at most one in ten is asked twice', async t => {
+t.test('a slow answer is overtaken by a second replica, and at most one in ten requests is hedged', async t => {
   const slow = new Set<string>()
   const { app, pdps } = await appWithReplicas(t, [slowFor(slow), slowFor(slow)], { hedge: { percentile: 90, min: 20 }, timeout: 1_900 })
   for (let index = 0; index < 60; index++) await app.permit.check('ann', 'read', `task:warm${index}`)
@@ -84,7 +84,7 @@ t.test('a slow answer is overtaken by a second replica, and at most one in ten i
   t.equal(after!.failures, 0)
 })
 
-t.test('with one PDP the second request goes by another connection', async t => {
+t.test('with one PDP the hedge uses another connection', async t => {
   const slow = new Set<string>()
   const { app, pdps } = await appWithReplicas(t, [slowFor(slow)], { hedge: { percentile: 90, min: 20 }, timeout: 1_900 })
   for (let index = 0; index < 30; index++) await app.permit.check('ann', 'read', `task:warm${index}`)
@@ -95,7 +95,7 @@ t.test('with one PDP the second request goes by another connection', async t => 
   t.equal(pdps[0]!.questions.filter(({ resource }) => resource.key === 'slow').length, 2)
 })
 
-t.test('a second answer that cannot be believed does not win, and the loser\'s failure does not show', async t => {
+t.test('an invalid second answer does not win, and the failure of the loser is ignored', async t => {
   let first: string | undefined
   const misbehave = (name: string) => ({
     intercept: async (request: { url: string, body: unknown }, response: ServerResponse) => {
@@ -116,7 +116,7 @@ t.test('a second answer that cannot be believed does not win, and the loser\'s f
   t.match(app.permit.stats().pdp, { failures: 0 })
 })
 
-t.test('it is off unless asked for', async t => {
+t.test('it is off by default', async t => {
   const slow = new Set<string>(['slow'])
   const { app } = await appWithReplicas(t, [{ decide: q => q.resource.key === 'slow' ? new Promise(resolve => setTimeout(resolve, 150, true)) : true }, {}])
   for (let index = 0; index < 60; index++) await app.permit.check('ann', 'read', `task:warm${index}`)

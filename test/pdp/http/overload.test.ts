@@ -5,7 +5,7 @@ import { guardedApp } from '../../support/app.js'
 
 interface Outcome { status: number, took: number, retryAfter: string | undefined }
 
-t.test('a slow PDP, offered ten times what it can do: refused at once, or answered by the deadline', async t => {
+t.test('a slow PDP with ten times its capacity: checks are refused at once, or answered by the deadline', async t => {
   const timeout = 300
   const queue = 40
   // 2 connections with up to 10 questions each, every 50 ms: 400 a second.

@@ -11,7 +11,7 @@ const ann = { 'x-user': 'ann' }
 const never = () => new Promise<boolean>(() => {})
 const allAtOnce = (count: number, check: (index: number) => Promise<unknown>) => Promise.all(Array.from({ length: count }, (_, index) => check(index)))
 
-t.test('questions are shared out: in turns while all are idle, to the least busy otherwise', async t => {
+t.test('checks are balanced: round robin while all are idle, to the least busy otherwise', async t => {
   const { app, pdps } = await appWithReplicas(t, [{}, {}, {}], { timeout: 60_000 })
   for (let index = 0; index < 30; index++) await app.permit.check('ann', `a${index}`, 'task')
   t.same(pdps.map(pdp => pdp.questions.length), [10, 10, 10])
@@ -27,7 +27,7 @@ t.test('questions are shared out: in turns while all are idle, to the least busy
   t.equal(await answer, true)
 })
 
-t.test('connections are for each replica, and what may be on its way spans those that can be asked', async t => {
+t.test('each replica has its own connections, and the limit in flight spans the usable replicas', async t => {
   const { app } = await appWithReplicas(t, [{ decide: never }, { decide: never }], { connections: 2, batch: 1, queue: 3, timeout: 400, breaker: false })
   const answers = Array.from({ length: 8 }, (_, index) => app.permit.check('ann', `a${index}`, 'task').catch((error: { cause: { failure: string } }) => error.cause.failure))
   await until(() => app.permit.stats().pdp?.inFlight === 4)
@@ -67,13 +67,13 @@ for (const [name, answer] of Object.entries(FAILURES)) {
   })
 }
 
-t.test('what a replica says about the question is its answer: nobody else is asked', async t => {
+t.test('a refusal of the check itself is final: no other replica is asked', async t => {
   const { app, pdps } = await appWithReplicas(t, [422, 422].map(status => ({ intercept: (_request: unknown, response: ServerResponse) => { response.writeHead(status).end(); return true } })))
   await t.rejects(app.permit.check('ann', 'read', 'task'), { cause: { failure: 'status', status: 422 } })
   t.equal(pdps[0]!.requests.length + pdps[1]!.requests.length, 1)
 })
 
-t.test('all replicas that can be asked are, before it is given up, and each once', async t => {
+t.test('all usable replicas are tried before giving up, each once', async t => {
   const gone = (_request: unknown, response: ServerResponse) => { response.destroy(); return true }
   const { app, pdps } = await appWithReplicas(t, [{ intercept: gone }, { intercept: gone }, { intercept: gone }, {}], { retries: 0, breaker: false })
   for (let index = 0; index < 8; index++) t.equal(await app.permit.check('ann', 'read', 'task'), true)
@@ -98,7 +98,7 @@ t.test('a replica that hangs costs half the deadline, once: the other one is ask
   t.equal(lines.filter(line => /gets no checks until it recovers/.test(String(line.msg))).length, 1, 'one line in the log')
 })
 
-t.test('where most hang, each is asked in its turn until one answers, within the deadline', async t => {
+t.test('when most replicas hang, each is tried in turn until one answers, within the deadline', async t => {
   const { app, pdps } = await appWithReplicas(t, [{ intercept: never }, { intercept: never }, {}], { timeout: 1_600, retries: 0, breaker: false })
   for (let index = 0; index < 3; index++) t.equal(await app.permit.check('ann', `a${index}`, 'task'), true)
   t.ok(pdps.slice(0, 2).every(pdp => pdp.requests.length > 0))
@@ -114,7 +114,7 @@ const failsFast: FakePdpOptions = {
   }
 }
 
-t.test('a replica that fails fast does not draw the questions to itself', async t => {
+t.test('a replica that fails fast does not attract the checks', async t => {
   const { app, pdps } = await appWithReplicas(t, [failsFast, {}], { retries: 0 })
   const start = performance.now()
   for (let index = 0; index < 200; index++) t.equal(await app.permit.check('ann', `a${index}`, 'task'), true)
@@ -123,7 +123,7 @@ t.test('a replica that fails fast does not draw the questions to itself', async 
   t.equal(app.permit.stats().pdp?.replicas[0]?.state, 'closed')
 })
 
-t.test('what one replica failed and no other has a connection for does not pile up', async t => {
+t.test('failed checks without a free connection to another replica do not pile up', async t => {
   const [fails, hangs] = [await pdpFor(t, failsFast), await pdpFor(t, { decide: never })]
   const transport = httpTransport({
     url: [fails, hangs].map(pdp => new URL(pdp.url)), token: fails.token, connections: 1, maxQueue: 5, maxResponseSize: 1_000, connectTimeout: 1_000
@@ -145,14 +145,14 @@ t.test('what one replica failed and no other has a connection for does not pile 
   await Promise.all([first, ...others])
 })
 
-t.test('a slow answer is taken although another replica was asked, too', async t => {
+t.test('a slow answer is used although another replica was asked, too', async t => {
   const slow = (allow: boolean) => ({ decide: () => new Promise<boolean>(resolve => setTimeout(resolve, 300, allow)) })
   const { app } = await appWithReplicas(t, [slow(true), slow(true)], { timeout: 500 })
   t.equal(await app.permit.check('ann', 'read', 'task'), true)
   t.match(app.permit.stats().pdp, { requests: 1, failures: 0 })
 })
 
-t.test('killing a replica under load is not seen, and neither is its return', async t => {
+t.test('killing a replica under load is not noticed, and neither is its return', async t => {
   const { app, pdps } = await appWithReplicas(t, [{}, {}, {}], { connections: 8, timeout: 2_000, retries: 0 })
   app.get('/tasks/:id', { config: { permit: { action: 'retrieve', resource: 'task:{id}' } } }, async () => 'ok')
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
@@ -184,7 +184,7 @@ t.test('killing a replica under load is not seen, and neither is its return', as
   t.match(app.permit.stats(), { checks: { failed: 0, denied: 0 } })
 })
 
-t.test('writes go to the first replica, to the next when it cannot be reached, and never again when they may have arrived', async t => {
+t.test('writes go to the first replica, to the next when it is unreachable, and never again when they may have arrived', async t => {
   const facts = (_request: { url: string }, response: ServerResponse) => { if (_request.url.startsWith('/facts')) sendJson(response, 201, {}); return _request.url.startsWith('/facts') }
   const { app, pdps } = await appWithReplicas(t, [{ intercept: facts }, { intercept: facts }])
   const { api } = app.permit
@@ -199,7 +199,7 @@ t.test('writes go to the first replica, to the next when it cannot be reached, a
   t.same(writes(), [6, 0])
 })
 
-t.test('a write goes to the next replica where the first cannot be reached', async t => {
+t.test('a write goes to the next replica when the first is unreachable', async t => {
   const { app, pdps } = await appWithReplicas(t, [{}, { intercept: (_request, response) => { sendJson(response, 201, {}); return true } }])
   const { api } = app.permit
   await pdps[0]!.close()

@@ -42,7 +42,7 @@ const FAILURES: Record<string, { answer: (response: ServerResponse) => void, ask
 }
 
 for (const [name, { answer, asked, retries = 3 }] of Object.entries(FAILURES)) {
-  t.test(`${name}: asked ${asked} of 4 times`, async t => {
+  t.test(`${name}: ${asked} of at most 4 attempts`, async t => {
     const { app, pdp } = await guardedApp(t, { retries, timeout: 2_000, breaker: false }, { intercept: (_request, response) => { answer(response); return true } })
     const start = performance.now()
     await t.rejects(app.permit.check('ann', 'read', 'task'), { code: 'FST_PERMIT_UNAVAILABLE' })
@@ -52,7 +52,7 @@ for (const [name, { answer, asked, retries = 3 }] of Object.entries(FAILURES)) {
   })
 }
 
-t.test('what passes is not seen: the second answer counts, by itself and in bulk', async t => {
+t.test('a temporary failure is not noticed: the second answer counts, for single checks and in bulk', async t => {
   const failures = [status(503), status(502), (response: ServerResponse) => { response.destroy() }, status(429, { 'retry-after': '0' })]
   let next: ((response: ServerResponse) => void) | undefined
   const { app } = await guardedApp(t, {}, {
@@ -72,7 +72,7 @@ t.test('what passes is not seen: the second answer counts, by itself and in bulk
   t.match(app.permit.stats(), { checks: { failed: 0 }, pdp: { failures: 0, retries: 8 } })
 })
 
-t.test('a PDP that comes back within the deadline is reached', async t => {
+t.test('a PDP that recovers within the deadline is used', async t => {
   const gone = await startFakePdp()
   await gone.close()
   const app = fastifyFor(t)
@@ -92,7 +92,7 @@ t.test('closing ends the wait for a retry', async t => {
   await Promise.all([t.rejects(answer, { message: 'the app is closing' }), transport.close(performance.now() + 60_000)])
 })
 
-t.test('the wait is full jitter: anything from nothing to a bound that doubles, after what Retry-After says', async t => {
+t.test('the delay is full jitter: between zero and a bound that doubles, after Retry-After', async t => {
   const network = new PdpError('network', 'test')
   const failed = { sent: true, status: 0, retryAfter: undefined }
   fc.assert(fc.property(fc.nat(12), fc.integer({ min: 0, max: 10 }), fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), fc.option(fc.nat(5_000), { nil: undefined }), (done, retries, random, retryAfter) => {
@@ -105,7 +105,7 @@ t.test('the wait is full jitter: anything from nothing to a bound that doubles, 
   t.equal(retryDelay(network, failed, 1, 2, 0.5), 50)
 })
 
-t.test('retries are a share of what is asked: a PDP that is overloaded is not asked twice as much', async t => {
+t.test('retries are a share of the checks: an overloaded PDP does not get twice the load', async t => {
   const { app, pdp } = await guardedApp(t, { retries: 1, timeout: 20_000, batch: 1, breaker: false }, { intercept: (_request, response) => { status(503)(response); return true } })
   const count = 2_000
   for (let round = 0; round < 10; round++) {
@@ -115,7 +115,7 @@ t.test('retries are a share of what is asked: a PDP that is overloaded is not as
   t.ok(extra >= 100 && extra <= 100 + count / 5, `${extra} more than ${count}`)
 })
 
-t.test('a budget is a share and a burst, whatever the order', async () => {
+t.test('the budget is a share and a burst, whatever the order', async () => {
   fc.assert(fc.property(fc.array(fc.boolean(), { maxLength: 300 }), steps => {
     const budget = new Budget(0.1, 3)
     let earned = 0

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { HeldSlots, Slots } from '../../../src/pdp/http/slots.js'
 
-t.test('what is held is not free, and is again when it is let go, which is told', async t => {
+t.test('a reserved slot is not free; when it is released, this is reported', async t => {
   const slots = new Slots(2)
   const held = new HeldSlots(slots)
   let told = 0
@@ -21,7 +21,7 @@ t.test('what is held is not free, and is again when it is let go, which is told'
   t.same([held.free, told], [2, 2])
 })
 
-t.test('a slot that comes free and is held for somebody is told to nobody', async t => {
+t.test('a slot that is free and reserved is reported to nobody', async t => {
   const slots = new Slots(1)
   const held = new HeldSlots(slots)
   let told = 0

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { guardedApp } from '../../support/app.js'
 
-t.test('a question goes out as the protocol has it', async t => {
+t.test('a check is sent as the protocol defines it', async t => {
   const { app, pdp } = await guardedApp(t)
   await app.permit.check({ key: 'ann', firstName: 'Ann', attributes: { level: 3 } }, 'read', { type: 'task', key: '7', tenant: 'acme', attributes: { owner: 'ann' } }, { context: { ip: '::1' } })
   t.match(pdp.requests[0], {
@@ -18,13 +18,13 @@ t.test('a question goes out as the protocol has it', async t => {
   })
 })
 
-t.test('what is not given is left out, the tenant is default and the context empty', async t => {
+t.test('missing parts are omitted, the tenant is default and the context is empty', async t => {
   const { app, pdp } = await guardedApp(t)
   await app.permit.check('ann', 'read', 'task')
   t.strictSame(pdp.requests[0]?.body, { user: { key: 'ann' }, action: 'read', resource: { type: 'task', tenant: 'default' }, context: {} })
 })
 
-t.test('no more sockets are opened than may be, and they are used again', async t => {
+t.test('the number of sockets is limited, and they are reused', async t => {
   let most = 0
   let open = 0
   const ports = new Set<number | undefined>()
@@ -47,7 +47,7 @@ t.test('no more sockets are opened than may be, and they are used again', async 
   t.ok(ports.size <= 4, `${ports.size} sockets`)
 })
 
-t.test('permissions in a shape that the wire does not have are no answer', async t => {
+t.test('permissions in an invalid format are no answer', async t => {
   for (const answer of ['[]', 'null', '{"a":{}}', '{"a":{"permissions":"task:read"}}', '{"a":{"permissions":[7]}}', '{"a":{"permissions":[],"tenant":{"key":7}}}']) {
     const { app } = await guardedApp(t, {}, {
       intercept: (_request, response) => { response.writeHead(200, { 'content-type': 'application/json' }).end(answer); return true }
@@ -56,7 +56,7 @@ t.test('permissions in a shape that the wire does not have are no answer', async
   }
 })
 
-t.test('interim answers are passed over, and a flood of them ends the question long before its deadline', async t => {
+t.test('interim responses are ignored, and a flood of them ends the check long before its deadline', async t => {
   for (const [many, outcome] of [[3, true], [1_000, 'answer']] as const) {
     const { app } = await guardedApp(t, { timeout: 20_000 }, {
       intercept: async (_request, response) => {

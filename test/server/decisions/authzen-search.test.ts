@@ -3,7 +3,7 @@ import t from 'tap'
 import { pdpFor } from '../support.js'
 import { policyWorlds } from '../../vectors/vectors.js'
 
-t.test('a search finds what evaluations allow, conditions included', async t => {
+t.test('a search finds what evaluations allow, including conditions', async t => {
   let found = 0
   for (const { policy } of policyWorlds().slice(0, 6)) {
     const { post } = await pdpFor(t, { policy, debug: false })
@@ -28,7 +28,7 @@ t.test('a search finds what evaluations allow, conditions included', async t => 
   t.ok(found > 0, `${found} of them`)
 })
 
-t.test('results come in pages, and the token of a page is good for its search only', async t => {
+t.test('results are paged, and the token of a page is valid only for its search', async t => {
   const users = Object.fromEntries(Array.from({ length: 7 }, (_, index) => [`u${index}`, {}]))
   const { post } = await pdpFor(t, { policy: { resources: { task: { actions: { read: {} } } }, roles: { all: { permissions: ['task:read'] } }, users, role_assignments: Object.keys(users).map(user => ({ user, role: 'all' })) } })
   const search = { subject: { type: 'user' }, action: { name: 'read' }, resource: { type: 'task', id: '1', properties: { tenant: 'default' } } }
@@ -50,7 +50,7 @@ t.test('results come in pages, and the token of a page is good for its search on
   t.same((await post('/access/v1/search/subject', { ...search, page: null })).status, 200)
 })
 
-t.test('subjects of a type that is no user are denied, by name, where an option says which are', async t => {
+t.test('subjects whose type is not a user type are denied, with a reason, if the option names the types', async t => {
   const question = { subject: { type: 'service', id: 'ada' }, action: { name: 'read' }, resource: { type: 'task', id: '1', properties: { tenant: 'acme' } } }
   const open = await pdpFor(t)
   t.match((await open.post('/access/v1/evaluation', question)).json, { decision: true }, "as in Permit's PDP every type is one")

@@ -8,7 +8,7 @@ const question = {
   resource: { type: 'task', id: '7', properties: { tenant: 'acme' } }
 }
 
-t.test('evaluation decides one question', async t => {
+t.test('evaluation decides one check', async t => {
   const { post } = await pdpFor(t)
   const { status, json } = await post('/access/v1/evaluation', question)
   t.equal(status, 200)
@@ -17,7 +17,7 @@ t.test('evaluation decides one question', async t => {
   t.match((await post('/access/v1/evaluation', { ...question, subject: { type: 'user', id: 'bob', properties: { age: 20 } }, action: { name: 'approve', properties: { method: 'POST' } } })).json, { decision: true })
 })
 
-t.test('evaluations: the keys at the top are defaults', async t => {
+t.test('evaluations: the values at the top level are defaults', async t => {
   const { post } = await pdpFor(t)
   const { json } = await post('/access/v1/evaluations', {
     subject: question.subject,
@@ -32,7 +32,7 @@ t.test('evaluations: the keys at the top are defaults', async t => {
   t.same((json as { evaluations: Array<{ decision: boolean }> }).evaluations.map(({ decision }) => decision), [true, false, false, true])
 })
 
-t.test('evaluations: a context of its own counts in place of the one at the top', async t => {
+t.test('evaluations: an item\'s own context replaces the default', async t => {
   const { post } = await pdpFor(t, {
     policy: {
       resources: { task: { actions: { read: {} } } },
@@ -50,7 +50,7 @@ t.test('evaluations: a context of its own counts in place of the one at the top'
   t.same((json as { evaluations: Array<{ decision: boolean }> }).evaluations.map(({ decision }) => decision), [true, false, true])
 })
 
-t.test('evaluations: a first no, or a first yes, ends the batch if it should', async t => {
+t.test('evaluations: the first deny or the first allow ends the batch, depending on the semantic', async t => {
   const { post } = await pdpFor(t)
   const evaluations = ['write', 'read', 'write', 'read'].map(name => ({ action: { name } }))
   const decisions = async (semantic: string | undefined, items = evaluations) => {
@@ -71,7 +71,7 @@ t.test('evaluations without a list are one evaluation', async t => {
   t.match((await post('/access/v1/evaluations', { ...question, evaluations: [] })).json, { decision: true })
 })
 
-t.test('what is malformed is 400, with a message for a body', async t => {
+t.test('a malformed request is 400, with a plain message', async t => {
   const { post } = await pdpFor(t)
   const { status, headers, text } = await post('/access/v1/evaluation', { ...question, action: 'read' })
   t.equal(status, 400)
@@ -92,13 +92,13 @@ t.test('what is malformed is 400, with a message for a body', async t => {
   t.equal((await post('/access/v1/evaluations', { ...question, evaluations: [{}], options: { evaluations_semantic: 'guess' } })).status, 400)
 })
 
-t.test('the id of a request comes back', async t => {
+t.test('the id of a request is returned', async t => {
   const { post } = await pdpFor(t)
   t.equal((await post('/access/v1/evaluation', question, { 'x-request-id': 'abc-123' })).headers.get('x-request-id'), 'abc-123')
   t.equal((await post('/access/v1/evaluation', question)).headers.get('x-request-id'), null)
 })
 
-t.test('metadata tell where the endpoints are, by the address that was asked', async t => {
+t.test('the metadata has the endpoints, at the address of the request', async t => {
   const { url, get, post } = await pdpFor(t)
   const { json } = await get('/.well-known/authzen-configuration')
   t.same(json, {

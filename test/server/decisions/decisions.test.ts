@@ -4,7 +4,7 @@ import { pdpFor } from '../support.js'
 
 const read = { user: { key: 'ada' }, action: 'read', resource: { type: 'task', tenant: 'acme' } }
 
-t.test('/allowed decides, and says why', async t => {
+t.test('/allowed decides, with reasons', async t => {
   const { post } = await pdpFor(t)
   const { status, json } = await post('/allowed', read)
   t.equal(status, 200)
@@ -16,13 +16,13 @@ t.test('/allowed decides, and says why', async t => {
   t.match((await post('/allowed', { user: { key: 'bob' }, action: 'write', resource: { type: 'task', key: '1' } })).json, { allow: true, debug: { rebac: { allow: true } } })
 })
 
-t.test('no tenant means default', async t => {
+t.test('a missing tenant means default', async t => {
   const { post } = await pdpFor(t)
   t.match((await post('/allowed', { ...read, resource: { type: 'task' } })).json, { allow: false, debug: { rbac: { code: 'no_role_in_tenant' } } })
   t.match((await post('/allowed', { ...read, resource: { type: 'task', tenant: null } })).json, { allow: false })
 })
 
-t.test('null is what is not there, unknown keys are of no account, and names have two spellings', async t => {
+t.test('null counts as missing, unknown properties are ignored, and names have two spellings', async t => {
   const { post } = await pdpFor(t, {
     policy: {
       resources: { task: { actions: { read: {} } } },
@@ -64,14 +64,14 @@ t.test('/allowed/all-tenants finds the tenants', async t => {
   t.same((await post('/allowed/all-tenants', { ...question, user: { key: 'eve' } })).json, { allowed_tenants: [] })
 })
 
-t.test('/allowed_url says that there are no rules for URLs, and so no', async t => {
+t.test('/allowed_url denies, because there are no URL mapping rules', async t => {
   const { post } = await pdpFor(t)
   const { status, json } = await post('/allowed_url', { user: { key: 'ada' }, http_method: 'GET', url: 'https://acme.com/tasks', tenant: 'acme' })
   t.equal(status, 200)
   t.match(json, { allow: false, result: false, query: { http_method: 'GET' }, debug: { reason: /no URL mapping rules/, mapping_rules: [] } })
 })
 
-t.test('/user-permissions lists what a user may do, where', async t => {
+t.test('/user-permissions lists what a user may do, and where', async t => {
   const { post } = await pdpFor(t)
   t.match((await post('/user-permissions', { user: { key: 'ada' } })).json, {
     '__tenant:acme': { tenant: { key: 'acme', attributes: { plan: 'gold' } }, permissions: ['task:read'], roles: ['viewer'] }
@@ -88,7 +88,7 @@ t.test('/user-tenants lists the tenants of a user', async t => {
   t.same((await post('/user-tenants', { user: { key: 'eve' } })).json, [])
 })
 
-t.test('/authorized_users lists who may, and by which roles', async t => {
+t.test('/authorized_users lists the allowed users, with their roles', async t => {
   const { post } = await pdpFor(t)
   t.same((await post('/authorized_users', { action: 'read', resource: { type: 'task', tenant: 'acme' } })).json, {
     resource: 'task:*', tenant: 'acme', users: { ada: [{ user: 'ada', tenant: 'acme', resource: '__tenant:acme', role: 'viewer' }] }
@@ -96,7 +96,7 @@ t.test('/authorized_users lists who may, and by which roles', async t => {
   t.match((await post('/authorized_users', { action: 'write', resource: { type: 'task', key: '1' } })).json, { resource: 'task:1', users: { bob: [{ role: 'owner', resource: 'task:1' }] } })
 })
 
-t.test("OPA's path is served on a port of its own, if asked", async t => {
+t.test("OPA's route is served on its own port, if requested", async t => {
   const { app, post } = await pdpFor(t, { opa: { port: 0 } })
   t.equal((await post('/v1/data/permit/root', { input: read })).status, 404, 'not on the port of the PDP')
 
@@ -109,7 +109,7 @@ t.test("OPA's path is served on a port of its own, if asked", async t => {
   await t.rejects(fetch(opa, question), 'it goes with the PDP')
 })
 
-t.test('garbage is 422, says where, and is never decided', async t => {
+t.test('an invalid request is 422 with the place, and is never decided', async t => {
   const { post } = await pdpFor(t)
   const garbage: Array<[unknown, RegExp]> = [
     ['', /body/], ['{', /not JSON/], ['null', /body/], ['[]', /body/], ['"x"', /body/], ['{"a":1}{"b":2}', /not JSON/],
@@ -133,7 +133,7 @@ t.test('garbage is 422, says where, and is never decided', async t => {
   }
 })
 
-t.test('an attribute may be called as a property of all objects is', async t => {
+t.test('an attribute can have the name of a property of Object.prototype', async t => {
   const { post } = await pdpFor(t)
   const body = '{"user":{"key":"ada","attributes":{"__proto__":{"age":99},"constructor":{"prototype":{}}}},"action":"read","resource":{"type":"task","tenant":"acme"}}'
   t.match((await post('/allowed', body)).json, { allow: true })

@@ -4,7 +4,7 @@ import { pdpFor } from '../support.js'
 
 const read = { user: { key: 'ada' }, action: 'read', resource: { type: 'task', tenant: 'acme' } }
 
-t.test('an empty text is a text: nothing is named by it, and it is decided', async t => {
+t.test('an empty text is valid: it matches nothing, and is decided', async t => {
   const { post } = await pdpFor(t)
   t.match((await post('/allowed', { ...read, resource: { ...read.resource, key: '' } })).json, { allow: true }, "an empty key is no key: Permit's CLI sends it")
   for (const empty of [{ action: '' }, { user: { key: '' } }, { resource: { ...read.resource, tenant: '' } }, { resource: { ...read.resource, type: '' } }, { resource: { ...read.resource, tenant: null } }]) {
@@ -14,7 +14,7 @@ t.test('an empty text is a text: nothing is named by it, and it is decided', asy
   }
 })
 
-t.test('without a tenant no role in a tenant counts, and a role on an instance does', async t => {
+t.test('without a tenant no role in a tenant counts, but a role on an instance does', async t => {
   const { post } = await pdpFor(t)
   t.match((await post('/allowed', { ...read, resource: { type: 'task' } })).json, { allow: false })
   t.match((await post('/allowed', { user: { key: 'bob' }, action: 'write', resource: { type: 'task', key: '1' } })).json, { allow: true })
@@ -22,7 +22,7 @@ t.test('without a tenant no role in a tenant counts, and a role on an instance d
   t.same(((await post('/authorized_users', { action: 'write', resource: { type: 'task', key: '1' } })).json as { users: object }).users, { bob: [{ user: 'bob', tenant: '', resource: 'task:1', role: 'owner' }] })
 })
 
-t.test('another method on a path that is there is 405, with those that are', async t => {
+t.test('another method on an existing path is 405, with the allowed methods', async t => {
   const { send, get } = await pdpFor(t)
   for (const [method, path, allow] of [['GET', '/allowed', 'POST'], ['PUT', '/user-tenants', 'POST'], ['PATCH', '/facts/users/ada/roles', 'GET, HEAD, POST, DELETE'], ['OPTIONS', '/allowed', 'POST'], ['POST', '/version', 'GET, HEAD'], ['DELETE', '/access/v1/evaluation', 'POST']] as const) {
     const { status, headers } = await send(method, path)
@@ -33,7 +33,7 @@ t.test('another method on a path that is there is 405, with those that are', asy
   t.equal((await send('GET', '/allowed', undefined, { authorization: undefined })).status, 401)
 })
 
-t.test('JSON is what is JSON: by any of its types, and without one', async t => {
+t.test('JSON is accepted under any of its content types, and without one', async t => {
   const { post } = await pdpFor(t)
   for (const type of ['application/json', 'Application/JSON; charset=utf-8', 'application/vnd.api+json', 'application/problem+json;x=y']) {
     t.equal((await post('/allowed', read, { 'content-type': type })).status, 200, type)
@@ -46,21 +46,21 @@ t.test('JSON is what is JSON: by any of its types, and without one', async t => 
   }
 })
 
-t.test('a path that cannot be decoded is not found, in the words of the API, and only with the token', async t => {
+t.test('a path that cannot be decoded is 404, in the format of the API, and only with the token', async t => {
   const { get } = await pdpFor(t)
   t.match(await get('/%zz'), { status: 404, json: { detail: 'Not Found' } })
   t.match(await get('/facts/users/%'), { status: 404, json: { error_code: 'NOT_FOUND' } })
   t.equal((await get('/%zz', { authorization: undefined })).status, 401)
 })
 
-t.test('what the container tells of itself is told', async t => {
+t.test('the information routes of the container are served', async t => {
   const { get } = await pdpFor(t)
   t.same((await get('/version')).json, { api_version: 4 })
   t.same((await get('/healthcheck')).json, { status: 'ok' })
   t.same((await get('/')).json, { status: 'ok' })
 })
 
-t.test('gateways ask without code', async t => {
+t.test('gateways can check without code', async t => {
   const { post, get } = await pdpFor(t)
   const nginx = (headers: Record<string, string>) => post('/nginx_allowed', undefined, headers)
   t.match(await nginx({ 'permit-user-key': 'ada', 'permit-tenant-id': 'acme', 'permit-action': 'read', 'permit-resource-type': 'task' }), { status: 200, json: { allow: true, result: true } })
@@ -78,7 +78,7 @@ t.test('gateways ask without code', async t => {
   t.equal((await get('/local/role_assignments?per_page=101')).status, 422)
 })
 
-t.test('all-tenants is asked by roles alone with `optimized`, whatever its value but false', async t => {
+t.test('all-tenants uses only roles with `optimized`, unless it is false', async t => {
   const { post } = await pdpFor(t)
   const tenants = async (context?: object) => ((await post('/allowed/all-tenants', { ...read, action: 'approve', context })).json as { allowed_tenants: unknown[] }).allowed_tenants
   t.match(await tenants(), [{ allow: true, result: false, debug: { abac: { allow: true } }, tenant: { key: 'acme' } }])
@@ -86,7 +86,7 @@ t.test('all-tenants is asked by roles alone with `optimized`, whatever its value
   for (const optimized of [true, 0, '', null, 'no']) t.same(await tenants({ optimized }), [], JSON.stringify(optimized))
 })
 
-t.test('answers say why, or by option nothing', async t => {
+t.test('answers have reasons, or none with the option', async t => {
   const { post } = await pdpFor(t, { debug: false })
   const evaluation = { subject: { type: 'user', id: 'ada' }, action: { name: 'read' }, resource: { type: 'task', id: '1', properties: { tenant: 'acme' } } }
   t.same((await post('/allowed', read)).json, { allow: true, result: true })
@@ -94,7 +94,7 @@ t.test('answers say why, or by option nothing', async t => {
   t.same((await post('/access/v1/evaluations', { ...evaluation, evaluations: [{}, { context: null }] })).json, { evaluations: [{ decision: true }, { decision: true }] })
 })
 
-t.test("'unknown': 'deny' shuts out who was never synced, and tenants that do not exist", async t => {
+t.test("'unknown': 'deny' denies users who were never synced, and tenants that do not exist", async t => {
   const stranger = { user: { key: 'eve', attributes: { age: 40 } }, action: 'approve', resource: { type: 'task', tenant: 'acme' } }
   const nowhere = { user: { key: 'ada' }, action: 'approve', resource: { type: 'task', tenant: 'nowhere' } }
   const open = await pdpFor(t)
@@ -107,7 +107,7 @@ t.test("'unknown': 'deny' shuts out who was never synced, and tenants that do no
   t.same((await shut.post('/allowed/all-tenants', stranger)).json, { allowed_tenants: [] })
 })
 
-t.test('a write says how long it waits in words that are numbers', async t => {
+t.test('the headers of a write with its waiting time must contain numbers', async t => {
   const { post } = await pdpFor(t)
   const write = (headers: Record<string, string>) => post('/facts/tenants', { key: `t${Math.random()}`, name: 'x' }, headers)
   for (const timeout of ['soon', '1s', '0x10', '1,5', '--1']) t.equal((await write({ 'x-wait-timeout': timeout })).status, 400, timeout)

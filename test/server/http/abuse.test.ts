@@ -33,7 +33,7 @@ async function attacked (t: Test) {
   return { url, app, get, attack }
 }
 
-t.test('requests that do not wait for each other are handled one after the other, in order, and others run in between', async t => {
+t.test('pipelined requests are handled one after the other, in order, and other requests run in between', async t => {
   const { attack, get } = await attacked(t)
   const { held, bytesOut, start } = await attack(`${`GET /openapi.json HTTP/1.1\r\n${HEAD}\r\n`.repeat(19)}GET /openapi.json HTTP/1.1\r\nconnection: close\r\n${HEAD}\r\n`)
   t.ok(held < LONGEST, `${held}`)
@@ -42,7 +42,7 @@ t.test('requests that do not wait for each other are handled one after the other
   t.ok(bytesOut > 20 * text.length, 'all of them are answered')
 })
 
-t.test('a connection with very many of them is cut', async t => {
+t.test('a connection with too many pipelined requests is closed', async t => {
   const { attack, get } = await attacked(t)
   for (const request of [
     `GET /healthy HTTP/1.1\r\n${HEAD}\r\n`,
@@ -55,7 +55,7 @@ t.test('a connection with very many of them is cut', async t => {
   t.equal((await get('/healthy')).status, 200)
 })
 
-t.test('a body in chunks is a body; one in crumbs is cut', async t => {
+t.test('a chunked body is accepted; a body in tiny chunks closes the connection', async t => {
   const { attack, get } = await attacked(t)
   const chunked = (pieces: string[]) => `POST /allowed HTTP/1.1\r\n${HEAD}connection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n` +
     `${pieces.map(piece => `${piece.length.toString(16)}\r\n${piece}\r\n`).join('')}0\r\n\r\n`
@@ -67,7 +67,7 @@ t.test('a body in chunks is a body; one in crumbs is cut', async t => {
   t.equal((await get('/healthy')).status, 200)
 })
 
-t.test('answers that clients do not read take a bounded memory, and the rest is refused', async t => {
+t.test('unread answers use a limited amount of memory, and more are refused', async t => {
   const app = createLocalPdp({ token: TOKEN, policy: { ...POLICY, users: { ...POLICY.users, large: { attributes: { text: 'x'.repeat(3_500_000) } } } } })
   t.teardown(() => app.close())
   const port = Number(new URL(await app.listen({ port: 0 })).port)

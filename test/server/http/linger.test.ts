@@ -12,7 +12,7 @@ const AUTHORIZED = `authorization: Bearer ${TOKEN}\r\n`
 const JSON_TYPE = 'content-type: application/json\r\n'
 const CLOSE = 'connection: close\r\n'
 
-t.test('a client that sends everything before it reads has the answer that refuses it', async t => {
+t.test('a client that sends everything before it reads gets the refusal', async t => {
   const { url, get } = await pdpFor(t)
   const post = (headers: string) => `POST /allowed HTTP/1.1\r\nhost: x\r\n${headers}`
   const refused: Array<[status: number | string, head: string, headers: string, sized: boolean]> = [
@@ -37,7 +37,7 @@ t.test('a client that sends everything before it reads has the answer that refus
   t.equal((await get('/facts/users')).status, 200, 'and it goes on')
 })
 
-t.test('what comes after the last answer of a connection is no request', async t => {
+t.test('input after the last answer of a connection is ignored', async t => {
   const { url, get } = await pdpFor(t)
   const next = `POST /facts/users HTTP/1.1\r\nhost: x\r\n${AUTHORIZED}${JSON_TYPE}content-length: 13\r\n\r\n{"key":"eve"}`
   const head = `POST /allowed HTTP/1.1\r\nhost: x\r\n${AUTHORIZED}${JSON_TYPE}`
@@ -48,7 +48,7 @@ t.test('what comes after the last answer of a connection is no request', async t
   t.equal((await get('/facts/users/eve')).status, 404)
 })
 
-t.test('a client that never stops sending is cut off', async t => {
+t.test('a client that never stops sending is disconnected', async t => {
   const app = Fastify({ ...serverOptions(true, { ...SERVER_LIMITS, lingerTimeout: 300 }), bodyLimit: 1_000 })
   t.teardown(() => app.close())
   app.post('/', async () => 'ok')

@@ -28,7 +28,7 @@ function openPdp (t: Test) {
   return app
 }
 
-t.test('every route but those for health wants the token, the ones that do not exist too', async t => {
+t.test('every route except health checks needs the token, also routes that do not exist', async t => {
   const { url, get, send } = await pdpFor(t)
   const { json } = await get('/openapi.json')
   const paths = Object.entries((json as { paths: Record<string, Record<string, unknown>> }).paths)
@@ -45,7 +45,7 @@ t.test('every route but those for health wants the token, the ones that do not e
   }
 })
 
-t.test('refusals are plain text, in the words of the container', async t => {
+t.test('refusals are plain text, with the messages of the container', async t => {
   const { post } = await pdpFor(t)
   const missing = await post('/allowed', question, { authorization: undefined })
   t.same([missing.status, missing.text], [401, 'Missing Authorization header'])
@@ -57,7 +57,7 @@ t.test('refusals are plain text, in the words of the container', async t => {
   t.equal((await post('/allowed', question, { authorization: `bearer ${TOKEN}` })).status, 200, 'the scheme has no case')
 })
 
-t.test('a body is not even read without the token', async t => {
+t.test('a body is not read without the token', async t => {
   const { url } = await pdpFor(t)
   // A body that is announced and never comes: the answer does not wait for it.
   const { hostname, port } = new URL(url)
@@ -68,7 +68,7 @@ t.test('a body is not even read without the token', async t => {
   socket.destroy()
 })
 
-t.test('without a token it listens on the loopback only', async t => {
+t.test('without a token it listens only on the loopback', async t => {
   for (const host of ['0.0.0.0', '::', 'example.com', '10.0.0.1']) {
     await t.rejects(openPdp(t).listen({ port: 0, host }), { code: 'FST_PERMIT_OPTIONS', message: /loopback/ }, host)
   }
@@ -88,7 +88,7 @@ t.test('without a token it listens on the loopback only', async t => {
   t.equal(app.server.listening, false)
 })
 
-t.test('with a token it listens where it is told', async t => {
+t.test('with a token it listens on the given address', async t => {
   const app = createLocalPdp({ token: TOKEN })
   t.teardown(() => app.close())
   const { port } = new URL(await app.listen({ port: 0, host: '0.0.0.0' }))
@@ -101,7 +101,7 @@ t.test('the port for OPA has the same rule', async t => {
   await t.rejects(app.listen({ port: 0 }), { code: 'FST_PERMIT_OPTIONS' })
 })
 
-t.test('without a token a web page cannot ask, whatever its name resolves to', async t => {
+t.test('without a token a web page gets no access, whatever its name resolves to', async t => {
   const app = openPdp(t)
   const url = await app.listen({ port: 0 })
   const get = (host: string) => raw(url, `GET /facts/users HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)
@@ -119,7 +119,7 @@ t.test('without a token a web page cannot ask, whatever its name resolves to', a
   t.equal((await ask(url, 'GET', '/facts/users/eve', undefined, { authorization: undefined })).status, 404)
 })
 
-t.test('what is too large, of another type or of another encoding is refused', async t => {
+t.test('bodies that are too large, or of another type or encoding, are refused', async t => {
   const { post, url } = await pdpFor(t)
   const large = await post('/allowed', JSON.stringify({ ...question, context: { text: 'x'.repeat(4 * 1024 * 1024) } }))
   t.same([large.status, large.json], [413, { detail: 'the body is too large' }])
@@ -132,7 +132,7 @@ t.test('what is too large, of another type or of another encoding is refused', a
   t.equal((await post('/allowed', question)).status, 200, 'and it goes on')
 })
 
-t.test('an error of ours says nothing of us', async t => {
+t.test('internal errors reveal nothing', async t => {
   const lines: string[] = []
   const app = createLocalPdp({ token: TOKEN, logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
   t.teardown(() => app.close())
@@ -147,7 +147,7 @@ t.test('an error of ours says nothing of us', async t => {
   t.notMatch(lines.join(''), TOKEN, 'and never the token')
 })
 
-t.test('a wrong token is in no log', async t => {
+t.test('a wrong token is not logged', async t => {
   const lines: string[] = []
   const { post } = await pdpFor(t, { logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
   await post('/allowed', question, { authorization: 'Bearer mistyped-token' })
@@ -157,7 +157,7 @@ t.test('a wrong token is in no log', async t => {
   t.notMatch(lines.join(''), TOKEN)
 })
 
-t.test('a client that sends slowly is cut, in the head and in the body, while others are served', async t => {
+t.test('a client that sends its head or body slowly is disconnected, and others are served meanwhile', async t => {
   const app = Fastify({ ...serverOptions(true, { ...SERVER_LIMITS, requestTimeout: 300, checkInterval: 50, lingerTimeout: 100 }) })
   t.teardown(() => app.close())
   app.post('/allowed', async () => 'ok')
@@ -177,7 +177,7 @@ t.test('a client that sends slowly is cut, in the head and in the body, while ot
   t.equal((await fetch(`http://127.0.0.1:${port}/allowed`, { method: 'POST' })).status, 200)
 })
 
-t.test('past the bound of connections, a new one is closed, and those that are there go on', async t => {
+t.test('past the limit of connections, a new one is closed, and existing ones continue', async t => {
   const app = Fastify({ ...serverOptions(true, { ...SERVER_LIMITS, maxConnections: 2 }) })
   t.teardown(() => app.close())
   app.get('/', async () => 'ok')
@@ -198,7 +198,7 @@ t.test('past the bound of connections, a new one is closed, and those that are t
   }
 })
 
-t.test('the local PDP has these bounds, on both of its ports', async t => {
+t.test('the local PDP has these limits, on both of its ports', async t => {
   for (const token of [TOKEN, undefined]) {
     const app = createLocalPdp({ token })
     t.teardown(() => app.close())
@@ -207,7 +207,7 @@ t.test('the local PDP has these bounds, on both of its ports', async t => {
   }
 })
 
-t.test('JSON that is deep, or that names a prototype, changes nothing but what it says', async t => {
+t.test('JSON that is deeply nested, or that has __proto__, has no side effects', async t => {
   const { post, get } = await pdpFor(t)
   for (const deep of ['['.repeat(100) + ']'.repeat(100), `{"key":"x","attributes":${'{"a":'.repeat(100)}1${'}'.repeat(100)}}`]) t.equal((await post('/facts/users', deep)).status, 422)
   t.equal((await post('/facts/users', '['.repeat(1_000_000))).status, 422)

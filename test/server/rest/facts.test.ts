@@ -8,7 +8,7 @@ import { ask, pdpFor, POLICY, TOKEN } from '../support.js'
 
 interface Scope { organization_id: string, project_id: string, environment_id: string }
 
-t.test('facts are at two addresses, and the same', async t => {
+t.test('facts are served at two addresses', async t => {
   const { get, send } = await pdpFor(t)
   const { project_id: project, environment_id: environment } = (await get('/v2/api-key/scope')).json as Scope
   t.equal((await send('POST', '/facts/tenants', { key: 'new', name: 'New' })).status, 200)
@@ -21,7 +21,7 @@ t.test('facts are at two addresses, and the same', async t => {
   t.match((await get(`/v2/schema/other/${environment}/roles`)), { status: 404 })
 })
 
-t.test('waiting for the PDP to have a fact is no waiting', async t => {
+t.test('waiting for the PDP to receive a fact takes no time', async t => {
   const { send, post } = await pdpFor(t)
   const { status } = await send('PUT', '/facts/users/eve', { key: 'eve', role_assignments: [{ role: 'viewer', tenant: 'acme' }] }, { 'x-wait-timeout': '10', 'x-timeout-policy': 'fail' })
   t.equal(status, 201)
@@ -37,7 +37,7 @@ t.test('a user is synced at its own address', async t => {
   t.match((await send('PUT', '/facts/users/eve', { key: 'ada' })), { status: 422, json: { message: /ada.*eve/ } })
 })
 
-t.test('ids and keys serve alike', async t => {
+t.test('ids and keys can both be used', async t => {
   const { send, get } = await pdpFor(t)
   const idOf = async (path: string) => ((await get(path)).json as { id: string }).id
   const user = await idOf('/facts/users/bob')
@@ -51,7 +51,7 @@ t.test('ids and keys serve alike', async t => {
   t.equal((await get(`/v2/schema/default/default/roles/${user}`)).status, 404, 'an id of something else is none')
 })
 
-t.test("a user's roles are read, given and taken at the user's address", async t => {
+t.test("a user's roles are read, assigned and removed at the user's address", async t => {
   const { send, get } = await pdpFor(t)
   t.match((await send('POST', '/facts/users/bob/roles', { role: 'viewer', tenant: 'acme' })), { status: 200, json: { user: 'bob', role: 'viewer', tenant: 'acme' } })
   t.match((await get('/facts/users/bob/roles?tenant=acme')).json, [{ role: 'viewer' }])
@@ -61,7 +61,7 @@ t.test("a user's roles are read, given and taken at the user's address", async t
   t.equal((await get('/facts/users/nobody/roles')).status, 404)
 })
 
-t.test('instances are written many at once', async t => {
+t.test('many instances are written at once', async t => {
   const { send, get } = await pdpFor(t)
   const operations = [{ resource: 'task', key: '1', attributes: { state: 'done' } }, { resource: 'task', key: '2', tenant: 'acme' }]
   t.equal((await send('PUT', '/facts/bulk/resource_instances', { operations })).status, 200)
@@ -74,7 +74,7 @@ t.test('instances are written many at once', async t => {
   t.same((await get('/facts/resource_instances')).json, [])
 })
 
-t.test('tenants are written many at once', async t => {
+t.test('many tenants are written at once', async t => {
   const { send, get } = await pdpFor(t)
   t.equal((await send('POST', '/facts/bulk/tenants', { operations: [{ key: 'a', name: 'A' }, { key: 'acme', name: 'Acme' }] })).status, 409)
   t.equal((await get('/facts/tenants/a')).status, 404)
@@ -83,7 +83,7 @@ t.test('tenants are written many at once', async t => {
   t.equal((await send('DELETE', '/facts/bulk/tenants', { idents: ['a', 'b'] })).status, 200)
 })
 
-t.test('what the API does not know is refused, not forgotten', async t => {
+t.test('unknown properties are refused, not ignored', async t => {
   const { send } = await pdpFor(t)
   t.match(await send('POST', '/facts/users', { key: 'x', atributes: {} }), { status: 422, json: { error_code: 'VALIDATION_ERROR', detail: [{ msg: /additional/ }] } })
   t.equal((await send('POST', '/facts/tenants', { key: 'x' })).status, 422)
@@ -98,7 +98,7 @@ t.test('what the API does not know is refused, not forgotten', async t => {
   t.match(await send('POST', '/v2/schema/default/default/roles', { key: 'x', name: 'X', granted_to: { users_with_role: [] } }), { status: 422 })
 })
 
-t.test('a resource is changed and replaced, and what it loses is lost everywhere', async t => {
+t.test('a resource is changed and replaced, and its removed parts are removed everywhere', async t => {
   const { send, get, post } = await pdpFor(t)
   const resource = '/v2/schema/default/default/resources/task'
   const may = async (user: string, action: string, key?: string) =>
@@ -118,7 +118,7 @@ t.test('a resource is changed and replaced, and what it loses is lost everywhere
   t.match((await get(resource)).json, { roles: {} }, 'and nothing of it was applied')
 })
 
-t.test('with a folder, what was written is there after a restart', async t => {
+t.test('with a folder, written data survives a restart', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'local-pdp-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const options = { token: TOKEN, policy: POLICY, data: join(folder, 'facts') }
