@@ -98,7 +98,7 @@ export class Environment {
     try {
       const document = typeof policy === 'string' ? await environment.#readFile(policy, watch) : policy
       // Before the folder is created: an invalid policy must not leave a folder behind.
-      if (typeof policy === 'object') compilePolicy(policy)
+      if (typeof policy === 'object') compilePolicy(policy, { strict: true })
       if (data !== undefined) environment.#keepIn(await Store.open(data))
       await environment.#start(document)
       environment.#reload?.start(document ?? {})

@@ -5,6 +5,7 @@ import { compileFacts, type DocumentFacts } from './compile-facts.js'
 import { compileResourceRoles } from './compile-resource-roles.js'
 import { compileRoles } from './compile-roles.js'
 import { compileRules } from './compile-rules.js'
+import { requireDeclaredAttributes } from './declared-attributes.js'
 import { policyChecker, PolicySchema, type Policy } from './policy.js'
 import { MAX_PROBLEMS, PolicyError, TooManyProblems, type PolicyProblem } from './problems.js'
 import { shapeProblems } from './shape.js'
@@ -16,15 +17,24 @@ interface CompiledPolicy {
   readonly facts: DocumentFacts
 }
 
+/** How a document is checked. */
+interface CompileOptions {
+  /**
+   * Whether conditions must keep to the attributes that are declared. For policies that people write; a schema that Permit's API has written
+   * may name attributes that nobody has declared.
+   */
+  readonly strict?: boolean
+}
+
 /**
  * Compiles the document.
  *
  * @throws {@link PolicyError} with all problems, when there are any
  */
-export function compilePolicy (policy: Policy): CompiledPolicy {
+export function compilePolicy (policy: Policy, { strict = false }: CompileOptions = {}): CompiledPolicy {
   const problems = shapeProblems(PolicySchema, policy)
   if (problems.length >= MAX_PROBLEMS) throw new PolicyError(problems)
-  const { compilation, sets, facts } = compileParts(policy, problems)
+  const { compilation, sets, facts } = compileParts(policy, problems, strict)
   if (problems.length > 0) throw new PolicyError(problems)
   // The words above come from a walk of our own. Should it ever overlook what TypeBox sees, the policy must still not be used.
   if (!policyChecker.Check(policy)) throw new PolicyError([{ path: [], message: 'the policy does not have the shape of its schema', hint: 'compare it with the JSON Schema' }])
@@ -32,11 +42,12 @@ export function compilePolicy (policy: Policy): CompiledPolicy {
   return { schema: { types, roles, sets, hasSets: sets.users.length + sets.resources.length > 0 || (policy.set_rules?.length ?? 0) > 0 }, facts }
 }
 
-function compileParts (policy: Policy, problems: PolicyProblem[]) {
+function compileParts (policy: Policy, problems: PolicyProblem[], strict: boolean) {
   try {
     const compilation = new Compilation(policy, problems)
     compileRoles(compilation)
     const sets = compileRules(compilation)
+    if (strict) requireDeclaredAttributes(policy, problems)
     compileResourceRoles(compilation)
     return { compilation, sets, facts: compileFacts(compilation) }
   } catch (error) {

@@ -44,7 +44,7 @@ function checked ({ value, duplicates, locate }: YamlFile): Policy {
   const policy = value as Policy
   let problems: readonly PolicyProblem[] = []
   try {
-    compilePolicy(policy)
+    compilePolicy(policy, { strict: true })
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error
     problems = error.problems
