@@ -22,7 +22,13 @@ function problemsOf (policy: Policy): readonly PolicyProblem[] {
 }
 
 const attributes = {
-  secret: { type: 'bool' }, level: { type: 'number' }, owner: { type: 'string' }, due: { type: 'time' }, tags: { type: 'array' }, meta: { type: 'json' }, address: { type: 'object' },
+  secret: { type: 'bool' },
+  level: { type: 'number' },
+  owner: { type: 'string' },
+  due: { type: 'time' },
+  tags: { type: 'array' },
+  meta: { type: 'json' },
+  address: { type: 'object' },
   parts: { type: 'object_array' }
 } as const
 
