@@ -167,7 +167,7 @@ export class Store {
     return this.#identity !== undefined && await identityOf(this.#file) === this.#identity
   }
 
-  /** The changes of the batch, of which the last one to the same entry counts, and the fingerprint after them. */
+  /** The changes of the batch and the fingerprint after them. Of several changes to the same entry, the last one counts. */
   #changesOf ({ records, values }: Batch): { readonly changes: ReadonlyArray<StoredRecord | Named>, readonly fingerprint: Fingerprint } {
     const last = new Map<string, StoredRecord | Named>()
     for (const record of records) last.set(`${record.kind} ${record.order}`, record)

@@ -4,7 +4,7 @@ import type { Annotation, PermissionRequirement, Requirement } from './annotatio
 import { splitAtColon } from '../kit/split-at-colon.js'
 
 /** Shown when the value depends on the request. */
-export const BY_FUNCTION = 'by function'
+const BY_FUNCTION = 'by function'
 
 /** One permission of an annotation. */
 export interface DescribedPermission {

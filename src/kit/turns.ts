@@ -54,7 +54,7 @@ export async function inTurns<R> (steps: Generator<unknown, R>, before?: () => v
   }
 }
 
-/** Runs all steps at once, for callers that block nobody else. */
+/** Runs all steps at once, for callers that block no other work. */
 export function atOnce<R> (steps: Generator<unknown, R>): R {
   for (let step = steps.next(); ; step = steps.next()) {
     if (step.done === true) return step.value

@@ -153,7 +153,7 @@ export const UpdatesSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-export const MetricsSchema = Type.Object({
+const MetricsSchema = Type.Object({
   /**
    * The registry of `prom-client`.
    * @defaultValue its own, `prom-client`'s `register`
@@ -176,7 +176,7 @@ export const MetricsSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-export const OpenTelemetrySchema = Type.Object({
+const OpenTelemetrySchema = Type.Object({
   /**
    * The provider for spans.
    * @defaultValue the global provider
@@ -199,7 +199,7 @@ export const OpenTelemetrySchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-export const AuthZenSchema = Type.Object({
+const AuthZenSchema = Type.Object({
   /**
    * Whether the PDP's endpoints are read from `/.well-known/authzen-configuration`; with `false` the default paths are used.
    * @defaultValue true
@@ -221,7 +221,7 @@ export const AuthZenSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-export const StrictSchema = Type.Object({
+const StrictSchema = Type.Object({
   /**
    * Public routes without an annotation, because another plugin declares them. Each entry is a URL as declared, including prefixes
    * (`/docs`). A trailing `/*` includes all routes below it (`/docs/*`). A method before the URL restricts the entry to it (`OPTIONS *`).

@@ -36,7 +36,7 @@ export function decideBy (
   return answer.value()
 }
 
-/** An outcome that somebody waits for. */
+/** An outcome that a caller waits for. */
 class Answer implements Outcome, Trace {
   source: DecisionSource | undefined
   #decision: Decision | undefined

@@ -166,6 +166,6 @@ export class Replica {
 }
 
 /** The path of the Unix socket that a URL such as `unix:/run/pdp.sock` names; undefined for other URLs. */
-export function socketPathOf (url: URL): string | undefined {
+function socketPathOf (url: URL): string | undefined {
   return url.protocol === 'unix:' ? decodeURIComponent(url.pathname) : undefined
 }

@@ -81,7 +81,7 @@ export class Token {
     return false
   }
 
-  /** Asks for the token, or joins whoever asks already. */
+  /** Requests a token, or joins the request in flight. */
   #renew (now: number): Promise<void> {
     if (this.#ask === undefined) return Promise.resolve()
     if (this.#asking !== undefined && now < this.#askedAt + ABANDON_AFTER) return this.#asking
@@ -90,7 +90,7 @@ export class Token {
       if (this.#asking === asking) this.#asking = undefined
     })
     this.#asking = asking
-    // Nobody may be waiting any more when it fails.
+    // When it fails, there may be no caller left.
     asking.catch(() => {})
     return asking
   }

@@ -77,7 +77,7 @@ function keysIn (permissions: UserPermissions, permission: string, type: string,
 }
 
 /** The plan of rows that are listed one by one. */
-export function planOfKeys (keys: ReadonlySet<string>, type: string, tenant: string): Plan {
+function planOfKeys (keys: ReadonlySet<string>, type: string, tenant: string): Plan {
   if (keys.size === 0) return { kind: 'none', type, tenant }
   const [first] = keys
   const listed: Condition = keys.size === 1

@@ -33,7 +33,7 @@ export const WireUser = Type.Object({
 }, { description: 'The user.' })
 
 /** The resource of a question. */
-export const WireResource = Type.Object({ type: text, key: maybeText, tenant: maybeText, attributes: object, context: object }, {
+const WireResource = Type.Object({ type: text, key: maybeText, tenant: maybeText, attributes: object, context: object }, {
   description: 'The resource. Without a tenant, no role in a tenant counts; SDKs send `default`.'
 })
 

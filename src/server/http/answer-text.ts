@@ -2,7 +2,7 @@
 import { Failure } from './failures.js'
 
 /** The most bytes of an answer. */
-export const MAX_ANSWER = 4 * 1024 * 1024
+const MAX_ANSWER = 4 * 1024 * 1024
 
 /** How many levels of an answer are written member by member: the answer, a list in it, an item, and a list in the item. */
 const LEVELS = 4

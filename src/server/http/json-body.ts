@@ -5,7 +5,7 @@ import { invalid } from './failures.js'
 import { parseJson, TooDeepError } from './json-text.js'
 
 /** The most levels of nesting. Attributes and conditions need a few, and the code that reads them is recursive. */
-export const MAX_JSON_DEPTH = 64
+const MAX_JSON_DEPTH = 64
 
 /** The most characters that are parsed in one step. */
 const SHORT = 64 * 1024
