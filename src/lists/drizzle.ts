@@ -14,7 +14,13 @@ export type { Plan } from '../contract/plan.js'
  *
  * @throws `OptionsError` (`FST_PERMIT_OPTIONS`) that names the mistake
  * @example
- * const taskFields = fields({ key: tasks.id, tenant: tasks.tenantId, attributes: { owner: tasks.ownerId, 'address.city': tasks.city } })
+ * ```ts
+ * import { pgTable, text } from 'drizzle-orm/pg-core'
+ * import { fields } from 'fastify-permit/drizzle'
+ *
+ * const tasks = pgTable('tasks', { id: text().primaryKey(), tenantId: text().notNull(), ownerId: text(), city: text() })
+ * export const taskFields = fields({ key: tasks.id, tenant: tasks.tenantId, attributes: { owner: tasks.ownerId, 'address.city': tasks.city } })
+ * ```
  */
 export function fields (mapping: Mapping<DrizzleColumn>): Fields<DrizzleColumn> {
   return mappingOf(mapping)
@@ -29,8 +35,17 @@ export function fields (mapping: Mapping<DrizzleColumn>): Fields<DrizzleColumn> 
  * @param fields - the columns, by {@link fields}
  * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
  * @example
+ * ```ts
+ * import { eq, and } from 'drizzle-orm'
+ * import { boolean, pgTable, text } from 'drizzle-orm/pg-core'
+ * import { fields, toDrizzle, type Plan } from 'fastify-permit/drizzle'
+ *
+ * declare const plan: Plan
+ * const tasks = pgTable('tasks', { id: text().primaryKey(), tenantId: text().notNull(), ownerId: text(), done: boolean() })
+ *
  * const taskFields = fields({ key: tasks.id, tenant: tasks.tenantId, attributes: { owner: tasks.ownerId } })
- * const page = await db.select().from(tasks).where(and(toDrizzle(plan, taskFields), eq(tasks.done, false))).limit(20)
+ * export const where = and(toDrizzle(plan, taskFields), eq(tasks.done, false))
+ * ```
  */
 export function toDrizzle (plan: Plan, fields: Fields<DrizzleColumn>): SQL<boolean> {
   const columns = [fields.key, ...isOneTenant(fields.tenant) ? [] : [fields.tenant], ...fields.columns.values()]

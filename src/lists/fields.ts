@@ -100,12 +100,16 @@ const DATABASES: readonly Database[] = ['postgresql', 'sqlite']
  *
  * @throws `OptionsError` (`FST_PERMIT_OPTIONS`) that names the mistake and, where there is one, the nearest word
  * @example
- * const taskFields = fields({
+ * ```ts
+ * import { fields } from 'fastify-permit/kysely'
+ *
+ * export const taskFields = fields({
  *   database: 'postgresql',
  *   key: 'id',
  *   tenant: 'tenant_id',
  *   attributes: { owner: 'owner_id', 'address.city': 'city', tags: { column: 'tags', type: 'json' } }
  * })
+ * ```
  */
 export function fields<C = string> (mapping: Mapping<C>): Fields<C> {
   requireOptions('fields()', mapping, MAPPING_OPTIONS)

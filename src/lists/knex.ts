@@ -19,8 +19,16 @@ const DATABASES: Readonly<Record<string, Database>> = { postgresql: 'postgresql'
  * @param fields - the columns, by {@link fields}, with `database`. A column may have the table before it: `'tasks.owner_id'`
  * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
  * @example
+ * ```ts
+ * import type { Knex } from 'knex'
+ * import { fields, toKnex, type Plan } from 'fastify-permit/knex'
+ *
+ * declare const plan: Plan
+ * declare const knex: Knex
+ *
  * const taskFields = fields({ database: 'postgresql', key: 'id', tenant: 'tenant_id', attributes: { owner: 'owner_id' } })
- * const page = await knex('tasks').where(toKnex(plan, taskFields)).where({ done: false }).limit(20)
+ * export const page = await knex('tasks').where(toKnex(plan, taskFields)).where({ done: false }).limit(20)
+ * ```
  */
 export function toKnex (plan: Plan, fields: Fields): Knex.QueryCallback {
   const { pieces } = whereOf('toKnex', plan, fields, fields.database)

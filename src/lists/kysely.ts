@@ -15,8 +15,16 @@ export type { Plan } from '../contract/plan.js'
  * @param fields - the columns, by {@link fields}, with `database`. A column may have the table before it: `'tasks.owner_id'`
  * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
  * @example
+ * ```ts
+ * import type { Kysely } from 'kysely'
+ * import { fields, toKysely, type Plan } from 'fastify-permit/kysely'
+ *
+ * declare const plan: Plan
+ * declare const db: Kysely<{ tasks: { id: string, tenant_id: string, owner_id: string, done: boolean } }>
+ *
  * const taskFields = fields({ database: 'postgresql', key: 'id', tenant: 'tenant_id', attributes: { owner: 'owner_id' } })
- * const page = await db.selectFrom('tasks').selectAll().where(toKysely(plan, taskFields)).where('done', '=', false).limit(20).execute()
+ * export const page = await db.selectFrom('tasks').selectAll().where(toKysely(plan, taskFields)).where('done', '=', false).limit(20).execute()
+ * ```
  */
 export function toKysely (plan: Plan, fields: Fields): RawBuilder<SqlBool> {
   const { pieces } = whereOf('toKysely', plan, fields, fields.database)

@@ -32,8 +32,15 @@ type Expression = unknown
  * @param fields - the paths, by {@link fields}
  * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
  * @example
+ * ```ts
+ * import { fields, toMongo, type Plan } from 'fastify-permit/mongo'
+ *
+ * declare const plan: Plan
+ * declare const tasks: { find: (filter: object) => { limit: (rows: number) => { toArray: () => Promise<object[]> } } }
+ *
  * const taskFields = fields({ key: 'id', tenant: 'tenantId', attributes: { owner: 'ownerId', 'address.city': 'address.city' } })
- * const page = await tasks.find({ $and: [toMongo(plan, taskFields), { done: false }] }).skip(40).limit(20).toArray()
+ * export const page = await tasks.find({ $and: [toMongo(plan, taskFields), { done: false }] }).limit(20).toArray()
+ * ```
  */
 export function toMongo<Result = Record<string, unknown>> (plan: Plan, fields: Fields, options: MongoOptions = {}): Result {
   const asked: Asked = { target: 'toMongo', sources: field => sourcesOf(plan, field) }

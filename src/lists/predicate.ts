@@ -24,7 +24,14 @@ export interface ResourceLike {
  * @param fields - the properties of the rows, by {@link fields}; without it, rows are shaped like the resource of a check: `{ key, tenant, attributes }`
  * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column
  * @example
- * const visible = tasks.filter(toPredicate(plan, fields({ key: 'id', tenant: 'tenantId', attributes: { owner: 'ownerId' } })))
+ * ```ts
+ * import { fields, toPredicate, type Plan } from 'fastify-permit/predicate'
+ *
+ * declare const plan: Plan
+ * declare const tasks: Array<{ id: string, tenantId: string, ownerId: string }>
+ *
+ * export const visible = tasks.filter(toPredicate(plan, fields({ key: 'id', tenant: 'tenantId', attributes: { owner: 'ownerId' } })))
+ * ```
  */
 export function toPredicate<Row extends object> (plan: Plan, fields: Fields): (row: Row) => boolean
 export function toPredicate (plan: Plan): (row: ResourceLike) => boolean

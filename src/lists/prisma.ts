@@ -26,8 +26,15 @@ type Where = Readonly<Record<string, unknown>>
  * @param fields - the fields of the model, by {@link fields}
  * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
  * @example
+ * ```ts
+ * import { fields, toPrisma, type Plan } from 'fastify-permit/prisma'
+ *
+ * declare const plan: Plan
+ * declare const prisma: { task: { findMany: (query: { where: object, skip: number, take: number }) => Promise<object[]> } }
+ *
  * const taskFields = fields({ database: 'postgresql', key: 'id', tenant: 'tenantId', attributes: { owner: { column: 'ownerId', nullable: false } } })
- * const page = await prisma.task.findMany({ where: { AND: [toPrisma(plan, taskFields), { done: false }] }, skip: 40, take: 20 })
+ * export const page = await prisma.task.findMany({ where: { AND: [toPrisma(plan, taskFields), { done: false }] }, skip: 40, take: 20 })
+ * ```
  */
 export function toPrisma<Result = Record<string, unknown>> (plan: Plan, fields: Fields): Result {
   const { database } = fields
