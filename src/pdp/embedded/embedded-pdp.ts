@@ -7,6 +7,7 @@ import { PolicyError } from '../../engine/policy/problems.js'
 import { WorkLimitError } from '../../engine/engine.js'
 import { inTurns } from '../../kit/turns.js'
 import { embeddedFacts } from './embedded-facts.js'
+import { warnAtFirstWrite } from './one-of-several.js'
 import type { FactsApi } from '../mutation-kinds.js'
 import type { Decision, Pdp, Query } from '../../contract/point.js'
 
@@ -56,7 +57,7 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
 
   return {
     name: 'embedded',
-    facts: embeddedFacts(opened),
+    facts: embeddedFacts(opened, warnAtFirstWrite(data, log)),
     async open () {
       environment = await openEnvironment({ policy, data, unknown, log })
       if (onChange !== undefined) environment.onChange(onChange)
