@@ -1,9 +1,10 @@
 // The pages that people look things up in: their snippets run, and their tables are complete.
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { TSchema } from 'typebox'
 import t, { type Test } from 'tap'
+import ts from 'typescript'
 import { parse } from 'yaml'
 import { PolicySchema } from '../../src/engine/policy/policy.js'
 import { AppPermit } from '../../src/fastify/fastify-permit.js'
@@ -126,6 +127,22 @@ t.test('the table of options is generated from the schema', async t => {
   // `npx tap --snapshot test/docs/reference.test.ts` writes the table anew.
   if (process.env.TAP_SNAPSHOT === '1') await writeFile(join(root, 'docs/options.md'), options.slice(0, start) + rows + options.slice(end))
   else t.equal(options.slice(start, end), rows)
+})
+
+t.test('the comment of an option names the same default as its schema', async t => {
+  const source = ts.createSourceFile('schema.ts', await readFile(join(root, 'src/app/options/schema.ts'), 'utf8'), ts.ScriptTarget.Latest, true)
+  let compared = 0
+  const visit = (node: ts.Node): void => {
+    const tag = ts.isPropertyAssignment(node) ? ts.getJSDocTags(node).find(({ tagName }) => tagName.text === 'defaultValue') : undefined
+    const value = tag === undefined ? undefined : /\bdefault: ([\d_]+|true|false|'[^']*')/.exec(node.getText(source))?.[1]
+    if (value !== undefined) {
+      compared++
+      t.equal(String(tag?.comment).replaceAll('`', ''), value.replaceAll('_', '').replaceAll("'", ''), (node as ts.PropertyAssignment).name.getText(source))
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  t.ok(compared > 10)
 })
 
 function optionRows (properties: Readonly<Record<string, TSchema>>, prefix = ''): string[] {
