@@ -70,7 +70,7 @@ function chunkOf (file) {
   if (room === 'engine' || room === 'environment') return room
   // Core invalidates decisions by the kind of a mutation.
   if (file === 'pdp/mutation-kinds.js') return 'core'
-  if (file === 'pdp/permit/permit-plan.js' || file === 'pdp/permit/read-plan.js') return 'remote-plans'
+  if (/^pdp\/(permit\/(permit|read)-plan|authzen\/(authzen|cerbos)-plan|keys-plan)\.js$/.test(file)) return 'remote-plans'
   if (room === 'pdp') return rest[0] === 'embedded' ? 'embedded' : 'remote'
   if (file === 'decision/stages/cached.js') return 'cached'
   if (file === 'observe/prometheus.js') return 'prometheus'

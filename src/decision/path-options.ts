@@ -30,6 +30,7 @@ export type DecisionOrigin =
 interface AuthZenSettings {
   readonly discovery: boolean
   readonly map: EvaluationMap | undefined
+  readonly plans?: 'search' | 'cerbos'
 }
 
 /** The path that receives update reports, and the secret that they must carry. */

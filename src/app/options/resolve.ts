@@ -104,7 +104,9 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
     token: options.token ?? (isAuthZen ? undefined : tokenOf(env)),
     headers: resolveHeaders(options.headers),
     tls: resolveTls(options.tls, parsed),
-    authzen: isAuthZen ? { discovery: options.authzen?.discovery ?? true, map: options.authzen?.map } : undefined,
+    authzen: isAuthZen
+      ? { discovery: options.authzen?.discovery ?? true, map: options.authzen?.map, plans: options.authzen?.plans }
+      : undefined,
     connections: options.connections ?? defaultOf(connections),
     queue: options.queue ?? defaultOf(queue),
     batch: options.batch ?? defaultOf(batch),

@@ -218,6 +218,15 @@ const AuthZenSchema = Type.Object({
     description: 'Changes the evaluation that is sent to the PDP.',
     expected: 'a function from an evaluation and its query to an evaluation',
     shownDefault: 'the defaults'
+  })),
+  /**
+   * How `plan()` finds the rows: by the standard's resource search, or by Cerbos' PlanResources API.
+   * @defaultValue 'search'
+   */
+  plans: Type.Optional(Type.Union([Type.Literal('search'), Type.Literal('cerbos')], {
+    default: 'search',
+    description: 'How [plans](lists.md) are made: by resource search, or by the API of Cerbos.',
+    expected: "'search' or 'cerbos'"
   }))
 }, { additionalProperties: false })
 

@@ -8,7 +8,8 @@ const EvaluationAnswer = Type.Object({ decision: Type.Boolean(), context: Type.O
 const Metadata = Type.Object({
   policy_decision_point: Type.String(),
   access_evaluation_endpoint: Type.String({ maxLength: 2_000 }),
-  access_evaluations_endpoint: Type.Optional(Type.String({ maxLength: 2_000 }))
+  access_evaluations_endpoint: Type.Optional(Type.String({ maxLength: 2_000 })),
+  search_resource_endpoint: Type.Optional(Type.String({ maxLength: 2_000 }))
 })
 
 export const evaluationAnswer = checkerOf(EvaluationAnswer)

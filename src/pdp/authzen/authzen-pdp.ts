@@ -22,6 +22,8 @@ interface AuthZenOptions {
   /** Whether the endpoints are read from the PDP's metadata. */
   readonly discovery: boolean
   readonly map?: EvaluationMap
+  /** How plans are made: by the standard's resource search, or by Cerbos' own API. */
+  readonly plans?: 'search' | 'cerbos'
   /** The timeout for reading the metadata, ms. */
   readonly timeout: number
   readonly log?: AuthZenLog
@@ -33,7 +35,8 @@ type Ask = (endpoints: Endpoints) => Promise<readonly Decision[]>
  * Checks permissions at the evaluation and evaluations endpoints of an AuthZEN PDP.
  * @param transport - connects to the origin of the URL; a path in the URL is part of the endpoints' paths
  */
-export function authzenPdp (transport: ProbingTransport, { urls, discovery: enabled, map, timeout, log }: AuthZenOptions): BatchingPdp {
+export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions): BatchingPdp {
+  const { urls, discovery: enabled, map, plans = 'search', timeout, log } = options
   const discovery = new Discovery(transport, { urls, enabled, timeout, log })
   const slots = new HeldSlots(transport.slots)
   const name = urls.map(url => url.origin + url.pathname.replace(/\/+$/, '')).join(', ')
@@ -127,6 +130,19 @@ export function authzenPdp (transport: ProbingTransport, { urls, discovery: enab
     async permissions () {
       throw new UnsupportedError('permissions() is not supported by an AuthZEN PDP: the standard has no such request. ' +
         'Use bulkCheck() or filter() instead')
+    },
+
+    async plan (question, deadline) {
+      const { cerbosPlan, searchPlan } = await import('./authzen-plan.js')
+      const planning = { transport, map, prefix: (urls[0] as URL).pathname.replace(/\/+$/, '') }
+      if (plans === 'cerbos') return cerbosPlan(planning, question, deadline)
+      let endpoints: Endpoints
+      try {
+        endpoints = discovery.known ?? await inTime(discovery.find(), deadline)
+      } catch (error) {
+        throw new UnavailableError(error)
+      }
+      return searchPlan(planning, endpoints, question, deadline)
     },
 
     async health (deadline) {

@@ -8,6 +8,8 @@ export interface Endpoints {
   readonly evaluation: string
   /** Undefined when the metadata has no such endpoint. */
   readonly evaluations: string | undefined
+  /** Undefined when the metadata has no such endpoint. */
+  readonly searchResource: string | undefined
 }
 
 export interface DiscoveryLog {
@@ -57,7 +59,11 @@ export class Discovery {
     this.#options = options
     this.#clock = clock
     const prefix = pathOf(options.urls[0] as URL)
-    this.#defaults = { evaluation: `${prefix}/access/v1/evaluation`, evaluations: `${prefix}/access/v1/evaluations` }
+    this.#defaults = {
+      evaluation: `${prefix}/access/v1/evaluation`,
+      evaluations: `${prefix}/access/v1/evaluations`,
+      searchResource: `${prefix}/access/v1/search/resource`
+    }
     if (!options.enabled) this.#known = this.#defaults
   }
 
@@ -122,9 +128,11 @@ export class Discovery {
       return this.#defaults
     }
     const { access_evaluation_endpoint: evaluation, access_evaluations_endpoint: evaluations } = answer
+    const { search_resource_endpoint: search } = answer
     const found = {
       evaluation: this.#pathAtOrigin(evaluation),
-      evaluations: evaluations === undefined ? undefined : this.#pathAtOrigin(evaluations)
+      evaluations: evaluations === undefined ? undefined : this.#pathAtOrigin(evaluations),
+      searchResource: search === undefined ? undefined : this.#pathAtOrigin(search)
     }
     this.#warned = ''
     return found

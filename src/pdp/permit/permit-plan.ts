@@ -1,7 +1,8 @@
 // Plans of Permit's PDP: the local PDP has a call for them; of the container they are what its lists of permissions can tell.
 import { pdpErrorOf, PlanError } from '../../contract/errors.js'
-import { PLAN_PATH, type Condition, type Plan } from '../../contract/plan.js'
+import { PLAN_PATH, type Plan } from '../../contract/plan.js'
 import type { PermissionsQuestion, PlanQuestion, UserPermissions } from '../../contract/point.js'
+import { planOfKeys } from '../keys-plan.js'
 import { readPlan } from './read-plan.js'
 
 /** Sends a request, and reads what comes back. Rejects with an `UnavailableError`. */
@@ -74,14 +75,4 @@ function keysIn (permissions: UserPermissions, permission: string, type: string,
     keys.add(id.slice(type.length + 1))
   }
   return keys
-}
-
-/** The plan of rows that are listed one by one. */
-function planOfKeys (keys: ReadonlySet<string>, type: string, tenant: string): Plan {
-  if (keys.size === 0) return { kind: 'none', type, tenant }
-  const [first] = keys
-  const listed: Condition = keys.size === 1
-    ? { operator: 'eq', field: 'key', value: first }
-    : { operator: 'in', field: 'key', value: [...keys] }
-  return { kind: 'some', type, tenant, condition: { operator: 'and', value: [{ operator: 'eq', field: 'tenant', value: tenant }, listed] } }
 }
