@@ -20,7 +20,8 @@ type Where = Readonly<Record<string, unknown>>
  * The rows of a plan, as a `where` of Prisma.
  *
  * Columns are fields of the model. The mapping has to say the `database`, because what Prisma asks it depends on that. Of a field that cannot be NULL
- * it says `nullable: false`, because Prisma refuses to ask such a field for NULL.
+ * it says `nullable: false`, because Prisma refuses to ask such a field for NULL. Texts are compared by the column's own collation: a column that ignores
+ * case or accents (`citext`) is not for this target.
  *
  * @param plan - what `permit.plan()` resolves to
  * @param fields - the fields of the model, by {@link fields}
