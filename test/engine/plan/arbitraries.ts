@@ -22,6 +22,12 @@ const path = fc.oneof(
 const ref = path.map(ref => ({ ref }))
 const or = (arbitrary: fc.Arbitrary<unknown>) => fc.oneof({ weight: 2, arbitrary }, ref)
 
+/** A value that is known on the left, and the row on the right. */
+const turned = fc.tuple(
+  fc.tuple(pick(['user', 'context']), pick(NAMES)), pick(NAMES),
+  pick(['equals', 'not-equals', 'less-than', 'less-than-equals', 'greater-than', 'greater-than-equals', 'between', 'contains', 'in', 'array_contains', 'array_subset', 'array_superset', 'array_intersect'])
+).map(([left, right, operator]) => ({ [left.join('.')]: { [operator]: { ref: `resource.${right}` } } }))
+
 const { tests, condition } = fc.letrec<{ tests: Record<string, unknown>, comparison: Record<string, unknown>, condition: Record<string, unknown> }>(tie => ({
   comparison: fc.oneof(
     fc.tuple(pick(['equals', 'not-equals', 'array_contains']), or(value)),
@@ -39,6 +45,7 @@ const { tests, condition } = fc.letrec<{ tests: Record<string, unknown>, compari
   condition: fc.oneof({ maxDepth: 3, withCrossShrink: true },
     fc.tuple(path, tie('tests')).map(([path, tests]) => ({ [path]: tests })),
     fc.tuple(path, tie('tests')).map(([path, tests]) => ({ [path]: tests })),
+    turned,
     fc.tuple(pick(['anyOf', 'or']), fc.array(tie('condition'), { minLength: 2, maxLength: 3 })).map(([key, items]) => ({ [key]: items })),
     fc.tuple(pick(['allOf', 'anyOf', 'not', 'and', 'or']), fc.array(tie('condition'), { minLength: 0, maxLength: 3 })).map(([key, items]) => ({ [key]: items })))
 }))

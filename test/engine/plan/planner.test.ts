@@ -71,6 +71,12 @@ t.test('conditions are simplified: no branch that cannot hold, no duplicates', a
   t.equal(short({ 'resource.a': { between: [3, 1] } }), 'none')
   t.equal(short({ 'resource.a': { in: [] } }), 'none')
   t.equal(short({ anyOf: [is(1), { allOf: [] }] }), 'all')
+  t.equal(short({ 'resource.a': { any_match: { match: { b: { anyOf: [] } } } } }), 'none')
+  t.equal(short({ 'resource.a': { all_match: { match: { b: { anyOf: [] } } } } }), 'a all_match ["or"]', 'an empty list meets anything')
+  t.equal(short({ 'resource.a': { in: [{ b: 1 }, '{"b":1}', 1, '1'] } }), 'a in [{"b":1},"{\\"b\\":1}",1,"1"]', 'what looks alike is not the same')
+  t.same(short({ allOf: [{ 'resource.a': { equals: [{ b: 1 }] } }, { 'resource.a': { any_match: { match: { b: { equals: { ref: 'resource.c' } } } } } }] }), [
+    'and', 'a any_match "item.b eq_field \\"attributes.c\\""', 'a eq [{"b":1}]'
+  ], 'what another field decides stays')
   t.same(short({ 'resource.a': { any_match: { match: { b: { not: [{ equals: 1 }] } } } } }), 'a any_match ["not","item.b eq 1"]', 'a member may be missing: not is not the same as ne')
 })
 
