@@ -80,12 +80,24 @@ function chunkOf (file) {
   if (room === 'express') return 'express/middleware'
   // The code of all targets is separate from the code of SQL targets.
   if (room === 'lists') return file.startsWith('lists/sql/') ? 'lists/sql' : 'lists/mapping'
-  // One chunk for each command, which loads what it needs.
-  if (room === 'cli') {
-    if (rest[0] === 'terminal') return 'cli/terminal'
-    return /^asking\/question|^asking\/authority-options/.test(rest.join('/')) ? 'cli/question' : file.replace(/\.js$/, '')
-  }
+  if (room === 'cli') return chunkOfCommand(rest.join('/'))
   return 'core'
+}
+
+/** The chunk of a file of the CLI: one for each command, and one for each part that several commands load. */
+function chunkOfCommand (file) {
+  const [, command] = /^commands\/(\w+)-command\.js$/.exec(file) ?? []
+  if (command !== undefined) return `cli/${command}`
+  if (file.startsWith('terminal/')) return 'cli/terminal'
+  if (/^asking\/(?:question|authority-options)/.test(file)) return 'cli/question'
+  if (file.startsWith('asking/authority')) return 'cli/authority'
+  if (/^asking\/(?:explanation|open-user-set-notes)/.test(file)) return 'cli/explanation'
+  if (/^testing\/(?:expectations|given)/.test(file)) return 'cli/expectations'
+  if (file.startsWith('testing/')) return 'cli/test-run'
+  if (file.startsWith('matrix/')) return 'cli/permission-matrix'
+  if (/^looking\/(?:loaded-app|routes-table)/.test(file)) return 'cli/loaded-app'
+  if (file.startsWith('looking/')) return 'cli/policy-names'
+  return `cli/${file.replace(/\.js$/, '').replace(/^.*\//, '')}`
 }
 
 /** Runs a module that creates checkers, and returns code with the same exports: schemas as literals, checkers as generated code. */

@@ -181,7 +181,7 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
     if (this.#waiting.size >= this.#maxQueue && this.free === 0) {
       return new PdpError('overload', `the queue is full: ${this.#waiting.size} requests are waiting for a connection to the PDP`)
     }
-    if (this.withoutToken.size >= this.#maxQueue) {
+    if (this.withoutToken.size >= this.#maxQueue && !this.token.isReady(now)) {
       return new PdpError('overload', `the queue is full: ${this.withoutToken.size} requests are waiting for a token`)
     }
     if (deadline <= now) return new PdpError('timeout', 'the deadline passed before the request could be sent to the PDP')
