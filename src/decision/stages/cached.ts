@@ -19,6 +19,10 @@ interface CacheOptions {
   readonly staleIfError?: number
 }
 
+/** The first size of the cache, and by how much it grows when it is full: memory for `max` decisions is a lot for an app that has just started. */
+const FIRST_SIZE = 1_000
+const GROWTH = 8
+
 interface Remembered {
   readonly decision: Decision
   readonly stamp: number
@@ -38,7 +42,8 @@ export function cached (
 class CachedDecisionPoint extends Stage {
   readonly #generations: Generations
   readonly #clock: { now (): number }
-  readonly #entries: LRUCache<string, Remembered>
+  #entries: LRUCache<string, Remembered>
+  readonly #max: number
   readonly #ttl: number
   readonly #staleIfError: number | undefined
   #last: Remembered = { decision: DENY, stamp: -1 }
@@ -52,11 +57,27 @@ class CachedDecisionPoint extends Stage {
     this.#clock = clock
     this.#ttl = options.ttl
     this.#staleIfError = options.staleIfError
+    this.#max = options.max
+    this.#entries = this.#cacheOf(options.staleIfError === undefined ? Math.min(options.max, FIRST_SIZE) : options.max)
+  }
+
+  #cacheOf (max: number): LRUCache<string, Remembered> {
     // ttlResolution 0 reads the clock for each lookup. That is cheaper than the timer that would cache it, and no entry outlives its ttl
     // while the event loop is busy.
-    this.#entries = new LRUCache({
-      max: options.max, ttl: options.ttl, ttlResolution: 0, perf: clock, noDeleteOnStaleGet: options.staleIfError !== undefined
+    return new LRUCache({
+      max, ttl: this.#ttl, ttlResolution: 0, perf: this.#clock, noDeleteOnStaleGet: this.#staleIfError !== undefined
     })
+  }
+
+  /** Makes room for more decisions, up to `max`. The cache allocates memory for all of its entries when it is created. */
+  #grow (): void {
+    const before = this.#entries
+    const now = this.#clock.now()
+    this.#entries = this.#cacheOf(Math.min(this.#max, before.max * GROWTH))
+    // From the least recently used one, so that the order stays.
+    for (const [key, remembered] of before.rentries()) {
+      this.#entries.set(key, remembered, { start: now - (this.#ttl - before.getRemainingTTL(key)) })
+    }
   }
 
   override ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void {
@@ -102,6 +123,7 @@ class CachedDecisionPoint extends Stage {
   /** @internal Keeps a decision, unless it was invalidated since it was asked for. */
   remember (query: Query, stamp: number, start: number, decision: Decision): void {
     if (this.#generations.isCurrent(stamp, query.user.key)) {
+      if (this.#entries.size === this.#entries.max && this.#entries.max < this.#max) this.#grow()
       this.#entries.set(flat(query.key), this.#shared(withoutDebug(decision), stamp), { start })
     }
   }
@@ -117,7 +139,7 @@ class CachedDecisionPoint extends Stage {
       ...this.next.stats(),
       cache: {
         size: this.#entries.size,
-        max: this.#entries.max,
+        max: this.#max,
         hits: this.#hits,
         misses: this.#misses,
         invalidations: this.#generations.invalidations,

@@ -104,6 +104,25 @@ t.test('the cache has a size limit', async t => {
   t.equal(cache.stats().cache?.size, 3)
 })
 
+t.test('the cache grows up to its bound, and keeps what it has: in order, and no longer than before', async t => {
+  const point: DecisionPoint = { peek: () => undefined, decide: () => allow, stats: () => ({}) }
+  const clock = clockAt()
+  const cache = cached(point, { ttl: 100, max: 9_500 }, new Generations(), clock)
+  const has = (name: string) => cache.peek(createQuery(name, 'read', 'task')) !== undefined
+  for (let i = 0; i < 1_000; i++) ask(cache, `user${i}`)
+  clock.advance(90)
+  ask(cache, 'late')
+  t.match(cache.stats().cache, { size: 1_001, max: 9_500 })
+  t.ok(has('user0'), 'the first is still there')
+  clock.advance(11)
+  t.notOk(has('user1'), 'it expires when it would have expired')
+  t.ok(has('late'))
+  for (let i = 0; i < 9_600; i++) ask(cache, `other${i}`)
+  t.equal(cache.stats().cache?.size, 9_500)
+  t.notOk(has('other99'), 'the least recently used are dropped')
+  t.ok(has('other100'))
+})
+
 t.test('debug output is returned to the caller that asked for it, and not cached', async t => {
   const point: DecisionPoint = { peek: () => undefined, decide: () => ({ ...deny, debug: { much: 'x' } }), stats: () => ({}) }
   const cache = cached(point, { ttl: 100, max: 3 }, new Generations(), clockAt())
