@@ -22,7 +22,7 @@ const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main', ...LIST_T
 const PROCESSES = { 'check-process': 'environment/data/check-process' }
 
 /** Files beside `contract` that every part needs, including commands. */
-const QUESTION_FILES = /^(decision\/(query|cache-key|input-checks)|engine\/(facts\/fact|policy\/problems)|kit\/digest)\.js$/
+const QUESTION_FILES = /^(decision\/(query|cache-key|input-checks)|engine\/(facts\/fact|policy\/problems))\.js$/
 
 rmSync(dist, { recursive: true, force: true })
 rmSync(compiled, { recursive: true, force: true })

@@ -1,13 +1,7 @@
 // The key of a query, under which its decision is cached: equal for equal questions, different for different ones, and bounded.
-import { configure } from 'safe-stable-stringify'
 import { isKeyOnly, type JsonObject, type QueryResource, type QueryUser } from '../contract/point.js'
+import { canonicalJson } from '../kit/canonical-json.js'
 import { digestOfText } from '../kit/digest.js'
-
-// Strict: a value that JSON cannot represent (NaN, BigInt, a cycle) is rejected here instead of being changed on the wire.
-const stringify = configure({ deterministic: true, strict: true, bigint: false })
-
-/** JSON with sorted names: one text for equal values. Undefined for what JSON has no text for; throws for what it cannot carry. */
-export const canonical = (value: unknown): string | undefined => stringify(value)
 
 /** The most keys that are kept for one annotation. */
 const MAX_KEYS = 1_024
@@ -84,5 +78,5 @@ function part (text: string | undefined): string {
 }
 
 function jsonPart (value: JsonObject | undefined): string {
-  return value === undefined ? '-' : part(canonical(value) as string)
+  return value === undefined ? '-' : part(canonicalJson(value) as string)
 }

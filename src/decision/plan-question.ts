@@ -1,7 +1,8 @@
 // The question for a plan, normalised, with a cache key that no two different questions share.
 import type { PlanQuestion, QueryUser } from '../contract/point.js'
 import { normaliseResource, toJsonObject } from './query.js'
-import { canonical, compact, keyAbout, keyOfUser } from './cache-key.js'
+import { canonicalJson } from '../kit/canonical-json.js'
+import { compact, keyAbout, keyOfUser } from './cache-key.js'
 import type { PlanOptions } from './question-options.js'
 
 /**
@@ -23,6 +24,6 @@ export function planQuestions (
 /** The cache key: injective, as that of a query. */
 export function keyOfPlan (question: PlanQuestion): string {
   const { user, action, type, tenant, context, relations, conditions } = question
-  const aboutRows = canonical([conditions ?? null, ...relations ?? []]) as string
+  const aboutRows = canonicalJson([conditions ?? null, ...relations ?? []]) as string
   return compact(keyOfUser(user) + keyAbout(action, { type, tenant }, context) + aboutRows)
 }

@@ -1,6 +1,7 @@
 // A query to the PDP, normalised once, with a cache key that no two different queries share.
 import { PdpError, QueryError, UnavailableError } from '../contract/errors.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
+import { canonicalJson } from '../kit/canonical-json.js'
 import { excessOf } from '../kit/excess.js'
 import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/point.js'
 import type { ResourceType } from '../contract/vocabulary.js'
@@ -8,7 +9,7 @@ import { splitAtColon } from '../kit/split-at-colon.js'
 import { isRecord } from '../kit/is-record.js'
 import { describe, kindOf, optionalText, requireKnown, requireText } from './input-checks.js'
 import type { Keys } from './cache-key.js'
-import { canonical, compact, keyAbout, keyOfUser } from './cache-key.js'
+import { compact, keyAbout, keyOfUser } from './cache-key.js'
 
 /** The user of a check. A string is the user's key. */
 export type UserInput = string | {
@@ -188,7 +189,7 @@ export function toJsonObject (what: string, value: unknown): JsonObject {
   let text: string | undefined
   try {
     if (excess === 'endless') throw new RangeError('nested too deep, or a cycle')
-    text = canonical(value)
+    text = canonicalJson(value)
   } catch {
     // Without the cause, whose message may quote an attribute value.
     throw new QueryError(`${what} cannot be sent as JSON. Remove NaN, BigInt, functions and circular references`)

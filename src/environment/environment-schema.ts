@@ -1,7 +1,7 @@
 // The schema part of a policy document: what an environment keeps of it, and the objects in it that have an id.
 import { createHash } from 'node:crypto'
-import { stringify } from 'safe-stable-stringify'
 import type { Policy } from '../engine/policy/policy.js'
+import { canonicalJson } from '../kit/canonical-json.js'
 
 const SECTIONS = ['resources', 'roles', 'user_sets', 'resource_sets', 'set_rules'] as const
 
@@ -53,7 +53,9 @@ function hasAny (declared: object | undefined): boolean {
 
 /** The digest of a document or a part of one. The order of keys makes no difference. */
 export function digestOf (content: unknown): string {
-  return createHash('sha256').update(stringify(content) ?? '').digest('base64')
+  // By way of JSON, because YAML has numbers that JSON has not.
+  const json = content === undefined ? undefined : JSON.stringify(content)
+  return createHash('sha256').update(json === undefined ? '' : canonicalJson(JSON.parse(json)) ?? '').digest('base64')
 }
 
 /** The key of a rule among the objects of a schema. */

@@ -4,14 +4,20 @@ const PLAIN = /^[ -~]*$/
 
 const WIDE = /\p{Script=Han}|\p{Script=Hangul}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Emoji_Presentation}|[\uff01-\uff60]/u
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
+let graphemes: Intl.Segmenter | undefined
+
+/** The characters of a text, as a reader sees them. The segmenter is created when it is needed: it takes longer than most commands. */
+function charactersOf (text: string): Intl.Segments {
+  graphemes ??= new Intl.Segmenter('en', { granularity: 'grapheme' })
+  return graphemes.segment(text)
+}
 
 /** Returns the number of columns that the text takes. */
 export function widthOf (text: string): number {
   // Nearly all keys are plain, and there may be very many of them.
   if (PLAIN.test(text)) return text.length
   let width = 0
-  for (const { segment } of graphemes.segment(text)) width += columnsOf(segment)
+  for (const { segment } of charactersOf(text)) width += columnsOf(segment)
   return width
 }
 
@@ -21,7 +27,7 @@ export function fit (text: string, width: number): string {
   if (missing >= 0) return text + ' '.repeat(missing)
   let cut = ''
   let used = 1
-  for (const { segment } of graphemes.segment(text)) {
+  for (const { segment } of charactersOf(text)) {
     used += columnsOf(segment)
     if (used > width) break
     cut += segment

@@ -75,8 +75,8 @@ class CachedDecisionPoint extends Stage {
     const now = this.#clock.now()
     this.#entries = this.#cacheOf(Math.min(this.#max, before.max * GROWTH))
     // From the least recently used one, so that the order stays.
-    for (const [key, remembered] of before.rentries()) {
-      this.#entries.set(key, remembered, { start: now - (this.#ttl - before.getRemainingTTL(key)) })
+    for (const key of before.rkeys()) {
+      this.#entries.set(key, before.peek(key), { start: now - (this.#ttl - before.getRemainingTTL(key)) })
     }
   }
 

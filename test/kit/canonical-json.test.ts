@@ -1,0 +1,53 @@
+// Canonical JSON: the text that a library with the same purpose writes, and an error for what JSON cannot represent.
+import fc from 'fast-check'
+import { configure, stringify } from 'safe-stable-stringify'
+import t from 'tap'
+import { canonicalJson } from '../../src/kit/canonical-json.js'
+
+const strict = configure({ deterministic: true, strict: true, bigint: false })
+
+/** Values as an app may give them: JSON, and what JSON has other texts for. */
+const values = fc.anything({
+  maxDepth: 4,
+  withBoxedValues: true,
+  withDate: true,
+  withNullPrototype: true,
+  withSparseArray: true,
+  withBigInt: true,
+  key: fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('__proto__', '10', '9', 'a', 'B'))
+}).filter(value => !hasToJson(value))
+
+function hasToJson (value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'toJSON' in value && !(value instanceof Date)
+}
+
+function outcomeOf (work: () => string | undefined): string | undefined {
+  try {
+    return work()
+  } catch {
+    return 'refused'
+  }
+}
+
+t.test('it is what safe-stable-stringify writes, and refuses what that refuses', async () => {
+  fc.assert(fc.property(values, value => outcomeOf(() => canonicalJson(value)) === outcomeOf(() => strict(value))), { numRuns: 20_000 })
+})
+
+t.test('JSON has one text, whatever the order of names: digests of earlier versions stay valid', async () => {
+  fc.assert(fc.property(fc.jsonValue({ maxDepth: 5 }), value => {
+    const text = canonicalJson(value)
+    return text === stringify(value) && text === canonicalJson(reversed(value)) && JSON.stringify(JSON.parse(text as string)) === JSON.stringify(JSON.parse(stringify(value) as string))
+  }), { numRuns: 20_000 })
+})
+
+t.test('a cycle is an error', async t => {
+  const value: Record<string, unknown> = {}
+  value.self = { value }
+  t.throws(() => canonicalJson(value), RangeError)
+})
+
+function reversed (value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(reversed)
+  return Object.fromEntries(Object.entries(value).reverse().map(([name, inner]) => [name, reversed(inner)]))
+}
