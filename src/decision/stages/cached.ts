@@ -19,7 +19,10 @@ interface CacheOptions {
   readonly staleIfError?: number
 }
 
-/** The first size of the cache, and by how much it grows when it is full: memory for `max` decisions is a lot for an app that has just started. */
+/**
+ * The first size of the cache, and the factor by which it grows when it is full: memory for `max` decisions is a lot for an app that has just
+ * started.
+ */
 const FIRST_SIZE = 1_000
 const GROWTH = 8
 
