@@ -19,11 +19,9 @@ interface CacheOptions {
   readonly staleIfError?: number
 }
 
-/**
- * The first size of the cache, and the factor by which it grows when it is full: memory for `max` decisions is a lot for an app that has just
- * started.
- */
+/** The first size of the cache: memory for `max` decisions is a lot for an app that has just started. */
 const FIRST_SIZE = 1_000
+/** The factor by which it grows when it is full. */
 const GROWTH = 8
 
 interface Remembered {
