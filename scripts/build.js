@@ -60,8 +60,8 @@ function chunkOf (file) {
   // What every part needs, including commands.
   if (room === 'contract' || QUESTION_FILES.test(file)) return 'question'
   if (room === 'kit' && !/^kit\/(checker|secret|deadlines)\.js$/.test(file)) return 'kit'
-  if (/^environment\/file\/(text-file|policy-text|policy-lines)\.js$/.test(file)) return 'policy-text'
-  if (/^environment\/file\/policy-(file|json)/.test(file)) return 'policy-file'
+  if (/^environment\/file\/(text-file|policy-text|policy-lines|parsed-file)\.js$/.test(file)) return 'policy-text'
+  if (/^environment\/file\/(policy-file|policy-stream|check-policy|json-)/.test(file)) return 'policy-file'
   if (/^environment\/file\/yaml-/.test(file)) return 'yaml-file'
   if (file === 'environment/file/policy-schema.js') return 'policy-schema'
   if (file.startsWith('environment/data/')) return 'data'

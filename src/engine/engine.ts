@@ -6,7 +6,8 @@ import { explainAbac, explainRbac, explainRebac, explainUnknown, explainWithoutR
 import { DEFAULT_TENANT } from './facts/fact.js'
 import { Facts } from './facts/facts.js'
 import { type InstanceNode, type TenantNode, type UserNode } from './facts/fact-nodes.js'
-import { LoadedFacts } from './facts/loaded-facts.js'
+import { LoadedFacts, type FactsDelta } from './facts/loaded-facts.js'
+import type { DocumentFacts } from './policy/compile-facts.js'
 import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './explain/prospects.js'
 import {
   authorizedUsers, isOn, tenantsToAsk, tenantView, userPermissions, userTenants,
@@ -102,9 +103,19 @@ export class Engine {
    */
   load (policy: Policy, options: { readonly facts?: boolean } = {}): void {
     const { schema, facts } = compilePolicy(policy)
+    this.use(schema, options.facts === false ? undefined : atOnce(this.compare(facts)))
+  }
+
+  /** What brings the facts of the document that was loaded before to these, in steps, between which anything may happen but a `load` or `use` of facts. */
+  compare (facts: DocumentFacts): Generator<undefined, FactsDelta> {
+    return this.#loaded.compare(facts)
+  }
+
+  /** Replaces schema and facts as {@link Engine.load} does, by what was compiled before. It cannot fail. */
+  use (schema: CompiledSchema, facts?: FactsDelta): void {
     this.#schema = schema
     this.#schemaRevision++
-    if (options.facts !== false) this.#loaded.replace(facts)
+    if (facts !== undefined) this.#loaded.replace(facts)
   }
 
   /**

@@ -3,15 +3,14 @@ import { createHash } from 'node:crypto'
 import type { Policy } from '../engine/policy/policy.js'
 import { canonicalJson } from '../kit/canonical-json.js'
 
-const SECTIONS = ['resources', 'roles', 'user_sets', 'resource_sets', 'set_rules'] as const
+/** The sections of a document that are no facts. */
+type SchemaSection = 'resources' | 'roles' | 'user_sets' | 'resource_sets' | 'set_rules'
 
 /** Left out where there are none: the digest of a schema stays what it was before these sections existed. */
 const ATTRIBUTE_SECTIONS = ['user_attributes', 'tenant_attributes'] as const
 
-const ALL_SECTIONS: readonly string[] = [...SECTIONS, ...ATTRIBUTE_SECTIONS]
-
 /** A policy document without facts, every section there but the attributes of users and tenants. What the policy file or the API says. */
-export type SchemaDocument = Required<Pick<Policy, typeof SECTIONS[number]>> & Pick<Policy, typeof ATTRIBUTE_SECTIONS[number]>
+export type SchemaDocument = Required<Pick<Policy, SchemaSection>> & Pick<Policy, typeof ATTRIBUTE_SECTIONS[number]>
 
 /** A schema, and the policy that it is based on. */
 export interface SchemaState {
@@ -40,11 +39,6 @@ export function schemaOf (policy: Policy): SchemaDocument {
   const { resources = {}, roles = {}, user_sets: userSets = {}, resource_sets: resourceSets = {}, set_rules: setRules = [] } = policy
   const attributes = Object.fromEntries(ATTRIBUTE_SECTIONS.filter(name => hasAny(policy[name])).map(name => [name, policy[name]]))
   return structuredClone({ resources, roles, user_sets: userSets, resource_sets: resourceSets, set_rules: setRules, ...attributes })
-}
-
-/** The document without its schema. */
-export function factsOf (policy: Policy): Policy {
-  return Object.fromEntries(Object.entries(policy).filter(([section]) => !ALL_SECTIONS.includes(section)))
 }
 
 function hasAny (declared: object | undefined): boolean {

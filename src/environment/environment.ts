@@ -3,17 +3,22 @@ import { compilePolicy } from '../engine/policy/compile-policy.js'
 import { printable } from '../kit/printable.js'
 import { Engine, type UnknownPolicy, type WorkLimitError } from '../engine/engine.js'
 import { type Facts } from '../engine/facts/facts.js'
+import { isEmptyDelta, type FactsDelta } from '../engine/facts/loaded-facts.js'
+import type { CompiledSchema } from '../engine/decide/decision-schema.js'
+import { atOnce, inTurns } from '../kit/turns.js'
 import { DEFAULT_TENANT, type TenantFact } from '../engine/facts/fact.js'
 import type { Policy } from '../engine/policy/policy.js'
 import { DataError } from '../contract/errors.js'
 import { Journal } from './journal.js'
-import { Ledger, type EntityKind, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
+import { factOf, Ledger, type EntityKind, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
 import { restore } from './stored-records.js'
-import { digestOf, factsOf, objectsOf, SCHEMA_KINDS, schemaOf, type SchemaDocument, type SchemaState } from './environment-schema.js'
+import { digestOf, objectsOf, SCHEMA_KINDS, schemaOf, type SchemaDocument, type SchemaState } from './environment-schema.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
 import { setFact, Transaction } from './transaction.js'
 import { FactWriter, stored, type FactOf, type Stored } from './fact-writer.js'
-import { lineIn, policyLines, type PolicyLines } from './file/policy-lines.js'
+import { lineIn, type PolicyLines } from './file/policy-lines.js'
+import { policyOfObject, type LoadedPolicy } from './file/loaded-policy.js'
+import { readPolicyText } from './file/policy-text.js'
 import { PolicyReload } from './file/policy-reload.js'
 import { Overruns } from './overruns.js'
 import { Store, type Batch } from './store.js'
@@ -96,12 +101,11 @@ export class Environment {
     const environment = new Environment(log, options.unknown)
     environment.#file = typeof policy === 'string' ? policy : undefined
     try {
-      const document = typeof policy === 'string' ? await environment.#readFile(policy, watch) : policy
-      // Before the folder is created: an invalid policy must not leave a folder behind.
-      if (typeof policy === 'object') compilePolicy(policy, { strict: true })
+      // Compiled before the folder is created: an invalid policy must not leave a folder behind.
+      const loaded = typeof policy === 'string' ? await environment.#readFile(policy, watch) : loadedFrom(policy)
       if (data !== undefined) environment.#keepIn(await Store.open(data))
-      await environment.#start(document)
-      environment.#reload?.start(document ?? {})
+      await environment.#start(loaded)
+      environment.#reload?.start()
     } catch (error) {
       await environment.close()
       throw error
@@ -215,27 +219,31 @@ export class Environment {
     this.#listeners.clear()
   }
 
-  async #start (policy: Policy | undefined): Promise<void> {
-    const document = policy ?? {}
-    const state = { document: schemaOf(document), base: policy === undefined ? undefined : digestOf(schemaOf(document)) }
+  async #start (loaded: LoadedPolicy | undefined): Promise<void> {
+    const schema = schemaOf(loaded?.schema ?? {})
+    const state = { document: schema, base: loaded === undefined ? undefined : digestOf(schema) }
     const isNew = !this.#restore()
     const saved = this.#savedSchema()
-    const keep = saved !== undefined && (policy === undefined || saved.base === state.base)
+    const keep = saved !== undefined && (loaded === undefined || saved.state.base === state.base)
     if (saved !== undefined && !keep) {
       this.#log?.warn({ data: this.#store?.folder },
         'permit: the policy has a new schema, which replaces the schema that the API changed; the changes of the API are dropped')
     }
+    const { compiled } = loaded ?? policyOfObject({})
+    const facts = isNew ? atOnce(this.#engine.compare(compiled.facts)) : undefined
     const { transaction } = this.#run(transaction => {
-      this.#engine.load(isNew ? document : {})
-      const next = keep ? saved : state
-      if (keep || !isNew) this.#engine.load(next.document, { facts: false })
-      this.#noteSchema(next, transaction)
+      // Without a folder nothing is written, and a start that fails leaves nothing to roll back: no step is kept.
+      if (this.#store === undefined) this.#transaction = undefined
+      this.#engine.use(keep ? saved.compiled : compiled.schema, facts)
+      this.#transaction = transaction
+      if (this.#store === undefined) this.#ledger.begin((kind, key) => factOf(this.#engine.facts, kind, key))
+      this.#noteSchema(keep ? saved.state : state, transaction)
       if (!keep) transaction.values.set('schema', undefined)
       if (this.#ledger.get('tenant', DEFAULT_TENANT) === undefined) {
         transaction.noteFact({ op: 'set', kind: 'tenant', fact: this.#engine.facts.getTenant(DEFAULT_TENANT) as TenantFact })
       }
     })
-    this.#lines = keep ? undefined : policyLines(document)
+    this.#lines = keep ? undefined : loaded?.lines
     await this.#commit(transaction)
     this.#warn()
   }
@@ -282,43 +290,58 @@ export class Environment {
     return count > 0
   }
 
-  #savedSchema (): SchemaState | undefined {
+  #savedSchema (): { readonly state: SchemaState, readonly compiled: CompiledSchema } | undefined {
     const json = this.#store?.value('schema')
     if (json === undefined) return undefined
     try {
       const { document, base } = JSON.parse(json) as SchemaState
-      compilePolicy(document)
-      return { document, base }
+      return { state: { document, base }, compiled: compilePolicy(document).schema }
     } catch (error) {
       throw new DataError(`the data folder ${this.#store?.folder} contains an invalid schema: ${messageOf(error)}`)
     }
   }
 
-  async #readFile (file: string, watch: boolean): Promise<Policy> {
-    if (!watch) {
-      // An app whose policy is an object reads no file and loads no parser.
-      const { readPolicyFile } = await import('./file/policy-file.js')
-      return readPolicyFile(file)
+  async #readFile (file: string, watch: boolean): Promise<LoadedPolicy> {
+    if (watch) {
+      this.#reload = new PolicyReload({ file, log: this.#log, replace: loaded => this.#replace(loaded) })
+      return this.#reload.first()
     }
-    this.#reload = new PolicyReload({ file, log: this.#log, replace: document => this.#replace(document) })
-    return this.#reload.first()
+    // An app whose policy is an object reads no file and loads no parser.
+    const { loadPolicy } = await import('./file/policy-file.js')
+    return loadPolicy(await readPolicyText(file), { file })
   }
 
-  async #replace (document: Policy): Promise<void> {
-    const base = digestOf(schemaOf(document))
-    // A changed comment or fact in the file must not revert what the API changed in the schema.
-    const before = this.#schema
-    const state = base === before.base ? before : { document: schemaOf(document), base }
+  /** Returns whether the policy has changed. The long part runs in turns; then everything changes at once. */
+  async #replace (loaded: LoadedPolicy): Promise<boolean> {
+    const schema = schemaOf(loaded.schema)
+    const base = digestOf(schema)
+    for (;;) {
+      const before = this.#schema
+      // A changed comment or fact in the file must not revert what the API changed in the schema.
+      const state = base === before.base ? before : { document: schema, base }
+      const isOfFile = state !== before || digestOf(state.document) === base
+      const compiled = isOfFile || this.#store !== undefined ? loaded.compiled : await inTurns(loaded.compileWith(state.document))
+      // With a folder, the folder's facts count.
+      const facts = this.#store === undefined ? await inTurns(this.#engine.compare(compiled.facts)) : undefined
+      if (this.#closing !== undefined) return false
+      // The API has changed the schema in the meantime.
+      if (this.#schema !== before) continue
+      if (state !== before || (facts !== undefined && !isEmptyDelta(facts))) await this.#use(state, compiled.schema, facts)
+      // Changes of the API have no line in the file.
+      if (isOfFile) this.#lines = loaded.lines
+      if (state !== before) this.#warn()
+      return state !== before || facts === undefined || !isEmptyDelta(facts)
+    }
+  }
+
+  async #use (state: SchemaState, schema: CompiledSchema, facts: FactsDelta | undefined): Promise<void> {
     const { transaction } = this.#run(transaction => {
-      if (this.#store === undefined) this.#engine.load({ ...factsOf(document), ...state.document })
-      else this.#engine.load(state.document, { facts: false })
+      const isNew = state !== this.#schema
+      this.#engine.use(schema, facts)
       this.#noteSchema(state, transaction)
-      if (state !== this.#schema) transaction.values.set('schema', undefined)
+      if (isNew) transaction.values.set('schema', undefined)
     })
-    // Changes of the API have no line in the file.
-    if (state !== before || this.#lines !== undefined) this.#lines = policyLines(document)
     await this.#commit(transaction)
-    if (state !== before) this.#warn()
   }
 
   #run<T> (change: (transaction: Transaction) => T): { readonly transaction: Transaction, readonly result: T } {
@@ -409,6 +432,10 @@ export class Environment {
 
 function messageOf (error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+function loadedFrom (policy: Policy | undefined): LoadedPolicy | undefined {
+  return policy === undefined ? undefined : policyOfObject(policy)
 }
 
 /** Splits `type:part`. */

@@ -1,6 +1,7 @@
 // What Permit's API returns for an object beside its content: an id and timestamps. The engine knows none of it.
 import { randomUUID } from 'node:crypto'
 import type { FactChange } from '../engine/facts/fact.js'
+import type { Facts } from '../engine/facts/facts.js'
 import type { SchemaKind } from './environment-schema.js'
 
 /** The kinds of facts that have a key of their own and can be found by their id. */
@@ -27,25 +28,63 @@ export interface LedgerEntry extends Metadata {
   readonly digest?: string
 }
 
+/** The facts that were there before the ledger was. */
+interface Origin {
+  /** ISO 8601. */
+  readonly since: string
+  /** The fact with that key; undefined when there is none, and for objects of the schema. */
+  find (kind: ObjectKind, key: string): FactChange['fact'] | undefined
+}
+
 /** The ledger of all objects. */
 export class Ledger {
   readonly #entries = new Map<ObjectKind, Map<string, LedgerEntry>>()
   /** By id. Links cannot be found by id. */
   readonly #ids = new Map<string, { readonly kind: ObjectKind, readonly key: string }>()
   #order = 0
+  #origin: Origin | undefined
+
+  /**
+   * From now on, a fact that is not in the ledger was there when this was called. It gets an entry when one is asked for: most of the
+   * facts of a large policy are never asked for by their ids, and an entry takes more memory than the fact.
+   */
+  begin (find: Origin['find']): void {
+    this.#origin = { since: new Date().toISOString(), find }
+  }
 
   get (kind: ObjectKind, key: string): LedgerEntry | undefined {
+    const entry = this.noted(kind, key)
+    if (entry !== undefined || this.#origin === undefined) return entry
+    const fact = this.#origin.find(kind, key)
+    return fact === undefined ? undefined : this.enter(kind, key, fact)
+  }
+
+  /** The entry that is there, without one that would be made. */
+  noted (kind: ObjectKind, key: string): LedgerEntry | undefined {
     return this.#entries.get(kind)?.get(key)
   }
 
-  /** All entries of one kind, in the order in which the objects were created. */
+  /** Makes the entry of a fact that was there from the beginning; undefined when all of those have their entries. */
+  enter (kind: ObjectKind, key: string, fact: FactChange['fact']): LedgerEntry | undefined {
+    if (this.#origin === undefined) return undefined
+    const { since } = this.#origin
+    const entry = { id: randomUUID(), created_at: since, updated_at: since, order: ++this.#order, ...(isLink(kind) ? {} : { fact }) }
+    this.set(kind, key, entry)
+    return entry
+  }
+
+  #has (kind: ObjectKind, key: string): boolean {
+    return this.noted(kind, key) !== undefined || this.#origin?.find(kind, key) !== undefined
+  }
+
+  /** All entries of one kind that were made, in the order in which the objects were created. */
   of (kind: ObjectKind): ReadonlyMap<string, LedgerEntry> {
     return this.#entries.get(kind) ?? new Map()
   }
 
   /** The key of the object with this key or id. A key takes precedence. */
   resolve (kind: ObjectKind, keyOrId: string): string | undefined {
-    if (this.#entries.get(kind)?.has(keyOrId) === true) return keyOrId
+    if (this.#has(kind, keyOrId)) return keyOrId
     const found = this.#ids.get(keyOrId)
     return found?.kind === kind ? found.key : undefined
   }
@@ -83,6 +122,24 @@ export function factKey ({ kind, fact }: Pick<FactChange, 'kind' | 'fact'>): str
     case 'resource_instance': return `${of.resource}:${of.key}`
     case 'role_assignment': return JSON.stringify([of.user, of.role, of.tenant, of.resource_instance])
     case 'relationship_tuple': return JSON.stringify([of.subject, of.relation, of.object])
+  }
+}
+
+/** The fact with this key in the ledger; undefined when there is none, and for objects of the schema. */
+export function factOf (facts: Facts, kind: ObjectKind, key: string): FactChange['fact'] | undefined {
+  switch (kind) {
+    case 'user': return facts.getUser(key)
+    case 'tenant': return facts.getTenant(key)
+    case 'resource_instance': return facts.getResourceInstance(key)
+    case 'role_assignment': {
+      const [user, role, tenant, on] = JSON.parse(key) as [string, string, string, string | null]
+      return facts.getRoleAssignment({ user, role, tenant, ...(on === null ? {} : { resource_instance: on }) })
+    }
+    case 'relationship_tuple': {
+      const [subject, relation, object] = JSON.parse(key) as [string, string, string]
+      return facts.getRelationshipTuple({ subject, relation, object })
+    }
+    default: return undefined
   }
 }
 

@@ -22,7 +22,12 @@ export class Transaction {
 
   /** Records a change that the engine's facts have just made. */
   noteFact (change: FactChange): void {
-    this.#note(change.kind, factKey(change), change.op === 'set' ? keptFact(change) : undefined, change)
+    const { op, kind } = change
+    const key = factKey(change)
+    // The ledger may have no entry yet of what was there before.
+    const known = op === 'delete' ? change.fact : change.before
+    if (known !== undefined && this.#ledger.noted(kind, key) === undefined) this.#ledger.enter(kind, key, known)
+    this.#note(kind, key, op === 'set' ? keptFact(change) : undefined, change)
   }
 
   /** Records that a schema object was created or changed (`digest` is that of its content), or deleted (`digest` is undefined). */
@@ -31,7 +36,7 @@ export class Transaction {
   }
 
   #note (kind: ObjectKind, key: string, content: Pick<LedgerEntry, 'fact' | 'digest'> | undefined, change?: FactChange): void {
-    const before = this.#ledger.get(kind, key)
+    const before = this.#ledger.noted(kind, key)
     const after = content === undefined ? undefined : this.#ledger.next(before, content)
     if (after === undefined) this.#ledger.delete(kind, key)
     else this.#ledger.set(kind, key, after)

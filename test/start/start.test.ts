@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { stringify } from 'yaml'
 import { built } from '../support/built.js'
 import { modulesLoaded } from '../support/modules.js'
 
@@ -10,12 +11,13 @@ const LIST = new URL('./modules.json', import.meta.url)
 const MAIN = built('cli/main.js')
 
 const policy = { resources: { task: { actions: { read: {} } } }, roles: { reader: { permissions: ['task:read'] } }, users: { ada: {} }, role_assignments: [{ user: 'ada', role: 'reader' }] }
-const folder = t.testdir({ 'permit.json': JSON.stringify(policy), 'permit.yaml': JSON.stringify(policy) })
+const folder = t.testdir({ 'permit.json': JSON.stringify(policy), 'permit.yaml': `# In YAML\n${stringify(policy)}` })
 const remote = { pdp: 'http://127.0.0.1:1', token: 'none' }
 
 const WAYS: Record<string, readonly [string, ...string[]]> = {
   'Fastify, a policy as an object': [APP, 'fastify', JSON.stringify({ policy })],
   'Fastify, a policy in YAML': [APP, 'fastify', JSON.stringify({ policy: `${folder}/permit.yaml` })],
+  'Fastify, a policy in JSON': [APP, 'fastify', JSON.stringify({ policy: `${folder}/permit.json` })],
   'Fastify, a PDP': [APP, 'fastify', JSON.stringify(remote)],
   'Express, a policy as an object': [APP, 'express', JSON.stringify({ policy })],
   'Express, a PDP': [APP, 'express', JSON.stringify(remote)],

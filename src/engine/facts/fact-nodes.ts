@@ -5,11 +5,11 @@ import type { UserFact, TenantFact, ResourceInstanceFact } from './fact.js'
 export class UserNode {
   fact: UserFact
   /**
-   * Roles by the key of the tenant, which is there as long as somebody has a role in it. Most users have no roles on instances and many none at
-   * all: maps are made when needed.
+   * Roles by the key of the tenant, which is there as long as a user has a role in it. Most users have no roles on instances and many none at
+   * all: both are made when needed.
    */
-  tenantRoles: Map<string, string[]> | null = null
-  instanceRoles: Map<InstanceNode, string[]> | null = null
+  tenantRoles: TenantRoles | null = null
+  instanceRoles: Map<InstanceNode, readonly string[]> | null = null
 
   constructor (fact: UserFact) {
     this.fact = fact
@@ -18,6 +18,59 @@ export class UserNode {
   /** The roles in the tenant of that key; undefined when there is none. */
   rolesIn (tenant: string): readonly string[] | undefined {
     return this.tenantRoles === null ? undefined : this.tenantRoles.get(tenant)
+  }
+}
+
+/**
+ * Roles by tenant. Most users have roles in one tenant, and a map for one entry takes four times the memory: the first tenant has
+ * fields of its own. Lists of roles are shared between users, and replaced, never changed.
+ */
+export class TenantRoles {
+  #tenant: string
+  #roles: readonly string[]
+  #more: Map<string, readonly string[]> | null = null
+
+  constructor (tenant: string, roles: readonly string[]) {
+    this.#tenant = tenant
+    this.#roles = roles
+  }
+
+  get (tenant: string): readonly string[] | undefined {
+    if (tenant === this.#tenant) return this.#roles
+    return this.#more === null ? undefined : this.#more.get(tenant)
+  }
+
+  set (tenant: string, roles: readonly string[]): void {
+    if (tenant === this.#tenant) this.#roles = roles
+    else (this.#more ??= new Map()).set(tenant, roles)
+  }
+
+  /** Takes a tenant out. Returns whether others are left; the last one stays where it is, for the caller to drop the whole. */
+  delete (tenant: string): boolean {
+    if (tenant !== this.#tenant) {
+      this.#more?.delete(tenant)
+      return true
+    }
+    const next = this.#more?.entries().next().value
+    if (next === undefined) return false
+    const [other, roles] = next
+    this.#tenant = other
+    this.#roles = roles
+    this.#more?.delete(other)
+    return true
+  }
+
+  get size (): number {
+    return 1 + (this.#more?.size ?? 0)
+  }
+
+  * keys (): Generator<string> {
+    for (const [tenant] of this) yield tenant
+  }
+
+  * [Symbol.iterator] (): Generator<[tenant: string, roles: readonly string[]]> {
+    yield [this.#tenant, this.#roles]
+    if (this.#more !== null) yield * this.#more
   }
 }
 

@@ -51,11 +51,11 @@ export type TenantOptional<T extends { readonly tenant: string }> = Omit<T, 'ten
 
 /** One elementary change. What a deletion takes with it is reported as deletions of its own, before it. */
 export type FactChange = { readonly op: 'set' | 'delete' } & (
-  | { readonly kind: 'user', readonly fact: UserFact }
-  | { readonly kind: 'tenant', readonly fact: TenantFact }
-  | { readonly kind: 'resource_instance', readonly fact: ResourceInstanceFact }
-  | { readonly kind: 'role_assignment', readonly fact: RoleAssignmentFact }
-  | { readonly kind: 'relationship_tuple', readonly fact: RelationshipTupleFact }
+  | { readonly kind: 'user', readonly fact: UserFact, readonly before?: UserFact }
+  | { readonly kind: 'tenant', readonly fact: TenantFact, readonly before?: TenantFact }
+  | { readonly kind: 'resource_instance', readonly fact: ResourceInstanceFact, readonly before?: ResourceInstanceFact }
+  | { readonly kind: 'role_assignment', readonly fact: RoleAssignmentFact, readonly before?: undefined }
+  | { readonly kind: 'relationship_tuple', readonly fact: RelationshipTupleFact, readonly before?: undefined }
 )
 
 /** Why a fact cannot be written: it names what is not there, contradicts what is there, or is malformed. */

@@ -1,7 +1,9 @@
 // Who there is and who has what: the facts of a policy, in memory, indexed so that a decision looks up and never scans.
 import { DEFAULT_TENANT, FactsError, parseInstance, type UserFact, type TenantFact, type ResourceInstanceFact, type RoleAssignmentFact, type RelationshipTupleFact, type TenantOptional, type FactChange } from './fact.js'
-import { UserNode, TenantNode, InstanceNode } from './fact-nodes.js'
+import { UserNode, TenantNode, TenantRoles, InstanceNode } from './fact-nodes.js'
+import { withRole, withoutRole } from './role-lists.js'
 import { StoredObjects } from './stored-objects.js'
+import { clone } from '../../kit/clone.js'
 import { splitAtColon } from '../../kit/split-at-colon.js'
 
 /**
@@ -46,11 +48,16 @@ export class Facts {
   /** Creates the user, or replaces what is known of it; its roles stay. Returns whether it is new. */
   upsertUser (fact: UserFact): boolean {
     needKey('user', fact.key)
-    const stored = copy<UserFact>(fact, ['key', 'email', 'first_name', 'last_name', 'attributes'])
-    const node = this.#users.get(fact.key)
-    if (node === undefined) this.#users.set(fact.key, new UserNode(stored))
+    return this.adoptUser(copy<UserFact>(fact, ['key', 'email', 'first_name', 'last_name', 'attributes']))
+  }
+
+  /** @internal Like {@link Facts.upsertUser}, with a fact that is complete and that nobody changes: it is not copied. */
+  adoptUser (stored: UserFact): boolean {
+    const node = this.#users.get(stored.key)
+    const before = node?.fact
+    if (node === undefined) this.#users.set(stored.key, new UserNode(stored))
     else node.fact = stored
-    this.#changed('set', 'user', stored)
+    this.#changed('set', 'user', stored, before)
     return node === undefined
   }
 
@@ -81,11 +88,16 @@ export class Facts {
   /** Creates the tenant, or replaces what is known of it. Returns whether it is new. */
   upsertTenant (fact: TenantFact): boolean {
     needKey('tenant', fact.key)
-    const stored = copy<TenantFact>(fact, ['key', 'name', 'description', 'attributes'])
-    const node = this.#tenants.get(fact.key)
-    if (node === undefined) this.#tenants.set(fact.key, new TenantNode(stored))
+    return this.adoptTenant(copy<TenantFact>(fact, ['key', 'name', 'description', 'attributes']))
+  }
+
+  /** @internal Like {@link Facts.upsertTenant}, with a fact that is complete and that nobody changes: it is not copied. */
+  adoptTenant (stored: TenantFact): boolean {
+    const node = this.#tenants.get(stored.key)
+    const before = node?.fact
+    if (node === undefined) this.#tenants.set(stored.key, new TenantNode(stored))
     else node.fact = stored
-    this.#changed('set', 'tenant', stored)
+    this.#changed('set', 'tenant', stored, before)
     return node === undefined
   }
 
@@ -128,16 +140,22 @@ export class Facts {
     needKey('resource', fact.resource)
     needKey('resource instance', fact.key)
     if (fact.resource.includes(':')) throw new FactsError('invalid', `resource type '${fact.resource}' contains a colon`)
-    const existing = this.instanceNode(fact.resource, fact.key)
-    const tenant = this.#needTenant(fact.tenant ?? existing?.tenant.fact.key ?? DEFAULT_TENANT)
-    const stored = copy<ResourceInstanceFact>({ ...fact, tenant: tenant.fact.key }, ['resource', 'key', 'tenant', 'attributes'])
+    const tenant = this.#needTenant(fact.tenant ?? this.instanceNode(fact.resource, fact.key)?.tenant.fact.key ?? DEFAULT_TENANT)
+    return this.adoptResourceInstance(copy<ResourceInstanceFact>({ ...fact, tenant: tenant.fact.key }, ['resource', 'key', 'tenant', 'attributes']))
+  }
+
+  /** @internal Like {@link Facts.upsertResourceInstance}, with a fact that is complete and that nobody changes: it is not copied. */
+  adoptResourceInstance (stored: ResourceInstanceFact): boolean {
+    const existing = this.instanceNode(stored.resource, stored.key)
+    const tenant = this.#needTenant(stored.tenant)
     if (existing === undefined) {
       this.#addInstance(stored, tenant)
     } else {
       this.#sameTenant(existing, tenant)
-      this.#objects.replace(existing.fact, stored)
+      const before = existing.fact
+      this.#objects.replace(before, stored)
       existing.fact = stored
-      this.#changed('set', 'resource_instance', stored)
+      this.#changed('set', 'resource_instance', stored, before)
     }
     return existing === undefined
   }
@@ -181,15 +199,20 @@ export class Facts {
     if (user === undefined) throw new FactsError('not_found', `user '${fact.user}' does not exist`)
     if (fact.resource_instance === undefined) {
       const tenant = this.#needTenant(fact.tenant ?? DEFAULT_TENANT)
-      user.tenantRoles ??= new Map()
-      if (!addTo(user.tenantRoles, tenant.fact.key, fact.role)) return false
+      const { key } = tenant.fact
+      const roles = user.tenantRoles?.get(key)
+      if (roles?.includes(fact.role) === true) return false
+      if (user.tenantRoles === null) user.tenantRoles = new TenantRoles(key, withRole(roles, fact.role))
+      else user.tenantRoles.set(key, withRole(roles, fact.role))
       addToSet(tenant.members, fact.role, user)
-      this.#changed('set', 'role_assignment', assignmentFact(user, fact.role, tenant.fact.key))
+      this.#changed('set', 'role_assignment', assignmentFact(user, fact.role, key))
       return true
     }
     const instance = this.#needInstance(fact.resource_instance, fact.tenant)
+    const roles = user.instanceRoles?.get(instance)
+    if (roles?.includes(fact.role) === true) return false
     user.instanceRoles ??= new Map()
-    if (!addTo(user.instanceRoles, instance, fact.role)) return false
+    user.instanceRoles.set(instance, withRole(roles, fact.role))
     addToSet(instance.holders ??= new Map(), fact.role, user)
     this.#changed('set', 'role_assignment', assignmentFact(user, fact.role, instance.tenant.fact.key, instance))
     return true
@@ -201,18 +224,34 @@ export class Facts {
     if (user === undefined) return false
     if (fact.resource_instance === undefined) {
       const tenant = this.#tenants.get(fact.tenant ?? DEFAULT_TENANT)
-      if (tenant === undefined || user.tenantRoles === null || !removeFrom(user.tenantRoles, tenant.fact.key, fact.role)) return false
-      if (user.tenantRoles.size === 0) user.tenantRoles = null
+      const roles = tenant === undefined ? undefined : user.tenantRoles?.get(tenant.fact.key)
+      if (tenant === undefined || user.tenantRoles === null || roles?.includes(fact.role) !== true) return false
+      const left = withoutRole(roles, fact.role)
+      if (left.length > 0) user.tenantRoles.set(tenant.fact.key, left)
+      else if (!user.tenantRoles.delete(tenant.fact.key)) user.tenantRoles = null
       removeFromSet(tenant.members, fact.role, user)
       this.#changed('delete', 'role_assignment', assignmentFact(user, fact.role, tenant.fact.key))
       return true
     }
     const instance = this.#findInstance(fact.resource_instance, fact.tenant)
-    if (instance === undefined || user.instanceRoles === null || !removeFrom(user.instanceRoles, instance, fact.role)) return false
+    const roles = instance === undefined ? undefined : user.instanceRoles?.get(instance)
+    if (instance === undefined || user.instanceRoles === null || roles?.includes(fact.role) !== true) return false
+    const left = withoutRole(roles, fact.role)
+    if (left.length > 0) user.instanceRoles.set(instance, left)
+    else user.instanceRoles.delete(instance)
     if (user.instanceRoles.size === 0) user.instanceRoles = null
     instance.holders = removeFromSet(instance.holders, fact.role, user)
     this.#changed('delete', 'role_assignment', assignmentFact(user, fact.role, instance.tenant.fact.key, instance))
     return true
+  }
+
+  /** The assignment, when the user has the role there. */
+  getRoleAssignment ({ user, role, tenant, resource_instance: on }: RoleAssignmentFact): RoleAssignmentFact | undefined {
+    const node = this.#users.get(user)
+    if (node === undefined) return undefined
+    if (on === undefined) return node.rolesIn(tenant)?.includes(role) === true ? assignmentFact(node, role, tenant) : undefined
+    const instance = this.#findInstance(on, tenant)
+    return instance !== undefined && node.instanceRoles?.get(instance)?.includes(role) === true ? assignmentFact(node, role, tenant, instance) : undefined
   }
 
   /** Assignments, by the narrowest index that the filter allows. */
@@ -302,6 +341,13 @@ export class Facts {
     return true
   }
 
+  /** The tuple, when the instances are linked so. */
+  getRelationshipTuple ({ subject, relation, object }: Omit<RelationshipTupleFact, 'tenant'>): RelationshipTupleFact | undefined {
+    const from = this.#findInstance(subject)
+    const to = this.#findInstance(object)
+    return from !== undefined && to?.subjects?.get(relation)?.has(from) === true ? tupleFact(from, relation, to) : undefined
+  }
+
   /** Tuples, by the narrowest index that the filter allows. */
   * relationshipTuples (filter: Partial<RelationshipTupleFact> = {}): Generator<RelationshipTupleFact> {
     for (const tuple of this.relationshipTuplesNear(filter)) {
@@ -367,9 +413,9 @@ export class Facts {
     return this.#tenants.values()
   }
 
-  #changed<K extends FactChange['kind']> (op: 'set' | 'delete', kind: K, fact: Extract<FactChange, { kind: K }>['fact']): void {
+  #changed<K extends FactChange['kind']> (op: 'set' | 'delete', kind: K, fact: Change<K>['fact'], before?: Change<K>['before']): void {
     this.#revision++
-    for (const listener of this.#listeners) listener({ op, kind, fact } as FactChange)
+    for (const listener of this.#listeners) listener({ op, kind, fact, before } as FactChange)
   }
 
   #needTenant (key: string): TenantNode {
@@ -428,31 +474,16 @@ function needKey (what: string, key: unknown): void {
   if (typeof key !== 'string' || key === '') throw new FactsError('invalid', `the key of a ${what} is a string that is not empty`)
 }
 
+type Change<K extends FactChange['kind']> = Extract<FactChange, { kind: K }>
+
 /** Known properties only, and attributes as a copy: what the caller changes later must not change a decision. */
 function copy<T extends object> (fact: T, properties: ReadonlyArray<keyof T & string>): T {
   const result: Partial<T> = {}
   for (const property of properties) {
     const value = Object.hasOwn(fact, property) ? fact[property] : undefined
-    if (value !== undefined) result[property] = typeof value === 'object' ? structuredClone(value) : value
+    if (value !== undefined) result[property] = typeof value === 'object' ? clone(value) : value
   }
   return result as T
-}
-
-function addTo<K> (roles: Map<K, string[]>, where: K, role: string): boolean {
-  const known = roles.get(where)
-  if (known === undefined) roles.set(where, [role])
-  else if (known.includes(role)) return false
-  else known.push(role)
-  return true
-}
-
-function removeFrom<K> (roles: Map<K, string[]>, where: K, role: string): boolean {
-  const known = roles.get(where)
-  const index = known?.indexOf(role) ?? -1
-  if (known === undefined || index === -1) return false
-  known.splice(index, 1)
-  if (known.length === 0) roles.delete(where)
-  return true
 }
 
 function addToSet<V> (sets: Map<string, Set<V>>, key: string, value: V): void {

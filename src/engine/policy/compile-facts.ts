@@ -1,92 +1,174 @@
 // Checks the facts that a document lists against its schema and against one another, and completes what they leave out.
 
-import { blockOf, blocksOf, entriesOf, isText } from './document.js'
+import { clone } from '../../kit/clone.js'
+import { isRecord } from '../../kit/is-record.js'
+import { blockOf, isText } from './document.js'
 import { DEFAULT_TENANT, parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from '../facts/fact.js'
+import { newAssignments, newTuples, type Links } from '../facts/links.js'
 import { suggest } from '../../kit/suggest.js'
 import { splitPair } from '../../kit/split-at-colon.js'
 import type { Compilation, Path, TypeDraft } from './compilation.js'
+import type { FactRecords } from './fact-records.js'
 
-/** The facts of a document, complete: tenants filled in, and instances that are only mentioned added. */
+/**
+ * The facts of a document, complete: tenants filled in, and instances that are only mentioned added. They belong to nobody else: the
+ * engine's facts hold the same objects, and nobody changes them.
+ */
 export interface DocumentFacts {
   readonly users: ReadonlyMap<string, UserFact>
   readonly tenants: ReadonlyMap<string, TenantFact>
   /** By `type:key`. */
-  readonly resourceInstances: ReadonlyMap<string, ResourceInstanceFact & { readonly listed: boolean }>
+  readonly resourceInstances: ReadonlyMap<string, ResourceInstanceFact>
+  /** Those of the instances that are not listed, only named by assignments and tuples. */
+  readonly mentioned: ReadonlySet<string>
   readonly roleAssignments: readonly RoleAssignmentFact[]
   readonly relationshipTuples: readonly RelationshipTupleFact[]
 }
 
 /** No facts at all. */
-export const NO_FACTS: DocumentFacts = { users: new Map(), tenants: new Map(), resourceInstances: new Map(), roleAssignments: [], relationshipTuples: [] }
+export const NO_FACTS: DocumentFacts = { users: new Map(), tenants: new Map(), resourceInstances: new Map(), mentioned: new Set(), roleAssignments: [], relationshipTuples: [] }
 
-/** The facts of the document; mistakes go to the compilation's problems. */
-export function compileFacts (compilation: Compilation): DocumentFacts {
-  return new FactsCompiler(compilation).compile()
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Records between two steps: some hundred microseconds. */
+const STEP = 128
+
+/** The facts of a document, in steps; mistakes go to the compilation's problems. */
+export function * compileFacts (compilation: Compilation, records: FactRecords): Generator<undefined, DocumentFacts> {
+  const compiler = new FactsCompiler(compilation, records.owned)
+  let count = 0
+  for (const [key, tenant] of records.keyed('tenants')) {
+    compiler.addTenant(key, tenant)
+    if (++count % STEP === 0) yield
+  }
+  for (const [key, user] of records.keyed('users')) {
+    compiler.addUser(key, user)
+    if (++count % STEP === 0) yield
+  }
+  for (const [index, instance] of records.listed('resource_instances')) {
+    compiler.addInstance(instance, index)
+    if (++count % STEP === 0) yield
+  }
+  // Before tuples, because an assignment may say which tenant the instances of a tuple are in.
+  for (const [index, assignment] of records.listed('role_assignments')) {
+    compiler.addAssignment(assignment, index)
+    if (++count % STEP === 0) yield
+  }
+  for (const [index, tuple] of records.listed('relationship_tuples')) {
+    compiler.addTuple(tuple, index)
+    if (++count % STEP === 0) yield
+  }
+  return compiler.facts
 }
 
 class FactsCompiler {
   readonly #compilation: Compilation
-  readonly #users: Map<string, UserFact>
-  readonly #tenants: Map<string, TenantFact>
-  readonly #instances = new Map<string, ResourceInstanceFact & { readonly listed: boolean }>()
+  readonly #owned: boolean
+  readonly #users = new Map<string, UserFact>()
+  readonly #tenants = new Map<string, TenantFact>()
+  readonly #instances = new Map<string, ResourceInstanceFact>()
+  readonly #mentioned = new Set<string>()
+  readonly #roles: ReadonlyMap<string, string>
+  readonly #roleAssignments: RoleAssignmentFact[] = []
+  readonly #assigned: Links<RoleAssignmentFact> = newAssignments()
+  readonly #relationshipTuples: RelationshipTupleFact[] = []
+  readonly #linked: Links<RelationshipTupleFact> = newTuples()
 
-  constructor (compilation: Compilation) {
+  constructor (compilation: Compilation, owned: boolean) {
     this.#compilation = compilation
-    const { users, tenants } = compilation.policy
-    this.#users = new Map(entriesOf(users).map(([key, user]) => [key, { ...blockOf(user), key }]))
-    this.#tenants = new Map(entriesOf(tenants).map(([key, tenant]) => [key, { ...blockOf(tenant), key }]))
+    this.#owned = owned
+    this.#roles = new Map(Array.from(compilation.roles, role => [role, role]))
   }
 
-  compile (): DocumentFacts {
-    const { policy } = this.#compilation
-    for (const [index, instance] of blocksOf(policy.resource_instances)) this.#addInstance(instance, ['resource_instances', index])
-    // Before tuples, because an assignment may say which tenant the instances of a tuple are in.
-    const roleAssignments = this.#distinct(blocksOf(policy.role_assignments), 'role_assignments', (fact, path) => this.#assignment(fact, path))
-    const relationshipTuples = this.#distinct(blocksOf(policy.relationship_tuples), 'relationship_tuples', (fact, path) => this.#tuple(fact, path))
-    return { users: this.#users, tenants: this.#tenants, resourceInstances: this.#instances, roleAssignments, relationshipTuples }
-  }
-
-  #distinct<T, F> (items: ReadonlyArray<[number, T]>, list: string, complete: (item: T, path: Path) => F | undefined): F[] {
-    const facts = new Map<string, F>()
-    for (const [index, item] of items) {
-      const fact = complete(item, [list, index])
-      if (fact === undefined) continue
-      const id = JSON.stringify(fact)
-      if (facts.has(id)) this.#compilation.problem([list, index], 'this is there twice', 'remove one of them')
-      facts.set(id, fact)
+  get facts (): DocumentFacts {
+    return {
+      users: this.#users,
+      tenants: this.#tenants,
+      resourceInstances: this.#instances,
+      mentioned: this.#mentioned,
+      roleAssignments: this.#roleAssignments,
+      relationshipTuples: this.#relationshipTuples
     }
-    return [...facts.values()]
   }
 
-  #addInstance (written: Partial<ResourceInstanceFact>, path: Path): void {
-    const { resource, key, tenant = DEFAULT_TENANT, attributes } = written
-    if (!isText(resource) || !isText(key) || this.#type(resource, [...path, 'resource']) === undefined) return
-    this.#needTenant(tenant, [...path, 'tenant'])
+  addTenant (key: string, record: unknown): void {
+    if (this.#tenants.has(key)) this.#compilation.problem(['tenants', key], 'this is there twice', 'remove one of them')
+    const { name, description, attributes } = blockOf(record as Partial<TenantFact>)
+    const tenant: Writable<TenantFact> = { key }
+    if (name !== undefined) tenant.name = name
+    if (description !== undefined) tenant.description = description
+    if (attributes !== undefined) tenant.attributes = this.#own(attributes)
+    this.#tenants.set(key, tenant)
+  }
+
+  addUser (key: string, record: unknown): void {
+    const { size } = this.#users
+    const { email, first_name: firstName, last_name: lastName, attributes } = blockOf(record as Partial<UserFact>)
+    const user: Writable<UserFact> = { key }
+    if (email !== undefined) user.email = email
+    if (firstName !== undefined) user.first_name = firstName
+    if (lastName !== undefined) user.last_name = lastName
+    if (attributes !== undefined) user.attributes = this.#own(attributes)
+    this.#users.set(key, user)
+    // In a document that is read in parts, both may be there.
+    if (this.#users.size === size) this.#compilation.problem(['users', key], 'this is there twice', 'remove one of them')
+  }
+
+  addInstance (record: unknown, index: number): void {
+    if (!isRecord(record)) return
+    const { resource, key, tenant = DEFAULT_TENANT, attributes } = record as Partial<ResourceInstanceFact>
+    if (!isText(resource) || !isText(key)) return
+    const type = this.#compilation.types.get(resource)
+    if (type === undefined) {
+      this.#type(resource, ['resource_instances', index, 'resource'])
+      return
+    }
+    this.#needTenant(tenant, ['resource_instances', index], 'tenant')
     const id = `${resource}:${key}`
-    if (this.#instances.has(id)) this.#compilation.problem(path, `resource instance '${id}' is there twice`, 'remove one of them')
-    this.#instances.set(id, { resource, key, tenant, ...(attributes === undefined ? {} : { attributes }), listed: true })
+    if (this.#instances.has(id)) this.#compilation.problem(['resource_instances', index], `resource instance '${id}' is there twice`, 'remove one of them')
+    this.#instances.set(id, { resource: type.key, key, tenant: this.#sameTenant(tenant), ...(attributes === undefined ? undefined : { attributes: this.#own(attributes) }) })
+  }
+
+  addAssignment (record: unknown, index: number): void {
+    if (!isRecord(record)) return
+    const fact = this.#assignment(record as Partial<RoleAssignmentFact>, ['role_assignments', index])
+    if (fact === undefined) return
+    if (this.#assigned.add(fact)) this.#roleAssignments.push(fact)
+    else this.#compilation.problem(['role_assignments', index], 'this is there twice', 'remove one of them')
+  }
+
+  addTuple (record: unknown, index: number): void {
+    if (!isRecord(record)) return
+    const fact = this.#tuple(record as Partial<RelationshipTupleFact>, ['relationship_tuples', index])
+    if (fact === undefined) return
+    if (this.#linked.add(fact)) this.#relationshipTuples.push(fact)
+    else this.#compilation.problem(['relationship_tuples', index], 'this is there twice', 'remove one of them')
   }
 
   #assignment ({ user, role, tenant, resource_instance: on }: Partial<RoleAssignmentFact>, path: Path): RoleAssignmentFact | undefined {
-    if (isText(user) && !this.#users.has(user)) {
+    const known = isText(user) ? this.#users.get(user) : undefined
+    if (isText(user) && known === undefined) {
       this.#compilation.problem([...path, 'user'], `user '${user}' is not defined`, suggest(user, this.#users.keys(), 'define it under users'))
     }
-    if (isText(tenant)) this.#needTenant(tenant, [...path, 'tenant'])
+    if (isText(tenant)) this.#needTenant(tenant, path, 'tenant')
     if (on === undefined) {
-      if (isText(role)) this.#needRole(role, this.#compilation.roles, 'roles', [...path, 'role'])
-      return isText(user) && isText(role) ? { user, role, tenant: tenant ?? DEFAULT_TENANT } : undefined
+      if (isText(role)) this.#needRole(role, this.#roles, 'roles', path)
+      if (!isText(user) || !isText(role)) return undefined
+      // Texts that are there already, so that a million assignments do not hold a million copies.
+      return { user: known?.key ?? user, role: this.#roles.get(role) ?? role, tenant: this.#sameTenant(tenant ?? DEFAULT_TENANT) }
     }
-    const type = this.#instanceType(on, [...path, 'resource_instance'])
+    const type = this.#instanceType(on, path, 'resource_instance')
     if (type === undefined) return undefined
-    if (isText(role)) this.#needRole(role, type.resourceRoles.keys(), `resources.${type.key}.roles`, [...path, 'role'])
-    const instance = this.#mention(on, tenant, [...path, 'tenant'])
-    return isText(user) && isText(role) ? { user, role, tenant: instance.tenant, resource_instance: on } : undefined
+    if (isText(role)) this.#needRole(role, type.resourceRoles, `resources.${type.key}.roles`, path)
+    const instance = this.#mention(on, tenant, path, 'tenant')
+    if (!isText(user) || !isText(role)) return undefined
+    return { user: known?.key ?? user, role: type.resourceRoles.get(role)?.key ?? role, tenant: instance.tenant, resource_instance: on }
   }
 
   #tuple ({ subject, relation, object, tenant }: Partial<RelationshipTupleFact>, path: Path): RelationshipTupleFact | undefined {
-    if (isText(tenant)) this.#needTenant(tenant, [...path, 'tenant'])
-    const subjectType = isText(subject) ? this.#instanceType(subject, [...path, 'subject']) : undefined
-    const objectType = isText(object) ? this.#instanceType(object, [...path, 'object']) : undefined
+    if (isText(tenant)) this.#needTenant(tenant, path, 'tenant')
+    const subjectType = isText(subject) ? this.#instanceType(subject, path, 'subject') : undefined
+    const objectType = isText(object) ? this.#instanceType(object, path, 'object') : undefined
     if (!isText(subject) || !isText(object) || !isText(relation) || subjectType === undefined || objectType === undefined) return undefined
     const wanted = objectType.relations.get(relation)
     if (wanted === undefined) {
@@ -100,46 +182,54 @@ class FactsCompiler {
       return undefined
     }
     const together = tenant ?? (this.#instances.get(subject) ?? this.#instances.get(object))?.tenant
-    const at = [...path, tenant === undefined ? 'object' : 'tenant']
-    this.#mention(subject, together, at)
-    return { subject, relation, object, tenant: this.#mention(object, together, at).tenant }
+    const at = tenant === undefined ? 'object' : 'tenant'
+    this.#mention(subject, together, path, at)
+    return { subject, relation, object, tenant: this.#mention(object, together, path, at).tenant }
   }
 
   /** The instance, added when nothing else lists it. */
-  #mention (id: string, tenant: string | undefined, path: Path): ResourceInstanceFact {
+  #mention (id: string, tenant: string | undefined, path: Path, field: string): ResourceInstanceFact {
     const known = this.#instances.get(id)
     if (known !== undefined) {
       if (tenant !== undefined && tenant !== known.tenant) {
-        this.#compilation.problem(path, `resource instance '${id}' is in tenant '${known.tenant}', not in '${tenant}'`, known.listed ? `write '${known.tenant}', or change the tenant of the instance` : 'list it under resource_instances with its tenant')
+        this.#compilation.problem([...path, field], `resource instance '${id}' is in tenant '${known.tenant}', not in '${tenant}'`, this.#mentioned.has(id) ? 'list it under resource_instances with its tenant' : `write '${known.tenant}', or change the tenant of the instance`)
       }
       return known
     }
-    const instance = { ...parseInstance(id), tenant: tenant ?? DEFAULT_TENANT, listed: false }
+    const instance = { ...parseInstance(id), tenant: this.#sameTenant(tenant ?? DEFAULT_TENANT) }
     this.#instances.set(id, instance)
+    this.#mentioned.add(id)
     return instance
   }
 
-  #instanceType (id: string, path: Path): TypeDraft | undefined {
+  #instanceType (id: string, path: Path, field: string): TypeDraft | undefined {
     if (!isText(id)) return undefined
     const parts = splitPair(id)
     if (parts === undefined) {
-      this.#compilation.problem(path, `'${id}' is not a resource instance`, "write '<resource type>:<key>', such as 'document:spec'")
+      this.#compilation.problem([...path, field], `'${id}' is not a resource instance`, "write '<resource type>:<key>', such as 'document:spec'")
       return undefined
     }
-    return this.#type(parts.before, path)
+    return this.#compilation.types.get(parts.before) ?? this.#type(parts.before, [...path, field])
   }
 
   #type (key: string, path: Path): TypeDraft | undefined {
     return this.#compilation.type(key, path)
   }
 
-  #needTenant (key: string, path: Path): void {
+  #needTenant (key: string, path: Path, field: string): void {
     if (key === DEFAULT_TENANT || this.#tenants.has(key)) return
-    this.#compilation.problem(path, `tenant '${key}' is not defined`, suggest(key, [DEFAULT_TENANT, ...this.#tenants.keys()], 'define it under tenants'))
+    this.#compilation.problem([...path, field], `tenant '${key}' is not defined`, suggest(key, [DEFAULT_TENANT, ...this.#tenants.keys()], 'define it under tenants'))
   }
 
-  #needRole (role: string, roles: Iterable<string>, where: string, path: Path): void {
-    const known = new Set(roles)
-    if (!known.has(role)) this.#compilation.problem(path, `role '${role}' is not defined`, suggest(role, known, `define it under ${where}`))
+  #needRole (role: string, known: ReadonlyMap<string, unknown>, where: string, path: Path): void {
+    if (!known.has(role)) this.#compilation.problem([...path, 'role'], `role '${role}' is not defined`, suggest(role, known.keys(), `define it under ${where}`))
+  }
+
+  #sameTenant (key: string): string {
+    return this.#tenants.get(key)?.key ?? key
+  }
+
+  #own<T> (value: T): T {
+    return this.#owned ? value : clone(value)
   }
 }

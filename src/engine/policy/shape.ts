@@ -17,7 +17,8 @@ interface Schema {
   readonly minLength?: number
 }
 
-type Path = ReadonlyArray<string | number>
+/** Where the walk is. One list for the whole walk: a document may hold a million records, and most have no problem. */
+type Path = Array<string | number>
 
 /**
  * Everything in the value that the schema does not allow.
@@ -41,41 +42,48 @@ function walk (schema: Schema, value: unknown, path: Path, problems: PolicyProbl
     const expected = branches.map(({ type }) => type).filter(type => type !== 'null').join(' or ')
     // YAML makes a number of `user: 42`, and a boolean of `role: true`.
     const quoted = expected === 'string' && (typeof value === 'number' || typeof value === 'boolean') ? ` in quotes: '${value}'` : ''
-    addProblem(problems, { path, message: `${article(typeOf(value))} is not allowed here`, hint: `write ${article(expected)}${quoted}` })
+    addProblem(problems, { path: [...path], message: `${article(typeOf(value))} is not allowed here`, hint: `write ${article(expected)}${quoted}` })
   } else if (branch.enum !== undefined) {
     walkEnum(branch.enum, value, path, problems)
   } else if (typeof value === 'string' && value.length < (branch.minLength ?? 0)) {
-    addProblem(problems, { path, message: 'the text is empty', hint: 'write a name' })
+    addProblem(problems, { path: [...path], message: 'the text is empty', hint: 'write a name' })
   } else if (Array.isArray(value)) {
-    value.forEach((item, index) => walk(branch.items ?? {}, item, [...path, index], problems))
+    value.forEach((item, index) => walkPart(branch.items ?? {}, item, index, path, problems))
   } else if (typeof value === 'object' && value !== null) {
     walkObject(branch, value, path, problems)
   }
 }
 
+function walkPart (schema: Schema, part: unknown, step: string | number, path: Path, problems: PolicyProblem[]): void {
+  path.push(step)
+  walk(schema, part, path, problems)
+  path.pop()
+}
+
 function walkEnum (allowed: readonly unknown[], value: unknown, path: Path, problems: PolicyProblem[]): void {
   if (allowed.includes(value)) return
-  addProblem(problems, { path, message: `${display(value)} is not one of the values allowed here`, hint: suggest(String(value), allowed.map(String), '') })
+  addProblem(problems, { path: [...path], message: `${display(value)} is not one of the values allowed here`, hint: suggest(String(value), allowed.map(String), '') })
 }
 
 function walkObject (schema: Schema, value: object, path: Path, problems: PolicyProblem[]): void {
   const properties = schema.properties ?? {}
   for (const required of schema.required ?? []) {
     if (!Object.hasOwn(value, required)) {
-      addProblem(problems, { path, message: `'${required}' is missing`, hint: `add '${required}'${purpose(properties[required])}` })
+      addProblem(problems, { path: [...path], message: `'${required}' is missing`, hint: `add '${required}'${purpose(properties[required])}` })
     }
   }
   const [pattern, record] = Object.entries(schema.patternProperties ?? {})[0] ?? []
   const keyPattern = pattern === undefined ? undefined : new RegExp(pattern)
-  for (const [key, item] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
+    const item = (value as Record<string, unknown>)[key]
     const property = Object.hasOwn(properties, key) ? properties[key] : undefined
-    if (property !== undefined) walk(property, item, [...path, key], problems)
-    else if (keyPattern?.test(key) === true && record !== undefined) walk(record, item, [...path, key], problems)
+    if (property !== undefined) walkPart(property, item, key, path, problems)
+    else if (keyPattern?.test(key) === true && record !== undefined) walkPart(record, item, key, path, problems)
     else if (schema.additionalProperties === false) addProblem(problems, unknownKey(key, path, keyPattern, properties))
   }
 }
 
-function unknownKey (key: string, path: Path, pattern: RegExp | undefined, properties: object): PolicyProblem {
+function unknownKey (key: string, path: Readonly<Path>, pattern: RegExp | undefined, properties: object): PolicyProblem {
   if (pattern === undefined) {
     return { path: [...path, key], message: `unknown property '${key}'`, hint: suggest(key, Object.keys(properties), 'remove it') }
   }

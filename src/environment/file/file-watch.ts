@@ -1,8 +1,9 @@
-// Notices every change of a file's text: reads it at an interval, and at once when the file system reports a change.
+// Notices every change of a file's content: reads it at an interval, and at once when the file system reports a change.
+import { createHash } from 'node:crypto'
 import { watch, type FSWatcher } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 
 /** The interval between two readings, ms. Events only make it faster; where there are none, this is the delay. */
 const POLL_MS = 500
@@ -10,23 +11,35 @@ const POLL_MS = 500
 /** The wait after an event, ms: editors and tools write a file several times for one save. */
 const SETTLE_MS = 50
 
+/** A file of more bytes than this is read less often, in proportion, so that the readings take at most a few per cent of a processor. */
+const LARGE = 8 * 1024 * 1024
+
+/** Bytes that are hashed at once: some milliseconds. */
+const PIECE = 2 * 1024 * 1024
+
 /** The longest wait for a file that keeps changing, ms. Then it is used as it is. */
 const MAX_SETTLING_MS = 500
 
 /** A reading that takes longer than this is reported, ms. */
 const LATE_MS = 2_000
 
-/** The text of the file, or the error of reading it. */
-export type Reading = { readonly text: string } | { readonly error: Error }
+/** The content of the file, or the error of reading it. */
+export type Reading = Content | { readonly error: Error }
+
+/** The content of the file. The watch keeps the digest only: a large file must not stay in memory to be compared. */
+export interface Content {
+  readonly bytes: Uint8Array
+  readonly digest: string
+}
 
 /** The options of a {@link FileWatch}. */
 interface FileWatchOptions {
   readonly path: string
   /** Reads the file. */
-  read (path: string): Promise<string>
+  read (path: string): Promise<Uint8Array>
   /**
-   * Called when the text has changed. Never called twice at a time; must not reject.
-   * @returns true when the change was handled; otherwise it is called again, with the text at that time
+   * Called when the content has changed. Never called twice at a time; must not reject.
+   * @returns true when the change was handled; otherwise it is called again, with the content at that time
    */
   changed (reading: Reading): Promise<boolean>
   /** A reading takes longer than 2 s: until it ends, changes go unnoticed. */
@@ -46,7 +59,9 @@ export class FileWatch {
   readonly #options: FileWatchOptions
   readonly #path: string
   readonly #closed = new AbortController()
-  #seen: Reading | undefined
+  /** What the file said when that was dealt with: a digest, or an error. */
+  #seen: string | undefined
+  #bytes = 0
   #timer: NodeJS.Timeout | undefined
   #late: NodeJS.Timeout | undefined
   #hinted = false
@@ -66,10 +81,11 @@ export class FileWatch {
    * Reads the file for the first time. Later changes are noticed, once `start` was called.
    * @throws errors of `read`
    */
-  async first (): Promise<string> {
-    const text = await this.#options.read(this.#options.path)
-    this.#seen = { text }
-    return text
+  async first (): Promise<Content> {
+    const content = await contentOf(await this.#options.read(this.#options.path))
+    this.#bytes = content.bytes.length
+    this.#seen = identityOf(content)
+    return content
   }
 
   start (): void {
@@ -104,17 +120,17 @@ export class FileWatch {
       // Before the reading, so that a change between the two is reported.
       await this.#watchFolders()
       let reading = await this.#read()
-      if (!isSame(reading, this.#seen)) {
+      if (identityOf(reading) !== this.#seen) {
         reading = await this.#settled(reading)
         // The change may already be reverted.
-        if (!isSame(reading, this.#seen) && !this.#closed.signal.aborted) {
+        if (identityOf(reading) !== this.#seen && !this.#closed.signal.aborted) {
           this.#changing = this.#options.changed(reading)
-          if (await this.#changing) this.#seen = reading
+          if (await this.#changing) this.#seen = identityOf(reading)
         }
       }
     } finally {
       this.#isLooking = false
-      this.#schedule(this.#hinted ? SETTLE_MS : POLL_MS)
+      this.#schedule(this.#hinted ? SETTLE_MS : POLL_MS * Math.max(1, this.#bytes / LARGE))
     }
   }
 
@@ -129,7 +145,7 @@ export class FileWatch {
         break
       }
       const next = await this.#read()
-      if (isSame(next, last)) return next
+      if (identityOf(next) === identityOf(last)) return next
       last = next
     }
     return last
@@ -138,7 +154,9 @@ export class FileWatch {
   async #read (): Promise<Reading> {
     this.#late = setTimeout(() => this.#options.late(), LATE_MS).unref()
     try {
-      return { text: await this.#options.read(this.#path) }
+      const content = await contentOf(await this.#options.read(this.#path))
+      this.#bytes = content.bytes.length
+      return content
     } catch (error) {
       return { error: error instanceof Error ? error : new Error(String(error)) }
     } finally {
@@ -150,7 +168,7 @@ export class FileWatch {
   async #watchFolders (): Promise<void> {
     const real = await realpath(this.#path).catch(() => this.#path)
     const folders = new Map([[dirname(this.#path), basename(this.#path)], [dirname(real), basename(real)]])
-    const identities = await Promise.all(Array.from(folders.keys(), identityOf))
+    const identities = await Promise.all(Array.from(folders.keys(), folderIdentity))
     const watched = JSON.stringify([...folders, ...identities])
     if (watched === this.#watched || this.#closed.signal.aborted) return
     this.#unwatch()
@@ -176,13 +194,21 @@ export class FileWatch {
   }
 }
 
-function isSame (a: Reading, b: Reading | undefined): boolean {
-  if (b === undefined) return false
-  if ('text' in a) return 'text' in b && a.text === b.text
-  return 'error' in b && a.error.message === b.error.message
+async function contentOf (bytes: Uint8Array): Promise<Content> {
+  const hash = createHash('sha256')
+  for (let from = 0; from < bytes.length; from += PIECE) {
+    if (from > 0) await nextTurn()
+    hash.update(bytes.subarray(from, from + PIECE))
+  }
+  return { bytes, digest: hash.digest('base64') }
 }
 
-async function identityOf (folder: string): Promise<string> {
+/** Equal for readings that say the same. */
+function identityOf (reading: Reading): string {
+  return 'digest' in reading ? reading.digest : `error ${reading.error.message}`
+}
+
+async function folderIdentity (folder: string): Promise<string> {
   try {
     const { dev, ino } = await stat(folder, { bigint: true })
     return `${dev} ${ino}`

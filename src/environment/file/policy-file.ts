@@ -1,14 +1,19 @@
-// The policy file: YAML or JSON to a policy, with every mistake at its line, and no file that can do harm.
+// The policy file: JSON or YAML to a policy, with every mistake at its line, and no file that can do harm. YAML's parser is loaded when it is needed.
 
-import { compilePolicy } from '../../engine/policy/compile-policy.js'
-import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
-import { byPlace, MAX_PROBLEMS, parseYaml, type YamlFile } from './yaml-file.js'
-import { MAX_POLICY_BYTES, POLICY_WORDS, readPolicyText, type ReadPolicyOptions } from './policy-text.js'
-import { keepLines, type PolicyLines } from './policy-lines.js'
+import { PolicyError } from '../../engine/policy/problems.js'
+import { inTurns } from '../../kit/turns.js'
+import { checkPolicy } from './check-policy.js'
+import { parseJson } from './json-file.js'
+import { placesOf, syntaxErrorAt } from './json-places.js'
+import { beginsWithBracket } from './json-scan.js'
+import { policyLimits, POLICY_WORDS, readPolicyText, type ReadPolicyOptions } from './policy-text.js'
+import { streamPolicy } from './policy-stream.js'
+import type { LoadedPolicy } from './loaded-policy.js'
+import type { ParsedFile } from './parsed-file.js'
 import type { Policy } from '../../engine/policy/policy.js'
 
 export { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
-export { MAX_POLICY_BYTES, type ReadPolicyOptions } from './policy-text.js'
+export { MAX_JSON_POLICY_BYTES, MAX_POLICY_BYTES, type ReadPolicyOptions } from './policy-text.js'
 
 /** How a policy text is read. */
 export interface ParsePolicyOptions extends ReadPolicyOptions {
@@ -20,54 +25,32 @@ export interface ParsePolicyOptions extends ReadPolicyOptions {
  * Reads and checks a policy file, `.yaml`, `.yml` or `.json`.
  *
  * A file that is too large is refused before it is read, one that changes while it is read is refused afterwards. What cannot be
- * noticed is a YAML file that was cut off between two lines and is still valid: whoever rewrites the file should write beside it and rename.
+ * noticed is a YAML file that was cut off between two lines and is still valid: write a new file beside it and rename it.
  *
  * @throws {@link PolicyError} when the file cannot be read or the policy is invalid, with all problems
  */
 export async function readPolicyFile (path: string, options: ReadPolicyOptions = {}): Promise<Policy> {
-  return parsePolicy(await readPolicyText(path, options), { ...options, file: path })
+  const text = await readPolicyText(path, options)
+  return checkPolicy(await parseWhole(text, { ...options, file: path })).schema
 }
 
 /**
- * Parses and checks a policy, YAML or JSON.
+ * Parses, checks and compiles the text of a policy file. JSON is read in turns: other work of the process goes on.
  *
  * @throws {@link PolicyError} when it is invalid, with all problems
  */
-export function parsePolicy (text: string, options: ParsePolicyOptions = {}): Policy {
-  const { file, maxBytes = MAX_POLICY_BYTES } = options
-  return checked(parseYaml(text, { file, maxBytes, words: POLICY_WORDS }))
+export async function loadPolicy (text: string, options: ParsePolicyOptions = {}): Promise<LoadedPolicy> {
+  return await inTurns(streamPolicy(text)) ?? checkPolicy(await parseWhole(text, options))
 }
 
-/** The policy, when the engine has nothing against it. */
-function checked ({ value, duplicates, locate }: YamlFile): Policy {
-  // The engine's checks are the edge: they take whatever the file says.
-  const policy = value as Policy
-  let problems: readonly PolicyProblem[] = []
-  try {
-    compilePolicy(policy, { strict: true })
-  } catch (error) {
-    if (!(error instanceof PolicyError)) throw error
-    problems = error.problems
+async function parseWhole (text: string, { file, maxBytes }: ParsePolicyOptions): Promise<ParsedFile> {
+  const { json, yaml } = policyLimits(maxBytes)
+  const parsed = parseJson(text, { file, maxBytes: json, words: POLICY_WORDS })
+  if (parsed !== undefined) return parsed
+  if (text.length > yaml && beginsWithBracket(text)) {
+    const [place] = placesOf(text, [syntaxErrorAt(text)])
+    throw new PolicyError([{ path: [], message: 'the file is not JSON from here on', hint: `correct it; a file of more than ${yaml} bytes is read as JSON only`, file, ...place }])
   }
-  if (problems.length === 0 && duplicates.length === 0) {
-    keepLines(policy, linesOf(policy, locate))
-    return policy
-  }
-  throw new PolicyError([...duplicates, ...locate(problems)].sort(byPlace))
-}
-
-function linesOf (policy: Policy, locate: YamlFile['locate']): PolicyLines {
-  const paths: Array<ReadonlyArray<string | number>> = [
-    ...Object.keys(policy.user_sets ?? {}).map(key => ['user_sets', key]),
-    ...Object.keys(policy.resource_sets ?? {}).map(key => ['resource_sets', key]),
-    ...Object.entries(policy.resources ?? {}).flatMap(([type, { roles }]) => Object.keys(roles ?? {}).map(role => ['resources', type, 'roles', role])),
-    ...(policy.set_rules ?? []).map((_, index) => ['set_rules', index])
-  ]
-  const lines = new Map<string, number>()
-  for (let from = 0; from < paths.length; from += MAX_PROBLEMS) {
-    for (const { path, line } of locate(paths.slice(from, from + MAX_PROBLEMS).map(path => ({ path, message: '', hint: '' })))) {
-      if (line !== undefined) lines.set(JSON.stringify(path), line)
-    }
-  }
-  return lines
+  const { parseYaml } = await import('./yaml-file.js')
+  return parseYaml(text, { file, maxBytes: yaml, words: POLICY_WORDS })
 }

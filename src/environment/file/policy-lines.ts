@@ -1,21 +1,18 @@
 // The line numbers of the parts of a policy file, as long as the policy is in use.
 import type { Policy } from '../../engine/policy/policy.js'
 
-/** The lines of policies that came from a file, for the parts that a decision may spend its work on. */
-const LINES = new WeakMap<Policy, ReadonlyMap<string, number>>()
-
-/** Keeps the lines of a policy. */
-export function keepLines (policy: Policy, lines: PolicyLines): void {
-  LINES.set(policy, lines)
-}
-
-/** The lines of a policy for {@link lineIn}; undefined when it did not come from a file. They keep nothing else of the file in memory. */
-export function policyLines (policy: Policy): PolicyLines | undefined {
-  return LINES.get(policy)
-}
-
-/** Lines by path. */
+/** Lines by path, of the parts that a decision may spend its work on. They keep nothing else of the file in memory. */
 export type PolicyLines = ReadonlyMap<string, number>
+
+/** The parts whose lines are kept. */
+export function partsWithLines (policy: Policy): Array<ReadonlyArray<string | number>> {
+  return [
+    ...Object.keys(policy.user_sets ?? {}).map(key => ['user_sets', key]),
+    ...Object.keys(policy.resource_sets ?? {}).map(key => ['resource_sets', key]),
+    ...Object.entries(policy.resources ?? {}).flatMap(([type, { roles }]) => Object.keys(roles ?? {}).map(role => ['resources', type, 'roles', role])),
+    ...(policy.set_rules ?? []).map((_, index) => ['set_rules', index])
+  ]
+}
 
 /** The line where the part at this path begins, or the closest part around it. */
 export function lineIn (lines: PolicyLines, path: ReadonlyArray<string | number>): number | undefined {

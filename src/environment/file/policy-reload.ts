@@ -1,9 +1,8 @@
 // Reload: reads the policy file, watches it, and replaces the policy when the file changes.
-import type { Policy } from '../../engine/policy/policy.js'
-import { digestOf } from '../environment-schema.js'
 import { StorageError } from '../store.js'
 import { FileWatch, type Reading } from './file-watch.js'
-import { readPolicyText } from './policy-text.js'
+import { decodePolicy, readPolicyBytes } from './policy-text.js'
+import type { LoadedPolicy } from './loaded-policy.js'
 
 /** The log of reloads, for example a pino logger. */
 interface ReloadLog {
@@ -15,15 +14,18 @@ interface PolicyReloadOptions {
   /** The path of the policy file. */
   readonly file: string
   readonly log: ReloadLog | undefined
-  /** Replaces the policy in use. When it rejects, the policy before it stays in use. */
-  replace (document: Policy): Promise<void>
+  /**
+   * Replaces the policy in use. When it rejects, the policy before it stays in use.
+   * @returns whether the policy is another one than before
+   */
+  replace (policy: LoadedPolicy): Promise<boolean>
 }
 
 /** Keeps an environment up to date with its policy file. A file that cannot be used is logged, and the policy before it stays in use. */
 export class PolicyReload {
   readonly #options: PolicyReloadOptions
   readonly #watch: FileWatch
-  /** The digest of the policy in use. */
+  /** The digest of the file in use. */
   #inUse: string | undefined
   /** The problem that was logged last; undefined when the file can be used. */
   #problem: string | undefined
@@ -33,7 +35,7 @@ export class PolicyReload {
     this.#options = options
     this.#watch = new FileWatch({
       path: file,
-      read: path => readPolicyText(path),
+      read: path => readPolicyBytes(path),
       changed: reading => this.#reload(reading),
       late: () => log?.warn({ file }, 'permit: the policy file cannot be read: the file system has not answered for 2 seconds; ' +
         'the policy in use stays, and a change goes unnoticed until the file system answers')
@@ -44,16 +46,14 @@ export class PolicyReload {
    * Reads the policy for the first time.
    * @throws `PolicyError` when the file cannot be used
    */
-  async first (): Promise<Policy> {
-    return parse(await this.#watch.first(), this.#options.file)
+  async first (): Promise<LoadedPolicy> {
+    const { bytes, digest } = await this.#watch.first()
+    this.#inUse = digest
+    return load(bytes, this.#options.file)
   }
 
-  /**
-   * Starts to watch the file. Changes since `first` are noticed, too.
-   * @param document the policy in use
-   */
-  start (document: Policy): void {
-    this.#inUse = digestOf(document)
+  /** Starts to watch the file. Changes since `first` are noticed, too. */
+  start (): void {
     this.#watch.start()
   }
 
@@ -67,11 +67,9 @@ export class PolicyReload {
     const { file, log, replace } = this.#options
     try {
       if ('error' in reading) throw reading.error
-      const document = await parse(reading.text, file)
-      const digest = digestOf(document)
-      if (digest !== this.#inUse) {
-        await replace(document)
-        this.#inUse = digest
+      const isOther = reading.digest !== this.#inUse && await replace(await load(reading.bytes, file))
+      this.#inUse = reading.digest
+      if (isOther) {
         log?.info({ file }, 'permit: the policy file changed and is in use')
       } else if (this.#problem !== undefined) {
         log?.info({ file }, 'permit: the policy file is valid again; it contains the policy that is in use')
@@ -91,7 +89,7 @@ export class PolicyReload {
 }
 
 /** Loads the parser first: an app whose policy is an object never loads it. */
-async function parse (text: string, file: string): Promise<Policy> {
-  const { parsePolicy } = await import('./policy-file.js')
-  return parsePolicy(text, { file })
+async function load (bytes: Uint8Array, file: string): Promise<LoadedPolicy> {
+  const { loadPolicy } = await import('./policy-file.js')
+  return loadPolicy(decodePolicy(bytes, file), { file })
 }

@@ -1,8 +1,9 @@
-// A YAML or JSON file that people write and the package reads: every mistake at its line, and no file that can do harm.
+// A YAML file that people write and the package reads: every mistake at its line, and no file that can do harm. JSON is YAML, too.
 
 import { isAlias, isCollection, isMap, isNode, isScalar, LineCounter, parseDocument, type Document, type Node, type Pair, type YAMLMap } from 'yaml'
 import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 import { suggest } from '../../kit/suggest.js'
+import { byPlace, duplicateKey, MAX_PROBLEMS, type ParsedFile, type ParseOptions } from './parsed-file.js'
 import { tooLarge, unreadable, type FileWords } from './text-file.js'
 import { tooDeepAt } from './yaml-nesting.js'
 
@@ -12,33 +13,12 @@ const MAX_NESTING = 128
 /** How often aliases may be resolved, and how much they may multiply: the bound against a billion laughs. */
 const MAX_ALIASES = 100
 
-/** Nobody reads more, and each has to be found in the file. */
-export const MAX_PROBLEMS = 500
-
-/** How a text is read. */
-export interface ParseYamlOptions {
-  /** Name of the file for messages. */
-  readonly file?: string
-  /** Bytes that it may have. */
-  readonly maxBytes: number
-  readonly words: FileWords
-}
-
-/** A document that was read. Nothing is known of its shape. */
-export interface YamlFile {
-  readonly value: unknown
-  /** The problems, each with its place, in the order of the file. */
-  locate (problems: readonly PolicyProblem[]): PolicyProblem[]
-  /** Keys that are there twice: problems, although the value was made. */
-  readonly duplicates: readonly PolicyProblem[]
-}
-
 /**
  * Parses a document, YAML or JSON.
  *
  * @throws {@link PolicyError} when it is none, with all problems
  */
-export function parseYaml (text: string, { file, maxBytes, words }: ParseYamlOptions): YamlFile {
+export function parseYaml (text: string, { file, maxBytes, words }: ParseOptions): ParsedFile {
   // A character is a byte at least.
   if (text.length > maxBytes) throw unreadable(file, ...tooLarge(text.length, maxBytes, words))
   const lines = new LineCounter()
@@ -84,11 +64,6 @@ function valueOf (document: Document.Parsed, file: string | undefined, words: Fi
   }
 }
 
-/** The order of the file. */
-export function byPlace (a: PolicyProblem, b: PolicyProblem): number {
-  return (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0)
-}
-
 function syntaxProblems ({ errors, warnings }: Document.Parsed, locate: Locate, words: FileWords): PolicyProblem[] {
   // A warning is a tag that nobody knows: the value is then something else than it says.
   return [...errors, ...warnings].slice(0, MAX_PROBLEMS).map(({ code, message, pos: [offset] }) => code === 'MULTIPLE_DOCS'
@@ -127,7 +102,7 @@ function duplicateKeys (map: YAMLMap, path: Path, locate: Locate): PolicyProblem
     const offset = offsetOf(key) ?? 0
     const first = seen.get(name)
     if (first === undefined) seen.set(name, offset)
-    else problems.push({ path: [...path, name], message: `'${name}' is there twice`, hint: `it is already on line ${locate(first).line}: remove one of them, or make them one`, ...locate(offset) })
+    else problems.push({ ...duplicateKey([...path, name], locate(first).line), ...locate(offset) })
   }
   return problems
 }

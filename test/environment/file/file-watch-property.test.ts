@@ -244,7 +244,7 @@ t.test('a file that cannot be read in time is logged once, and does not prevent 
   let reads = 0
   const watch = new FileWatch({
     path: join(t.testdir(), 'permit.yaml'),
-    read: () => ++reads === 1 ? Promise.resolve('first') : new Promise(() => {}),
+    read: () => ++reads === 1 ? Promise.resolve(Buffer.from('first')) : new Promise(() => {}),
     changed: async () => true,
     late: () => late.resolve()
   })
@@ -263,7 +263,7 @@ t.test('a change that could not be processed is reported again, with the current
   let text = 'first'
   const watch = new FileWatch({
     path: join(t.testdir(), 'permit.yaml'),
-    read: async () => text,
+    read: async () => Buffer.from(text),
     async changed (reading) {
       told.push(reading)
       if (told.length === 3) done.resolve()
@@ -279,7 +279,7 @@ t.test('a change that could not be processed is reported again, with the current
   await done.promise
   await watch.close()
   clearInterval(alive)
-  t.same(told, [{ text: 'second' }, { text: 'second' }, { text: 'third' }])
+  t.same(told.map(reading => 'bytes' in reading ? reading.bytes.toString() : reading.error), ['second', 'second', 'third'])
 })
 
 t.test('a watch does not keep the process alive, and leaves nothing open', async t => {

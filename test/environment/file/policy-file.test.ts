@@ -5,7 +5,8 @@ import { execFileSync } from 'node:child_process'
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Engine } from '../../../src/engine/engine.js'
-import { MAX_POLICY_BYTES, parsePolicy, PolicyError, readPolicyFile } from '../../../src/environment/file/policy-file.js'
+import { MAX_POLICY_BYTES, PolicyError, readPolicyFile } from '../../../src/environment/file/policy-file.js'
+import { parsePolicy } from '../../support/parse-policy.js'
 
 const VALID = `# Who may do what
 resources:
@@ -185,11 +186,13 @@ t.test('a file of 50 MB is refused before it is read', async t => {
 
 t.test('a large file with many keys is read in time proportional to its size', async t => {
   const users = Array.from({ length: 40_000 }, (_, index) => `  user-${index}: {}\n`).join('')
-  const start = performance.now()
+  // Of the processor, not of the wall: other tests run beside it.
+  const start = process.cpuUsage()
   t.equal(Object.keys(parsePolicy(`users:\n${users}`).users ?? {}).length, 40_000)
   const many = failure(() => parsePolicy(`roles: {}\nusers: {}\nrole_assignments:\n${Array.from({ length: 20_000 }, (_, index) => `- { user: u${index}, role: r${index} }\n`).join('')}`))
   t.ok(many.problems.length <= 500)
-  t.ok(performance.now() - start < 15_000)
+  const { user, system } = process.cpuUsage(start)
+  t.ok((user + system) / 1_000 < 10_000, `${(user + system) / 1_000} ms`)
 })
 
 t.test('anything but a readable text file is refused with a message', async t => {

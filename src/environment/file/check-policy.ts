@@ -1,0 +1,42 @@
+// From a file that was parsed as a whole to a policy, with every mistake at its line.
+import { compileInSteps, type CompiledPolicy } from '../../engine/policy/compile-policy.js'
+import { recordsOf } from '../../engine/policy/fact-records.js'
+import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
+import { atOnce } from '../../kit/turns.js'
+import { byPlace, MAX_PROBLEMS, type ParsedFile } from './parsed-file.js'
+import { partsWithLines, type PolicyLines } from './policy-lines.js'
+import type { LoadedPolicy } from './loaded-policy.js'
+import type { Policy } from '../../engine/policy/policy.js'
+
+/**
+ * The policy, compiled. What the file was parsed to becomes part of it.
+ *
+ * @throws {@link PolicyError} with all problems, in the order of the file
+ */
+export function checkPolicy ({ value, duplicates, locate }: ParsedFile): LoadedPolicy & { readonly compiled: CompiledPolicy } {
+  // The engine's checks are the edge: they take whatever the file says.
+  const policy = value as Policy
+  const records = recordsOf(policy, true)
+  let problems: readonly PolicyProblem[] = []
+  try {
+    const compiled = atOnce(compileInSteps(policy, { strict: true, records }))
+    if (duplicates.length === 0) {
+      return { schema: policy, compiled, lines: linesOf(policy, locate), compileWith: schema => compileInSteps(schema, { records }) }
+    }
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error
+    problems = error.problems
+  }
+  throw new PolicyError([...duplicates, ...locate(problems)].sort(byPlace))
+}
+
+function linesOf (policy: Policy, locate: ParsedFile['locate']): PolicyLines {
+  const paths = partsWithLines(policy)
+  const lines = new Map<string, number>()
+  for (let from = 0; from < paths.length; from += MAX_PROBLEMS) {
+    for (const { path, line } of locate(paths.slice(from, from + MAX_PROBLEMS).map(path => ({ path, message: '', hint: '' })))) {
+      if (line !== undefined) lines.set(JSON.stringify(path), line)
+    }
+  }
+  return lines
+}

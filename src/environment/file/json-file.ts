@@ -1,0 +1,60 @@
+// A JSON file that people write and the package reads: parsed as JSON; places and duplicate keys are looked for when something is wrong.
+import type { PolicyProblem } from '../../engine/policy/problems.js'
+import { duplicateKeys, offsetsOf, placesOf } from './json-places.js'
+import { beginsWithBracket, measure, startOf } from './json-scan.js'
+import { byPlace, duplicateKey, MAX_PROBLEMS, type ParsedFile, type ParseOptions } from './parsed-file.js'
+import { tooLarge, unreadable } from './text-file.js'
+
+/**
+ * Parses a document that is JSON. Undefined for every other: one that is YAML only, one that is nested too deep, one that is neither.
+ *
+ * @throws `PolicyError` when it is too large
+ */
+export function parseJson (text: string, { file, maxBytes, words }: ParseOptions): ParsedFile | undefined {
+  // A character is a byte at least.
+  if (text.length > maxBytes) throw unreadable(file, ...tooLarge(text.length, maxBytes, words))
+  if (!beginsWithBracket(text)) return undefined
+  // Before anything is made of it that is walked over by recursion.
+  const { members, tooDeepAt } = measure(text)
+  if (tooDeepAt !== undefined) return undefined
+  let value: unknown
+  try {
+    value = JSON.parse(startOf(text) === 0 ? text : text.slice(1))
+  } catch {
+    return undefined
+  }
+  return {
+    value,
+    // Of a key that is there twice JSON.parse keeps the last, and says nothing.
+    duplicates: membersOf(value) === members ? [] : duplicates(text, file),
+    locate: problems => located(text, file, problems.slice(0, MAX_PROBLEMS))
+  }
+}
+
+/** Members of the objects in a value that JSON.parse made, which is not nested deep. */
+export function membersOf (value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  let count = 0
+  if (Array.isArray(value)) {
+    for (const item of value) if (typeof item === 'object') count += membersOf(item)
+    return count
+  }
+  const record = value as Readonly<Record<string, unknown>>
+  for (const key of Object.keys(record)) {
+    const member = record[key]
+    count += typeof member === 'object' ? 1 + membersOf(member) : 1
+  }
+  return count
+}
+
+function duplicates (text: string, file: string | undefined): PolicyProblem[] {
+  const found = duplicateKeys(text, MAX_PROBLEMS)
+  const lines = placesOf(text, found.map(({ first }) => first))
+  const places = placesOf(text, found.map(({ offset }) => offset))
+  return found.map(({ path }, index) => ({ ...duplicateKey(path, lines[index]?.line ?? 1), file, ...places[index] }))
+}
+
+function located (text: string, file: string | undefined, problems: readonly PolicyProblem[]): PolicyProblem[] {
+  const places = placesOf(text, offsetsOf(text, problems.map(({ path }) => path)))
+  return problems.map((problem, index) => ({ ...problem, file, ...places[index] })).sort(byPlace)
+}

@@ -1,0 +1,28 @@
+// What an environment needs of a policy, wherever it comes from: the schema as it is written, and schema and facts compiled.
+import { compileInSteps, compilePolicy, type CompiledPolicy } from '../../engine/policy/compile-policy.js'
+import { recordsOf } from '../../engine/policy/fact-records.js'
+import type { Policy } from '../../engine/policy/policy.js'
+import type { PolicyLines } from './policy-lines.js'
+
+/** A policy, compiled. */
+export interface LoadedPolicy {
+  /** The document; it may lack its facts. */
+  readonly schema: Policy
+  readonly compiled: CompiledPolicy
+  /** Undefined when it is from no file. */
+  readonly lines: PolicyLines | undefined
+  /**
+   * Compiles the same facts with another schema, in steps.
+   * @throws `PolicyError` when the facts do not go with it
+   */
+  compileWith (schema: Policy): Generator<undefined, CompiledPolicy>
+}
+
+/**
+ * Compiles a policy that an app gives as an object. It is copied.
+ *
+ * @throws `PolicyError` when it is invalid
+ */
+export function policyOfObject (policy: Policy): LoadedPolicy {
+  return { schema: policy, compiled: compilePolicy(policy, { strict: true }), lines: undefined, compileWith: schema => compileInSteps(schema, { records: recordsOf(policy) }) }
+}
