@@ -19,7 +19,6 @@ export default [
       'src/{app,cli,contract,decision,environment,express,fastify,guard,kit,observe,pdp,server}/**/*.ts', 'src/*.ts',
       'src/engine/{,decide,explain}/*.ts', 'example-app/**/*.ts', 'scripts/**/*.js'
     ],
-    ignores: ['src/environment/file/{policy-file,text-file,yaml-file}.ts'],
     rules: { '@stylistic/max-len': ['error', { code: 140 }] }
   },
   {

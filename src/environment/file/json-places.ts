@@ -58,7 +58,8 @@ export function offsetsOf (text: string, paths: readonly Path[], start: number =
 function deepest (part: Wanted, path: Path): number {
   const [step, ...rest] = path
   if (step === undefined) return part.offset ?? 0
-  const next = [part.names.get(String(step)), typeof step === 'number' ? part.items.get(step) : undefined].find(found => found?.offset !== undefined)
+  const candidates = [part.names.get(String(step)), typeof step === 'number' ? part.items.get(step) : undefined]
+  const next = candidates.find(found => found?.offset !== undefined)
   return next === undefined ? part.offset ?? 0 : deepest(next, rest)
 }
 
@@ -156,7 +157,10 @@ export function placesOf (text: string, offsets: readonly number[]): Array<{ rea
   return offsets.map(offset => places.get(offset) ?? { line: 1, column: 1 })
 }
 
-const TOKEN = /([{}[\],:])|("(?:[^"\\\p{Cc}]|[\u007f-\u009f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/uy
+const MARK = /[{}[\],:]/
+const STRING = /"(?:[^"\\\p{Cc}]|[\u007f-\u009f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/u
+const OTHER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/
+const TOKEN = new RegExp(`(${MARK.source})|(${STRING.source})|${OTHER.source}`, 'uy')
 
 /** Where a text stops being JSON. */
 export function syntaxErrorAt (text: string): number {

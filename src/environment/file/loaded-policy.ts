@@ -24,5 +24,6 @@ export interface LoadedPolicy {
  * @throws `PolicyError` when it is invalid
  */
 export function policyOfObject (policy: Policy): LoadedPolicy {
-  return { schema: policy, compiled: compilePolicy(policy, { strict: true }), lines: undefined, compileWith: schema => compileInSteps(schema, { records: recordsOf(policy) }) }
+  const compiled = compilePolicy(policy, { strict: true })
+  return { schema: policy, compiled, lines: undefined, compileWith: schema => compileInSteps(schema, { records: recordsOf(policy) }) }
 }

@@ -25,7 +25,8 @@ export interface ParsedFile {
 
 /** What is said of a key that is there twice. */
 export function duplicateKey (path: ReadonlyArray<string | number>, firstLine: number): PolicyProblem {
-  return { path, message: `'${path.at(-1)}' is there twice`, hint: `it is already on line ${firstLine}: remove one of them, or make them one` }
+  const hint = `it is already on line ${firstLine}: remove one of them, or make them one`
+  return { path, message: `'${path.at(-1)}' is there twice`, hint }
 }
 
 /** The order of the file. */

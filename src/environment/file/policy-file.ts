@@ -1,4 +1,5 @@
-// The policy file: JSON or YAML to a policy, with every mistake at its line, and no file that can do harm. YAML's parser is loaded when it is needed.
+// The policy file: JSON or YAML to a policy, with every mistake at its line, and no file that can do harm. YAML's parser is loaded when
+// it is needed.
 
 import { PolicyError } from '../../engine/policy/problems.js'
 import { inTurns } from '../../kit/turns.js'
@@ -49,7 +50,8 @@ async function parseWhole (text: string, { file, maxBytes }: ParsePolicyOptions)
   if (parsed !== undefined) return parsed
   if (text.length > yaml && beginsWithBracket(text)) {
     const [place] = placesOf(text, [syntaxErrorAt(text)])
-    throw new PolicyError([{ path: [], message: 'the file is not JSON from here on', hint: `correct it; a file of more than ${yaml} bytes is read as JSON only`, file, ...place }])
+    const hint = `correct it; a file of more than ${yaml} bytes is read as JSON only`
+    throw new PolicyError([{ path: [], message: 'the file is not JSON from here on', hint, file, ...place }])
   }
   const { parseYaml } = await import('./yaml-file.js')
   return parseYaml(text, { file, maxBytes: yaml, words: POLICY_WORDS })

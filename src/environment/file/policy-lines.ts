@@ -9,7 +9,8 @@ export function partsWithLines (policy: Policy): Array<ReadonlyArray<string | nu
   return [
     ...Object.keys(policy.user_sets ?? {}).map(key => ['user_sets', key]),
     ...Object.keys(policy.resource_sets ?? {}).map(key => ['resource_sets', key]),
-    ...Object.entries(policy.resources ?? {}).flatMap(([type, { roles }]) => Object.keys(roles ?? {}).map(role => ['resources', type, 'roles', role])),
+    ...Object.entries(policy.resources ?? {}).flatMap(([type, { roles }]) =>
+      Object.keys(roles ?? {}).map(role => ['resources', type, 'roles', role])),
     ...(policy.set_rules ?? []).map((_, index) => ['set_rules', index])
   ]
 }

@@ -1,4 +1,5 @@
-// A policy in JSON, compiled as it is read: the schema first, then the facts, a few records at a time. The document is never in memory as a whole.
+// A policy in JSON, compiled as it is read: the schema first, then the facts, a few records at a time. The document is never in memory
+// as a whole.
 import { compileInSteps } from '../../engine/policy/compile-policy.js'
 import { KEYED_SECTIONS, LISTED_SECTIONS, type FactRecords, type FactSection } from '../../engine/policy/fact-records.js'
 import { policyChecker, type Policy } from '../../engine/policy/policy.js'

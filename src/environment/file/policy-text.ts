@@ -1,7 +1,7 @@
 // The text of a policy file: its size limit, and the errors of reading it.
 import { decodeText, readBytes } from './text-file.js'
 
-/** The default size limit of a policy file in YAML, bytes: 4 MiB, which is tens of thousands of lines and takes at most a few seconds to read. */
+/** The default size limit of a policy file in YAML, bytes: 4 MiB, tens of thousands of lines, which take at most a few seconds to read. */
 export const MAX_POLICY_BYTES = 4 * 1024 * 1024
 
 /** The default size limit of a policy file in JSON, bytes: 256 MiB, which is more than a million users. */

@@ -58,11 +58,14 @@ export async function readBytes (path: string, maxBytes: number, words: FileWord
     const bytes = Buffer.alloc(before.size)
     const length = await fill(file, bytes)
     const after = await file.stat()
-    if (length !== after.size || before.mtimeMs !== after.mtimeMs) throw unreadable(path, 'the file changed while it was read', 'write it elsewhere and rename it')
+    if (length !== after.size || before.mtimeMs !== after.mtimeMs) {
+      throw unreadable(path, 'the file changed while it was read', 'write it elsewhere and rename it')
+    }
     return bytes
   } catch (error) {
     if (error instanceof PolicyError) throw error
-    throw unreadable(path, `the file cannot be read: ${error instanceof Error ? error.message : String(error)}`, 'check its path and permissions', error)
+    const reason = error instanceof Error ? error.message : String(error)
+    throw unreadable(path, `the file cannot be read: ${reason}`, 'check its path and permissions', error)
   } finally {
     await file?.close()
   }
@@ -90,5 +93,6 @@ export function tooLarge (bytes: number, maxBytes: number, { noun, shorten }: Fi
 }
 
 export function unreadable (file: string | undefined, message: string, hint: string, cause?: unknown): PolicyError {
-  return new PolicyError([{ path: [], message, hint, ...(file === undefined ? {} : { file }) }], cause === undefined ? undefined : { cause })
+  const problem = { path: [], message, hint, ...(file === undefined ? {} : { file }) }
+  return new PolicyError([problem], cause === undefined ? undefined : { cause })
 }

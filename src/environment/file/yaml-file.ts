@@ -1,11 +1,14 @@
-// A YAML file that people write and the package reads: every mistake at its line, and no file that can do harm. JSON is YAML, too.
+// A YAML file that people write and the package reads: every mistake at its line, and no file that can do harm.
 
-import { isAlias, isCollection, isMap, isNode, isScalar, LineCounter, parseDocument, type Document, type Node, type Pair, type YAMLMap } from 'yaml'
+import {
+  Composer, isAlias, isCollection, isMap, isScalar, Lexer, LineCounter, Parser, YAMLParseError,
+  type Alias, type CST, type Document, type Node, type Pair, type YAMLMap
+} from 'yaml'
 import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 import { suggest } from '../../kit/suggest.js'
 import { byPlace, duplicateKey, MAX_PROBLEMS, type ParsedFile, type ParseOptions } from './parsed-file.js'
 import { tooLarge, unreadable, type FileWords } from './text-file.js'
-import { tooDeepAt } from './yaml-nesting.js'
+import { Nesting } from './yaml-nesting.js'
 
 /** Levels of nesting; the deepest condition that the engine takes needs fewer. */
 const MAX_NESTING = 128
@@ -23,15 +26,9 @@ export function parseYaml (text: string, { file, maxBytes, words }: ParseOptions
   if (text.length > maxBytes) throw unreadable(file, ...tooLarge(text.length, maxBytes, words))
   const lines = new LineCounter()
   const locate = (offset: number): Place => ({ file, line: lines.linePos(offset).line, column: lines.linePos(offset).col })
-  const tooDeep = tooDeepAt(text, MAX_NESTING)
-  if (tooDeep !== undefined) {
-    const before = text.slice(0, tooDeep).split('\n')
-    const place = { file, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 }
-    throw new PolicyError([{ path: [], message: `the file is nested deeper than ${MAX_NESTING} levels`, hint: `no ${words.noun} needs that`, ...place }])
-  }
-  // Duplicate keys are found below: the library compares each key with each other, which a large file turns into minutes.
-  // And nothing is printed: the library's warnings quote the file.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: false, logLevel: 'error' })
+  const document = compose(text, lines, offset => new PolicyError([
+    { path: [], message: `the file is nested deeper than ${MAX_NESTING} levels`, hint: `no ${words.noun} needs that`, ...locate(offset) }
+  ]))
   const syntax = syntaxProblems(document, locate, words)
   if (syntax.length > 0) throw new PolicyError(syntax)
   const { duplicates, unresolved } = inspect(document, locate)
@@ -40,8 +37,38 @@ export function parseYaml (text: string, { file, maxBytes, words }: ParseOptions
   return {
     value: valueOf(document, file, words),
     duplicates,
-    locate: problems => problems.slice(0, MAX_PROBLEMS).map(problem => ({ ...problem, ...locate(index.offset(problem.path)) })).sort(byPlace)
+    locate: problems => problems.slice(0, MAX_PROBLEMS)
+      .map(problem => ({ ...problem, ...locate(index.offset(problem.path)) }))
+      .sort(byPlace)
   }
+}
+
+/**
+ * The document, as the library's `parseDocument` composes it, with a look at each token in between: what is nested too deep must not
+ * reach the composer, which is recursive.
+ */
+function compose (text: string, lines: LineCounter, tooDeep: (offset: number) => PolicyError): Document.Parsed {
+  function * tokens (): Generator<CST.Token> {
+    const parser = new Parser(lines.addNewLine)
+    const nesting = new Nesting(MAX_NESTING)
+    lines.addNewLine(0)
+    for (const lexeme of new Lexer().lex(text)) {
+      if (nesting.exceeds(lexeme)) throw tooDeep(nesting.offset)
+      yield * parser.next(lexeme)
+    }
+    yield * parser.end()
+  }
+
+  // Duplicate keys are found below: the library compares each key with each other, which takes minutes for a large file.
+  // And nothing is printed: the library's warnings quote the file.
+  const composer = new Composer({ prettyErrors: false, uniqueKeys: false, merge: false, logLevel: 'error' })
+  const documents = composer.compose(tokens(), true, text.length)
+  const { value: document } = documents.next()
+  // A composer that has ended has made at least one document.
+  if (document === undefined) throw new Error('yaml composed no document')
+  const { value: second } = documents.next()
+  if (second !== undefined) document.errors.push(new YAMLParseError([second.range[0], second.range[1]], 'MULTIPLE_DOCS', ''))
+  return document
 }
 
 interface Place {
@@ -71,27 +98,62 @@ function syntaxProblems ({ errors, warnings }: Document.Parsed, locate: Locate, 
     : { path: [], message, hint: 'the file cannot be read past this', ...locate(offset) })
 }
 
+/** A collection or an alias that is to be looked at, and the way to it. */
+interface Pending {
+  readonly node: unknown
+  readonly step: string | number
+  readonly parent: Pending | undefined
+}
+
+function pathTo (pending: Pending): Path {
+  const path: Array<string | number> = []
+  for (let next = pending; next.parent !== undefined; next = next.parent) path.unshift(next.step)
+  return path
+}
+
 /** What the library does not look at, or only too slowly: keys that are there twice, and aliases of nothing. */
 function inspect (document: Document.Parsed, locate: Locate): { duplicates: PolicyProblem[], unresolved: PolicyProblem[] } {
   const duplicates: PolicyProblem[] = []
   const anchors = new Set<string>()
-  const aliases: Array<{ readonly source: string, readonly path: Path, readonly offset: number }> = []
+  const aliases: Pending[] = []
   // A stack of our own, and an end: what is inside is as large as the file allows.
-  const pending: Array<{ readonly node: unknown, readonly path: Path }> = [{ node: document.contents, path: [] }]
-  for (let next = pending.pop(); next !== undefined && duplicates.length < MAX_PROBLEMS; next = pending.pop()) {
-    const { node, path } = next
-    if (isAlias(node)) aliases.push({ source: node.source, path, offset: offsetOf(node) ?? 0 })
-    else if (isNode(node) && 'anchor' in node && typeof node.anchor === 'string') anchors.add(node.anchor)
-    if (isMap(node)) {
-      duplicates.push(...duplicateKeys(node, path, locate))
-      for (const { key, value } of node.items) pending.push({ node: key, path }, { node: value, path: [...path, keyOf(key)] })
-    } else if (isCollection(node)) {
-      node.items.forEach((item, index) => pending.push({ node: item, path: [...path, index] }))
+  const pending: Pending[] = []
+  const look = (node: unknown, step: string | number, parent: Pending | undefined): void => {
+    if (isAlias(node)) aliases.push({ node, step, parent })
+    else if (isScalar(node) || isCollection(node)) {
+      if (node.anchor !== undefined) anchors.add(node.anchor)
+      if (isCollection(node)) pending.push({ node, step, parent })
     }
   }
-  const unresolved = aliases.filter(({ source }) => !anchors.has(source)).slice(0, MAX_PROBLEMS).map(({ source, path, offset }) =>
-    ({ path, message: `'*${source}' stands for nothing`, hint: suggest(source, anchors, `write '&${source}' where it is defined, or put it in quotes`), ...locate(offset) }))
+  look(document.contents, '', undefined)
+  for (let next = pending.pop(); next !== undefined && duplicates.length < MAX_PROBLEMS; next = pending.pop()) {
+    const { node } = next
+    if (isMap(node)) {
+      if (hasDuplicates(node)) duplicates.push(...duplicateKeys(node, pathTo(next), locate))
+      for (const { key, value } of node.items) {
+        look(key, next.step, next.parent)
+        look(value, keyOf(key), next)
+      }
+    } else if (isCollection(node)) {
+      for (let index = 0; index < node.items.length; index++) look(node.items[index], index, next)
+    }
+  }
+  const unresolved = aliases.filter(({ node }) => !anchors.has((node as Alias).source)).slice(0, MAX_PROBLEMS).map(alias => {
+    const { source } = alias.node as Alias
+    const hint = suggest(source, anchors, `write '&${source}' where it is defined, or put it in quotes`)
+    return { path: pathTo(alias), message: `'*${source}' stands for nothing`, hint, ...locate(offsetOf(alias.node) ?? 0) }
+  })
   return { duplicates, unresolved }
+}
+
+/** Most maps are small, and have none. */
+function hasDuplicates ({ items }: YAMLMap): boolean {
+  if (items.length > 8) return new Set(items.map(({ key }) => keyOf(key))).size < items.length
+  for (let index = 1; index < items.length; index++) {
+    const name = keyOf(items[index]?.key)
+    for (let other = 0; other < index; other++) if (keyOf(items[other]?.key) === name) return true
+  }
+  return false
 }
 
 function duplicateKeys (map: YAMLMap, path: Path, locate: Locate): PolicyProblem[] {
