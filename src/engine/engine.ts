@@ -106,7 +106,10 @@ export class Engine {
     this.use(schema, options.facts === false ? undefined : atOnce(this.compare(facts)))
   }
 
-  /** What brings the facts of the document that was loaded before to these, in steps, between which anything may happen but a `load` or `use` of facts. */
+  /**
+   * What brings the facts of the document that was loaded before to these, in steps, between which anything may happen but a `load` or
+   * `use` of facts.
+   */
   compare (facts: DocumentFacts): Generator<undefined, FactsDelta> {
     return this.#loaded.compare(facts)
   }
