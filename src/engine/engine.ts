@@ -2,6 +2,7 @@
 
 import { AttributesOfQuery, decideAbac } from './decide/abac.js'
 import { compilePolicy } from './policy/compile-policy.js'
+import { nearestMiss } from './explain/nearest-miss.js'
 import { explainAbac, explainRbac, explainRebac, explainUnknown, explainWithoutRules, type Debug } from './explain/explain.js'
 import { DEFAULT_TENANT } from './facts/fact.js'
 import { Facts } from './facts/facts.js'
@@ -156,9 +157,27 @@ export class Engine {
     return { allow, code, reason, debug }
   }
 
-  /** Explains like {@link Engine.explain}, and lists every role, condition and derivation that was evaluated. */
+  /**
+   * Explains like {@link Engine.explain}. The reason of a denial also names the rule that came nearest, with the attributes that failed and
+   * without their values.
+   */
+  explainNearest (query: EngineQuery, work = this.#work): Explanation {
+    const explanation = this.explain(query, work)
+    const miss = explanation.allow ? undefined : within(work, () => this.#nearestMiss(query, work))
+    return miss === undefined ? explanation : { ...explanation, reason: `${explanation.reason}; ${miss}` }
+  }
+
+  #nearestMiss (query: EngineQuery, work: Work): string | undefined {
+    const found = this.#find(query)
+    if (found === undefined || found.permission.rules === null) return undefined
+    const { permission: { rules }, user, tenant } = found
+    if (this.#deniesUnknown && (user === undefined || tenant === undefined)) return undefined
+    return nearestMiss(rules, new AttributesOfQuery(query, user, tenant, this.#instance(query), work))
+  }
+
+  /** Explains like {@link Engine.explainNearest}, and lists every role, condition and derivation that was evaluated. */
   trace (query: EngineQuery): DecisionTrace {
-    const { allow, code, reason } = this.explain(query)
+    const { allow, code, reason } = this.explainNearest(query)
     const found = this.#find(query)
     const notAsked = found === undefined || (this.#deniesUnknown && (found.user === undefined || found.tenant === undefined))
     return notAsked ? { allow, code, reason } : { allow, code, reason, models: this.#trace(query, found) }

@@ -49,7 +49,7 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
   function explainNow (query: Query): Decision {
     const { engine } = opened()
     try {
-      return engine.explain(query)
+      return engine.explainNearest(query)
     } catch (error) {
       throw failed(error)
     }
