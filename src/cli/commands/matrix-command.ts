@@ -48,13 +48,19 @@ export const matrixCommand: Command = {
   help: HELP,
 
   async run (args, terminal) {
-    const { policy: file, given, tenant, html, json } = parseOptions(args, {
+    const { policy: file, given, tenant, html, json, pdp } = parseOptions(args, {
+      // Refused with a better message than that of an unknown option.
+      pdp: AUTHORITY_OPTIONS.pdp,
       policy: AUTHORITY_OPTIONS.policy,
       given: AUTHORITY_OPTIONS.given,
       tenant: { type: 'string' },
       html: { type: 'string' },
       json: { type: 'boolean', default: false }
     })
+    if (pdp !== undefined) {
+      throw new UsageError('matrix cannot ask a PDP: a PDP does not list its users and rules; ' +
+        'give the policy with --policy, or ask about one user with check --pdp or explain --pdp')
+    }
     if (file === undefined) throw new UsageError('--policy is missing')
     if (html !== undefined && json) throw new UsageError('--html and --json are both given; give one of them')
     // Imported here, because help and invalid arguments need no engine.

@@ -71,6 +71,7 @@ t.test('one tenant, and as JSON with the reasons of each cell', async t => {
   t.match(await permit(['matrix', '--policy', policy, '--tenant', 'acne']), { code: 2, err: /'acne' is not in the policy; did you mean 'acme'/ })
   t.match(await permit(['matrix', '--policy', policy, '--json', '--html', 'x']), { code: 2, err: /--html and --json/ })
   t.match(await permit(['matrix']), { code: 2, err: /--policy is missing/ })
+  t.match(await permit(['matrix', '--pdp', 'http://localhost:7766']), { code: 2, err: /matrix cannot ask a PDP.*explain --pdp/ })
   t.match(await permit(['matrix', '--policy', policy, '--html', join(policy, 'no-folder.html')]), { code: 3, err: /no-folder/ })
 })
 
