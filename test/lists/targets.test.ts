@@ -148,13 +148,18 @@ t.test('a filter of MongoDB has values, never operators, from the condition', as
   t.same(values, ['acme', '{"$ne":null}'])
   t.throws(() => toMongo(planOf(is('eq', 'attributes.owner', { $ne: null })), tasks()), { code: 'FST_PERMIT_TRANSLATION' })
   t.match(JSON.stringify(toMongo(planOf(is('in', 'attributes.data', ['$tenant_id'])), tasks({ attributes: { data: { column: 'data', type: 'json' } } }))), /"\$literal":"\$tenant_id"/)
+  // mingo would not look into the list of a path here; MongoDB does.
+  t.match(JSON.stringify(toMongo(planOf(is('eq', 'attributes.city', 'Rome')), tasks({ attributes: { city: 'address.city' } }))), '{"address":{"$not":{"$type":"array"}}}')
   t.throws(() => toMongo(all, tasks({ tenant: '$where' })), /'\$where' is no path/)
 })
+
+/** Takes the longest to start: one for all tests. */
+const postgresql = await postgresqlFor(t)
+t.afterEach(() => postgresql.all('DROP TABLE IF EXISTS things'))
 
 t.test('columns are quoted by the library, and columns called as those of JSON functions are not confused with them', async t => {
   const names = ['id', 'type', 'key', 'value', 'parent', 'json', 'root', 'atom', 'path', 'item', 'permit_1']
   const sqlite = sqliteFor(t)
-  const postgresql = await postgresqlFor(t)
   for (const [database, all] of [['sqlite', sqlite.all], ['postgresql', postgresql.all]] as const) {
     await all(`CREATE TABLE things (${names.map(name => `"${name}" ${database === 'sqlite' ? 'TEXT' : name === 'json' ? 'jsonb' : 'text'}`).join(', ')})`)
     await all(`INSERT INTO things VALUES (${names.map(name => name === 'json' ? "'[\"b\",\"c\"]'" : `'${name[0]}'`).join(', ')})`)
@@ -173,13 +178,28 @@ t.test('columns are quoted by the library, and columns called as those of JSON f
 t.test('a list of 100,000 keys, some of them odd, is one statement within the bounds of both databases', async t => {
   const keys = Array.from({ length: 100_000 }, (_, index) => `key ${index}`).concat('\ud800', "it's", 'a"b', '\u2028', 'é')
   const sqlite = sqliteFor(t)
-  const postgresql = await postgresqlFor(t)
   for (const [database, all] of [['sqlite', sqlite.all], ['postgresql', postgresql.all]] as const) {
     await all('CREATE TABLE things (id text, tenant_id text)')
     for (const id of ['key 0', 'key 99999', 'key 100000', "it's", 'a"b', '\u2028', 'é', 'e\u0301', 'KEY 1']) await all(`INSERT INTO things VALUES (${database === 'sqlite' ? '?' : '$1'}, 'acme')`, [id])
     const { sql, values } = kyselySelect(tasks({ database }), database)(planOf(is('in', 'key', keys)))
     t.ok(values.length < 10, `${values.length} values`)
     t.same((await all(sql, values)).map(({ id }) => id).sort(), ['a"b', "it's", 'key 0', 'key 99999', '\u2028', 'é'].sort(), database)
+  }
+})
+
+t.test('a number in jsonb that lies in the middle of two doubles is the one that JSON.parse makes of it', async t => {
+  const { all } = postgresql
+  await all('CREATE TABLE things (id text, tenant_id text, data jsonb)')
+  const middle = '1.00000000000000011102230246251565404236316680908203125'
+  const numbers = [middle, `-${middle}`, `${middle}1`, middle.replace(/5$/, '4'), '1', '1.0000000000000002', '1.00000000000000033306690738754696212708950042724609375']
+  for (const number of numbers) await all(`INSERT INTO things VALUES ($1, 'acme', '${number}')`, [number])
+  const select = kyselySelect(tasks({ attributes: { data: { column: 'data', type: 'json' } } }), 'postgresql')
+  const compare: Record<string, (a: number, b: number) => boolean> = { eq: (a, b) => a === b, ne: (a, b) => a !== b, lt: (a, b) => a < b, lte: (a, b) => a <= b, gt: (a, b) => a > b, gte: (a, b) => a >= b }
+  for (const value of [1, -1, 1.0000000000000002, 1.0000000000000004]) {
+    for (const [operator, holds] of Object.entries(compare)) {
+      const { sql, values } = select(planOf(is(operator, 'attributes.data', value)))
+      t.same((await all(sql, values)).map(({ id }) => id).sort(), numbers.filter(number => holds(Number(number), value)).sort(), `${operator} ${value}`)
+    }
   }
 })
 

@@ -10,7 +10,7 @@ export const TEXTS = [
   '; DROP TABLE things; --', '$1', '?', '??', ':a', '\u{1f600}', '\u{1f601}', '\uffff', '\ue000', '\u00a0', 'i', 'I', 'İ', 'ı', '\n', '[]', '{}', 'a.b', '2024-01-01', '2024-01-01T00:00:00.000Z', '9', '10', 'Z', 'z'
 ]
 /** Texts that no database can hold, or that end early in some. */
-export const ODD_TEXTS = ['\0', 'a\0', 'a\0b', '\ud800', 'a\udc00', '\udc00\ud800']
+export const ODD_TEXTS = ['\0', 'a\0', 'a\0b', '\ud800', 'a\udc00', '\udc00\ud800', '\ud83d', '\ude00']
 export const INTEGERS = [0, 1, -1, 2, 5, 9, 10, 42, 2 ** 31 - 1, -(2 ** 31), 2 ** 53 - 1, -(2 ** 53 - 1)]
 export const NUMBERS = [...INTEGERS, -0, 0.1, 0.2, 0.30000000000000004, 0.3, 1.5, -1.5, 4.999999999999999, 5.000000000000001, 1e-7, 5e-324, 2.2250738585072014e-308, 1e20, 1e300, -1e300, 1.7976931348623157e308]
 /** Numbers that integers of 64 bits and doubles do not agree about. */
