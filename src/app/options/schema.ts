@@ -221,7 +221,7 @@ const AuthZenSchema = Type.Object({
   })),
   /**
    * How `plan()` finds the rows: by the standard's resource search, or by Cerbos' PlanResources API.
-   * @defaultValue 'search'
+   * @defaultValue `search`
    */
   plans: Type.Optional(Type.Union([Type.Literal('search'), Type.Literal('cerbos')], {
     default: 'search',
