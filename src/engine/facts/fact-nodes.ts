@@ -1,12 +1,12 @@
-// Facts linked to one another in memory: a user, a tenant or an instance with everything that hangs on it.
+// The graph of facts in memory: users, tenants and instances, each with everything that refers to it.
 import type { UserFact, TenantFact, ResourceInstanceFact } from './fact.js'
 
-/** A user with what hangs on it. Only the engine sees nodes; everybody else sees facts. */
+/** A user with everything that refers to it. Only the engine sees nodes; all other code sees facts. */
 export class UserNode {
   fact: UserFact
   /**
-   * Roles by the key of the tenant, which is there as long as a user has a role in it. Most users have no roles on instances and many none at
-   * all: both are made when needed.
+   * Roles by the key of the tenant. Most users have no roles on instances, and many have no roles at all, so both are created when they are
+   * needed.
    */
   tenantRoles: TenantRoles | null = null
   instanceRoles: Map<InstanceNode, readonly string[]> | null = null
@@ -15,15 +15,15 @@ export class UserNode {
     this.fact = fact
   }
 
-  /** The roles in the tenant of that key; undefined when there is none. */
+  /** The roles in the tenant with this key; undefined for none. */
   rolesIn (tenant: string): readonly string[] | undefined {
     return this.tenantRoles === null ? undefined : this.tenantRoles.get(tenant)
   }
 }
 
 /**
- * Roles by tenant. Most users have roles in one tenant, and a map for one entry takes four times the memory: the first tenant has
- * fields of its own. Lists of roles are shared between users, and replaced, never changed.
+ * Roles by tenant. Most users have roles in one tenant, and a map with one entry takes four times the memory, so the first tenant has
+ * fields of its own. Lists of roles are shared between users; they are replaced and never changed.
  */
 export class TenantRoles {
   #tenant: string
@@ -45,7 +45,7 @@ export class TenantRoles {
     else (this.#more ??= new Map()).set(tenant, roles)
   }
 
-  /** Takes a tenant out. Returns whether others are left; the last one stays where it is, for the caller to drop the whole. */
+  /** Removes a tenant. Returns false when it is the last one: it stays, and the caller drops the whole object. */
   delete (tenant: string): boolean {
     if (tenant !== this.#tenant) {
       this.#more?.delete(tenant)
@@ -74,7 +74,7 @@ export class TenantRoles {
   }
 }
 
-/** A tenant with what hangs on it. */
+/** A tenant with everything that refers to it. */
 export class TenantNode {
   fact: TenantFact
   readonly members = new Map<string, Set<UserNode>>()
@@ -85,15 +85,15 @@ export class TenantNode {
   }
 }
 
-/** A resource instance with what hangs on it. */
+/** A resource instance with everything that refers to it. */
 export class InstanceNode {
   fact: ResourceInstanceFact
   readonly tenant: TenantNode
-  /** Role to the users who have it here. */
+  /** The users with a role on the instance, by role. */
   holders: Map<string, Set<UserNode>> | null = null
-  /** Relation to the instances that are the subjects of it, this being the object: the way up. */
+  /** The subjects of its relations, by relation: the way up. */
   subjects: Map<string, Set<InstanceNode>> | null = null
-  /** Relation to the instances that are the objects of it, this being the subject: the way down. */
+  /** The objects of the relations in which it is the subject, by relation: the way down. */
   objects: Map<string, Set<InstanceNode>> | null = null
 
   constructor (fact: ResourceInstanceFact, tenant: TenantNode) {

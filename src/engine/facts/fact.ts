@@ -1,11 +1,11 @@
-// What can be known about users, tenants, instances, assignments and tuples: the shapes of facts and of their changes.
+// The types of facts (users, tenants, instances, assignments, tuples), of their changes and errors.
 import { splitPair } from '../../kit/split-at-colon.js'
 import { printableLine } from '../../kit/printable.js'
 
 /** The tenant that always exists. */
 export const DEFAULT_TENANT = 'default'
 
-/** A user, as Permit's API writes one. */
+/** A user, as in Permit's API. */
 export interface UserFact {
   readonly key: string
   readonly email?: string
@@ -30,7 +30,7 @@ export interface ResourceInstanceFact {
   readonly attributes?: Readonly<Record<string, unknown>>
 }
 
-/** A role that a user has in a tenant, or with `resource_instance` (`type:key`) on that instance. */
+/** A user's role in a tenant, or with `resource_instance` (`type:key`) on that instance. */
 export interface RoleAssignmentFact {
   readonly user: string
   readonly role: string
@@ -38,7 +38,7 @@ export interface RoleAssignmentFact {
   readonly resource_instance?: string
 }
 
-/** A link between two instances of one tenant: `subject` is `relation` of `object`, both `type:key`. */
+/** A link between two instances of the same tenant: `subject` is `relation` of `object`, both `type:key`. */
 export interface RelationshipTupleFact {
   readonly subject: string
   readonly relation: string
@@ -46,10 +46,10 @@ export interface RelationshipTupleFact {
   readonly tenant: string
 }
 
-/** The fact to write, where the tenant may be left out: `default`, or that of the instances named. */
+/** A fact to write, with an optional tenant. Default: `default`, or the tenant of the instances. */
 export type TenantOptional<T extends { readonly tenant: string }> = Omit<T, 'tenant'> & { readonly tenant?: string }
 
-/** One elementary change. What a deletion takes with it is reported as deletions of its own, before it. */
+/** One elementary change. A cascade is reported as separate deletions, before the deletion that caused them. */
 export type FactChange = { readonly op: 'set' | 'delete' } & (
   | { readonly kind: 'user', readonly fact: UserFact, readonly before?: UserFact }
   | { readonly kind: 'tenant', readonly fact: TenantFact, readonly before?: TenantFact }
@@ -58,16 +58,16 @@ export type FactChange = { readonly op: 'set' | 'delete' } & (
   | { readonly kind: 'relationship_tuple', readonly fact: RelationshipTupleFact, readonly before?: undefined }
 )
 
-/** Why a fact cannot be written: it names what is not there, contradicts what is there, or is malformed. */
+/** Why a fact cannot be written: it names something that does not exist, contradicts existing facts, or is malformed. */
 export type FactsErrorCode = 'not_found' | 'conflict' | 'invalid'
 
-/** A fact that cannot be written. Nothing was changed. */
+/** The fact could not be written. Nothing has changed. */
 export class FactsError extends Error {
   override readonly name = 'FactsError'
   readonly code: FactsErrorCode
 
   constructor (code: FactsErrorCode, message: string) {
-    // Keys in it come from requests, and loggers print a message as it is.
+    // The message contains keys from requests, and some loggers print it as it is.
     super(printableLine(message))
     this.code = code
   }

@@ -1,5 +1,8 @@
-// Who there is and who has what: the facts of a policy, in memory, indexed so that a decision looks up and never scans.
-import { DEFAULT_TENANT, FactsError, parseInstance, type UserFact, type TenantFact, type ResourceInstanceFact, type RoleAssignmentFact, type RelationshipTupleFact, type TenantOptional, type FactChange } from './fact.js'
+// The facts of a policy, in memory: indexed, so that decisions look up and never scan.
+import {
+  DEFAULT_TENANT, FactsError, parseInstance, type FactChange, type RelationshipTupleFact, type ResourceInstanceFact,
+  type RoleAssignmentFact, type TenantFact, type TenantOptional, type UserFact
+} from './fact.js'
 import { UserNode, TenantNode, TenantRoles, InstanceNode } from './fact-nodes.js'
 import { withRole, withoutRole } from './role-lists.js'
 import { StoredObjects } from './stored-objects.js'
@@ -9,12 +12,12 @@ import { splitAtColon } from '../../kit/split-at-colon.js'
 /**
  * The facts, in memory.
  *
- * Writes check what they name: an assignment needs its user and tenant, an instance its tenant, and both ends of a tuple
- * are in one tenant. They do not check the schema (that a role or relation exists), because schema and facts change
- * independently; a fact that the schema does not know grants nothing. An instance that an assignment or a tuple names is
- * created when it is not there, as Permit does.
+ * Writes check what they refer to: the user and the tenant of an assignment and the tenant of an instance must exist, and both ends of a
+ * tuple must be in the same tenant. They do not check the schema (whether a role or relation exists), because schema and facts change
+ * independently; a fact that the schema does not know grants nothing. An instance that an assignment or a tuple names is created when it
+ * is missing, as in Permit.
  *
- * What is handed in is copied, what is handed out is shared and must not be changed.
+ * Arguments are copied. Results are shared and must not be changed.
  */
 export class Facts {
   #revision = 0
@@ -28,30 +31,31 @@ export class Facts {
     this.#tenants.set(DEFAULT_TENANT, new TenantNode({ key: DEFAULT_TENANT }))
   }
 
-  /** Grows with every change. Assigning what is assigned, or deleting what is not there, is none. */
+  /** Increases with every change. Repeating an assignment or deleting something that does not exist is no change. */
   get revision (): number {
     return this.#revision
   }
 
   /**
-   * Hears of every elementary change after it was made, cascades included: more of the cascade may follow, so a listener writes no facts.
+   * Calls the listener after every elementary change, including those of a cascade. The cascade may not be finished, so a listener must not
+   * write facts.
    *
-   * @returns a function that ends it
+   * @returns a function that removes the listener
    */
   subscribe (listener: (change: FactChange) => void): () => void {
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
   }
 
-  // users
+  // Users
 
-  /** Creates the user, or replaces what is known of it; its roles stay. Returns whether it is new. */
+  /** Creates the user, or replaces its attributes; its roles stay. Returns whether it is new. */
   upsertUser (fact: UserFact): boolean {
     needKey('user', fact.key)
     return this.adoptUser(copy<UserFact>(fact, ['key', 'email', 'first_name', 'last_name', 'attributes']))
   }
 
-  /** @internal Like {@link Facts.upsertUser}, with a fact that is complete and that nobody changes: it is not copied. */
+  /** @internal Like {@link Facts.upsertUser}, for a complete fact that no other code changes: it is not copied. */
   adoptUser (stored: UserFact): boolean {
     const node = this.#users.get(stored.key)
     const before = node?.fact
@@ -61,7 +65,7 @@ export class Facts {
     return node === undefined
   }
 
-  /** Deletes the user and its role assignments. Returns whether it was there. */
+  /** Deletes the user and its role assignments. Returns whether it existed. */
   deleteUser (key: string): boolean {
     const user = this.#users.get(key)
     if (user === undefined) return false
@@ -83,15 +87,15 @@ export class Facts {
     for (const user of this.#users.values()) yield user.fact
   }
 
-  // tenants
+  // Tenants
 
-  /** Creates the tenant, or replaces what is known of it. Returns whether it is new. */
+  /** Creates the tenant, or replaces its attributes. Returns whether it is new. */
   upsertTenant (fact: TenantFact): boolean {
     needKey('tenant', fact.key)
     return this.adoptTenant(copy<TenantFact>(fact, ['key', 'name', 'description', 'attributes']))
   }
 
-  /** @internal Like {@link Facts.upsertTenant}, with a fact that is complete and that nobody changes: it is not copied. */
+  /** @internal Like {@link Facts.upsertTenant}, for a complete fact that no other code changes: it is not copied. */
   adoptTenant (stored: TenantFact): boolean {
     const node = this.#tenants.get(stored.key)
     const before = node?.fact
@@ -102,7 +106,7 @@ export class Facts {
   }
 
   /**
-   * Deletes the tenant, the assignments in it and its instances with what hangs on them. Returns whether it was there.
+   * Deletes the tenant, the assignments in it, and its instances with their assignments and tuples. Returns whether it existed.
    *
    * @throws {@link FactsError} `conflict` for `default`, which always exists
    */
@@ -129,22 +133,23 @@ export class Facts {
     for (const tenant of this.#tenants.values()) yield tenant.fact
   }
 
-  // resource instances
+  // Resource instances
 
   /**
    * Creates the instance, or replaces its attributes. Returns whether it is new.
    *
-   * @throws {@link FactsError} `not_found` for a tenant that is not there; `conflict` when the instance is in another tenant
+   * @throws {@link FactsError} `not_found` for a tenant that does not exist; `conflict` when the instance is in another tenant
    */
   upsertResourceInstance (fact: TenantOptional<ResourceInstanceFact>): boolean {
     needKey('resource', fact.resource)
     needKey('resource instance', fact.key)
     if (fact.resource.includes(':')) throw new FactsError('invalid', `resource type '${fact.resource}' contains a colon`)
     const tenant = this.#needTenant(fact.tenant ?? this.instanceNode(fact.resource, fact.key)?.tenant.fact.key ?? DEFAULT_TENANT)
-    return this.adoptResourceInstance(copy<ResourceInstanceFact>({ ...fact, tenant: tenant.fact.key }, ['resource', 'key', 'tenant', 'attributes']))
+    const complete = { ...fact, tenant: tenant.fact.key }
+    return this.adoptResourceInstance(copy<ResourceInstanceFact>(complete, ['resource', 'key', 'tenant', 'attributes']))
   }
 
-  /** @internal Like {@link Facts.upsertResourceInstance}, with a fact that is complete and that nobody changes: it is not copied. */
+  /** @internal Like {@link Facts.upsertResourceInstance}, for a complete fact that no other code changes: it is not copied. */
   adoptResourceInstance (stored: ResourceInstanceFact): boolean {
     const existing = this.instanceNode(stored.resource, stored.key)
     const tenant = this.#needTenant(stored.tenant)
@@ -160,7 +165,7 @@ export class Facts {
     return existing === undefined
   }
 
-  /** Deletes the instance (`type:key`), the assignments on it and its tuples. Returns whether it was there. */
+  /** Deletes the instance (`type:key`), the assignments on it and its tuples. Returns whether it existed. */
   deleteResourceInstance (id: string): boolean {
     const instance = this.#findInstance(id)
     if (instance === undefined) return false
@@ -186,12 +191,12 @@ export class Facts {
     }
   }
 
-  // role assignments
+  // Role assignments
 
   /**
-   * Gives the user the role in the tenant, or on the instance. Returns whether it is new.
+   * Assigns the role to the user, in the tenant or on the instance. Returns whether the assignment is new.
    *
-   * @throws {@link FactsError} `not_found` for a user or tenant that is not there; `conflict` when the instance is in another tenant
+   * @throws {@link FactsError} `not_found` for a user or tenant that does not exist; `conflict` when the instance is in another tenant
    */
   assignRole (fact: TenantOptional<RoleAssignmentFact>): boolean {
     needKey('role', fact.role)
@@ -218,7 +223,7 @@ export class Facts {
     return true
   }
 
-  /** Takes the role from the user. Returns whether the user had it. */
+  /** Removes the role from the user. Returns whether the user had it. */
   unassignRole (fact: TenantOptional<RoleAssignmentFact>): boolean {
     const user = this.#users.get(fact.user)
     if (user === undefined) return false
@@ -245,16 +250,17 @@ export class Facts {
     return true
   }
 
-  /** The assignment, when the user has the role there. */
+  /** The assignment, if the user has the role there. */
   getRoleAssignment ({ user, role, tenant, resource_instance: on }: RoleAssignmentFact): RoleAssignmentFact | undefined {
     const node = this.#users.get(user)
     if (node === undefined) return undefined
     if (on === undefined) return node.rolesIn(tenant)?.includes(role) === true ? assignmentFact(node, role, tenant) : undefined
     const instance = this.#findInstance(on, tenant)
-    return instance !== undefined && node.instanceRoles?.get(instance)?.includes(role) === true ? assignmentFact(node, role, tenant, instance) : undefined
+    if (instance === undefined || node.instanceRoles?.get(instance)?.includes(role) !== true) return undefined
+    return assignmentFact(node, role, tenant, instance)
   }
 
-  /** Assignments, by the narrowest index that the filter allows. */
+  /** The matching assignments. Uses the most selective index for the filter. */
   * roleAssignments (filter: Partial<RoleAssignmentFact> = {}): Generator<RoleAssignmentFact> {
     for (const assignment of this.roleAssignmentsNear(filter)) {
       if (filter.user !== undefined && assignment.user !== filter.user) continue
@@ -265,28 +271,28 @@ export class Facts {
     }
   }
 
-  /** The assignments of a role in tenants. */
+  /** The assignments of a tenant role. */
   * assignmentsOfRole (role: string): Generator<RoleAssignmentFact> {
     for (const tenant of this.#tenants.values()) {
       for (const user of tenant.members.get(role) ?? []) yield assignmentFact(user, role, tenant.fact.key)
     }
   }
 
-  /** The assignments of a role on instances of a type. */
+  /** The assignments of a resource role of a type. */
   * assignmentsOfResourceRole (type: string, role: string): Generator<RoleAssignmentFact> {
     for (const instance of this.instanceNodes(type)) {
       for (const user of instance.holders?.get(role) ?? []) yield assignmentFact(user, role, instance.tenant.fact.key, instance)
     }
   }
 
-  /** The tuples of a relation to objects of a type. */
+  /** The tuples with a relation to objects of a type. */
   * tuplesOfRelation (type: string, relation: string): Generator<RelationshipTupleFact> {
     for (const object of this.instanceNodes(type)) {
       for (const subject of object.subjects?.get(relation) ?? []) yield tupleFact(subject, relation, object)
     }
   }
 
-  /** Those that the index finds, others among them: for a caller who looks at them in steps, and chooses. */
+  /** The assignments in the index for the filter; some do not match it. For callers that check them in steps. */
   * roleAssignmentsNear (filter: Partial<RoleAssignmentFact>): Generator<RoleAssignmentFact> {
     if (filter.user !== undefined) {
       const user = this.#users.get(filter.user)
@@ -304,17 +310,17 @@ export class Facts {
     }
   }
 
-  // relationship tuples
+  // Relationship tuples
 
   /**
    * Links two instances. Returns whether the link is new.
    *
-   * @throws {@link FactsError} `not_found` for a tenant that is not there; `conflict` when the instances are in different tenants
+   * @throws {@link FactsError} `not_found` for a tenant that does not exist; `conflict` when the instances are in different tenants
    */
   addRelationshipTuple (fact: TenantOptional<RelationshipTupleFact>): boolean {
     needKey('relation', fact.relation)
     const tenant = fact.tenant ?? (this.#findInstance(fact.subject) ?? this.#findInstance(fact.object))?.tenant.fact.key
-    // Looked at before either is created: a tuple that is refused leaves nothing behind.
+    // Checked before either instance is created: a rejected tuple must leave nothing behind.
     const wanted = this.#needTenant(tenant ?? DEFAULT_TENANT)
     for (const id of [fact.subject, fact.object]) {
       parseInstance(id)
@@ -330,7 +336,7 @@ export class Facts {
     return true
   }
 
-  /** Unlinks two instances. Returns whether they were linked. */
+  /** Removes the link between two instances. Returns whether it existed. */
   deleteRelationshipTuple (fact: TenantOptional<RelationshipTupleFact>): boolean {
     const subject = this.#findInstance(fact.subject, fact.tenant)
     const object = this.#findInstance(fact.object, fact.tenant)
@@ -341,14 +347,14 @@ export class Facts {
     return true
   }
 
-  /** The tuple, when the instances are linked so. */
+  /** The tuple, if the instances are linked. */
   getRelationshipTuple ({ subject, relation, object }: Omit<RelationshipTupleFact, 'tenant'>): RelationshipTupleFact | undefined {
     const from = this.#findInstance(subject)
     const to = this.#findInstance(object)
     return from !== undefined && to?.subjects?.get(relation)?.has(from) === true ? tupleFact(from, relation, to) : undefined
   }
 
-  /** Tuples, by the narrowest index that the filter allows. */
+  /** The matching tuples. Uses the most selective index for the filter. */
   * relationshipTuples (filter: Partial<RelationshipTupleFact> = {}): Generator<RelationshipTupleFact> {
     for (const tuple of this.relationshipTuplesNear(filter)) {
       if (filter.subject !== undefined && tuple.subject !== filter.subject) continue
@@ -359,7 +365,7 @@ export class Facts {
     }
   }
 
-  /** Those that the index finds, others among them: for a caller who looks at them in steps, and chooses. */
+  /** The tuples in the index for the filter; some do not match it. For callers that check them in steps. */
   * relationshipTuplesNear (filter: Partial<RelationshipTupleFact>): Generator<RelationshipTupleFact> {
     if (filter.subject !== undefined) {
       const subject = this.#findInstance(filter.subject)
@@ -376,7 +382,7 @@ export class Facts {
     }
   }
 
-  // what the engine reads
+  // Read by the engine
 
   /** @internal */
   userNode (key: string): UserNode | undefined {
@@ -398,7 +404,7 @@ export class Facts {
     return this.#instances.get(type)?.values() ?? []
   }
 
-  /** @internal Whether an instance of the type has an object stored under that name, or a resource type of its own (`type`). */
+  /** @internal Whether an instance of the type has an object in this attribute, or a resource type of its own (`type`). */
   storesObject (type: string, name: string): boolean {
     return this.#objects.has(type, name)
   }
@@ -426,7 +432,8 @@ export class Facts {
 
   #sameTenant (instance: InstanceNode, tenant: TenantNode): void {
     if (instance.tenant === tenant) return
-    throw new FactsError('conflict', `resource instance '${instance.id}' is in tenant '${instance.tenant.fact.key}', not in '${tenant.fact.key}'`)
+    const where = `is in tenant '${instance.tenant.fact.key}', not in '${tenant.fact.key}'`
+    throw new FactsError('conflict', `resource instance '${instance.id}' ${where}`)
   }
 
   #findInstance (id: string, tenant?: string): InstanceNode | undefined {
@@ -471,12 +478,12 @@ export class Facts {
 }
 
 function needKey (what: string, key: unknown): void {
-  if (typeof key !== 'string' || key === '') throw new FactsError('invalid', `the key of a ${what} is a string that is not empty`)
+  if (typeof key !== 'string' || key === '') throw new FactsError('invalid', `the key of a ${what} must be a non-empty string`)
 }
 
 type Change<K extends FactChange['kind']> = Extract<FactChange, { kind: K }>
 
-/** Known properties only, and attributes as a copy: what the caller changes later must not change a decision. */
+/** Copies the known properties and the attributes: later changes by the caller must not affect decisions. */
 function copy<T extends object> (fact: T, properties: ReadonlyArray<keyof T & string>): T {
   const result: Partial<T> = {}
   for (const property of properties) {
@@ -492,7 +499,7 @@ function addToSet<V> (sets: Map<string, Set<V>>, key: string, value: V): void {
   else set.add(value)
 }
 
-/** Leaves neither an empty set nor an empty map behind, so that facts that come and go leave no memory. */
+/** Removes empty sets and maps, so that facts that come and go do not use more and more memory. */
 function removeFromSet<V> (sets: Map<string, Set<V>> | null, key: string, value: V): Map<string, Set<V>> | null {
   const set = sets?.get(key)
   set?.delete(value)

@@ -1,4 +1,4 @@
-// Links that were seen, such as role assignments: whether one is there twice, in documents with millions of them.
+// A set of links, such as role assignments, to find duplicates in documents with millions of them.
 import type { RelationshipTupleFact, RoleAssignmentFact } from './fact.js'
 
 /** An empty set of assignments. */
@@ -16,8 +16,8 @@ export class Links<F extends object> {
   readonly #more = new Set<string>()
 
   /**
-   * @param from - what most links differ in
-   * @param fields - everything in which they can differ
+   * @param from - the field in which most links differ
+   * @param fields - all fields in which links can differ
    */
   constructor (from: (link: F) => string, fields: ReadonlyArray<keyof F>) {
     this.#from = from

@@ -1,12 +1,14 @@
-// The facts that the loaded document lists: what one document listed and the next does not goes, what it lists anew comes,
-// and what was written at run time stays.
+// The facts of the loaded document. When the next document is loaded, facts that only the old one listed are removed, new ones are added,
+// and facts that were written at run time stay.
 
 import { NO_FACTS, type DocumentFacts } from '../policy/compile-facts.js'
 import { type Facts } from './facts.js'
-import { DEFAULT_TENANT, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from './fact.js'
+import {
+  DEFAULT_TENANT, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact
+} from './fact.js'
 import { newAssignments, newTuples, type Links } from './links.js'
 
-/** Remembers what the document listed. */
+/** The facts that the document listed. */
 export class LoadedFacts {
   readonly #facts: Facts
   #loaded: DocumentFacts = NO_FACTS
@@ -16,34 +18,35 @@ export class LoadedFacts {
   }
 
   /**
-   * What brings the facts from the document before to this one, in steps. What both list alike is left as it is, so that a role taken
-   * away at run time does not come back because another line was edited. Only documents are compared: what is written at run time
-   * meanwhile makes no difference.
+   * Compares the facts of the previous document with those of the next one, in steps. Facts that both list alike are not touched: a role
+   * that was removed at run time must not come back because another line was edited. Only the documents are compared, so writes at run time
+   * in the meantime make no difference.
    */
   * compare (next: DocumentFacts): Generator<undefined, FactsDelta> {
     const before = this.#loaded
+    const isAlike = (id: string) => before.mentioned.has(id) === next.mentioned.has(id)
     return {
       before,
       next,
       tuples: yield * differences(before.relationshipTuples, next.relationshipTuples, newTuples),
       assignments: yield * differences(before.roleAssignments, next.roleAssignments, newAssignments),
-      instances: yield * changes(before.resourceInstances, next.resourceInstances, id => before.mentioned.has(id) === next.mentioned.has(id)),
+      instances: yield * changes(before.resourceInstances, next.resourceInstances, isAlike),
       users: yield * changes(before.users, next.users),
       tenants: yield * changes(before.tenants, next.tenants)
     }
   }
 
   /**
-   * Brings the facts to the next document, at once. It cannot fail: the document was checked, and where it contradicts what was
-   * written at run time (an instance's tenant) the document wins.
+   * Changes the facts to those of the next document, at once. It cannot fail: the document was checked, and where it contradicts a write at
+   * run time (the tenant of an instance), the document wins.
    *
-   * @param delta - what `compare` returned, after the last `replace`
+   * @param delta - the result of `compare`, after the last `replace`
    */
   replace ({ before, next, tuples, assignments, instances, users, tenants }: FactsDelta): void {
-    if (before !== this.#loaded) throw new Error('the facts were compared with another document than the one that is loaded')
+    if (before !== this.#loaded) throw new Error('the facts were compared with a document that is not loaded')
     const facts = this.#facts
     this.#loaded = next
-    // What hangs on others goes first, and comes last.
+    // Facts that refer to others are removed first, and added last.
     for (const tuple of tuples.gone) facts.deleteRelationshipTuple(tuple)
     for (const assignment of assignments.gone) facts.unassignRole(assignment)
     for (const id of instances.gone) {
@@ -73,7 +76,7 @@ export class LoadedFacts {
     }
   }
 
-  // What a new fact of the document needs may have been listed before and deleted at run time: the document wants it again.
+  // A fact that a new fact needs may have been listed before and deleted at run time: the document requires it again.
 
   #restoreUser (key: string, { users }: DocumentFacts): void {
     if (this.#facts.getUser(key) === undefined) this.#facts.adoptUser(users.get(key) ?? { key })
@@ -93,13 +96,13 @@ export class LoadedFacts {
     const current = this.#facts.getResourceInstance(id)
     const wasListed = before !== undefined && before.resourceInstances.has(id) && !before.mentioned.has(id)
     if (current !== undefined && current.tenant !== instance.tenant) this.#facts.deleteResourceInstance(id)
-    // One that is only mentioned must not take the attributes of one written at run time.
+    // An instance that is only mentioned must not remove attributes that were written at run time.
     else if (current !== undefined && next.mentioned.has(id) && !wasListed) return
     this.#restoreTenant(instance.tenant, next)
     this.#facts.adoptResourceInstance(instance)
   }
 
-  /** Nothing is known of the instance but that it exists. */
+  /** Nothing is known of the instance but its key. */
   #isBare (id: string): boolean {
     const instance = this.#facts.getResourceInstance(id)
     return instance !== undefined && instance.attributes === undefined &&
@@ -108,10 +111,10 @@ export class LoadedFacts {
   }
 }
 
-/** Facts between two steps: some hundred microseconds. */
+/** Facts per step: a few hundred microseconds. */
 const STEP = 256
 
-/** What distinguishes two documents. */
+/** The differences between two documents. */
 export interface FactsDelta {
   readonly before: DocumentFacts
   readonly next: DocumentFacts
@@ -129,7 +132,7 @@ interface Differences<F> {
 
 interface Changes<F> {
   readonly gone: readonly string[]
-  /** New, or another than before. */
+  /** New or changed. */
   readonly come: Iterable<F>
 }
 
@@ -138,8 +141,10 @@ export function isEmptyDelta ({ tuples, assignments, instances, users, tenants }
   return [tuples, assignments, instances, users, tenants].every(({ gone, come }) => gone.length === 0 && isEmpty(come))
 }
 
-function * differences<F extends object> (before: readonly F[], next: readonly F[], links: () => Links<F>): Generator<undefined, Differences<F>> {
-  // Nothing to compare with is the most common case: the first document.
+function * differences<F extends object> (
+  before: readonly F[], next: readonly F[], links: () => Links<F>
+): Generator<undefined, Differences<F>> {
+  // The most common case: the first document has nothing to compare with.
   if (before.length === 0 || next.length === 0) return { gone: before, come: next }
   return { gone: yield * without(before, next, links()), come: yield * without(next, before, links()) }
 }
@@ -158,7 +163,9 @@ function * without<F extends object> (facts: readonly F[], others: readonly F[],
   return left
 }
 
-function * changes<F> (before: ReadonlyMap<string, F>, next: ReadonlyMap<string, F>, isAlike: (key: string) => boolean = () => true): Generator<undefined, Changes<F>> {
+function * changes<F> (
+  before: ReadonlyMap<string, F>, next: ReadonlyMap<string, F>, isAlike: (key: string) => boolean = () => true
+): Generator<undefined, Changes<F>> {
   if (before.size === 0) return { gone: [], come: { [Symbol.iterator]: () => next.values() } }
   let count = 0
   const gone: string[] = []
@@ -174,7 +181,7 @@ function * changes<F> (before: ReadonlyMap<string, F>, next: ReadonlyMap<string,
   return { gone, come }
 }
 
-/** Whether two facts say the same: of JSON, or of what an app calls by that name. */
+/** Whether two facts are equal as JSON, or as the values that an app passes in its place. */
 function isSame (a: unknown, b: unknown): boolean {
   return a === b || (a !== undefined && JSON.stringify(a) === JSON.stringify(b))
 }

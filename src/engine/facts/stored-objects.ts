@@ -1,18 +1,18 @@
-// Counts which attributes of stored instances are objects: objects are united with those that a question gives, and only such instances matter to plans.
+// Counts the attributes of stored instances that are objects. A query's objects are merged with them, so plans must know of them.
 import { isRecord } from '../../kit/is-record.js'
 import type { ResourceInstanceFact } from './fact.js'
 
-/** By resource type and attribute, how many instances have it stored as an object. */
+/** The number of instances with an object in an attribute, by resource type and attribute. */
 export class StoredObjects {
   readonly #counts = new Map<string, Map<string, number>>()
 
-  /** An instance is stored in place of another one, or deleted (`after` is undefined). */
+  /** Records that an instance replaces another one, or is deleted (`after` is undefined). */
   replace (before: ResourceInstanceFact | undefined, after: ResourceInstanceFact | undefined): void {
     if (before?.attributes !== undefined) this.#count(before, -1)
     if (after?.attributes !== undefined) this.#count(after, 1)
   }
 
-  /** Whether an instance of the type has an object, or a resource type of its own (`type`), stored under that name. */
+  /** Whether an instance of the type has an object in this attribute, or a resource type of its own (`type`). */
   has (type: string, name: string): boolean {
     return this.#counts.get(type)?.has(name) === true
   }

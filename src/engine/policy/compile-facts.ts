@@ -1,9 +1,12 @@
-// Checks the facts that a document lists against its schema and against one another, and completes what they leave out.
+// Checks the facts of a document against its schema and against each other, and adds what they leave out.
 
 import { clone } from '../../kit/clone.js'
 import { isRecord } from '../../kit/is-record.js'
 import { blockOf, isText } from './document.js'
-import { DEFAULT_TENANT, parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact } from '../facts/fact.js'
+import {
+  DEFAULT_TENANT, parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact,
+  type UserFact
+} from '../facts/fact.js'
 import { newAssignments, newTuples, type Links } from '../facts/links.js'
 import { suggest } from '../../kit/suggest.js'
 import { splitPair } from '../../kit/split-at-colon.js'
@@ -11,29 +14,36 @@ import type { Compilation, Path, TypeDraft } from './compilation.js'
 import type { FactRecords } from './fact-records.js'
 
 /**
- * The facts of a document, complete: tenants filled in, and instances that are only mentioned added. They belong to nobody else: the
- * engine's facts hold the same objects, and nobody changes them.
+ * The complete facts of a document: with tenants, and with instances that are only mentioned. No other code changes these objects; the
+ * engine's facts contain the same ones.
  */
 export interface DocumentFacts {
   readonly users: ReadonlyMap<string, UserFact>
   readonly tenants: ReadonlyMap<string, TenantFact>
   /** By `type:key`. */
   readonly resourceInstances: ReadonlyMap<string, ResourceInstanceFact>
-  /** Those of the instances that are not listed, only named by assignments and tuples. */
+  /** The ids of instances that are only named by assignments and tuples. */
   readonly mentioned: ReadonlySet<string>
   readonly roleAssignments: readonly RoleAssignmentFact[]
   readonly relationshipTuples: readonly RelationshipTupleFact[]
 }
 
-/** No facts at all. */
-export const NO_FACTS: DocumentFacts = { users: new Map(), tenants: new Map(), resourceInstances: new Map(), mentioned: new Set(), roleAssignments: [], relationshipTuples: [] }
+/** No facts. */
+export const NO_FACTS: DocumentFacts = {
+  users: new Map(),
+  tenants: new Map(),
+  resourceInstances: new Map(),
+  mentioned: new Set(),
+  roleAssignments: [],
+  relationshipTuples: []
+}
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** Records between two steps: some hundred microseconds. */
+/** Records per step: a few hundred microseconds. */
 const STEP = 128
 
-/** The facts of a document, in steps; mistakes go to the compilation's problems. */
+/** Compiles the facts of a document, in steps. Mistakes are added to the problems of the compilation. */
 export function * compileFacts (compilation: Compilation, records: FactRecords): Generator<undefined, DocumentFacts> {
   const compiler = new FactsCompiler(compilation, records.owned)
   let count = 0
@@ -49,7 +59,7 @@ export function * compileFacts (compilation: Compilation, records: FactRecords):
     compiler.addInstance(instance, index)
     if (++count % STEP === 0) yield
   }
-  // Before tuples, because an assignment may say which tenant the instances of a tuple are in.
+  // Before tuples: an assignment may define the tenant of an instance in a tuple.
   for (const [index, assignment] of records.listed('role_assignments')) {
     compiler.addAssignment(assignment, index)
     if (++count % STEP === 0) yield
@@ -110,7 +120,7 @@ class FactsCompiler {
     if (lastName !== undefined) user.last_name = lastName
     if (attributes !== undefined) user.attributes = this.#own(attributes)
     this.#users.set(key, user)
-    // In a document that is read in parts, both may be there.
+    // A document that is read in parts may contain both.
     if (this.#users.size === size) this.#compilation.problem(['users', key], 'this is there twice', 'remove one of them')
   }
 
@@ -125,8 +135,11 @@ class FactsCompiler {
     }
     this.#needTenant(tenant, ['resource_instances', index], 'tenant')
     const id = `${resource}:${key}`
-    if (this.#instances.has(id)) this.#compilation.problem(['resource_instances', index], `resource instance '${id}' is there twice`, 'remove one of them')
-    this.#instances.set(id, { resource: type.key, key, tenant: this.#sameTenant(tenant), ...(attributes === undefined ? undefined : { attributes: this.#own(attributes) }) })
+    if (this.#instances.has(id)) {
+      this.#compilation.problem(['resource_instances', index], `resource instance '${id}' is there twice`, 'remove one of them')
+    }
+    const own = attributes === undefined ? undefined : { attributes: this.#own(attributes) }
+    this.#instances.set(id, { resource: type.key, key, tenant: this.#sameTenant(tenant), ...own })
   }
 
   addAssignment (record: unknown, index: number): void {
@@ -148,13 +161,14 @@ class FactsCompiler {
   #assignment ({ user, role, tenant, resource_instance: on }: Partial<RoleAssignmentFact>, path: Path): RoleAssignmentFact | undefined {
     const known = isText(user) ? this.#users.get(user) : undefined
     if (isText(user) && known === undefined) {
-      this.#compilation.problem([...path, 'user'], `user '${user}' is not defined`, suggest(user, this.#users.keys(), 'define it under users'))
+      const hint = suggest(user, this.#users.keys(), 'define it under users')
+      this.#compilation.problem([...path, 'user'], `user '${user}' is not defined`, hint)
     }
     if (isText(tenant)) this.#needTenant(tenant, path, 'tenant')
     if (on === undefined) {
       if (isText(role)) this.#needRole(role, this.#roles, 'roles', path)
       if (!isText(user) || !isText(role)) return undefined
-      // Texts that are there already, so that a million assignments do not hold a million copies.
+      // Reuses existing strings, so that a million assignments do not keep a million copies.
       return { user: known?.key ?? user, role: this.#roles.get(role) ?? role, tenant: this.#sameTenant(tenant ?? DEFAULT_TENANT) }
     }
     const type = this.#instanceType(on, path, 'resource_instance')
@@ -172,13 +186,15 @@ class FactsCompiler {
     if (!isText(subject) || !isText(object) || !isText(relation) || subjectType === undefined || objectType === undefined) return undefined
     const wanted = objectType.relations.get(relation)
     if (wanted === undefined) {
-      this.#compilation.problem([...path, 'relation'], `resource type '${objectType.key}' has no relation '${relation}'`, suggest(relation, objectType.relations.keys(), `define it under resources.${objectType.key}.relations`))
+      const hint = suggest(relation, objectType.relations.keys(), `define it under resources.${objectType.key}.relations`)
+      this.#compilation.problem([...path, 'relation'], `resource type '${objectType.key}' has no relation '${relation}'`, hint)
       return undefined
     }
     if (wanted !== subjectType.key) {
-      // Not the tuple's mistake when the relation itself is wrong.
+      // The relation itself is invalid, which is reported there.
       if (!this.#compilation.types.has(wanted)) return undefined
-      this.#compilation.problem([...path, 'subject'], `relation '${relation}' of '${objectType.key}' links a '${wanted}', not a '${subjectType.key}'`, `write '${wanted}:<key>'`)
+      const message = `relation '${relation}' of '${objectType.key}' links a '${wanted}', not a '${subjectType.key}'`
+      this.#compilation.problem([...path, 'subject'], message, `write '${wanted}:<key>'`)
       return undefined
     }
     const together = tenant ?? (this.#instances.get(subject) ?? this.#instances.get(object))?.tenant
@@ -187,12 +203,15 @@ class FactsCompiler {
     return { subject, relation, object, tenant: this.#mention(object, together, path, at).tenant }
   }
 
-  /** The instance, added when nothing else lists it. */
+  /** The instance. It is added when it is not listed. */
   #mention (id: string, tenant: string | undefined, path: Path, field: string): ResourceInstanceFact {
     const known = this.#instances.get(id)
     if (known !== undefined) {
       if (tenant !== undefined && tenant !== known.tenant) {
-        this.#compilation.problem([...path, field], `resource instance '${id}' is in tenant '${known.tenant}', not in '${tenant}'`, this.#mentioned.has(id) ? 'list it under resource_instances with its tenant' : `write '${known.tenant}', or change the tenant of the instance`)
+        const hint = this.#mentioned.has(id)
+          ? 'list it under resource_instances with its tenant'
+          : `write '${known.tenant}', or change the tenant of the instance`
+        this.#compilation.problem([...path, field], `resource instance '${id}' is in tenant '${known.tenant}', not in '${tenant}'`, hint)
       }
       return known
     }
@@ -206,7 +225,8 @@ class FactsCompiler {
     if (!isText(id)) return undefined
     const parts = splitPair(id)
     if (parts === undefined) {
-      this.#compilation.problem([...path, field], `'${id}' is not a resource instance`, "write '<resource type>:<key>', such as 'document:spec'")
+      const hint = "write '<resource type>:<key>', such as 'document:spec'"
+      this.#compilation.problem([...path, field], `'${id}' is not a resource instance`, hint)
       return undefined
     }
     return this.#compilation.types.get(parts.before) ?? this.#type(parts.before, [...path, field])
@@ -218,11 +238,14 @@ class FactsCompiler {
 
   #needTenant (key: string, path: Path, field: string): void {
     if (key === DEFAULT_TENANT || this.#tenants.has(key)) return
-    this.#compilation.problem([...path, field], `tenant '${key}' is not defined`, suggest(key, [DEFAULT_TENANT, ...this.#tenants.keys()], 'define it under tenants'))
+    const hint = suggest(key, [DEFAULT_TENANT, ...this.#tenants.keys()], 'define it under tenants')
+    this.#compilation.problem([...path, field], `tenant '${key}' is not defined`, hint)
   }
 
   #needRole (role: string, known: ReadonlyMap<string, unknown>, where: string, path: Path): void {
-    if (!known.has(role)) this.#compilation.problem([...path, 'role'], `role '${role}' is not defined`, suggest(role, known.keys(), `define it under ${where}`))
+    if (known.has(role)) return
+    const hint = suggest(role, known.keys(), `define it under ${where}`)
+    this.#compilation.problem([...path, 'role'], `role '${role}' is not defined`, hint)
   }
 
   #sameTenant (key: string): string {

@@ -1,4 +1,4 @@
-// Turns a policy document into what decisions look things up in, or into the list of everything that is wrong with it.
+// Compiles a policy document for decisions, or reports all of its problems.
 
 import { atOnce } from '../../kit/turns.js'
 import { Compilation } from './compilation.js'
@@ -13,37 +13,37 @@ import { MAX_PROBLEMS, PolicyError, TooManyProblems, type PolicyProblem } from '
 import { shapeProblems } from './shape.js'
 import type { CompiledSchema } from '../decide/decision-schema.js'
 
-/** A policy document, ready for use. */
+/** A compiled policy document. */
 export interface CompiledPolicy {
   readonly schema: CompiledSchema
   readonly facts: DocumentFacts
 }
 
-/** How a document is checked. */
+/** The options of compiling. */
 interface CompileOptions {
   /**
-   * Whether conditions must keep to the attributes that are declared. For policies that people write; a schema that Permit's API has written
-   * may name attributes that nobody has declared.
+   * Whether conditions may only use declared attributes. For policies that people write: a schema that was written through Permit's API may
+   * use attributes that are not declared.
    */
   readonly strict?: boolean
-  /** Where the facts are, each with the shape that the policy's schema asks for; by default in the document. */
+  /** The facts, each in the shape that the policy's schema requires. Default: those of the document. */
   readonly records?: FactRecords
 }
 
 /**
  * Compiles the document.
  *
- * @throws {@link PolicyError} with all problems, when there are any
+ * @throws {@link PolicyError} with all problems, when it is invalid
  */
 export function compilePolicy (policy: Policy, { strict = false }: Pick<CompileOptions, 'strict'> = {}): CompiledPolicy {
   return atOnce(compileInSteps(policy, { strict }))
 }
 
 /**
- * Compiles in steps, between which others may run. The document must stay as it is meanwhile.
+ * Compiles in steps, with other work in between. The document must not change in the meantime.
  *
- * @param policy - the document; its facts are not looked at when records are given
- * @throws {@link PolicyError} with all problems, when there are any
+ * @param policy - the document; its own facts are ignored when `records` is given
+ * @throws {@link PolicyError} with all problems, when it is invalid
  */
 export function * compileInSteps (policy: Policy, options: CompileOptions = {}): Generator<undefined, CompiledPolicy> {
   const { strict = false, records = recordsOf(policy) } = options
@@ -51,10 +51,14 @@ export function * compileInSteps (policy: Policy, options: CompileOptions = {}):
   if (problems.length >= MAX_PROBLEMS) throw new PolicyError(problems)
   const { compilation, sets, facts } = yield * compileParts(policy, records, problems, strict)
   if (problems.length > 0) throw new PolicyError(problems)
-  // The words above come from a walk of our own. Should it ever overlook what TypeBox sees, the policy must still not be used.
-  if (!policyChecker.Check(policy)) throw new PolicyError([{ path: [], message: 'the policy does not have the shape of its schema', hint: 'compare it with the JSON Schema' }])
+  // The problems above come from our own walk. If it ever misses something that TypeBox finds, the policy must still be rejected.
+  if (!policyChecker.Check(policy)) {
+    const message = 'the policy does not match its schema'
+    throw new PolicyError([{ path: [], message, hint: 'compare it with the JSON Schema' }])
+  }
   const { types, roles } = compilation
-  return { schema: { types, roles, sets, hasSets: sets.users.length + sets.resources.length > 0 || (policy.set_rules?.length ?? 0) > 0 }, facts }
+  const hasSets = sets.users.length + sets.resources.length > 0 || (policy.set_rules?.length ?? 0) > 0
+  return { schema: { types, roles, sets, hasSets }, facts }
 }
 
 function * compileParts (policy: Policy, records: FactRecords, problems: PolicyProblem[], strict: boolean) {

@@ -1,5 +1,5 @@
-// Compares conditions with the attributes that a policy declares: a misspelled attribute, or a value of another type, makes a condition that
-// is never met, or with `not` always, and nobody would notice.
+// Compares conditions with the attributes that a policy declares: with a misspelled attribute, or a value of another type, a condition is
+// never met (with `not`: always), which would go unnoticed.
 import { COMPARISON_OPERATORS, LOGICAL_OPERATORS, referenceIn, splitAttribute, type AttributeScope } from '../decide/conditions.js'
 import { isRecord } from '../../kit/is-record.js'
 import { suggest } from '../../kit/suggest.js'
@@ -124,7 +124,8 @@ class Walk {
     const operators = type === undefined ? undefined : OPERATORS[type]
     if (type === undefined || operators === undefined) return
     if (!operators.includes(operator)) {
-      this.#problem(path, `'${attribute}' is declared as ${type}, and '${operator}' cannot compare that`, `write one of ${operators.join(', ')}`)
+      const message = `'${attribute}' is declared as ${type}, and '${operator}' cannot compare that`
+      this.#problem(path, message, `write one of ${operators.join(', ')}`)
     } else if (typeof reference === 'string') {
       if (other !== undefined && !areComparable(operator, type, other)) {
         this.#problem(path, `'${attribute}' is declared as ${type}, and '${reference}' as ${other}`, 'compare attributes of one type')

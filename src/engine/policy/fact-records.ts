@@ -1,9 +1,9 @@
-// The facts of a document as records, one after the other: a compiler of facts needs no more, so that a large file need not be in memory as a whole.
+// The facts of a document as a sequence of records: a large file need not be in memory as a whole.
 import { isRecord } from '../../kit/is-record.js'
 import { blockOf } from './document.js'
 import type { Policy } from './policy.js'
 
-/** Sections of a document that list facts, by key or one after the other. */
+/** The sections of a document that list facts, by key or as a list. */
 export const KEYED_SECTIONS = ['tenants', 'users'] as const
 export const LISTED_SECTIONS = ['resource_instances', 'role_assignments', 'relationship_tuples'] as const
 
@@ -11,18 +11,18 @@ export type KeyedSection = typeof KEYED_SECTIONS[number]
 export type ListedSection = typeof LISTED_SECTIONS[number]
 export type FactSection = KeyedSection | ListedSection
 
-/** Sections by sections: keys and records of some, indexes and records of the others. A section can be walked more than once. */
+/** The records of each section, with their keys or indexes. A section can be read several times. */
 export interface FactRecords {
-  /** Whether the records belong to nobody else: what is in them need not be copied. */
+  /** Whether no other code holds the records, so that their content need not be copied. */
   readonly owned: boolean
   keyed (section: KeyedSection): Iterable<readonly [key: string, record: unknown]>
   listed (section: ListedSection): Iterable<readonly [index: number, record: unknown]>
 }
 
 /**
- * The facts of a document, which may be malformed.
+ * The facts of a document that may be malformed.
  *
- * @param owned - whether nobody else holds the document
+ * @param owned - whether no other code holds the document
  */
 export function recordsOf (document: Partial<Policy>, owned = false): FactRecords {
   const sections = blockOf(document)

@@ -1,10 +1,10 @@
-// Walks a document along a schema and says in people's words where they part. TypeBox decides whether a document is valid;
-// this says why, because of a union it would list every branch, and of many mistakes only the first eight.
+// Compares a document with a schema and reports the differences in plain words. TypeBox decides whether a document is valid; its own
+// errors would list every branch of a union, and only the first eight of many mistakes.
 
 import { suggest } from '../../kit/suggest.js'
 import { addProblem, TooManyProblems, type PolicyProblem } from './problems.js'
 
-/** The part of JSON Schema that the policy's schema is written in. */
+/** The part of JSON Schema that the policy's schema uses. */
 interface Schema {
   readonly type?: string
   readonly properties?: Readonly<Record<string, Schema>>
@@ -17,7 +17,7 @@ interface Schema {
   readonly minLength?: number
 }
 
-/** Where the walk is. One list for the whole walk: a document may hold a million records, and most have no problem. */
+/** The current path. One list for the whole walk: a document may have a million records, most of them without problems. */
 type Path = Array<string | number>
 
 /**
@@ -40,9 +40,10 @@ function walk (schema: Schema, value: unknown, path: Path, problems: PolicyProbl
   const branch = branches.find(({ type }) => type === undefined || type === typeOf(value))
   if (branch === undefined) {
     const expected = branches.map(({ type }) => type).filter(type => type !== 'null').join(' or ')
-    // YAML makes a number of `user: 42`, and a boolean of `role: true`.
+    // YAML reads `user: 42` as a number, and `role: true` as a boolean.
     const quoted = expected === 'string' && (typeof value === 'number' || typeof value === 'boolean') ? ` in quotes: '${value}'` : ''
-    addProblem(problems, { path: [...path], message: `${article(typeOf(value))} is not allowed here`, hint: `write ${article(expected)}${quoted}` })
+    const message = `${article(typeOf(value))} is not allowed here`
+    addProblem(problems, { path: [...path], message, hint: `write ${article(expected)}${quoted}` })
   } else if (branch.enum !== undefined) {
     walkEnum(branch.enum, value, path, problems)
   } else if (typeof value === 'string' && value.length < (branch.minLength ?? 0)) {
@@ -62,14 +63,16 @@ function walkPart (schema: Schema, part: unknown, step: string | number, path: P
 
 function walkEnum (allowed: readonly unknown[], value: unknown, path: Path, problems: PolicyProblem[]): void {
   if (allowed.includes(value)) return
-  addProblem(problems, { path: [...path], message: `${display(value)} is not one of the values allowed here`, hint: suggest(String(value), allowed.map(String), '') })
+  const message = `${display(value)} is not one of the values allowed here`
+  addProblem(problems, { path: [...path], message, hint: suggest(String(value), allowed.map(String), '') })
 }
 
 function walkObject (schema: Schema, value: object, path: Path, problems: PolicyProblem[]): void {
   const properties = schema.properties ?? {}
   for (const required of schema.required ?? []) {
     if (!Object.hasOwn(value, required)) {
-      addProblem(problems, { path: [...path], message: `'${required}' is missing`, hint: `add '${required}'${purpose(properties[required])}` })
+      const hint = `add '${required}'${purpose(properties[required])}`
+      addProblem(problems, { path: [...path], message: `'${required}' is missing`, hint })
     }
   }
   const [pattern, record] = Object.entries(schema.patternProperties ?? {})[0] ?? []
@@ -88,7 +91,8 @@ function unknownKey (key: string, path: Readonly<Path>, pattern: RegExp | undefi
     return { path: [...path, key], message: `unknown property '${key}'`, hint: suggest(key, Object.keys(properties), 'remove it') }
   }
   const fixed = key.replace(/[^\w-]+/g, '-')
-  return { path: [...path, key], message: `'${key}' cannot be a key`, hint: `write letters, digits, '_' and '-' only${fixed === '' ? '' : `, such as '${fixed}'`}` }
+  const example = fixed === '' ? '' : `, such as '${fixed}'`
+  return { path: [...path, key], message: `'${key}' cannot be a key`, hint: `write letters, digits, '_' and '-' only${example}` }
 }
 
 function purpose (schema: (Schema & { readonly description?: string }) | undefined): string {
