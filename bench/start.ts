@@ -50,6 +50,19 @@ const POLICY = {
   role_assignments: [{ user: 'ada', role: 'reader' }]
 }
 
+/** The same in YAML. */
+const YAML = `
+resources:
+  task:
+    actions: { read: {}, write: {} }
+roles:
+  reader: { permissions: ['task:read'] }
+users:
+  ada: {}
+role_assignments:
+  - { user: ada, role: reader }
+`
+
 /** As an app starts: it listens, and the first request is answered over a socket. */
 const APP = `
 import { connect } from 'node:net'
@@ -87,7 +100,8 @@ export async function measureStart (rounds: number, progress: (text: string) => 
     await install(bare, ['fastify'])
     await install(guarded, ['fastify'], join(folder, filename))
     const main = join(guarded, 'node_modules/fastify-permit/dist/cli/main.js')
-    for (const end of ['json', 'yaml']) await writeFile(join(guarded, `permit.${end}`), JSON.stringify(POLICY))
+    await writeFile(join(guarded, 'permit.json'), JSON.stringify(POLICY))
+    await writeFile(join(guarded, 'permit.yaml'), YAML)
     const check = (end: string) => ['check', '--user', 'ada', '--action', 'read', '--resource', 'task', '--policy', join(guarded, `permit.${end}`)]
     const ways: Array<[name: string, base: string, measure: () => Promise<Measured>]> = [
       [BARE, BARE, () => firstAnswer(bare, null)],

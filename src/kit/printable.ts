@@ -5,11 +5,14 @@
  * width, characters that change the writing direction, blanks that look like a space, and lone surrogates. Also more than four combining
  * marks in a row, because a pile of them covers the lines above. Invisible parts of an emoji are kept.
  */
-const UNPRINTABLE = new RegExp([
+const UNPRINTABLE = [
   String.raw`(?! |(?<=\p{Extended_Pictographic})\ufe0f`,
   String.raw`|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}]\ufe0f?)\u200d(?=\p{Extended_Pictographic}))`,
   String.raw`(?:[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]|(?<=\p{M}{4})\p{M})`
-].join(''), 'gu')
+].join('')
+
+/** Compiled for the first text that needs it: with its classes of characters, it takes longer than the rest of a start of a command. */
+let unprintable: RegExp | undefined
 
 /** Most texts match this and need no further check. */
 const PLAIN = /^[ -~]*$/
@@ -29,7 +32,7 @@ const COMMAND_AT_START = /^\s*(?:::|section_(?:start|end):|travis_(?:fold|time):
  * Printable text does not change. JSON texts and TypeScript string literals keep their meaning.
  */
 export function printable (text: string): string {
-  const visible = PLAIN.test(text) ? text : text.replace(UNPRINTABLE, escaped)
+  const visible = PLAIN.test(text) ? text : text.replace(unprintable ??= new RegExp(UNPRINTABLE, 'gu'), escaped)
   return visible.includes('##') ? visible.replace(COMMAND, '#\\u0023') : visible
 }
 

@@ -27,15 +27,25 @@ export function createTerminal (stdout: TextStream, stderr: TextStream, env: Ter
   return { env, ...columns, out: writerTo(stdout, env), err: writerTo(stderr, env) }
 }
 
-/** Creates the terminal of this process. */
+/** Creates the terminal of this process. The standard error is opened when there is something to write to it, which is rare. */
 export function processTerminal (): Terminal {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      // The reader has left early, as `head` does. That is no failure, and the exit code still tells the answer.
-      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
-    })
+  const { env, stdout } = process
+  let err: Terminal['err'] | undefined
+  const columns = stdout.columns === undefined ? {} : { columns: stdout.columns }
+  return {
+    env,
+    ...columns,
+    out: writerTo(whileRead(stdout), env),
+    err: lines => { (err ??= writerTo(whileRead(process.stderr), env))(lines) }
   }
-  return createTerminal(process.stdout, process.stderr, process.env)
+}
+
+/** A stream whose reader may leave early, as `head` does. That is no failure, and the exit code still tells the answer. */
+function whileRead (stream: NodeJS.WriteStream): TextStream {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
+  })
+  return stream
 }
 
 /** A command that CI servers look for anywhere in a line, with colors between its characters. */
