@@ -190,7 +190,7 @@ t.test('the options of the local PDP, of Express and of writes are validated in 
   t.throws(() => createLocalPdp(options({ opa: { port: 0, hosts: 'x' } })), { code: 'FST_PERMIT_OPTIONS', message: /"opa\.hosts".*did you mean "host"/ })
   t.throws(() => createLocalPdp(options({ reportTo: [{ url: 'http://x', header: {} }] })), { code: 'FST_PERMIT_OPTIONS', message: /"reportTo\.0\.header".*did you mean "headers"/ })
   for (const [given, message] of [
-    [{ tenent: () => 't1' }, /did you mean "tenant"/], [{ logg: console }, /did you mean "log"/], [{ prefix: '/x' }, /"prefix" is not known/], [{ strict: true }, /Fastify only/]
+    [{ tenent: () => 't1' }, /did you mean "tenant"/], [{ logg: console }, /did you mean "log"/], [{ prefix: '/x' }, /"prefix" is not known/], [{ strict: true }, /expected only with Fastify/]
   ] as const) {
     t.throws(() => expressPermit(options({ policy, ...given })), { code: 'FST_PERMIT_OPTIONS', message })
   }
