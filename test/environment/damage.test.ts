@@ -91,7 +91,7 @@ async function folderOf (folder: string, sealed: boolean, users = 200): Promise<
 }
 
 function isAsItShouldBe (outcome: Outcome, whole: Outcome): boolean {
-  if (outcome.code === 'FST_PERMIT_DATA') return outcome.users === undefined && /restore|give another folder|upgrade/.test(outcome.message ?? '')
+  if (outcome.code === 'FST_PERMIT_DATA') return outcome.users === undefined && /restore|(?:give|use) another folder|upgrade/.test(outcome.message ?? '')
   return outcome.again === true && JSON.stringify([outcome.users, outcome.assignments]) === JSON.stringify([whole.users, whole.assignments])
 }
 
