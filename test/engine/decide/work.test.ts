@@ -173,7 +173,7 @@ const attack = fc.record({
 })
 
 /** One that certainly exceeds it: about one in twenty of the random ones does. */
-const REFUSED = { operators: ['in', 'between'], sets: 20, left: 'lists', right: 'a deep list', size: 1_000, wrap: 'any_match' as const }
+const REFUSED = { operators: ['in', 'between'], sets: 20, left: 'lists', right: 'a deep list', size: 1_000, wrap: 'any_match' } as const
 
 t.test('no policy and query together exceed the budget', async t => {
   let refused = 0
@@ -214,7 +214,7 @@ t.test('no policy and query together exceed the budget', async t => {
       }
     })
     if (milliseconds > 150) throw new Error(`${milliseconds} ms`)
-  }), { numRuns: 25, examples: [[REFUSED]] })
+  }), { numRuns: 25, examples: [[{ ...REFUSED, operators: [...REFUSED.operators] }]] })
   t.ok(refused > 0 && decided > 0, `${refused} refused, ${decided} decided`)
 })
 
