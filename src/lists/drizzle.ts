@@ -19,7 +19,11 @@ export type { Plan } from '../contract/plan.js'
  * import { fields } from 'fastify-permit/drizzle'
  *
  * const tasks = pgTable('tasks', { id: text().primaryKey(), tenantId: text().notNull(), ownerId: text(), city: text() })
- * export const taskFields = fields({ key: tasks.id, tenant: tasks.tenantId, attributes: { owner: tasks.ownerId, 'address.city': tasks.city } })
+ * export const taskFields = fields({
+ *   key: tasks.id,
+ *   tenant: tasks.tenantId,
+ *   attributes: { owner: tasks.ownerId, 'address.city': tasks.city }
+ * })
  * ```
  */
 export function fields (mapping: Mapping<DrizzleColumn>): Fields<DrizzleColumn> {
@@ -33,7 +37,8 @@ export function fields (mapping: Mapping<DrizzleColumn>): Fields<DrizzleColumn> 
  *
  * @param plan - what `permit.plan()` resolves to
  * @param fields - the columns, by {@link fields}
- * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
+ * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would
+ *   answer differently than `check`
  * @example
  * ```ts
  * import { eq, and } from 'drizzle-orm'
@@ -72,20 +77,29 @@ export function toDrizzle (plan: Plan, fields: Fields<DrizzleColumn>): SQL<boole
 
 function databaseOf (columns: ReadonlyArray<Column<DrizzleColumn>>, said: Database | undefined): Database {
   const found = new Set(columns.map(({ column, field }) => {
-    if (!is(column, DrizzleColumn)) throw new TranslationError(`toDrizzle: '${field}' is no column of a Drizzle schema; write fields({ key: tasks.id, … })`)
+    if (!is(column, DrizzleColumn)) {
+      throw new TranslationError(`toDrizzle: '${field}' is no column of a Drizzle schema; write fields({ key: tasks.id, … })`)
+    }
     const kind = column.columnType
     if (kind.startsWith('Pg')) return 'postgresql'
     if (kind.startsWith('SQLite')) return 'sqlite'
-    throw new TranslationError(`toDrizzle: '${field}' is a column of a database that is not PostgreSQL or SQLite (${kind}), where texts that differ can be equal`)
+    throw new TranslationError(
+      `toDrizzle: '${field}' is a column of a database that is not PostgreSQL or SQLite (${kind}), where texts that differ can be equal`
+    )
   }))
   const [database] = found
   if (found.size > 1 || database === undefined || (said !== undefined && said !== database)) {
-    throw new TranslationError(`toDrizzle: the columns of the mapping are of several databases (${[...found, ...said === undefined ? [] : [said]].join(', ')})`)
+    throw new TranslationError(
+      `toDrizzle: the columns of the mapping are of several databases (${[...found, ...said === undefined ? [] : [said]].join(', ')})`
+    )
   }
   return database
 }
 
-/** By Drizzle's own names of column types. What is not here has no type: a text or a number is told by the database, everything else is asked for. */
+/**
+ * By Drizzle's own names of column types. What is not here has no type: a text or a number is told by the database, everything else is
+ * asked for.
+ */
 const TYPES: Readonly<Record<string, ColumnType>> = {
   PgText: 'text',
   PgVarchar: 'text',
@@ -137,7 +151,9 @@ function typed (column: Column<DrizzleColumn>): Column<DrizzleColumn> {
   if (kind === 'PgTimestamp' && (column.column as { withTimezone?: unknown }).withTimezone === true) return { ...column, type: 'date' }
   if (kind === 'SQLiteTimestamp' && (column.column as { mode?: unknown }).mode === 'timestamp_ms') return { ...column, type: 'date' }
   const why = UNSAYABLE[kind]
-  if (why !== undefined) throw new TranslationError(`toDrizzle: the column of '${column.field}' (${kind}) cannot be compared exactly: ${why}`)
+  if (why !== undefined) {
+    throw new TranslationError(`toDrizzle: the column of '${column.field}' (${kind}) cannot be compared exactly: ${why}`)
+  }
   const type = TYPES[kind]
   if (column.isKey && type !== undefined && !['text', 'integer', 'uuid', 'enum'].includes(type)) {
     throw new TranslationError(`toDrizzle: '${column.field}' is a key, and its column is of the type '${type}'`)

@@ -46,7 +46,8 @@ function comparer (operator: string, value: unknown): Compare {
     const test = compile(value as Condition)
     const matches = (item: unknown, read: (field: string) => unknown): boolean => isRecord(item) && test(read, item)
     if (operator === 'object_match') return matches
-    return (found, read) => Array.isArray(found) && (operator === 'any_match' ? found.some(item => matches(item, read)) : found.every(item => matches(item, read)))
+    return (found, read) => Array.isArray(found) &&
+      (operator === 'any_match' ? found.some(item => matches(item, read)) : found.every(item => matches(item, read)))
   }
   const referring = operator.endsWith('_field') && typeof value === 'string' ? operator.slice(0, -'_field'.length) : undefined
   if (referring !== undefined && typeof value === 'string') {
@@ -72,8 +73,10 @@ const SIMPLE: ReadonlyMap<string, (found: unknown, value: unknown) => boolean> =
   contains: (found: unknown, value: unknown) => typeof found === 'string' && typeof value === 'string' && found.includes(value),
   contained: (found: unknown, value: unknown) => typeof found === 'string' && typeof value === 'string' && value.includes(found),
   array_contains: (found: unknown, value: unknown) => isAmong(value, found),
-  array_subset: (found: unknown, value: unknown) => Array.isArray(found) && Array.isArray(value) && found.every(item => isAmong(item, value)),
-  array_superset: (found: unknown, value: unknown) => Array.isArray(found) && Array.isArray(value) && value.every(item => isAmong(item, found)),
+  array_subset: (found: unknown, value: unknown) =>
+    Array.isArray(found) && Array.isArray(value) && found.every(item => isAmong(item, value)),
+  array_superset: (found: unknown, value: unknown) =>
+    Array.isArray(found) && Array.isArray(value) && value.every(item => isAmong(item, found)),
   array_intersect: (found: unknown, value: unknown) => Array.isArray(found) && found.some(item => isAmong(item, value)),
   spans: (found: unknown, value: unknown) => isBetween(value, found)
 }))

@@ -34,7 +34,10 @@ export interface ColumnOptions<C = string> {
    * with Drizzle, what the schema says.
    */
   readonly type?: ColumnType
-  /** `false` where it cannot be NULL. Only Prisma needs this: it refuses to ask a required field for NULL. Default: `true`, for the key and the tenant `false`. */
+  /**
+   * `false` where it cannot be NULL. Only Prisma needs this: it refuses to ask a required field for NULL. Default: `true`, for the key and
+   * the tenant `false`.
+   */
   readonly nullable?: boolean
 }
 
@@ -119,13 +122,18 @@ export function fields<C = string> (mapping: Mapping<C>): Fields<C> {
   }
   if (key === undefined) throw new OptionsError("fields(): key is missing; name the column with the resource's key, such as key: 'id'")
   if (tenant === undefined) {
-    throw new OptionsError("fields(): tenant is missing; name the column with the tenant's key, such as tenant: 'tenant_id', or say tenant: { only: 'acme' } of a table whose rows are all of one tenant")
+    throw new OptionsError(
+      "fields(): tenant is missing; name the column with the tenant's key, such as tenant: 'tenant_id', or say tenant: { only: 'acme' } " +
+      'of a table whose rows are all of one tenant'
+    )
   }
   const columns = new Map<string, Column<C>>()
   for (const [group, mapped] of [['attributes', attributes], ['relations', relations]] as const) {
     if (!isRecord(mapped)) throw new OptionsError(`fields(): ${group} must be an object of columns by name`)
     for (const [name, column] of Object.entries(mapped)) {
-      if (name === '' || name.split('.').includes('')) throw new OptionsError(`fields(): ${group} has ${quoted(name)}; a name is not empty, nor are the parts between its dots`)
+      if (name === '' || name.split('.').includes('')) {
+        throw new OptionsError(`fields(): ${group} has ${quoted(name)}; a name is not empty, nor are the parts between its dots`)
+      }
       const field = `${group}.${name}`
       columns.set(field, columnOf(field, column as Mapped<C>, group === 'relations'))
     }
@@ -137,7 +145,11 @@ function tenantOf<C> (tenant: Mapped<C> | OneTenant): Column<C> | OneTenant {
   if (!isRecord(tenant) || !Object.hasOwn(tenant, 'only')) return columnOf('tenant', tenant as Mapped<C>, true)
   requireOptions('fields(): tenant', tenant, ['only'])
   const only: unknown = (tenant as Record<string, unknown>)['only']
-  if (only !== true && (typeof only !== 'string' || only === '')) throw new OptionsError("fields(): tenant.only is the tenant's key, or true where the database has the rows of the tenant that is asked about and no others")
+  if (only !== true && (typeof only !== 'string' || only === '')) {
+    throw new OptionsError(
+      "fields(): tenant.only is the tenant's key, or true where the database has the rows of the tenant that is asked about and no others"
+    )
+  }
   return { only }
 }
 
@@ -149,9 +161,13 @@ function columnOf<C> (field: string, mapped: Mapped<C>, isKey: boolean): Column<
     requireColumn(`${field}.column`, options.column)
   }
   const { column, type, nullable = field !== 'key' && field !== 'tenant' } = options
-  if (type !== undefined && !COLUMN_TYPES.includes(type)) throw new OptionsError(`fields(): ${field}.type is ${quoted(type)}; ${suggest(String(type), COLUMN_TYPES, '')}`)
+  if (type !== undefined && !COLUMN_TYPES.includes(type)) {
+    throw new OptionsError(`fields(): ${field}.type is ${quoted(type)}; ${suggest(String(type), COLUMN_TYPES, '')}`)
+  }
   if (typeof nullable !== 'boolean') throw new OptionsError(`fields(): ${field}.nullable is true or false`)
-  if (isKey && type !== undefined && !KEY_TYPES.includes(type)) throw new OptionsError(`fields(): ${field} is a key, and no key is of the type '${type}'; write one of ${KEY_TYPES.join(', ')}`)
+  if (isKey && type !== undefined && !KEY_TYPES.includes(type)) {
+    throw new OptionsError(`fields(): ${field} is a key, and no key is of the type '${type}'; write one of ${KEY_TYPES.join(', ')}`)
+  }
   return Object.freeze({ column, type, nullable, isKey, field })
 }
 

@@ -17,7 +17,8 @@ const DATABASES: Readonly<Record<string, Database>> = { postgresql: 'postgresql'
  *
  * @param plan - what `permit.plan()` resolves to
  * @param fields - the columns, by {@link fields}, with `database`. A column may have the table before it: `'tasks.owner_id'`
- * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
+ * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would
+ *   answer differently than `check`
  * @example
  * ```ts
  * import type { Knex } from 'knex'
@@ -45,7 +46,9 @@ export function toKnex (plan: Plan, fields: Fields): Knex.QueryCallback {
   return builder => {
     const client: unknown = (builder as unknown as { client?: { dialect?: unknown } }).client?.dialect
     const database = typeof client === 'string' ? DATABASES[client] : undefined
-    if (database !== fields.database) throw new TranslationError(`toKnex: the mapping is for ${String(fields.database)}, and this query is for ${String(client)}`)
+    if (database !== fields.database) {
+      throw new TranslationError(`toKnex: the mapping is for ${String(fields.database)}, and this query is for ${String(client)}`)
+    }
     builder.whereRaw(text, bindings)
   }
 }

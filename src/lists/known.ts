@@ -1,4 +1,5 @@
-// Fields that a table has no column for because all of its rows have the same value: the resource type, and the tenant of a table of one tenant.
+// Fields that a table has no column for because all of its rows have the same value: the resource type, and the tenant of a table of one
+// tenant.
 
 import type { FieldCondition, FieldOperator, Plan } from '../contract/plan.js'
 import { testOf } from './evaluate.js'

@@ -13,7 +13,8 @@ export type { Plan } from '../contract/plan.js'
  *
  * @param plan - what `permit.plan()` resolves to
  * @param fields - the columns, by {@link fields}, with `database`. A column may have the table before it: `'tasks.owner_id'`
- * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
+ * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would
+ *   answer differently than `check`
  * @example
  * ```ts
  * import type { Kysely } from 'kysely'
@@ -23,7 +24,8 @@ export type { Plan } from '../contract/plan.js'
  * declare const db: Kysely<{ tasks: { id: string, tenant_id: string, owner_id: string, done: boolean } }>
  *
  * const taskFields = fields({ database: 'postgresql', key: 'id', tenant: 'tenant_id', attributes: { owner: 'owner_id' } })
- * export const page = await db.selectFrom('tasks').selectAll().where(toKysely(plan, taskFields)).where('done', '=', false).limit(20).execute()
+ * export const page = await db.selectFrom('tasks').selectAll()
+ *   .where(toKysely(plan, taskFields)).where('done', '=', false).limit(20).execute()
  * ```
  */
 export function toKysely (plan: Plan, fields: Fields): RawBuilder<SqlBool> {

@@ -1,4 +1,5 @@
-// What the values of a condition are for a database: which texts, numbers and times it can hold at all, and where a comparison with one begins and ends.
+// What the values of a condition are for a database: which texts, numbers and times it can hold at all, and where a comparison with one
+// begins and ends.
 
 import { Unsayable } from './refusal.js'
 
@@ -18,12 +19,17 @@ export function isWellFormed (text: string): boolean {
 }
 
 /**
- * Refuses a text that databases order in another way than `check`: by code points, where JavaScript compares UTF-16 code units. The two agree as long
- * as one of the two texts has nothing from U+D800 on.
+ * Refuses a text that databases order in another way than `check`: by code points, where JavaScript compares UTF-16 code units. The two
+ * agree as long as one of the two texts has nothing from U+D800 on.
  */
 export function requireOrderedAlike (text: string): void {
   // eslint-disable-next-line no-control-regex
-  if (/[^\u0000-\ud7ff]/.test(text)) throw new Unsayable('the text has characters beyond U+D7FF, which databases order by code point and check by UTF-16 code unit; compare with a text of other characters')
+  if (/[^\u0000-\ud7ff]/.test(text)) {
+    throw new Unsayable(
+      'the text has characters beyond U+D7FF, which databases order by code point and check by UTF-16 code unit; compare with a text of ' +
+      'other characters'
+    )
+  }
 }
 
 /** Refuses a text that a search by Unicode characters finds elsewhere than one by code units. */
@@ -34,7 +40,11 @@ export function requireWellFormed (text: string): void {
 /** Numbers that a database may hold exactly and JavaScript only rounded. */
 export function requireExact (number: number): void {
   const size = Math.abs(number)
-  if (size > Number.MAX_SAFE_INTEGER && size <= 2 ** 64) throw new Unsayable('the number is beyond 2^53, where check sees whole numbers rounded and the database does not; compare with a smaller one')
+  if (size > Number.MAX_SAFE_INTEGER && size <= 2 ** 64) {
+    throw new Unsayable(
+      'the number is beyond 2^53, where check sees whole numbers rounded and the database does not; compare with a smaller one'
+    )
+  }
 }
 
 /** Digits of a whole number as `String()` writes them, in the range of 64 bits. */
@@ -120,7 +130,9 @@ function partsOf (number: number): { sign: number, significand: bigint, exponent
   const fraction = (BigInt(high & 0xf_ffff) << 32n) | BigInt(bits.getUint32(4))
   const biased = (high >>> 20) & 0x7ff
   const sign = high >>> 31 === 1 ? -1 : 1
-  return biased === 0 ? { sign, significand: fraction, exponent: -1074 } : { sign, significand: fraction | 2n ** 52n, exponent: biased - 1075 }
+  return biased === 0
+    ? { sign, significand: fraction, exponent: -1074 }
+    : { sign, significand: fraction | 2n ** 52n, exponent: biased - 1075 }
 }
 
 /** `whole * 2 ** exponent`, in decimal digits. */

@@ -5,7 +5,9 @@ import type { CompoundCondition, Condition, FieldCondition, Plan } from '../cont
 import { isRecord } from '../kit/is-record.js'
 import { isOneTenant, placeOf, sourcesOf, type Column, type Fields } from './fields.js'
 import { columnField, settle } from './known.js'
-import { isOrder, isWellFormed, isWholeNumberText, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed, timeOf, timesOf, type Order } from './literals.js'
+import {
+  isOrder, isWellFormed, isWholeNumberText, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed, timeOf, timesOf, type Order
+} from './literals.js'
 import { refusing, Unsayable, type Asked } from './refusal.js'
 import { withoutTenant } from './without-tenant.js'
 
@@ -25,12 +27,13 @@ type Expression = unknown
 /**
  * The rows of a plan, as a filter for MongoDB.
  *
- * A column is a path into the document. Values that are dates or `ObjectId`s need a type in the mapping. A collection, or a query, with a collation that
- * ignores case or accents finds more: leave it off.
+ * A column is a path into the document. Values that are dates or `ObjectId`s need a type in the mapping. A collection, or a query, with a
+ * collation that ignores case or accents finds more: leave it off.
  *
  * @param plan - what `permit.plan()` resolves to
  * @param fields - the paths, by {@link fields}
- * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
+ * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would
+ *   answer differently than `check`
  * @example
  * ```ts
  * import { fields, toMongo, type Plan } from 'fastify-permit/mongo'
@@ -114,7 +117,9 @@ class Translation {
       if (typeof settled === 'boolean') return settled ? EVERYTHING : NOTHING
       const { operator, value } = settled
       const field = columnField(settled.field, this.#fields)
-      const place = field === 'tenant' ? { column: this.#fields.tenant as Column, path: [] } : placeOf('toMongo', this.#fields, field, this.#plan)
+      const place = field === 'tenant'
+        ? { column: this.#fields.tenant as Column, path: [] }
+        : placeOf('toMongo', this.#fields, field, this.#plan)
       return this.#comparison(place.column, place.path, operator, value)
     })
   }
@@ -145,7 +150,10 @@ class Translation {
     switch (typeof value) {
       case 'string': return this.#isText(column, [value])
       case 'number': return this.#isNumber(column, [value])
-      case 'boolean': return column.isKey || (column.type !== undefined && column.type !== 'boolean') ? NOTHING : this.#is(column, { $eq: value })
+      case 'boolean': {
+        const isPossible = !column.isKey && (column.type === undefined || column.type === 'boolean')
+        return isPossible ? this.#is(column, { $eq: value }) : NOTHING
+      }
       default: return column.type === undefined && !column.isKey ? this.#ofJson(column, [], 'eq', value) : NOTHING
     }
   }
@@ -216,14 +224,16 @@ class Translation {
     }
     if (type === 'number' || type === 'boolean' || (type === 'integer' && !isKey)) return NOTHING
     requireOrderedAlike(value)
-    if (isKey && (type !== 'text' && type !== 'uuid' && type !== 'enum')) throw new Unsayable("keys have the order of their text; say type: 'text' in fields() where they are text")
+    if (isKey && (type !== 'text' && type !== 'uuid' && type !== 'enum')) {
+      throw new Unsayable("keys have the order of their text; say type: 'text' in fields() where they are text")
+    }
     return this.#is(column, { [operator]: value })
   }
 
   #contains (column: Column, part: string): Filter {
     this.#requireText(column)
     requireWellFormed(part)
-    if (column.isKey ? column.type === 'integer' : column.type === 'number' || column.type === 'integer' || column.type === 'boolean') return NOTHING
+    if (column.type === 'integer' || (!column.isKey && (column.type === 'number' || column.type === 'boolean'))) return NOTHING
     if (part.length > 5_000) throw new Unsayable('the text is too long for a regular expression')
     // Not as a RegExp: half of MongoDB's clients would send its flags, too.
     return this.#is(column, { $regex: part.replace(/[\\^$.*+?()[\]{}|/#-]/g, '\\$&').replaceAll('\0', '\\x00') })
@@ -248,7 +258,9 @@ class Translation {
   }
 
   #path ({ column }: Column): string {
-    if (column.split('.').some(name => name === '' || name.startsWith('$') || name.includes('\0'))) throw new Unsayable(`'${column}' is no path of a document`)
+    if (column.split('.').some(name => name === '' || name.startsWith('$') || name.includes('\0'))) {
+      throw new Unsayable(`'${column}' is no path of a document`)
+    }
     return column
   }
 
@@ -257,7 +269,8 @@ class Translation {
   #ofJson (column: Column, path: readonly string[], operator: string, value: unknown): Filter {
     const place = variable(`$${this.#path(column)}`, path)
     const at = (test: (found: Expression) => Expression): Expression => and([...place.guards, test(place.value)])
-    const isNull = (): Expression => negated(at(found => negated(or([isOfType(found, 'null'), isOfType(found, 'missing'), isOfType(found, 'undefined')]))))
+    const isNull = (): Expression =>
+      negated(at(found => negated(or([isOfType(found, 'null'), isOfType(found, 'missing'), isOfType(found, 'undefined')]))))
     if (operator === 'eq' && value === null) return { $expr: isNull() }
     if (operator === 'ne') return { $expr: negated(value === null ? isNull() : at(found => equal(found, value))) }
     if (operator === 'in' && Array.isArray(value) && value.includes(null)) return { $expr: or([isNull(), at(found => isIn(found, value))]) }
@@ -283,7 +296,8 @@ class Translation {
       }
       case 'array_contains': return this.#anyItem(found, item => equal(item, value))
       case 'array_subset': return this.#everyItem(found, item => isIn(item, listOf(value)))
-      case 'array_superset': return and([{ $isArray: [found] }, ...listOf(value).map(wanted => this.#anyItem(found, item => equal(item, wanted)))])
+      case 'array_superset':
+        return and([{ $isArray: [found] }, ...listOf(value).map(wanted => this.#anyItem(found, item => equal(item, wanted)))])
       case 'array_intersect': return this.#anyItem(found, item => isIn(item, listOf(value)))
       case 'spans': return and([hasLength(found, 2), ordered(itemAt(found, 0), 'lte', value), ordered(itemAt(found, 1), 'gte', value)])
       case 'object_match': return this.#match(found, value)
@@ -311,7 +325,9 @@ class Translation {
       const settled = settle(asked, this.#fields, this.#plan)
       if (typeof settled === 'boolean') return settled
       const { operator, field, value } = settled
-      if (!field.startsWith('item.') || typeof item !== 'string') throw new Unsayable('within a match only members of the item are compared')
+      if (!field.startsWith('item.') || typeof item !== 'string') {
+        throw new Unsayable('within a match only members of the item are compared')
+      }
       const place = variable(item, field.slice('item.'.length).split('.'))
       return and([...place.guards, negated(isOfType(place.value, 'missing')), this.#test(place.value, operator, value)])
     })
@@ -327,16 +343,24 @@ class Translation {
     return and([{ $isArray: [list] }, { $allElementsTrue: [{ $map: { input: listOrNone(list), as: name, in: test(`$$${name}`) } }] }])
   }
 
-  #withField (column: Column, path: readonly string[], at: (test: (found: Expression) => Expression) => Expression, operator: string, field: unknown): Filter {
+  #withField (
+    column: Column, path: readonly string[], at: (test: (found: Expression) => Expression) => Expression, operator: string, field: unknown
+  ): Filter {
     if (typeof field !== 'string') throw new Unsayable('it names no field')
     const other = placeOf('toMongo', this.#fields, field, this.#plan)
     for (const one of [column, other.column]) {
-      if (one.type === 'date' || one.type === 'objectId' || (one.isKey && one.type !== 'text')) throw new Unsayable(`'${one.field}' is not compared with another field unless both are of the type 'text', 'number' or 'boolean'`)
+      if (one.type === 'date' || one.type === 'objectId' || (one.isKey && one.type !== 'text')) {
+        throw new Unsayable(`'${one.field}' is not compared with another field unless both are of the type 'text', 'number' or 'boolean'`)
+      }
     }
     const right = variable(`$${this.#path(other.column)}`, other.path)
     const both = (test: (found: Expression) => Expression): Filter => ({ $expr: and([...right.guards, at(test)]) })
     const isScalar = (found: Expression): Expression => or(['string', 'bool', 'int', 'double', 'long'].map(type => isOfType(found, type)))
-    const isSameType = (found: Expression): Expression => or([and([isOfType(found, 'string'), isOfType(right.value, 'string')]), and([isNumeric(found), isNumeric(right.value)]), and([isOfType(found, 'bool'), isOfType(right.value, 'bool')])])
+    const isSameType = (found: Expression): Expression => or([
+      and([isOfType(found, 'string'), isOfType(right.value, 'string')]),
+      and([isNumeric(found), isNumeric(right.value)]),
+      and([isOfType(found, 'bool'), isOfType(right.value, 'bool')])
+    ])
     const isNothing = (guards: readonly Expression[], found: Expression): Expression =>
       negated(and([...guards, negated(or([isOfType(found, 'null'), isOfType(found, 'missing'), isOfType(found, 'undefined')]))]))
     const left = variable(`$${this.#path(column)}`, path)
@@ -344,17 +368,26 @@ class Translation {
       if ([column, other.column].some(one => one.type === undefined || one.type === 'json' || one.type === 'array')) {
         throw new Unsayable("two fields that may be lists or objects are not compared; say their types in fields(), such as type: 'text'")
       }
-      return any([both(found => and([isScalar(found), isSameType(found), { $eq: [found, right.value] }])), { $expr: and([isNothing(left.guards, left.value), isNothing(right.guards, right.value)]) }])
+      return any([
+        both(found => and([isScalar(found), isSameType(found), { $eq: [found, right.value] }])),
+        { $expr: and([isNothing(left.guards, left.value), isNothing(right.guards, right.value)]) }
+      ])
     }
     switch (operator) {
       case 'eq_field': return same()
       case 'ne_field': return not(same())
       case 'lt_field': case 'lte_field': case 'gt_field': case 'gte_field': {
-        if ([column, other.column].some(one => one.type !== 'number' && one.type !== 'integer')) throw new Unsayable("two fields have an order that is check's only where both hold numbers; say type: 'number' in fields()")
-        return both(found => and([isNumeric(found), isNumeric(right.value), { [`$${operator.slice(0, -'_field'.length)}`]: [found, right.value] }]))
+        if ([column, other.column].some(one => one.type !== 'number' && one.type !== 'integer')) {
+          throw new Unsayable("two fields have an order that is check's only where both hold numbers; say type: 'number' in fields()")
+        }
+        return both(found =>
+          and([isNumeric(found), isNumeric(right.value), { [`$${operator.slice(0, -'_field'.length)}`]: [found, right.value] }]))
       }
       case 'contains_field':
-        return both(found => ({ $cond: [and([isOfType(found, 'string'), isOfType(right.value, 'string')]), { $gte: [{ $indexOfBytes: [found, right.value] }, 0] }, false] }))
+        return both(found => {
+          const areTexts = and([isOfType(found, 'string'), isOfType(right.value, 'string')])
+          return { $cond: [areTexts, { $gte: [{ $indexOfBytes: [found, right.value] }, 0] }, false] }
+        })
       default: throw new Unsayable('it compares two fields')
     }
   }
@@ -420,7 +453,9 @@ function equal (found: Expression, value: unknown): Expression {
     case 'boolean':
       return and([isOfType(found, 'bool'), { $eq: [found, value] }])
   }
-  if (Array.isArray(value)) return and([hasLength(found, value.length), ...value.map((item: unknown, index) => equal(itemAt(found, index), item))])
+  if (Array.isArray(value)) {
+    return and([hasLength(found, value.length), ...value.map((item: unknown, index) => equal(itemAt(found, index), item))])
+  }
   throw new Unsayable('MongoDB compares objects by the order of their members, and check does not')
 }
 

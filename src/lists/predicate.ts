@@ -21,7 +21,8 @@ export interface ResourceLike {
  * The rows of a plan, as a predicate for `filter` of an array.
  *
  * @param plan - what `permit.plan()` resolves to
- * @param fields - the properties of the rows, by {@link fields}; without it, rows are shaped like the resource of a check: `{ key, tenant, attributes }`
+ * @param fields - the properties of the rows, by {@link fields}; without it, rows are shaped like the resource of a check: `{ key, tenant,
+ *   attributes }`
  * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column
  * @example
  * ```ts
@@ -40,7 +41,9 @@ export function toPredicate (plan: Plan, fields?: Fields): (row: object) => bool
   const readers = new Map<string, (row: object) => unknown>()
   const read = (field: string): ((row: object) => unknown) => {
     let reader = readers.get(field)
-    if (reader === undefined) readers.set(field, reader = fields === undefined ? resourceReader(field, plan) : mappedReader(field, fields, plan))
+    if (reader === undefined) {
+      readers.set(field, reader = fields === undefined ? resourceReader(field, plan) : mappedReader(field, fields, plan))
+    }
     return reader
   }
   const tenantOf = read('tenant')
@@ -67,10 +70,11 @@ function mappedReader (field: string, fields: Fields, plan: Plan): (row: object)
 }
 
 function valueIn (row: object, column: Column, fields: Fields): unknown {
-  // A column may have its table before it.
-  const name = column.column.slice(column.column.lastIndexOf('.') + 1)
   const properties = row as Readonly<Record<string, unknown>>
-  return valueOf(column, Object.hasOwn(properties, column.column) ? properties[column.column] : Object.hasOwn(properties, name) ? properties[name] : null, fields.database)
+  // A column may be prefixed with its table.
+  const short = column.column.slice(column.column.lastIndexOf('.') + 1)
+  const name = Object.hasOwn(properties, column.column) ? column.column : short
+  return valueOf(column, Object.hasOwn(properties, name) ? properties[name] : null, fields.database)
 }
 
 function resourceReader (field: string, plan: Plan): (row: object) => unknown {

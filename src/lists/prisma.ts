@@ -6,7 +6,8 @@ import { isRecord } from '../kit/is-record.js'
 import { isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from './fields.js'
 import { columnField, settle } from './known.js'
 import {
-  isOrder, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed, timeOf, timesOf, type Order
+  isOrder, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed,
+  timeOf, timesOf, type Order
 } from './literals.js'
 import { refusing, Unsayable, type Asked } from './refusal.js'
 import { withoutTenant } from './without-tenant.js'
@@ -19,13 +20,14 @@ type Where = Readonly<Record<string, unknown>>
 /**
  * The rows of a plan, as a `where` of Prisma.
  *
- * Columns are fields of the model. The mapping has to say the `database`, because what Prisma asks it depends on that. Of a field that cannot be NULL
- * it says `nullable: false`, because Prisma refuses to ask such a field for NULL. Texts are compared by the column's own collation: a column that ignores
- * case or accents (`citext`) is not for this target.
+ * Columns are fields of the model. The mapping has to say the `database`, because what Prisma asks it depends on that. Of a field that
+ * cannot be NULL it says `nullable: false`, because Prisma refuses to ask such a field for NULL. Texts are compared by the column's own
+ * collation: a column that ignores case or accents (`citext`) is not for this target.
  *
  * @param plan - what `permit.plan()` resolves to
  * @param fields - the fields of the model, by {@link fields}
- * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would answer differently than `check`
+ * @throws `TranslationError` (`FST_PERMIT_TRANSLATION`) for an attribute without a column, and for an operator that the database would
+ *   answer differently than `check`
  * @example
  * ```ts
  * import { fields, toPrisma, type Plan } from 'fastify-permit/prisma'
@@ -33,13 +35,16 @@ type Where = Readonly<Record<string, unknown>>
  * declare const plan: Plan
  * declare const prisma: { task: { findMany: (query: { where: object, skip: number, take: number }) => Promise<object[]> } }
  *
- * const taskFields = fields({ database: 'postgresql', key: 'id', tenant: 'tenantId', attributes: { owner: { column: 'ownerId', nullable: false } } })
- * export const page = await prisma.task.findMany({ where: { AND: [toPrisma(plan, taskFields), { done: false }] }, skip: 40, take: 20 })
+ * const taskFields = fields({ database: 'postgresql', key: 'id', tenant: 'tenantId', attributes: { owner: { column: 'ownerId', nullable:
+ * false } } }) export const page = await prisma.task.findMany({ where: { AND: [toPrisma(plan, taskFields), { done: false }] }, skip: 40,
+ * take: 20 })
  * ```
  */
 export function toPrisma<Result = Record<string, unknown>> (plan: Plan, fields: Fields): Result {
   const { database } = fields
-  if (database === undefined) throw new TranslationError("toPrisma has to know the database: write database: 'postgresql' or database: 'sqlite' in fields()")
+  if (database === undefined) {
+    throw new TranslationError("toPrisma has to know the database: write database: 'postgresql' or database: 'sqlite' in fields()")
+  }
   const asked: Asked = { target: 'toPrisma', sources: field => sourcesOf(plan, field) }
   return new Translation(asked, plan, fields, database).where() as Result
 }
@@ -73,7 +78,9 @@ const LARGEST = 1.797693134862315e308
 /** Prisma rounds a number to 16 digits on its way to the database: 0.30000000000000004 becomes 0.3, which is another number. */
 function requireDigits (number: number): void {
   requireExact(number)
-  if (Number(number.toPrecision(16)) !== number || Math.abs(number) > LARGEST) throw new Unsayable('the number has 17 digits, and Prisma hands on 16; use toKysely, toKnex or toDrizzle')
+  if (Number(number.toPrecision(16)) !== number || Math.abs(number) > LARGEST) {
+    throw new Unsayable('the number has 17 digits, and Prisma hands on 16; use toKysely, toKnex or toDrizzle')
+  }
 }
 
 class Translation {
@@ -121,8 +128,12 @@ class Translation {
       if (typeof settled === 'boolean') return settled === holds ? EVERYTHING : NOTHING
       const { operator, value } = settled
       const field = columnField(settled.field, this.#fields)
-      const place = field === 'tenant' ? { column: this.#fields.tenant as Column, path: [] } : placeOf('toPrisma', this.#fields, field, this.#plan)
-      if (place.path.length > 0 || place.column.type === 'json') throw new Unsayable('Prisma cannot ask for members of JSON so that missing ones count as check counts them; make it a column')
+      const place = field === 'tenant'
+        ? { column: this.#fields.tenant as Column, path: [] }
+        : placeOf('toPrisma', this.#fields, field, this.#plan)
+      if (place.path.length > 0 || place.column.type === 'json') {
+        throw new Unsayable('Prisma cannot ask for members of JSON so that missing ones count as check counts them; make it a column')
+      }
       return this.#comparison(place.column, operator, value, holds)
     })
   }
@@ -142,8 +153,13 @@ class Translation {
       case 'contains': return this.#said(column, this.#contains(column, value), holds)
       case 'contained': throw new Unsayable('Prisma cannot ask whether a field is a part of a text')
       default:
-        if (operator.endsWith('_field')) throw new Unsayable('Prisma compares two fields only by references of its client; compare them in a view, or use another target')
-        throw new Unsayable('it looks into a list or an object; Prisma can do so for lists of PostgreSQL, said by type: \'array\', and for \'array_contains\', \'array_superset\' and \'array_intersect\'')
+        if (operator.endsWith('_field')) {
+          throw new Unsayable('Prisma compares two fields only by references of its client; compare them in a view, or use another target')
+        }
+        throw new Unsayable(
+          'it looks into a list or an object; Prisma can do so for lists of PostgreSQL, said by type: \'array\', and for ' +
+          '\'array_contains\', \'array_superset\' and \'array_intersect\''
+        )
     }
   }
 
@@ -171,8 +187,13 @@ class Translation {
       if (!column.nullable) return holds ? NOTHING : EVERYTHING
       return { [column.column]: holds ? null : { not: null } }
     }
-    if (typeof value === 'boolean') return this.#said(column, column.isKey || (column.type !== undefined && column.type !== 'boolean') ? 'never' : { equals: value }, holds)
-    if (column.type === undefined && !column.isKey) throw new Unsayable('the value is a list or an object, which Prisma does not compare so that check agrees')
+    if (typeof value === 'boolean') {
+      const isPossible = !column.isKey && (column.type === undefined || column.type === 'boolean')
+      return this.#said(column, isPossible ? { equals: value } : 'never', holds)
+    }
+    if (column.type === undefined && !column.isKey) {
+      throw new Unsayable('the value is a list or an object, which Prisma does not compare so that check agrees')
+    }
     return holds ? NOTHING : EVERYTHING
   }
 
@@ -191,7 +212,7 @@ class Translation {
       case 'boolean': return 'never'
       case 'objectId': throw new Unsayable('an ObjectId is of MongoDB')
       case 'date': return isOneOf(kept.flatMap(text => timeOf(text) ?? []).map(time => this.#time(time)))
-      case 'integer': return column.isKey ? isOneOf(kept.filter(isWholeNumberText).map(digits => Number.isSafeInteger(Number(digits)) ? Number(digits) : BigInt(digits))) : 'never'
+      case 'integer': return column.isKey ? isOneOf(kept.filter(isWholeNumberText).map(wholeNumber)) : 'never'
       case 'uuid': return isOneOf(kept.filter(isUuidText))
       default: return isOneOf(kept)
     }
@@ -229,10 +250,18 @@ class Translation {
     if (type === 'date') {
       const { from, before } = timesOf(order, value)
       if (from >= before) return 'never'
-      return { gte: this.#time(Math.max(from, FIRST)), ...before > LAST_TIME ? { lte: this.#time(LAST_TIME) } : { lt: this.#time(Math.max(before, FIRST)) } }
+      return {
+        gte: this.#time(Math.max(from, FIRST)),
+        ...before > LAST_TIME ? { lte: this.#time(LAST_TIME) } : { lt: this.#time(Math.max(before, FIRST)) }
+      }
     }
     if (type === 'number' || type === 'boolean' || (type === 'integer' && !isKey)) return 'never'
-    if (this.#database === 'postgresql') throw new Unsayable("PostgreSQL has the order of the column's collation, and check that of code units; use toKysely, toKnex or toDrizzle, or keep times as DateTime and say type: 'date'")
+    if (this.#database === 'postgresql') {
+      throw new Unsayable(
+        "PostgreSQL has the order of the column's collation, and check that of code units; use toKysely, toKnex or toDrizzle, or keep " +
+        "times as DateTime and say type: 'date'"
+      )
+    }
     if (isKey && type !== 'text') throw new Unsayable("keys have the order of their text; say type: 'text' in fields() where they are text")
     requireOrderedAlike(value)
     if (value.includes('\0')) throw new Unsayable('the text has a NUL, at which drivers of SQLite end it')
@@ -245,16 +274,26 @@ class Translation {
     if (type === 'date') throw new Unsayable('a part of the text of a time cannot be found among times')
     if (type === 'number' || type === 'boolean' || (type === 'integer' && !isKey)) return 'never'
     if (isKey && type !== 'text') throw new Unsayable("say type: 'text' in fields() where keys are text")
-    if (type === 'uuid' || type === 'enum') throw new Unsayable(`Prisma does not look for a part of a text in a field of the type '${type}'`)
-    if (this.#database === 'sqlite') throw new Unsayable("SQLite's LIKE, by which Prisma looks for a part of a text, ignores the case of letters; use toKysely, toKnex or toDrizzle")
+    if (type === 'uuid' || type === 'enum') {
+      throw new Unsayable(`Prisma does not look for a part of a text in a field of the type '${type}'`)
+    }
+    if (this.#database === 'sqlite') {
+      throw new Unsayable(
+        "SQLite's LIKE, by which Prisma looks for a part of a text, ignores the case of letters; use toKysely, toKnex or toDrizzle"
+      )
+    }
     requireWellFormed(value)
-    if (/[%_\\]/.test(value)) throw new Unsayable("Prisma reads '%', '_' and '\\' in the text as a pattern; use toKysely, toKnex or toDrizzle")
+    if (/[%_\\]/.test(value)) {
+      throw new Unsayable("Prisma reads '%', '_' and '\\' in the text as a pattern; use toKysely, toKnex or toDrizzle")
+    }
     return value.includes('\0') ? 'never' : { contains: value }
   }
 
   #ofList (column: Column, operator: string, value: unknown, holds: boolean): Where {
     if (this.#database === 'sqlite') throw new Unsayable('SQLite has no lists')
-    if (!holds) throw new Unsayable('the opposite of a comparison with a list cannot be said in Prisma so that NULL counts as check counts it')
+    if (!holds) {
+      throw new Unsayable('the opposite of a comparison with a list cannot be said in Prisma so that NULL counts as check counts it')
+    }
     const test = (operator: string, values: readonly unknown[]): Where => {
       if (values.some(item => typeof item !== 'string')) throw new Unsayable('of lists Prisma is asked about texts only')
       const kept = this.#storable(values as string[])
@@ -273,6 +312,11 @@ class Translation {
     if (time < FIRST) throw new Unsayable('the time is before the year 1')
     return new Date(time)
   }
+}
+
+function wholeNumber (digits: string): number | bigint {
+  const number = Number(digits)
+  return Number.isSafeInteger(number) ? number : BigInt(digits)
 }
 
 function isOneOf (values: readonly unknown[]): Test {

@@ -21,7 +21,8 @@ export class Unsayable extends Error {
  * @param why - what differs, and what to do about it
  */
 export function refusal (asked: Asked, operator: string, field: string, why: string): Error {
-  return new TranslationError(`${asked.target} cannot say '${shorten(operator, 60)}' on '${shorten(field, 200)}' exactly${asked.sources(field)}: ${why}`)
+  const what = `'${shorten(operator, 60)}' on '${shorten(field, 200)}'`
+  return new TranslationError(`${asked.target} cannot say ${what} exactly${asked.sources(field)}: ${why}`)
 }
 
 /** Runs a part of a translation, and says which operator and field it was about where that part gives up. */

@@ -48,8 +48,14 @@ function finite (number: number): number | null {
 }
 
 function timeText (read: unknown): string | null {
-  const time = read instanceof Date ? read.getTime() : typeof read === 'number' || typeof read === 'bigint' ? Number(read) : typeof read === 'string' ? Date.parse(read) : NaN
+  const time = timeIn(read)
   return time >= FIRST_TIME && time <= LAST_TIME ? new Date(time).toISOString() : null
+}
+
+function timeIn (read: unknown): number {
+  if (read instanceof Date) return read.getTime()
+  if (typeof read === 'number' || typeof read === 'bigint') return Number(read)
+  return typeof read === 'string' ? Date.parse(read) : NaN
 }
 
 function parsed (text: string): unknown {

@@ -11,5 +11,6 @@ export function withoutTenant (condition: Condition, tenant: string): Condition 
 }
 
 function isTenant (condition: Condition, tenant: string): boolean {
-  return isRecord(condition) && condition.operator === 'eq' && (condition as FieldCondition).field === 'tenant' && condition.value === tenant
+  return isRecord(condition) && condition.operator === 'eq' && condition.value === tenant &&
+    (condition as FieldCondition).field === 'tenant'
 }

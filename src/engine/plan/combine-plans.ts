@@ -13,7 +13,8 @@ export function combinePlans (how: 'allOf' | 'anyOf', plans: readonly [Plan, ...
   if (plans.length === 1) return first
   const conditions = new Conditions()
   // Said once for all of them, at the end.
-  const outcomes = plans.map((plan): Outcome => plan.kind === 'some' ? conditions.assume(plan.condition, 'tenant', plan.tenant) : plan.kind === 'all')
+  const outcomes = plans.map((plan): Outcome =>
+    plan.kind === 'some' ? conditions.assume(plan.condition, 'tenant', plan.tenant) : plan.kind === 'all')
   const outcome = how === 'allOf' ? conditions.and(outcomes) : conditions.or(outcomes)
   return planOfOutcome(first, outcome, mergedSources(plans), conditions)
 }

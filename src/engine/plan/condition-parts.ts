@@ -1,4 +1,5 @@
-// Takes a condition apart for plans: what the user, the tenant and the context decide stays a function; what depends on the row becomes data.
+// Takes a condition apart for plans: what the user, the tenant and the context decide stays a function; what depends on the row becomes
+// data.
 import { compileCondition, isLogical, referenceIn, splitAttribute, type AttributeScope, type Predicate } from '../decide/conditions.js'
 import { isRecord } from '../../kit/is-record.js'
 
@@ -16,7 +17,11 @@ export interface Group<T> { readonly kind: 'all' | 'any' | 'none', readonly part
 export type Test =
   | Group<Test>
   | { readonly kind: 'compare', readonly operator: string, readonly operand: Operand }
-  | { readonly kind: 'match', readonly operator: Matcher, readonly fields: ReadonlyArray<{ readonly names: readonly string[], readonly path: string, readonly test: Test }> }
+  | {
+    readonly kind: 'match'
+    readonly operator: Matcher
+    readonly fields: ReadonlyArray<{ readonly names: readonly string[], readonly path: string, readonly test: Test }>
+  }
 
 export type Matcher = 'object_match' | 'any_match' | 'all_match'
 
@@ -70,10 +75,14 @@ function groupOf (key: string): 'all' | 'any' | 'none' {
   return key === 'not' ? 'none' : key === 'anyOf' || key === 'or' ? 'any' : 'all'
 }
 
-/** Whether anything in it names an attribute of the resource: as the attribute, or by a `ref`. A value that looks like a `ref` and is none costs nothing but time. */
+/**
+ * Whether anything in it names an attribute of the resource: as the attribute, or by a `ref`. A value that looks like a `ref` and is none
+ * costs nothing but time.
+ */
 function dependsOnRow (written: unknown): boolean {
   if (Array.isArray(written)) return written.some(dependsOnRow)
-  return entriesOf(written).some(([key, value]) => isOfRow(key) || (key === 'ref' && typeof value === 'string' && isOfRow(value)) || dependsOnRow(value))
+  return entriesOf(written).some(([key, value]) =>
+    isOfRow(key) || (key === 'ref' && typeof value === 'string' && isOfRow(value)) || dependsOnRow(value))
 }
 
 function attributeOf (text: string): Attribute {

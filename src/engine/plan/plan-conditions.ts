@@ -15,11 +15,14 @@ const FEW_PARTS = 8
 
 /** UCAST's names to the engine's. The others are the same. */
 const NAMES_OF_ENGINE: ReadonlyMap<string, string> = new Map([
-  ['eq', 'equals'], ['ne', 'not-equals'], ['lt', 'less-than'], ['lte', 'less-than-equals'], ['gt', 'greater-than'], ['gte', 'greater-than-equals']
+  ['eq', 'equals'], ['ne', 'not-equals'],
+  ['lt', 'less-than'], ['lte', 'less-than-equals'], ['gt', 'greater-than'], ['gte', 'greater-than-equals']
 ])
 const NAMES_OF_UCAST: ReadonlyMap<string, string> = new Map(Array.from(NAMES_OF_ENGINE, ([ucast, engine]) => [engine, ucast]))
 
-const OPPOSITES: ReadonlyMap<FieldOperator, FieldOperator> = new Map([['eq', 'ne'], ['ne', 'eq'], ['eq_field', 'ne_field'], ['ne_field', 'eq_field']])
+const OPPOSITES: ReadonlyMap<FieldOperator, FieldOperator> = new Map([
+  ['eq', 'ne'], ['ne', 'eq'], ['eq_field', 'ne_field'], ['ne_field', 'eq_field']
+])
 
 /** The same when the two sides of a comparison change places; the others have names of their own. */
 const TURNED: ReadonlyMap<string, FieldOperator> = new Map([
@@ -161,8 +164,12 @@ export class Conditions {
   #meets (v: unknown, { operator, value: x }: FieldCondition): boolean | undefined {
     if (operator.endsWith('_field')) return undefined
     if (operator === 'object_match') return isRecord(v) ? this.#meetsItem(v, x as Condition) : false
-    if (operator === 'any_match') return Array.isArray(v) ? some(v.filter(isRecord).map(item => this.#meetsItem(item, x as Condition))) : false
-    if (operator === 'all_match') return Array.isArray(v) && v.every(isRecord) ? every(v.map(item => this.#meetsItem(item, x as Condition))) : false
+    if (operator === 'any_match') {
+      return Array.isArray(v) ? some(v.filter(isRecord).map(item => this.#meetsItem(item, x as Condition))) : false
+    }
+    if (operator === 'all_match') {
+      return Array.isArray(v) && v.every(isRecord) ? every(v.map(item => this.#meetsItem(item, x as Condition))) : false
+    }
     if (operator === 'contained') return compareValues('contains', x, v, this.#source)
     if (operator === 'spans') return compareValues('between', x, v, this.#source)
     return compareValues(NAMES_OF_ENGINE.get(operator) ?? operator, v, x, this.#source)
@@ -184,7 +191,8 @@ export class Conditions {
       const values = valuesOf(part)
       if (values === undefined || !rest.includes(part)) continue
       const { field } = part as FieldCondition
-      const about = rest.filter((other): other is FieldCondition => other !== part && isField(other) && other.field === field && !other.operator.endsWith('_field'))
+      const about = rest.filter((other): other is FieldCondition =>
+        other !== part && isField(other) && other.field === field && !other.operator.endsWith('_field'))
       if (about.length === 0) continue
       const possible = values.filter(value => about.every(other => this.#meets(value, other) !== false))
       const left = this.among(field, possible)
@@ -225,7 +233,9 @@ export class Conditions {
 
   #distinct (parts: readonly Condition[]): readonly Condition[] {
     if (parts.length < 2) return parts
-    if (parts.length <= FEW_PARTS) return parts.filter((part, index) => !parts.some((other, before) => before < index && this.#same(part, other)))
+    if (parts.length <= FEW_PARTS) {
+      return parts.filter((part, index) => !parts.some((other, before) => before < index && this.#same(part, other)))
+    }
     const seen = new Map<string, Condition>()
     for (const part of parts) {
       const id = this.#id(part)
@@ -242,7 +252,10 @@ export class Conditions {
     return a.value === b.value || (typeof a.value === 'object' && typeof b.value === 'object' && this.#id(a) === this.#id(b))
   }
 
-  /** A text that is the same for equal conditions only. Objects whose members have another order make another one: that keeps a duplicate, and no more. */
+  /**
+   * A text that is the same for equal conditions only. Objects whose members have another order make another one: that keeps a duplicate,
+   * and no more.
+   */
   #id (condition: Condition): string {
     let id = IDS.get(condition)
     if (id === undefined) {

@@ -40,7 +40,10 @@ export function simplePlan (kind: 'all' | 'none', { type, tenant }: Pick<PlanQue
 export function columnsOf ({ key, relations }: CompiledType, names: readonly string[] | undefined): ReadonlySet<string> {
   if (names === undefined || names.length === 0) return NO_COLUMNS
   for (const name of names) {
-    if (!relations.has(name)) throw new NoPlanError(`the resource type '${key}' has no relation '${name}'; ${suggest(name, [...relations.keys()], `it is not among resources.${key}.relations of the policy`)}`)
+    if (!relations.has(name)) {
+      const fix = suggest(name, [...relations.keys()], `it is not among resources.${key}.relations of the policy`)
+      throw new NoPlanError(`the resource type '${key}' has no relation '${name}'; ${fix}`)
+    }
   }
   return new Set(names)
 }
@@ -66,22 +69,34 @@ export function * stepsOfPlan ({ query, type, permission, user, tenant, isAsked,
   }
   if (!isAsked) return { plan: simplePlan('none', query), branches: [] }
   const work = new Work(QUESTION_STEPS)
-  const asked = { user: query.user, action: query.action, resource: { type: query.type, tenant: query.tenant }, ...(query.context === undefined ? {} : { context: query.context }) }
+  const asked = {
+    user: query.user,
+    action: query.action,
+    resource: { type: query.type, tenant: query.tenant },
+    ...(query.context === undefined ? {} : { context: query.context })
+  }
   const attributes = new AttributesOfQuery(asked, user, tenant, undefined, work)
   const conditions = new Conditions(attributes)
   const branches = branchesOfRules(permission, query.type, attributes, conditions, facts)
-  if (!branches.some(({ condition }) => condition === true) && permission.held !== null && user !== undefined && tenant !== undefined && user.instanceRoles !== null) {
+  const isDecided = branches.some(({ condition }) => condition === true)
+  if (!isDecided && permission.held !== null && user !== undefined && tenant !== undefined && user.instanceRoles !== null) {
     const { keys, subjects } = yield * reachOf(permission.held, user, tenant, columns, work)
     work.begin()
-    const condition = conditions.or([conditions.among('key', [...keys]), ...branchesOfColumns(subjects, query.type, user, tenant, conditions, work)])
+    const condition = conditions.or([
+      conditions.among('key', [...keys]),
+      ...branchesOfColumns(subjects, query.type, user, tenant, conditions, work)
+    ])
     if (condition !== false) {
-      branches.push({ because: `roles on instances that hold it: ${permission.held.by.map(({ key }) => `'${key}'`).join(', ')}`, condition })
+      const roles = permission.held.by.map(({ key }) => `'${key}'`).join(', ')
+      branches.push({ because: `roles on instances that hold it: ${roles}`, condition })
     }
   }
   return { plan: planOfBranches(query, branches, conditions), branches }
 }
 
-function branchesOfRules ({ rules }: CompiledPermission, type: string, attributes: AttributesOfQuery, conditions: Conditions, facts: Facts): PlanBranch[] {
+function branchesOfRules (
+  { rules }: CompiledPermission, type: string, attributes: AttributesOfQuery, conditions: Conditions, facts: Facts
+): PlanBranch[] {
   const branches: PlanBranch[] = []
   const { work } = attributes
   const row = new Row(type, facts)
@@ -135,18 +150,26 @@ class Row implements RowFields {
   whole (field: string): void {
     const [, name = ''] = field.split('.')
     if (name === '' || !this.#facts.storesObject(this.#type, name)) return
-    throw new NoPlanError(`set '${this.#set}' compares the object 'resource.${field.slice('attributes.'.length)}', and an instance of '${this.#type}' has an object stored as '${name}', which a check unites with the row's. ` +
-      `Compare its members one by one in the policy ('resource.${name}.<member>'), or do not store '${name}' with instances`)
+    throw new NoPlanError(
+      `set '${this.#set}' compares the object 'resource.${field.slice('attributes.'.length)}', and an instance of '${this.#type}' has an ` +
+      `object stored as '${name}', which a check merges with the row's. Compare its members one by one in the policy ` +
+      `('resource.${name}.<member>'), or do not store '${name}' with instances`
+    )
   }
 }
 
-function branchesOfColumns (subjects: ReadonlyMap<CompiledDerivation, ReadonlySet<string>>, type: string, user: UserNode, tenant: TenantNode, conditions: Conditions, work: Work): Outcome[] {
+function branchesOfColumns (
+  subjects: ReadonlyMap<CompiledDerivation, ReadonlySet<string>>, type: string,
+  user: UserNode, tenant: TenantNode, conditions: Conditions, work: Work
+): Outcome[] {
   let direct: string[] | undefined
   return Array.from(subjects, ([{ relation, unlessDirectRole }, keys]) => {
     const condition = conditions.among(`relations.${relation}`, [...keys])
     if (!unlessDirectRole) return condition
     work.spend(user.instanceRoles?.size ?? 0)
-    direct ??= Array.from(user.instanceRoles?.keys() ?? []).filter(instance => instance.fact.resource === type && instance.tenant === tenant).map(({ fact }) => fact.key)
+    direct ??= Array.from(user.instanceRoles?.keys() ?? [])
+      .filter(instance => instance.fact.resource === type && instance.tenant === tenant)
+      .map(({ fact }) => fact.key)
     return conditions.and([condition, conditions.not(conditions.among('key', direct))])
   })
 }
@@ -170,7 +193,10 @@ function planOfBranches (query: PlanQuery, branches: readonly PlanBranch[], cond
  *
  * @param sources - what names each field
  */
-export function planOfOutcome ({ type, tenant }: Pick<PlanQuery, 'type' | 'tenant'>, outcome: Outcome, sources: ReadonlyMap<string, ReadonlySet<string>>, conditions: Conditions): Plan {
+export function planOfOutcome (
+  { type, tenant }: Pick<PlanQuery, 'type' | 'tenant'>, outcome: Outcome,
+  sources: ReadonlyMap<string, ReadonlySet<string>>, conditions: Conditions
+): Plan {
   if (typeof outcome === 'boolean') return simplePlan(outcome ? 'all' : 'none', { type, tenant })
   const condition = conditions.and([conditions.among('tenant', [tenant]), outcome]) as Condition
   const named = new Map<string, readonly string[]>()
@@ -178,7 +204,7 @@ export function planOfOutcome ({ type, tenant }: Pick<PlanQuery, 'type' | 'tenan
     const phrases = sources.get(name)
     if (phrases !== undefined && name !== 'key' && !named.has(name)) named.set(name, [...phrases].slice(0, MAX_SOURCES))
   })
-  return named.size === 0 ? { kind: 'some', type, tenant, condition } : { kind: 'some', type, tenant, condition, sources: Object.fromEntries(named) }
+  return { kind: 'some', type, tenant, condition, ...(named.size === 0 ? {} : { sources: Object.fromEntries(named) }) }
 }
 
 function eachField (condition: Condition, found: (name: string) => void): void {
@@ -194,7 +220,9 @@ function eachField (condition: Condition, found: (name: string) => void): void {
 function partOf (set: CompiledSet): Part {
   let part = PARTS.get(set)
   if (part === undefined) {
-    if (set.written === undefined) throw new NoPlanError(`the condition of set '${set.key}' holds a value that no file could hold, such as a function`)
+    if (set.written === undefined) {
+      throw new NoPlanError(`the condition of set '${set.key}' holds a value that no file could hold, such as a function`)
+    }
     PARTS.set(set, part = takeApart(set.written))
   }
   return part

@@ -19,7 +19,8 @@ type Ways = ReadonlyMap<CompiledResourceRole, readonly CompiledDerivation[]>
 const WAYS = new WeakMap<HeldBy, Ways>()
 
 /**
- * Walks down from the roles that the user has been assigned in the tenant, along derivations that lead to a role which holds the permission. In steps.
+ * Walks down from the roles that the user has been assigned in the tenant, along derivations that lead to a role which holds the
+ * permission. In steps.
  *
  * @param columns - relations of the rows that are columns: derivations along them are not followed to the rows
  */

@@ -58,7 +58,10 @@ export class RowCondition {
 
   #test (test: Test, subject: Subject): Outcome {
     switch (test.kind) {
-      case 'compare': return this.#compare(test.operator, subject, 'ref' in test.operand ? this.#subject(test.operand.ref) : { known: test.operand.literal })
+      case 'compare': {
+        const { operator, operand } = test
+        return this.#compare(operator, subject, 'ref' in operand ? this.#subject(operand.ref) : { known: operand.literal })
+      }
       case 'match': return this.#match(test, subject)
       default: return this.#group(test, inner => this.#test(inner, subject))
     }
@@ -109,7 +112,10 @@ export class RowCondition {
   }
 }
 
-/** Whether an object in the row could pass the comparison, or not pass it, because of what is in it. Objects are united with stored ones, lists are not. */
+/**
+ * Whether an object in the row could pass the comparison, or not pass it, because of what is in it. Objects are united with stored ones,
+ * lists are not.
+ */
 function looksAtObjects (operator: string, value: unknown): boolean {
   if (operator === 'equals' || operator === 'not-equals') return isRecord(value)
   return operator === 'in' && hasObject(value)

@@ -1,4 +1,5 @@
-// A piece of SQL whose values and columns are apart from its text, so that each library writes them in its own way and none is written into the text.
+// A piece of SQL whose values and columns are apart from its text, so that each library writes them in its own way and none is written into
+// the text.
 
 /** A value that the database gets beside the text. */
 export interface Bound {

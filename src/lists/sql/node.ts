@@ -59,5 +59,7 @@ export type Kind = 'text' | 'number' | 'boolean' | 'date'
 /** Refuses to compare a time, which is a text for `check` and none for the database, with a text. */
 export function requireComparable (one: Kind | undefined, other: Kind | undefined): void {
   if ((one === 'date') === (other === 'date')) return
-  if ([one, other].some(kind => kind === undefined || kind === 'text')) throw new Unsayable('a column of times is not compared with a column of texts; keep both as times, or both as text')
+  if ([one, other].some(kind => kind === undefined || kind === 'text')) {
+    throw new Unsayable('a column of times is not compared with a column of texts; keep both as times, or both as text')
+  }
 }

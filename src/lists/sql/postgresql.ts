@@ -2,7 +2,8 @@
 
 import type { Column } from '../fields.js'
 import {
-  FIRST_TIME, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed, roundingOf, SYMBOL, timeOf, timesOf,
+  FIRST_TIME, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed,
+  roundingOf, SYMBOL, timeOf, timesOf,
   type Order
 } from '../literals.js'
 import { Unsayable } from '../refusal.js'
@@ -46,7 +47,8 @@ function isAmong (value: Fragment, texts: readonly string[], type: 'text' | 'uui
   const cast = (one: string): Fragment => sql`CAST(${bound(one)} AS ${raw(type)})`
   if (texts.length === 1) return sql`${value} = ${cast(only)}`
   if (texts.length <= MANY) return sql`${value} IN (${commas(texts.map(cast))})`
-  return sql`${value} = ANY (ARRAY(SELECT CAST(permit_items.item AS ${raw(type)}) FROM jsonb_array_elements_text(CAST(${bound(JSON.stringify(texts))} AS jsonb)) AS permit_items (item)))`
+  const items = sql`jsonb_array_elements_text(CAST(${bound(JSON.stringify(texts))} AS jsonb)) AS permit_items (item)`
+  return sql`${value} = ANY (ARRAY(SELECT CAST(permit_items.item AS ${raw(type)}) FROM ${items}))`
 }
 
 /** All that a column holds, as JSON. */
@@ -101,8 +103,8 @@ class PostgresColumn implements Node {
         return isAmong(this.#written, kept)
       default: {
         if (kept.length === 0) return FALSE
-        // Equal for the column's collation comes first, because an index serves it. Collations exist for which 'a' and 'A' are equal. In a CASE the
-        // planner takes the second comparison for neither likely nor unlikely, and what it expects of the first stays what it is.
+        // Equal for the column's collation comes first, because an index serves it. Collations exist for which 'a' and 'A' are equal. In a
+        // CASE the planner takes the second comparison for neither likely nor unlikely, and what it expects of the first stays what it is.
         return sql`(${isAmong(this.#sql, kept)} AND CASE WHEN ${isAmong(this.#text, kept)} THEN true ELSE false END)`
       }
     }
@@ -213,7 +215,10 @@ class PostgresColumn implements Node {
       case 'text': return sql`${this.#text} = ${right.#text}`
       case 'number': return sql`(${this.#double} = ${right.#double} AND ${this.#isFinite('lt')} AND ${this.#isFinite('gt')})`
       case 'boolean': return sql`${this.#sql} = ${right.#sql}`
-      case 'date': return sql`(date_trunc('milliseconds', ${this.#sql}) = date_trunc('milliseconds', ${right.#sql}) AND ${this.#isTime(FIRST_TIME, LAST_TIME + 1)})`
+      case 'date': {
+        const isSame = sql`date_trunc('milliseconds', ${this.#sql}) = date_trunc('milliseconds', ${right.#sql})`
+        return sql`(${isSame} AND ${this.#isTime(FIRST_TIME, LAST_TIME + 1)})`
+      }
     }
   }
 
@@ -223,14 +228,20 @@ class PostgresColumn implements Node {
     requireComparable(kinds[0], kinds[1])
     const symbol = raw(SYMBOL[order])
     if (kinds.every(kind => kind === 'number')) {
-      return sql`(${this.#double} ${symbol} ${right.#double} AND ${this.#isFinite('lt')} AND ${this.#isFinite('gt')} AND ${right.#isFinite('lt')} AND ${right.#isFinite('gt')})`
+      return all([
+        sql`${this.#double} ${symbol} ${right.#double}`,
+        ...[this, right].flatMap(column => [column.#isFinite('lt'), column.#isFinite('gt')])
+      ])
     }
     if (kinds.every(kind => kind === 'date')) {
       const range = [this, right].map(one => one.#isTime(FIRST_TIME, LAST_TIME + 1))
       return all([sql`date_trunc('milliseconds', ${this.#sql}) ${symbol} date_trunc('milliseconds', ${right.#sql})`, ...range])
     }
     if (kinds[0] !== kinds[1] || kinds[0] === 'boolean') return FALSE
-    throw new Unsayable("two columns have an order that is check's only where both hold numbers or dates; say their type in fields(), such as type: 'integer'")
+    throw new Unsayable(
+      "two columns have an order that is check's only where both hold numbers or dates; say their type in fields(), such as type: " +
+      "'integer'"
+    )
   }
 
   containsColumn (other: Column): Fragment {
@@ -260,7 +271,8 @@ class PostgresColumn implements Node {
       case 'text': case 'uuid': case 'enum': return 'text'
       case 'integer': case 'number': return 'number'
       case 'boolean': case 'date': return type
-      case undefined: throw new Unsayable(`columns are compared by their type; say that of '${field}' in fields(), such as type: 'text'`)
+      case undefined:
+        throw new Unsayable(`columns are compared by their type; say that of '${field}' in fields(), such as type: 'text'`)
       default: return this.#noJson()
     }
   }
@@ -277,7 +289,9 @@ class PostgresColumn implements Node {
 
   #noJson (): never {
     const { type, field } = this.#column
-    if (type === undefined) throw new Unsayable(`it looks into a list or an object; say type: 'json' (or 'array') of '${field}' in fields()`)
+    if (type === undefined) {
+      throw new Unsayable(`it looks into a list or an object; say type: 'json' (or 'array') of '${field}' in fields()`)
+    }
     throw new Unsayable(`it looks into a list or an object, and '${field}' is a column of the type '${type}'`)
   }
 }
@@ -400,7 +414,8 @@ class PostgresJson implements Node {
     switch (other.type) {
       case 'text': return any([sql`${this.#text} = ${column}`, isNull])
       case 'boolean': return any([sql`${this.#json} = to_jsonb(${column})`, isNull])
-      case undefined: throw new Unsayable(`columns are compared by their type; say that of '${other.field}' in fields(), such as type: 'text'`)
+      case undefined:
+        throw new Unsayable(`columns are compared by their type; say that of '${other.field}' in fields(), such as type: 'text'`)
       default: throw new Unsayable(`a value in JSON is not compared with a column of the type '${other.type}'`)
     }
   }

@@ -2,7 +2,8 @@
 
 import type { Column } from '../fields.js'
 import {
-  FIRST_TIME, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed, SYMBOL, timeOf, timesOf,
+  FIRST_TIME, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed,
+  SYMBOL, timeOf, timesOf,
   type Order
 } from '../literals.js'
 import { Unsayable } from '../refusal.js'
@@ -95,20 +96,27 @@ class SqliteColumn implements Node {
   #isDigits (texts: readonly string[], orText = false): Fragment {
     const digits = texts.filter(isWholeNumberText)
     if (digits.length === 0) return FALSE
-    return sql`(${isAmong(orText ? this.#text : this.#sql, digits)} AND typeof(${this.#sql}) IN (${raw(orText ? "'integer', 'text'" : "'integer'")}))`
+    const types = raw(orText ? "'integer', 'text'" : "'integer'")
+    return sql`(${isAmong(orText ? this.#text : this.#sql, digits)} AND typeof(${this.#sql}) IN (${types}))`
   }
 
   isNumber (numbers: readonly number[]): Fragment {
     if (!this.#mayBeNumber()) return FALSE
     numbers.forEach(requireExact)
-    if (numbers.length > MANY) throw new Unsayable(`${numbers.length} numbers are too many for SQLite, which is handed them one by one; ${MANY} are not`)
+    if (numbers.length > MANY) {
+      throw new Unsayable(`${numbers.length} numbers are too many for SQLite, which is handed them one by one; ${MANY} are not`)
+    }
     const [only] = numbers
-    const among = numbers.length === 1 && only !== undefined ? sql`${this.#sql} = ${bound(only)}` : sql`${this.#sql} IN (${commas(numbers.map(bound))})`
+    const among = numbers.length === 1 && only !== undefined
+      ? sql`${this.#sql} = ${bound(only)}`
+      : sql`${this.#sql} IN (${commas(numbers.map(bound))})`
     return sql`(${among} AND ${this.#isNumeric()})`
   }
 
   isBoolean (value: boolean): Fragment {
-    if (this.#column.type === undefined && !this.#column.isKey) throw new Unsayable("SQLite stores 'true' as 1; say type: 'boolean' of the column in fields()")
+    if (this.#column.type === undefined && !this.#column.isKey) {
+      throw new Unsayable("SQLite stores 'true' as 1; say type: 'boolean' of the column in fields()")
+    }
     if (this.#column.type !== 'boolean') return FALSE
     return sql`(${this.#sql} = ${raw(value ? '1' : '0')} AND typeof(${this.#sql}) = 'integer')`
   }
@@ -129,10 +137,12 @@ class SqliteColumn implements Node {
       return from < before ? this.#isTime(sql`${this.#sql} >= ${bound(from)} AND ${this.#sql} < ${bound(before)}`) : FALSE
     }
     requireOrderedAlike(value)
-    // In a column for numbers a text of digits would be compared as a number. Without a cast an index serves a column that is said to hold texts.
+    // In a column for numbers a text of digits would be compared as a number. Without a cast an index serves a column that is said to hold
+    // texts.
     const written = type === undefined ? sql`CAST(${this.#sql} AS TEXT) COLLATE BINARY` : this.#text
     if (!isKey) return sql`(${written} ${raw(SYMBOL[order])} ${text(value)} AND typeof(${this.#sql}) = 'text')`
-    return sql`(CAST(${this.#sql} AS TEXT) COLLATE BINARY ${raw(SYMBOL[order])} ${text(value)} AND typeof(${this.#sql}) IN ('text', 'integer'))`
+    const compared = sql`CAST(${this.#sql} AS TEXT) COLLATE BINARY ${raw(SYMBOL[order])} ${text(value)}`
+    return sql`(${compared} AND typeof(${this.#sql}) IN ('text', 'integer'))`
   }
 
   orderOfNumber (order: Order, value: number): Fragment {
@@ -195,11 +205,18 @@ class SqliteColumn implements Node {
     const kinds = [this.#kind(), right.#kind()]
     requireComparable(kinds[0], kinds[1])
     const symbol = raw(SYMBOL[order])
-    if (kinds.every(kind => kind === 'number')) return sql`(${this.#double} ${symbol} ${right.#double} AND ${this.#isNumeric()} AND ${right.#isNumeric()})`
-    if (kinds.every(kind => kind === 'date')) return sql`(${this.#sql} ${symbol} ${right.#sql} AND ${this.#isTime()} AND ${right.#isTime()})`
+    if (kinds.every(kind => kind === 'number')) {
+      return sql`(${this.#double} ${symbol} ${right.#double} AND ${this.#isNumeric()} AND ${right.#isNumeric()})`
+    }
+    if (kinds.every(kind => kind === 'date')) {
+      return sql`(${this.#sql} ${symbol} ${right.#sql} AND ${this.#isTime()} AND ${right.#isTime()})`
+    }
     if (kinds.every(kind => kind !== undefined) && kinds[0] !== kinds[1]) return FALSE
     if (kinds[0] === 'boolean') return FALSE
-    throw new Unsayable("two columns have an order that is check's only where both hold numbers or dates; say their type in fields(), such as type: 'integer'")
+    throw new Unsayable(
+      "two columns have an order that is check's only where both hold numbers or dates; say their type in fields(), such as type: " +
+      "'integer'"
+    )
   }
 
   containsColumn (other: Column): Fragment {
@@ -267,8 +284,8 @@ class SqliteColumn implements Node {
 /**
  * A value in JSON: a row of a subquery with two columns, the type and the value.
  *
- * The columns have names of their own, and no column of the table is named where `json_each` is in scope: its columns are called id, type, key, value,
- * parent and so on, as those of the table may be, and a name would be taken for its.
+ * The columns have names of their own, and no column of the table is named where `json_each` is in scope: its columns are called id, type,
+ * key, value, parent and so on, as those of the table may be, and a name would be taken for its.
  */
 class SqliteJson implements Node {
   readonly #names: Names
@@ -291,7 +308,9 @@ class SqliteJson implements Node {
 
   isNumber (numbers: readonly number[]): Fragment {
     numbers.forEach(requireExact)
-    if (numbers.length > MANY) throw new Unsayable(`${numbers.length} numbers are too many for SQLite, which is handed them one by one; ${MANY} are not`)
+    if (numbers.length > MANY) {
+      throw new Unsayable(`${numbers.length} numbers are too many for SQLite, which is handed them one by one; ${MANY} are not`)
+    }
     return sql`(${this.#isNumeric} AND ${this.#value} IN (${commas(numbers.map(bound))}))`
   }
 
@@ -337,7 +356,8 @@ class SqliteJson implements Node {
 
   itemAt (index: number, test: (item: Node) => Fragment): Fragment {
     const row = this.#names()
-    return sql`EXISTS (SELECT 1 FROM ${this.#rows(row, sql` WHERE key = ${raw(String(index))}`)} WHERE ${test(new SqliteJson(this.#names, row))})`
+    const rows = this.#rows(row, sql` WHERE key = ${raw(String(index))}`)
+    return sql`EXISTS (SELECT 1 FROM ${rows} WHERE ${test(new SqliteJson(this.#names, row))})`
   }
 
   hasMembers (count: number): Fragment {
@@ -349,26 +369,31 @@ class SqliteJson implements Node {
     const last = path.at(-1)
     if (last === undefined) return FALSE
     // Of names that are there twice the last counts, as in JSON.parse.
-    const from = path.slice(0, -1).reduce<Fragment>((object, name) =>
-      sql`(SELECT CASE WHEN type = 'object' THEN value END FROM json_each(${object}) WHERE key = ${text(name)} ORDER BY id DESC LIMIT 1)`, this.#if('object'))
+    const from = path.slice(0, -1).reduce<Fragment>((object, name) => {
+      const found = sql`json_each(${object}) WHERE key = ${text(name)} ORDER BY id DESC LIMIT 1`
+      return sql`(SELECT CASE WHEN type = 'object' THEN value END FROM ${found})`
+    }, this.#if('object'))
     const row = this.#names()
-    const found = sql`(SELECT type AS ${raw(row)}_type, value AS ${raw(row)}_value FROM json_each(${from}) WHERE key = ${text(last)} ORDER BY id DESC LIMIT 1)`
+    const columns = sql`type AS ${raw(row)}_type, value AS ${raw(row)}_value`
+    const found = sql`(SELECT ${columns} FROM json_each(${from}) WHERE key = ${text(last)} ORDER BY id DESC LIMIT 1)`
     return sql`EXISTS (SELECT 1 FROM ${found} WHERE ${test(new SqliteJson(this.#names, row))})`
   }
 
   isColumn (other: Column): Fragment {
     const value = sql`${{ column: other.column }}`
+    const isNull = all([this.isNull(), new SqliteColumn(other).isNull()])
+    const isText = (text: Fragment, types: string): Fragment =>
+      sql`(${this.#type} = 'text' AND ${this.#value} = ${text} COLLATE BINARY AND typeof(${value}) IN (${raw(types)}))`
+    const isNumber = (types: string): Fragment =>
+      sql`(${this.#isNumeric} AND ${this.#value} = ${value} AND typeof(${value}) IN (${raw(types)}))`
     switch (other.type) {
       case undefined:
       case 'text':
-        return any([
-          sql`(${this.#type} = 'text' AND ${this.#value} = ${other.isKey ? sql`CAST(${value} AS TEXT)` : value} COLLATE BINARY AND typeof(${value}) IN (${raw(other.isKey ? "'text', 'integer'" : "'text'")}))`,
-          ...other.type === undefined && !other.isKey ? [sql`(${this.#isNumeric} AND ${this.#value} = ${value} AND typeof(${value}) IN ('integer', 'real'))`] : [],
-          all([this.isNull(), new SqliteColumn(other).isNull()])
-        ])
+        if (other.isKey) return any([isText(sql`CAST(${value} AS TEXT)`, "'text', 'integer'"), isNull])
+        return any([isText(value, "'text'"), ...other.type === undefined ? [isNumber("'integer', 'real'")] : [], isNull])
       case 'integer':
         if (other.isKey) return sql`(${this.#type} = 'text' AND ${this.#value} = CAST(${value} AS TEXT) AND typeof(${value}) = 'integer')`
-        return any([sql`(${this.#isNumeric} AND ${this.#value} = ${value} AND typeof(${value}) = 'integer')`, all([this.isNull(), new SqliteColumn(other).isNull()])])
+        return any([isNumber("'integer'"), isNull])
       default:
         throw new Unsayable(`a value in JSON is not compared with a column of the type '${other.type}'`)
     }
@@ -399,5 +424,6 @@ function jsonOf (names: Names, column: Column, path: readonly string[], test: (v
   const row = names()
   const root = new SqliteJson(names, row)
   const found = path.length === 0 ? test(root) : root.member(path, test)
-  return sql`EXISTS (SELECT 1 FROM (SELECT json_type(${json}) AS ${raw(row)}_type, json_extract(${json}, '$') AS ${raw(row)}_value) WHERE ${raw(row)}_type IS NOT NULL AND ${found})`
+  const columns = sql`json_type(${json}) AS ${raw(row)}_type, json_extract(${json}, '$') AS ${raw(row)}_value`
+  return sql`EXISTS (SELECT 1 FROM (SELECT ${columns}) WHERE ${raw(row)}_type IS NOT NULL AND ${found})`
 }

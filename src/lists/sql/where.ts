@@ -27,7 +27,9 @@ const DIALECTS = { postgresql, sqlite } as const satisfies Record<Database, () =
  * @throws `TranslationError`
  */
 export function whereOf<C> (target: string, plan: Plan, fields: Fields<C>, database: Database | undefined): Fragment<C> {
-  if (database === undefined) throw new TranslationError(`${target} has to know the database: write database: 'postgresql' or database: 'sqlite' in fields()`)
+  if (database === undefined) {
+    throw new TranslationError(`${target} has to know the database: write database: 'postgresql' or database: 'sqlite' in fields()`)
+  }
   const asked: Asked = { target, sources: field => sourcesOf(plan, field) }
   // The translation does not look at what a column is; it hands it on.
   return new Translation(asked, plan, fields as unknown as Fields, DIALECTS[database]()).where() as Fragment<C>
@@ -65,7 +67,9 @@ class Translation {
 
   /** @param item - what `item.…` is below, within a match */
   #condition (condition: Condition, item: Node | undefined, depth: number): Fragment {
-    if (depth > MAX_DEPTH) throw new TranslationError(`${this.#asked.target}: the plan's condition is nested deeper than ${MAX_DEPTH} levels`)
+    if (depth > MAX_DEPTH) {
+      throw new TranslationError(`${this.#asked.target}: the plan's condition is nested deeper than ${MAX_DEPTH} levels`)
+    }
     if (!isRecord(condition)) throw new TranslationError(`${this.#asked.target}: the plan's condition is not one`)
     if (isCompound(condition)) {
       const parts = condition.value.map(part => this.#condition(part, item, depth + 1))
@@ -87,7 +91,9 @@ class Translation {
         if (item === undefined) throw new Unsayable("'item.…' is only within a match")
         return item.member(field.slice('item.'.length).split('.'), member => this.#test(member, condition, depth, false))
       }
-      const place = field === 'tenant' ? { column: this.#fields.tenant as Column, path: [] } : placeOf(this.#asked.target, this.#fields, field, this.#plan)
+      const place = field === 'tenant'
+        ? { column: this.#fields.tenant as Column, path: [] }
+        : placeOf(this.#asked.target, this.#fields, field, this.#plan)
       if (!isJson(place.column, place.path)) return this.#test(this.#dialect.column(place.column), condition, depth, true)
       const at = (test: (value: Node) => Fragment): Fragment => this.#dialect.json(place.column, place.path, test)
       const { operator: name, value } = condition
@@ -148,7 +154,11 @@ class Translation {
       case 'contains_field': return node.containsColumn(column)
       case 'array_contains_field': return node.anyItem(item => item.isColumn(column))
       // These want a list on the other side, and the column holds none.
-      case 'in_field': case 'between_field': case 'array_subset_field': case 'array_superset_field': case 'array_intersect_field': return FALSE
+      case 'in_field':
+      case 'between_field':
+      case 'array_subset_field':
+      case 'array_superset_field':
+      case 'array_intersect_field': return FALSE
       default: return this.#unknown(operator)
     }
   }
@@ -159,8 +169,10 @@ class Translation {
 }
 
 const OPERATORS: readonly string[] = [
-  'eq', 'ne', 'lt', 'lte', 'gt', 'gte', 'in', 'contains', 'contained', 'array_contains', 'array_subset', 'array_superset', 'array_intersect', 'spans',
-  'object_match', 'any_match', 'all_match', 'eq_field', 'ne_field', 'lt_field', 'lte_field', 'gt_field', 'gte_field', 'in_field', 'contains_field', 'array_contains_field'
+  'eq', 'ne', 'lt', 'lte', 'gt', 'gte', 'in', 'contains', 'contained', 'spans',
+  'array_contains', 'array_subset', 'array_superset', 'array_intersect',
+  'object_match', 'any_match', 'all_match',
+  'eq_field', 'ne_field', 'lt_field', 'lte_field', 'gt_field', 'gte_field', 'in_field', 'contains_field', 'array_contains_field'
 ]
 
 function isJson (column: Column, path: readonly string[]): boolean {
@@ -181,11 +193,17 @@ function equalTo (node: Node, value: unknown, parts: { left: number }): Fragment
     case 'boolean': return node.isBoolean(value)
   }
   if (Array.isArray(value)) {
-    return all([node.hasLength(value.length), ...value.map((item: unknown, index) => node.itemAt(index, found => equalTo(found, item, parts)))])
+    return all([
+      node.hasLength(value.length),
+      ...value.map((item: unknown, index) => node.itemAt(index, found => equalTo(found, item, parts)))
+    ])
   }
   if (isRecord(value)) {
     const members = Object.entries(value)
-    return all([node.hasMembers(members.length), ...members.map(([name, member]) => node.member([name], found => equalTo(found, member, parts)))])
+    return all([
+      node.hasMembers(members.length),
+      ...members.map(([name, member]) => node.member([name], found => equalTo(found, member, parts)))
+    ])
   }
   throw new Unsayable('the value is not JSON')
 }
