@@ -3,16 +3,25 @@
 /**
  * Everything except letters, marks, digits, punctuation, symbols and the ASCII space: control characters, line breaks, characters without
  * width, characters that change the writing direction, blanks that look like a space, and lone surrogates. Also more than four combining
- * marks in a row, because a pile of them covers the lines above. Invisible parts of an emoji are kept.
+ * marks in a row, because a pile of them covers the lines above. The invisible parts of an emoji are the exception: {@link emojiParts}.
  */
 const UNPRINTABLE = [
-  String.raw`(?! |(?<=\p{Extended_Pictographic})\ufe0f`,
-  String.raw`|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}]\ufe0f?)\u200d(?=\p{Extended_Pictographic}))`,
-  String.raw`(?:[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]|(?<=\p{M}{4})\p{M})`
-].join('')
+  String.raw`(?! )[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Z}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]`,
+  String.raw`(?<=\p{M}{4})\p{M}`
+].join('|')
 
 /** Compiled for the first text that needs it: with its classes of characters, it takes longer than the rest of a start of a command. */
 let unprintable: RegExp | undefined
+
+/** The invisible characters that emoji are made with: the joiner, the selector of the colored form, and the tags of flags. */
+const EMOJI_PART = /\u200d|\ufe0f|\udb40[\udc20-\udc7f]/
+
+/** Each emoji that Unicode recommends. */
+const EMOJI = String.raw`\p{RGI_Emoji}`
+
+/** Where emoji can be. The list of emoji is long, so it is compared with these parts of a text only. */
+let emojiRun: RegExp | undefined
+let emoji: RegExp | undefined
 
 /** Most texts match this and need no further check. */
 const PLAIN = /^[ -~]*$/
@@ -32,8 +41,31 @@ const COMMAND_AT_START = /^\s*(?:::|section_(?:start|end):|travis_(?:fold|time):
  * Printable text does not change. JSON texts and TypeScript string literals keep their meaning.
  */
 export function printable (text: string): string {
-  const visible = PLAIN.test(text) ? text : text.replace(unprintable ??= new RegExp(UNPRINTABLE, 'gu'), escaped)
+  const visible = PLAIN.test(text) ? text : withoutInvisible(text)
   return visible.includes('##') ? visible.replace(COMMAND, '#\\u0023') : visible
+}
+
+function withoutInvisible (text: string): string {
+  unprintable ??= new RegExp(UNPRINTABLE, 'gu')
+  const kept = EMOJI_PART.test(text) ? emojiParts(text) : undefined
+  return text.replace(unprintable, (character, offset: number) => kept?.has(offset) === true ? character : escaped(character))
+}
+
+/**
+ * The offsets of the invisible characters in emoji. Only the emoji that Unicode recommends count: each has a picture of its own.
+ * Between other characters, a joiner or a selector shows nothing, and two different keys would look the same.
+ */
+function emojiParts (text: string): ReadonlySet<number> {
+  emojiRun ??= /[\p{Emoji}\p{Emoji_Component}]+/gu
+  emoji ??= new RegExp(EMOJI, 'gv')
+  const offsets = new Set<number>()
+  for (const { 0: run, index } of text.matchAll(emojiRun)) {
+    if (!EMOJI_PART.test(run)) continue
+    for (const { 0: { length }, index: within } of run.matchAll(emoji)) {
+      for (let offset = 0; offset < length; offset++) offsets.add(index + within + offset)
+    }
+  }
+  return offsets
 }
 
 /** Makes a text safe as a whole line: {@link printable}, and never a command of a CI server. */

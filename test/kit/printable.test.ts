@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import ts from 'typescript'
 import { printable, printableLines } from '../../src/kit/printable.js'
-import { hostile, wrongWith } from '../support/hostile.js'
+import { emojiLike, hostile, wrongWith } from '../support/hostile.js'
 
 t.test('any text becomes one line without commands, and printing it twice changes nothing', t => {
   t.doesNotThrow(() => fc.assert(fc.property(fc.oneof(hostile, fc.string({ unit: 'binary' })), text => {
@@ -28,8 +28,30 @@ t.test('JSON and TypeScript literals keep their meaning', t => {
 })
 
 t.test('names in all scripts stay as they are, including emoji', t => {
-  const names = ['ada@example.com', 'Zoë', 'Владимир', '李小龍', 'علي', 'ชื่อ', 'नमस्ते', 'e\u0301', '👩‍🚀', '👍🏽', '❤️', 'C:\\data', '#1', '##', '[x]', '::', '€ 5']
+  const names = ['ada@example.com', 'Zoë', 'Владимир', '李小龍', 'علي', 'ชื่อ', 'नमस्ते', 'e\u0301', '👩‍🚀', '👍🏽', '❤️', '🏳️‍🌈', '👩🏽‍❤️‍👨🏾', '🇪🇺', '1️⃣', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', 'a 👩‍🚀 and 👩‍🚀👩‍🚀', 'C:\\data', '#1', '##', '[x]', '::', '€ 5']
   for (const name of names) t.equal(printable(name), name)
+  t.end()
+})
+
+t.test('an emoji keeps its invisible parts, and between other characters they are escaped', t => {
+  t.doesNotThrow(() => fc.assert(fc.property(emojiLike, text => {
+    const printed = printable(text)
+    return wrongWith(`x${printed}`) === undefined && printable(printed) === printed
+  }), { numRuns: 2_000 }))
+  t.equal(printable('👩\u200d🚀\u200d👩\u200d🚀'), '👩\u200d🚀\\u200d👩\u200d🚀', 'a joiner between two emoji')
+  t.equal(printable('🚀\ufe0f a\ufe0f'), '🚀\\ufe0f a\\ufe0f', 'a selector after what has one form')
+  t.equal(printable('1\ufe0f2'), '1\\ufe0f2')
+  t.equal(printable('🚀\u{e0061}\u{e007f}'), '🚀\\udb40\\udc61\\udb40\\udc7f', 'tags that form no flag')
+  t.end()
+})
+
+t.test('long texts of emoji are printed in the time of other texts', t => {
+  for (const text of ['👩\u200d', '1\ufe0f', '👩\u200d🚀', '漢字', '1']) {
+    const long = `é\u200d${text.repeat(5_000)}`
+    const { user: before } = process.cpuUsage()
+    printable(long)
+    t.ok((process.cpuUsage().user - before) / 1_000 < 500, text)
+  }
   t.end()
 })
 

@@ -15,10 +15,25 @@ const FRAGMENTS = [
   "'; declare global {} //", '$'.concat('{a}'), '%s', '%0A', '{a}', '. ', ': ', ' - ', '- ', '&a', '*a', '!a', '@'
 ]
 
+/** What emoji are made of. In most orders it is no emoji, and its invisible parts hide. */
+const EMOJI_PARTS = [
+  '👩', '🚀', '❤', '🏳', '🌈', '🏴', '🏽', '🇪', '🇺', '1', '#', '©', 'é', '\u200d', '\u200d', '\ufe0f', '\ufe0f', '\ufe0e', '\u20e3', '\u{e0067}', '\u{e007f}'
+]
+
+/** Emoji, and others of their parts. The first ones are the only ones that these parts can form with something invisible in them. */
+const EMOJI = [
+  '👩🏽\u200d❤\ufe0f\u200d👩🏽', '👩\u200d❤\ufe0f\u200d👩', '👩🏽\u200d🚀', '👩\u200d🚀', '🏳\ufe0f\u200d🌈',
+  '❤\ufe0f', '🏳\ufe0f', '©\ufe0f', '1\ufe0f\u20e3', '#\ufe0f\u20e3', '🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}'
+]
+
+/** A text with emoji, whole and in parts. */
+export const emojiLike: fc.Arbitrary<string> = fc.array(fc.constantFrom(...EMOJI_PARTS, ...EMOJI), { minLength: 1, maxLength: 8 }).map(parts => parts.join(''))
+
 /** A text with one or more of them. */
 export const hostile: fc.Arbitrary<string> = fc.array(
   fc.oneof(
     { weight: 5, arbitrary: fc.constantFrom(...FRAGMENTS) },
+    emojiLike,
     fc.string({ unit: 'binary', maxLength: 3 }),
     fc.constantFrom('a', 'task', 'é', '漢', '👩‍🚀', ' may ', ':', ' ')
   ),
@@ -28,6 +43,7 @@ export const hostile: fc.Arbitrary<string> = fc.array(
 /** The escape sequences that the commands use themselves. */
 const OWN_COLORS = /\u001b\[(?:1|2|22|31|32|33|39)m/g // eslint-disable-line no-control-regex
 
+const WHOLE_EMOJI = new RegExp(EMOJI.join('|'), 'gu')
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/u
 const AT_START = /^\s*(?:::|section_(?:start|end):|travis_fold:|--- |\+\+\+ )/
 const ANYWHERE = /##\w*\[/
@@ -35,8 +51,8 @@ const ANYWHERE = /##\w*\[/
 /** What is wrong with a text that was printed: the first line that a terminal or a CI server would obey, or undefined. */
 export function wrongWith (text: string, colors = false): string | undefined {
   for (const line of (colors ? text.replace(OWN_COLORS, '') : text).split('\n')) {
-    // The invisible parts of an emoji are all right.
-    const visible = line.replace(/👩\u200d🚀/gu, '°')
+    // The invisible parts of an emoji are allowed.
+    const visible = line.replace(WHOLE_EMOJI, '°')
     if (INVISIBLE.test(visible) || AT_START.test(visible) || ANYWHERE.test(visible)) return JSON.stringify(line)
   }
   return undefined
