@@ -163,16 +163,20 @@ export class Engine {
    */
   explainNearest (query: EngineQuery, work = this.#work): Explanation {
     const explanation = this.explain(query, work)
-    const miss = explanation.allow ? undefined : within(work, () => this.#nearestMiss(query, work))
+    const miss = explanation.debug.abac?.nearest_miss
     return miss === undefined ? explanation : { ...explanation, reason: `${explanation.reason}; ${miss}` }
   }
 
-  #nearestMiss (query: EngineQuery, work: Work): string | undefined {
+  /**
+   * The rule that came nearest to allowing a denied query, as a sentence without values. Undefined when no rule has one of its sets met,
+   * and when it would take too much work to find it.
+   */
+  nearestMiss (query: EngineQuery, work = this.#work): string | undefined {
     const found = this.#find(query)
     if (found === undefined || found.permission.rules === null) return undefined
     const { permission: { rules }, user, tenant } = found
     if (this.#deniesUnknown && (user === undefined || tenant === undefined)) return undefined
-    return nearestMiss(rules, new AttributesOfQuery(query, user, tenant, this.#instance(query), work))
+    return within(work, () => nearestMiss(rules, new AttributesOfQuery(query, user, tenant, this.#instance(query), work)))
   }
 
   /** Explains like {@link Engine.explainNearest}, and lists every role, condition and derivation that was evaluated. */
@@ -181,6 +185,11 @@ export class Engine {
     const found = this.#find(query)
     const notAsked = found === undefined || (this.#deniesUnknown && (found.user === undefined || found.tenant === undefined))
     return notAsked ? { allow, code, reason } : { allow, code, reason, models: this.#trace(query, found) }
+  }
+
+  /** Whether the policy has rules of ABAC. */
+  get hasRules (): boolean {
+    return this.#schema.hasSets
   }
 
   /** What a user may do in a tenant: each permission of the policy is held always, depending on resource and context, or never. */
@@ -211,7 +220,7 @@ export class Engine {
     return this.#deniesUnknown ? [] : openUserSets(this.#schema)
   }
 
-  /** Sets with `array_subset`, which Permit's container answers differently when the attribute is missing. */
+  /** Sets with `array_subset` or `array_superset` that Permit's container answers differently when an attribute is missing. */
   setsWithSubset (): string[] {
     return setsWithSubset(this.#schema)
   }
@@ -338,7 +347,7 @@ export class Engine {
     const isDenied = !rbac.allow && rebac?.allow !== true
     const abac = rules === null
       ? (isDenied ? this.#withoutRules(query, attributes) : {})
-      : { abac: explainAbac(decideAbac(rules, attributes), rules, permission, attributes, query) }
+      : { abac: explainAbac(decideAbac(rules, attributes), rules, permission, attributes, query, isDenied) }
     return { rbac, ...abac, ...(rebac === undefined ? {} : { rebac }) }
   }
 

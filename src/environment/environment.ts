@@ -264,7 +264,7 @@ export class Environment {
     const subsets = this.#engine.setsWithSubset()
     if (subsets.length > 0) {
       this.#log.warn({ sets: subsets.slice(0, MAX_WARNINGS) },
-        "permit: 'array_subset' on a missing attribute is true in Permit's container and false here")
+        "permit: 'array_subset', and 'array_superset' of nothing, are true of a missing attribute in Permit's container, and false here")
     }
   }
 

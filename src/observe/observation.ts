@@ -78,7 +78,7 @@ export class Observation {
     if (channel.hasSubscribers) {
       const message = messageOn(query)
       channel.start.publish(message)
-      channel.end.publish(Object.assign(message, { decision: structuredClone(decision), source, duration }))
+      channel.end.publish(Object.assign(message, { decision: copyOf(decision), source, duration }))
     }
     this.#end(query, { decision, source, duration }, asker, undefined)
   }
@@ -162,6 +162,12 @@ function messageOn ({ user, action, resource, context, key }: Query): CheckMessa
   return { query: structuredClone({ user, action, resource, context, key }) }
 }
 
+/** The reason may be a getter, which `structuredClone` would leave out. */
+function copyOf (decision: Decision): Decision {
+  const { reason } = decision
+  return structuredClone(reason === undefined ? decision : { ...decision, reason })
+}
+
 /** Traces a check. The traced promise resolves with undefined, because Node passes its result to subscribers uncopied. */
 async function trace (query: Query, ask: () => Promise<Decision>, source: () => DecisionSource | undefined): Promise<Decision> {
   const message = messageOn(query)
@@ -170,7 +176,7 @@ async function trace (query: Query, ask: () => Promise<Decision>, source: () => 
   await channel.tracePromise(async () => {
     try {
       decided.decision = await ask()
-      message.decision = structuredClone(decided.decision)
+      message.decision = copyOf(decided.decision)
     } finally {
       message.source = source()
       message.duration = performance.now() - start

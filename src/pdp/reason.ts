@@ -23,10 +23,15 @@ export function readReason (allow: boolean, debug: unknown): Pick<Decision, 'cod
   const inOrder = isRecord(abac) && Array.isArray(abac.matching_usersets) ? [rebac, abac, rbac] : [rebac, rbac, abac]
   for (const part of allow || first ? [rbac, rebac, abac] : inOrder) {
     if (isRecord(part) && part.allow === allow && typeof part.code === 'string') {
-      return { code: cut(part.code), reason: typeof part.reason === 'string' ? cut(part.reason) : undefined }
+      return { code: cut(part.code), reason: typeof part.reason === 'string' ? cut(part.reason + missIn(abac)) : undefined }
     }
   }
   return {}
+}
+
+/** What the local PDP adds to ABAC's part of a denial: the rule that came nearest. */
+function missIn (abac: unknown): string {
+  return isRecord(abac) && typeof abac.nearest_miss === 'string' ? `; ${abac.nearest_miss}` : ''
 }
 
 /** Truncates a long text, and copies it: a slice alone would keep the whole text in memory. */

@@ -17,6 +17,35 @@ t.test('array_subset over a missing attribute is false', async t => {
   t.equal(decide({ 'user.tags': { array_subset: ['a'] } }, { tags: [] }), true)
 })
 
+t.test('array_superset of nothing over a missing attribute is false', async t => {
+  t.match(page, /`array_superset` of a `ref` that is missing, or of `\[\]`/)
+  t.equal(decide({ 'user.tags': { array_superset: [] } }, {}), false)
+  t.equal(decide({ 'user.tags': { array_superset: [] } }, { tags: [] }), true)
+  t.equal(decide({ 'user.tags': { array_superset: { ref: 'user.wanted' } } }, { tags: ['a'] }), false)
+  t.equal(decide({ 'user.tags': { array_superset: { ref: 'user.wanted' } } }, { tags: ['a'], wanted: [] }), true)
+})
+
+t.test('a rule that joins a role with a type is told by its code', async t => {
+  t.match(page, /a rule joins a role with a type/)
+  const engine = new Engine({
+    resources: { task: { actions: { read: {} } } },
+    roles: { viewer: {} },
+    set_rules: [{ user_set: 'viewer', permission: 'task:read', resource_set: 'task' }],
+    users: { ann: {} },
+    role_assignments: [{ user: 'ann', role: 'viewer', tenant: 'default' }]
+  })
+  t.match(engine.explain({ user: { key: 'ann' }, action: 'read', resource: { type: 'task', tenant: 'default' } }).debug, { abac: { allow: true, code: 'allow' } })
+})
+
+t.test('a denial names its nearest miss beside code and reason', async t => {
+  t.match(page, /`nearest_miss`/)
+  const { post } = await pdpFor(t)
+  const child = { user: { key: 'bob', attributes: { age: 12 } }, action: 'approve', resource: { type: 'task', tenant: 'acme' } }
+  const { debug } = (await post('/allowed', child)).json as { debug: { abac: Record<string, string> } }
+  t.match(debug.abac, { code: 'no_matching_rules', nearest_miss: "the nearest rule is set_rules[0]: resource set 'task' is met, user set 'adults' is not: 'user.age' (greater-than)" })
+  t.notMatch(debug.abac['nearest_miss'], /12|17/)
+})
+
 t.test('comparisons across types are false', async t => {
   t.match(page, /Comparisons across types/)
   for (const operator of ['less-than', 'greater-than', 'less-than-equals', 'greater-than-equals']) {

@@ -1,6 +1,7 @@
 // The reasons of a decision: what each model says about this user and this resource, by name.
 
 import { matchingSets, type AttributesOfQuery, type CompiledRules, type CompiledSet } from '../decide/abac.js'
+import { nearestMiss } from './nearest-miss.js'
 import { allowingRoles } from '../decide/rbac.js'
 import { assignmentsBehind, type HeldBy, type ResourceRoleAssignment } from '../decide/rebac.js'
 import { shorten } from '../../kit/shorten.js'
@@ -26,6 +27,8 @@ interface AbacReason extends Verdict {
   readonly matching_usersets?: string[]
   /** The resource sets in the permission's rules that match. Absent when no rule covers the permission. */
   readonly matching_resourcesets?: string[]
+  /** The rule that came nearest to allowing a denied query, with the attributes that failed and without their values. Not in Permit's. */
+  readonly nearest_miss?: string
 }
 
 /** ReBAC's reasons. */
@@ -106,9 +109,13 @@ export function explainRbac (verdict: Verdict, permission: CompiledPermission, u
   }
 }
 
-/** ABAC's reasons. */
+/**
+ * ABAC's reasons.
+ * @param isDenied - whether RBAC and ReBAC deny; then a denial also has the nearest miss
+ */
 export function explainAbac (
-  verdict: Verdict, rules: CompiledRules, permission: CompiledPermission, attributes: AttributesOfQuery, query: EngineQuery
+  verdict: Verdict, rules: CompiledRules, permission: CompiledPermission, attributes: AttributesOfQuery, query: EngineQuery,
+  isDenied: boolean
 ): AbacReason {
   const { allow, code } = verdict
   const { usersets, resourcesets, rules: allowing } = matchingSets(rules, attributes)
@@ -122,7 +129,8 @@ export function explainAbac (
       `and a rule joins the two for '${permission.key}'`
     return { allow, code, reason, allowing_rules: allowing.slice(0, MAX_LISTED), ...matching }
   }
-  return { allow, code, reason: whyDenied(), ...matching }
+  const miss = isDenied ? nearestMiss(rules, attributes) : undefined
+  return { allow, code, reason: whyDenied(), ...matching, ...(miss === undefined ? {} : { nearest_miss: miss }) }
 
   function whyDenied (): string {
     if (usersets.length === 0) {

@@ -33,7 +33,10 @@ export function openUserSets (schema: CompiledSchema): OpenUserSet[] {
   return Array.from(opened, ([userSet, opens]) => ({ user_set: userSet, opens }))
 }
 
-/** The sets with `array_subset`, which is true for a missing attribute in Permit's container and false here. */
+/**
+ * The sets that may be true of a missing attribute in Permit's container, and are false here: with `array_subset`, and with
+ * `array_superset` of an empty list or of a reference.
+ */
 export function setsWithSubset ({ sets }: CompiledSchema): string[] {
   return [...sets.users, ...sets.resources].filter(({ written }) => hasSubset(written)).map(({ key }) => key)
 }
@@ -44,5 +47,10 @@ function isGiven (attribute: string): boolean {
 
 function hasSubset (condition: unknown): boolean {
   if (Array.isArray(condition)) return condition.some(hasSubset)
-  return isRecord(condition) && Object.entries(condition).some(([key, value]) => key === 'array_subset' || hasSubset(value))
+  return isRecord(condition) && Object.entries(condition).some(([key, value]) =>
+    key === 'array_subset' || (key === 'array_superset' && mayBeEmpty(value)) || hasSubset(value))
+}
+
+function mayBeEmpty (value: unknown): boolean {
+  return Array.isArray(value) ? value.length === 0 : isRecord(value)
 }

@@ -2,9 +2,9 @@
 import type { Policy } from '../../engine/policy/policy.js'
 import { PdpError, PlanError, PolicyFileError, UnavailableError } from '../../contract/errors.js'
 import type { AffectedUsers } from '../../contract/affected-users.js'
-import { Environment, type EnvironmentLog } from '../../environment/environment.js'
+import { Environment, type DecisionEngine, type EnvironmentLog } from '../../environment/environment.js'
 import { PolicyError } from '../../engine/policy/problems.js'
-import { WorkLimitError } from '../../engine/engine.js'
+import { WorkLimitError, type Verdict } from '../../engine/engine.js'
 import { inTurns } from '../../kit/turns.js'
 import { embeddedFacts } from './embedded-facts.js'
 import { warnAtFirstWrite } from './one-of-several.js'
@@ -40,7 +40,8 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
   function decideNow (query: Query): Decision {
     const { engine } = opened()
     try {
-      return engine.decide(query)
+      const verdict = engine.decide(query)
+      return verdict.allow || !engine.hasRules ? verdict : new Denied(verdict, engine, query)
     } catch (error) {
       throw failed(error)
     }
@@ -103,6 +104,28 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
       environment = undefined
       await closing?.close()
     }
+  }
+}
+
+/** A denial whose reason is only completed when it is read, for a log or an error: most denials, as in a filter, are never explained. */
+class Denied implements Decision {
+  readonly allow = false
+  readonly code: string
+  readonly #reason: string
+  readonly #engine: DecisionEngine
+  readonly #query: Query
+
+  constructor ({ code, reason }: Verdict, engine: DecisionEngine, query: Query) {
+    this.code = code
+    this.#reason = reason
+    this.#engine = engine
+    this.#query = query
+  }
+
+  /** The reason in short, and the nearest miss. */
+  get reason (): string {
+    const miss = this.#engine.nearestMiss(this.#query)
+    return miss === undefined ? this.#reason : `${this.#reason}; ${miss}`
   }
 }
 

@@ -9,7 +9,7 @@ import { matrixOf } from '../../../src/cli/matrix/permission-matrix.js'
 import { widthOf } from '../../../src/cli/terminal/columns.js'
 import { Engine } from '../../../src/engine/engine.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
-import { policy as anyPolicy } from '../../engine/arbitraries.js'
+import { policy as anyPolicy, query as anyQuery } from '../../engine/arbitraries.js'
 import { wrongWith } from '../../support/hostile.js'
 import { permit, terminalFor } from '../in-process.js'
 
@@ -153,8 +153,8 @@ t.test('no key, name or value becomes markup', async t => {
   t.match(page('<b>', 't', 'n', 'i', 'f'), '<th scope="row">&#60;b&#62;</th>')
 })
 
-t.test('random policies: each always and never agrees with the decisions', async () => {
-  fc.assert(fc.property(anyPolicy, policy => {
+t.test('random policies: each always and never agrees with every decision, whatever the context and the resource are', async () => {
+  fc.assert(fc.property(anyPolicy, fc.array(anyQuery, { minLength: 4, maxLength: 8 }), (policy, circumstances) => {
     const engine = new Engine(policy)
     const matrix = matrixOf(policy, engine)
     for (const { tenant, types, instances } of matrix.tenants) {
@@ -162,12 +162,48 @@ t.test('random policies: each always and never agrees with the decisions', async
       for (const { type, key, actions, rows } of tables) {
         for (const { name, cells } of rows) {
           cells.forEach(({ may }, index) => {
-            const { allow } = engine.decide({ user: { key: name }, action: actions[index] ?? '', resource: { type, tenant, ...(key === undefined ? {} : { key }) } })
-            if ((may === 'always' && !allow) || (may === 'never' && allow)) throw new Error(`${name} ${actions[index]} ${type}:${key} in ${tenant}: ${may}, but ${allow}`)
+            const about = (resource: object, context?: Record<string, unknown>) => ({ user: { key: name }, action: actions[index] ?? '', resource: { type, tenant, ...(key === undefined ? {} : { key }), ...resource }, ...(context === undefined ? {} : { context }) })
+            // A row of a type is about each of its resources, a row of an instance about that one, as it is stored.
+            const questions = circumstances.map(({ resource, context }) =>
+              about(key === undefined ? { ...(resource.key === undefined ? {} : { key: resource.key }), ...(resource.attributes === undefined ? {} : { attributes: resource.attributes }) } : {}, context))
+            for (const question of [about({}), ...questions]) {
+              const { allow } = engine.decide(question)
+              if ((may === 'always' && !allow) || (may === 'never' && allow)) throw new Error(`${JSON.stringify(question)}: ${may}, but ${allow}`)
+            }
           })
         }
       }
     }
     matrixHtml({ policy: 'p', matrix })
-  }), { numRuns: 100 })
+  }), { numRuns: 60 })
+})
+
+t.test('what depends on the context is allowed in one context and denied in another, and nothing else is said to depend', async t => {
+  const names = ['a', 'b', 'c']
+  const CONTEXTS = names.reduce<Array<Record<string, boolean>>>((all, name) => all.flatMap(context => [context, { ...context, [name]: true }, { ...context, [name]: false }]), [{}])
+  const ofUser = fc.tuple(fc.constantFrom('dept', 'level'), fc.constantFrom('equals', 'not-equals'), fc.constantFrom('it', 'hr', 3)).map(([name, operator, value]) => ({ [`user.${name}`]: { [operator]: value } }))
+  // Each attribute of the context once: a condition may not rule itself out, as `a` and `not a` would.
+  const ofContext = (name: string) => fc.tuple(fc.constantFrom('equals', 'not-equals'), fc.boolean()).map(([operator, value]) => ({ [`context.${name}`]: { [operator]: value } }))
+  const tree = (leaves: Array<fc.Arbitrary<Record<string, unknown>>>): fc.Arbitrary<Record<string, unknown>> => leaves.length === 1
+    ? leaves[0] as fc.Arbitrary<Record<string, unknown>>
+    : fc.tuple(fc.constantFrom('allOf', 'anyOf', 'not', 'and', 'or'), fc.integer({ min: 1, max: leaves.length - 1 })).chain(([word, at]) =>
+      fc.tuple(tree(leaves.slice(0, at)), tree(leaves.slice(at))).map(parts => ({ [word]: parts })))
+  const conditions = fc.shuffledSubarray(names, { minLength: 1 }).chain(chosen => fc.tuple(...chosen.map(ofContext)).chain(leaves =>
+    fc.array(ofUser, { minLength: 1, maxLength: 3 }).chain(more => fc.shuffledSubarray([...leaves, ...more], { minLength: leaves.length + more.length }).chain(all => tree(all.map(leaf => fc.constant(leaf)))))))
+  const seen = { always: 0, depends: 0, never: 0 }
+  fc.assert(fc.property(conditions, fc.constantFrom('it', 'hr', undefined), (written, dept) => {
+    const policy: Policy = {
+      resources: { task: { actions: { read: {} } } },
+      user_sets: { set: { conditions: written } },
+      set_rules: [{ user_set: 'set', permission: 'task:read', resource_set: 'task' }],
+      users: { ann: { attributes: { level: 3, ...(dept === undefined ? {} : { dept }) } } }
+    }
+    const engine = new Engine(policy)
+    const answers = new Set(CONTEXTS.map(context => engine.decide({ user: { key: 'ann' }, action: 'read', resource: { type: 'task', tenant: 'default' }, context }).allow))
+    const expected = answers.size === 2 ? 'depends' : answers.has(true) ? 'always' : 'never'
+    const found = matrixOf(policy, engine).tenants[0]?.types[0]?.rows[0]?.cells[0]?.may ?? 'never'
+    seen[expected]++
+    if (found !== expected) throw new Error(`${found}, but ${expected}`)
+  }), { numRuns: 400 })
+  for (const [may, count] of Object.entries(seen)) t.ok(count > 20, `${may}: ${count}`)
 })

@@ -2,6 +2,7 @@
 import t from 'tap'
 import { Engine } from '../../../src/engine/engine.js'
 import permit, { type Policy } from '../../../src/index.js'
+import { pdpFor, TOKEN } from '../../server/support.js'
 import { byHeader, fastifyFor } from '../../support/app.js'
 
 const policy: Policy = {
@@ -51,4 +52,30 @@ t.test('request.permit.explain tells it', async t => {
   app.get('/', async ({ permit }) => permit.explain('read', 'doc:1', { context: { hour: 3 } }))
   const { allow, code, reason } = (await app.inject({ url: '/', headers: { 'x-user': 'ann' } })).json() as { allow: boolean, code: string, reason: string }
   t.match({ allow, code, reason }, { allow: false, code: 'no_graph_roles', reason: /the nearest rule is set_rules\[1\].*'context\.hour' \(between\)/ })
+})
+
+t.test('the log line of a denial and the error tell it, and no value', async t => {
+  const lines: string[] = []
+  const app = fastifyFor(t, { logger: { level: 'info', stream: { write: (line: string) => { lines.push(line) } } } })
+  await app.register(permit, { policy, user: byHeader })
+  app.get('/', { config: { permit: { action: 'read', resource: 'doc:1', context: () => ({ hour: 3 }) } } }, async () => 'in')
+  app.get('/late', { config: { permit: false } }, async ({ permit }) => { await permit.assert('read', 'doc:1', { context: { hour: 3 } }) })
+  for (const url of ['/', '/late']) t.equal((await app.inject({ url, headers: { 'x-user': 'ann' } })).statusCode, 403)
+  const denied = lines.map(line => JSON.parse(line) as { msg: string, permit?: { code: string, reason: string } }).filter(({ msg }) => msg === 'permit: denied')
+  t.ok(denied.length >= 1)
+  for (const { permit } of denied) {
+    t.equal(permit?.code, 'no_graph_roles', "Permit's code stays")
+    t.match(permit?.reason, /; the nearest rule is set_rules\[1\]: user set 'staff' is met, resource set 'office_hours' is not: 'context\.hour' \(between\)$/)
+    t.notMatch(permit?.reason, /sesame|40|17|\b3\b/)
+  }
+  const error = await app.permit.assert('ann', 'read', 'doc:1', { context: { hour: 3 } }).catch((error: unknown) => error)
+  t.match((error as { denial: object }).denial, { code: 'no_graph_roles', reason: /office_hours/ })
+})
+
+t.test('an app that asks the local PDP logs it, too', async t => {
+  const pdp = await pdpFor(t, { policy })
+  const app = fastifyFor(t)
+  await app.register(permit, { pdp: pdp.url, token: TOKEN, user: byHeader })
+  const error = await app.permit.assert('ann', 'read', 'doc:1', { context: { hour: 3 } }).catch((error: unknown) => error)
+  t.match((error as { denial: object }).denial, { code: 'no_graph_roles', reason: /; the nearest rule is set_rules\[1\].*'context\.hour' \(between\)/ })
 })
