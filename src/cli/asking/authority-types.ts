@@ -3,6 +3,7 @@ import type { Plan } from '../../contract/plan.js'
 import type { PlanQuestion, Query } from '../../contract/point.js'
 import type { Engine } from '../../engine/engine.js'
 import type { Policy } from '../../engine/policy/policy.js'
+import type { LoadedPolicy } from '../../environment/file/loaded-policy.js'
 
 /** A decision with its reasons, as far as they are known. */
 export interface Answer {
@@ -14,6 +15,9 @@ export interface Answer {
   /** The debug output of a PDP. */
   readonly debug?: unknown
 }
+
+/** A policy as it is written, and what it compiles to. */
+export type PolicyDocument = Pick<LoadedPolicy, 'schema' | 'compiled'>
 
 /** A policy that is decided in this process. */
 export interface PolicyAuthority {

@@ -1,10 +1,10 @@
 // Opens what the options name: a policy file, evaluated in this process, or a PDP over HTTP.
 import { Engine } from '../../engine/engine.js'
-import type { Policy } from '../../engine/policy/policy.js'
-import { readPolicyFile } from '../../environment/file/policy-file.js'
+import { loadPolicyFile } from '../../environment/file/policy-file.js'
+import { atOnce } from '../../kit/turns.js'
 import { UsageError } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
-import type { Authority, PolicyAuthority } from './authority-types.js'
+import type { Authority, PolicyAuthority, PolicyDocument } from './authority-types.js'
 import type { AuthorityValues } from './authority-options.js'
 
 /**
@@ -31,18 +31,19 @@ export async function openAuthority (values: AuthorityValues, { env }: Terminal)
  * @throws `PolicyError` and `FileError` when a file is invalid
  */
 export async function openPolicy (file: string, given?: string): Promise<PolicyAuthority> {
-  const policy = await readPolicyFile(file)
+  const policy = await loadPolicyFile(file)
   return policyAuthority(file, given === undefined ? policy : await withFactsOf(given, policy))
 }
 
-async function withFactsOf (given: string, policy: Policy): Promise<Policy> {
+async function withFactsOf (given: string, policy: PolicyDocument): Promise<PolicyDocument> {
   // Imported here, because most questions need no test file.
   const [{ readExpectations }, { withGiven }] = await Promise.all([import('../testing/expectations.js'), import('../testing/given.js')])
   return withGiven(policy, await readExpectations(given))
 }
 
-/** Creates an authority that evaluates a policy in this process. */
-export function policyAuthority (name: string, policy: Policy): PolicyAuthority {
-  const engine = new Engine(policy)
+/** Creates an authority that evaluates a policy in this process. The policy is not compiled again. */
+export function policyAuthority (name: string, { schema: policy, compiled }: PolicyDocument): PolicyAuthority {
+  const engine = new Engine()
+  engine.use(compiled.schema, atOnce(engine.compare(compiled.facts)))
   return { kind: 'policy', name, policy, engine, ask: async query => engine.explain(query), close: async () => {} }
 }

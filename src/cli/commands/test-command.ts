@@ -2,7 +2,6 @@
 import { writeFile } from 'node:fs/promises'
 import { AUTHORITY_HELP, AUTHORITY_OPTIONS, PDP_HELP } from '../asking/authority-options.js'
 import { sentenceOf } from '../asking/question.js'
-import { openUserSetNotes } from '../asking/open-user-set-notes.js'
 import { integerOf, parseFilesAndOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
 import { jsonLines, maybe, no, spansOf, strong, yes, type Line } from '../terminal/line.js'
@@ -77,7 +76,7 @@ export const testCommand: Command = {
 
     // Imported here, because help and invalid arguments need no engine.
     const { runTests } = await import('../testing/test-run.js')
-    const { results, coverage } = await runTests(files, options, terminal)
+    const { results, notes: notesOnPolicy, coverage } = await runTests(files, options, terminal)
     const report = wantsCoverage ? coverage : undefined
     const tooLow = report !== undefined && minimum !== undefined && report.percent < minimum
 
@@ -86,7 +85,7 @@ export const testCommand: Command = {
       await writeFile(options.junit, junitOf(suites))
     }
     const failed = results.filter(({ failure }) => failure !== undefined)
-    const notes = [...notesOn(results), ...await notesOnPolicy(options.policy)]
+    const notes = [...notesOn(results), ...notesOnPolicy]
     if (options.json) {
       const ok = failed.length === 0 && !tooLow
       terminal.out(jsonLines({ ok, total: results.length, failed: failed.length, results: results.map(toJson), notes, coverage: report }))
@@ -99,13 +98,6 @@ export const testCommand: Command = {
     }
     return failed.length === 0 && !tooLow ? EXIT.ok : EXIT.no
   }
-}
-
-/** Notes on rules of the policy that hold for users who were never synced. */
-async function notesOnPolicy (policy: string | undefined): Promise<string[]> {
-  if (policy === undefined) return []
-  const { openPolicy } = await import('../asking/authority.js')
-  return openUserSetNotes((await openPolicy(policy)).engine)
 }
 
 /** Expectations that passed, but perhaps not for the intended reason. */

@@ -2,17 +2,19 @@
 import { compilePolicy } from '../../engine/policy/compile-policy.js'
 import type { Policy } from '../../engine/policy/policy.js'
 import { describeProblems, PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
+import type { PolicyDocument } from '../asking/authority-types.js'
 import { FileError } from '../terminal/file-error.js'
 import type { Expectations } from './expectations.js'
 
 /**
  * Returns the policy with the facts of the test file. A fact of the test file replaces one with the same key.
  *
- * @param policy - a valid policy
+ * @param document - a valid policy
  * @throws {@link FileError} when a fact does not match the policy, with its place in the test file
  */
-export function withGiven (policy: Policy, { given, locate }: Expectations): Policy {
-  if (given === undefined) return policy
+export function withGiven (document: PolicyDocument, { given, locate }: Expectations): PolicyDocument {
+  if (given === undefined) return document
+  const policy = document.schema
   const policyWithFacts: Policy = {
     ...policy,
     tenants: { ...policy.tenants, ...given.tenants },
@@ -22,12 +24,11 @@ export function withGiven (policy: Policy, { given, locate }: Expectations): Pol
     relationship_tuples: [...policy.relationship_tuples ?? [], ...given.relationship_tuples ?? []]
   }
   try {
-    compilePolicy(policyWithFacts)
+    return { schema: policyWithFacts, compiled: compilePolicy(policyWithFacts) }
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error
     throw new FileError(describeProblems('test file', locate(error.problems.map(problem => inTestFile(problem, policy)))))
   }
-  return policyWithFacts
 }
 
 /** Translates a path: the policy alone is valid, so each problem is in a fact of the test file, which comes after those of the policy. */

@@ -1,9 +1,10 @@
 // Runs test files: asks each question and compares the answer with the expectation.
-import { readPolicyFile } from '../../environment/file/policy-file.js'
+import { loadPolicyFile } from '../../environment/file/policy-file.js'
 import type { Answer, Authority } from '../asking/authority-types.js'
 import type { AuthorityValues } from '../asking/authority-options.js'
 import { openAuthority, policyAuthority } from '../asking/authority.js'
 import { explain } from '../asking/explanation.js'
+import { openUserSetNotes } from '../asking/open-user-set-notes.js'
 import { FileError } from '../terminal/file-error.js'
 import type { Terminal } from '../terminal/terminal.js'
 import type { Branch } from '../terminal/tree.js'
@@ -37,6 +38,8 @@ const CONCURRENCY = 16
 export interface TestRun {
   /** In the order of the files. */
   readonly results: readonly Result[]
+  /** Notes on rules of the policy file that hold for users who were never synced. */
+  readonly notes: readonly string[]
   /** For a policy file only: the parts of a PDP's policy are not known. */
   readonly coverage?: CoverageReport
 }
@@ -54,8 +57,8 @@ export async function runTests (files: readonly string[], options: TestOptions, 
 }
 
 async function testPolicy (file: string, documents: readonly Expectations[], wantsTrees: boolean): Promise<TestRun> {
-  const policy = await readPolicyFile(file)
-  const coverage = new Coverage(policy)
+  const policy = await loadPolicyFile(file)
+  const coverage = new Coverage(policy.schema)
   const results: Result[] = []
   for (const document of documents) {
     // Each test file has its own facts.
@@ -65,7 +68,7 @@ async function testPolicy (file: string, documents: readonly Expectations[], wan
       results.push(await ask(authority, document.file, expectation, wantsTrees))
     }
   }
-  return { results, coverage: coverage.report() }
+  return { results, notes: openUserSetNotes(policyAuthority(file, policy).engine), coverage: coverage.report() }
 }
 
 async function testPdp (documents: readonly Expectations[], options: TestOptions, terminal: Terminal): Promise<TestRun> {
@@ -84,7 +87,7 @@ async function testPdp (documents: readonly Expectations[], options: TestOptions
       }
     }
     await Promise.all(Array.from({ length: CONCURRENCY }, work))
-    return { results }
+    return { results, notes: [] }
   } finally {
     await authority.close()
   }

@@ -1,5 +1,5 @@
 // From a file that was parsed as a whole to a policy, with every mistake at its line.
-import { compileInSteps, type CompiledPolicy } from '../../engine/policy/compile-policy.js'
+import { compileInSteps } from '../../engine/policy/compile-policy.js'
 import { recordsOf } from '../../engine/policy/fact-records.js'
 import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 import { atOnce } from '../../kit/turns.js'
@@ -13,7 +13,7 @@ import type { Policy } from '../../engine/policy/policy.js'
  *
  * @throws {@link PolicyError} with all problems, in the order of the file
  */
-export function checkPolicy ({ value, duplicates, locate }: ParsedFile): LoadedPolicy & { readonly compiled: CompiledPolicy } {
+export function checkPolicy ({ value, duplicates, locate }: ParsedFile): LoadedPolicy {
   // The engine's checks are the edge: they take whatever the file says.
   const policy = value as Policy
   const records = recordsOf(policy, true)

@@ -31,8 +31,17 @@ export interface ParsePolicyOptions extends ReadPolicyOptions {
  * @throws {@link PolicyError} when the file cannot be read or the policy is invalid, with all problems
  */
 export async function readPolicyFile (path: string, options: ReadPolicyOptions = {}): Promise<Policy> {
+  return (await loadPolicyFile(path, options)).schema
+}
+
+/**
+ * Reads, checks and compiles a policy file, as {@link readPolicyFile} does. The document has all of its facts.
+ *
+ * @throws {@link PolicyError} when the file cannot be read or the policy is invalid, with all problems
+ */
+export async function loadPolicyFile (path: string, options: ReadPolicyOptions = {}): Promise<LoadedPolicy> {
   const text = await readPolicyText(path, options)
-  return checkPolicy(await parseWhole(text, { ...options, file: path })).schema
+  return checkPolicy(await parseWhole(text, { ...options, file: path }))
 }
 
 /**
