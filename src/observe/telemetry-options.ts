@@ -5,7 +5,10 @@ export const BATCH_SIZES: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 50
 
 /** The option `metrics`, if it is an object. */
 export interface MetricsOptions {
-  /** The registry for the metrics: a `Registry` of prom-client. Default: prom-client's default registry. */
+  /**
+   * The registry for the metrics: a `Registry` of `prom-client`.
+   * @defaultValue prom-client's default registry
+   */
   readonly register?: { getSingleMetric (name: string): unknown }
   /**
    * The prefix of the metrics' names.
@@ -16,8 +19,14 @@ export interface MetricsOptions {
 
 /** The option `openTelemetry`, if it is an object. */
 export interface OpenTelemetryOptions {
-  /** The `TracerProvider` for spans. Default: the global one. */
+  /**
+   * The provider for spans.
+   * @defaultValue the global provider
+   */
   readonly tracerProvider?: { getTracer (name: string): unknown }
-  /** The `MeterProvider` for metrics. Default: the global one. */
+  /**
+   * The provider for metrics.
+   * @defaultValue the global provider
+   */
   readonly meterProvider?: { getMeter (name: string): unknown }
 }

@@ -177,7 +177,7 @@ t.test('a plan is cached until it expires, and dropped by a write and by invalid
   t.throws(() => { (first as { kind: string }).kind = 'all' }, 'a plan that is kept cannot be changed')
 })
 
-t.test('no plan without a user (401) or without a PDP (503)', async t => {
+t.test('without a user a plan is 401, and without a PDP 503', async t => {
   const app = fastifyFor(t)
   const pdp = await pdpFor(t, { decide: () => true })
   await app.register(permit, optionsFor(pdp, { timeout: 200 }))

@@ -73,7 +73,7 @@ ${[...Object.values(SAYABLE), ...Object.values(UNSAYABLE)].flat().join('\n')}
   })
   const user = fc.record({ key: fc.constantFrom('ann', 'bob'), attributes: fc.record({ level: fc.nat(3), friends: fc.constantFrom(['ann'], ['bob', 'eve']), 'cerbos.roles': fc.constantFrom(['user'], ['viewer']) }) })
 
-  t.test('a row is in the plan exactly when the check of it says yes', async t => {
+  t.test('a row is in the plan exactly when its check is allowed', async t => {
     const seen = { rows: 0, allowed: 0, some: 0, all: 0, none: 0 }
     await fc.assert(fc.asyncProperty(user, fc.constantFrom(...Object.keys(SAYABLE)), fc.constantFrom('acme', 'other'), fc.array(row, { minLength: 10, maxLength: 20 }), async (user, action, tenant, rows) => {
       const plan: Plan = await app.permit.plan(user, action, 'task', { tenant })
@@ -94,14 +94,14 @@ ${[...Object.values(SAYABLE), ...Object.values(UNSAYABLE)].flat().join('\n')}
     t.ok(seen.allowed > seen.rows / 20 && seen.some > seen.all && seen.all > 0 && seen.none > 0)
   })
 
-  t.test('what cannot be said exactly is refused, with the reason', async t => {
+  t.test('a condition without an exact translation is refused, with the reason', async t => {
     const ann = { key: 'ann', attributes: { level: 3, friends: ['bob'] } }
     for (const action of Object.keys(UNSAYABLE)) {
       await t.rejects(app.permit.plan(ann, action, 'task', { tenant: 'acme' }), { code: 'FST_PERMIT_PLAN', message: /the plan of Cerbos has .*cannot be said exactly/ }, action)
     }
   })
 
-  t.test('without the option, the error names it', async t => {
+  t.test('without the option, the error names the option', async t => {
     const plain = fastifyFor(t)
     await plain.register(permit, { pdp: cerbos.url, protocol: 'authzen', user: byHeader })
     await plain.ready()

@@ -21,7 +21,7 @@ function decides (conditions: Record<string, unknown>, user: Record<string, unkn
 
 const parse = (cell: string | undefined): never => JSON.parse(code(cell ?? '')[0] ?? '') as never
 
-t.test('the table has every operator, and each example is true and false of what the page says', async t => {
+t.test('the table lists every operator, and each example is true and false for the values on the page', async t => {
   const rows = tableIn(page, 'Operator')
   t.same(rows.map(([name]) => code(name as string)[0]).sort(), [...COMPARISON_OPERATORS.map(({ key }) => key), ...MATCH_OPERATORS].sort())
   for (const [name, , example, right, wrong] of rows) {

@@ -11,7 +11,7 @@ import { toPrisma } from '../../src/lists/prisma.js'
 import { toKysely } from '../../src/lists/kysely.js'
 import { code, documentOf, folderWith, sourcesOf, tableIn } from '../support/documents.js'
 
-t.test('the array of the page is filtered as check would', async t => {
+t.test('the array on the page is filtered as check would filter it', async t => {
   const folder = await folderWith(t, await sourcesOf('docs/lists.md'))
   const { visible } = await import(pathToFileURL(join(folder, 'arrays.ts')).href) as { visible: (plan: Plan, tasks: object[]) => object[] }
   const app = Fastify()

@@ -145,6 +145,38 @@ t.test('the comment of an option names the same default as its schema', async t 
   t.ok(compared > 10)
 })
 
+t.test('the comment of an option begins with the description of its schema', async t => {
+  const descriptions = new Map(optionRows(OptionsSchema.properties).map(row => {
+    const [option = '', description = ''] = row.slice(2).split(' | ')
+    return [/(\w+)`$/.exec(option)?.[1] as string, withoutLinks(description)]
+  }))
+  const compared = new Set<string>()
+  for (const file of ['app/options/schema.ts', 'observe/telemetry-options.ts', 'pdp/http/breaker.ts', 'pdp/http/hedging.ts']) {
+    const source = ts.createSourceFile(file, await readFile(join(root, 'src', file), 'utf8'), ts.ScriptTarget.Latest, true)
+    const visit = (node: ts.Node): void => {
+      const comment = ts.isPropertyAssignment(node) || ts.isPropertySignature(node) ? ts.getJSDocCommentsAndTags(node).find(ts.isJSDoc) : undefined
+      if (comment !== undefined) {
+        const name = (node as ts.PropertyAssignment).name.getText(source)
+        const text = String(ts.getTextOfJSDocComment(comment.comment)).replace(/\s+/g, ' ')
+        const description = descriptions.get(name) as string
+        t.equal(text.slice(0, description.length), description, `${file}: ${name}`)
+        compared.add(name)
+      }
+      ts.forEachChild(node, visit)
+    }
+    visit(source)
+  }
+  t.same([...descriptions.keys()].filter(name => !compared.has(name)), ['file'], 'only the file of a token has its comment at the option')
+})
+
+t.test('each option has a description, and says what it expects', async t => {
+  for (const row of optionRows(OptionsSchema.properties)) t.notMatch(row, 'undefined |', row)
+})
+
+function withoutLinks (markdown: string): string {
+  return markdown.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+}
+
 function optionRows (properties: Readonly<Record<string, TSchema>>, prefix = ''): string[] {
   return Object.entries(properties).flatMap(([name, schema]) => {
     const { description, expected, shownDefault, default: value, anyOf = [] } =

@@ -217,7 +217,7 @@ t.test('a damaged folder cannot be backed up, but can be restored', async t => {
   t.same(everythingIn(await opened(t, data)), before)
 })
 
-t.test('a client that requests a backup and does not read it, or requests something else, blocks nobody', async t => {
+t.test('a client that requests a backup and does not read it, or requests something else, does not block others', async t => {
   const data = join(t.testdir(), 'data')
   const environment = await opened(t, data)
   await fill(environment, 3_000)

@@ -29,7 +29,7 @@ function outcomeOf (work: () => string | undefined): string | undefined {
   }
 }
 
-t.test('it is what safe-stable-stringify writes, and refuses what that refuses', async () => {
+t.test('the text is that of safe-stable-stringify, and the same values are refused', async () => {
   fc.assert(fc.property(values, value => outcomeOf(() => canonicalJson(value)) === outcomeOf(() => strict(value))), { numRuns: 20_000 })
 })
 

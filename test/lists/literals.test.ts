@@ -6,7 +6,7 @@ import { NUMBERS, TIME_TEXTS } from './support/random.js'
 
 const double = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constantFrom(...NUMBERS), fc.integer({ min: -60, max: 60 }).map(exponent => 2 ** exponent))
 
-t.test('the decimals that are read as a number end where JSON.parse says, ends included or not', async () => {
+t.test('the bounds of the decimals that round to a number are those of JSON.parse, included or excluded', async () => {
   fc.assert(fc.property(double, number => {
     const { low, high, closed } = roundingOf(number)
     for (const end of [low, high]) {
@@ -21,7 +21,7 @@ t.test('the decimals that are read as a number end where JSON.parse says, ends i
   }), { numRuns: 2_000 })
 })
 
-t.test('times in an order to a text are those whose own texts have it', async () => {
+t.test('a time is less than a text exactly when its ISO text is', async () => {
   const time = fc.oneof(fc.integer({ min: FIRST_TIME, max: LAST_TIME }), fc.constantFrom(...TIME_TEXTS.map(text => Date.parse(text)).filter(time => time >= FIRST_TIME && time <= LAST_TIME)))
   const text = fc.oneof(fc.constantFrom(...TIME_TEXTS), time.map(time => new Date(time).toISOString()), time.chain(time => fc.nat(24).map(length => new Date(time).toISOString().slice(0, length))))
   fc.assert(fc.property(time, text, (time, text) => {
@@ -35,7 +35,7 @@ t.test('times in an order to a text are those whose own texts have it', async ()
   }), { numRuns: 2_000 })
 })
 
-t.test('an order to a fraction is one to a whole number, for whole numbers', async () => {
+t.test('for whole numbers, a comparison with a fraction is a comparison with a whole number', async () => {
   fc.assert(fc.property(fc.maxSafeInteger(), fc.oneof(fc.double({ min: -(2 ** 52), max: 2 ** 52, noNaN: true }), fc.maxSafeInteger(), fc.constantFrom(1e300, -1e300)), (whole, number) => {
     const compare = (order: 'lt' | 'lte' | 'gt' | 'gte', number: number): boolean => ({ lt: whole < number, lte: whole <= number, gt: whole > number, gte: whole >= number })[order]
     for (const order of ['lt', 'lte', 'gt', 'gte'] as const) {
@@ -45,7 +45,7 @@ t.test('an order to a fraction is one to a whole number, for whole numbers', asy
   }), { numRuns: 2_000 })
 })
 
-t.test('the digits of a key are those that String writes, in 64 bits', async t => {
+t.test('the digits of a numeric key are those of String(), in 64 bits', async t => {
   for (const text of ['0', '7', '-7', '9223372036854775807', '-9223372036854775808']) t.ok(isWholeNumberText(text), text)
   for (const text of ['', '00', '07', '-0', '+7', ' 7', '7 ', '7.0', '1e3', '9223372036854775808', '-9223372036854775809', '٧', '7\n']) t.notOk(isWholeNumberText(text), JSON.stringify(text))
 })

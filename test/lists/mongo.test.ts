@@ -79,7 +79,7 @@ const present = (value: unknown): unknown => value instanceof Date || typeof val
   ? value
   : Array.isArray(value) ? value.map(present) : Object.fromEntries(Object.entries(value).filter(([, member]) => member !== absent).map(([name, member]) => [name, present(member)]))
 
-t.test('a filter finds exactly the documents that the condition holds for', async t => {
+t.test('a filter finds exactly the documents that meet the condition', async t => {
   const fill = (seed: number): object[] => fc.sample(row, { numRuns: 150, seed }).map((values, index) =>
     ({ id: TEXTS[index] ?? `row ${index}`, tenant: index % 9 === 8 ? 'other' : TENANT, ...present(values) as object }))
   const counts = { cases: 0, refused: 0, found: 0, empty: 0 }

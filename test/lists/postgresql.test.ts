@@ -104,7 +104,7 @@ try {
 await database.exec(TABLE.replace('FOLDED', folded))
 
 for (const [name, select] of Object.entries(postgresqlTargets(things))) {
-  t.test(`with ${name}, PostgreSQL returns exactly the rows that the condition holds for`, async t => {
+  t.test(`with ${name}, PostgreSQL returns exactly the rows that meet the condition`, async t => {
     const fill = async (seed: number): Promise<Array<Record<string, unknown>>> => {
       await database.exec('DELETE FROM things')
       const insert = `INSERT INTO things VALUES (${COLUMNS.map((_, index) => `$${index + 1}`).join(', ')})`

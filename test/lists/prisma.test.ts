@@ -115,7 +115,7 @@ async function sameRows (t: Test, { database, provider, table, place, store }: U
   t.ok(counts.empty < 0.6 * cases, `${counts.empty} of ${cases} conditions had no row`)
 }
 
-t.test('on SQLite, Prisma returns exactly the rows that the condition holds for', async t => {
+t.test('on SQLite, Prisma returns exactly the rows that meet the condition', async t => {
   await sameRows(t, {
     database: sqliteFor(t),
     provider: 'sqlite',
@@ -125,7 +125,7 @@ t.test('on SQLite, Prisma returns exactly the rows that the condition holds for'
   })
 })
 
-t.test('on PostgreSQL, Prisma returns exactly the rows that the condition holds for', async t => {
+t.test('on PostgreSQL, Prisma returns exactly the rows that meet the condition', async t => {
   await sameRows(t, {
     database: await postgresqlFor(t),
     provider: 'postgresql',

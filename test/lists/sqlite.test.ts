@@ -62,7 +62,7 @@ const row = fc.tuple(
 const ROWS = 150
 
 for (const [name, select] of Object.entries(sqliteTargets(things))) {
-  t.test(`with ${name}, SQLite returns exactly the rows that the condition holds for`, async t => {
+  t.test(`with ${name}, SQLite returns exactly the rows that meet the condition`, async t => {
     const database = sqliteFor(t)
     await database.all(TABLE)
     const fill = async (seed: number): Promise<Array<Record<string, unknown>>> => {

@@ -32,7 +32,7 @@ t.test('an attribute without a column is an error that names it, the rules, and 
   }
 })
 
-t.test('an operator that cannot be said exactly is refused with its name, the field and what to do, for every target', async t => {
+t.test('an operator without an exact translation is refused with its name, the field and what to do, for every target', async t => {
   const refused: Array<[keyof typeof TARGETS, Condition, RegExp, Partial<Mapping>?]> = [
     ['toKysely', is('lt', 'attributes.owner', '\u{1f600}'), /toKysely cannot say 'lt' on 'attributes\.owner' exactly: the text has characters beyond U\+D7FF/],
     ['toKnex', is('contains', 'attributes.owner', '\ud800'), /toKnex cannot say 'contains' on 'attributes\.owner' exactly: the text has half of a surrogate pair/],
@@ -55,7 +55,7 @@ t.test('an operator that cannot be said exactly is refused with its name, the fi
   }
 })
 
-t.test('a mapping is checked where it is written', async t => {
+t.test('an invalid mapping is refused by fields()', async t => {
   const wrong: Array<[object, RegExp]> = [
     [{ tenant: 't' }, /key is missing/],
     [{ key: 'id' }, /tenant is missing; .* tenant: \{ only: 'acme' \}/],
@@ -76,7 +76,7 @@ t.test('a mapping is checked where it is written', async t => {
   t.throws(() => toPrisma(all, fields({ key: 'id', tenant: 't' })), { message: /toPrisma has to know the database/ })
 })
 
-t.test('a table of one tenant has no condition for it, and no row of another', async t => {
+t.test('a table of one tenant has no condition on the tenant, and returns no row for another tenant', async t => {
   const database = sqliteFor(t)
   await database.all('CREATE TABLE things (id TEXT)')
   await database.all("INSERT INTO things VALUES ('1'), ('2')")
@@ -101,7 +101,7 @@ t.test('a table of one tenant has no condition for it, and no row of another', a
   t.same(toPrisma(all, tasks({ tenant: { only: 'other' } })), { OR: [] })
 })
 
-t.test('the tenant is in the condition even where the plan forgot it', async t => {
+t.test('the condition has the tenant, even if that of the plan does not', async t => {
   const forgetful: Plan = { kind: 'some', type: 'task', tenant: 'acme', condition: is('eq', 'attributes.owner', 'ann') }
   t.match(kyselySelect(tasks(), 'postgresql')(forgetful), { sql: /"tenant_id" = CAST\(\$1 AS text\)/, values: ['acme'] })
   t.match(toPrisma(forgetful, tasks()), { AND: [{ tenant_id: { equals: 'acme' } }, {}] })
@@ -109,7 +109,7 @@ t.test('the tenant is in the condition even where the plan forgot it', async t =
   t.equal(toPredicate(forgetful, tasks())({ tenant_id: 'other', owner_id: 'ann' }), false)
 })
 
-t.test('what is no plan is refused, and never every row', async t => {
+t.test('a value that is not a plan is refused, and never returns all rows', async t => {
   for (const [name, target] of Object.entries(TARGETS)) {
     if (name === 'toPredicate') continue
     t.throws(() => target({ kind: 'sume' } as unknown as Plan, tasks()), { code: 'FST_PERMIT_TRANSLATION' }, name)
@@ -119,7 +119,7 @@ t.test('what is no plan is refused, and never every row', async t => {
 
 const HOSTILE = ["'; DROP TABLE things; --", '"; DROP TABLE things; --', "a' OR '1'='1", '$1', '?', '??', ':name', '\\', "\\'", '%', '/*', '\u0000', '{"$ne":null}', '$where']
 
-t.test('values are never part of the statement, however they look', async t => {
+t.test('values are never part of the SQL text, whatever they contain', async t => {
   for (const value of HOSTILE) {
     const plan = planOf({ operator: 'or', value: [is('eq', 'attributes.owner', value), is('contains', 'attributes.address.city', value), is('in', 'key', [value, 'x']), is('eq', 'attributes.data', value), is('eq', `attributes.data.${value.replaceAll('.', '')}`, value)] })
     for (const database of ['sqlite', 'postgresql'] as const) {
@@ -133,7 +133,7 @@ t.test('values are never part of the statement, however they look', async t => {
   }
 })
 
-t.test('a filter of MongoDB has values, never operators, from the condition', async t => {
+t.test('the values of a condition never become operators in a filter of MongoDB', async t => {
   const values: unknown[] = []
   const collect = (filter: unknown): void => {
     if (Array.isArray(filter)) filter.forEach(collect)
@@ -157,7 +157,7 @@ t.test('a filter of MongoDB has values, never operators, from the condition', as
 const postgresql = await postgresqlFor(t)
 t.afterEach(() => postgresql.all('DROP TABLE IF EXISTS things'))
 
-t.test('columns are quoted by the library, and columns called as those of JSON functions are not confused with them', async t => {
+t.test('columns are quoted by the library, and columns named like those of JSON functions are not confused with them', async t => {
   const names = ['id', 'type', 'key', 'value', 'parent', 'json', 'root', 'atom', 'path', 'item', 'permit_1']
   const sqlite = sqliteFor(t)
   for (const [database, all] of [['sqlite', sqlite.all], ['postgresql', postgresql.all]] as const) {
@@ -175,7 +175,7 @@ t.test('columns are quoted by the library, and columns called as those of JSON f
   t.match(kyselySelect(evil, 'sqlite')(planOf(is('eq', 'attributes.a', 'y'))).sql, /"x"" OR 1=1 --"/)
 })
 
-t.test('a list of 100,000 keys, some of them odd, is one statement within the bounds of both databases', async t => {
+t.test('a list of 100,000 keys, also unusual ones, is one statement within the limits of both databases', async t => {
   const keys = Array.from({ length: 100_000 }, (_, index) => `key ${index}`).concat('\ud800', "it's", 'a"b', '\u2028', 'é')
   const sqlite = sqliteFor(t)
   for (const [database, all] of [['sqlite', sqlite.all], ['postgresql', postgresql.all]] as const) {
@@ -187,7 +187,7 @@ t.test('a list of 100,000 keys, some of them odd, is one statement within the bo
   }
 })
 
-t.test('a number in jsonb that lies in the middle of two doubles is the one that JSON.parse makes of it', async t => {
+t.test('a number in jsonb halfway between two doubles is the one that JSON.parse returns', async t => {
   const { all } = postgresql
   await all('CREATE TABLE things (id text, tenant_id text, data jsonb)')
   const middle = '1.00000000000000011102230246251565404236316680908203125'

@@ -34,19 +34,51 @@ const HEADER_VALUE = '^[\\x20-\\x7e]*$'
 const TOKEN_EXPECTED = 'a string of visible ASCII characters, without spaces, a function that returns one, or { file }'
 
 const TlsSchema = Type.Object({
-  /** The authorities that may have signed the PDP's certificate. */
-  ca: Type.Optional(Type.String({ minLength: 1 })),
-  /** This app's certificate. */
-  cert: Type.Optional(Type.String({ minLength: 1 })),
-  /** The key of `cert`. */
-  key: Type.Optional(Type.String({ minLength: 1 })),
-  /** The name that the PDP's certificate must have. */
-  servername: Type.Optional(Type.String({ minLength: 1 }))
+  /**
+   * The authorities that may have signed the PDP's certificate.
+   * @defaultValue Node's own authorities
+   */
+  ca: Type.Optional(Type.String({
+    minLength: 1,
+    description: "The authorities that may have signed the PDP's certificate.",
+    expected: 'a PEM text or the path of a PEM file',
+    shownDefault: "Node's authorities"
+  })),
+  /**
+   * This app's certificate, for a PDP that asks for one. Requires `key`.
+   * @defaultValue none
+   */
+  cert: Type.Optional(Type.String({
+    minLength: 1,
+    description: "This app's certificate, for a PDP that asks for one. Requires `key`.",
+    expected: 'a PEM text or the path of a PEM file',
+    shownDefault: 'none'
+  })),
+  /**
+   * The private key of `cert`.
+   * @defaultValue none
+   */
+  key: Type.Optional(Type.String({
+    minLength: 1,
+    description: 'The private key of `cert`.',
+    expected: 'a PEM text or the path of a PEM file',
+    shownDefault: 'none'
+  })),
+  /**
+   * The name that the PDP's certificate must have.
+   * @defaultValue the host of the PDP's URL
+   */
+  servername: Type.Optional(Type.String({
+    minLength: 1,
+    description: "The name that the PDP's certificate must have.",
+    expected: 'a host name',
+    shownDefault: "the host of the PDP's URL"
+  }))
 }, { additionalProperties: false })
 
 export const CacheSchema = Type.Object({
   /**
-   * How long a decision is cached, ms.
+   * How long a decision is cached. In ms.
    * @defaultValue 2000
    */
   ttl: Type.Optional(Type.Integer({
@@ -68,8 +100,8 @@ export const CacheSchema = Type.Object({
     expected: 'an integer from 1 to 10000000'
   })),
   /**
-   * The maximum age of a cached decision that is used while the PDP is unreachable, ms; greater than `ttl`. Invalidated decisions are never
-   * used. The price: a role that was removed at the PDP may work for that long.
+   * The maximum age of a cached decision that is used while the PDP is unreachable. In ms; greater than `ttl`. Invalidated decisions are
+   * never used. The price: a role that was removed at the PDP may work for that long.
    * @defaultValue off: without a PDP there is no decision
    */
   staleIfError: Type.Optional(Type.Integer({
@@ -94,7 +126,7 @@ export const BreakerSchema = Type.Object({
     expected: 'an integer from 1 to 1000'
   })),
   /**
-   * How often a failed PDP is probed for recovery, ms.
+   * How often a failed PDP is probed for recovery. In ms.
    * @defaultValue 500
    */
   halfOpenAfter: Type.Optional(Type.Integer({
@@ -119,7 +151,7 @@ export const HedgeSchema = Type.Object({
     expected: 'a number from 50 to 99.9'
   })),
   /**
-   * The shortest time before a second request is sent, ms.
+   * The shortest time before a second request is sent. In ms.
    * @defaultValue 10
    */
   min: Type.Optional(Type.Integer({
@@ -141,7 +173,7 @@ export const UpdatesSchema = Type.Object({
   /** The path of the route. */
   path: UpdatesPath,
   /**
-   * The secret that reports must carry in the header `x-permit-updates-secret`; at least 16 characters.
+   * The secret that reports must carry in the header `x-permit-updates-secret`. At least 16 characters.
    * @defaultValue the environment's PERMIT_UPDATES_SECRET
    */
   secret: Type.Optional(Type.String({
@@ -155,12 +187,12 @@ export const UpdatesSchema = Type.Object({
 
 const MetricsSchema = Type.Object({
   /**
-   * The registry of `prom-client`.
+   * The registry for the metrics: a `Registry` of `prom-client`.
    * @defaultValue its own, `prom-client`'s `register`
    */
   register: Type.Optional(Type.Unsafe<NonNullable<MetricsOptions['register']>>({
     ...Type.Object({}),
-    description: 'The registry for the metrics.',
+    description: 'The registry for the metrics: a `Registry` of `prom-client`.',
     expected: 'a Registry of prom-client',
     shownDefault: "prom-client's own"
   })),
@@ -201,17 +233,17 @@ const OpenTelemetrySchema = Type.Object({
 
 const AuthZenSchema = Type.Object({
   /**
-   * Whether the PDP's endpoints are read from `/.well-known/authzen-configuration`; with `false` the default paths are used.
+   * Whether the PDP's endpoints are read from `/.well-known/authzen-configuration`. With `false`, the default paths are used.
    * @defaultValue true
    */
   discovery: Type.Optional(Type.Boolean({
     default: true,
-    description: "Read the PDP's endpoints from `/.well-known/authzen-configuration`.",
+    description: "Whether the PDP's endpoints are read from `/.well-known/authzen-configuration`.",
     expected: 'true or false'
   })),
   /**
-   * Changes the evaluation that is sent to the PDP: called with the default evaluation and the query, returns the evaluation to send. Equal
-   * queries must give equal evaluations, because decisions are cached by query.
+   * Changes the evaluation that is sent to the PDP. Called with the default evaluation and the query; returns the evaluation to send.
+   * Equal queries must give equal evaluations, because decisions are cached by query.
    * @defaultValue the default evaluation
    */
   map: Type.Optional(callable<EvaluationMap>({
@@ -220,12 +252,12 @@ const AuthZenSchema = Type.Object({
     shownDefault: 'the defaults'
   })),
   /**
-   * How `plan()` finds the rows: by the standard's resource search, or by Cerbos' PlanResources API.
+   * How plans are made: by the standard's resource search, or by Cerbos' PlanResources API.
    * @defaultValue `search`
    */
   plans: Type.Optional(Type.Union([Type.Literal('search'), Type.Literal('cerbos')], {
     default: 'search',
-    description: 'How [plans](lists.md) are made: by resource search, or by the API of Cerbos.',
+    description: "How [plans](lists.md) are made: by the standard's resource search, or by Cerbos' PlanResources API.",
     expected: "'search' or 'cerbos'"
   }))
 }, { additionalProperties: false })
@@ -239,7 +271,7 @@ const StrictSchema = Type.Object({
    */
   public: Type.Optional(Type.Array(Type.String({ pattern: '^(?:[A-Z-]+ )?(?:\\*|/\\*|/[^*]*(?:/\\*)?)$' }), {
     maxItems: 1_000,
-    description: 'Routes of other plugins that are public on purpose.',
+    description: 'Public routes without an annotation, because another plugin declares them.',
     expected: "an array of URLs as they are declared, such as '/docs', '/docs/*' for all below it, or 'OPTIONS *'",
     shownDefault: 'none'
   }))
@@ -248,32 +280,33 @@ const StrictSchema = Type.Object({
 /** The schema of the options, for tools and documentation. */
 export const OptionsSchema = Type.Object({
   /**
-   * The URL of Permit's PDP, for example `http://localhost:7766` or `unix:/run/pdp.sock`, or with `protocol: 'authzen'` of another
-   * PDP. A path in it is a prefix.
-   * Several URLs, as an array or separated by commas, are replicas: each check goes to the least busy healthy one. Set exactly one of `pdp`
-   * and `policy`.
+   * The URL of the PDP, or several for its replicas: Permit's PDP, or with `protocol` another one. Set this or `policy`, not both.
+   * For example `http://localhost:7766` or `unix:/run/pdp.sock`. A path in it is a prefix. Several URLs are an array, or are separated by
+   * commas; each check goes to the least busy healthy replica.
    * @defaultValue the environment's PERMIT_PDP_URL, unless `policy` is given
    */
   pdp: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 16 })], {
-    description: "The URL of the PDP, or several for its replicas: Permit's PDP, or with `protocol` another one. Set this or `policy`.",
+    description: 'The URL of the PDP, or several for its replicas: ' +
+      "Permit's PDP, or with `protocol` another one. Set this or `policy`, not both.",
     expected: "an http(s) URL without credentials, query or hash, such as 'http://localhost:7766', or unix:/path/of.sock, " +
       'or up to 16 in an array',
     shownDefault: '`PERMIT_PDP_URL`'
   })),
   /**
-   * The policy of the embedded PDP, which decides in this process: the path of a `permit.yaml` or `.json`, relative to the working
-   * directory, or the policy as an object. Set exactly one of `pdp` and `policy`.
+   * The policy of the embedded PDP, which decides in this process. Set this or `pdp`, not both. The path of a `permit.yaml` or `.json`,
+   * relative to the working directory, or the policy as an object.
    */
   policy: Type.Optional(Type.Unsafe<string | Policy>({
     ...Type.Union([Type.String({ minLength: 1 }), Type.Object({})]),
-    description: 'The policy of the embedded PDP, which decides in this process. Set this or `pdp`.',
+    description: 'The policy of the embedded PDP, which decides in this process. Set this or `pdp`, not both.',
     expected: 'the path of a policy file (.yaml, .yml or .json), or a policy as an object'
   })),
   /**
-   * Permit's API key, or the bearer token of another PDP. Only sent to the PDP. Required with `pdp`, except with `protocol: 'authzen'`.
-   * For tokens that change: a function, sync or async, that returns the token or `{ token, expiresIn }` (seconds), or `{ file }`, the path
-   * of a file with the token, as Kubernetes mounts it. The function is called, and the file read, when a token is needed, when it is about
-   * to expire (a file: once a minute) and when the PDP has rejected it; the rejected request is then sent once more.
+   * Permit's API key, or another PDP's token. Only sent to the PDP, as a bearer token. For tokens that change, a function or a file.
+   * Required with `pdp`, except with `protocol: 'authzen'`.
+   * The function, sync or async, returns the token or `{ token, expiresIn }` (seconds). `{ file }` is the path of a file with the token, as
+   * Kubernetes mounts it. The function is called, and the file read, when a token is needed, when it is about to expire (a file: once a
+   * minute) and when the PDP has rejected it; the rejected request is then sent once more.
    * With `protocol: 'authzen'`, no token is sent unless this option is set; PERMIT_API_KEY is ignored, because it belongs to Permit's PDP.
    * @defaultValue the environment's PERMIT_API_KEY; none with `protocol: 'authzen'`
    */
@@ -281,7 +314,13 @@ export const OptionsSchema = Type.Object({
     ...Type.Union([
       Type.String({ pattern: HEADER_SAFE }),
       callable<TokenFunction>({ description: 'Returns the token.', expected: TOKEN_EXPECTED }),
-      Type.Object({ file: Type.String({ minLength: 1 }) }, { additionalProperties: false })
+      Type.Object({
+        file: Type.String({
+          minLength: 1,
+          description: 'The file with the token. It is read again once a minute, and when the PDP rejects the token.',
+          expected: 'the path of a file'
+        })
+      }, { additionalProperties: false })
     ]),
     description: "Permit's API key, or another PDP's token. Only sent to the PDP, as a bearer token. " +
       'For tokens that change, a function or a file.',
@@ -289,9 +328,8 @@ export const OptionsSchema = Type.Object({
     shownDefault: "`PERMIT_API_KEY`; none with `protocol: 'authzen'`"
   })),
   /**
-   * Certificates and keys for PDPs with https URLs: `ca` (instead of Node's authorities), `cert` and `key` (of this app, where the PDP asks
-   * for them), each a PEM text or the path of a PEM file, and `servername`, the name that the PDP's certificate must have. Files are read
-   * again when they change. Only with `pdp`.
+   * Certificates for https: a private CA, this app's certificate and key, and the name that the PDP's certificate must have. `ca`, `cert`
+   * and `key` are PEM texts or paths of PEM files. Files are read again when they change. Only with `pdp`.
    * @defaultValue Node's own authorities
    */
   tls: Type.Optional(Type.Union([TlsSchema], {
@@ -301,7 +339,7 @@ export const OptionsSchema = Type.Object({
     shownDefault: "Node's authorities"
   })),
   /**
-   * Headers of every request to the PDP, such as a header that a gateway before it expects. Only with `pdp`.
+   * Headers of every request to the PDP. For example one that a gateway in front of it expects. Only with `pdp`.
    * @defaultValue none
    */
   headers: Type.Optional(Type.Record(Type.String({ pattern: HEADER_NAME }), Type.String({ pattern: HEADER_VALUE }), {
@@ -313,28 +351,29 @@ export const OptionsSchema = Type.Object({
     shownDefault: 'none'
   })),
   /**
-   * The protocol of the PDP: Permit's own, or OpenID AuthZEN 1.0. Only with `pdp`.
+   * The protocol of the PDP: Permit's own, or OpenID AuthZEN. Only with `pdp`.
    * @defaultValue `permit`
    */
   protocol: Type.Optional(Type.Union([Type.Literal('permit'), Type.Literal('authzen')], {
     default: 'permit',
-    description: "The protocol of the PDP: Permit's own, or [AuthZEN](authzen.md).",
+    description: "The protocol of the PDP: Permit's own, or [OpenID AuthZEN](authzen.md).",
     expected: "'permit' or 'authzen'"
   })),
   /** Settings for an AuthZEN PDP. Only with `protocol: 'authzen'`. */
   authzen: Type.Optional(Type.Union([AuthZenSchema], {
     description: 'Settings for an AuthZEN PDP.',
-    expected: '{ discovery?, map? }'
+    expected: '{ discovery?, map?, plans? }'
   })),
   /**
-   * The folder for the facts of the embedded PDP (users, tenants, roles, resource instances, relationship tuples), relative to the working
-   * directory. It is created when it does not exist. Acknowledged writes survive a crash of the process. The facts in the policy are
-   * written to it once, when it is empty. Only one process can use it at a time. Requires the package `lmdb`. Only with `policy`.
+   * The folder for the facts of the embedded PDP, which then survive restarts. Requires the package `lmdb`. Facts are users, tenants,
+   * roles, resource instances and relationship tuples. The path is relative to the working directory; the folder is created when it does
+   * not exist. Acknowledged writes survive a crash of the process. The facts in the policy are written to it once, when it is empty. Only
+   * one process can use it at a time. Only with `policy`.
    * @defaultValue none: facts are kept in memory
    */
   data: Type.Optional(Type.String({
     minLength: 1,
-    description: 'The folder for the facts of the embedded PDP, which then survive restarts. Requires `npm i lmdb`.',
+    description: 'The folder for the facts of the embedded PDP, which then survive restarts. Requires the package `lmdb`.',
     expected: 'the path of a folder',
     shownDefault: 'in memory'
   })),
@@ -344,7 +383,8 @@ export const OptionsSchema = Type.Object({
    * @defaultValue `permit`
    */
   unknown: Type.Optional(Type.Enum(['permit', 'deny'], {
-    description: "How the embedded PDP decides on unknown users and tenants: like Permit's PDP, where conditions still apply, or deny.",
+    description: 'How the embedded PDP decides on users that were never synced, and on tenants that do not exist. ' +
+      "`permit`: like Permit's PDP, where conditions still apply to the attributes in the check, and may allow it. `deny`: always deny.",
     expected: "'permit' or 'deny'",
     shownDefault: "`'permit'`"
   })),
@@ -359,7 +399,7 @@ export const OptionsSchema = Type.Object({
     shownDefault: '`default`'
   })),
   /**
-   * Caches decisions for a short time, allow and deny alike; `false` turns the cache off.
+   * Caches decisions, allow and deny alike; `false` turns the cache off.
    * @defaultValue `{ ttl: 2000, max: 50000 }` with `pdp`, `false` with `policy`, which is faster than any cache
    */
   cache: Type.Optional(Type.Union([Type.Literal(false), CacheSchema], {
@@ -368,7 +408,7 @@ export const OptionsSchema = Type.Object({
     shownDefault: 'on with `pdp`, `false` with `policy`'
   })),
   /**
-   * How long a whole check may take, ms: waiting in the queue, connecting, retries and the response. After that it gets 503.
+   * How long a whole check may take, including waiting, connecting and retries. After that: 503. In ms.
    * @defaultValue 1000
    */
   timeout: Type.Optional(Type.Integer({
@@ -401,7 +441,7 @@ export const OptionsSchema = Type.Object({
     expected: 'an integer from 0 to 1000000'
   })),
   /**
-   * The most checks in one bulk request. Do not exceed the limit of the PDP.
+   * The most checks in one bulk request to the PDP. Do not exceed the limit of the PDP.
    * @defaultValue 50
    */
   batch: Type.Optional(Type.Integer({
@@ -425,8 +465,8 @@ export const OptionsSchema = Type.Object({
     expected: 'an integer from 0 to 10'
   })),
   /**
-   * The circuit breaker: a failing PDP gets no checks until it recovers. Checks fail at once, or go to its replicas. `false` turns the
-   * breaker off.
+   * The circuit breaker: a failing PDP gets no checks until it recovers. `false` turns it off. While it is open, checks fail at once, or
+   * go to replicas.
    * @defaultValue `{ failures: 5, halfOpenAfter: 500 }`
    */
   breaker: Type.Optional(Type.Union([Type.Literal(false), BreakerSchema], {
@@ -435,8 +475,8 @@ export const OptionsSchema = Type.Object({
     shownDefault: 'on'
   })),
   /**
-   * Hedging: sends a second request, to another replica or on another connection, when the first one is slower than usual. At most one
-   * second request for ten others.
+   * Hedging: sends a second request when the first one is slower than usual; at most 10 % more requests. The second request goes to another
+   * replica, or on another connection.
    * @defaultValue false
    */
   hedge: Type.Optional(Type.Union([Type.Literal(false), HedgeSchema], {
@@ -445,7 +485,7 @@ export const OptionsSchema = Type.Object({
     shownDefault: '`false`'
   })),
   /**
-   * How long a write waits until the PDP has received it, ms. After that the write fails, although it was made. Not used by the embedded
+   * How long a write waits until the PDP has received it. In ms. After that the write fails, although it was made. Not used by the embedded
    * PDP.
    * @defaultValue 10000
    */
@@ -474,25 +514,25 @@ export const OptionsSchema = Type.Object({
     expected: 'a function of the event and the request; may be async'
   })),
   /**
-   * Prometheus metrics. Requires the package `prom-client`; `true` registers them in its default registry.
+   * Prometheus metrics. Requires the package `prom-client`. `true` registers them in its default registry.
    * @defaultValue `false`
    */
   metrics: Type.Optional(Type.Union([Type.Boolean(), MetricsSchema], {
-    description: 'Prometheus metrics. Requires `npm i prom-client`.',
+    description: 'Prometheus metrics. Requires the package `prom-client`.',
     expected: 'true, false or { register?, prefix? }',
     shownDefault: '`false`'
   })),
   /**
-   * OpenTelemetry spans and metrics. Requires the package `@opentelemetry/api`; `true` uses the globally registered providers.
+   * OpenTelemetry spans and metrics. Requires the package `@opentelemetry/api`. `true` uses the globally registered providers.
    * @defaultValue `false`
    */
   openTelemetry: Type.Optional(Type.Union([Type.Boolean(), OpenTelemetrySchema], {
-    description: 'OpenTelemetry spans and metrics. Requires `npm i @opentelemetry/api`.',
+    description: 'OpenTelemetry spans and metrics. Requires the package `@opentelemetry/api`.',
     expected: 'true, false or { tracerProvider?, meterProvider? }',
     shownDefault: '`false`'
   })),
   /**
-   * Refuses to start when a route has no annotation, neither a permission nor `permit: false`. For Fastify.
+   * Refuses to start when a route has no annotation. An annotation is a permission, or `permit: false`. For Fastify.
    * @defaultValue `false`
    */
   strict: Type.Optional(Type.Union([Type.Boolean(), StrictSchema], {
@@ -501,7 +541,7 @@ export const OptionsSchema = Type.Object({
     shownDefault: '`false`'
   })),
   /**
-   * Documents guarded routes when `@fastify/swagger` is registered: error responses, `x-permit-resource` and `x-permit-action`. For
+   * Documents guarded routes when `@fastify/swagger` is registered. Adds error responses, `x-permit-resource` and `x-permit-action`. For
    * Fastify.
    * @defaultValue `true`
    */
@@ -533,8 +573,7 @@ export type AnyOptions = Static<typeof OptionsSchema>
  */
 export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'onDenied' | 'onDecision'> & {
   /**
-   * Returns the user of a request: the user's key, or `{ key, email?, attributes? }`. May be async. `undefined` or `null` means that the
-   * request is not authenticated: 401 on a guarded route.
+   * Returns the user of a request. `undefined` or `null` is 401. The user is a key, or `{ key, email?, attributes? }`. May be async.
    * @defaultValue `request => request.user?.sub`, as `@fastify/jwt` sets it
    */
   user?: UserOption<R>
@@ -545,13 +584,13 @@ export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'onDe
    */
   tenant?: TenantOption<R>
   /**
-   * Replaces the 403 of a denied request: returns another error, or sends a reply itself.
+   * Replaces the 403 of a denied request with another response. It returns another error, or sends a reply itself.
    * @defaultValue the 403
    */
   onDenied?: OnDenied<R, Reply>
   /**
-   * Called for every decision after the response: allowed, denied, or no decision. It cannot change the decision. Its first error is
-   * logged.
+   * Called for every decision, after the response, for an audit trail. The decision is allowed, denied, or none; it cannot be changed
+   * here. The first error of the function is logged.
    * @defaultValue none
    */
   onDecision?: OnDecision<R>

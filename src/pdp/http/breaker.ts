@@ -4,9 +4,9 @@ import type { BreakerState } from '../../contract/point.js'
 
 /** When a breaker opens and how it closes. */
 export interface BreakerOptions {
-  /** Consecutive failures after which the PDP is probed. */
+  /** Consecutive failures after which a PDP is probed. The breaker opens when the probe fails, too. */
   readonly failures: number
-  /** How long an open breaker waits before it probes the PDP, ms. */
+  /** How often a failed PDP is probed for recovery. In ms. */
   readonly halfOpenAfter: number
 }
 

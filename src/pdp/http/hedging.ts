@@ -3,9 +3,9 @@ import { Budget } from './budget.js'
 import { RecentLatency } from './recent-latency.js'
 
 export interface HedgeOptions {
-  /** The percentile of recent latencies after which a second request is sent, 0 to 100. */
+  /** The percentile of recent latencies after which a second request is sent. From 0 to 100. */
   readonly percentile: number
-  /** The shortest time before a second request, ms. */
+  /** The shortest time before a second request is sent. In ms. */
   readonly min: number
 }
 

@@ -107,10 +107,10 @@ const WRONG: [object | undefined | null | string, RegExp][] = [
   [{ pdp, token, protocol: 'permit', authzen: {} }, /option "authzen" is given without protocol: 'authzen'/],
   [{ policy: './p.yaml', authzen: {} }, /option "authzen" is given without protocol: 'authzen'/],
   [{ pdp, protocol: 'permit' }, /option "token" is missing/],
-  [{ pdp, protocol: 'authzen', authzen: true }, /option "authzen" is true; expected \{ discovery\?, map\? \}/],
+  [{ pdp, protocol: 'authzen', authzen: true }, /option "authzen" is true; expected \{ discovery\?, map\?, plans\? \}/],
   [{ pdp, protocol: 'authzen', authzen: { map: {} } }, /option "authzen.map" is an object; expected a function/],
   [{ pdp, protocol: 'authzen', authzen: { discovery: 'no' } }, /option "authzen.discovery" is a string that cannot be used; expected true or false/],
-  [{ pdp, protocol: 'authzen', authzen: { mapping: 7 } }, /option "authzen.mapping" is not known; expected one of discovery, map/]
+  [{ pdp, protocol: 'authzen', authzen: { mapping: 7 } }, /option "authzen.mapping" is not known; expected one of discovery, map, plans/]
 ]
 
 t.test('a wrong option is named with its value and what is expected, and the app does not start', async t => {

@@ -52,7 +52,7 @@ async function run (args: string[]): Promise<{ code: number, stdout: string, std
 
 const ask = (user: string, action: string, ...more: string[]) => ['plan', '--user', user, '--action', action, '--resource', 'document', ...more]
 
-t.test('it says in a sentence which rows, because of what, and by which condition', async t => {
+t.test('it prints the rows as a sentence, the rules, and the condition', async t => {
   const policy = policyFor(t)
   const { code, stdout } = await run(ask('ann', 'read', '--policy', policy))
   t.equal(code, 0)
@@ -64,19 +64,19 @@ t.test('it says in a sentence which rows, because of what, and by which conditio
   t.match(printed, { operator: 'and', value: [{ field: 'tenant', value: 'default' }, { operator: 'or' }] })
 })
 
-t.test('all rows and no row are sentences, too, and no row is exit code 1', async t => {
+t.test('all rows and no row are sentences, too; no row exits with 1', async t => {
   const policy = policyFor(t)
   t.match(await run(ask('ada', 'read', '--policy', policy)), { code: 0, stdout: /ada may read every document in default\n\nbecause of\n└─ role 'admin' in the tenant$/ })
   t.match(await run(ask('ada', 'edit', '--policy', policy)), { code: 1, stdout: 'ada may edit no document in default' })
 })
 
-t.test('relations that are columns stand for the rows', async t => {
+t.test('relations that are columns replace the keys of the rows', async t => {
   const { stdout } = await run(ask('ann', 'edit', '--policy', policyFor(t), '--relations', 'parent', '--sql', 'postgresql'))
   t.match(stdout, "ann may edit each document in default where its parent is 'plans'")
   t.match(stdout, '"parent_key"')
 })
 
-t.test('it prints the SQL with the values apart', async t => {
+t.test('it prints the SQL and the values separately', async t => {
   const policy = policyFor(t)
   for (const [database, place] of [['postgresql', '$1'], ['sqlite', '?']] as const) {
     const { code, stdout } = await run(ask('ann', 'read', '--policy', policy, '--sql', database, '--json'))
@@ -92,7 +92,7 @@ t.test('it prints the SQL with the values apart', async t => {
   }
 })
 
-t.test('it asks the local PDP as well, and says where a PDP cannot tell', async t => {
+t.test('it also asks a local PDP, and reports what a PDP cannot tell', async t => {
   const pdp = createLocalPdp({ policy: policyFor(t), token: 'secret' })
   t.teardown(() => pdp.close())
   const url = await pdp.listen({ port: 0 })
@@ -101,12 +101,12 @@ t.test('it asks the local PDP as well, and says where a PDP cannot tell', async 
   t.match(await run(ask('ann', 'edit', '--pdp', container.url, '--token', container.token)), { code: 3, stderr: /conditions: 'none'/ })
 })
 
-t.test('what has no exact plan is said with its reason', async t => {
+t.test('a plan that would not be exact is an error with the reason', async t => {
   t.match(await run(ask('ann', 'burn', '--policy', policyFor(t))), { code: 3, stderr: /set 'whole' compares the object 'resource.address'.*has an object stored/s })
   t.match(await run(ask('ann', 'edit', '--relations', 'parnt', '--policy', policyFor(t))), { code: 3, stderr: /did you mean 'parent'/ })
 })
 
-t.test('arguments that cannot be right are refused', async t => {
+t.test('invalid arguments are refused, also contradicting ones', async t => {
   const policy = policyFor(t)
   t.match(await run(['plan', '--user', 'ann', '--action', 'read', '--resource', 'document:spec', '--policy', policy]), { code: 2, stderr: /write its type: document/ })
   t.match(await run(ask('ann', 'read', '--policy', policy, '--sql', 'mysql')), { code: 2, stderr: /postgresql or sqlite/ })

@@ -104,7 +104,7 @@ t.test('the cache has a size limit', async t => {
   t.equal(cache.stats().cache?.size, 3)
 })
 
-t.test('the cache grows up to its bound, and keeps what it has: in order, and no longer than before', async t => {
+t.test('the cache grows up to its limit and keeps its decisions, in order, and with their expiry', async t => {
   const point: DecisionPoint = { peek: () => undefined, decide: () => allow, stats: () => ({}) }
   const clock = clockAt()
   const cache = cached(point, { ttl: 100, max: 9_500 }, new Generations(), clock)

@@ -169,7 +169,7 @@ t.test('promise 4 with staleIfError: under any interleaving, no invalidated and 
   t.ok(stale > 100, `${stale} times a decision past its time served, in 500 interleavings`)
 })
 
-t.test('an app continues during an outage, and drops what it is told to drop', async t => {
+t.test('an app continues during an outage, and drops the decisions that are invalidated', async t => {
   const { app, pdp } = await guardedApp(t, { cache: { ttl: 1, staleIfError: 60_000 } })
   app.get('/tasks', { config: { permit: 'task:list' } }, async () => 'ok')
   const ask = async (user: string) => (await app.inject({ url: '/tasks', headers: { 'x-user': user } })).statusCode

@@ -12,7 +12,7 @@ t.test('a condition on the context excludes users whom the rest of the condition
   t.same(['ann', 'bob'].map(user => engine.prospects(user, 'default').map(({ may }) => may)), [['depends'], ['never']])
 })
 
-t.test('alternatives and negations in three values', async t => {
+t.test('alternatives and negations are evaluated with three values', async t => {
   const may = (conditions: Record<string, unknown>) => new Engine({
     resources: { task: { actions: { read: {} } } },
     user_sets: { set: { conditions } },

@@ -46,7 +46,7 @@ t.test('the nearest rule is named with the attributes that failed', async t => {
   t.notMatch(new Engine(policy, { unknown: 'deny' }).explainNearest(asked('nobody', 'write')).reason, /nearest/)
 })
 
-t.test('request.permit.explain tells it', async t => {
+t.test('request.permit.explain contains the nearest miss', async t => {
   const app = fastifyFor(t)
   await app.register(permit, { policy, user: byHeader })
   app.get('/', async ({ permit }) => permit.explain('read', 'doc:1', { context: { hour: 3 } }))

@@ -35,7 +35,7 @@ function brief (condition: any): unknown { // eslint-disable-line @typescript-es
   return `${condition.field.replace('attributes.', '')} ${condition.operator} ${condition.operator.endsWith('_match') ? JSON.stringify(brief(condition.value)) : JSON.stringify(condition.value)}`
 }
 
-t.test('what the user, the tenant and the context decide is decided', async t => {
+t.test('parts that depend only on the user, the tenant and the context are evaluated', async t => {
   t.equal(short({ 'user.city': { equals: 'Bern' } }), 'all')
   t.equal(short({ 'user.city': { equals: 'Chur' } }), 'none')
   t.equal(short({ allOf: [{ 'context.hour': { 'less-than': 20 } }, { 'resource.a': { equals: 1 } }] }), 'none', 'nothing is known of the hour')
@@ -47,7 +47,7 @@ t.test('what the user, the tenant and the context decide is decided', async t =>
   t.equal(short({ 'resource.a': { equals: 1 } }, { action: 'unheard' }), 'none')
 })
 
-t.test('a reference to the row from the other side turns the comparison', async t => {
+t.test('a reference to the row on the right side reverses the comparison', async t => {
   t.equal(short({ 'user.city': { equals: { ref: 'resource.city' } } }), 'city eq "Bern"')
   t.equal(short({ 'context.level': { 'greater-than': { ref: 'resource.level' } } }, { context: { level: 3 } }), 'level lt 3')
   t.equal(short({ 'context.level': { between: { ref: 'resource.levels' } } }, { context: { level: 3 } }), 'levels spans 3')
@@ -128,7 +128,7 @@ t.test('a relation to rows of the same table is followed through the rows, howev
   t.same(brief((plan(engine, { type: 'folder' }) as { condition: unknown }).condition), ['and', 'tenant eq "default"', 'key in ["a","b","c"]'])
 })
 
-t.test('users who were never synced and tenants that do not exist are as in decisions', async t => {
+t.test('users who were never synced, and tenants that do not exist, are treated as in decisions', async t => {
   const policy = reading({ 'resource.a': { equals: 1 } })
   for (const query of [{ user: { key: 'nobody' } }, { tenant: 'nowhere' }]) {
     t.equal(plan(new Engine(policy), query).kind, 'some')
@@ -145,7 +145,7 @@ t.test('a plan shares nothing with the facts', async t => {
   t.same(engine.facts.getUser('ann')?.attributes?.['teams'], ['a', 'b'])
 })
 
-t.test('a plan has the budget of a decision', async t => {
+t.test('a plan has the same budget of work as a decision', async t => {
   const engine = new Engine(reading({ anyOf: Array.from({ length: 40 }, (_, index) => ({ [`resource.a${index}`]: { in: { ref: 'context.list' } } })) }))
   const context = { list: Array.from({ length: 60_000 }, (_, index) => `x${index}`) }
   t.throws(() => plan(engine, { context }), WorkLimitError)

@@ -64,7 +64,7 @@ const WRONG: ReadonlyArray<readonly [condition: Record<string, unknown>, message
   [{ not: { 'resource.secrt': { equals: true } } }, /is not declared/, /secret/]
 ]
 
-t.test('an attribute that is not declared, and a value of another type, is a problem with its place and the nearest word', async t => {
+t.test('an undeclared attribute or a value of another type is a problem, with its place and the most similar name', async t => {
   for (const [condition, message, hint] of WRONG) {
     const problems = problemsOf(withSets(condition))
     t.equal(problems.length, 1, JSON.stringify(condition))
@@ -73,7 +73,7 @@ t.test('an attribute that is not declared, and a value of another type, is a pro
   t.match(problemsOf(withSets({ allOf: [] }, { 'user.agee': { equals: 1 } })), [{ path: ['user_sets', 'people', 'conditions', 'user.agee'], hint: /age/ }])
 })
 
-t.test('what is declared and fits, and what is built in, is none', async t => {
+t.test('declared attributes of the right type, and built-in ones, are no problem', async t => {
   for (const condition of [
     { 'resource.secret': { equals: true } }, { 'resource.secret': { in: [true, null] } }, { 'resource.level': { between: [1, 2], 'not-equals': 3 } },
     { 'resource.due': { 'greater-than': '2026-01-01' } }, { 'resource.due': { 'less-than': 17 } }, { 'resource.tags': { array_contains: 'red' } },
@@ -85,7 +85,7 @@ t.test('what is declared and fits, and what is built in, is none', async t => {
   ]) t.same(problemsOf(withSets(condition)), [], JSON.stringify(condition))
 })
 
-t.test('where nothing is declared, everything may be written', async t => {
+t.test('without declarations, any attribute can be used', async t => {
   const conditions = { allOf: [{ 'resource.secrt': { equals: 'no' } }, { 'user.agee': { equals: 1 } }, { 'tenant.plam': { equals: 1 } }] }
   t.same(problemsOf(withSets({ allOf: [] }, conditions, { user_attributes: {}, tenant_attributes: {}, resource_sets: { set: { resource: 'note', conditions } } })), [])
   t.same(problemsOf(withSets({ allOf: [] }, { 'resource.secrt': { equals: 'no' } })), [], 'a user set is about no type')
@@ -131,7 +131,7 @@ t.test('a comparison that is refused decides the same for every value of the dec
   t.ok(refused > 500, `${refused} were refused`)
 })
 
-t.test('a file says where, and an object is refused when the app starts; Permit\'s API is not so strict', async t => {
+t.test('a file is refused with the line, and an object at the start of the app; Permit\'s API is less strict', async t => {
   const text = `resources:
   doc: { actions: { read: {} }, attributes: { secret: { type: bool } } }
 resource_sets:

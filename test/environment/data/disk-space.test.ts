@@ -21,7 +21,7 @@ const commits: fc.Arbitrary<Commit[]> = fc.array(fc.record({
   removed: fc.integer({ min: 0, max: 100 })
 }).filter(({ entries, length }) => entries * length < 2_000_000), { minLength: 5, maxLength: 25 })
 
-t.test('whatever is committed, its pages existed before', async t => {
+t.test('a commit refers only to pages that were written before', async t => {
   const lmdb = await loadLmdb()
   const dir = t.testdir()
   let databases = 0

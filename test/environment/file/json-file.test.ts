@@ -111,7 +111,7 @@ t.test('a random document in JSON has the value, the duplicate keys and the plac
   t.ok(withDuplicates > RUNS / 100, `${withDuplicates} had a key twice`)
 })
 
-t.test('a document that was altered anywhere is JSON only if JSON.parse takes it, and then says the same as YAML', async t => {
+t.test('an altered document is accepted as JSON only if JSON.parse accepts it, and then has the same value as YAML', async t => {
   const mutation = fc.record({ at: fc.nat(), remove: fc.nat({ max: 2 }), insert: fc.constantFrom('', '', '{', '}', '[', ']', ',', ':', '"', '\\', '\n', '\t', '1', 'a', '#', '-', '\uFEFF', '\u0001') })
   let stillJson = 0
   fc.assert(fc.property(text, fc.array(mutation, { minLength: 1, maxLength: 3 }), (text, mutations) => {
@@ -136,7 +136,7 @@ function assertNotJson (text: string): void {
   throw new Error(`${JSON.stringify(text)} is JSON, and was not taken as such`)
 }
 
-t.test('a key that is there twice is found however it is written, with the line and column of the second', async t => {
+t.test('a duplicate key is found however it is written, with the line and column of the second', async t => {
   const found = (text: string) => parseJson(text, OPTIONS)?.duplicates.map(({ path, line, column, hint }) => ({ path, line, column, hint: hint.slice(0, 24) }))
   t.strictSame(found('{"a": 1,\n "\\u0061": 2}'), [{ path: ['a'], line: 2, column: 2, hint: 'it is already on line 1:' }])
   t.strictSame(found('[{"__proto__": {},\n\n"__proto__": {}}]'), [{ path: [0, '__proto__'], line: 3, column: 1, hint: 'it is already on line 1:' }])
@@ -159,7 +159,7 @@ t.test('nesting is bounded as it is in YAML, in objects, lists and both', async 
   t.ok(parseJson(`{"a": "${'['.repeat(1_000)}\\"${'{'.repeat(1_000)}"}`, OPTIONS), 'brackets in texts are no nesting')
 })
 
-t.test('where a text stops being JSON is found, wherever that is', async t => {
+t.test('the place where a text stops being JSON is found, wherever it is', async t => {
   fc.assert(fc.property(text.filter(text => /^\s*[{[]/.test(text)), fc.nat(), fc.constantFrom('§', '}', ',', ':', '"', '\\x', '0 0', 'nul'), (text, at, insert) => {
     const from = at % (text.length + 1)
     const altered = text.slice(0, from) + insert + text.slice(from)
@@ -197,7 +197,7 @@ function isPrefix (text: string): boolean {
   })
 }
 
-t.test('a document of megabytes is parsed in little more time than JSON.parse takes', async t => {
+t.test('a document of megabytes is parsed in little more time than by JSON.parse', async t => {
   const text = JSON.stringify({ users: Object.fromEntries(Array.from({ length: 40_000 }, (_, index) => [`user${index}`, { email: `user${index}@example.com`, attributes: { level: index } }])) }, null, 2)
   const time = (work: () => unknown) => Math.min(...Array.from({ length: 5 }, () => {
     const start = process.cpuUsage()

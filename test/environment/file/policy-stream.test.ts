@@ -53,7 +53,7 @@ function whole (text: string) {
 
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]) => a < b ? -1 : 1
 
-t.test('random documents, in one piece or many', async t => {
+t.test('a random document loads the same in one piece or in many', async t => {
   let streamed = 0
   await fc.assert(fc.asyncProperty(document, async text => {
     const wanted = whole(text)

@@ -38,7 +38,7 @@ t.test('the search of the local PDP is read to its last page', async t => {
   t.same(await app.plan('nobody', 'read', 'task'), { kind: 'none', type: 'task', tenant: 'default' })
 })
 
-t.test('a search that is too long, does not end, or cannot be believed gives no plan', async t => {
+t.test('a search that is too long, endless or invalid gives no plan', async t => {
   const page = (results: unknown, next?: string) => ({ results, page: { next_token: next ?? '' } })
   const task = (id: unknown, more: object = {}) => ({ type: 'task', id, ...more })
   let count = 0
@@ -63,7 +63,7 @@ t.test('a search that is too long, does not end, or cannot be believed gives no 
   }
 })
 
-t.test('a resource that says another tenant is left out', async t => {
+t.test('a resource with another tenant is left out', async t => {
   const pdp = await authzenPdpFor(t, {
     intercept (request, response) {
       if (!request.url.endsWith('/search/resource')) return false
@@ -75,7 +75,7 @@ t.test('a resource that says another tenant is left out', async t => {
   t.match(await (await appFor(t, pdp.url)).plan('ann', 'read', 'task', { tenant: 'acme' }), { condition: { value: [{}, { operator: 'in', value: ['2', '3'] }] } })
 })
 
-t.test('a PDP without a search is said to have none', async t => {
+t.test('a PDP without a search endpoint is an error that says so', async t => {
   const bare = await authzenPdpFor(t)
   await t.rejects((await appFor(t, bare.url)).plan('ann', 'read', 'task'), { code: 'FST_PERMIT_UNSUPPORTED', statusCode: 500 })
   const announced = await authzenPdpFor(t, { metadata: url => ({ policy_decision_point: url, access_evaluation_endpoint: `${url}/access/v1/evaluation` }) })

@@ -41,7 +41,7 @@ async function attack (client: ThreadClient, url: string, body: unknown): Promis
 
 const objects = (count: number, from = 0) => Array.from({ length: count }, (_, id) => ({ id: id + from }))
 
-t.test('a request that fills two lists is answered, and blocks nobody', async t => {
+t.test('a request that fills two lists is answered, and does not block others', async t => {
   const client = new ThreadClient()
   t.teardown(() => client.close())
   for (const operator of ['array_subset', 'array_superset', 'array_intersect', 'equals']) {
@@ -91,7 +91,7 @@ t.test('attributes with too many values are refused quickly, with 503', async t 
   }
 })
 
-t.test('a text made to slow the search down blocks nobody', async t => {
+t.test('a text made to slow down the search does not block others', async t => {
   const client = new ThreadClient()
   t.teardown(() => client.close())
   const { url } = await appFor(t, policyOf({ 'resource.text': { contains: { ref: 'resource.part' } } }))

@@ -41,7 +41,7 @@ if (cluster.isPrimary && process.argv[2] === 'cluster') {
   }
 })
 
-t.test('so does a further instance of PM2, but not with a folder, which one process holds alone', async t => {
+t.test('an additional instance of PM2 warns, too, but not with a folder, which only one process can use', async t => {
   process.env['NODE_APP_INSTANCE'] = '1'
   t.teardown(() => { delete process.env['NODE_APP_INSTANCE'] })
   const data = await mkdtemp(join(root, '.tap', 'one-of-several-'))

@@ -45,7 +45,7 @@ t.test('the first log lines name the user sets that match unknown users, and no 
   t.notMatch(log(), /managers|golden|viewer/)
 })
 
-t.test("'deny' denies them, and logs nothing", async t => {
+t.test("unknown: 'deny' denies them, and logs nothing", async t => {
   const { app, log } = await appWith({ unknown: 'deny' })
   t.equal(log(), '')
   const engineer = { attributes: { department: 'engineering' } }

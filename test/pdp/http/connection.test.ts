@@ -65,12 +65,12 @@ t.test('a PDP is asked over a Unix socket', async t => {
   t.match(await app.permit.health(), { ok: true })
 })
 
-t.test('a Unix socket that is not there is 503', async t => {
+t.test('a missing Unix socket is 503', async t => {
   const { ask } = await appWith(t, { pdp: `unix:${join(t.testdir({}), 'none.sock')}`, timeout: 300 })
   t.equal(await ask('ann'), 503)
 })
 
-t.test('a private authority and the name of the certificate: both are needed, from a text or from a file', async t => {
+t.test('a private authority and the name of the certificate are both required, from a text or from a file', async t => {
   const { issue, text, file } = certificates(t)
   issue('pdp.internal')
   const port = await listening(t, createTlsServer({ key: text('pdp.internal.key'), cert: text('pdp.internal.crt') }, answer))
@@ -85,7 +85,7 @@ t.test('a private authority and the name of the certificate: both are needed, fr
   }
 })
 
-t.test("the app's own certificate: without it no answer, and a new one is used once its files are replaced", async t => {
+t.test("without the app's own certificate there is no answer, and a new one is used after its files are replaced", async t => {
   const { issue, text, file } = certificates(t)
   for (const name of ['pdp.internal', 'app-one', 'app-two']) issue(name)
   const names: string[] = []
@@ -128,7 +128,7 @@ t.test('further headers are sent with every request', async t => {
   t.same(new Set(seen), new Set(['a b', 'Bearer x']))
 })
 
-t.test('what cannot be meant is refused at the start, without a word of what could be a secret', async t => {
+t.test('contradicting options are refused at the start, without quoting anything that could be a secret', async t => {
   const refused: Array<[Record<string, unknown>, RegExp]> = [
     [{ pdp: 'http://unix:/run/pdp.sock' }, /unix:\/path\/of\.sock/],
     [{ pdp: 'unix:run/pdp.sock' }, /"pdp" cannot be used/],

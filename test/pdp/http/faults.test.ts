@@ -31,7 +31,7 @@ function answer (fault: Fault, id: string, response: ServerResponse): void {
 
 const fault = fc.oneof({ weight: 6, arbitrary: fc.constant<Fault>('none') }, { weight: 5, arbitrary: fc.constantFrom<Fault>('slow', 'hang', 'reset', 'cut', 'lie', '500', '503', '429', '403') })
 
-t.test('whatever the replicas do, with any options', async t => {
+t.test('with any faults of replicas and any options, no answer is wrong or late', async t => {
   const faults: Fault[][] = []
   const asked: number[] = []
   const pdps = [0, 1, 2].map(which => pdpFor(t, {

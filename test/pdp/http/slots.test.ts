@@ -21,7 +21,7 @@ t.test('a reserved slot is not free; when it is released, this is reported', asy
   t.same([held.free, told], [2, 2])
 })
 
-t.test('a slot that is free and reserved is reported to nobody', async t => {
+t.test('a slot that becomes free and is reserved at once is not reported', async t => {
   const slots = new Slots(1)
   const held = new HeldSlots(slots)
   let told = 0

@@ -56,7 +56,7 @@ t.test('a token that stays wrong is 503, and the function is not asked for each 
   t.ok(calls <= 3, `${calls} calls`)
 })
 
-t.test('what a function does wrong is 503 within the deadline, and its words and tokens are in no log', async t => {
+t.test('any failure of a token function is 503 within the deadline, and its messages and tokens are not logged', async t => {
   const secret = 'token-5ecret'
   const wrong: Array<() => unknown> = [
     () => { throw new Error(`refused: ${secret}`) },
@@ -97,7 +97,7 @@ t.test('a file that is missing is 503, and requests are answered once it is ther
   t.equal(await ask(), 200)
 })
 
-t.test('an app that closes while a token is awaited is closed within the deadline of a check', async t => {
+t.test('an app that closes while it waits for a token closes within the deadline of a check', async t => {
   const { app } = await appWith(t, () => new Promise(() => {}), { timeout: 1_500 })
   const answer = t.rejects(app.permit.check('ann', 'read', 'task'), { code: 'FST_PERMIT_UNAVAILABLE' })
   await new Promise(resolve => setImmediate(resolve))

@@ -19,7 +19,7 @@ async function containerFor (t: Pick<Test, 'teardown'>, policy: Policy): Promise
   return { url, close: async () => { await pdp.close() } }
 }
 
-t.test('the container tells roles in tenants and on instances, derived ones included', async t => {
+t.test('the container\'s plans have roles in tenants and on instances, including derived ones', async t => {
   const seen = { rows: 0, allowed: 0 }
   await fc.assert(fc.asyncProperty(anyPolicy, async loose => {
     const { set_rules: _rules, ...policy } = loose
@@ -51,7 +51,7 @@ t.test('the container tells roles in tenants and on instances, derived ones incl
   t.ok(seen.allowed > 0 && seen.allowed < seen.rows)
 })
 
-t.test('conditions that the container cannot tell are an error, until the app says what they look at', async t => {
+t.test('conditions that the container does not report are an error, until the app names the attributes that they use', async t => {
   const policy: Policy = {
     resources: { task: { actions: { read: {} }, roles: { viewer: { permissions: ['read'] } } } },
     user_sets: { all: { conditions: { allOf: [] } } },
@@ -71,7 +71,7 @@ t.test('conditions that the container cannot tell are an error, until the app sa
   t.match(await app.permit.plan('ann', 'read', 'task', { conditions: 'stored' }), { condition: { value: [{ field: 'tenant' }, { field: 'key', value: ['1', '2'] }] } })
 })
 
-t.test('a plan over the network that cannot be believed is none: 503', async t => {
+t.test('an invalid plan from a PDP is 503', async t => {
   const tenant = { operator: 'eq', field: 'tenant', value: 'default' }
   const some = (condition: unknown) => ({ kind: 'some', type: 'task', tenant: 'default', condition })
   const and = (...value: unknown[]) => some({ operator: 'and', value: [tenant, ...value] })

@@ -8,7 +8,7 @@ import { pdpFor } from '../support.js'
 const schema = '/v2/schema/default/default'
 const facts = '/v2/facts/default/default'
 
-t.test('users and tenants take attribute declarations, which outlive a restart', async t => {
+t.test('users and tenants have attribute declarations, which survive a restart', async t => {
   const data = await mkdtemp(join(tmpdir(), 'permit-'))
   t.teardown(() => rm(data, { recursive: true, force: true }))
   const { post, get, send, app } = await pdpFor(t, { data })
@@ -30,7 +30,7 @@ t.test('users and tenants take attribute declarations, which outlive a restart',
   t.equal((await again.get(`${schema}/resources/__user/attributes/age`)).status, 404)
 })
 
-t.test('nothing else of a built-in resource can be changed, and none is listed unless asked for', async t => {
+t.test('nothing else of a built-in resource can be changed, and built-in resources are listed only on request', async t => {
   const { post, get, send } = await pdpFor(t)
   const keysOf = async (query: string) => ((await get(`${schema}/resources${query}`)).json as Array<{ key: string }>).map(({ key }) => key)
   t.same(await keysOf(''), ['task'])
@@ -49,7 +49,7 @@ t.test('nothing else of a built-in resource can be changed, and none is listed u
   t.equal((await post(`${facts}/resource_instances`, { resource: '__user', key: '1' })).status, 404)
 })
 
-t.test('action groups name actions that are there, and lose those that go', async t => {
+t.test('an action group names existing actions, and a deleted action is removed from it', async t => {
   const { post, get, send } = await pdpFor(t)
   const group = (await post(`${schema}/resources/task/action_groups`, { key: 'editing', name: 'Editing', actions: ['write', 'approve'] })).json as { id: string }
   t.match(group, { key: 'editing', name: 'Editing', actions: ['write', 'approve'], resource_id: String, id: String })
@@ -63,7 +63,7 @@ t.test('action groups name actions that are there, and lose those that go', asyn
   t.same((await get(`${schema}/resources/task`)).json as object, { ...(await get(`${schema}/resources/task`)).json as object, action_groups: {} })
 })
 
-t.test('detailed lists have the objects that they name, in pages', async t => {
+t.test('detailed lists contain the objects that they name, in pages', async t => {
   const { get } = await pdpFor(t, {
     policy: {
       resources: {
