@@ -65,6 +65,7 @@ function chunkOf (file) {
   if (/^environment\/file\/yaml-/.test(file)) return 'yaml-file'
   if (file === 'environment/file/policy-schema.js') return 'policy-schema'
   if (file.startsWith('environment/data/')) return 'data'
+  if (file.startsWith('environment/shared/') || file === 'pdp/embedded/mutation-schema.js') return 'shared'
   if (file.startsWith('engine/plan/') && file !== 'engine/plan/plan-query.js') return 'planner'
   if (file.startsWith('decision/plan')) return 'plans'
   if (room === 'engine' || room === 'environment') return room

@@ -1,4 +1,5 @@
 // The embedded PDP's environment: engine, schema and facts. All changes go through it.
+import { resolve } from 'node:path'
 import { compilePolicy } from '../engine/policy/compile-policy.js'
 import { printable } from '../kit/printable.js'
 import { Engine, type UnknownPolicy, type WorkLimitError } from '../engine/engine.js'
@@ -6,21 +7,24 @@ import { type Facts } from '../engine/facts/facts.js'
 import { isEmptyDelta, type FactsDelta } from '../engine/facts/loaded-facts.js'
 import type { CompiledSchema } from '../engine/decide/decision-schema.js'
 import { atOnce, inTurns } from '../kit/turns.js'
-import { DEFAULT_TENANT, type TenantFact } from '../engine/facts/fact.js'
+import { DEFAULT_TENANT, type FactChange, type TenantFact } from '../engine/facts/fact.js'
 import type { Policy } from '../engine/policy/policy.js'
 import { DataError } from '../contract/errors.js'
 import { Journal } from './journal.js'
 import { factOf, Ledger, type EntityKind, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
-import { restore } from './stored-records.js'
+import { isKind, restore } from './stored-records.js'
 import { digestOf, objectsOf, SCHEMA_KINDS, schemaOf, type SchemaDocument, type SchemaState } from './environment-schema.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
-import { setFact, Transaction } from './transaction.js'
+import { deleteFact, setFact, Transaction, usersOf } from './transaction.js'
 import { FactWriter, stored, type FactOf, type Stored } from './fact-writer.js'
 import { lineIn, type PolicyLines } from './file/policy-lines.js'
 import { policyOfObject, type LoadedPolicy } from './file/loaded-policy.js'
 import { readPolicyText } from './file/policy-text.js'
 import { PolicyReload } from './file/policy-reload.js'
 import { Overruns } from './overruns.js'
+import type { FactsContent } from './shared/fact-follower.js'
+import type { SharedFolder } from './shared/shared-folder.js'
+import type { SharedStep } from './shared/share-messages.js'
 import { Store, type Batch } from './store.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
 
@@ -49,6 +53,16 @@ export interface EnvironmentOptions {
    * @defaultValue `permit`
    */
   readonly unknown?: UnknownPolicy
+  /**
+   * Writes what a request of `perform` describes, which is JSON.
+   * @defaultValue none: there is no `perform`
+   */
+  readonly perform?: (facts: FactWriter, request: unknown) => unknown
+  /**
+   * Whether processes share the folder. A request may come from another one then, so `perform` must check it.
+   * @defaultValue false: one process has the folder
+   */
+  readonly shared?: boolean
   readonly log?: EnvironmentLog
 }
 
@@ -77,14 +91,20 @@ const MAX_WARNINGS = 20
  * lists. With `data`, they are written once, into an empty folder; after that, only the folder counts.
  */
 export class Environment {
-  readonly #engine: Engine
-  readonly #ledger = new Ledger()
+  #engine: Engine
+  #ledger = new Ledger()
+  readonly #unknown: UnknownPolicy | undefined
   readonly #listeners = new Set<(change: AffectedUsers) => void>()
   readonly #log: EnvironmentLog | undefined
   #schema: SchemaState = { document: schemaOf({}), base: undefined }
   #transaction: Transaction | undefined
+  /** The folder; and its facts, until they are loaded. */
+  #folder: string | undefined
+  #content: FactsContent | undefined
   #store: Store | undefined
   #journal: Journal | undefined
+  #shared: SharedFolder | undefined
+  readonly #perform: EnvironmentOptions['perform']
   #reload: PolicyReload | undefined
   #closing: Promise<void> | undefined
   readonly #overruns: Overruns
@@ -97,14 +117,15 @@ export class Environment {
    * @throws `PolicyError` when the policy is invalid, `DataError` when the folder cannot be used
    */
   static async open (options: EnvironmentOptions = {}): Promise<Environment> {
-    const { policy, data, watch = true, log } = options
-    const environment = new Environment(log, options.unknown)
+    const { policy, data, watch = true } = options
+    const environment = new Environment(options)
     environment.#file = typeof policy === 'string' ? policy : undefined
     try {
       // Compiled before the folder is created: an invalid policy must not leave a folder behind.
       const loaded = typeof policy === 'string' ? await environment.#readFile(policy, watch) : loadedFrom(policy)
-      if (data !== undefined) environment.#keepIn(await Store.open(data))
+      if (data !== undefined) await environment.#openFolder(data, options.shared)
       await environment.#start(loaded)
+      await environment.#shared?.begin()
       environment.#reload?.start()
     } catch (error) {
       await environment.close()
@@ -113,16 +134,28 @@ export class Environment {
     return environment
   }
 
-  private constructor (log: EnvironmentLog | undefined, unknown: UnknownPolicy | undefined) {
-    this.#engine = new Engine(undefined, { unknown })
+  private constructor ({ log, unknown, perform }: EnvironmentOptions) {
+    this.#unknown = unknown
+    this.#engine = this.#newEngine()
     this.#log = log
+    this.#perform = perform
     this.#overruns = new Overruns(log)
-    this.#engine.facts.subscribe(change => this.#transaction?.noteFact(change))
   }
 
-  /** Answers queries. */
+  #newEngine (): Engine {
+    const engine = new Engine(undefined, { unknown: this.#unknown })
+    engine.facts.subscribe(change => this.#transaction?.noteFact(change))
+    return engine
+  }
+
+  /** Answers queries. It may be another one later, with the same schema. */
   get engine (): DecisionEngine {
     return this.#engine
+  }
+
+  /** Until when decisions may be made by the facts, a time of `performance.now()`. Another process may have the folder, and be silent. */
+  get currentUntil (): number {
+    return this.#shared === undefined ? Infinity : this.#shared.currentUntil
   }
 
   /** The current schema: that of the policy, with the changes of the API. Read only. */
@@ -163,11 +196,13 @@ export class Environment {
 
   /**
    * Writes facts: everything that `change` does, or nothing if it throws. The change itself is synchronous; making it durable is not.
+   * Where processes share a folder, use `perform`.
    *
    * @returns what `change` returns, once the write is durable
    * @throws `FactsError` for an invalid write, `StorageError` when it cannot be made durable; nothing has changed then
    */
   async write<T> (change: (writer: FactWriter) => T): Promise<T> {
+    if (this.#isFollower) throw new Error('another process has the data folder; use perform')
     const { transaction, result } = this.#run(() => {
       const writer = new FactWriter({ facts: this.#engine.facts, ledger: this.#ledger, schema: this.schema })
       try {
@@ -178,6 +213,21 @@ export class Environment {
     })
     await this.#commit(transaction)
     return result
+  }
+
+  /**
+   * Writes what the request describes, by the option `perform`: in this process, or in the one that has the folder. Its change is in use
+   * here then.
+   *
+   * @returns what the option returned, once the write is durable
+   * @throws as `write` does, and `PdpError` when another process has the folder and does not confirm the write: it may have been made then
+   */
+  perform (request: unknown): Promise<unknown> {
+    return this.#shared === undefined ? this.#performHere(request) : this.#shared.perform(request)
+  }
+
+  #performHere (request: unknown): Promise<unknown> {
+    return this.write(facts => this.#perform?.(facts, request))
   }
 
   /**
@@ -214,6 +264,7 @@ export class Environment {
 
   async #close (): Promise<void> {
     await this.#reload?.close()
+    await this.#shared?.close()
     await this.#journal?.idle()
     await this.#store?.close()
     this.#listeners.clear()
@@ -226,22 +277,21 @@ export class Environment {
     const saved = this.#savedSchema()
     const keep = saved !== undefined && (loaded === undefined || saved.state.base === state.base)
     if (saved !== undefined && !keep) {
-      this.#log?.warn({ data: this.#store?.folder },
+      this.#log?.warn({ data: this.#folder },
         'permit: the policy has a new schema, which replaces the schema that the API changed; the changes of the API are dropped')
     }
+    this.#content = undefined
     const { compiled } = loaded ?? policyOfObject({})
-    const facts = isNew ? atOnce(this.#engine.compare(compiled.facts)) : undefined
+    const facts = isNew && !this.#isFollower ? atOnce(this.#engine.compare(compiled.facts)) : undefined
     const { transaction } = this.#run(transaction => {
       // Without a folder nothing is written, and a start that fails leaves nothing to roll back: no step is kept.
-      if (this.#store === undefined) this.#transaction = undefined
+      if (!this.#hasFolder) this.#transaction = undefined
       this.#engine.use(keep ? saved.compiled : compiled.schema, facts)
       this.#transaction = transaction
-      if (this.#store === undefined) this.#ledger.begin((kind, key) => factOf(this.#engine.facts, kind, key))
+      if (!this.#hasFolder) this.#ledger.begin((kind, key) => factOf(this.#engine.facts, kind, key))
       this.#noteSchema(keep ? saved.state : state, transaction)
       if (!keep) transaction.values.set('schema', undefined)
-      if (this.#ledger.get('tenant', DEFAULT_TENANT) === undefined) {
-        transaction.noteFact({ op: 'set', kind: 'tenant', fact: this.#engine.facts.getTenant(DEFAULT_TENANT) as TenantFact })
-      }
+      this.#noteDefaultTenant(transaction)
     })
     this.#lines = keep ? undefined : loaded?.lines
     await this.#commit(transaction)
@@ -268,36 +318,132 @@ export class Environment {
     }
   }
 
+  #noteDefaultTenant (transaction: Transaction): void {
+    if (this.#ledger.get('tenant', DEFAULT_TENANT) !== undefined) return
+    transaction.noteFact({ op: 'set', kind: 'tenant', fact: this.#engine.facts.getTenant(DEFAULT_TENANT) as TenantFact })
+  }
+
+  // The folder
+
+  /** Whether facts are in a folder, of this process or of another one. Those of the policy do not count then. */
+  get #hasFolder (): boolean {
+    return this.#store !== undefined || this.#shared !== undefined
+  }
+
+  /** Whether another process has the folder. */
+  get #isFollower (): boolean {
+    return this.#store === undefined && this.#shared !== undefined
+  }
+
+  async #openFolder (path: string, isShared = false): Promise<void> {
+    this.#folder = resolve(path)
+    if (!isShared) {
+      const store = await Store.open(path)
+      this.#content = { records: () => store.read(), value: name => store.value(name) }
+      this.#keepIn(store)
+      return
+    }
+    // An app without a folder does not load it.
+    const { SharedFolder } = await import('./shared/shared-folder.js')
+    this.#shared = await SharedFolder.join(path, {
+      perform: request => this.#performHere(request),
+      apply: steps => this.#apply(steps),
+      adopt: (content, store) => this.#adopt(content, store),
+      forget: () => this.#forget(),
+      log: this.#log
+    })
+    this.#content = this.#shared.content()
+    if (this.#shared.store !== undefined) this.#keepIn(this.#shared.store)
+  }
+
   #keepIn (store: Store): void {
     this.#store = store
-    this.#journal = new Journal(store, transaction => this.#undo(transaction))
+    this.#journal = new Journal(store, transaction => this.#undo(transaction), transactions => this.#shared?.publish(transactions))
   }
 
   /** Loads facts and ledger from the folder. Returns whether the folder contained any. */
   #restore (): boolean {
+    return this.#content !== undefined && atOnce(this.#restored(this.#content, this.#engine, this.#ledger)) > 0
+  }
+
+  /** Loads facts and ledger, record by record. Returns their number. */
+  * #restored (content: FactsContent, engine: Engine, ledger: Ledger): Generator<undefined, number> {
     let count = 0
-    for (const record of this.#store?.read() ?? []) {
+    for (const record of content.records()) {
       count++
       try {
         const { kind, key, entry, change } = restore(record)
-        if (change !== undefined) setFact(this.#engine.facts, change)
-        this.#ledger.set(kind, key, entry)
+        if (change !== undefined) setFact(engine.facts, change)
+        ledger.set(kind, key, entry)
       } catch (error) {
         const name = `${record.kind}/${record.order}`
-        throw new DataError(`the data folder ${this.#store?.folder} contains an invalid record, ${name}: ${messageOf(error)}`)
+        throw new DataError(`the data folder ${this.#folder} contains an invalid record, ${name}: ${messageOf(error)}`)
       }
+      yield
     }
-    return count > 0
+    return count
+  }
+
+  /** Replaces all facts by those of the folder, at once, after the process that had it has ended. The schema stays. */
+  async #adopt (content: FactsContent, store: Store | undefined): Promise<void> {
+    const engine = this.#newEngine()
+    const ledger = new Ledger()
+    await inTurns(this.#restored(content, engine, ledger))
+    if (this.#closing !== undefined) throw new Error('the environment is closed')
+    engine.use(compilePolicy(this.#schema.document).schema)
+    this.#engine = engine
+    this.#ledger = ledger
+    this.#forget()
+    if (store === undefined) return
+    this.#keepIn(store)
+    try {
+      const { transaction } = this.#run(transaction => {
+        this.#noteSchema(this.#schema, transaction)
+        this.#noteDefaultTenant(transaction)
+      })
+      await this.#commit(transaction)
+    } catch (error) {
+      this.#store = undefined
+      this.#journal = undefined
+      throw error
+    }
+  }
+
+  /** Applies what another process has written. */
+  #apply (steps: readonly SharedStep[]): void {
+    const changes = steps.map(step => {
+      if ('gone' in step) return this.#remove(step)
+      const [kind, order, json] = step
+      const restored = restore({ kind, order, json })
+      if (restored.change !== undefined) setFact(this.#engine.facts, restored.change)
+      this.#ledger.set(restored.kind, restored.key, restored.entry)
+      return restored
+    })
+    const affected = usersOf(changes)
+    if (affected !== undefined) for (const listener of this.#listeners) listener(affected)
+  }
+
+  #remove ({ gone: kind, key, fact }: Extract<SharedStep, { gone: unknown }>): { readonly change?: Pick<FactChange, 'kind' | 'fact'> } {
+    if (!isKind(kind)) throw new Error(`there is no kind '${kind}'`)
+    this.#ledger.delete(kind, key)
+    if (fact === undefined) return {}
+    const change = { kind, fact } as Pick<FactChange, 'kind' | 'fact'>
+    deleteFact(this.#engine.facts, change)
+    return { change }
+  }
+
+  #forget (): void {
+    for (const listener of this.#listeners) listener({ all: true })
   }
 
   #savedSchema (): { readonly state: SchemaState, readonly compiled: CompiledSchema } | undefined {
-    const json = this.#store?.value('schema')
+    const json = this.#content?.value('schema')
     if (json === undefined) return undefined
     try {
       const { document, base } = JSON.parse(json) as SchemaState
       return { state: { document, base }, compiled: compilePolicy(document).schema }
     } catch (error) {
-      throw new DataError(`the data folder ${this.#store?.folder} contains an invalid schema: ${messageOf(error)}`)
+      throw new DataError(`the data folder ${this.#folder} contains an invalid schema: ${messageOf(error)}`)
     }
   }
 
@@ -320,9 +466,9 @@ export class Environment {
       // A changed comment or fact in the file must not revert what the API changed in the schema.
       const state = base === before.base ? before : { document: schema, base }
       const isOfFile = state !== before || digestOf(state.document) === base
-      const compiled = isOfFile || this.#store !== undefined ? loaded.compiled : await inTurns(loaded.compileWith(state.document))
+      const compiled = isOfFile || this.#hasFolder ? loaded.compiled : await inTurns(loaded.compileWith(state.document))
       // With a folder, the folder's facts count.
-      const facts = this.#store === undefined ? await inTurns(this.#engine.compare(compiled.facts)) : undefined
+      const facts = !this.#hasFolder ? await inTurns(this.#engine.compare(compiled.facts)) : undefined
       if (this.#closing !== undefined) return false
       // The API has changed the schema in the meantime.
       if (this.#schema !== before) continue
@@ -394,6 +540,8 @@ export class Environment {
     const before = this.#schema
     transaction.schemaBefore ??= before
     this.#schema = next
+    // The process that has the folder keeps the ledger.
+    if (this.#isFollower) return
     const gone = new Map(SCHEMA_KINDS.map(kind => [kind, new Set(this.#ledger.of(kind).keys())]))
     for (const { kind, key, content } of objectsOf(next.document)) {
       const digest = digestOf(content)

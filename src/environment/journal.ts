@@ -12,13 +12,21 @@ interface Waiting {
 export class Journal {
   readonly #store: Pick<Store, 'write'>
   readonly #undo: (transaction: Transaction) => void
+  readonly #written: (transactions: readonly Transaction[]) => void
   #waiting: Waiting[] = []
   #writing: Promise<void> | undefined
 
-  /** @param undo - rolls back a transaction; called for the latest one first */
-  constructor (store: Pick<Store, 'write'>, undo: (transaction: Transaction) => void) {
+  /**
+   * @param undo - rolls back a transaction; called for the latest one first
+   * @param written - gets the transactions that are durable now, before they are acknowledged
+   */
+  constructor (
+    store: Pick<Store, 'write'>, undo: (transaction: Transaction) => void,
+    written: (transactions: readonly Transaction[]) => void = () => {}
+  ) {
     this.#store = store
     this.#undo = undo
+    this.#written = written
   }
 
   /** Resolves when the batch and all batches before it are durable. The write is acknowledged then. */
@@ -43,13 +51,15 @@ export class Journal {
           records: group.flatMap(({ batch }) => batch.records),
           values: new Map(group.flatMap(({ batch }) => [...batch.values]))
         })
-        for (const { resolve } of group) resolve()
       } catch (error) {
         // Transactions that came in the meantime build on those that are now rolled back.
         const failed = [...group, ...this.#waiting.splice(0)]
         for (const { transaction } of failed.toReversed()) this.#undo(transaction)
         for (const { reject } of failed) reject(error)
+        continue
       }
+      this.#written(group.map(({ transaction }) => transaction))
+      for (const { resolve } of group) resolve()
     }
     this.#writing = undefined
   }

@@ -1,9 +1,9 @@
 // The lock of a data folder: one process per folder. The kernel releases the lock when the process ends, however it ends.
 import { createHash, randomUUID } from 'node:crypto'
-import { open, readdir, realpath, rm, type FileHandle } from 'node:fs/promises'
+import { chmod, lstat, mkdtemp, open, readdir, realpath, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
 import { platform } from 'node:process'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** A lock that this process holds. */
@@ -14,8 +14,8 @@ export interface FolderLock {
 /** Handles a connection from another process. A process that only checks the lock sends nothing and disconnects at once. */
 type Serve = (socket: Socket) => void
 
-/** The most connections from other processes at a time. */
-const MAX_CONNECTIONS = 16
+/** The most connections from other processes at a time. Each process that shares the folder has one. */
+const MAX_CONNECTIONS = 1_024
 
 /** Two processes that start at the same moment see each other and both release; after a random delay one of them gets the lock. */
 const ATTEMPTS = 5
@@ -23,19 +23,27 @@ const MAX_BACKOFF = 100
 
 const SOCKET = /^lock-[0-9a-f-]{36}\.sock$/
 
+/** A folder in which a socket is created, before other users could reach it by a mode that is too wide. */
+const NEW = '.lock-'
+
+/** A folder of this age was left by a process that was killed, ms. */
+const LEFT_AFTER = 60_000
+
 /**
  * Locks the folder. Returns undefined when another process has the lock.
  *
  * The process that has the lock listens on a socket in the folder. A file with a process id would outlive its process, and the id may
  * then belong to another process. A socket whose process has ended refuses connections; that of a busy or stopped process does not. The
  * names of sockets are never reused, so any process may remove a dead one. Each process first listens and then looks for others: of two
- * that start together, at least one sees the other.
+ * that start together, at least one sees the other. Only the same user can connect.
  *
  * The folder must be on a local disk: sockets do not work over network file systems, and neither does LMDB.
  */
-export async function lockFolder (folder: string, serve: Serve = socket => socket.destroy()): Promise<FolderLock | undefined> {
+export async function lockFolder (
+  folder: string, serve: Serve = socket => socket.destroy(), attempts = ATTEMPTS
+): Promise<FolderLock | undefined> {
   if (platform === 'win32') return lockByPipe(folder, serve)
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+  for (let attempt = 1; attempt <= attempts; attempt++) {
     const lock = await listenIn(folder, serve)
     try {
       if (!await isAnyoneElseIn(folder, lock.name)) return lock
@@ -44,7 +52,7 @@ export async function lockFolder (folder: string, serve: Serve = socket => socke
       throw error
     }
     await lock.release()
-    if (attempt < ATTEMPTS) await delay(Math.random() * MAX_BACKOFF)
+    if (attempt < attempts) await delay(Math.random() * MAX_BACKOFF)
   }
   return undefined
 }
@@ -52,16 +60,20 @@ export async function lockFolder (folder: string, serve: Serve = socket => socke
 /**
  * Connects to the process that has the lock.
  *
+ * @param sameUser - whether a process of another user is refused. A superuser could connect to it.
  * @returns undefined when no process has it
  * @throws when the process cannot be reached because it belongs to another user
  */
-export async function connectToHolder (folder: string): Promise<Socket | undefined> {
+export async function connectToHolder (folder: string, { sameUser = false } = {}): Promise<Socket | undefined> {
   if (platform === 'win32') return connectTo(await pipeOf(folder))
   const address = await SocketAddress.in(folder)
   try {
     for (const name of await readdir(folder)) {
       const socket = SOCKET.test(name) ? await connectTo(address.of(name)) : undefined
-      if (socket !== undefined) return socket
+      if (socket === undefined) continue
+      if (!sameUser || await isOwn(join(folder, name))) return socket
+      socket.destroy()
+      throw new Error('it is in use by a process of another user')
     }
     return undefined
   } finally {
@@ -69,21 +81,37 @@ export async function connectToHolder (folder: string): Promise<Socket | undefin
   }
 }
 
+/** Whether the file is of the user of this process. One that is gone is nobody's. */
+async function isOwn (path: string): Promise<boolean> {
+  return lstat(path).then(({ uid }) => uid === process.getuid?.(), () => false)
+}
+
+/**
+ * Listens on a new socket in the folder. The umask could let other users connect to it until its mode is set. So it is created in a folder
+ * that only this user may enter, and moved when it has its mode.
+ */
 async function listenIn (folder: string, serve: Serve): Promise<FolderLock & { readonly name: string }> {
   const name = `lock-${randomUUID()}.sock`
+  const path = join(folder, name)
+  const hidden = await mkdtemp(join(folder, NEW))
   const address = await SocketAddress.in(folder)
   try {
-    const server = await listen(address.of(name), serve)
-    return {
-      name,
-      async release () {
-        await server.close()
-        await address.close()
-      }
+    const server = await listen(address.of(join(basename(hidden), 's')), serve)
+    const release = async (): Promise<void> => {
+      await rm(path, { force: true })
+      await server.close()
     }
-  } catch (error) {
+    try {
+      await chmod(join(hidden, 's'), 0o600)
+      await rename(join(hidden, 's'), path)
+    } catch (error) {
+      await release()
+      throw error
+    }
+    return { name, release }
+  } finally {
     await address.close()
-    throw error
+    await rmdir(hidden).catch(() => {})
   }
 }
 
@@ -91,6 +119,7 @@ async function isAnyoneElseIn (folder: string, own: string): Promise<boolean> {
   const address = await SocketAddress.in(folder)
   try {
     for (const name of await readdir(folder)) {
+      if (name.startsWith(NEW)) await removeIfLeft(join(folder, name))
       if (!SOCKET.test(name) || name === own) continue
       if (await answers(address.of(name))) return true
       await rm(join(folder, name), { force: true })
@@ -99,6 +128,11 @@ async function isAnyoneElseIn (folder: string, own: string): Promise<boolean> {
   } finally {
     await address.close()
   }
+}
+
+async function removeIfLeft (path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found !== undefined && found.mtimeMs < Date.now() - LEFT_AFTER) await rm(path, { recursive: true, force: true })
 }
 
 /** Whether a process listens there. Anything but a clear no counts as yes. */

@@ -6,11 +6,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type * as Lmdb from 'lmdb'
 import { DataError } from '../contract/errors.js'
 import { BackupService } from './data/backup-service.js'
+import { readRequest, type FolderRequests } from './data/folder-requests.js'
 import {
   complaintAboutFormat, CONTENTS_NAME, entryOf, FORMAT_NAME, loadLmdb, openDatabase, writtenFingerprint,
   type Database, type HeldRecord, type HeldValue
 } from './data/database.js'
-import { Fingerprint } from './data/fingerprint.js'
+import { Fingerprint, type FingerprintState } from './data/fingerprint.js'
 import { prepare } from './data/data-folder.js'
 import { Room } from './data/disk-space.js'
 import { seal, unseal } from './data/seal.js'
@@ -36,8 +37,10 @@ export class StorageError extends Error {
 }
 
 /** A consistent view of the store that later writes do not change. Must be released. */
-interface StoreSnapshot {
+export interface StoreSnapshot {
   readonly records: number
+  /** The fingerprint of this content. */
+  readonly fingerprint: FingerprintState
   held (): Generator<HeldRecord | HeldValue>
   release (): void
 }
@@ -67,10 +70,27 @@ export class Store {
    * @throws `DataError` when it is in use by another process, damaged, written by another version or another program, or `lmdb` is missing
    */
   static async open (path: string): Promise<Store> {
+    const store = await Store.openUnlessHeld(path)
+    if (store === undefined) throw heldError(resolve(path))
+    return store
+  }
+
+  /**
+   * Opens the folder unless another process has it.
+   *
+   * @param options - `follow` handles the processes that want to share the folder; `attempts` to get the lock
+   * @returns undefined when another process has it
+   * @throws `DataError` as `open` does
+   */
+  static async openUnlessHeld (
+    path: string, { follow, attempts }: { readonly follow?: FolderRequests['follow'], readonly attempts?: number } = {}
+  ): Promise<Store | undefined> {
     const folder = resolve(path)
     const lmdb = await loadLmdb()
     const backups = new BackupService()
-    const lock = await lockData(folder, socket => backups.serve(socket))
+    const requests = { backup: (socket: Socket) => backups.serve(socket), follow }
+    const lock = await lockUnlessHeld(folder, socket => readRequest(socket, requests), attempts)
+    if (lock === undefined) return undefined
     try {
       const file = await prepare(lmdb, folder)
       const store = new Store({ folder, file, identity: await identityOf(file), lock, lmdb, backups })
@@ -110,6 +130,11 @@ export class Store {
     return this.#database.values.get(name)
   }
 
+  /** The fingerprint of the content on the disk. */
+  get fingerprint (): FingerprintState {
+    return this.#fingerprint.state
+  }
+
   /** Writes all of the batch or nothing; resolves when it is on the disk. The caller waits before it writes the next batch. */
   async write (batch: Batch): Promise<void> {
     const { root, records, values } = this.#database
@@ -142,6 +167,7 @@ export class Store {
     const transaction = root.useReadTransaction()
     return {
       records: records.getCount({ transaction }),
+      fingerprint: JSON.parse(values.get(CONTENTS_NAME, { transaction }) ?? '') as FingerprintState,
       * held () {
         for (const { key: name, value: json } of values.getRange({ transaction })) {
           if (name !== FORMAT_NAME && name !== CONTENTS_NAME) yield { name, json }
@@ -204,19 +230,25 @@ interface Named {
  * Locks the folder and creates it when it is missing.
  * @throws `DataError` when another process uses it, or it cannot be used
  */
-export async function lockData (folder: string, serve?: (socket: Socket) => void): Promise<FolderLock> {
-  let lock: FolderLock | undefined
+export async function lockData (folder: string): Promise<FolderLock> {
+  const lock = await lockUnlessHeld(folder)
+  if (lock === undefined) throw heldError(folder)
+  return lock
+}
+
+/** As `lockData` does, but returns undefined when another process uses the folder. */
+async function lockUnlessHeld (folder: string, serve?: (socket: Socket) => void, attempts?: number): Promise<FolderLock | undefined> {
   try {
     await mkdir(folder, { recursive: true })
-    lock = await lockFolder(folder, serve)
+    return await lockFolder(folder, serve, attempts)
   } catch (error) {
     throw new DataError(`the data folder ${folder} cannot be used: ${messageOf(error)}; check its path and permissions`)
   }
-  if (lock === undefined) {
-    throw new DataError(`the data folder ${folder} is in use by another process; ` +
-      'give each process its own folder, or let one process serve the others as a local PDP')
-  }
-  return lock
+}
+
+function heldError (folder: string): InstanceType<typeof DataError> {
+  return new DataError(`the data folder ${folder} is in use by another process; ` +
+    'give each process its own folder, or let one process serve the others as a local PDP')
 }
 
 function writeRecord (records: Database['records'], { kind, order, json }: StoredRecord): Promise<boolean> {

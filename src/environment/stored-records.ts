@@ -57,6 +57,11 @@ export function recordOf ({ kind, key, before, after, change }: Step): StoredRec
   return { kind: CODES[kind], order, json: JSON.stringify(content) }
 }
 
+/** Whether there is such a kind. */
+export function isKind (name: string): name is ObjectKind {
+  return Object.hasOwn(CODES, name)
+}
+
 /** @throws when the record was not written by `recordOf` */
 export function restore ({ kind: code, order, json }: StoredRecord & { readonly json: string }): Restored {
   const kind = KINDS.get(code)

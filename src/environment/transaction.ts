@@ -45,16 +45,7 @@ export class Transaction {
 
   /** The users whose decisions it can alter; undefined when it alters none. */
   get touched (): AffectedUsers | undefined {
-    if (this.schemaBefore !== undefined) return { all: true }
-    const users = new Set<string>()
-    for (const { change } of this.steps) {
-      if (change === undefined) continue
-      // A role on an instance reaches other instances by derivation, but only for its own user.
-      if (change.kind === 'role_assignment') users.add(change.fact.user)
-      else if (change.kind === 'user') users.add(change.fact.key)
-      else return { all: true }
-    }
-    return users.size === 0 ? undefined : { users: [...users] }
+    return this.schemaBefore === undefined ? usersOf(this.steps) : { all: true }
   }
 
   /** The records and values to write to the disk. */
@@ -70,6 +61,20 @@ export class Transaction {
       else this.#ledger.set(step.kind, step.key, step.before)
     }
   }
+}
+
+/** The users whose decisions these changes of facts can alter; undefined when there are none. */
+export function usersOf (steps: Iterable<{ readonly change?: Pick<FactChange, 'kind' | 'fact'> | undefined }>): AffectedUsers | undefined {
+  const users = new Set<string>()
+  for (const { change } of steps) {
+    if (change === undefined) continue
+    const { kind, fact } = change as FactChange
+    // A role on an instance reaches other instances by derivation, but only for its own user.
+    if (kind === 'role_assignment') users.add(fact.user)
+    else if (kind === 'user') users.add(fact.key)
+    else return { all: true }
+  }
+  return users.size === 0 ? undefined : { users: [...users] }
 }
 
 function undoFact (facts: Facts, { op, kind, fact }: FactChange, before: FactChange['fact'] | undefined): void {
@@ -90,7 +95,9 @@ export function setFact (facts: Facts, { kind, fact }: Pick<FactChange, 'kind' |
   }
 }
 
-function deleteFact (facts: Facts, change: FactChange): void {
+/** Removes the fact from the engine. */
+export function deleteFact (facts: Facts, { kind, fact }: Pick<FactChange, 'kind' | 'fact'>): void {
+  const change = { kind, fact } as FactChange
   switch (change.kind) {
     case 'user': facts.deleteUser(change.fact.key); break
     case 'tenant': facts.deleteTenant(change.fact.key); break

@@ -6,7 +6,7 @@ import { backupText, type Snapshot } from './backup-text.js'
 /** The request for a backup, one line. */
 export const BACKUP_REQUEST = 'backup\n'
 
-/** A client has this long to send its request, and this long to accept more data, ms. */
+/** A client has this long to accept more data, ms. */
 const PATIENCE_MS = 10_000
 
 /** A snapshot that must be released. */
@@ -22,17 +22,12 @@ export class BackupService {
     this.#snapshot = snapshot
   }
 
+  /** Sends a backup to the process that has requested it. */
   serve (socket: Socket): void {
-    // Neither the lock nor a backup keeps the process alive.
-    socket.unref()
     socket.setTimeout(PATIENCE_MS, () => socket.destroy())
-    let asked = ''
-    socket.setEncoding('latin1').on('data', (text: string) => {
-      asked += text
-      if (asked !== BACKUP_REQUEST.slice(0, asked.length)) return socket.destroy()
-      if (asked !== BACKUP_REQUEST) return
-      this.#running.set(socket, this.#send(socket).finally(() => { this.#running.delete(socket) }))
-    })
+    // Anything more than the request is a mistake.
+    socket.on('data', () => socket.destroy())
+    this.#running.set(socket, this.#send(socket).finally(() => { this.#running.delete(socket) }))
   }
 
   /** Aborts the backups that are being sent. The receiver notices that the end is missing. */

@@ -6,7 +6,7 @@ import { Environment, type DecisionEngine, type EnvironmentLog } from '../../env
 import { PolicyError } from '../../engine/policy/problems.js'
 import { WorkLimitError, type Verdict } from '../../engine/engine.js'
 import { inTurns } from '../../kit/turns.js'
-import { embeddedFacts } from './embedded-facts.js'
+import { embeddedFacts, performer, performOwn } from './embedded-facts.js'
 import { warnAtFirstWrite } from './one-of-several.js'
 import type { FactsApi } from '../mutation-kinds.js'
 import type { Decision, Pdp, Query } from '../../contract/point.js'
@@ -14,7 +14,7 @@ import type { Decision, Pdp, Query } from '../../contract/point.js'
 interface EmbeddedPdpOptions {
   /** The path of a policy file, or a policy as an object. Read by `open`. */
   readonly policy: string | Policy
-  /** The folder for durable facts; without one facts are kept in memory. */
+  /** The folder for durable facts, which processes share; without one facts are kept in memory. */
   readonly data?: string
   /** What is said of users who were never synced, and of tenants that do not exist. */
   readonly unknown?: 'permit' | 'deny'
@@ -32,13 +32,27 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
     return environment
   }
 
+  /** The engine, unless its facts are too old. */
+  function engineNow (): DecisionEngine {
+    const { engine, currentUntil } = opened()
+    if (currentUntil !== Infinity && performance.now() > currentUntil) throw tooOld()
+    return engine
+  }
+
+  /** Long work ends when the facts were replaced, because its engine gets no more changes. */
+  function goOn (engine: DecisionEngine, deadline: number): void {
+    inTime(deadline)
+    if (engineNow() === engine) return
+    throw new UnavailableError(new PdpError('network', 'the facts of the data folder were read anew; ask again'))
+  }
+
   function failed (error: unknown): unknown {
     if (!(error instanceof WorkLimitError)) return error
     return new UnavailableError(new PdpError('overload', opened().noteOverrun(error)))
   }
 
   function decideNow (query: Query): Decision {
-    const { engine } = opened()
+    const engine = engineNow()
     try {
       const verdict = engine.decide(query)
       return verdict.allow || !engine.hasRules ? verdict : new Denied(verdict, engine, query)
@@ -48,7 +62,7 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
   }
 
   function explainNow (query: Query): Decision {
-    const { engine } = opened()
+    const engine = engineNow()
     try {
       return engine.explainNearest(query)
     } catch (error) {
@@ -71,12 +85,10 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
       return decision
     },
     async permissions ({ user, tenants, resources, resourceTypes, context }, deadline) {
-      const steps = opened().engine.stepsOfUserPermissions(user, { tenants, resources, resource_types: resourceTypes, context })
+      const engine = engineNow()
+      const steps = engine.stepsOfUserPermissions(user, { tenants, resources, resource_types: resourceTypes, context })
       try {
-        const permissions = await inTurns(steps, () => {
-          inTime(deadline)
-          opened()
-        })
+        const permissions = await inTurns(steps, () => goOn(engine, deadline))
         inTime(deadline)
         return permissions
       } catch (error) {
@@ -87,17 +99,20 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
       const { stepsOfPlan } = await import('../../engine/plan/planner.js')
       const { NoPlanError } = await import('../../engine/plan/plan-query.js')
       try {
-        const { plan } = await inTurns(stepsOfPlan(opened().engine.planning(question)), () => {
-          inTime(deadline)
-          opened()
-        })
+        const engine = engineNow()
+        const { plan } = await inTurns(stepsOfPlan(engine.planning(question)), () => goOn(engine, deadline))
         inTime(deadline)
         return plan
       } catch (error) {
         throw error instanceof NoPlanError ? new PlanError(error.message) : failed(error)
       }
     },
-    health: () => ({ ok: environment !== undefined, pdp: 'embedded' }),
+    health () {
+      if (environment === undefined) return { ok: false, pdp: 'embedded' }
+      return performance.now() > environment.currentUntil
+        ? { ok: false, pdp: 'embedded', reason: TOO_OLD }
+        : { ok: true, pdp: 'embedded' }
+    },
     stats: () => ({}),
     async close () {
       const closing = environment
@@ -129,13 +144,21 @@ class Denied implements Decision {
   }
 }
 
+const TOO_OLD = 'the process that has the data folder does not answer, so the facts may be too old'
+
+function tooOld (): Error {
+  return new UnavailableError(new PdpError('network', TOO_OLD))
+}
+
 function inTime (deadline: number): void {
   if (performance.now() > deadline) throw new UnavailableError(new PdpError('timeout', 'the embedded PDP took longer than a check may'))
 }
 
 async function openEnvironment (options: Pick<EmbeddedPdpOptions, 'policy' | 'data' | 'unknown' | 'log'>): Promise<Environment> {
   try {
-    return await Environment.open(options)
+    // An app without a folder does not load the check of what other processes send.
+    const shared = options.data !== undefined
+    return await Environment.open({ ...options, shared, perform: shared ? await performer() : performOwn })
   } catch (error) {
     if (error instanceof PolicyError) throw new PolicyFileError(error.message)
     throw error

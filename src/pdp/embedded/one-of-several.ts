@@ -10,7 +10,7 @@ async function isOneOfSeveral (): Promise<boolean> {
 
 /**
  * A function that is called for each write, and warns at the first one.
- * @param data - the folder of the facts. A folder is locked by one process, so the others have not started
+ * @param data - the folder of the facts, which processes share
  */
 export function warnAtFirstWrite (data: string | undefined, log: EnvironmentLog | undefined): () => Promise<void> {
   let isFirst = data === undefined && log !== undefined
@@ -20,6 +20,7 @@ export function warnAtFirstWrite (data: string | undefined, log: EnvironmentLog 
     if (!await isOneOfSeveral()) return
     log?.warn({}, 'permit: this process is one of several, and its embedded PDP keeps facts in its own memory: ' +
       'the other processes do not see this write and decide by older facts; ' +
-      'run one local PDP (fastify-permit pdp) and set the option "pdp" in every process')
+      'set the option "data" to a folder, which the processes of this machine share, ' +
+      'or run one local PDP (fastify-permit pdp) and set the option "pdp" in every process')
   }
 }

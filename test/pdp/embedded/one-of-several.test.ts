@@ -8,7 +8,7 @@ import { fastifyFor, logSink } from '../../support/app.js'
 import { root } from '../../support/documents.js'
 
 const policy = { resources: { task: { actions: { read: {} } } }, roles: { reader: { permissions: ['task:read'] } } }
-const WARNING = /one of several.*other processes do not see this write.*fastify-permit pdp/
+const WARNING = /one of several.*other processes do not see this write.*option "data".*fastify-permit pdp/
 
 t.test('workers of a cluster warn at their first write, once, and the process that stands alone does not', async t => {
   const folder = await mkdtemp(join(root, '.tap', 'cluster-'))
@@ -41,7 +41,7 @@ if (cluster.isPrimary && process.argv[2] === 'cluster') {
   }
 })
 
-t.test('an additional instance of PM2 warns, too, but not with a folder, which only one process can use', async t => {
+t.test('an additional instance of PM2 warns, too, but not with a folder, which processes share', async t => {
   process.env['NODE_APP_INSTANCE'] = '1'
   t.teardown(() => { delete process.env['NODE_APP_INSTANCE'] })
   const data = await mkdtemp(join(root, '.tap', 'one-of-several-'))
