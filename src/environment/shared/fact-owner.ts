@@ -1,6 +1,6 @@
 // The process that has a data folder serves the others: sends them the facts and each change of them, and makes their writes.
 import type { Socket } from 'node:net'
-import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FactsError } from '../../engine/facts/fact.js'
 import { FORMAT } from '../data/database.js'
 import { recordOf } from '../stored-records.js'
@@ -158,8 +158,13 @@ class Follower {
     // A snapshot that is not complete is of no use.
     if (this.#queue !== undefined) this.#socket.destroy()
     if (this.#socket.destroyed) return
-    const taken = new Promise<void>(resolve => { this.#socket.end(textOf({ bye: true }), resolve) })
-    await Promise.race([taken, delay(FAREWELL, undefined, { ref: false })])
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, FAREWELL)
+      this.#socket.end(textOf({ bye: true }), () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 
   #take (message: unknown): void {

@@ -152,14 +152,15 @@ export class SharedFolder {
 
   /** The connection is lost: another process has the folder by now, or this one takes it. */
   async #rejoin (): Promise<void> {
-    for (let pause = FIRST_PAUSE; !this.#closing.signal.aborted; pause = Math.min(LAST_PAUSE, pause * 2)) {
+    const { signal } = this.#closing
+    for (let pause = FIRST_PAUSE; !signal.aborted; pause = Math.min(LAST_PAUSE, pause * 2)) {
       try {
         const place = await this.#tryToJoin()
         if (place !== undefined) return await (place instanceof Store ? this.#takeOver(place) : this.#resume(place))
       } catch (error) {
         this.#complain(error)
       }
-      await delay(Math.random() * pause, undefined, { ref: false })
+      await delay(Math.random() * pause, undefined, { ref: false, signal }).catch(() => {})
     }
   }
 

@@ -13,7 +13,7 @@ const BOUND = 2_000
 /** How long the oracle's own clock may be off, because an answer takes its way between processes on a busy machine, ms. */
 const SLACK = 250
 
-const LASTS = 9_000
+const KILLS = 6
 const KILL_EVERY = 900
 
 async function folderFor (t: Test) {
@@ -30,21 +30,21 @@ interface Known {
   version: number
 }
 
-t.test('four workers under writes, killed at random: the owner of the folder, and others', { timeout: 60_000 }, async t => {
+t.test('four workers under writes, killed at random: the owner of the folder, and others', { timeout: 100_000 }, async t => {
   const { policy, data } = await folderFor(t)
   const workers = await Promise.all(Array.from({ length: 4 }, () => AppWorker.start(t, policy, data)))
   t.equal(workers.filter(({ role }) => role === 'owner').length, 1, 'one has the folder')
   const known = new Map<string, Known>()
   const wrong: string[] = []
-  const counts = { writes: 0, failed: 0, reads: 0, unavailable: 0, kills: 0, ownersKilled: 0 }
+  const counts = { writes: 0, failed: 0, reads: 0, unavailable: 0, ownersKilled: 0 }
   const visible: number[] = []
-  const end = performance.now() + LASTS
+  const state = { isOver: false }
   const any = () => workers[Math.floor(Math.random() * workers.length)] as AppWorker
 
   async function write (user: string): Promise<void> {
     const fact: Known = { granted: false, since: -Infinity, version: 0 }
     known.set(user, fact)
-    while (performance.now() < end) {
+    while (!state.isOver) {
       const grants = fact.granted !== true
       const worker = any()
       fact.granted = undefined
@@ -64,7 +64,7 @@ t.test('four workers under writes, killed at random: the owner of the folder, an
   }
 
   async function read (): Promise<void> {
-    while (performance.now() < end) {
+    while (!state.isOver) {
       const user = `u${Math.floor(Math.random() * known.size)}`
       const fact = known.get(user) as Known
       const { granted, since, version } = fact
@@ -92,16 +92,16 @@ t.test('four workers under writes, killed at random: the owner of the folder, an
   }
 
   async function kill (): Promise<void> {
-    while (performance.now() < end - KILL_EVERY) {
+    for (let n = 0; n < KILLS; n++) {
       await delay(KILL_EVERY * (0.5 + Math.random()))
       const owner = workers.findIndex(({ role, isDead }) => role === 'owner' && !isDead)
-      const index = Math.random() < 0.6 && owner !== -1 ? owner : Math.floor(Math.random() * workers.length)
+      const index = (n === 0 || Math.random() < 0.6) && owner !== -1 ? owner : Math.floor(Math.random() * workers.length)
       const victim = workers[index] as AppWorker
-      counts.kills++
       if (victim.role === 'owner') counts.ownersKilled++
       await victim.kill()
       workers[index] = await AppWorker.start(t, policy, data)
     }
+    state.isOver = true
   }
 
   await measure()
@@ -110,7 +110,7 @@ t.test('four workers under writes, killed at random: the owner of the folder, an
   await Promise.all([...users.map(write), ...Array.from({ length: 4 }, read), kill()])
 
   t.same(wrong, [], 'no right was there, or missing, for longer than promised')
-  t.ok(counts.ownersKilled > 0 && counts.writes > 20 && counts.reads > counts.unavailable, JSON.stringify(counts))
+  t.ok(counts.ownersKilled > 0 && counts.writes > users.length && counts.reads > counts.unavailable, JSON.stringify(counts))
   t.comment(JSON.stringify(counts), `gone at the others after ${Math.max(...visible).toFixed(1)} ms at most, without kills`)
 
   const settled = users.filter(user => known.get(user)?.granted !== undefined)
