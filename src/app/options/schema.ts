@@ -367,8 +367,9 @@ export const OptionsSchema = Type.Object({
   /**
    * The folder for the facts of the embedded PDP, which then survive restarts. Requires the package `lmdb`. Facts are users, tenants,
    * roles, resource instances and relationship tuples. The path is relative to the working directory; the folder is created when it does
-   * not exist. Acknowledged writes survive a crash of the process. The facts in the policy are written to it once, when it is empty. Only
-   * one process can use it at a time. Only with `policy`.
+   * not exist. Acknowledged writes survive a crash of the process. The facts in the policy are written to it once, when it is empty.
+   * Processes of one machine and user that name the same folder share the facts: a write in one is seen by all, within 2 seconds. Only with
+   * `policy`.
    * @defaultValue none: facts are kept in memory
    */
   data: Type.Optional(Type.String({
