@@ -11,7 +11,7 @@ const ROOMS = [
   ['server'],
   ['pdp'],
   ['environment'],
-  ['lists'],
+  ['lists', 'oauth'],
   ['contract'],
   ['engine'],
   ['kit']

@@ -16,7 +16,7 @@ const compiled = join(root, 'node_modules', '.cache', 'compiled')
 const LIST_TARGETS = ['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma']
 
 /** What users import and run, with the names of package.json. */
-const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main', ...LIST_TARGETS.map(target => `lists/${target}`)]
+const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main', 'oauth/client-credentials', ...LIST_TARGETS.map(target => `lists/${target}`)]
 
 /** Modules that run as separate processes, found by a path beside the module that starts them. */
 const PROCESSES = { 'check-process': 'environment/data/check-process' }
@@ -78,6 +78,7 @@ function chunkOf (file) {
   if (file === 'observe/opentelemetry.js') return 'opentelemetry'
   if (room === 'server') return 'server/local-pdp'
   if (room === 'fastify') return 'fastify'
+  if (room === 'oauth') return 'oauth/oauth'
   if (room === 'express') return 'express/middleware'
   // The code of all targets is separate from the code of SQL targets.
   if (room === 'lists') return file.startsWith('lists/sql/') ? 'lists/sql' : 'lists/mapping'
