@@ -16,7 +16,9 @@ const compiled = join(root, 'node_modules', '.cache', 'compiled')
 const LIST_TARGETS = ['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma']
 
 /** What users import and run, with the names of package.json. */
-const ENTRIES = ['index', 'express/index', 'server/index', 'cli/main', 'oauth/client-credentials', ...LIST_TARGETS.map(target => `lists/${target}`)]
+const ENTRIES = [
+  'index', 'express/index', 'server/index', 'cli/main', 'oauth/client-credentials', ...LIST_TARGETS.map(target => `lists/${target}`)
+]
 
 /** Modules that run as separate processes, found by a path beside the module that starts them. */
 const PROCESSES = { 'check-process': 'environment/data/check-process' }

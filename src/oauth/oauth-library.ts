@@ -2,6 +2,8 @@
 
 interface Metadata { readonly issuer: string, readonly token_endpoint?: string }
 
+interface Client { readonly client_id: string }
+
 interface RequestOptions { readonly signal: AbortSignal }
 
 type ClientAuth = (secret: string) => object
@@ -15,10 +17,10 @@ export interface OAuthLibrary {
   discoveryRequest (issuer: URL, options: RequestOptions & { readonly algorithm: 'oidc' | 'oauth2' }): Promise<Response>
   processDiscoveryResponse (issuer: URL, response: Response): Promise<Metadata>
   clientCredentialsGrantRequest (
-    server: Metadata, client: { readonly client_id: string }, authentication: object, parameters: Record<string, string>, options: RequestOptions
+    server: Metadata, client: Client, authentication: object, parameters: Record<string, string>, options: RequestOptions
   ): Promise<Response>
   processClientCredentialsResponse (
-    server: Metadata, client: { readonly client_id: string }, response: Response
+    server: Metadata, client: Client, response: Response
   ): Promise<{ readonly access_token: string, readonly token_type: string, readonly expires_in?: number }>
 }
 
