@@ -12,6 +12,7 @@ const ROOMS = [
   ['pdp'],
   ['environment'],
   ['lists', 'oauth'],
+  ['bus'],
   ['contract'],
   ['engine'],
   ['kit']

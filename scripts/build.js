@@ -70,6 +70,12 @@ function chunkOf (file) {
   if (file.startsWith('environment/shared/') || file === 'pdp/embedded/mutation-schema.js') return 'shared'
   if (file.startsWith('engine/plan/') && file !== 'engine/plan/plan-query.js') return 'planner'
   if (file.startsWith('decision/plan')) return 'plans'
+  // Loaded with the option `bus`; what checks the option is in the core.
+  if (/^decision\/(open-fleet|fleet-generations)\.js$/.test(file)) return 'bus'
+  const [, transport] = /^bus\/transports\/(custom|redis|postgres|cluster)-bus\.js$/.exec(file) ?? []
+  if (transport !== undefined) return `bus/${transport}`
+  if (file === 'bus/transports/socket-hub.js') return 'bus/cluster'
+  if (room === 'bus' && file !== 'bus/bus-target.js') return 'bus'
   if (room === 'engine' || room === 'environment') return room
   // Core invalidates decisions by the kind of a mutation.
   if (file === 'pdp/mutation-kinds.js') return 'core'

@@ -65,13 +65,13 @@ export interface Prepared<R, Reply> {
  */
 export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId, response }: OpeningContext<R>): Prepared<R, Reply> {
   const options = resolveOptions<R, Reply>(input, env)
-  const { origin, cache, timeout, user, tenant } = options
+  const { origin, cache, timeout, bus, user, tenant } = options
   const observation = new Observation(error => log.error({ err: error }, 'permit: a subscriber of checks threw an error'))
   const measures = options.metrics !== false || options.openTelemetry !== false
   const onSent = measures ? (questions: number) => observation.sent(questions) : undefined
   return {
     options,
-    load: generations => openPath({ origin, cache, timeout }, log, onSent, generations),
+    load: generations => openPath({ origin, cache, timeout, bus }, log, onSent, generations),
     around: path => openingOf(path)
   }
 
@@ -89,6 +89,8 @@ export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId
         for (const observer of observers.list) observation.add(observer)
         observers.read(() => checks.stats())
         await path.pdp.open()
+        // Last, so that no decision is cached before this instance hears the others.
+        await path.bus?.open()
         log.debug({ permit: { pdp: origin.kind === 'pdp' ? path.pdp.name : 'embedded', cache, timeout } }, 'permit: ready')
       },
       async unknownWord (type, action) {

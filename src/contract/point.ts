@@ -1,5 +1,6 @@
 // The interface of the decision path, which every stage and every PDP implements, and its types: queries, decisions, counters.
 import type { MaybePromise } from '../kit/whenever.js'
+import type { BusHealth, BusStats } from './bus-state.js'
 import type { Plan } from './plan.js'
 
 /** A JSON value. */
@@ -136,6 +137,8 @@ export interface DecisionPointStats {
     /** Bulk requests that failed and were sent again in parts. */
     splits: number
   }
+  /** The bus of the option `bus`. */
+  bus?: BusStats
   /** Checks that shared the decision of an equal check in flight. */
   coalesced?: number
   pdp?: {
@@ -192,6 +195,8 @@ export interface Health {
   readonly pdp: string
   /** The reason, if `ok` is false. */
   readonly reason?: string
+  /** The bus of the option `bus`. It does not change `ok`: without it there are decisions, too. */
+  readonly bus?: BusHealth
   /** Each replica of a PDP over the network, with the state of its circuit breaker. */
   readonly replicas?: ReadonlyArray<Pick<ReplicaStats, 'url' | 'state'>>
 }

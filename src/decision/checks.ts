@@ -193,12 +193,17 @@ export class Checks {
   /** Counters and latencies since the start. */
   stats (): DecisionPointStats {
     const counters = this.#path.point.stats()
-    return this.#plans === undefined ? counters : { ...counters, plans: this.#plans.stats() }
+    const { bus } = this.#path
+    if (this.#plans !== undefined) counters.plans = this.#plans.stats()
+    if (bus !== undefined) counters.bus = bus.stats()
+    return counters
   }
 
   /** Whether the PDP can give decisions now. Never rejects. */
   async health (): Promise<Health> {
-    return this.#pdp.health(this.#deadline())
+    const health = await this.#pdp.health(this.#deadline())
+    const { bus } = this.#path
+    return bus === undefined ? health : { ...health, bus: bus.health() }
   }
 
   /** Lets checks in flight finish within the timeout of a check, then closes everything. */

@@ -1,34 +1,42 @@
 // Invalidation by generation: tells whether a check started before or after an invalidation, without searching for cached decisions.
 import type { AffectedUsers } from '../contract/affected-users.js'
 
+/** Until when decisions may be used at any age; after that, a time of `performance.now()`, no longer than `maxAge`, ms. */
+export interface AgeLimit {
+  readonly until: number
+  readonly maxAge: number
+}
+
 /**
  * A stamp that is taken when a check starts is current until its user, or everything, is invalidated. An invalidation costs one map entry,
  * however many decisions it affects. It covers decisions in flight, too.
  */
 export class Generations {
-  #clock = 0
-  #all = 0
+  protected clock = 0
+  protected all = 0
   readonly #users = new Map<string, number>()
   readonly #maxUsers: number
+  /** Set when a bus cannot be relied on for longer than that. */
+  limit: AgeLimit | undefined
 
   /** @param maxUsers the most invalidated users that are tracked individually; one more invalidates everything */
   constructor (maxUsers = 10_000) {
     this.#maxUsers = maxUsers
   }
 
-  /** The stamp for a check that starts now. */
-  get now (): number {
-    return this.#clock
+  /** The stamp for a check for `user` that starts now. */
+  stampFor (_user: string): number {
+    return this.clock
   }
 
   /** The number of invalidations. */
   get invalidations (): number {
-    return this.#clock
+    return this.clock
   }
 
   /** Whether neither `user` nor everything was invalidated since `stamp` was taken. */
   isCurrent (stamp: number, user: string): boolean {
-    if (stamp < this.#all) return false
+    if (stamp < this.all) return false
     if (this.#users.size === 0) return true
     const since = this.#users.get(user)
     return since === undefined || since <= stamp
@@ -42,13 +50,16 @@ export class Generations {
 
   /** Invalidates older stamps of `user`, or of all users. */
   invalidate (user?: string): void {
-    this.#clock++
+    this.clock++
     if (user === undefined || (this.#users.size >= this.#maxUsers && !this.#users.has(user))) {
       // Invalidating too much is safe. Losing an invalidation is not.
-      this.#all = this.#clock
+      this.all = this.clock
       this.#users.clear()
     } else {
-      this.#users.set(user, this.#clock)
+      this.#users.set(user, this.clock)
     }
   }
+
+  /** Resolves when other instances have been told of the invalidations until now, if there are others. Never rejects. */
+  async told (): Promise<void> {}
 }

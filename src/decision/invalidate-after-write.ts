@@ -11,6 +11,20 @@ export function invalidating (facts: FactsApi, generations: Generations): FactsA
       } finally {
         // Also after a failure: a write without an acknowledgement may have been applied.
         generations.invalidate(kindOfMutation(mutation).user?.(mutation))
+        await generations.told()
+      }
+    }
+  }
+}
+
+/** Resolves a write of `facts`, which invalidates by itself, when the other instances have been told. */
+export function telling (facts: FactsApi, generations: Generations): FactsApi {
+  return {
+    async apply (mutation) {
+      try {
+        return await facts.apply(mutation)
+      } finally {
+        await generations.told()
       }
     }
   }

@@ -1,4 +1,5 @@
 // The resolved options of the decision path: which PDP decides, and how it is reached.
+import type { BusSettings } from '../bus/bus-target.js'
 import type { Policy } from '../engine/policy/policy.js'
 import type { EvaluationMap } from '../contract/evaluation.js'
 import type { TlsSettings } from '../pdp/http/tls.js'
@@ -46,4 +47,6 @@ export interface PathOptions {
   readonly cache: { readonly ttl: number, readonly max: number, readonly staleIfError?: number } | false
   /** Milliseconds. */
   readonly timeout: number
+  /** How other instances are told what to forget; undefined for an instance by itself. */
+  readonly bus?: BusSettings
 }

@@ -1,4 +1,5 @@
 // Assembles the decision path: the one place that shows every stage, outermost first.
+import type { Bus } from '../bus/bus.js'
 import type { EnvironmentLog } from '../environment/environment.js'
 import type { AuthZenLog } from '../pdp/authzen/authzen-pdp.js'
 import type { FactsApi } from '../pdp/mutation-kinds.js'
@@ -8,8 +9,9 @@ import type { PathOptions } from './path-options.js'
 import { batched } from './stages/batched.js'
 import { coalesced } from './stages/coalesced.js'
 import { counted } from './stages/counted.js'
+import type { BusSettings } from '../bus/bus-target.js'
 import { Generations } from './generations.js'
-import { invalidating } from './invalidate-after-write.js'
+import { invalidating, telling } from './invalidate-after-write.js'
 import { withOutageLog } from './stages/outage.js'
 
 export interface DecisionPath {
@@ -22,6 +24,8 @@ export interface DecisionPath {
   /** Writes facts. */
   readonly facts: FactsApi
   readonly generations: Generations
+  /** How other instances are told what to forget; undefined for an instance by itself. */
+  readonly bus?: Bus
   /** How long answers are kept, plans among them. */
   readonly cache: PathOptions['cache']
   /** Of a path that is still to be opened: resolves when it is. */
@@ -47,11 +51,12 @@ const WRITE_QUEUE = 1_000
  * @param generations of the users' decisions, for a caller that invalidates before the path is there
  */
 export async function openPath (
-  { origin, cache, timeout }: PathOptions,
+  { origin, cache, timeout, bus: settings }: PathOptions,
   log?: EnvironmentLog & TransportLog & AuthZenLog,
   onSent?: (checks: number) => void,
-  generations = new Generations()
+  given = new Generations()
 ): Promise<DecisionPath> {
+  const { generations, bus } = await fleetOf(settings, cache, log) ?? { generations: given }
   const withCache = await cacheStage(cache, generations)
 
   if (origin.kind === 'policy') {
@@ -65,11 +70,14 @@ export async function openPath (
       point,
       pdp,
       atHand: cache === false ? 'embedded' : 'cache',
-      facts: pdp.facts,
+      facts: bus === undefined ? pdp.facts : telling(pdp.facts, generations),
       generations,
+      bus,
       cache,
       bulkConcurrency: 1,
-      close: deadline => pdp.close(deadline)
+      async close (deadline) {
+        await Promise.all([pdp.close(deadline), bus?.close()])
+      }
     }
   }
 
@@ -101,14 +109,24 @@ export async function openPath (
     atHand: 'cache',
     facts: writes === undefined ? authzenFacts : invalidating(permitFacts(writes, factsTimeout), generations),
     generations,
+    bus,
     cache,
     // Half of the queue, so that a large bulk check leaves room for other checks.
     bulkConcurrency: Math.max(1, Math.floor(queue / 2)),
     async close (deadline) {
       await batches.close(deadline)
-      await Promise.all([pdp.close(deadline), writes?.close(deadline)])
+      await Promise.all([pdp.close(deadline), writes?.close(deadline), bus?.close()])
     }
   }
+}
+
+/** The generations that are shared by a bus, and the bus, which is still to be opened. */
+async function fleetOf (
+  settings: BusSettings | undefined, cache: PathOptions['cache'], log: TransportLog | undefined
+): Promise<{ readonly generations: Generations, readonly bus: Bus } | undefined> {
+  if (settings === undefined || cache === false) return undefined
+  const { openFleet } = await import('./open-fleet.js')
+  return openFleet(settings, cache.ttl, log)
 }
 
 async function cacheStage (cache: PathOptions['cache'], generations: Generations): Promise<(next: DecisionPoint) => DecisionPoint> {

@@ -10,6 +10,8 @@ import { flat } from './cache-key.js'
 interface Kept {
   readonly plan: Plan
   readonly stamp: number
+  /** When it was asked for. */
+  readonly start: number
 }
 
 interface Flight {
@@ -56,7 +58,7 @@ export class Plans {
     this.#asked++
     const key = keyOfPlan(question)
     const kept = this.#kept?.get(key)
-    if (kept !== undefined && this.#generations.isCurrent(kept.stamp, user)) {
+    if (kept !== undefined && this.#generations.isCurrent(kept.stamp, user) && !this.#isPast(kept.start)) {
       this.#shared++
       return kept.plan
     }
@@ -69,14 +71,14 @@ export class Plans {
   }
 
   async #ask (key: string, question: PlanQuestion, deadline: number): Promise<Plan> {
-    const stamp = this.#generations.now
+    const stamp = this.#generations.stampFor(question.user.key)
     const start = this.#clock.now()
     const answer = planBy(this.#pdp, question, deadline)
     const flight = { answer, stamp }
     this.#flights.set(key, flight)
     try {
       const plan = frozen(await answer)
-      if (this.#generations.isCurrent(stamp, question.user.key)) this.#kept?.set(flat(key), { plan, stamp }, { start })
+      if (this.#generations.isCurrent(stamp, question.user.key)) this.#kept?.set(flat(key), { plan, stamp, start }, { start })
       return plan
     } catch (error) {
       this.#failed++
@@ -84,6 +86,13 @@ export class Plans {
     } finally {
       if (this.#flights.get(key) === flight) this.#flights.delete(key)
     }
+  }
+
+  #isPast (start: number): boolean {
+    const { limit } = this.#generations
+    if (limit === undefined) return false
+    const now = this.#clock.now()
+    return now > limit.until && now - start > limit.maxAge
   }
 
   stats (): NonNullable<DecisionPointStats['plans']> {

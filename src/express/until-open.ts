@@ -60,9 +60,13 @@ const MAX_OPENING = 10_000
 
 /** Puts a gate before the decision path. After the gate has opened, it costs one call. Loading starts at once. */
 export function untilOpen ({ options: { origin, cache, timeout }, load }: Loading, gate: Gate): DecisionPath {
-  const generations = new Generations()
+  const early = new Generations()
   let loaded: DecisionPath | undefined
-  const loading = load(generations).then(path => (loaded = path))
+  const loading = load(early).then(path => {
+    // With a bus there are other generations, and other instances to tell.
+    if (path.generations !== early && early.invalidations > 0) path.generations.invalidate()
+    return (loaded = path)
+  })
   // The error is reported by `open()`.
   loading.catch(() => {})
   const name = origin.kind === 'policy' ? 'embedded' : origin.urls.map(url => url.origin + url.pathname.replace(/\/+$/, '')).join(', ')
@@ -81,7 +85,8 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
   }
 
   return {
-    generations,
+    get generations () { return loaded?.generations ?? early },
+    get bus () { return loaded?.bus },
     cache,
     opened: () => gate.wait(performance.now() + MAX_OPENING),
     get atHand () { return origin.kind === 'policy' && cache === false ? 'embedded' : 'cache' },

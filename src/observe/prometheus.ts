@@ -140,6 +140,9 @@ const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'half-open']
 
 const GAUGES: readonly Reading[] = [
   ['cache_entries', 'Cached decisions.', ({ cache }) => cache?.size],
+  ['bus_up', 'Registrations whose bus works.', ({ bus }) => Number(bus?.up ?? false)],
+  ['bus_instances', 'Instances on the bus, this one included.', ({ bus }) => bus?.instances],
+  ['bus_silent_instances', 'Instances on the bus that are not heard.', ({ bus }) => bus?.silent],
   ['waiting_checks', 'Checks that are waiting for the PDP.', ({ batches }) => batches?.waiting],
   ['pdp_requests_in_flight', 'Requests to the PDP in flight.', ({ pdp }) => pdp?.inFlight]
 ]
@@ -151,6 +154,12 @@ const COUNTERS: readonly Reading[] = [
   HITS,
   MISSES,
   ['cache_invalidations_total', 'Invalidations of cached decisions, of one user or all users.', ({ cache }) => cache?.invalidations],
+  ['bus_sent_messages_total', 'Messages to the bus.', ({ bus }) => bus?.sent],
+  ['bus_received_messages_total', 'Messages from the bus.', ({ bus }) => bus?.received],
+  ['bus_rejected_messages_total', 'Messages from the bus that were dropped.', ({ bus }) => bus?.rejected],
+  ['bus_gaps_total', 'Times that messages of another instance were missing.', ({ bus }) => bus?.gaps],
+  ['bus_forget_all_total', 'Times that all decisions were dropped because of the bus.', ({ bus }) => bus?.forgetAll],
+  ['bus_outages_total', 'Times that the bus was away.', ({ bus }) => bus?.outages],
   ['coalesced_checks_total', 'Checks that shared the decision of an equal check in flight.', ({ coalesced }) => coalesced],
   ['pdp_requests_total', 'Requests to the PDP.', ({ pdp }) => pdp?.requests],
   ['pdp_retries_total', 'Retries on the same PDP.', ({ pdp }) => pdp?.retries],

@@ -2,13 +2,14 @@
 import type { TSchema } from 'typebox'
 import type { DecisionOrigin, PathOptions, UpdatesEndpoint } from '../../decision/path-options.js'
 import { OptionsError } from '../../contract/errors.js'
+import { targetOfClient, targetOfText, type BusSettings, type BusTarget } from '../../bus/bus-target.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
 import type { OnDenied } from '../../guard/on-denied.js'
 import {
-  HEADER_SAFE, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, optionsChecker,
-  type UserOption, type TenantOption, type Words, type AnyOptions
+  DEFAULT_CHANNEL, HEADER_SAFE, BusSchema, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, busChecker,
+  optionsChecker, type BusOption, type UserOption, type TenantOption, type Words, type AnyOptions
 } from './schema.js'
 import { complain, show } from '../../kit/complain.js'
 
@@ -43,12 +44,14 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
   if (!optionsChecker.Check(options)) throw new OptionsError(complain(OptionsSchema, options))
 
   const origin = resolveOrigin(options, env)
+  const cache = resolveCache(options.cache, origin)
   return {
     origin,
     user: options.user ?? subjectOfToken,
     tenant: options.tenant,
-    cache: resolveCache(options.cache, origin),
+    cache,
     timeout: options.timeout ?? defaultOf(OptionsSchema.properties.timeout),
+    bus: resolveBus(options, origin, cache, env),
     updates: resolveUpdates(options.updates, origin, env),
     onDenied: options.onDenied as OnDenied<R, Reply> | undefined,
     onDecision: options.onDecision,
@@ -222,6 +225,57 @@ function resolveUpdates (updates: AnyOptions['updates'], origin: DecisionOrigin,
   }
   return { path, secret }
 }
+
+/** The secret of processes that meet at a socket which only their user can reach, where no other is given. */
+const CLUSTER_SECRET = 'the processes of one machine'
+
+function resolveBus (options: AnyOptions, origin: DecisionOrigin, cache: PathOptions['cache'], env: Environment): BusSettings | undefined {
+  const { bus } = options
+  if (bus === undefined) return undefined
+  const { target, settings } = readBus(bus)
+  if (cache === false) {
+    const why = origin.kind === 'policy' ? ', and the embedded PDP has none unless "cache" is set' : ''
+    throw new OptionsError(`option "bus" is given without a cache; expected both, because the bus empties caches${why}`)
+  }
+  const { secret } = BusSchema.properties
+  const token = origin.kind === 'pdp' && typeof origin.token === 'string' ? origin.token : undefined
+  const shared = settings.secret ?? (env.PERMIT_BUS_SECRET === '' ? undefined : env.PERMIT_BUS_SECRET) ?? token ??
+    (target.kind === 'cluster' ? CLUSTER_SECRET : undefined)
+  if (shared === undefined) {
+    throw new OptionsError('option "bus" requires a secret that all instances share, in "bus.secret" or PERMIT_BUS_SECRET, ' +
+      `because the token is not a fixed one; expected ${(secret as Partial<Words>).expected}`)
+  }
+  if (shared.length < 16 && shared !== token) {
+    throw new OptionsError(`PERMIT_BUS_SECRET cannot be used; expected ${(secret as Partial<Words>).expected}`)
+  }
+  return { target, secret: shared, channel: settings.channel ?? DEFAULT_CHANNEL, degradedTtl: settings.degradedTtl ?? cache.ttl }
+}
+
+function readBus (bus: NonNullable<AnyOptions['bus']>): { readonly target: BusTarget, readonly settings: BusOption } {
+  const expected = (OptionsSchema.properties.bus as Partial<Words>).expected
+  if (typeof bus === 'string') {
+    const target = targetOfText(bus)
+    // The text is not quoted, because it may contain a password.
+    if (target === undefined) throw new OptionsError(`option "bus" cannot be used; expected ${expected}`)
+    return { target, settings: {} }
+  }
+  const itself = targetOfClient(bus)
+  if (itself !== undefined) return { target: itself, settings: {} }
+  if (!busChecker.Check(bus)) throw new OptionsError(complain(OptionsWithBus, { bus }))
+  const { url, client } = bus
+  if ((url === undefined) === (client === undefined)) {
+    throw new OptionsError(`option "bus" has ${url === undefined ? 'neither "url" nor "client"' : 'both "url" and "client"'}; ` +
+      'expected exactly one of them')
+  }
+  const target = url === undefined ? targetOfClient(client as object) : targetOfText(url)
+  if (target === undefined) {
+    throw new OptionsError(`option "bus.${url === undefined ? 'client' : 'url'}" cannot be used; expected ${expected}`)
+  }
+  return { target, settings: bus }
+}
+
+/** The schema of the option with its settings, for a message that names the setting. */
+const OptionsWithBus = { type: 'object', properties: { bus: BusSchema } }
 
 /** The default of `user`: the subject of the token that `@fastify/jwt` verified. */
 function subjectOfToken (request: unknown): string | undefined {

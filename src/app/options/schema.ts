@@ -1,6 +1,7 @@
 // The schema of the plugin's options: the source of their types, defaults, error messages and the table in docs/options.md.
 import Type, { type Static } from 'typebox'
 import type { UserInput } from '../../decision/query.js'
+import type { CustomBus } from '../../bus/bus-target.js'
 import type { Policy } from '../../engine/policy/policy.js'
 import type { TokenFunction, TokenSource } from '../../pdp/http/token.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
@@ -32,6 +33,11 @@ const HEADER_NAME = '^[A-Za-z0-9!#$%&\'*+.^_`|~-]+$'
 const HEADER_VALUE = '^[\\x20-\\x7e]*$'
 
 const TOKEN_EXPECTED = 'a string of visible ASCII characters, without spaces, a function that returns one, or { file }'
+
+export const DEFAULT_CHANNEL = 'fastify-permit'
+
+const BUS_EXPECTED = "a URL that begins with redis:, rediss: or postgres:, 'cluster', a client of ioredis, redis or pg, " +
+  'an object with publish and subscribe, or { url or client, channel?, degradedTtl?, secret? }'
 
 const TlsSchema = Type.Object({
   /**
@@ -182,6 +188,52 @@ export const UpdatesSchema = Type.Object({
     description: 'The secret that reports must carry in the header `x-permit-updates-secret`.',
     expected: 'a string of at least 16 visible ASCII characters',
     shownDefault: '`PERMIT_UPDATES_SECRET`'
+  }))
+}, { additionalProperties: false })
+
+export const BusSchema = Type.Object({
+  /** `redis://…`, `rediss://…`, `postgres://…` or `cluster`. Either this or `client`. */
+  url: Type.Optional(Type.String({
+    minLength: 1,
+    description: '`redis://…` or `rediss://…` (Redis, Valkey), `postgres://…`, or `cluster`. Set this or `client`.',
+    expected: BUS_EXPECTED
+  })),
+  /** A client of `ioredis`, `redis` or `pg` that the app has already, or an object with `publish` and `subscribe`. It is never closed. */
+  client: Type.Optional(Type.Unsafe<object>({
+    ...Type.Object({}),
+    description: 'A client of `ioredis`, `redis` or `pg`, or an object with `publish` and `subscribe`. It is never closed.',
+    expected: 'a client of ioredis, redis or pg, or an object with publish and subscribe'
+  })),
+  /**
+   * The channel of the messages. Apps that share a bus and not their decisions need a channel each.
+   * @defaultValue `fastify-permit`
+   */
+  channel: Type.Optional(Type.String({
+    pattern: '^[A-Za-z0-9_.:-]{1,63}$',
+    default: DEFAULT_CHANNEL,
+    description: 'The channel of the messages. Each app needs its own.',
+    expected: 'at most 63 letters, digits and _.:-'
+  })),
+  /**
+   * How long decisions are cached while the bus is away, ms. Also how soon an instance notices that another one is not heard.
+   * @defaultValue `cache.ttl`
+   */
+  degradedTtl: Type.Optional(Type.Integer({
+    minimum: 500,
+    maximum: 86_400_000,
+    description: 'How long decisions are cached while the bus is away.',
+    expected: 'milliseconds, an integer from 500 to 86400000 (a day)',
+    shownDefault: '`cache.ttl`'
+  })),
+  /**
+   * The secret that signs messages and hashes users; the same in all instances, at least 16 characters.
+   * @defaultValue the environment's PERMIT_BUS_SECRET, otherwise `token` if it is a string
+   */
+  secret: Type.Optional(Type.String({
+    minLength: 16,
+    description: 'Signs messages and hashes users. The same in all instances.',
+    expected: 'a string of at least 16 characters',
+    shownDefault: '`PERMIT_BUS_SECRET`, otherwise `token`'
   }))
 }, { additionalProperties: false })
 
@@ -506,6 +558,18 @@ export const OptionsSchema = Type.Object({
     description: 'Receives update reports of the PDP at this path, and drops the cached decisions that a change affects.',
     expected: "a path such as '/permit/updates', or { path, secret? }"
   })),
+  /**
+   * Tells all instances of the app what to forget: writes, `invalidate` and update reports of one are followed by all. A URL
+   * (`redis://…`, `rediss://…`, `postgres://…`), `'cluster'` for the processes of one `node:cluster`, a client of `ioredis`, `redis` or
+   * `pg`, an object with `publish` and `subscribe`, or `{ url, channel, … }`. Requires a cache.
+   * @defaultValue none: what one instance writes, the others notice after `cache.ttl`
+   */
+  bus: Type.Optional(Type.Unsafe<string | CustomBus | BusOption | object>({
+    ...Type.Union([Type.String({ minLength: 1 }), Type.Object({})]),
+    description: '[Tells all instances what to forget](fleet.md): Redis, PostgreSQL, `cluster`, or a client that the app has already.',
+    expected: BUS_EXPECTED,
+    shownDefault: 'none'
+  })),
   onDenied: Type.Optional(callable<OnDenied<unknown, unknown>>({
     description: 'Replaces the 403 of a denied request with another response.',
     expected: 'a function of the request, the reply and the denial that returns an error, the reply it sent, or nothing; may be async'
@@ -555,6 +619,9 @@ export const OptionsSchema = Type.Object({
 
 export type AnyOptions = Static<typeof OptionsSchema>
 
+/** The option `bus`, if it is an object with settings. */
+export type BusOption = Static<typeof BusSchema>
+
 /**
  * The options, for a framework whose request is `R`. Set exactly one of `pdp` and `policy`.
  *
@@ -598,3 +665,4 @@ export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'onDe
 }
 
 export const optionsChecker = checkerOf(OptionsSchema)
+export const busChecker = checkerOf(BusSchema)

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { pdpErrorOf } from '../../contract/errors.js'
 import { isAtMost } from '../../kit/characters.js'
 import type { Caller, Decision, DecisionPoint, DecisionPointStats, Outcome, Query, Trace } from '../../contract/point.js'
-import type { Generations } from '../generations.js'
+import type { AgeLimit, Generations } from '../generations.js'
 import { flat } from '../cache-key.js'
 import { Stage } from './stage.js'
 
@@ -90,7 +90,8 @@ class CachedDecisionPoint extends Stage {
     }
     this.#misses++
     // A decision's age counts from when the check was sent, so the response time is included.
-    const miss = new Miss(this, query, this.#generations.now, this.#clock.now(), trace, outcome)
+    const stamp = this.#generations.stampFor(query.user.key)
+    const miss = new Miss(this, query, stamp, this.#clock.now(), trace, outcome)
     this.next.ask(query, deadline, miss, trace, caller)
   }
 
@@ -117,8 +118,14 @@ class CachedDecisionPoint extends Stage {
       this.#entries.delete(key)
       return undefined
     }
+    const { limit } = this.#generations
+    if (limit !== undefined && this.#isPast(limit, key)) return undefined
     this.#hits++
     return entry.decision
+  }
+
+  #isPast ({ until, maxAge }: AgeLimit, key: string): boolean {
+    return this.#clock.now() > until && this.#ttl - this.#entries.getRemainingTTL(key) > maxAge
   }
 
   /** @internal Keeps a decision, unless it was invalidated since it was asked for. */

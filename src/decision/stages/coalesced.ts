@@ -33,7 +33,7 @@ class Coalesced extends Stage {
       known.join(outcome, caller)
       return
     }
-    const flight = new Flight(this.#flights, key, this.#generations.now, outcome, caller)
+    const flight = new Flight(this.#flights, key, this.#generations.stampFor(query.user.key), outcome, caller)
     this.#flights.set(key, flight)
     this.next.ask(query, deadline, flight, trace, flight)
   }

@@ -1,0 +1,360 @@
+// The bus: tells the other instances what to forget, hears it from them, and notices when it may have missed something.
+import { randomBytes } from 'node:crypto'
+import { SYSTEM_CLOCK, type BusClock } from './bus-clock.js'
+import { BusCodec, type BusMessage, type Forgetting } from './bus-message.js'
+import { MAX_SLOTS } from './bus-message-schema.js'
+import { Link, type BusTransport } from './link.js'
+import { Members } from './members.js'
+import type { BusHealth, BusStats } from '../contract/bus-state.js'
+
+export interface BusLog {
+  info (details: object, message: string): void
+  warn (details: object, message: string): void
+}
+
+/**
+ * How long decisions may be used. Read for each decision from the cache: after `until`, a time of the clock, one that is older than
+ * `maxAge`, ms, is not used.
+ */
+export interface Lease {
+  until: number
+  readonly maxAge: number
+}
+
+export interface BusOptions {
+  readonly transport: BusTransport
+  /** Shared by all instances. Signs messages and hashes users. */
+  readonly secret: string
+  readonly channel: string
+  /** How long decisions are kept while the bus is away, ms. */
+  readonly degradedTtl: number
+  /** Forgets decisions here, those in flight included. */
+  readonly forget: (what: Forgetting) => void
+  readonly log?: BusLog
+  /** For tests. */
+  readonly clock?: BusClock
+}
+
+/** The bounds of the time after which an instance that is not heard counts as silent, ms. Within them it is `degradedTtl`. */
+const SHORTEST_SILENCE = 400
+const LONGEST_SILENCE = 8_000
+
+/** Heartbeats per silence. Two of them may be lost or late before an instance counts as silent. */
+const BEATS = 4
+
+/** The most heartbeats that an instance receives, per second: larger fleets beat more slowly. */
+const MAX_BEATS_PER_SECOND = 200
+
+/** How long a write waits for the bus, ms. */
+const WRITE_WAIT = 250
+
+/** How long the start waits for the bus, ms. */
+const JOIN_WAIT = 2_000
+
+/** The most messages that are read in a window, and its length, ms. More are dropped, and everything is forgotten once. */
+const MAX_MESSAGES = 500
+const WINDOW = 100
+
+/** The shortest time between two times that everything is forgotten, ms: because of other instances, and because of unreadable messages. */
+const BETWEEN_ALL = 10
+const BETWEEN_UNREADABLE = 250
+
+/** In fleets of more than this, instances forget everything one after the other, this far apart, ms, and at most this long in all. */
+const LARGE_FLEET = 16
+const APART = 2
+const LONGEST_SPREAD = 2_000
+
+/** How often the log repeats that messages cannot be read, ms. */
+const REPEAT_LOG = 10 * 60_000
+
+export class Bus {
+  readonly lease: Lease
+  readonly #id = randomBytes(8).toString('hex')
+  readonly #options: BusOptions
+  readonly #clock: BusClock
+  readonly #codec: BusCodec
+  readonly #link: Link
+  readonly #members = new Members(this.#id)
+  #number = 0
+  #forgets = 0
+  #outbox: Set<number> | 'all' = new Set()
+  #sending: Promise<void> | undefined
+  /** Whether the bus did not acknowledge the last message in time. Writes do not wait for it then. */
+  #isStuck = false
+  #cancelTick: (() => void) | undefined
+  #beatDue = -Infinity
+  #cancelAll: (() => void) | undefined
+  #allAt = Infinity
+  #lastAll = -Infinity
+  #windowEnds = -Infinity
+  #inWindow = 0
+  #unreadableLogged = -Infinity
+  #away: { readonly since: number, readonly reason: string } | undefined
+  #isOpen = false
+  #joined: (() => void) | undefined
+  #reason = 'it was not reached yet'
+  readonly #counts = { sent: 0, received: 0, gaps: 0, rejected: 0, forgetAll: 0, outages: 0 }
+
+  constructor (options: BusOptions) {
+    this.#options = options
+    this.#clock = options.clock ?? SYSTEM_CLOCK
+    this.#codec = new BusCodec(options.secret, options.channel)
+    this.lease = { until: -Infinity, maxAge: options.degradedTtl }
+    this.#link = new Link(options.transport, this.#clock, {
+      message: text => this.#receive(text),
+      up: () => this.#up(),
+      down: reason => this.#down(reason)
+    })
+  }
+
+  /** Connects. Resolves when this instance hears itself; after a short while in any case, because an app starts without its bus, too. */
+  async open (): Promise<void> {
+    this.#isOpen = true
+    const joined = new Promise<void>(resolve => { this.#joined = resolve })
+    const cancel = this.#clock.after(JOIN_WAIT, () => {
+      this.#join()
+      this.#check()
+    })
+    this.#link.open()
+    this.#tick()
+    await joined
+    cancel()
+  }
+
+  /** The slot of a user, which stands for the user on the bus. */
+  slotOf (user: string): number {
+    return this.#codec.slotOf(user)
+  }
+
+  /** Tells the others what this instance has forgotten. */
+  announce (what: number | 'all'): void {
+    if (what === 'all' || (this.#outbox !== 'all' && this.#outbox.size >= MAX_SLOTS)) this.#outbox = 'all'
+    else if (this.#outbox !== 'all') this.#outbox.add(what)
+    // Before it is open, it waits there.
+    if (this.#isOpen) this.#sending ??= this.#sendAll()
+  }
+
+  /** Resolves when the bus has taken everything that was announced; after a short while in any case. Never rejects. */
+  async flushed (): Promise<void> {
+    if (this.#sending === undefined || this.#isStuck) return
+    let cancel = (): void => {}
+    await Promise.race([this.#sending, new Promise<void>(resolve => { cancel = this.#clock.after(WRITE_WAIT, resolve) })])
+    cancel()
+  }
+
+  stats (): BusStats {
+    const now = this.#clock.now()
+    const silent = this.#members.silentSince(now - this.#silence)
+    return { up: this.#isUp(now), instances: this.#members.size, silent, ...this.#counts }
+  }
+
+  health (): BusHealth {
+    const now = this.#clock.now()
+    const ok = this.#isUp(now)
+    const silent = this.#members.silentSince(now - this.#silence)
+    return {
+      ok, name: this.#options.transport.name, instances: this.#members.size, silent, ...(ok ? {} : { reason: this.#reason })
+    }
+  }
+
+  /** Says goodbye, so that the others do not wait for this instance, and disconnects. */
+  async close (): Promise<void> {
+    if (!this.#isOpen) return
+    await this.flushed()
+    this.#isOpen = false
+    this.#cancelTick?.()
+    this.#cancelAll?.()
+    this.#join()
+    this.lease.until = -Infinity
+    if (this.#link.up) {
+      let cancel = (): void => {}
+      const late = new Promise<void>(resolve => { cancel = this.#clock.after(WRITE_WAIT, resolve) })
+      await Promise.race([this.#publish(undefined, true), late])
+      cancel()
+    }
+    await this.#link.close()
+  }
+
+  /** How long an instance may be silent, ms. */
+  get #silence (): number {
+    const { degradedTtl } = this.#options
+    const silence = Math.min(LONGEST_SILENCE, Math.max(SHORTEST_SILENCE, degradedTtl))
+    return Math.max(silence, BEATS * this.#members.size * 1_000 / MAX_BEATS_PER_SECOND)
+  }
+
+  async #sendAll (): Promise<void> {
+    // What is announced in the same tick goes into one message.
+    await undefined
+    while (this.#outbox === 'all' || this.#outbox.size > 0) {
+      const forget = this.#outbox === 'all' ? 'all' : [...this.#outbox]
+      this.#outbox = new Set()
+      let cancel = (): void => {}
+      // A message that was not acknowledged by then is left behind. Its number is missed by the others, who then forget everything.
+      const late = new Promise<void>(resolve => {
+        cancel = this.#clock.after(WRITE_WAIT, () => {
+          this.#isStuck = true
+          resolve()
+        })
+      })
+      await Promise.race([this.#publish(forget), late])
+      cancel()
+    }
+    this.#sending = undefined
+  }
+
+  /** Publishes a message. Never rejects. */
+  async #publish (forget: Forgetting | undefined, leaves = false): Promise<void> {
+    if (forget !== undefined) this.#forgets++
+    const number = ++this.#number
+    const message: BusMessage = { from: this.#id, number, forgets: this.#forgets, seen: this.#members.seen, forget, leaves }
+    this.#members.sending(number, this.#forgets, this.#clock.now())
+    try {
+      await this.#link.publish(this.#codec.write(message))
+      this.#counts.sent++
+      this.#isStuck = false
+    } catch {
+      // The others miss the number. This instance misses its own message, and connects again.
+    }
+  }
+
+  readonly #tick = (): void => {
+    const now = this.#clock.now()
+    const interval = this.#silence / BEATS
+    if (now >= this.#beatDue && this.#link.up) {
+      // Up to a fifth more or less, so that a fleet does not beat as one.
+      this.#beatDue = now + interval * (0.8 + 0.4 * this.#clock.random())
+      this.#publish(undefined).catch(() => {})
+    }
+    this.#check()
+    const due = this.#link.up ? this.#beatDue - now : Infinity
+    this.#cancelTick = this.#clock.after(Math.max(10, Math.min(interval / 2, due)), this.#tick)
+  }
+
+  #up (): void {
+    this.#beatDue = -Infinity
+    this.#cancelTick?.()
+    // Messages may have been missed while there was no connection.
+    this.#forgetAll(0)
+    if (this.#outbox === 'all' || this.#outbox.size > 0) this.#sending ??= this.#sendAll()
+    this.#tick()
+  }
+
+  #down (reason: string): void {
+    this.#reason = reason
+    this.#check()
+  }
+
+  #isUp (now: number): boolean {
+    return this.#link.up && this.#members.echoed >= now - this.#silence
+  }
+
+  /** Renews the lease, or lets it end, and says so. */
+  #check (): void {
+    if (!this.#isOpen) return
+    const now = this.#clock.now()
+    const silence = this.#silence
+    this.lease.until = this.#allAt === Infinity && this.#link.up ? this.#members.proven(now) + silence : -Infinity
+    const lost = this.#members.sweep(now)
+    if (lost > 0) {
+      this.#options.log?.warn({ permit: { instances: lost } }, 'permit: instances were silent on the bus for 10 minutes, and count as gone')
+    }
+    if (this.#isUp(now)) {
+      this.#join()
+      if (this.#away !== undefined) this.#back(now)
+    } else if (this.#joined === undefined || now - this.#link.upSince > silence) {
+      if (this.#link.up && now - this.#link.upSince > silence) {
+        this.#reason = 'messages of this instance do not come back'
+        this.#link.reset(this.#reason)
+      }
+      this.#leave(now)
+    }
+  }
+
+  #join (): void {
+    this.#joined?.()
+    this.#joined = undefined
+  }
+
+  #leave (now: number): void {
+    if (this.#away !== undefined) return
+    const { log, transport, degradedTtl } = this.#options
+    this.#away = { since: now, reason: this.#reason }
+    this.#counts.outages++
+    log?.warn({ permit: { bus: transport.name, reason: this.#reason, degradedTtl } },
+      'permit: the bus is away; until it is back, decisions are kept for degradedTtl at most')
+  }
+
+  #back (now: number): void {
+    const { log, transport } = this.#options
+    const away = Math.round(now - (this.#away?.since ?? now))
+    this.#away = undefined
+    this.#forgetAll(0)
+    log?.info({ permit: { bus: transport.name, away } }, 'permit: the bus is back; all decisions are forgotten')
+  }
+
+  #receive (text: unknown): void {
+    if (!this.#isOpen) return
+    const now = this.#clock.now()
+    if (now >= this.#windowEnds) {
+      this.#windowEnds = now + WINDOW
+      this.#inWindow = 0
+    }
+    if (++this.#inWindow > MAX_MESSAGES) {
+      this.#counts.rejected++
+      this.#forgetAll(BETWEEN_UNREADABLE)
+      return
+    }
+    const message = this.#codec.read(text)
+    if (message === undefined) {
+      this.#unreadable(now)
+      return
+    }
+    this.#counts.received++
+    const { gap } = this.#members.receive(message, now)
+    if (gap) this.#counts.gaps++
+    if (message.from !== this.#id) {
+      if (gap || message.forget === 'all') this.#forgetAll(BETWEEN_ALL)
+      else if (message.forget !== undefined) this.#options.forget(message.forget)
+    }
+    // With many instances, a message changes little, and the next tick is enough.
+    if (this.lease.until < now || this.#members.size <= LARGE_FLEET) this.#check()
+  }
+
+  #unreadable (now: number): void {
+    this.#counts.rejected++
+    // It may be a message of an instance with another secret: something has changed, and it is not known what.
+    this.#forgetAll(BETWEEN_UNREADABLE)
+    if (now - this.#unreadableLogged < REPEAT_LOG) return
+    this.#unreadableLogged = now
+    const { log, transport, channel } = this.#options
+    log?.warn({ permit: { bus: transport.name, channel } },
+      'permit: a message on the bus cannot be read, so all decisions are forgotten; ' +
+      'check that all instances have the same bus.secret (or token), and that other apps use another bus.channel')
+  }
+
+  /**
+   * Forgets everything: soon, once for all reasons that come until then. Until then nothing counts as proven.
+   * @param between - the shortest time since the last time, ms
+   */
+  #forgetAll (between: number): void {
+    const now = this.#clock.now()
+    const { size } = this.#members
+    const spread = size > LARGE_FLEET ? Math.min(LONGEST_SPREAD, this.#options.degradedTtl / 2, size * APART) : 0
+    const at = Math.max(now + this.#clock.random() * spread, this.#lastAll + between)
+    if (at >= this.#allAt) return
+    this.#cancelAll?.()
+    this.#allAt = at
+    this.lease.until = -Infinity
+    if (at > now) this.#cancelAll = this.#clock.after(at - now, () => this.#forgetNow())
+    else this.#forgetNow()
+  }
+
+  #forgetNow (): void {
+    this.#cancelAll = undefined
+    this.#allAt = Infinity
+    this.#lastAll = this.#clock.now()
+    this.#counts.forgetAll++
+    this.#options.forget('all')
+    this.#check()
+  }
+}

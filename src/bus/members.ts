@@ -1,0 +1,155 @@
+// The instances on the bus: what each has sent, whether a message is missing, and since when that is proven.
+import type { BusMessage } from './bus-message.js'
+import { MAX_SEEN } from './bus-message-schema.js'
+
+/** The most instances that are tracked. With more of them nothing is proven, so decisions are kept for `degradedTtl`. */
+export const MAX_MEMBERS = 4_096
+
+/** How long an instance that sends nothing is waited for, ms. After that it counts as gone. */
+export const GONE_AFTER = 10 * 60_000
+
+/** The most messages of one instance whose time is kept. */
+const MAX_RECENT = 64
+
+class Member {
+  /** Whether it has said that it leaves, or was silent for too long. */
+  gone = false
+  /** When its last message was received. */
+  heard = 0
+  /** The number of the last message. */
+  last = 0
+  /** The number of its forgets that were received, or made up for. */
+  forgets = 0
+  /** Everything that it had sent until this time was received, or made up for. */
+  proven = -Infinity
+  /** By number, a time at which the message did not exist yet. */
+  readonly #sent = new Map<number, number>()
+
+  sentAfter (number: number): number | undefined {
+    return this.#sent.get(number)
+  }
+
+  note (number: number, time: number): void {
+    this.#sent.set(number, Math.max(time, this.#sent.get(number) ?? -Infinity))
+    if (this.#sent.size > MAX_RECENT) this.#sent.delete(this.#sent.keys().next().value as number)
+  }
+}
+
+/**
+ * Tracks what the instances send. A message may be lost, doubled, delayed without a bound, or overtaken.
+ *
+ * A gap in the count of forgets shows that one is missing. That none is missing is proven until the time at which the newest message was
+ * sent, and that time cannot be taken from its arrival, because it may have been on its way for long. So each message names some messages
+ * that its sender had received. When one of them is ours, it was sent after ours, by our own clock. When one is of a third instance,
+ * it was sent after that one, which in its turn named one of ours.
+ */
+export class Members {
+  readonly #id: string
+  readonly #members = new Map<string, Member>()
+  readonly #own = new Member()
+  /** The messages that were received last, for our next one to name. */
+  readonly #seen: Array<{ readonly from: string, readonly number: number }> = []
+  #crowdedUntil = -Infinity
+
+  constructor (id: string) {
+    this.#id = id
+    this.#members.set(id, this.#own)
+  }
+
+  /** The instances that are there, including this one. */
+  get size (): number {
+    let size = 0
+    for (const { gone } of this.#members.values()) if (!gone) size++
+    return size
+  }
+
+  get seen (): BusMessage['seen'] {
+    return [...this.#seen]
+  }
+
+  /** Our own message is made now. */
+  sending (number: number, forgets: number, now: number): void {
+    this.#own.note(number, now)
+    this.#own.forgets = forgets
+  }
+
+  /** Whether a message that was received shows that one before it is missing. */
+  receive ({ from, number, forgets, forget, seen, leaves }: BusMessage, now: number): { readonly gap: boolean, readonly joined: boolean } {
+    if (from === this.#id) {
+      this.#noteSeen(from, number)
+      const sent = this.#own.sentAfter(number)
+      // A message of ours that we have not sent is a fake, or so old that it proves nothing.
+      if (sent !== undefined && sent > this.#own.proven) this.#own.proven = sent
+      this.#own.heard = now
+      return { gap: false, joined: false }
+    }
+    let member = this.#members.get(from)
+    const before = forget === undefined ? forgets : forgets - 1
+    const joined = member === undefined
+    if (member === undefined) {
+      if (this.#members.size >= MAX_MEMBERS) {
+        this.#crowdedUntil = now + GONE_AFTER
+        return { gap: true, joined: false }
+      }
+      member = new Member()
+      this.#members.set(from, member)
+      // What it did before we heard of it cannot be known. From now on it is watched.
+      member.proven = now
+    } else if (member.gone && number > member.last) {
+      member.gone = false
+    }
+    this.#noteSeen(from, number)
+    const gap = before > member.forgets
+    member.forgets = Math.max(member.forgets, forgets)
+    member.heard = now
+    const sent = this.#sentAfter(seen)
+    member.note(number, sent)
+    if (sent > member.proven) member.proven = sent
+    if (leaves && number > member.last) member.gone = true
+    member.last = Math.max(member.last, number)
+    return { gap, joined }
+  }
+
+  /** Until when everything is proven that any instance has sent. `-Infinity` until our own messages come back. */
+  proven (now: number): number {
+    if (now < this.#crowdedUntil) return -Infinity
+    let proven = this.#own.proven
+    for (const member of this.#members.values()) if (!member.gone && member.proven < proven) proven = member.proven
+    return proven
+  }
+
+  /** Until when it is proven that our own messages come back. */
+  get echoed (): number {
+    return this.#own.proven
+  }
+
+  /** The number of other instances that are proven for no time after `time`. */
+  silentSince (time: number): number {
+    let silent = 0
+    for (const member of this.#members.values()) if (member !== this.#own && !member.gone && member.proven < time) silent++
+    return silent
+  }
+
+  /** Forgets the instances that left, and gives up those that were silent for too long. Returns how many were given up. */
+  sweep (now: number): number {
+    let lost = 0
+    for (const [id, member] of this.#members) {
+      if (member === this.#own || now - member.heard < GONE_AFTER) continue
+      if (!member.gone) lost++
+      this.#members.delete(id)
+    }
+    return lost
+  }
+
+  #sentAfter (seen: BusMessage['seen']): number {
+    let latest = -Infinity
+    for (const { from, number } of seen) latest = Math.max(latest, this.#members.get(from)?.sentAfter(number) ?? -Infinity)
+    return latest
+  }
+
+  #noteSeen (from: string, number: number): void {
+    if (this.#seen.some(seen => seen.from === from && seen.number === number)) return
+    this.#seen.push({ from, number })
+    if (this.#seen.length > MAX_SEEN) this.#seen.shift()
+  }
+}

@@ -1,0 +1,100 @@
+// The processes of one machine that have the same parent as the bus: workers of `node:cluster`, and PM2's cluster mode.
+import cluster from 'node:cluster'
+import { createHash } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MAX_MESSAGE } from '../bus-message.js'
+import type { BusEvents, BusSession, BusTransport } from '../link.js'
+import { privateFolder, SocketHub } from './socket-hub.js'
+
+/** The most bytes that wait to be sent to the hub. */
+const MAX_WAITING = 1024 * 1024
+
+/** The process that started this one when it began. It changes when that one dies, and the others must not be lost then. */
+const PARENT = cluster.isWorker ? process.ppid : process.pid
+
+/**
+ * The processes meet at a socket in the folder for temporary files. The first one listens and passes every message on to all; when it
+ * ends, the others find nobody there, and one of them listens in its place. So the parent needs no code, and may die, too.
+ * @param secret - so that apps of the same parent do not meet
+ */
+export function clusterBus (channel: string, secret: string): BusTransport {
+  const name = createHash('sha256').update(JSON.stringify([PARENT, channel, secret])).digest('hex').slice(0, 16)
+  return socketBus('cluster', async () => process.platform === 'win32'
+    ? `\\\\.\\pipe\\fastify-permit-${name}`
+    : join(await privateFolder(join(tmpdir(), `fastify-permit-${process.getuid?.() ?? 0}`)), `${name}.sock`))
+}
+
+/** @param where - the path of the socket */
+export function socketBus (name: string, where: () => Promise<string>): BusTransport {
+  let hub: SocketHub | undefined
+  return {
+    name,
+    async connect (events) {
+      const path = await where()
+      let socket: Socket
+      try {
+        socket = await connected(path)
+      } catch (error) {
+        if (!isAbsent(error)) throw error
+        // Nobody listens. When two try at once, one of them connects to the other.
+        await hub?.close()
+        hub = await SocketHub.listen(path)
+        socket = await connected(path)
+      }
+      const own = hub
+      return session(socket, events, async () => {
+        if (own !== undefined && own === hub) {
+          hub = undefined
+          await own.close()
+        }
+      })
+    }
+  }
+}
+
+function connected (path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path)
+    socket.once('error', reject)
+    socket.once('connect', () => {
+      socket.off('error', reject)
+      resolve(socket)
+    })
+  })
+}
+
+/** The socket is not there, or its process is gone. */
+function isAbsent (error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return code === 'ENOENT' || code === 'ECONNREFUSED'
+}
+
+function session (socket: Socket, { message, lost }: BusEvents, closed: () => Promise<void>): BusSession {
+  socket.setEncoding('utf8')
+  // The app must not stay alive for the bus.
+  socket.unref()
+  let rest = ''
+  socket.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) message(line)
+    if (rest.length > MAX_MESSAGE) {
+      lost('a message is too long')
+      socket.destroy()
+    }
+  })
+  socket.on('error', error => lost(error))
+  socket.on('close', () => lost('the connection ended'))
+  return {
+    publish: text => new Promise<void>((resolve, reject) => {
+      if (socket.writableLength > MAX_WAITING) reject(new Error('too many messages are waiting to be sent'))
+      else socket.write(`${text}\n`, error => error == null ? resolve() : reject(error))
+    }),
+    async close () {
+      socket.destroy()
+      await closed()
+    }
+  }
+}

@@ -1,0 +1,53 @@
+// Invalidation in a fleet: other instances are told, and what they tell is done here.
+import { Generations } from './generations.js'
+import type { Bus } from '../bus/bus.js'
+import { SLOTS, type Forgetting } from '../bus/bus-message.js'
+
+/**
+ * On the bus a user is a slot, one of 65,536, so that a message says nothing of who it is about. A stamp contains the slot of its user:
+ * the hash is computed when a check is sent, and never for a decision from the cache. Users that share a slot are invalidated together.
+ */
+export class FleetGenerations extends Generations {
+  readonly #slots = new Float64Array(SLOTS)
+  #bus: Bus | undefined
+
+  /** Tells `bus` of invalidations from now on. */
+  connect (bus: Bus): void {
+    this.#bus = bus
+    // Stamps from before have no slot.
+    this.invalidateHere('all')
+  }
+
+  override stampFor (user: string): number {
+    return this.clock * SLOTS + (this.#bus?.slotOf(user) ?? 0)
+  }
+
+  override isCurrent (stamp: number): boolean {
+    const slot = stamp % SLOTS
+    const clock = (stamp - slot) / SLOTS
+    return clock >= this.all && clock >= (this.#slots[slot] as number)
+  }
+
+  override invalidate (user?: string): void {
+    const bus = this.#bus
+    if (user === undefined || bus === undefined) {
+      this.invalidateHere('all')
+      bus?.announce('all')
+    } else {
+      const slot = bus.slotOf(user)
+      this.invalidateHere([slot])
+      bus.announce(slot)
+    }
+  }
+
+  /** Invalidates without telling the others: they have said so. */
+  invalidateHere (what: Forgetting): void {
+    this.clock++
+    if (what === 'all') this.all = this.clock
+    else for (const slot of what) this.#slots[slot] = this.clock
+  }
+
+  override async told (): Promise<void> {
+    await this.#bus?.flushed()
+  }
+}
