@@ -5,10 +5,13 @@ import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { blankSourceFile } from 'ts-blank-space'
 import ts from 'typescript'
+import { bundlePackages } from './test-packages.js'
 
 const NOT_COPIED = new Set(['.git', '.tap', '.test', 'coverage', 'node_modules'])
 /** The source files for imports by the package's names. */
 const { paths } = ts.readConfigFile(fileURLToPath(new URL('../tsconfig.json', import.meta.url)), ts.sys.readFile).config.compilerOptions
+/** The file for an import, relative to the tree. */
+const replaced = Object.fromEntries(Object.entries(paths).map(([name, [file]]) => [name, file.replace('./', '').replace(/\.ts$/, '.js')]))
 
 const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
 
@@ -16,6 +19,7 @@ const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.
 export async function treeOf (root) {
   const tree = join(root, '.test')
   await rm(tree, { recursive: true, force: true })
+  Object.assign(replaced, await bundlePackages(root))
   const { files, packages } = await contents(root, '')
   for (const file of files) await copy(root, tree, file)
   for (const folder of packages) await symlink(join(root, folder), join(tree, folder))
@@ -51,17 +55,17 @@ function compiled (file, text) {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.ESNext, true)
   let erasable = true
   const blanked = blankSourceFile(source, () => { erasable = false })
-  return erasable ? withOwnImports(file, source, blanked) : ts.transpileModule(text, { fileName: file, compilerOptions }).outputText
+  return erasable ? withReplacedImports(file, source, blanked) : ts.transpileModule(text, { fileName: file, compilerOptions }).outputText
 }
 
-/** Replaces imports by the package's name by imports of its sources, according to `paths` in tsconfig.json. */
-function withOwnImports (file, source, output) {
+/** Replaces imports of this package by those of its sources, according to `paths` in tsconfig.json, and imports of bundled packages. */
+function withReplacedImports (file, source, output) {
   for (const statement of source.statements.toReversed()) {
     const specifier = ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement) ? statement.moduleSpecifier : undefined
-    const own = paths[specifier?.text]
-    if (own === undefined || statement.importClause?.isTypeOnly) continue
-    const target = posix.relative(posix.dirname(file), own[0].replace('./', '').replace(/\.ts$/, '.js'))
-    output = `${output.slice(0, specifier.getStart())}'${target.startsWith('.') ? target : `./${target}`}'${output.slice(specifier.end)}`
+    const target = Object.hasOwn(replaced, specifier?.text) ? replaced[specifier.text] : undefined
+    if (target === undefined || statement.importClause?.isTypeOnly) continue
+    const path = posix.relative(posix.dirname(file), target)
+    output = `${output.slice(0, specifier.getStart())}'${path.startsWith('.') ? path : `./${path}`}'${output.slice(specifier.end)}`
   }
   return output
 }

@@ -11,6 +11,7 @@ import { assignment, curl } from './example-app/curl.js'
 import { startApp } from './example-app/start.js'
 import { fastifyFor, pdpFor } from './support/app.js'
 import { appOfSnippet, documentOf, folderWith, root, snippetsOf } from './support/documents.js'
+import './support/loader.js'
 
 const readme = await documentOf('README.md')
 const snippets = snippetsOf(readme)

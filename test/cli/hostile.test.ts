@@ -9,6 +9,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { pdpFor } from '../support/app.js'
 import { hostile, wrongWith } from '../support/hostile.js'
+import { EXTENSION } from '../support/program.js'
 import { permit, type Said } from './in-process.js'
 
 const RUNS = { numRuns: 50 }
@@ -239,7 +240,7 @@ t.test('declarations of an app, and its errors', async t => {
     const file = join(folder, `app-${count++}.mjs`)
     const [one, two] = [JSON.stringify(a), JSON.stringify(b)]
     const register = `import Fastify from ${JSON.stringify(await importable('fastify'))}
-import permit from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)}
+import permit from ${JSON.stringify(new URL(`../../src/index.${EXTENSION}`, import.meta.url).href)}
 export const app = Fastify()
 await app.register(permit, { policy: { resources: { task: { actions: { create: {} } } } }, user: () => 'a' })
 `

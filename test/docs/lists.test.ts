@@ -10,6 +10,7 @@ import { toMongo } from '../../src/lists/mongo.js'
 import { toPrisma } from '../../src/lists/prisma.js'
 import { toKysely } from '../../src/lists/kysely.js'
 import { code, documentOf, folderWith, sourcesOf, tableIn } from '../support/documents.js'
+import '../support/loader.js'
 
 t.test('the array on the page is filtered as check would filter it', async t => {
   const folder = await folderWith(t, await sourcesOf('docs/lists.md'))

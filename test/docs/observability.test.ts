@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import type { CheckMessage, DecisionEvent, PermitOptions } from '../../src/index.js'
 import { guardedApp, optionsFor, pdpFor } from '../support/app.js'
 import { code, documentOf, folderWith, root, snippetsOf, sourcesOf, tableIn } from '../support/documents.js'
+import '../support/loader.js'
 
 const page = await documentOf('docs/observability.md')
 const files = await sourcesOf('docs/observability.md')

@@ -7,6 +7,7 @@ import type { PermitOptions } from '../../src/index.js'
 import { resolveOptions } from '../../src/app/options/resolve.js'
 import { authzenPdpFor } from '../support/authzen-pdp.js'
 import { folderWith, sourcesOf } from '../support/documents.js'
+import '../support/loader.js'
 
 /** What a file of a page exports, where the environment is this. */
 async function load<T> (t: Test, page: string, file: string, env: Readonly<Record<string, string>> = {}): Promise<T> {

@@ -9,6 +9,7 @@ import type { FastifyInstance, InjectOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import WebSocket from 'ws'
 import { documentOf, folderWith, pages, root, snippetsOf, sourcesOf } from '../support/documents.js'
+import '../support/loader.js'
 
 const POLICY = snippetsOf(await documentOf('README.md')).find(({ language }) => language === 'yaml')?.text as string
 

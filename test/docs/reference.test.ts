@@ -15,6 +15,7 @@ import permit, { type Annotation } from '../../src/index.js'
 import { OptionsSchema } from '../../src/app/options/schema.js'
 import { fastifyFor, guardedApp } from '../support/app.js'
 import { appOfSnippet, code, documentOf, folderWith, readmePolicy, root, snippetsOf, tableIn } from '../support/documents.js'
+import '../support/loader.js'
 
 const as = (name: string) => ({ headers: { 'x-user': `${name}@example.com` } })
 

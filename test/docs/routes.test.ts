@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { permit } from '../cli/in-process.js'
 import { code, documentOf, folderWith, root, snippetsOf, tableIn } from '../support/documents.js'
+import '../support/loader.js'
 import { strictness } from '../../src/guard/strict.js'
 
 const policy = snippetsOf(await documentOf('README.md')).find(({ language }) => language === 'yaml')?.text as string

@@ -5,7 +5,9 @@ import t from 'tap'
 import ts from 'typescript'
 import { permit } from '../cli/in-process.js'
 import { built } from '../support/built.js'
+import { remembering } from '../support/compiler-host.js'
 import { code, documentOf, folderWith, pages, root, snippetsOf, sourcesOf, tableIn } from '../support/documents.js'
+import '../support/loader.js'
 
 // As a reader's compiler sees the package: as it was built. From the sources it would take several times as long.
 built('index.d.ts')
@@ -22,17 +24,6 @@ const HOST = remembering(ts.createCompilerHost(OPTIONS))
 function optionsOf (file: string): ts.CompilerOptions {
   const { config } = ts.readConfigFile(file, ts.sys.readFile) as { config: { compilerOptions: object } }
   return ts.convertCompilerOptionsFromJson({ ...config.compilerOptions, paths: {} }, root).options
-}
-
-function remembering (host: ts.CompilerHost): ts.CompilerHost {
-  const known = new Map<string, ts.SourceFile | undefined>()
-  return {
-    ...host,
-    getSourceFile (name, ...rest) {
-      if (!known.has(name)) known.set(name, host.getSourceFile(name, ...rest))
-      return known.get(name)
-    }
-  }
 }
 
 /** What the compiler says of all these pages together. */

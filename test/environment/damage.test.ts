@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Policy } from '../../src/engine/policy/policy.js'
 import { Environment } from '../../src/environment/environment.js'
+import { EXTENSION, LOADER } from '../support/program.js'
 
 /** DAMAGES=1000 looks longer. */
 const DAMAGES = Number(process.env['DAMAGES'] ?? 12)
@@ -16,7 +17,7 @@ const PAGE = 4096
 /** ms for one folder. */
 const PATIENCE_MS = 30_000
 
-const opener = fileURLToPath(new URL('damage-opener.ts', import.meta.url))
+const opener = fileURLToPath(new URL(`damage-opener.${EXTENSION}`, import.meta.url))
 const policy: Policy = { resources: { task: { actions: { read: {} } } }, roles: { admin: { permissions: ['task:read'] }, viewer: {} } }
 
 interface Outcome {
@@ -51,7 +52,7 @@ class Opener {
   }
 
   #start (): ChildProcess {
-    const child = spawn(process.execPath, ['--import', 'tsx', opener], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [...LOADER, opener], { stdio: ['pipe', 'pipe', 'inherit'] })
     createInterface({ input: child.stdout }).on('line', line => this.#answer(JSON.parse(line) as Outcome))
     child.once('close', (code, signal) => {
       this.#child = undefined

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type * as Sources from '../../src/environment/environment.js'
 import { built } from '../support/built.js'
+import { EXTENSION, LOADER } from '../support/program.js'
 import { killPolicy } from './kill-policy.js'
 
 // A folder whose process was killed is checked by a process of its own, which starts faster from the compiled package.
@@ -17,13 +18,13 @@ const KILLS = 16
 const MAX_WRITING_MS = 700
 const MAX_OPENING_MS = 900
 
-const writer = fileURLToPath(new URL('kill-writer.ts', import.meta.url))
+const writer = fileURLToPath(new URL(`kill-writer.${EXTENSION}`, import.meta.url))
 
 /** What a user can be: 0 not there, 1 created, 2 changed, 3 deleted again. */
 interface Expected { acknowledged: number, begun: number, id: string | undefined }
 
 async function writeUntilKilled (folder: string, round: number, expected: Map<string, Expected>): Promise<number> {
-  const child = spawn(process.execPath, ['--import', 'tsx', writer, folder, String(round)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...LOADER, writer, folder, String(round)], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   let acknowledged = 0
   let ready = () => {}

@@ -9,6 +9,7 @@ import type { Policy } from '../../src/engine/policy/policy.js'
 import { Environment, type EnvironmentOptions } from '../../src/environment/environment.js'
 import { Store } from '../../src/environment/store.js'
 import { lockFolder } from '../../src/environment/store-lock.js'
+import { EXTENSION, LOADER } from '../support/program.js'
 
 const policy: Policy = {
   resources: {
@@ -116,10 +117,10 @@ t.test('a folder in use is refused, in the same process and in another', async t
   const first = await opened(t, { data })
   await t.rejects(Environment.open({ policy, data }), { code: 'FST_PERMIT_DATA', message: /in use by another process/ })
   const script = `
-    import { Environment } from './src/environment/environment.ts'
+    import { Environment } from './src/environment/environment.${EXTENSION}'
     Environment.open({ data: process.argv[1] }).then(() => console.log('opened'), error => console.log(error.code))`
   const other = async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, data], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [...LOADER, '--input-type=module', '-e', script, data], { stdio: ['ignore', 'pipe', 'inherit'] })
     const chunks: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
     await once(child, 'close')
@@ -245,12 +246,12 @@ t.test('a folder that is removed or replaced while in use refuses writes, and it
 async function script (shell: string, data: string, body: string): Promise<string> {
   const text = `
     import { chmodSync } from 'node:fs'
-    import { Environment } from './src/environment/environment.ts'
+    import { Environment } from './src/environment/environment.${EXTENSION}'
     const [data] = process.argv.slice(1)
     const policy = ${JSON.stringify(policy)}
     const attempt = () => Environment.open({ policy, data }).then(async environment => { console.log('opened', environment.engine.facts.userCount); return environment }, ({ code, message }) => { console.log(code, message) })
     ${body}`
-  const child = spawn('sh', ['-c', `${shell}; exec env -u NODE_OPTIONS "$0" "$@"`, process.execPath, '--import', 'tsx', '--input-type=module', '-e', text, data], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('sh', ['-c', `${shell}; exec env -u NODE_OPTIONS "$0" "$@"`, process.execPath, ...LOADER, '--input-type=module', '-e', text, data], { stdio: ['ignore', 'pipe', 'inherit'] })
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
   const [code, signal] = await once(child, 'close') as [unknown, unknown]
@@ -319,10 +320,10 @@ t.test('without lmdb, the error says what to install', async t => {
   const script = `
     import { register } from 'node:module'
     register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hook)}))
-    const { Environment } = await import('./src/environment/environment.ts')
+    const { Environment } = await import('./src/environment/environment.${EXTENSION}')
     await Environment.open({}).then(({ close }) => console.log('in memory'))
     Environment.open({ data: process.argv[1] }).catch(({ code, message }) => console.log(code, message))`
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, folderOf(t)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...LOADER, '--input-type=module', '-e', script, folderOf(t)], { stdio: ['ignore', 'pipe', 'inherit'] })
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
   await once(child, 'close')

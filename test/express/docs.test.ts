@@ -9,6 +9,7 @@ import t from 'tap'
 import { Permit } from '../../src/app/app-permit.js'
 import { RequestPermit } from '../../src/app/request-permit.js'
 import { root } from '../example-app/start.js'
+import '../support/loader.js'
 
 const document = await readFile(join(root, 'docs/express.md'), 'utf8')
 const snippets = [...document.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, text]) => text as string)

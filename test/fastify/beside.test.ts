@@ -12,6 +12,7 @@ import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import permit from '../../src/index.js'
 import { deferred, fastifyFor, guardedApp, optionsFor, pdpFor } from '../support/app.js'
+import { EXTENSION } from '../support/program.js'
 
 const annotated = { config: { permit: 'task:create' } }
 const ann = { 'x-user': 'ann' }
@@ -154,7 +155,7 @@ t.test('a route that is copied to or from a WebSocket keeps its guard', async t 
 
 t.test('files loaded by @fastify/autoload are guarded, or the app does not start', async t => {
   const pdp = await pdpFor(t, { decide: q => q.user.key === 'ann' })
-  const plugin = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)
+  const plugin = JSON.stringify(new URL(`../../src/index.${EXTENSION}`, import.meta.url).href)
   const options = JSON.stringify({ pdp: pdp.url, token: pdp.token, cache: false })
   const register = `import permit from ${plugin}\nconst options = { ...${options}, user: request => request.headers['x-user'] }\n`
   const route = (url: string) => `export default async app => { app.get('${url}', { config: { permit: 'task:create' } }, async () => 'in') }\n`
@@ -186,7 +187,7 @@ t.test('files loaded by @fastify/autoload are guarded, or the app does not start
 t.test('two copies of the package in one app do not trust each other', async t => {
   const dir = t.testdir({})
   await cp(fileURLToPath(new URL('../../src', import.meta.url)), `${dir}/src`, { recursive: true })
-  const { default: other } = await import(pathToFileURL(`${dir}/src/index.ts`).href) as { default: typeof permit }
+  const { default: other } = await import(pathToFileURL(`${dir}/src/index.${EXTENSION}`).href) as { default: typeof permit }
   t.not(other, permit)
   for (const [one, two] of [[permit, other], [other, permit]] as const) {
     // In one scope, around one another, and inside of one another.

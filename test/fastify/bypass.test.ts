@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import permit, { type Annotation } from '../../src/index.js'
 import { fastifyFor, guardedApp, logSink, optionsFor, pdpFor } from '../support/app.js'
+import { EXTENSION, LOADER } from '../support/program.js'
 
 const annotated = { config: { permit: 'task:create' } }
 const turn = () => new Promise(resolve => setImmediate(resolve))
@@ -330,8 +331,8 @@ t.test('a logger that throws does not prevent the response', async t => {
 })
 
 t.test('functions that throw and reject at the same time do not end the process', async t => {
-  const file = fileURLToPath(new URL('../support/throws-and-rejects.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import=tsx', file], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const file = fileURLToPath(new URL(`../support/throws-and-rejects.${EXTENSION}`, import.meta.url))
+  const child = spawn(process.execPath, [...LOADER, file], { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.on('data', chunk => { output += String(chunk) })
   const [code] = await once(child, 'exit')

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { EXTENSION, LOADER } from '../support/program.js'
 import { MODES, TIMEOUT, type Row } from './matrix.js'
 import type { Summary } from './run.js'
 import { tableOf, writeTable } from './table.js'
@@ -20,7 +21,7 @@ const MAX_MEMORY = 128 * 1024 * 1024
 // Run by itself, without the runner, it would have less.
 t.setTimeout(110_000)
 
-const program = fileURLToPath(new URL('run.ts', import.meta.url))
+const program = fileURLToPath(new URL(`run.${EXTENSION}`, import.meta.url))
 
 for (const wire of wires) {
   t.test(`${wire.name}: no fault of the PDP allows a request, delays it past its deadline, or leaves anything behind`, async t => {
@@ -42,7 +43,7 @@ for (const wire of wires) {
 
 /** In a process of its own, so that what is measured is not the test runner. */
 async function run (wire: Wire, share: number): Promise<Summary & { rows: Row[] }> {
-  const child = spawn(process.execPath, ['--import=tsx', program, wire.name, String(share), String(SHARES)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...LOADER, program, wire.name, String(share), String(SHARES)], { stdio: ['ignore', 'pipe', 'inherit'] })
   const closed = once(child, 'close')
   const told: unknown[] = []
   for await (const line of createInterface({ input: child.stdout })) told.push(JSON.parse(line, (_, value) => value === null ? Infinity : value as unknown))

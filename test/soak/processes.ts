@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { built } from '../support/built.js'
+import { EXTENSION, LOADER } from '../support/program.js'
 
 const LISTENS = /listens on (http:\/\/\S+)/
 
@@ -96,8 +97,8 @@ export interface AppProcess {
 }
 
 export async function startApp (pdp: Pdp): Promise<AppProcess> {
-  const program = fileURLToPath(new URL('app.ts', import.meta.url))
-  const running = new Running(['--expose-gc', '--import=tsx', program, pdp.url, pdp.token])
+  const program = fileURLToPath(new URL(`app.${EXTENSION}`, import.meta.url))
+  const running = new Running(['--expose-gc', ...LOADER, program, pdp.url, pdp.token])
   return {
     url: await running.url,
     async close (timeout) {

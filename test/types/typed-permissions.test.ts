@@ -7,6 +7,8 @@ import t, { type Test } from 'tap'
 import ts from 'typescript'
 import { declarationOf } from '../../src/cli/looking/declaration.js'
 import { built } from '../support/built.js'
+import { remembering } from '../support/compiler-host.js'
+import '../support/loader.js'
 
 built('index.d.ts')
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -123,6 +125,9 @@ const OPTIONS: ts.CompilerOptions = {
   skipLibCheck: true
 }
 
+/** The packages' declarations are read once, for all programs. */
+const HOST = remembering(ts.createCompilerHost(OPTIONS))
+
 /** A project within this one, so that it finds the package as a user's code does: as it was built. */
 async function project (t: Test, files: Readonly<Record<string, string>>): Promise<string> {
   await mkdir(join(root, '.tap'), { recursive: true })
@@ -134,7 +139,7 @@ async function project (t: Test, files: Readonly<Record<string, string>>): Promi
 
 /** The first line of what the compiler has against each statement, undefined where it has nothing. */
 function complaints (folder: string, names: readonly string[], statements: readonly string[]): (string | undefined)[] {
-  const program = ts.createProgram(names.map(name => join(folder, name)), OPTIONS)
+  const program = ts.createProgram(names.map(name => join(folder, name)), OPTIONS, HOST)
   const file = program.getSourceFile(join(folder, 'app.ts')) as ts.SourceFile
   const found = new Map<number, string>()
   for (const diagnostic of ts.getPreEmitDiagnostics(program)) {

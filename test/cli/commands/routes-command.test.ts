@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { folderWith } from '../../support/documents.js'
+import '../../support/loader.js'
 import { permit } from '../in-process.js'
 
 const POLICY = `resources:

@@ -10,6 +10,7 @@ import t, { type Test } from 'tap'
 import { Environment } from '../../../src/environment/environment.js'
 import { FileWatch, type Reading } from '../../../src/environment/file/file-watch.js'
 import { deferred } from '../../support/app.js'
+import { EXTENSION, LOADER } from '../../support/program.js'
 
 const BOUND_MS = 2_000
 const RELEASES = ['r0', 'r1', 'r2'] as const
@@ -212,7 +213,7 @@ t.test('a folder that becomes accessible again is followed again', async t => {
   // Root may enter everything.
   const script = `
     import { chmod, writeFile } from 'node:fs/promises'
-    import { Environment } from './src/environment/environment.ts'
+    import { Environment } from './src/environment/environment.${EXTENSION}'
     const isRoot = process.getuid?.() === 0
     if (isRoot) process.seteuid(65534)
     const [folder] = process.argv.slice(1)
@@ -232,7 +233,7 @@ t.test('a folder that becomes accessible again is followed again', async t => {
     if (isRoot) process.seteuid(0)`
   const dir = t.testdir({ policies: { 'permit.yaml': textOf(1) } })
   for (const path of [join(dir, 'policies'), join(dir, 'policies', 'permit.yaml')]) if (process.getuid?.() === 0) fs.chownSync(path, 65534, 65534)
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, join(dir, 'policies')], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...LOADER, '--input-type=module', '-e', script, join(dir, 'policies')], { stdio: ['ignore', 'pipe', 'inherit'] })
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => { chunks.push(chunk) })
   t.same(await once(child, 'close'), [0, null])
@@ -284,7 +285,7 @@ t.test('a change that could not be processed is reported again, with the current
 
 t.test('a watch does not keep the process alive, and leaves nothing open', async t => {
   const script = `
-    import { Environment } from './src/environment/environment.ts'
+    import { Environment } from './src/environment/environment.${EXTENSION}'
     const open = () => process.getActiveResourcesInfo().filter(name => /FSEvent|FSReq|Timeout/.test(name)).length
     const before = open()
     const environments = []
@@ -294,7 +295,7 @@ t.test('a watch does not keep the process alive, and leaves nothing open', async
     await new Promise(resolve => setTimeout(resolve, 50))
     console.log(open() - before)
     await Environment.open({ policy: process.argv[1] })`
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, join(t.testdir({ 'permit.yaml': textOf(1) }), 'permit.yaml')], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...LOADER, '--input-type=module', '-e', script, join(t.testdir({ 'permit.yaml': textOf(1) }), 'permit.yaml')], { stdio: ['ignore', 'pipe', 'inherit'] })
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => { chunks.push(chunk) })
   t.same(await once(child, 'close'), [0, null])

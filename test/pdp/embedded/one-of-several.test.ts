@@ -6,6 +6,7 @@ import t from 'tap'
 import permit from '../../../src/index.js'
 import { fastifyFor, logSink } from '../../support/app.js'
 import { root } from '../../support/documents.js'
+import '../../support/loader.js'
 
 const policy = { resources: { task: { actions: { read: {} } } }, roles: { reader: { permissions: ['task:read'] } } }
 const WARNING = /one of several.*other processes do not see this write.*option "data".*fastify-permit pdp/
