@@ -35,9 +35,17 @@ type Where = Readonly<Record<string, unknown>>
  * declare const plan: Plan
  * declare const prisma: { task: { findMany: (query: { where: object, skip: number, take: number }) => Promise<object[]> } }
  *
- * const taskFields = fields({ database: 'postgresql', key: 'id', tenant: 'tenantId', attributes: { owner: { column: 'ownerId', nullable:
- * false } } }) export const page = await prisma.task.findMany({ where: { AND: [toPrisma(plan, taskFields), { done: false }] }, skip: 40,
- * take: 20 })
+ * const taskFields = fields({
+ *   database: 'postgresql',
+ *   key: 'id',
+ *   tenant: 'tenantId',
+ *   attributes: { owner: { column: 'ownerId', nullable: false } }
+ * })
+ * export const page = await prisma.task.findMany({
+ *   where: { AND: [toPrisma(plan, taskFields), { done: false }] },
+ *   skip: 40,
+ *   take: 20
+ * })
  * ```
  */
 export function toPrisma<Result = Record<string, unknown>> (plan: Plan, fields: Fields): Result {
