@@ -5,6 +5,7 @@ import { canonicalJson } from '../kit/canonical-json.js'
 import { excessOf } from '../kit/excess.js'
 import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/point.js'
 import type { ResourceType } from '../contract/vocabulary.js'
+import { readJson } from '../kit/read-json.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
 import { isRecord } from '../kit/is-record.js'
 import { describe, kindOf, optionalText, requireKnown, requireText } from './input-checks.js'
@@ -194,7 +195,7 @@ export function toJsonObject (what: string, value: unknown): JsonObject {
     // Without the cause, whose message may quote an attribute value.
     throw new QueryError(`${what} cannot be sent as JSON. Remove NaN, BigInt, functions and circular references`)
   }
-  const copy: unknown = text === undefined ? undefined : JSON.parse(text)
+  const copy: unknown = text === undefined ? undefined : readJson(text)
   if (!isRecord(copy)) throw new QueryError(`${what} must be an object when serialized as JSON`)
   return copy as JsonObject
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Policy } from '../engine/policy/policy.js'
 import { canonicalJson } from '../kit/canonical-json.js'
+import { readJson } from '../kit/read-json.js'
 
 /** The sections of a document that are no facts. */
 type SchemaSection = 'resources' | 'roles' | 'user_sets' | 'resource_sets' | 'set_rules'
@@ -49,7 +50,7 @@ function hasAny (declared: object | undefined): boolean {
 export function digestOf (content: unknown): string {
   // By way of JSON, because YAML has numbers that JSON has not.
   const json = content === undefined ? undefined : JSON.stringify(content)
-  return createHash('sha256').update(json === undefined ? '' : canonicalJson(JSON.parse(json)) ?? '').digest('base64')
+  return createHash('sha256').update(json === undefined ? '' : canonicalJson(readJson(json)) ?? '').digest('base64')
 }
 
 /** The key of a rule among the objects of a schema. */

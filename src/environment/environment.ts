@@ -6,6 +6,7 @@ import { Engine, type UnknownPolicy, type WorkLimitError } from '../engine/engin
 import { type Facts } from '../engine/facts/facts.js'
 import { isEmptyDelta, type FactsDelta } from '../engine/facts/loaded-facts.js'
 import type { CompiledSchema } from '../engine/decide/decision-schema.js'
+import { readJson } from '../kit/read-json.js'
 import { atOnce, inTurns } from '../kit/turns.js'
 import { DEFAULT_TENANT, type FactChange, type TenantFact } from '../engine/facts/fact.js'
 import type { Policy } from '../engine/policy/policy.js'
@@ -440,7 +441,7 @@ export class Environment {
     const json = this.#content?.value('schema')
     if (json === undefined) return undefined
     try {
-      const { document, base } = JSON.parse(json) as SchemaState
+      const { document, base } = readJson(json) as SchemaState
       return { state: { document, base }, compiled: compilePolicy(document).schema }
     } catch (error) {
       throw new DataError(`the data folder ${this.#folder} contains an invalid schema: ${messageOf(error)}`)

@@ -5,6 +5,7 @@ import {
   DEFAULT_TENANT, FactsError, parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact,
   type TenantFact, type TenantOptional, type UserFact
 } from '../engine/facts/fact.js'
+import { readJson } from '../kit/read-json.js'
 import { factKey, type EntityKind, type Ledger, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
 import type { SchemaDocument } from './environment-schema.js'
 
@@ -314,7 +315,7 @@ function own<T> (values: Readonly<Record<string, T>> | undefined, key: string): 
 function patched<F extends object> (known: F, patch: object): F {
   // `JSON.stringify` drops `undefined`, which must remove a property as `null` does.
   const nulls = JSON.stringify(patch, (key, value: unknown) => key !== '' && value === undefined ? null : value)
-  return compact({ ...known, ...JSON.parse(nulls) as object }) as F
+  return compact({ ...known, ...readJson(nulls) as object }) as F
 }
 
 /** The fact without properties that are `undefined` or `null`. */
@@ -325,7 +326,7 @@ function compact<F extends object> (fact: F): F {
 /** A copy as JSON has it: a fact must be the same after it was read back from disk. */
 function json<T extends object> (value: T): T {
   try {
-    return compact(JSON.parse(JSON.stringify(value)) as T)
+    return compact(readJson(JSON.stringify(value)) as T)
   } catch {
     throw new FactsError('invalid', 'the attributes cannot be serialized as JSON')
   }

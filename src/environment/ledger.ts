@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FactChange } from '../engine/facts/fact.js'
 import type { Facts } from '../engine/facts/facts.js'
+import { readJson } from '../kit/read-json.js'
 import type { SchemaKind } from './environment-schema.js'
 
 /** The kinds of facts that have a key of their own and can be found by their id. */
@@ -132,11 +133,11 @@ export function factOf (facts: Facts, kind: ObjectKind, key: string): FactChange
     case 'tenant': return facts.getTenant(key)
     case 'resource_instance': return facts.getResourceInstance(key)
     case 'role_assignment': {
-      const [user, role, tenant, on] = JSON.parse(key) as [string, string, string, string | null]
+      const [user, role, tenant, on] = readJson(key) as [string, string, string, string | null]
       return facts.getRoleAssignment({ user, role, tenant, ...(on === null ? {} : { resource_instance: on }) })
     }
     case 'relationship_tuple': {
-      const [subject, relation, object] = JSON.parse(key) as [string, string, string]
+      const [subject, relation, object] = readJson(key) as [string, string, string]
       return facts.getRelationshipTuple({ subject, relation, object })
     }
     default: return undefined

@@ -1,5 +1,6 @@
 // The format of facts and ledger entries on disk: how they are written and read back.
 import type { FactChange } from '../engine/facts/fact.js'
+import { readJson } from '../kit/read-json.js'
 import { factKey, keptFact, type LedgerEntry, type ObjectKind } from './ledger.js'
 import type { Step } from './transaction-step.js'
 import type { StoredRecord } from './store.js'
@@ -65,7 +66,7 @@ export function isKind (name: string): name is ObjectKind {
 /** @throws when the record was not written by `recordOf` */
 export function restore ({ kind: code, order, json }: StoredRecord & { readonly json: string }): Restored {
   const kind = KINDS.get(code)
-  const { id, created_at: createdAt, updated_at: updatedAt, fact, key, digest } = JSON.parse(json) as Partial<Content>
+  const { id, created_at: createdAt, updated_at: updatedAt, fact, key, digest } = readJson(json) as Partial<Content>
   const isComplete = kind !== undefined && id !== undefined && createdAt !== undefined && updatedAt !== undefined
   if (!isComplete) throw new Error('it is incomplete')
   const metadata = { id, created_at: createdAt, updated_at: updatedAt, order }

@@ -3,6 +3,7 @@ import type { RouteOptions } from 'fastify'
 import type { Description } from '../guard/description.js'
 import { withoutHead, withoutHeadTwins } from '../guard/head-twins.js'
 import { identityText, type RouteIdentity } from '../guard/strict.js'
+import { readJson } from '../kit/read-json.js'
 
 /** A route and what it requires. */
 export interface RouteRow {
@@ -58,7 +59,7 @@ export function unknownRow ({ methods, url, constraints }: RouteIdentity, isPubl
   return {
     method: withoutHead(methods).join(','),
     url,
-    constraints: constraints === undefined ? {} : JSON.parse(constraints) as Record<string, string>,
+    constraints: constraints === undefined ? {} : readJson(constraints) as Record<string, string>,
     permission: null,
     permissions: [],
     resource: null,

@@ -1,6 +1,7 @@
 // What a row's columns are for `check`: the JSON values that an app would hand it for the row.
 
 import { isRecord } from '../kit/is-record.js'
+import { readJson } from '../kit/read-json.js'
 import { FIRST_TIME, LAST_TIME } from './literals.js'
 import type { Column, Database } from './fields.js'
 
@@ -60,7 +61,7 @@ function timeIn (read: unknown): number {
 
 function parsed (text: string): unknown {
   try {
-    return JSON.parse(text)
+    return readJson(text)
   } catch {
     return null
   }

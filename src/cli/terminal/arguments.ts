@@ -1,6 +1,7 @@
 // Parses arguments with `node:util`, and reports mistakes as `UsageError`.
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { isRecord } from '../../kit/is-record.js'
+import { readJson } from '../../kit/read-json.js'
 import { closest } from '../../kit/suggest.js'
 import { UsageError } from './command.js'
 
@@ -70,7 +71,7 @@ export function integerOf (name: string, text: string, min: number, max: number)
 export function objectOf (name: string, text: string): Readonly<Record<string, unknown>> {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = readJson(text)
   } catch {
     // The value stays undefined, which is not an object either.
   }

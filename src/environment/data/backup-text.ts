@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { DataError } from '../../contract/errors.js'
+import { readJson } from '../../kit/read-json.js'
 import { complaintAboutFormat, FORMAT, type HeldRecord, type HeldValue } from './database.js'
 
 /** Identifies the format in the first line. */
@@ -133,7 +134,7 @@ async function * linesOf (bytes: AsyncIterable<Buffer>, name: string): AsyncGene
 
 function parsed (line: Buffer, name: string): object {
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line))
+    const value: unknown = readJson(new TextDecoder('utf-8', { fatal: true }).decode(line))
     if (typeof value === 'object' && value !== null) return value
   } catch {
     // Handled below, like a line that is not an object.

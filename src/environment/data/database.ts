@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type * as Lmdb from 'lmdb'
 import { DataError } from '../../contract/errors.js'
+import { readJson } from '../../kit/read-json.js'
 import { makeLockFile, Room } from './disk-space.js'
 import { Fingerprint, type FingerprintState } from './fingerprint.js'
 
@@ -143,7 +144,7 @@ function verify (database: Database): void {
 /** The stored fingerprint of the content. */
 export function writtenFingerprint (values: Database['values']): Fingerprint {
   try {
-    return Fingerprint.of(JSON.parse(values.get(CONTENTS_NAME) ?? '') as FingerprintState)
+    return Fingerprint.of(readJson(values.get(CONTENTS_NAME) ?? '') as FingerprintState)
   } catch {
     throw new DamageError('it has no valid fingerprint of its content')
   }

@@ -4,6 +4,7 @@ import { constants, createReadStream, type Stats } from 'node:fs'
 import { open, readFile, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DataError } from '../../contract/errors.js'
+import { readJson } from '../../kit/read-json.js'
 
 /** The file of the seal, beside the database. It always exists and never changes its length, so that it can be written on a full disk. */
 export const SEAL = 'facts.sum'
@@ -36,7 +37,7 @@ export async function readSeal (folder: string): Promise<Seal | 'broken' | undef
   if (found.size > LENGTH) return 'broken'
   const text = await readFile(path, 'utf8')
   try {
-    const { bytes, sha256 } = JSON.parse(text) as Partial<Seal>
+    const { bytes, sha256 } = readJson(text) as Partial<Seal>
     return typeof bytes === 'number' && typeof sha256 === 'string' ? { bytes, sha256 } : 'broken'
   } catch {
     return 'broken'

@@ -1,5 +1,6 @@
 // A JSON file that people write and the package reads: parsed as JSON; places and duplicate keys are looked for when something is wrong.
 import type { PolicyProblem } from '../../engine/policy/problems.js'
+import { readJson } from '../../kit/read-json.js'
 import { duplicateKeys, offsetsOf, placesOf } from './json-places.js'
 import { beginsWithBracket, measure, startOf } from './json-scan.js'
 import { byPlace, duplicateKey, MAX_PROBLEMS, type ParsedFile, type ParseOptions } from './parsed-file.js'
@@ -19,7 +20,7 @@ export function parseJson (text: string, { file, maxBytes, words }: ParseOptions
   if (tooDeepAt !== undefined) return undefined
   let value: unknown
   try {
-    value = JSON.parse(startOf(text) === 0 ? text : text.slice(1))
+    value = readJson(startOf(text) === 0 ? text : text.slice(1))
   } catch {
     return undefined
   }

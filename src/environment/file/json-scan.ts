@@ -1,4 +1,5 @@
 // Walks over the text of a JSON document once, without making values of it: how deep it is nested, how many members it has, and where
+import { readJson } from '../../kit/read-json.js'
 // its parts are, so that they can be read one after the other.
 
 /** Levels of brackets, and no more: what reads the document afterwards is recursive. */
@@ -106,7 +107,7 @@ export function * sectionsOf (text: string): Generator<undefined, Map<string, Se
 export function textOf (key: string): string | undefined {
   if (!key.includes('\\')) return key.slice(1, -1)
   try {
-    return String(JSON.parse(key))
+    return String(readJson(key))
   } catch {
     return undefined
   }

@@ -4,6 +4,7 @@ import { compileInSteps } from '../../engine/policy/compile-policy.js'
 import { KEYED_SECTIONS, LISTED_SECTIONS, type FactRecords, type FactSection } from '../../engine/policy/fact-records.js'
 import { policyChecker, type Policy } from '../../engine/policy/policy.js'
 import { PolicyError } from '../../engine/policy/problems.js'
+import { readJson } from '../../kit/read-json.js'
 import { membersOf } from './json-file.js'
 import { offsetsOf, placesOf } from './json-places.js'
 import { sectionsOf, type Piece, type Section } from './json-scan.js'
@@ -79,7 +80,7 @@ function * piecesOf (text: string, section: Section | undefined, name: FactSecti
 function valueOf (text: string, members: Piece['members']): unknown {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = readJson(text)
   } catch {
     throw new NotStreamed()
   }

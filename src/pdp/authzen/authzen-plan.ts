@@ -4,6 +4,7 @@ import type { Evaluation, EvaluationMap } from '../../contract/evaluation.js'
 import type { Plan } from '../../contract/plan.js'
 import type { PlanQuestion } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
+import { readJson } from '../../kit/read-json.js'
 import type { Transport } from '../http/transport.js'
 import { planOfKeys } from '../keys-plan.js'
 import { cerbosPlanBody, readCerbosPlan } from './cerbos-plan.js'
@@ -96,7 +97,7 @@ function readPage (answer: unknown, type: string, tenant: string): Page {
 
 function evaluationOf ({ user, action, type, tenant, context }: PlanQuestion, map: EvaluationMap | undefined): Evaluation {
   const written = writeEvaluation({ user, action, resource: { type, tenant }, context, key: '' }, map)
-  const parts = (['subject', 'action', 'resource', 'context'] as const).map(name => [name, JSON.parse(written[name])])
+  const parts = (['subject', 'action', 'resource', 'context'] as const).map(name => [name, readJson(written[name])])
   return Object.fromEntries(parts) as Evaluation
 }
 

@@ -3,6 +3,7 @@ import { QueryError } from '../../contract/errors.js'
 import { isRecord } from '../../kit/is-record.js'
 import type { Query } from '../../contract/point.js'
 import type { Evaluation, EvaluationMap } from '../../contract/evaluation.js'
+import { readJson } from '../../kit/read-json.js'
 
 /** The subject's type, unless `map` changes it. */
 const SUBJECT_TYPE = 'user'
@@ -66,7 +67,7 @@ function mapped (query: Query, map: EvaluationMap): Evaluation {
   try {
     const given: unknown = map(toEvaluation(query), query)
     // Converted through JSON once, so that the validated, compared and sent values are the same.
-    evaluation = isEvaluation(given) ? JSON.parse(JSON.stringify(given)) : undefined
+    evaluation = isEvaluation(given) ? readJson(JSON.stringify(given)) : undefined
     sendable = isEvaluation(evaluation)
   } catch (cause) {
     throw new QueryError('the option "authzen.map" threw an error or returned a value that JSON cannot represent', { cause })

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Dispatcher } from 'undici'
 import { PdpError } from '../../contract/errors.js'
 import type { Dated } from '../../kit/deadlines.js'
+import { readJson } from '../../kit/read-json.js'
 import { statusError, toPdpError, type FailedAttempt } from './failure.js'
 import type { TransportRequest } from './transport-request.js'
 
@@ -131,7 +132,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     const text = bytes.toString()
     if (text === '' && this.status === 204) return undefined
     try {
-      return JSON.parse(text)
+      return readJson(text)
     } catch {
       // The parser's message is not used: it quotes the text, which may contain attributes.
       throw new PdpError('answer', "the PDP's response is not valid JSON")

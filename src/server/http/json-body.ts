@@ -1,5 +1,6 @@
 // Parses JSON bodies: an empty body is no body, invalid JSON gets 422, and the depth of nesting is limited.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { readJson } from '../../kit/read-json.js'
 import { inTurns } from '../../kit/turns.js'
 import { invalid } from './failures.js'
 import { parseJson, TooDeepError } from './json-text.js'
@@ -47,7 +48,7 @@ function parse (request: FastifyRequest, given: string, done: (error: Error | nu
   // An attribute may be named `__proto__`. That is safe, because nothing here merges bodies by assignment.
   let body: unknown
   try {
-    body = JSON.parse(text)
+    body = readJson(text)
   } catch (error) {
     return done(refusal(error))
   }

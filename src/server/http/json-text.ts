@@ -1,4 +1,5 @@
 // Parses JSON in steps. `JSON.parse` of a megabyte would block other requests for a tenth of a second.
+import { readJson } from '../../kit/read-json.js'
 
 /** The text is nested too deeply. */
 export class TooDeepError extends Error {
@@ -21,7 +22,7 @@ export function * parseJson (text: string, maxDepth: number, piece = PIECE): Gen
   yield
   const start = skipBlanks(text, 0)
   const end = long.get(start)
-  if (end === undefined) return JSON.parse(text)
+  if (end === undefined) return readJson(text)
   if (skipBlanks(text, end + 1) !== text.length) throw new SyntaxError('text after the value')
   return yield * new Pieces(text, long, piece).container(start, end)
 }
@@ -71,8 +72,8 @@ class Pieces {
     const parse = (from: number, to: number): void => {
       const part = text.slice(from, to)
       if (isBlank(part)) throw new SyntaxError('a member is missing')
-      if (isList) for (const item of JSON.parse(`[${part}]`) as unknown[]) list.push(item)
-      else for (const [key, value] of Object.entries(JSON.parse(`{${part}}`) as object)) set(object, key, value)
+      if (isList) for (const item of readJson(`[${part}]`) as unknown[]) list.push(item)
+      else for (const [key, value] of Object.entries(readJson(`{${part}}`) as object)) set(object, key, value)
     }
     /** Where the unparsed members start, and where the current member starts. */
     let from = start + 1
@@ -133,7 +134,7 @@ const SKIPPED = -1
 
 /** Parses `"key":`. */
 function keyOf (head: string): string {
-  const [key, ...others] = Object.keys(JSON.parse(`{${head}null}`) as object)
+  const [key, ...others] = Object.keys(readJson(`{${head}null}`) as object)
   if (key === undefined || others.length > 0) throw new SyntaxError('a key is missing')
   return key
 }
