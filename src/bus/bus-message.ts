@@ -1,5 +1,6 @@
 // Messages on the bus: signed, bounded, and checked before anything in them is believed.
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { readJson } from '../kit/read-json.js'
 import { busMessage } from './bus-message-schema.js'
 
 /** What to forget: everything, or the decisions of the users in these slots. */
@@ -66,7 +67,7 @@ export class BusCodec {
     const body = text.slice(SIGNATURE)
     if (!isEqual(text.slice(0, SIGNATURE), this.#sign(body))) return undefined
     try {
-      const message: unknown = JSON.parse(body)
+      const message: unknown = readJson(body)
       if (!busMessage.Check(message)) return undefined
       const { i, n, c, s, f, x } = message
       return { from: i, number: n, forgets: c, seen: s.map(({ i, n }) => ({ from: i, number: n })), forget: f, leaves: x === true }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type * as Lmdb from 'lmdb'
+import { readJson } from '../kit/read-json.js'
 import { DataError } from '../contract/errors.js'
 import { BackupService } from './data/backup-service.js'
 import { readRequest, type FolderRequests } from './data/folder-requests.js'
@@ -167,7 +168,7 @@ export class Store {
     const transaction = root.useReadTransaction()
     return {
       records: records.getCount({ transaction }),
-      fingerprint: JSON.parse(values.get(CONTENTS_NAME, { transaction }) ?? '') as FingerprintState,
+      fingerprint: readJson(values.get(CONTENTS_NAME, { transaction }) ?? '') as FingerprintState,
       * held () {
         for (const { key: name, value: json } of values.getRange({ transaction })) {
           if (name !== FORMAT_NAME && name !== CONTENTS_NAME) yield { name, json }

@@ -1,6 +1,7 @@
 // The process that has a data folder serves the others: sends them the facts and each change of them, and makes their writes.
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { readJson } from '../../kit/read-json.js'
 import { FactsError } from '../../engine/facts/fact.js'
 import { FORMAT } from '../data/database.js'
 import { recordOf } from '../stored-records.js'
@@ -92,7 +93,7 @@ export class FactOwner {
   #follow (socket: Socket, line: string, served: Served): void {
     let hello: unknown
     try {
-      hello = JSON.parse(line)
+      hello = readJson(line)
     } catch {
       hello = undefined
     }

@@ -1,4 +1,5 @@
 // Splits what a socket receives into lines, which are bounded.
+import { readJson } from '../../kit/read-json.js'
 
 const NEWLINE = 0x0a
 
@@ -25,7 +26,7 @@ export class MessageLines {
       this.#pieces = []
       this.#length = 0
       start = end + 1
-      yield JSON.parse(decoder.decode(bytes))
+      yield readJson(decoder.decode(bytes))
     }
     if (start < chunk.length) this.#add(chunk.subarray(start))
   }
