@@ -69,7 +69,9 @@ function chunkOf (file) {
   if (file.startsWith('environment/data/')) return 'data'
   if (file.startsWith('environment/shared/') || file === 'pdp/embedded/mutation-schema.js') return 'shared'
   if (file.startsWith('engine/plan/') && file !== 'engine/plan/plan-query.js') return 'planner'
+  if (file.startsWith('engine/search/')) return 'search-page'
   if (file.startsWith('decision/plan')) return 'plans'
+  if (file === 'decision/search.js') return 'searches'
   // Loaded with the option `bus`; what checks the option is in the core.
   if (/^decision\/(open-fleet|fleet-generations)\.js$/.test(file)) return 'bus'
   const [, transport] = /^bus\/transports\/(custom|redis|postgres|cluster)-bus\.js$/.exec(file) ?? []
@@ -79,7 +81,10 @@ function chunkOf (file) {
   if (room === 'engine' || room === 'environment') return room
   // Core invalidates decisions by the kind of a mutation.
   if (file === 'pdp/mutation-kinds.js') return 'core'
-  if (/^pdp\/(permit\/(permit|read)-plan|authzen\/(authzen|cerbos)-plan|keys-plan)\.js$/.test(file)) return 'remote-plans'
+  if (/^pdp\/(permit\/((permit|read)-plan|permit-search|permitted-keys|local-pdp-call)|keys-plan|page-reader)\.js$/.test(file)) {
+    return 'remote-plans'
+  }
+  if (/^pdp\/authzen\/((authzen|cerbos)-plan|search-endpoints)\.js$/.test(file)) return 'remote-plans'
   if (room === 'pdp') return rest[0] === 'embedded' ? 'embedded' : 'remote'
   if (file === 'decision/stages/cached.js') return 'cached'
   if (file === 'observe/prometheus.js') return 'prometheus'

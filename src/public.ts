@@ -7,7 +7,10 @@ export type { BusHealth, BusStats } from './contract/bus-state.js'
 export type { BusOption } from './app/options/schema.js'
 export type { GuardOptions } from './guard/guard-options.js'
 export type { CheckInput, Explanation, UserCheckInput } from './decision/checks.js'
-export type { CheckOptions, PermissionsOptions, PlanActions, PlanOptions } from './decision/question-options.js'
+export type {
+  CheckOptions, FilterOptions, PermissionsOptions, PlanActions, PlanOptions, SearchOptions, TenantsOptions
+} from './decision/question-options.js'
+export type { FoundResource, SearchResults } from './decision/search-results.js'
 export type { ContextInput, ResourceInput, UserInput } from './decision/query.js'
 export type { Decision, DecisionPointStats, DecisionSource, Health, Query, UserPermissions } from './contract/point.js'
 export type { CompoundCondition, Condition, FieldCondition, FieldOperator, Plan } from './contract/plan.js'
@@ -22,5 +25,6 @@ export type { Policy } from './engine/policy/policy.js'
 export type { ActionOf, PermissionName, RelationOf, ResourceRoleOf, ResourceType, RoleName } from './contract/vocabulary.js'
 export {
   AnnotationError, BypassedError, DataError, ForbiddenError, MutationError, OptionsError, PdpError, PlanError, PolicyFileError, QueryError,
-  TranslationError, UnauthenticatedError, UnavailableError, UnsupportedError, WriteError, type Denial, type PdpFailure, type WriteProgress
+  SearchError, TranslationError, UnauthenticatedError, UnavailableError, UnsupportedError, WriteError, type Denial, type PdpFailure,
+  type WriteProgress
 } from './contract/errors.js'

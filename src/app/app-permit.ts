@@ -2,15 +2,17 @@
 import type { CheckInput, Checks, Explanation, UserCheckInput } from '../decision/checks.js'
 import { createQuery, normaliseUser, type ResourceInput, type UserInput } from '../decision/query.js'
 import {
-  readCheckOptions, readPlanActions, readPlanOptions, requirePlanType, type CheckOptions, type PermissionsOptions, type PlanActions,
-  type PlanOptions
+  readCheckOptions, readFilterOptions, readPlanActions, readPlanOptions, readSearchOptions, readTenantsOptions, requireLimit, requireType,
+  type CheckOptions, type FilterOptions, type PermissionsOptions, type PlanActions, type PlanOptions, type SearchOptions,
+  type TenantsOptions
 } from '../decision/question-options.js'
-import { mapInTurns } from '../kit/turns.js'
-import { queriesOf, queriesOfUsers, questionsAbout, requireFunction } from './bulk-checks.js'
+import type * as Searching from '../decision/search.js'
+import { SearchResults, type FoundResource } from '../decision/search-results.js'
+import { allowedItems, queriesOf, queriesOfUsers, questionsAbout, requireFunction, type Items } from './bulk-checks.js'
 import { requireNoMore } from '../decision/input-checks.js'
 import type { Plan } from '../contract/plan.js'
 import type { ActionOf, RelationOf, ResourceType } from '../contract/vocabulary.js'
-import type { DecisionPointStats, Health, Query, UserPermissions } from '../contract/point.js'
+import type { DecisionPointStats, Health, Query, SearchQuestion, UserPermissions } from '../contract/point.js'
 import type { MutationResult } from '../contract/mutation-result.js'
 import { WriteApi } from './write/api.js'
 import type { Mutation } from './write/mutation.js'
@@ -76,14 +78,30 @@ export class Permit {
     return this.#checks.areAllowed(await queriesOf(normaliseUser(user), checks, readCheckOptions(options)))
   }
 
-  /** The items on which `user` may do `action`, in order. Rejects when one of them has no decision. */
+  /**
+   * The items on which `user` may do `action`, in order. Rejects when one of them has no decision.
+   *
+   * Asks chunk by chunk: each adds the time of a check to that of the filter, up to 30 times as much. The time for reading items does not
+   * count.
+   * @param items - an array, or an (async) iterable such as a database's cursor, which is closed when `limit` items are found
+   * @example
+   * ```ts
+   * import type { AppPermit } from 'fastify-permit'
+   *
+   * declare const permit: AppPermit
+   * declare const cursor: AsyncIterable<{ id: string }>
+   * export const first = await permit.filter('ann', 'retrieve', cursor, ({ id }) => ({ type: 'task', key: id }), { limit: 20 })
+   * ```
+   */
   async filter<Item, T extends ResourceType> (
-    user: UserInput, action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
+    user: UserInput, action: ActionOf<T>, items: Items<Item>, toResource: (item: Item) => ResourceInput<T>, options?: FilterOptions
   ): Promise<Item[]> {
     requireFunction(toResource)
-    const question = questionsAbout(normaliseUser(user), action, items, readCheckOptions(options))
-    const allowed = await this.#checks.areAllowed(await mapInTurns(items, item => question(toResource(item))))
-    return items.filter((_, index) => allowed[index] === true)
+    const asked = readFilterOptions(options)
+    requireLimit(asked.limit)
+    const question = questionsAbout(normaliseUser(user), action, items, asked)
+    return allowedItems(items, item => question(toResource(item)),
+      (queries, time) => this.#checks.areAllowed(queries, undefined, undefined, time), await this.#checks.filtering(), asked.limit)
   }
 
   /**
@@ -99,12 +117,82 @@ export class Permit {
   ): Promise<Plan> {
     const { how, actions } = readPlanActions(action)
     const asked = readPlanOptions(options)
-    requirePlanType(type)
+    requireType(type, 'plan')
     const { planQuestions } = await import('../decision/plan-question.js')
     return this.#checks.plan(how, planQuestions(normaliseUser(user), actions, type, asked))
   }
 
-  /** The permissions of `user`, by tenant and resource instance. Never from the cache. */
+  /**
+   * The resources of a type on which `user` may act, of those that the PDP knows, page by page. Never from the cache.
+   *
+   * Iterating rejects with a `SearchError` when the PDP cannot give the whole list.
+   * @param type - a resource type
+   * @example
+   * ```ts
+   * import type { AppPermit } from 'fastify-permit'
+   *
+   * declare const permit: AppPermit
+   * const documents = permit.searchResources('ann', 'read', 'document', { tenant: 'acme', limit: 100 })
+   * for await (const { key } of documents) console.log(key)
+   * ```
+   */
+  searchResources<T extends ResourceType> (
+    user: UserInput, action: ActionOf<T>, type: T, options?: SearchOptions
+  ): SearchResults<FoundResource<T>> {
+    return new SearchResults(() => this.#resources(user, action, type, options))
+  }
+
+  async * #resources<T extends ResourceType> (
+    user: UserInput, action: string, type: T, options: SearchOptions | undefined
+  ): AsyncGenerator<FoundResource<T>, void, undefined> {
+    const asked = readSearchOptions(options)
+    requireLimit(asked.limit)
+    requireType(type, 'search')
+    const { resourcesQuestion } = await import('../decision/search.js')
+    const question = resourcesQuestion(normaliseUser(user), action, type, asked)
+    const { tenant } = question.resource
+    for await (const key of this.#checks.search(question, asked)) yield { type, key, tenant }
+  }
+
+  /** The actions that `user` may do on a resource, page by page. Never from the cache. */
+  searchActions<T extends ResourceType> (user: UserInput, resource: ResourceInput<T>, options?: SearchOptions): SearchResults<ActionOf<T>> {
+    return new SearchResults(() => this.#search<ActionOf<T>>(options, ({ actionsQuestion }, asked) =>
+      actionsQuestion(normaliseUser(user), resource, asked)))
+  }
+
+  /** The keys of the users who may do `action` on a resource, of those that the PDP knows, page by page. Never from the cache. */
+  searchUsers<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: SearchOptions): SearchResults<string> {
+    return new SearchResults(() => this.#search(options, ({ usersQuestion }, asked) => usersQuestion(action, resource, asked)))
+  }
+
+  /**
+   * The keys of the tenants in which `user` has a role. With `action` and `resource`, those of them in which the user may act on the
+   * resource. Never from the cache.
+   */
+  tenants<T extends ResourceType> (user: UserInput, options?: TenantsOptions<T>): SearchResults<string> {
+    return new SearchResults(() => this.#tenants(user, options))
+  }
+
+  async * #tenants (user: UserInput, options: TenantsOptions | undefined): AsyncGenerator<string, void, undefined> {
+    const asked = readTenantsOptions(options)
+    requireLimit(asked.limit)
+    const { tenantsQuestion } = await import('../decision/search.js')
+    yield * this.#checks.search(tenantsQuestion(normaliseUser(user), asked), asked)
+  }
+
+  async * #search<T extends string> (
+    options: SearchOptions | undefined, questionOf: (by: typeof Searching, options: SearchOptions) => SearchQuestion
+  ): AsyncGenerator<T, void, undefined> {
+    const asked = readSearchOptions(options)
+    requireLimit(asked.limit)
+    const question = questionOf(await import('../decision/search.js'), asked)
+    yield * this.#checks.search(question, asked) as AsyncGenerator<T, void, undefined>
+  }
+
+  /**
+   * The permissions that roles give `user`, by tenant and resource instance. What conditions (ABAC) allow is not in it, so it is for menus
+   * and buttons, and no decision. Never from the cache.
+   */
   async permissions (user: UserInput, options?: PermissionsOptions): Promise<UserPermissions> {
     return this.#checks.permissions(user, options)
   }

@@ -2,15 +2,17 @@
 import type { CheckInput, Checks, Explanation } from '../decision/checks.js'
 import { normaliseUser, questionsOf, type ResourceInput, type UserInput } from '../decision/query.js'
 import {
-  readCheckOptions, readPlanActions, readPlanOptions, requirePermissionsOptions, requirePlanType, type CheckOptions,
-  type PermissionsOptions, type PlanActions, type PlanOptions
+  readCheckOptions, readFilterOptions, readPlanActions, readPlanOptions, readSearchOptions, readTenantsOptions,
+  requireLimit, requirePermissionsOptions, requireType, type CheckOptions, type FilterOptions, type PermissionsOptions,
+  type PlanActions, type PlanOptions, type SearchOptions, type TenantsOptions
 } from '../decision/question-options.js'
-import { mapInTurns } from '../kit/turns.js'
-import { queriesOf, questionsAbout, requireFunction } from './bulk-checks.js'
+import type * as Searching from '../decision/search.js'
+import { SearchResults, type FoundResource } from '../decision/search-results.js'
+import { allowedItems, queriesOf, questionsAbout, requireFunction, type Items } from './bulk-checks.js'
 import type { Plan } from '../contract/plan.js'
 import type { ActionOf, RelationOf, ResourceType } from '../contract/vocabulary.js'
 import { QueryError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
-import type { Caller, Query, QueryUser, UserPermissions } from '../contract/point.js'
+import type { Caller, Query, QueryUser, SearchQuestion, UserPermissions } from '../contract/point.js'
 import type { Enforcement } from '../guard/enforce.js'
 import { askToComeBack } from '../guard/retry-after.js'
 
@@ -60,18 +62,27 @@ export class RequestPermit<R = unknown> {
     })
   }
 
-  /** The items on which the user may do `action`, in order. Rejects when one of them has no decision. */
+  /**
+   * The items on which the user may do `action`, in order. Rejects when one of them has no decision.
+   *
+   * Asks chunk by chunk: each adds the time of a check to that of the filter, up to 30 times as much. The time for reading items does not
+   * count.
+   * @param items - an array, or an (async) iterable such as a database's cursor, which is closed when `limit` items are found
+   */
   async filter<Item, T extends ResourceType> (
-    action: ActionOf<T>, items: readonly Item[], toResource: (item: Item) => ResourceInput<T>, options?: CheckOptions
+    action: ActionOf<T>, items: Items<Item>, toResource: (item: Item) => ResourceInput<T>, options?: FilterOptions
   ): Promise<Item[]> {
-    const { tenant, context } = readCheckOptions(options)
+    const { tenant, context, limit } = readFilterOptions(options)
     requireFunction(toResource)
     const user = await this.#user()
     const own = await this.#tenant(tenant)
-    const question = await asValues(own, async () => questionsAbout(user, action, items, { tenant: tenant ?? own, context }))
-    const queries = await mapInTurns(items, item => question(toResource(item)))
-    const allowed = await this.#answer(async () => this.#enforcement.checks.areAllowed(queries, this.#caller, this.#asker))
-    return items.filter((_, index) => allowed[index] === true)
+    const question = await asValues(own, async () => {
+      requireLimit(limit)
+      return questionsAbout(user, action, items, { tenant: tenant ?? own, context })
+    })
+    const { checks } = this.#enforcement
+    return this.#answer(async () => allowedItems(items, item => question(toResource(item)),
+      (queries, time) => checks.areAllowed(queries, this.#caller, this.#asker, time), await checks.filtering(), limit))
   }
 
   /**
@@ -85,7 +96,7 @@ export class RequestPermit<R = unknown> {
   async plan<T extends ResourceType> (action: PlanActions<ActionOf<T>>, type: T, options?: PlanOptions<RelationOf<T>>): Promise<Plan> {
     const { how, actions } = readPlanActions(action)
     const asked = readPlanOptions(options)
-    requirePlanType(type)
+    requireType(type, 'plan')
     const user = await this.#user()
     const own = await this.#tenant(asked.tenant)
     const { planQuestions } = await import('../decision/plan-question.js')
@@ -93,7 +104,92 @@ export class RequestPermit<R = unknown> {
     return this.#answer(async () => this.#enforcement.checks.plan(how, questions))
   }
 
-  /** The permissions of the user, by tenant and resource instance. */
+  /**
+   * The resources of a type on which the user may act, of those that the PDP knows, page by page. Never from the cache.
+   *
+   * Iterating rejects with a `SearchError` when the PDP cannot give the whole list.
+   * @param type - a resource type
+   */
+  searchResources<T extends ResourceType> (action: ActionOf<T>, type: T, options?: SearchOptions): SearchResults<FoundResource<T>> {
+    return new SearchResults(() => this.#resources(action, type, options))
+  }
+
+  async * #resources<T extends ResourceType> (
+    action: string, type: T, options: SearchOptions | undefined
+  ): AsyncGenerator<FoundResource<T>, void, undefined> {
+    let tenant = ''
+    const keys = this.#search(options, ({ resourcesQuestion }, asked, user, own) => {
+      requireType(type, 'search')
+      const question = resourcesQuestion(user, action, type, asked, own)
+      tenant = question.resource.tenant
+      return question
+    })
+    for await (const key of keys) yield { type, key, tenant }
+  }
+
+  /** The actions that the user may do on a resource, page by page. Never from the cache. */
+  searchActions<T extends ResourceType> (resource: ResourceInput<T>, options?: SearchOptions): SearchResults<ActionOf<T>> {
+    return new SearchResults(() => this.#search<ActionOf<T>>(options, ({ actionsQuestion }, asked, user, own) =>
+      actionsQuestion(user, resource, asked, own)))
+  }
+
+  /**
+   * The keys of the users who may do `action` on a resource, of those that the PDP knows, page by page; the user of the request plays no
+   * part in it. Never from the cache.
+   */
+  searchUsers<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: SearchOptions): SearchResults<string> {
+    return new SearchResults(() => this.#search(options, ({ usersQuestion }, asked, _user, own) =>
+      usersQuestion(action, resource, asked, own)))
+  }
+
+  /**
+   * The keys of the tenants in which the user has a role. With `action` and `resource`, those of them in which the user may act on the
+   * resource. Never from the cache.
+   */
+  tenants<T extends ResourceType> (options?: TenantsOptions<T>): SearchResults<string> {
+    return new SearchResults(() => this.#tenants(options))
+  }
+
+  async * #tenants (options: TenantsOptions | undefined): AsyncGenerator<string, void, undefined> {
+    const asked = readTenantsOptions(options)
+    const user = await this.#user()
+    const { tenantsQuestion } = await import('../decision/search.js')
+    const question = await asValues(undefined, () => {
+      requireLimit(asked.limit)
+      return tenantsQuestion(user, asked)
+    })
+    yield * this.#results(question, asked)
+  }
+
+  async * #search<T extends string> (options: SearchOptions | undefined, questionOf: SearchQuestionOf): AsyncGenerator<T, void, undefined> {
+    const asked = readSearchOptions(options)
+    const user = await this.#user()
+    const own = await this.#tenant(asked.tenant)
+    const by = await import('../decision/search.js')
+    const question = await asValues(own, () => {
+      requireLimit(asked.limit)
+      return questionOf(by, asked, user, own)
+    })
+    yield * this.#results(question, asked) as AsyncGenerator<T, void, undefined>
+  }
+
+  async * #results (question: SearchQuestion, limits: Pick<SearchOptions, 'limit' | 'signal'>): AsyncGenerator<string, void, undefined> {
+    const results = this.#enforcement.checks.search(question, limits)
+    try {
+      for (;;) {
+        const next = await this.#answer(async () => results.next())
+        if (next.done === true) return
+        yield next.value
+      }
+    } finally {
+      await results.return()
+    }
+  }
+
+  /**
+   * The permissions that roles give the user, by tenant and resource instance. What conditions (ABAC) allow is not in it, so it is for
+   * menus and buttons, and no decision. Never from the cache.
+   */
   async permissions (options?: PermissionsOptions): Promise<UserPermissions> {
     requirePermissionsOptions(options)
     const user = await this.#userInput()
@@ -152,6 +248,10 @@ export class RequestPermit<R = unknown> {
     return await this.#enforcement.tenant?.(this.#request) ?? undefined
   }
 }
+
+type SearchQuestionOf = (
+  by: typeof Searching, options: SearchOptions, user: QueryUser, own: string | readonly string[] | undefined
+) => SearchQuestion
 
 /**
  * Runs a function that validates arguments. An invalid argument gets status 400, because it may come from the client.

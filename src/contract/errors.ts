@@ -91,8 +91,8 @@ export const QueryError = createQuotingError<[string, { cause: unknown }?]>('FST
 export const MutationError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_MUTATION')
 
 /**
- * This kind of PDP does not support the operation: an AuthZEN PDP has no call for a user's permissions or for writes. A mistake in the
- * app's code. The message says what to do instead.
+ * This kind of PDP does not support the operation: an AuthZEN PDP has no call for a user's permissions, tenants, or for writes. A mistake
+ * in the app's code. The message says what to do instead.
  */
 export const UnsupportedError = createQuotingError<[string]>('FST_PERMIT_UNSUPPORTED')
 
@@ -101,6 +101,12 @@ export const UnsupportedError = createQuotingError<[string]>('FST_PERMIT_UNSUPPO
  * return them. The message says why, and what to do. A plan never leaves out a condition instead.
  */
 export const PlanError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_PLAN')
+
+/**
+ * There is no complete list: the search finds more than it may, the PDP does not tell what it asks, or its pages do not end. The message
+ * says why, and what to do. A search never leaves out results instead.
+ */
+export const SearchError = createQuotingError<[string, { cause: unknown }?]>('FST_PERMIT_SEARCH')
 
 /**
  * A plan cannot be translated exactly for this database or mapping: an attribute has no column, or the database evaluates an operator

@@ -171,6 +171,12 @@ export interface Pdp extends DecisionPoint {
    * there is no exact plan, and with an `UnavailableError` when there is none until `deadline`.
    */
   plan? (question: PlanQuestion, deadline: number): MaybePromise<Plan>
+  /**
+   * The pages of a search: keys of resources, users or tenants, or names of actions; those that a check would allow now, all of them, some
+   * perhaps twice. Undefined for a kind of PDP without searches. Rejects with a `SearchError` when there is no complete list, with an
+   * `UnsupportedError` when this PDP has no such search, and with an `UnavailableError` when there is no answer in time.
+   */
+  search? (question: SearchQuestion, asking: SearchAsking): AsyncIterable<readonly string[]>
   /** Whether the PDP can give decisions now; never rejects. */
   health (deadline: number): MaybePromise<Health>
   /** Lets checks in flight finish until `deadline`, then closes sockets and files. */
@@ -223,8 +229,54 @@ export interface PlanQuestion {
   readonly conditions?: 'none' | 'stored'
 }
 
-/** A user's permissions by `"__tenant:<key>"` and `"<type>:<key>"`, in the format of Permit's PDP. */
+/** What a search finds, and for whom. `conditions` is what the app says of conditions that Permit's container cannot tell. */
+export type SearchQuestion =
+  | {
+    readonly find: 'resources'
+    readonly user: QueryUser
+    readonly action: string
+    readonly resource: Pick<QueryResource, 'type' | 'tenant'>
+    readonly context?: JsonObject
+    readonly conditions?: 'none' | 'stored'
+  }
+  | {
+    readonly find: 'users'
+    readonly action: string
+    readonly resource: QueryResource
+    readonly context?: JsonObject
+    readonly conditions?: 'none' | 'stored'
+  }
+  | {
+    readonly find: 'actions'
+    readonly user: QueryUser
+    readonly resource: QueryResource
+    readonly context?: JsonObject
+    readonly conditions?: 'none' | 'stored'
+  }
+  | {
+    /** The tenants in which the user has a role; with `access`, those of them in which the user may do it. */
+    readonly find: 'tenants'
+    readonly user: QueryUser
+    readonly access?: { readonly action: string, readonly resource: Omit<QueryResource, 'tenant'> }
+    readonly context?: JsonObject
+  }
+
+/** How a search is asked. */
+export interface SearchAsking {
+  /** The deadline of the page that is asked for now. */
+  deadline (): number
+  /** About how many results the caller takes; it stops by itself. */
+  readonly limit: number
+  /** Ends the search. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * A user's permissions by `"__tenant:<key>"` and `"<type>:<key>"`, in the format of Permit's PDP: what roles give. What conditions (ABAC)
+ * allow is not in it, so a permission that is missing may still be allowed.
+ */
 export type UserPermissions = Record<string, {
+  /** Attributes only with the option `attributes`. */
   readonly tenant?: { readonly key: string, readonly attributes?: Record<string, unknown> }
   readonly resource?: { readonly type: string, readonly key: string, readonly attributes?: Record<string, unknown> }
   /** `type:action` each. */

@@ -1,7 +1,7 @@
 // Runs checks on the decision path, one or many, and gives each its deadline.
 import { ForbiddenError, PdpError, UnavailableError } from '../contract/errors.js'
 import type {
-  Caller, Decision, DecisionPointStats, DecisionSource, Health, Outcome, Pdp, PlanQuestion, Query, Trace, UserPermissions
+  Caller, Decision, DecisionPointStats, DecisionSource, Health, Outcome, Pdp, PlanQuestion, Query, SearchQuestion, Trace, UserPermissions
 } from '../contract/point.js'
 import type { MaybePromise } from '../kit/whenever.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
@@ -99,14 +99,15 @@ export class Checks {
 
   /** A user's permissions. Never cached. */
   async permissions (user: UserInput, options?: PermissionsOptions): Promise<UserPermissions> {
-    const { tenants, resources, resourceTypes, context } = readPermissionsOptions(options)
-    return this.#pdp.permissions({
+    const { tenants, resources, resourceTypes, context, attributes = false } = readPermissionsOptions(options)
+    const permissions = await this.#pdp.permissions({
       user: normaliseUser(user),
       tenants,
       resources,
       resourceTypes,
       context: context === undefined ? undefined : toJsonObject('the context', context)
     }, this.#deadline())
+    return attributes ? permissions : withoutAttributes(permissions)
   }
 
   /** Which rows of a type the user may act on: those of all the questions' plans, or of one of them. From the cache of plans. */
@@ -117,6 +118,14 @@ export class Checks {
     if (first === undefined || others.length === 0) return first as Plan
     const { combinePlans } = await import('../engine/plan/combine-plans.js')
     return combinePlans(how, [first, ...others])
+  }
+
+  /** The results of a search. Never cached; each page has the time of a check. */
+  async * search (
+    question: SearchQuestion, limits: { readonly limit?: number, readonly signal?: AbortSignal }
+  ): AsyncGenerator<string, void, undefined> {
+    const { resultsOf } = await import('./search.js')
+    yield * resultsOf(this.#pdp, question, limits, this.#timeout)
   }
 
   async #planning (): Promise<Plans> {
@@ -142,9 +151,19 @@ export class Checks {
     return { allow: allow === true, code, reason, debug, context, source: trace.source, duration: performance.now() - start }
   }
 
-  async areAllowed (queries: readonly Query[], caller?: Caller, asker?: object): Promise<boolean[]> {
+  /** How a filter asks: so many checks at a time, within how many ms. */
+  async filtering (): Promise<{ readonly chunk: number, readonly timeout: number }> {
     if (this.#path.opened !== undefined) await this.#path.opened()
-    const deadline = this.#deadline()
+    return { chunk: this.#path.filterConcurrency, timeout: this.#timeout }
+  }
+
+  /**
+   * The answers to many checks, in order.
+   * @param time - how long all of them may take, ms; default: the time of one
+   */
+  async areAllowed (queries: readonly Query[], caller?: Caller, asker?: object, time = this.#timeout): Promise<boolean[]> {
+    if (this.#path.opened !== undefined) await this.#path.opened()
+    const deadline = performance.now() + time
     const { bulkConcurrency } = this.#path
     const allowed = new Array<boolean>(queries.length).fill(false)
     let next = 0
@@ -214,6 +233,14 @@ export class Checks {
   #deadline (): number {
     return performance.now() + this.#timeout
   }
+}
+
+function withoutAttributes (permissions: UserPermissions): UserPermissions {
+  return Object.fromEntries(Object.entries(permissions).map(([id, { tenant, resource, ...rights }]) => [id, {
+    ...(tenant === undefined ? {} : { tenant: { key: tenant.key } }),
+    ...(resource === undefined ? {} : { resource: { type: resource.type, key: resource.key } }),
+    ...rights
+  }]))
 }
 
 /** The 403 for a query, with the details for the log. */

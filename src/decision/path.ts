@@ -32,12 +32,17 @@ export interface DecisionPath {
   readonly opened?: () => Promise<void>
   /** The most checks of one bulk check in flight at a time. */
   readonly bulkConcurrency: number
+  /** The most checks of one filter in flight at a time. A filter may be about many thousand items, and runs beside other checks. */
+  readonly filterConcurrency: number
   /** Lets checks in flight finish until `deadline`, then closes sockets, timers and files. */
   close (deadline: number): Promise<void>
 }
 
 /** The largest response of a PDP, bytes. A decision has some hundred, a bulk response some ten thousand; the rest is for debug output. */
 const MAX_RESPONSE_SIZE = 1024 * 1024
+
+/** Items that a filter takes at a time when the embedded PDP decides. */
+const EMBEDDED_CHUNK = 256
 
 /** The most writes in flight. They use their own connections, because a write may take seconds and must not delay checks. */
 const WRITE_CONNECTIONS = 4
@@ -75,6 +80,7 @@ export async function openPath (
       bus,
       cache,
       bulkConcurrency: 1,
+      filterConcurrency: EMBEDDED_CHUNK,
       async close (deadline) {
         await Promise.all([pdp.close(deadline), bus?.close()])
       }
@@ -113,6 +119,8 @@ export async function openPath (
     cache,
     // Half of the queue, so that a large bulk check leaves room for other checks.
     bulkConcurrency: Math.max(1, Math.floor(queue / 2)),
+    // A quarter of the connections: the others are free for checks that come in between.
+    filterConcurrency: Math.max(1, Math.min(Math.floor(queue / 2), batch * Math.ceil(connections / 4))),
     async close (deadline) {
       await batches.close(deadline)
       await Promise.all([pdp.close(deadline), writes?.close(deadline), bus?.close()])

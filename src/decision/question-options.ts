@@ -1,9 +1,9 @@
 // The options of checks and permissions, the same in every framework, and the errors for unknown ones.
 import { QueryError } from '../contract/errors.js'
-import type { ResourceType } from '../contract/vocabulary.js'
+import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 import { isRecord } from '../kit/is-record.js'
 import { describe, requireArray, requireKnown, requireText } from './input-checks.js'
-import type { ContextInput } from './query.js'
+import type { ContextInput, ResourceInput } from './query.js'
 
 /** The options of a check, beside its action and resource. */
 export interface CheckOptions {
@@ -13,13 +13,27 @@ export interface CheckOptions {
   readonly context?: ContextInput
 }
 
+/** The options of `filter`. */
+export interface FilterOptions extends CheckOptions {
+  /** The most items: the filter asks and reads no further when it has them. Default: all items. */
+  readonly limit?: number
+}
+
 /** Narrows the result of `permissions`. */
 export interface PermissionsOptions {
+  /** Only of these tenants, by key. Default: of all. */
   readonly tenants?: readonly string[]
-  /** `type:key` each. */
+  /** Only on these instances, `type:key` each. Default: on all. */
   readonly resources?: readonly string[]
-  readonly resourceTypes?: readonly ResourceType[]
+  /** Only on instances of these types; `__tenant` for permissions in tenants. Default: of all. */
+  readonly resourceTypes?: ReadonlyArray<ResourceType | '__tenant'>
+  /**
+   * Permit's switches: with `{ enable_abac_user_permissions: true }` and `resourceTypes`, conditions on stored attributes count, too.
+   * Conditions on the context never do.
+   */
   readonly context?: ContextInput
+  /** Whether the attributes of tenants and instances are in the result. Default: false, because it is often sent to browsers. */
+  readonly attributes?: boolean
 }
 
 /** The actions of a plan: one, or several of which the user may do at least one (`anyOf`) or all (`allOf`). */
@@ -41,13 +55,41 @@ export interface PlanOptions<R extends string = string> extends CheckOptions {
   readonly conditions?: 'none' | 'stored'
 }
 
+/** The options of a search. */
+export interface SearchOptions extends CheckOptions {
+  /**
+   * The most results; the search ends after them. Default: all results, and a `SearchError` when there are more than 10,000. At most
+   * 1,000,000.
+   */
+  readonly limit?: number
+  /** Ends the search: the next step rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+  /**
+   * Only for Permit's container, which cannot tell what conditions (ABAC) open: what the app knows of them. `none`: no set rule is about
+   * the resource type. `stored`: conditions only look at attributes that are stored with users and instances, and none looks at the
+   * context. Default: unknown, and a search over the container is a `SearchError`. Other PDPs know, and ignore it.
+   */
+  readonly conditions?: 'none' | 'stored'
+}
+
+/** The options of `tenants`. */
+export interface TenantsOptions<T extends ResourceType = ResourceType> extends Pick<SearchOptions, 'context' | 'limit' | 'signal'> {
+  /** Only tenants in which the user may do this action on `resource`. */
+  readonly action?: ActionOf<T>
+  /** A resource type, `type:key`, or `{ type, key?, attributes? }` without a tenant. Needs `action`. */
+  readonly resource?: ResourceInput<T>
+}
+
 const CHECK_OPTIONS: readonly string[] = ['tenant', 'context']
+const FILTER_OPTIONS: readonly string[] = [...CHECK_OPTIONS, 'limit']
 const CHECK_PARTS: readonly string[] = ['action', 'resource', ...CHECK_OPTIONS]
 const USER_CHECK_PARTS: readonly string[] = ['user', ...CHECK_PARTS]
+const SEARCH_OPTIONS: readonly string[] = [...CHECK_OPTIONS, 'limit', 'signal', 'conditions']
+const TENANTS_OPTIONS: readonly string[] = ['action', 'resource', 'context', 'limit', 'signal']
 const PLAN_OPTIONS: readonly string[] = [...CHECK_OPTIONS, 'relations', 'conditions']
 const PLAN_COMBINATIONS: readonly string[] = ['anyOf', 'allOf']
 const PERMISSIONS_LISTS = ['tenants', 'resources', 'resourceTypes'] as const
-const PERMISSIONS_OPTIONS: readonly string[] = [...PERMISSIONS_LISTS, 'context']
+const PERMISSIONS_OPTIONS: readonly string[] = [...PERMISSIONS_LISTS, 'context', 'attributes']
 
 /**
  * Validates the options of a check. An unknown option is rejected, because ignoring it would change the check.
@@ -56,6 +98,16 @@ const PERMISSIONS_OPTIONS: readonly string[] = [...PERMISSIONS_LISTS, 'context']
 export function readCheckOptions (options: CheckOptions | undefined): CheckOptions {
   if (options === undefined) return {}
   requireKnown('the options', options, CHECK_OPTIONS, ': pass values for conditions as { context: { … } }')
+  return options
+}
+
+/**
+ * Validates the options of a filter.
+ * @throws {@link QueryError} that names the unknown option, and the most similar known one
+ */
+export function readFilterOptions (options: FilterOptions | undefined): FilterOptions {
+  if (options === undefined) return {}
+  requireKnown('the options of filter', options, FILTER_OPTIONS, ': pass values for conditions as { context: { … } }')
   return options
 }
 
@@ -100,22 +152,74 @@ export function readUserChecks<T extends object> (checks: readonly T[]): readonl
 export function readPlanOptions (options: PlanOptions | undefined): PlanOptions {
   if (options === undefined) return {}
   requireKnown('the options of plan', options, PLAN_OPTIONS, ': pass values for conditions as { context: { … } }')
-  const { relations, conditions } = options
+  const { relations } = options
   if (relations !== undefined) requireTexts('the option "relations"', relations)
-  if (conditions !== undefined && conditions !== 'none' && conditions !== 'stored') {
-    throw new QueryError(`the option "conditions" is ${describe(conditions)}; expected "none" or "stored"`)
+  requireConditions(options)
+  return options
+}
+
+function requireConditions ({ conditions }: Pick<PlanOptions, 'conditions'>): void {
+  if (conditions === undefined || conditions === 'none' || conditions === 'stored') return
+  throw new QueryError(`the option "conditions" is ${describe(conditions)}; expected "none" or "stored"`)
+}
+
+/**
+ * Validates the resource type of a plan or a search.
+ * @throws {@link QueryError}
+ */
+export function requireType (type: string, what: 'plan' | 'search'): void {
+  requireText('the resource type', type)
+  if (!type.includes(':')) return
+  const about = what === 'plan' ? 'a plan is about all rows of a type' : 'a search finds resources of a type'
+  throw new QueryError(`the resource type is ${describe(type)}; ${about}. Leave out the key, or use check()`)
+}
+
+/** The most results that a search may be asked for. */
+const MAX_LIMIT = 1_000_000
+
+/**
+ * Validates the options of a search.
+ * @throws {@link QueryError} that names the unknown option, and the most similar known one
+ */
+export function readSearchOptions (options: SearchOptions | undefined): SearchOptions {
+  if (options === undefined) return {}
+  requireKnown('the options of a search', options, SEARCH_OPTIONS, ': pass values for conditions as { context: { … } }')
+  requireConditions(options)
+  requireSignal(options)
+  return options
+}
+
+/**
+ * Validates the options of `tenants`.
+ * @throws {@link QueryError} that names the unknown option, and the most similar known one
+ */
+export function readTenantsOptions (options: TenantsOptions | undefined): TenantsOptions {
+  if (options === undefined) return {}
+  requireKnown('the options of tenants', options, TENANTS_OPTIONS, ': pass values for conditions as { context: { … } }')
+  requireSignal(options)
+  const { action, resource } = options
+  if ((action === undefined) !== (resource === undefined)) {
+    throw new QueryError('the options of tenants have only one of "action" and "resource"; expected both, or neither')
+  }
+  if (isRecord(resource) && resource['tenant'] !== undefined) {
+    throw new QueryError('the resource names a tenant; tenants() finds the tenants')
   }
   return options
 }
 
 /**
- * Validates the resource type of a plan.
+ * Validates the limit of a filter or a search, which may come from a client.
  * @throws {@link QueryError}
  */
-export function requirePlanType (type: string): void {
-  requireText('the resource type', type)
-  if (!type.includes(':')) return
-  throw new QueryError(`the resource type is ${describe(type)}; a plan is about all rows of a type. Leave out the key, or use check()`)
+export function requireLimit (limit: number | undefined): void {
+  if (limit === undefined || (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT)) return
+  throw new QueryError(`the option "limit" is ${describe(limit)}; expected a whole number from 1 to ${MAX_LIMIT}`)
+}
+
+function requireSignal ({ signal }: Pick<SearchOptions, 'signal'>): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new QueryError(`the option "signal" is ${describe(signal)}; expected an AbortSignal`)
+  }
 }
 
 /**
@@ -150,6 +254,10 @@ export function readPermissionsOptions (options: PermissionsOptions | undefined)
     const list: unknown = options[name]
     if (list === undefined) continue
     requireTexts(`the option "${name}"`, list)
+  }
+  const { attributes } = options
+  if (attributes !== undefined && typeof attributes !== 'boolean') {
+    throw new QueryError(`the option "attributes" is ${describe(attributes)}; expected true or false`)
   }
   return options
 }

@@ -215,6 +215,11 @@ export class Engine {
     return { query, type, permission: type?.permissions.get(query.action), user, tenant, isAsked, facts: this.facts }
   }
 
+  /** The actions of a resource type; none for a type that the policy does not have. */
+  actionsOf (type: string): Iterable<string> {
+    return this.#schema.types.get(type)?.permissions.keys() ?? []
+  }
+
   /** User sets whose rules also hold for users that were never synced, and in tenants that do not exist. Empty with `unknown: 'deny'`. */
   openUserSets (): OpenUserSet[] {
     return this.#deniesUnknown ? [] : openUserSets(this.#schema)

@@ -71,7 +71,7 @@ export interface EnvironmentOptions {
 export type FactsReader = Pick<Facts,
   'getUser' | 'userCount' | 'users' | 'getTenant' | 'tenantCount' | 'tenants' | 'getResourceInstance' | 'resourceInstances' |
     'roleAssignments' | 'roleAssignmentsNear' | 'assignmentsOfRole' | 'assignmentsOfResourceRole' | 'tuplesOfRelation' |
-    'relationshipTuples' | 'relationshipTuplesNear' | 'revision'>
+    'relationshipTuples' | 'relationshipTuplesNear' | 'revision' | 'removals'>
 
 /** The engine, for decisions. Facts and schema are readable here; only the environment changes them. */
 export type DecisionEngine = Omit<Engine, 'load' | 'facts'> & { readonly facts: FactsReader }

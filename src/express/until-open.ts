@@ -91,6 +91,7 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
     opened: () => gate.wait(performance.now() + MAX_OPENING),
     get atHand () { return origin.kind === 'policy' && cache === false ? 'embedded' : 'cache' },
     get bulkConcurrency () { return loaded?.bulkConcurrency ?? 1 },
+    get filterConcurrency () { return loaded?.filterConcurrency ?? 1 },
     async close (deadline) {
       await (await loading).close(deadline)
     },
@@ -128,6 +129,11 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
         const end = await whenOpen(deadline)
         const { planBy } = await import('../decision/plans.js')
         return planBy(opened().pdp, question, end)
+      },
+      async * search (question, asking) {
+        await whenOpen(asking.deadline())
+        const { searchBy } = await import('../decision/search.js')
+        yield * searchBy(opened().pdp, question, asking)
       },
       async health (deadline) {
         // Does not wait for the gate, so that it reports a PDP that is not open.

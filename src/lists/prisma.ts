@@ -312,6 +312,8 @@ class Translation {
       case 'array_contains': return test('has', [value])
       case 'array_superset': return test('hasEvery', listOf(value))
       case 'array_intersect': return listOf(value).length === 0 ? NOTHING : test('hasSome', listOf(value))
+      // A list is no object.
+      case 'object_match': return NOTHING
       default: throw new Unsayable('Prisma has no such comparison of a list')
     }
   }

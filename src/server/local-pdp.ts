@@ -7,6 +7,7 @@ import { authzenSearchRoutes } from './decisions/authzen-search.js'
 import { gatewayRoutes } from './decisions/gateways.js'
 import { guardWithToken, isAuthzen, refuse, requestCheck } from './http/bearer.js'
 import { planRoutes } from './decisions/plan-route.js'
+import { searchRoutes } from './decisions/search-route.js'
 import { decisionRoutes } from './decisions/decisions.js'
 import { Failure, notFound, sendFailure } from './http/failures.js'
 import { factRoutes } from './rest/facts/fact-routes.js'
@@ -56,7 +57,7 @@ const opaMounts: readonly Mount[] = [{ tag: 'Decisions', wire: 'pdp', routes: op
 const facts = { tag: 'Facts', wire: 'api', routes: [...factRoutes, ...setRuleRoutes, ...proxyConfigRoutes] } as const
 
 const mounts: readonly Mount[] = [
-  { tag: 'Decisions', wire: 'pdp', routes: [...decisionRoutes, ...planRoutes, ...gatewayRoutes, ...systemRoutes] },
+  { tag: 'Decisions', wire: 'pdp', routes: [...decisionRoutes, ...planRoutes, ...searchRoutes, ...gatewayRoutes, ...systemRoutes] },
   { tag: 'AuthZEN', wire: 'authzen', routes: [...authzenRoutes, ...authzenSearchRoutes] },
   { ...facts, prefix: '/facts' },
   { tag: 'Scope', wire: 'api', routes: [...scopeRoutes, ...accountRoutes] }

@@ -147,8 +147,34 @@ t.test('unknown options are also refused in bulk checks, in resources and in the
     await refuses(face.permissions({ tenants: 't1' }), /"tenants" must be an array/)
     await refuses(face.permissions({ tenants: ['t1', 7] }), /"tenants" contains 7/)
     await refuses(face.permissions({ resources: [undefined] }), /"resources" contains undefined/)
+    await refuses(face.permissions({ attributes: 'all' }), /"attributes" is "all"; expected true or false/)
     await refuses(face.permissions('t1' as never), /must be an object/)
   }
+})
+
+t.test('permissions have attributes only when asked, and only what roles give', async t => {
+  const app = fastifyFor(t)
+  await app.register(permit, {
+    policy: {
+      resources: { task: { actions: { read: {}, edit: {} }, roles: { editor: { permissions: ['edit'] } } } },
+      roles: { viewer: { permissions: ['task:read'] } },
+      user_sets: { all: { conditions: { allOf: [] } } },
+      set_rules: [{ user_set: 'all', permission: 'task:edit', resource_set: 'task' }],
+      tenants: { t1: { attributes: { secret: 1 } }, t2: {} },
+      users: { ann: {} },
+      role_assignments: [{ user: 'ann', role: 'viewer', tenant: 't1' }, { user: 'ann', role: 'viewer', tenant: 't2' }, { user: 'ann', role: 'editor', tenant: 't1', resource_instance: 'task:7' }],
+      resource_instances: [{ resource: 'task', key: '7', tenant: 't1', attributes: { price: 3 } }]
+    }
+  })
+  const { permit: of } = app
+  const ofTenant = { tenant: { key: 't1' }, permissions: ['task:read'], roles: ['viewer'] }
+  const ofTask = { tenant: { key: 't1' }, resource: { type: 'task', key: '7' }, permissions: ['task:edit'], roles: ['editor'] }
+  t.same(await of.permissions('ann', { tenants: ['t1'] }), { '__tenant:t1': ofTenant, 'task:7': ofTask })
+  t.same(await of.permissions('ann', { resourceTypes: ['task'] }), { 'task:7': ofTask })
+  t.same(await of.permissions('ann', { tenants: ['t1'], resourceTypes: ['__tenant'] }), { '__tenant:t1': ofTenant })
+  t.equal(await of.check('ann', 'edit', 'task', { tenant: 't1' }), true, 'a condition allows it, which is not in the list')
+  t.match(await of.permissions('ann', { tenants: ['t1'], attributes: true }), { '__tenant:t1': { tenant: { attributes: { secret: 1 } } }, 'task:7': { resource: { attributes: { price: 3 } } } })
+  t.match(await of.permissions('ann', { resourceTypes: ['task'], context: { enable_abac_user_permissions: true } }), { '__tenant:t1': { permissions: ['task:edit'] } })
 })
 
 t.test('no check is sent if its options contain any unknown option', async t => {

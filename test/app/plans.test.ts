@@ -1,14 +1,17 @@
 // `plan` on every face, embedded and over the local PDP: options, tenants, several actions, errors, and what is kept how long.
 import { once } from 'node:events'
+import { rename, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import express from 'express'
 import t, { type Test } from 'tap'
 import { permit as expressPermit } from '../../src/express/index.js'
 import permit, { type AppPermit, type Plan, type Policy, type RequestPermit } from '../../src/index.js'
 import { createLocalPdp } from '../../src/server/index.js'
-import { byHeader, fastifyFor, optionsFor, pdpFor } from '../support/app.js'
+import { byHeader, fastifyFor, logSink, optionsFor, pdpFor } from '../support/app.js'
 import { byHeader as byExpressHeader, silentLog } from '../support/express.js'
+import { sendJson } from '../support/fake-pdp.js'
 
 /** `ann` owns tasks by a condition, has a role on one, and may do everything in `t1`. */
 const policy: Policy = {
@@ -175,6 +178,74 @@ t.test('a plan is cached until it expires, and dropped by a write and by invalid
   t.match(await app.permit.plan('ann', 'read', 'task'), { condition: { value: [inDefault, { value: ['7', '9', '8'] }] } }, 'the write is in it')
   t.match(app.permit.stats().plans, { asked: 6, shared: 2, failed: 0 })
   t.throws(() => { (first as { kind: string }).kind = 'all' }, 'a plan that is kept cannot be changed')
+})
+
+t.test('a changed policy file drops plans', async t => {
+  const dir = t.testdir({ 'permit.json': JSON.stringify(policy) })
+  const file = join(dir, 'permit.json')
+  const log = logSink('info')
+  const app = fastifyFor(t, { logger: log.logger })
+  await app.register(permit, { policy: file, user: byHeader, cache: { ttl: 3_600_000 } })
+  await app.ready()
+  t.match(await app.permit.plan('ann', 'read', 'task', { tenant: 't1' }), { kind: 'all' })
+  await writeFile(join(dir, 'swap'), JSON.stringify({ ...policy, roles: { admin: { permissions: ['task:edit'] } } }))
+  await rename(join(dir, 'swap'), file)
+  while (!log.text().includes('is in use')) await new Promise(setImmediate)
+  t.match(await app.permit.plan('ann', 'read', 'task', { tenant: 't1' }), { kind: 'none' })
+  t.match(await app.permit.plan('ann', 'edit', 'task', { tenant: 't1' }), { kind: 'all' })
+})
+
+t.test('a report of the PDP and invalidate drop plans of the users that they name, those on their way included', async t => {
+  let version = 0
+  const held: Array<() => void> = []
+  let holds = false
+  const pdp = await pdpFor(t, {
+    async intercept (request, response) {
+      if (request.url !== '/fastify-permit/plan') return false
+      const answer = { kind: 'some', type: 'task', tenant: 'default', condition: { operator: 'and', value: [inDefault, keys(`v${++version}`)] } }
+      if (holds) await new Promise<void>(resolve => { held.push(resolve) })
+      sendJson(response, 200, answer)
+      return true
+    }
+  })
+  const app = fastifyFor(t)
+  await app.register(permit, optionsFor(pdp, { cache: { ttl: 3_600_000 }, updates: { path: '/updates', secret: 'a-secret-of-the-updates' } }))
+  await app.ready()
+  const versionOf = async (user: string) => JSON.stringify(await app.permit.plan(user, 'read', 'task')).match(/"v(\d+)"/)![1]
+  const report = (path: string) => app.inject({
+    method: 'POST',
+    url: '/updates',
+    headers: { 'x-permit-updates-secret': 'a-secret-of-the-updates' },
+    payload: { update_id: 'u', reports: [{ entry: { dst_path: path } }], user_data: {} }
+  })
+  const ways: Array<[what: string, forget: () => unknown, forgets: boolean]> = [
+    ['nothing', () => {}, false],
+    ['a report about ann', () => report('/users/ann'), true],
+    ["a report about ann's roles", () => report('/role_assignments/user:ann'), true],
+    ['a report about bob', () => report('/users/bob'), false],
+    ['a report about a tenant', () => report('/tenants/t1'), true],
+    ['invalidate(ann)', () => app.permit.invalidate('ann'), true],
+    ['invalidate(bob)', () => app.permit.invalidate('bob'), false],
+    ['invalidate()', () => app.permit.invalidate(), true]
+  ]
+  for (const [what, forget, forgets] of ways) {
+    const before = await versionOf('ann')
+    await forget()
+    t.equal(await versionOf('ann') !== before, forgets, what)
+
+    app.permit.invalidate('ann')
+    holds = true
+    const onItsWay = versionOf('ann')
+    while (held.length === 0) await new Promise(setImmediate)
+    await forget()
+    holds = false
+    const after = versionOf('ann')
+    // Without a change, the second question waits for the answer to the first.
+    if (forgets) await after
+    held.splice(0).forEach(release => release())
+    t.equal(await after !== await onItsWay, forgets, `${what}, while a plan is on its way`)
+    t.equal(await versionOf('ann'), await after, 'the older answer is not kept')
+  }
 })
 
 t.test('without a user a plan is 401, and without a PDP 503', async t => {

@@ -55,8 +55,10 @@ t.test('app.permit checks the given user', async t => {
   t.same(await app.permit.filter('ann', 'read', ['1', '2', '3'], key => ({ type: 'task', key })), ['1', '3'])
   t.match(await app.permit.explain('ann', 'read', 'task'), { allow: true, code: 'allow', source: 'pdp' })
   t.same(await app.permit.permissions('ann', { tenants: ['default'], resourceTypes: ['task'] }), {
-    '__tenant:default': { tenant: { key: 'default', attributes: {} }, permissions: ['task:retrieve'], roles: ['viewer'] }
-  })
+    '__tenant:default': { tenant: { key: 'default' }, permissions: ['task:retrieve'], roles: ['viewer'] }
+  }, 'without attributes, unless asked')
+  t.match(await app.permit.permissions('ann', { attributes: true }), { '__tenant:default': { tenant: { attributes: {} } } })
+  await app.permit.permissions('ann', { tenants: ['default'], resourceTypes: ['task'] })
   t.same(pdp.requests.at(-1)?.body, { user: { key: 'ann' }, tenants: ['default'], resource_types: ['task'], context: {} })
 })
 

@@ -109,7 +109,7 @@ t.test('permissions: the filters are the same, and only the empty context differ
   const { app, recorder, sdk } = await bothClients(t)
   const theirAnswer = await sdk.getUserPermissions('ada', ['default', 'acme'], ['task:1'], ['task'])
   const [theirs] = recorder.take()
-  const ourAnswer = await app.permit.permissions('ada', { tenants: ['default', 'acme'], resources: ['task:1'], resourceTypes: ['task'] })
+  const ourAnswer = await app.permit.permissions('ada', { tenants: ['default', 'acme'], resources: ['task:1'], resourceTypes: ['task'], attributes: true })
   const [ours] = recorder.take()
   t.same(ourAnswer, theirAnswer)
   t.match(theirs, { method: 'POST', url: '/user-permissions', status: 200 })

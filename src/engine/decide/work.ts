@@ -59,6 +59,11 @@ export class Work {
     this.rule = -1
   }
 
+  /** The steps left for all decisions together. */
+  get left (): number {
+    return this.#rest - (this.#budget - this.#left)
+  }
+
   /** @throws {@link WorkLimitError} when the budget is exceeded */
   spend (steps: number): void {
     if ((this.#left -= steps) < 0) this.#exceeded()

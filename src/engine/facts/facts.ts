@@ -21,6 +21,7 @@ import { splitAtColon } from '../../kit/split-at-colon.js'
  */
 export class Facts {
   #revision = 0
+  #removals = 0
   readonly #users = new Map<string, UserNode>()
   readonly #tenants = new Map<string, TenantNode>()
   readonly #instances = new Map<string, Map<string, InstanceNode>>()
@@ -34,6 +35,11 @@ export class Facts {
   /** Increases with every change. Repeating an assignment or deleting something that does not exist is no change. */
   get revision (): number {
     return this.#revision
+  }
+
+  /** How many users and instances were removed since the start, for searches that go on later. */
+  get removals (): number {
+    return this.#removals
   }
 
   /**
@@ -421,6 +427,7 @@ export class Facts {
 
   #changed<K extends FactChange['kind']> (op: 'set' | 'delete', kind: K, fact: Change<K>['fact'], before?: Change<K>['before']): void {
     this.#revision++
+    if (op === 'delete' && (kind === 'user' || kind === 'resource_instance')) this.#removals++
     for (const listener of this.#listeners) listener({ op, kind, fact, before } as FactChange)
   }
 

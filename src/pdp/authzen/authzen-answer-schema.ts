@@ -9,7 +9,9 @@ const Metadata = Type.Object({
   policy_decision_point: Type.String(),
   access_evaluation_endpoint: Type.String({ maxLength: 2_000 }),
   access_evaluations_endpoint: Type.Optional(Type.String({ maxLength: 2_000 })),
-  search_resource_endpoint: Type.Optional(Type.String({ maxLength: 2_000 }))
+  search_resource_endpoint: Type.Optional(Type.String({ maxLength: 2_000 })),
+  search_subject_endpoint: Type.Optional(Type.String({ maxLength: 2_000 })),
+  search_action_endpoint: Type.Optional(Type.String({ maxLength: 2_000 }))
 })
 
 export const evaluationAnswer = checkerOf(EvaluationAnswer)

@@ -64,6 +64,14 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
     }
   }
 
+  async function knownEndpoints (deadline: number): Promise<Endpoints> {
+    try {
+      return discovery.known ?? await inTime(discovery.find(), deadline)
+    } catch (error) {
+      throw new UnavailableError(error)
+    }
+  }
+
   async function evaluate (
     written: WrittenEvaluation, path: string, deadline: number, requestId: string | undefined
   ): Promise<readonly Decision[]> {
@@ -136,13 +144,15 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       const { cerbosPlan, searchPlan } = await import('./authzen-plan.js')
       const planning = { transport, map, prefix: (urls[0] as URL).pathname.replace(/\/+$/, '') }
       if (plans === 'cerbos') return cerbosPlan(planning, question, deadline)
-      let endpoints: Endpoints
-      try {
-        endpoints = discovery.known ?? await inTime(discovery.find(), deadline)
-      } catch (error) {
-        throw new UnavailableError(error)
+      return searchPlan(planning, await knownEndpoints(deadline), question, deadline)
+    },
+
+    async * search (question, asking) {
+      if (question.find === 'tenants') {
+        throw new UnsupportedError('tenants() is not supported by an AuthZEN PDP: the standard has no tenants')
       }
-      return searchPlan(planning, endpoints, question, deadline)
+      const { authzenSearch } = await import('./search-endpoints.js')
+      yield * authzenSearch({ transport, map }, await knownEndpoints(asking.deadline()), question, asking)
     },
 
     async health (deadline) {

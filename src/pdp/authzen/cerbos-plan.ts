@@ -115,8 +115,25 @@ function membership (left: unknown, right: unknown, isNegated: boolean): Conditi
     if (right.value.length === 0) throw unsayable("'in' an empty list")
     return { operator: 'in', field: fieldOf(left), value: right.value }
   }
-  if (isValue(left) && isVariable(right) && !isNegated) return { operator: 'array_contains', field: fieldOf(right), value: left.value }
+  if (isValue(left) && isVariable(right) && !isNegated) return inListOrMap(left.value, fieldOf(right))
   throw unsayable(isNegated ? "'in' a list of the resource, within a negation" : "'in' something that is computed")
+}
+
+/** For CEL, a value is `in` a list that has it, and in a map that has a member of this name. A row may have either. */
+function inListOrMap (value: unknown, field: string): Condition {
+  const inList: Condition = { operator: 'array_contains', field, value }
+  if (typeof value !== 'string') return inList
+  if (value === '' || value.includes('.')) {
+    throw unsayable(`${JSON.stringify(value)} 'in' ${field}, which may be a map with such a name`,
+      'For a list, write hasIntersection(list, [value])')
+  }
+  const member = `item.${value}`
+  // A member that is missing is neither equal to anything nor different from anything.
+  const isThere: Condition = {
+    operator: 'or',
+    value: [{ operator: 'eq', field: member, value: null }, { operator: 'ne', field: member, value: null }]
+  }
+  return { operator: 'or', value: [inList, { operator: 'object_match', field, value: isThere }] }
 }
 
 function isVariable (operand: unknown): operand is { readonly variable: string } {

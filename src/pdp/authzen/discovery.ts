@@ -10,6 +10,8 @@ export interface Endpoints {
   readonly evaluations: string | undefined
   /** Undefined when the metadata has no such endpoint. */
   readonly searchResource: string | undefined
+  readonly searchSubject: string | undefined
+  readonly searchAction: string | undefined
 }
 
 export interface DiscoveryLog {
@@ -62,7 +64,9 @@ export class Discovery {
     this.#defaults = {
       evaluation: `${prefix}/access/v1/evaluation`,
       evaluations: `${prefix}/access/v1/evaluations`,
-      searchResource: `${prefix}/access/v1/search/resource`
+      searchResource: `${prefix}/access/v1/search/resource`,
+      searchSubject: `${prefix}/access/v1/search/subject`,
+      searchAction: `${prefix}/access/v1/search/action`
     }
     if (!options.enabled) this.#known = this.#defaults
   }
@@ -128,11 +132,14 @@ export class Discovery {
       return this.#defaults
     }
     const { access_evaluation_endpoint: evaluation, access_evaluations_endpoint: evaluations } = answer
-    const { search_resource_endpoint: search } = answer
+    const pathOfOptional = (endpoint: string | undefined): string | undefined =>
+      endpoint === undefined ? undefined : this.#pathAtOrigin(endpoint)
     const found = {
       evaluation: this.#pathAtOrigin(evaluation),
-      evaluations: evaluations === undefined ? undefined : this.#pathAtOrigin(evaluations),
-      searchResource: search === undefined ? undefined : this.#pathAtOrigin(search)
+      evaluations: pathOfOptional(evaluations),
+      searchResource: pathOfOptional(answer.search_resource_endpoint),
+      searchSubject: pathOfOptional(answer.search_subject_endpoint),
+      searchAction: pathOfOptional(answer.search_action_endpoint)
     }
     this.#warned = ''
     return found

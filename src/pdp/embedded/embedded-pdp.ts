@@ -9,7 +9,11 @@ import { inTurns } from '../../kit/turns.js'
 import { embeddedFacts, performer, performOwn } from './embedded-facts.js'
 import { warnAtFirstWrite } from './one-of-several.js'
 import type { FactsApi } from '../mutation-kinds.js'
-import type { Decision, Pdp, Query } from '../../contract/point.js'
+import type { SearchPlace } from '../../engine/search/search-page.js'
+import type { Decision, Pdp, Query, SearchQuestion } from '../../contract/point.js'
+
+/** Results that are found at a time. */
+const PAGE = 1_000
 
 interface EmbeddedPdpOptions {
   /** The path of a policy file, or a policy as an object. Read by `open`. */
@@ -70,6 +74,17 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
     }
   }
 
+  /** Runs a long question in turns with other work. */
+  async function answer<R> (engine: DecisionEngine, steps: Generator<unknown, R>, deadline: number): Promise<R> {
+    try {
+      const result = await inTurns(steps, () => goOn(engine, deadline))
+      inTime(deadline)
+      return result
+    } catch (error) {
+      throw failed(error)
+    }
+  }
+
   return {
     name: 'embedded',
     facts: embeddedFacts(opened, warnAtFirstWrite(data, log)),
@@ -86,26 +101,36 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
     },
     async permissions ({ user, tenants, resources, resourceTypes, context }, deadline) {
       const engine = engineNow()
-      const steps = engine.stepsOfUserPermissions(user, { tenants, resources, resource_types: resourceTypes, context })
-      try {
-        const permissions = await inTurns(steps, () => goOn(engine, deadline))
-        inTime(deadline)
-        return permissions
-      } catch (error) {
-        throw failed(error)
-      }
+      const filter = { tenants, resources, resource_types: resourceTypes, context }
+      return answer(engine, engine.stepsOfUserPermissions(user, filter), deadline)
     },
     async plan (question, deadline) {
       const { stepsOfPlan } = await import('../../engine/plan/planner.js')
       const { NoPlanError } = await import('../../engine/plan/plan-query.js')
       try {
         const engine = engineNow()
-        const { plan } = await inTurns(stepsOfPlan(engine.planning(question)), () => goOn(engine, deadline))
-        inTime(deadline)
+        const { plan } = await answer(engine, stepsOfPlan(engine.planning(question)), deadline)
         return plan
       } catch (error) {
-        throw error instanceof NoPlanError ? new PlanError(error.message) : failed(error)
+        throw error instanceof NoPlanError ? new PlanError(error.message) : error
       }
+    },
+    async * search (question, { deadline, limit }) {
+      const { stepsOfSearchPage } = await import('../../engine/search/search-page.js')
+      // One engine for all pages, because a place is a place in its facts.
+      const engine = engineNow()
+      if (question.find === 'tenants') {
+        yield await answer(engine, tenantsOf(engine, question), deadline())
+        return
+      }
+      let from: SearchPlace | undefined
+      do {
+        const end = deadline()
+        goOn(engine, end)
+        const { found, next } = await answer(engine, stepsOfSearchPage(engine, question, Math.min(limit, PAGE), from), end)
+        from = next
+        yield found.map(({ key }) => key)
+      } while (from !== undefined)
     },
     health () {
       if (environment === undefined) return { ok: false, pdp: 'embedded' }
@@ -148,6 +173,16 @@ const TOO_OLD = 'the process that has the data folder does not answer, so the fa
 
 function tooOld (): Error {
   return new UnavailableError(new PdpError('network', TOO_OLD))
+}
+
+/** Tenants as Permit's PDP lists them, with `context.optimized` of its own taken out: it would leave out what conditions open. */
+function * tenantsOf (
+  engine: DecisionEngine, { user, access, context = {} }: Extract<SearchQuestion, { find: 'tenants' }>
+): Generator<undefined, string[]> {
+  if (access === undefined) return (yield * engine.stepsOfUserTenants(user)).map(({ key }) => key)
+  const { optimized: _optimized, ...circumstances } = context
+  const allowed = yield * engine.stepsOfAllTenants({ user, ...access, context: circumstances })
+  return allowed.map(({ tenant }) => tenant.key)
 }
 
 function inTime (deadline: number): void {

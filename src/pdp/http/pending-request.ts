@@ -31,6 +31,8 @@ export interface RequestHost {
   readonly hedging: Hedging | undefined
   /** The delay before a retry, ms, less than `left`; undefined for no retry. Takes the retry from the budget. */
   pauseBefore (retry: number, error: PdpError, failed: FailedAttempt, left: number): number | undefined
+  /** The replicas with another name; none when there is no name. */
+  othersThan (name: string | undefined): readonly Replica[]
   /** Calls `begin` at the given time. */
   pause (ask: PendingRequest<unknown>, time: number): void
   /** Calls `go` when a slot is free, or `expire` at the deadline. False when the queue is full. */
@@ -50,12 +52,16 @@ export class PendingRequest<T> implements Alarm {
   readonly #resolve: (result: T) => void
   readonly #reject: (error: PdpError) => void
   readonly #running: Attempt<T>[] = []
-  #tried: Replica[] = []
+  /** The replicas that its session excludes. */
+  readonly #excluded: readonly Replica[]
+  #tried: Replica[]
   #retries = 0
   #error: PdpError | undefined
   #hasNewToken = false
   #extraAttempt: Alarm | undefined
   #settled = false
+  /** Stops listening to the request's signal. */
+  #deafen: (() => void) | undefined
 
   constructor (
     request: TransportRequest<T>, start: number, host: RequestHost, resolve: (result: T) => void, reject: (error: PdpError) => void
@@ -64,6 +70,8 @@ export class PendingRequest<T> implements Alarm {
     this.start = start
     this.#request = request
     this.#host = host
+    this.#excluded = host.othersThan(request.session?.replica)
+    this.#tried = [...this.#excluded]
     this.#resolve = resolve
     this.#reject = reject
   }
@@ -74,6 +82,8 @@ export class PendingRequest<T> implements Alarm {
 
   /** Sends to a replica, waits for a slot, or fails when no replica is available. */
   begin (): void {
+    // The caller may have given it up while it waited for a retry.
+    if (this.#settled) return
     const { balance } = this.#host
     const replica = balance.pick(this.#tried)
     if (replica !== undefined) {
@@ -83,6 +93,21 @@ export class PendingRequest<T> implements Alarm {
     } else if (!this.#host.wait(this as PendingRequest<unknown>)) {
       this.end(this.#error ?? new PdpError('overload', 'too many requests are waiting for a connection to the PDP'))
     }
+  }
+
+  /** Gives the request up when the signal is aborted. */
+  endWhen (signal: AbortSignal): void {
+    if (this.#settled) return
+    const abort = (): void => {
+      this.#host.stopWaiting(this as PendingRequest<unknown>)
+      this.end(new PdpError('abandoned', 'the caller has given the request up'))
+    }
+    if (signal.aborted) {
+      abort()
+      return
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    this.#deafen = () => signal.removeEventListener('abort', abort)
   }
 
   /** Begins when the token is there. Fails at the deadline, or when there is no token. */
@@ -110,7 +135,7 @@ export class PendingRequest<T> implements Alarm {
 
   /** Sends to this replica, which has a free slot. */
   go (replica: Replica): void {
-    const isFirst = this.#tried.length === 0 && this.#retries === 0
+    const isFirst = this.#tried.length === this.#excluded.length && this.#retries === 0
     this.#tried.push(replica)
     const attempt = new Attempt(this, replica, this.#request, isFirst ? this.start : performance.now(), this.#host)
     this.#running.push(attempt)
@@ -140,6 +165,7 @@ export class PendingRequest<T> implements Alarm {
     if (error === undefined) {
       this.#settle()
       this.#host.done(this as PendingRequest<unknown>, false)
+      if (this.#request.session !== undefined) this.#request.session.replica = attempt.replica.name
       this.#resolve(result as T)
     } else if (this.#running.length > 0) {
       // The other attempt may still succeed.
@@ -158,7 +184,7 @@ export class PendingRequest<T> implements Alarm {
     } else if (error.failure === 'token' && this.#host.token.canBeReplaced && !this.#hasNewToken) {
       // A request that was rejected changed nothing, so a write is sent again, too.
       this.#hasNewToken = true
-      this.#tried = []
+      this.#tried = [...this.#excluded]
       this.beginAfter(this.#host.token.replace(attempt.token, now).then(replaced => { if (!replaced) throw error }))
     } else if ((writes ? !attempt.sent && error.failure === 'network' : mayAnotherReplicaAnswer(error)) && balance.has(this.#tried)) {
       this.begin()
@@ -172,7 +198,7 @@ export class PendingRequest<T> implements Alarm {
   /** Starts over at the given time: every replica may be tried again. */
   #again (time: number): void {
     this.#retries++
-    this.#tried = []
+    this.#tried = [...this.#excluded]
     this.#host.pause(this as PendingRequest<unknown>, time)
   }
 
@@ -216,7 +242,7 @@ export class PendingRequest<T> implements Alarm {
     const { balance, hedging } = this.#host
     if (this.#running.length === 0) return false
     // With a single replica, a second connection to it may still be faster.
-    const replica = balance.pick(this.#tried) ?? balance.pick([])
+    const replica = balance.pick(this.#tried) ?? balance.pick(this.#excluded)
     if (replica === undefined || hedging?.take() !== true) return false
     this.go(replica)
     return true
@@ -226,6 +252,7 @@ export class PendingRequest<T> implements Alarm {
   #settle (): boolean {
     if (this.#settled) return true
     this.#settled = true
+    this.#deafen?.()
     if (this.#extraAttempt !== undefined) this.#host.extraAttempts?.delete(this.#extraAttempt)
     if (this.#running.length > 0) for (const attempt of [...this.#running]) attempt.fail(SUPERSEDED)
     return false
@@ -239,14 +266,14 @@ class Attempt<T> extends Exchange<T> {
   /** The token that it was sent with. */
   readonly token: string | undefined
   readonly #ask: PendingRequest<T>
-  readonly #replica: Replica
+  readonly replica: Replica
   readonly #era: number
   readonly #host: RequestHost
 
   constructor (ask: PendingRequest<T>, replica: Replica, request: TransportRequest<T>, start: number, host: RequestHost) {
     super(request, start, host.maxResponseSize)
     this.#ask = ask
-    this.#replica = replica
+    this.replica = replica
     this.#era = replica.era
     this.#host = host
     this.token = host.token.current
@@ -254,18 +281,18 @@ class Attempt<T> extends Exchange<T> {
 
   protected override settled (error: PdpError | undefined, result?: T): void {
     if (error === undefined) {
-      this.#replica.succeeded(this.#era)
+      this.replica.succeeded(this.#era)
       this.#host.hedging?.record(performance.now() - this.start)
     } else if (error !== SUPERSEDED) {
-      this.#replica.failed(this.#era, error)
+      this.replica.failed(this.#era, error)
     } else if (this.overdue) {
-      this.#replica.failed(this.#era, new PdpError('timeout', 'another replica answered before this one did'))
+      this.replica.failed(this.#era, new PdpError('timeout', 'another replica answered before this one did'))
     }
     this.#ask.settled(this, error, result)
   }
 
   protected override finished (): void {
     this.#host.deadlines.delete(this)
-    this.#replica.finished()
+    this.replica.finished()
   }
 }

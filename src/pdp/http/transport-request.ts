@@ -1,5 +1,14 @@
 // A request as the callers of the transport describe it.
 
+/**
+ * Requests of one session, one after the other, go to the replica that answered the first of them: for what only that replica understands,
+ * such as the token of a page.
+ */
+export interface Session {
+  /** The name of the replica; undefined before the first answer. */
+  replica?: string
+}
+
 /** A request, and how its response is read. */
 export interface TransportRequest<T> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -10,6 +19,10 @@ export interface TransportRequest<T> {
   readonly headers?: Readonly<Record<string, string>>
   /** A time of `performance.now()`, ms. */
   readonly deadline: number
+  /** When it is aborted, the request is given up. */
+  readonly signal?: AbortSignal
+  /** The session that the request belongs to. */
+  readonly session?: Session
   /** The statuses that are accepted; default: 200 only. Any other status is a failure. */
   readonly answers?: readonly number[]
   /** Turns the parsed JSON of a response (undefined for an empty one) into the result, or throws when it is invalid. */

@@ -15,7 +15,7 @@ import { Token } from './token.js'
 import type { Tls } from './tls.js'
 import { retryDelay } from './retry-delay.js'
 
-export type { Probe, TransportRequest } from './transport-request.js'
+export type { Probe, Session, TransportRequest } from './transport-request.js'
 export type { BreakerOptions } from './breaker.js'
 export type { HedgeOptions } from './hedging.js'
 export { Tls } from './tls.js'
@@ -93,6 +93,8 @@ export interface ProbingTransport extends Transport {
 const RETRY_SHARE = 0.2
 /** Enough for the requests that fail together when a PDP closes its connections. Also the most requests that wait for their retry. */
 const RETRY_BURST = 100
+
+const NO_REPLICA: readonly Replica[] = []
 
 export function httpTransport (options: TransportOptions): ProbingTransport {
   return new HttpTransport(options)
@@ -173,6 +175,7 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
       const pending = new PendingRequest<T>(request, now, this, resolve, reject)
       if (this.token.isReady(now)) pending.begin()
       else pending.beginAfter(this.token.ready(now))
+      if (request.signal !== undefined) pending.endWhen(request.signal)
     })
   }
 
@@ -203,6 +206,10 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
 
   onFree (listener: () => void): void {
     this.#freeListeners.push(listener)
+  }
+
+  othersThan (name: string | undefined): readonly Replica[] {
+    return name === undefined ? NO_REPLICA : this.#replicas.filter(replica => replica.name !== name)
   }
 
   get closed (): boolean {

@@ -21,7 +21,18 @@ const Refusal = Type.Object({
 
 const Instance = Type.Object({ resource: Type.String(), key: Type.String(), tenant: Type.String() })
 
+const Keyed = Type.Object({ key: Type.String() })
+
+const UserTenantsAnswer = Type.Array(Keyed)
+const AllTenantsAnswer = Type.Object({ allowed_tenants: Type.Array(Type.Object({ allow: Type.Boolean(), tenant: Keyed })) })
+const AuthorizedUsersAnswer = Type.Object({ users: Type.Record(Type.String(), Type.Array(Type.Unknown())) })
+const SearchAnswer = Type.Object({ results: Type.Array(Type.String({ minLength: 1 })), page: Type.Unknown() })
+
 export const allowedAnswer = checkerOf(AllowedAnswer)
 export const permissionsAnswer = checkerOf(PermissionsAnswer)
 export const refusal = checkerOf(Refusal)
 export const instanceAnswer = checkerOf(Instance)
+export const userTenantsAnswer = checkerOf(UserTenantsAnswer)
+export const allTenantsAnswer = checkerOf(AllTenantsAnswer)
+export const authorizedUsersAnswer = checkerOf(AuthorizedUsersAnswer)
+export const searchAnswer = checkerOf(SearchAnswer)

@@ -5,6 +5,7 @@ import { isRecord } from '../../kit/is-record.js'
 import { readReason } from '../reason.js'
 import { probeAtBoot } from '../http/boot-probe.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
+import type { How, Post } from './local-pdp-call.js'
 import { allowedAnswer, permissionsAnswer } from './permit-answer-schema.js'
 import { queriesText, queryText } from './query-text.js'
 
@@ -20,20 +21,20 @@ export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body:
 export function permitPdp (transport: ProbingTransport, log?: TransportLog): BatchingPdp {
   const states = () => transport.stats().replicas.map(({ url, state }) => ({ url, state }))
 
-  async function postText<T> (path: string, body: string, deadline: number, read: (answer: unknown) => T): Promise<T> {
+  async function postText<T> (path: string, body: string, deadline: number, read: (answer: unknown) => T, how?: How): Promise<T> {
     try {
-      return await transport.send({ method: 'POST', path, body, deadline, read })
+      return await transport.send({ method: 'POST', path, body, deadline, read, ...how })
     } catch (error) {
       throw new UnavailableError(error)
     }
   }
 
-  const post = <T>(path: string, body: unknown, deadline: number, read: (answer: unknown) => T): Promise<T> =>
-    postText(path, JSON.stringify(body), deadline, read)
+  const post: Post = (path, body, deadline, read, how) => postText(path, JSON.stringify(body), deadline, read, how)
 
-  const permissions = (question: PermissionsQuestion, deadline: number): Promise<UserPermissions> =>
-    post('/user-permissions', permissionsToWire(question), deadline, readPermissions)
+  const permissions = (question: PermissionsQuestion, deadline: number, signal?: AbortSignal): Promise<UserPermissions> =>
+    post('/user-permissions', permissionsToWire(question), deadline, readPermissions, { signal })
   let plans: Promise<NonNullable<BatchingPdp['plan']>> | undefined
+  let searches: Promise<NonNullable<BatchingPdp['search']>> | undefined
 
   return {
     name: transport.name,
@@ -55,11 +56,16 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
       return postText('/allowed/bulk', queriesText(queries), deadline, answer => readDecisions(answer, queries.length))
     },
 
-    permissions,
+    permissions: (question, deadline) => permissions(question, deadline),
 
     async plan (question, deadline) {
       plans ??= import('./permit-plan.js').then(({ permitPlans }) => permitPlans(post, permissions))
       return (await plans)(question, deadline)
+    },
+
+    async * search (question, asking) {
+      searches ??= import('./permit-search.js').then(({ permitSearch }) => permitSearch(post, permissions, transport.name))
+      yield * (await searches)(question, asking)
     },
 
     async health (deadline): Promise<Health> {

@@ -36,7 +36,7 @@ interface Progress {
   acknowledged: number
 }
 
-type Step = readonly ['write' | 'check' | 'bulk' | 'invalidate' | 'report' | 'turn', who: number]
+type Step = readonly ['write' | 'check' | 'bulk' | 'plan' | 'search' | 'invalidate' | 'report' | 'turn', who: number]
 
 /** Runs the steps of a lane one after the other; lanes run at the same time. */
 async function run (app: FastifyInstance, lanes: ReadonlyArray<readonly Step[]>): Promise<void> {
@@ -67,6 +67,8 @@ async function run (app: FastifyInstance, lanes: ReadonlyArray<readonly Step[]>)
     },
     check: user => expect(user, () => app.permit.check(user, 'read', 'task')),
     bulk: user => expect(user, async () => (await app.permit.bulkCheck(user, [{ action: 'read', resource: 'task' }]))[0] === true),
+    plan: user => expect(user, async () => (await app.permit.plan(user, 'read', 'task')).kind === 'all'),
+    search: user => expect(user, async () => (await app.permit.searchActions(user, 'task').toArray()).includes('read')),
     async invalidate (user) { app.permit.invalidate(user === 'cem' ? undefined : user) },
     async report (user) {
       // The embedded PDP needs none.
@@ -81,12 +83,13 @@ async function run (app: FastifyInstance, lanes: ReadonlyArray<readonly Step[]>)
   for (const user of USERS) {
     await writing.get(user)
     await expect(user, () => app.permit.check(user, 'read', 'task'))
+    await steps.plan(user)
   }
   // The next run begins as this one did.
   for (const user of USERS) if ((progress.get(user) as Progress).begun % 2 === 1) await api.unassignRole(user, 'viewer', 'default')
 }
 
-const step: fc.Arbitrary<Step> = fc.tuple(fc.constantFrom('write', 'write', 'check', 'check', 'check', 'bulk', 'invalidate', 'report', 'turn'), fc.nat(2))
+const step: fc.Arbitrary<Step> = fc.tuple(fc.constantFrom('write', 'write', 'check', 'check', 'check', 'bulk', 'plan', 'plan', 'search', 'invalidate', 'report', 'turn'), fc.nat(2))
 const lanes = fc.array(fc.array(step, { minLength: 1, maxLength: 12 }), { minLength: 2, maxLength: 6 })
 
 for (const [name, appOf, numRuns] of [
@@ -94,7 +97,7 @@ for (const [name, appOf, numRuns] of [
   ['embedded, in a folder', (t: Test) => embedded(t, true), 30],
   ['a PDP over HTTP', remote, 30]
 ] as const) {
-  t.test(`${name}: no check is older than the last write that was acknowledged when it started`, async t => {
+  t.test(`${name}: no check, plan or search is older than the last write that was acknowledged when it started`, async t => {
     const app = await appOf(t)
     let runs = 0
     await fc.assert(fc.asyncProperty(lanes, async lanes => {

@@ -1,4 +1,5 @@
 // AuthZEN's searches find everything that an evaluation allows, and nothing else, in pages.
+import fc from 'fast-check'
 import t from 'tap'
 import { pdpFor } from '../support.js'
 import { policyWorlds } from '../../vectors/vectors.js'
@@ -45,9 +46,68 @@ t.test('results are paged, and the token of a page is valid only for its search'
   const { next_token: next } = (json as Results).page
   t.equal((await post('/access/v1/search/subject', { ...search, action: { name: 'write' }, page: { token: next } })).status, 400)
   t.equal((await post('/access/v1/search/subject', { ...search, page: { token: '99999' } })).status, 400)
-  t.equal((await post('/access/v1/search/subject', { ...search, page: { limit: 0 } })).status, 400)
+  t.equal((await post('/access/v1/search/subject', { ...search, page: { limit: 2, token: next } })).status, 400, 'the limit stays the same, as the standard has it')
+  t.equal((await post('/access/v1/search/subject', { ...search, page: { limit: 3, token: next, properties: { sort: 'id' } } })).status, 400, 'and so do the properties')
+  t.equal((await post('/access/v1/search/subject', { ...search, page: { limit: -1 } })).status, 400)
+  t.match((await post('/access/v1/search/subject', { ...search, page: { limit: 0 } })).json, { results: [], page: { next_token: /./, count: 0 } }, 'the standard allows none')
+  t.equal(Object.keys(json as object)[0], 'page', 'a client can show progress')
   t.equal((await post('/access/v1/search/subject', { ...search, resource: { type: 'task' } })).status, 400, 'a subject is searched for a resource')
   t.same((await post('/access/v1/search/subject', { ...search, page: null })).status, 200)
+})
+
+t.test('removals and additions between two pages leave nothing out that stays', async t => {
+  const numbers = Array.from({ length: 40 }, (_, index) => `n${index}`)
+  const policy = {
+    resources: { task: { actions: { read: {} } } },
+    roles: { all: { permissions: ['task:read'] } },
+    users: { ann: {} },
+    role_assignments: [{ user: 'ann', role: 'all' }],
+    resource_instances: numbers.map(key => ({ resource: 'task', key, tenant: 'default' }))
+  }
+  await fc.assert(fc.asyncProperty(fc.array(fc.tuple(fc.constantFrom('remove', 'again', 'add'), fc.nat(39)), { maxLength: 30 }), fc.integer({ min: 1, max: 9 }), async (changes, limit) => {
+    const { app, post, send } = await pdpFor({ teardown: () => {} } as never, { policy })
+    const search = { subject: { type: 'user', id: 'ann' }, action: { name: 'read' }, resource: { type: 'task', properties: { tenant: 'default' } } }
+    const touched = new Set<string>()
+    const seen = new Set<string>()
+    let token = ''
+    let pages = 0
+    do {
+      const { json } = await post('/access/v1/search/resource', { ...search, page: { limit, ...(token === '' ? {} : { token }) } })
+      for (const id of ids(json)) seen.add(id)
+      token = (json as Results).page.next_token
+      for (const [what, which] of changes.slice(pages * 3, pages * 3 + 3)) {
+        const key = what === 'add' ? `new ${which}` : `n${which}`
+        touched.add(key)
+        if (what !== 'add') await send('DELETE', `/facts/resource_instances/task:${encodeURIComponent(key)}`)
+        if (what !== 'remove') await post('/facts/resource_instances', { resource: 'task', key, tenant: 'default' })
+      }
+    } while (token !== '' && ++pages < 200)
+    await app.close()
+    const missed = numbers.filter(key => !touched.has(key) && !seen.has(key))
+    if (missed.length > 0 || token !== '') throw new Error(`${missed} missed`)
+  }), { numRuns: 10 })
+  t.pass('in none of ten searches')
+})
+
+t.test('a search of many instances with few results comes in pages that are soon there', async t => {
+  const policy = {
+    resources: { task: { actions: { read: {} }, roles: { viewer: { permissions: ['read'] } } } },
+    users: { ann: {} },
+    role_assignments: [{ user: 'ann', role: 'viewer', tenant: 'default', resource_instance: 'task:last' }],
+    resource_instances: [...Array.from({ length: 45_000 }, (_, index) => ({ resource: 'task', key: `${index}`, tenant: 'default' })), { resource: 'task', key: 'last', tenant: 'default' }]
+  }
+  const { post } = await pdpFor(t, { policy })
+  const found: string[] = []
+  const counts: number[] = []
+  let token = ''
+  do {
+    const { json } = await post('/access/v1/search/resource', { subject: { type: 'user', id: 'ann' }, action: { name: 'read' }, resource: { type: 'task' }, page: token === '' ? {} : { token } })
+    found.push(...ids(json))
+    counts.push((json as { results: unknown[] }).results.length)
+    token = (json as Results).page.next_token
+  } while (token !== '' && counts.length < 10)
+  t.same(found, ['last'])
+  t.same(counts, [0, 0, 1], 'a page ends after twenty thousand decisions')
 })
 
 t.test('subjects whose type is not a user type are denied, with a reason, if the option names the types', async t => {

@@ -1,0 +1,111 @@
+// Runs searches: one page after the other, each with its own deadline, up to a bound on the results.
+import { SearchError, UnsupportedError } from '../contract/errors.js'
+import type { Pdp, QueryUser, SearchAsking, SearchQuestion } from '../contract/point.js'
+import { requireText } from './input-checks.js'
+import { normaliseResource, toJsonObject, type ContextInput, type ResourceInput } from './query.js'
+import type { SearchOptions, TenantsOptions } from './question-options.js'
+
+/** The most results of a search without a limit. */
+const MAX_RESULTS = 10_000
+
+interface Limits {
+  readonly limit?: number
+  readonly signal?: AbortSignal
+}
+
+/**
+ * The results of a search, each once.
+ *
+ * @param timeout - how long each page may take, ms
+ */
+export async function * resultsOf (
+  pdp: Pdp, question: SearchQuestion, { limit, signal }: Limits, timeout: number
+): AsyncGenerator<string, void, undefined> {
+  signal?.throwIfAborted()
+  const most = limit ?? MAX_RESULTS
+  const deadline = (): number => performance.now() + timeout
+  // One more than the bound tells whether there are more.
+  const asking: SearchAsking = { deadline, limit: limit ?? MAX_RESULTS + 1, ...(signal === undefined ? {} : { signal }) }
+  const pages = searchBy(pdp, question, asking)[Symbol.asyncIterator]()
+  const seen = new Set<string>()
+  try {
+    for (;;) {
+      const page = await unlessAborted(pages.next(), signal)
+      if (page.done === true) return
+      for (const key of page.value) {
+        if (seen.has(key)) continue
+        if (seen.size === most) {
+          throw new SearchError(
+            `the search finds more than ${MAX_RESULTS} ${question.find}. Set a limit, or use plan() for rows of a database`)
+        }
+        seen.add(key)
+        yield key
+        signal?.throwIfAborted()
+        if (seen.size === limit) return
+      }
+    }
+  } finally {
+    // Not awaited: a page that is still on its way may take until its deadline.
+    pages.return?.().catch(() => {})
+  }
+}
+
+/** The pages of a PDP. Throws an `UnsupportedError` where its kind has no searches. */
+export function searchBy (pdp: Pdp, question: SearchQuestion, asking: SearchAsking): AsyncIterable<readonly string[]> {
+  if (pdp.search !== undefined) return pdp.search(question, asking)
+  throw new UnsupportedError(`the PDP ${pdp.name} cannot search. Use filter() or bulkCheck() instead`)
+}
+
+function unlessAborted<T> (promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    const settled = (): void => signal.removeEventListener('abort', abort)
+    promise.then(result => { settled(); resolve(result) }, error => { settled(); reject(error) })
+  })
+}
+
+type Tenant = string | readonly string[] | undefined
+
+/**
+ * The question which resources of a type the user may act on. As all of these, it validates and copies every part.
+ * @param tenant - where the options name none
+ * @throws `QueryError`
+ */
+export function resourcesQuestion (
+  user: QueryUser, action: string, type: string, options: SearchOptions, tenant?: Tenant
+): Extract<SearchQuestion, { find: 'resources' }> {
+  requireText('the action', action)
+  const resource = normaliseResource({ type }, options.tenant ?? tenant)
+  return { find: 'resources', user, action, resource: { type: resource.type, tenant: resource.tenant }, ...rest(options) }
+}
+
+/** The question what the user may do on a resource. */
+export function actionsQuestion (user: QueryUser, resource: ResourceInput, options: SearchOptions, tenant?: Tenant): SearchQuestion {
+  return { find: 'actions', user, resource: normaliseResource(resource, options.tenant ?? tenant), ...rest(options) }
+}
+
+/** The question who may act on a resource. */
+export function usersQuestion (action: string, resource: ResourceInput, options: SearchOptions, tenant?: Tenant): SearchQuestion {
+  requireText('the action', action)
+  return { find: 'users', action, resource: normaliseResource(resource, options.tenant ?? tenant), ...rest(options) }
+}
+
+/** The question in which tenants the user has a role, or may act. */
+export function tenantsQuestion (user: QueryUser, { action, resource, context }: TenantsOptions): SearchQuestion {
+  const circumstances = contextOf(context)
+  if (action === undefined || resource === undefined) return { find: 'tenants', user, context: circumstances }
+  requireText('the action', action)
+  const { tenant: _tenant, ...about } = normaliseResource(resource)
+  return { find: 'tenants', user, access: { action, resource: about }, context: circumstances }
+}
+
+function rest ({ context, conditions }: SearchOptions) {
+  return { context: contextOf(context), conditions }
+}
+
+function contextOf (context: ContextInput | undefined) {
+  return context === undefined ? undefined : toJsonObject('the context', context)
+}
