@@ -1,4 +1,4 @@
-// npm run bench: everything that is claimed about speed, measured, into results.json and chart.svg.
+// npm run bench: everything that is claimed about speed, measured, into results.json, chart.svg and the pages that show figures.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
@@ -10,10 +10,13 @@ import { chart } from './chart.js'
 import { compare } from './compare.js'
 import { measureDecisions } from './contest.js'
 import { measureGrowth, type GrowthRow } from './growth.js'
+import { measureDeopts, type DeoptRow } from './deopts.js'
 import { measureGuards } from './guard.js'
 import { measureHttp, type Row } from './http.js'
+import { loadingTable, measureLoading, measureReload, type LoadingRow, type ReloadRow } from './loading.js'
+import { writePages } from './pages.js'
 import { start, stopAll } from './processes.js'
-import { profile } from './profile.js'
+import { profile, type ProfileRow } from './profile.js'
 import { measureSingle } from './single.js'
 import { measureStart, startRow, startTable, type StartResult } from './start.js'
 
@@ -33,17 +36,27 @@ export interface Results {
   single: Awaited<ReturnType<typeof measureSingle>>
   cerbos: Awaited<ReturnType<typeof measureCerbos>>
   bytesPerDecision: number
-  start: StartResult
-  asItIs: AsItIsRow[]
+  /** The parts below are missing in results of before they were measured, and some of them in those of `--quick`. */
+  start?: StartResult
+  asItIs?: AsItIsRow[]
+  loading?: LoadingRow[]
+  reload?: ReloadRow
+  profile?: Record<string, ProfileRow[]>
+  deopts?: DeoptRow[]
 }
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' }, profile: { type: 'string' }, start: { type: 'boolean', default: false }, 'as-it-is': { type: 'boolean', default: false } }
+  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' }, profile: { type: 'string' }, start: { type: 'boolean', default: false }, 'as-it-is': { type: 'boolean', default: false }, loading: { type: 'boolean', default: false }, write: { type: 'boolean', default: false } }
 })
 
 if (options.compare !== undefined) {
   const [before, after = fileURLToPath(new URL('../results.json', import.meta.url))] = options.compare
   console.log(compare(read(before!), read(after)))
+  process.exit()
+}
+
+if (options.write) {
+  writePages(read(fileURLToPath(new URL('../results.json', import.meta.url))))
   process.exit()
 }
 
@@ -72,7 +85,16 @@ if (options['as-it-is']) {
   process.exit()
 }
 
+if (options.loading) {
+  const { loading, reload } = await measureLoads(options.quick)
+  loadingTable(loading)
+  targetTable(loadingTargets(loading, reload))
+  stopAll()
+  process.exit()
+}
+
 const { quick } = options
+const began = performance.now()
 const rounds = quick ? 2 : 5
 
 const BY_THEMSELVES = ['permit: warm cache', 'permit: warm cache, many users', 'permit: embedded', 'fastify-guard (roles in the request)', '@casl/ability (one ability for a user)', 'casbin (fastify-casbin-rest)']
@@ -84,6 +106,8 @@ progress('Guards by themselves')
 const guards = await measureGuards(quick ? 5 : 20, 50_000)
 progress('Decisions in one process')
 const decisions = await measureDecisions(rounds, quick ? 200 : 1_000, progress)
+const { loading, reload } = await measureLoads(quick)
+progress('Growth')
 const growth = await measureGrowth(quick ? [1_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000], quick ? 3 : 9, progress)
 progress('One check at a time')
 const single = await measureSingle(quick ? 5 : 15, quick ? 500 : 1_500)
@@ -101,7 +125,7 @@ if (!quick) {
   const curve = { starts: 2, rounds: 2, seconds: 0.5 }
   curves.connections = {}
   for (const connections of [1, 16, 64, 256, 1_024]) {
-    curves.connections[connections] = await measureHttp({ variants: ['bare', 'permit: warm cache', 'permit: no cache'], connections, ...curve }, progress)
+    curves.connections[connections] = await measureHttp({ variants: ['bare', 'permit: warm cache', 'permit: no cache', 'undici pool in a hook, a batch for each turn'], connections, ...curve }, progress)
   }
   curves['share of hits'] = {}
   for (const hits of [0, 0.5, 0.9, 1]) {
@@ -114,6 +138,14 @@ if (!quick) {
   curves.users = {}
   for (const users of [1_000, 10_000, 100_000]) {
     curves.users[users] = await measureHttp({ variants: ['bare', 'permit: embedded'], setting: { users }, ...curve }, progress)
+  }
+}
+const profiles: Results['profile'] = {}
+const deopts = quick ? undefined : await measureDeopts(['hit: one user, constant resource', 'hit: template', 'embedded: 1,000 users, constant resource'], progress)
+if (!quick) {
+  for (const variant of ['permit: warm cache', 'permit: no cache', 'undici pool in a hook, a batch for each turn']) {
+    progress(`Profile: ${variant}`)
+    profiles[variant] = await profile(variant, 6)
   }
 }
 stopAll()
@@ -146,7 +178,8 @@ const results: Results = {
     atMost('bytes of heap for a decision in the cache', 300, memory.hello.bytes),
     ...startTargets(fromStart),
     ...asItIsTargets(asItIs),
-    atLeast('requests/s, every decision a miss, against the floor: a hook that only batches', 0.95, uncached.requests / floor.requests)
+    atLeast('requests/s, every decision a miss, against the floor: a hook that only batches', 0.95, uncached.ratio / floor.ratio),
+    ...loadingTargets(loading, reload)
   ],
   http,
   curves,
@@ -157,7 +190,10 @@ const results: Results = {
   cerbos,
   bytesPerDecision: memory.hello.bytes,
   start: fromStart,
-  asItIs
+  asItIs,
+  loading,
+  reload,
+  ...(deopts === undefined ? {} : { profile: profiles, deopts })
 }
 
 const out = options.out ?? fileURLToPath(new URL(quick ? '../results.quick.json' : '../results.json', import.meta.url))
@@ -167,6 +203,7 @@ if (!quick) {
   writeFileSync(fileURLToPath(new URL('../chart.svg', import.meta.url)), chart(
     'Requests per second through one guarded Fastify route',
     `64 connections, medians of rounds in turns; ${machine.cores} cores for server, PDP and load; Node ${machine.node}`, http))
+  if (options.out === undefined) writePages(results)
 }
 targetTable(results.targets)
 console.table(http.map(({ name, requests, ratio, p50, p99, cpu, extra }) => ({
@@ -177,7 +214,8 @@ console.table(cerbos.map(({ name, concurrency, perSecond, ratio }) => ({ name, '
 console.table(guards.map(({ name, nanoseconds }) => ({ name, 'ns a call': Math.round(nanoseconds) })))
 startTable(fromStart)
 asItIsTable(asItIs)
-progress(`written to ${out}`)
+loadingTable(loading)
+progress(`written to ${out} after ${Math.round((performance.now() - began) / 60_000)} minutes`)
 process.exit()
 
 function atLeast (what: string, wanted: number, measured: number): Target {
@@ -216,6 +254,23 @@ function startTargets (found: StartResult): Target[] {
     atMost('kB of the packed package', 350, found.packed),
     atMost('fastify-permit --version against node -e 0', 1.5, startRow(found, 'fastify-permit --version').wallRatio),
     atMost('fastify-permit check against node -e 0', 2.5, startRow(found, 'fastify-permit check, a policy in JSON').wallRatio)
+  ]
+}
+
+async function measureLoads (quick: boolean): Promise<{ loading: LoadingRow[], reload: ReloadRow }> {
+  progress('Loading policies')
+  const sizes = quick ? { JSON: [20_000, 200_000], YAML: [20_000] } : { JSON: [20_000, 200_000, 1_000_000], YAML: [20_000, 50_000] }
+  return { loading: await measureLoading(sizes, 3, progress), reload: await measureReload(200_000, 3, progress) }
+}
+
+function loadingTargets (rows: readonly LoadingRow[], { longestTurn }: ReloadRow): Target[] {
+  const json = rows.find(({ format, users }) => format === 'JSON' && users === 200_000)!
+  const yaml = rows.filter(({ format }) => format === 'YAML').at(-1)!
+  return [
+    atMost('loading 200,000 users in JSON, beyond 1 s: against JSON.parse', 2, Math.max(0, json.load - 1_000) / json.parse),
+    atMost('memory at the most while 200,000 users are loaded, against the heap that they need afterwards', 3, json.peak / json.resting),
+    atMost('loading users in YAML, against the parser of the package yaml', 1.3, yaml.ratio),
+    atMost('ms of the longest turn of the event loop while 200,000 users are reloaded', 50, longestTurn)
   ]
 }
 
