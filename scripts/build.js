@@ -1,11 +1,12 @@
 // The build: tsc compiles and writes the declarations. Modules that create schema checkers are run and replaced by their result. Rollup
 // bundles the rest into one module for each part of the package, so that an app opens few files.
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative, sep } from 'node:path'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { rollup } from 'rollup'
 import ts from 'typescript'
+import { writeDeclarations } from './declarations.js'
 import { codeOf } from './schema-code.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -52,7 +53,7 @@ await bundle.write({
   hoistTransitiveImports: false,
   manualChunks: id => chunkOf(relative(compiled, id).split(sep).join('/'))
 })
-writeDeclarations()
+writeDeclarations(compiled, dist, ENTRIES.filter(name => name !== 'cli/main'))
 await writeJsonSchemas()
 
 /** The chunk of a file. Files that are loaded together share a chunk. */
@@ -127,22 +128,6 @@ async function loadSchemas (id) {
 function withoutComments (code) {
   const { outputText } = ts.transpileModule(code, { compilerOptions: { removeComments: true, target: 'ES2022', module: 'ESNext' } })
   return { code: outputText, map: null }
-}
-
-/** Copies the declarations of the entries and of everything that they import. */
-function writeDeclarations () {
-  const seen = new Set()
-  const copy = file => {
-    if (seen.has(file)) return
-    seen.add(file)
-    const to = join(dist, relative(compiled, file))
-    mkdirSync(dirname(to), { recursive: true })
-    cpSync(file, to)
-    for (const { fileName: name } of ts.preProcessFile(readFileSync(file, 'utf8')).importedFiles) {
-      if (name.startsWith('.')) copy(join(dirname(file), name.replace(/\.js$/, '.d.ts')))
-    }
-  }
-  for (const name of ENTRIES) if (name !== 'cli/main') copy(join(compiled, `${name}.d.ts`))
 }
 
 /** Writes the JSON Schemas of policy files and test files, for editors. */
