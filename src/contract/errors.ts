@@ -225,11 +225,14 @@ export class PdpError extends Error {
   readonly failure: PdpFailure
   /** The HTTP status of the PDP's response, if there was one. */
   readonly status: number | undefined
+  /** Whether a request that failed for the network may have reached the PDP, which may have ended the connection because of it. */
+  readonly mayHaveArrived: boolean
 
-  constructor (failure: PdpFailure, message: string, options: { cause?: unknown, status?: number } = {}) {
+  constructor (failure: PdpFailure, message: string, options: { cause?: unknown, status?: number, mayHaveArrived?: boolean } = {}) {
     super(printableLine(message), options.cause === undefined ? undefined : { cause: options.cause })
     this.failure = failure
     this.status = options.status
+    this.mayHaveArrived = options.mayHaveArrived === true
   }
 }
 

@@ -100,10 +100,10 @@ export async function openPath (
   const { permitFacts } = await import('../pdp/permit/permit-facts.js')
   const { authzenFacts, authzenPdp, authzenProbe } = await import('../pdp/authzen/authzen-pdp.js')
   const pdp = authzen === undefined
-    ? permitPdp(httpTransport({ ...checking, url: hosts, probe: permitProbe }), log)
-    : authzenPdp(httpTransport({ ...checking, url: hosts, probe: authzenProbe(urls) }), { urls, ...authzen, timeout, log })
+    ? permitPdp(await httpTransport({ ...checking, url: hosts, probe: permitProbe }), log)
+    : authzenPdp(await httpTransport({ ...checking, url: hosts, probe: authzenProbe(urls) }), { urls, ...authzen, timeout, log })
   const writes = authzen === undefined
-    ? httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
+    ? await httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
     : undefined
   const batches = batched(pdp, { queue, batch, onSent })
   const shared = coalesced(batches, generations)

@@ -9,11 +9,28 @@ export const HELD_SLOT: symbol = HELD
 /** A guard is waiting for its decision, or has refused the request. */
 type State = 'decides' | 'refused'
 
-interface Held {
-  /** The request itself. For a copy of a request, or an object that inherits from it, the value does not count. */
-  readonly request: object
-  readonly guards: Map<GuardIdentity, State>
-  bypassed: boolean
+/** Most requests wait for one guard, so a map is only created for more. */
+class Held {
+  bypassed = false
+  #guard: GuardIdentity | undefined
+  #state: State | undefined
+  #others: Map<GuardIdentity, State> | undefined
+
+  /** @param request - the request itself: for a copy of it, or an object that inherits from it, the value does not count */
+  constructor (readonly request: object) {}
+
+  set (guard: GuardIdentity, state: State): void {
+    if (this.#guard === undefined || this.#guard === guard) {
+      this.#guard = guard
+      this.#state = state
+    } else {
+      (this.#others ??= new Map()).set(guard, state)
+    }
+  }
+
+  get (guard: GuardIdentity): State | undefined {
+    return this.#guard === guard ? this.#state : this.#others?.get(guard)
+  }
 }
 
 interface Carrier { [HELD]?: Held | null }
@@ -24,19 +41,21 @@ function heldOf (request: object): Held | undefined {
 }
 
 function holdOf (request: object): Held {
-  const held = heldOf(request) ?? { request, guards: new Map(), bypassed: false }
+  const known = heldOf(request)
+  if (known !== undefined) return known
+  const held = new Held(request)
   ;(request as Carrier)[HELD] = held
   return held
 }
 
 /** Records that a guard waits for its decision. */
 export function recordWaiting (request: object, guard: GuardIdentity): void {
-  holdOf(request).guards.set(guard, 'decides')
+  holdOf(request).set(guard, 'decides')
 }
 
 /** Records that a guard refuses a request. */
 export function recordRefusal (request: object, guard: GuardIdentity): void {
-  holdOf(request).guards.set(guard, 'refused')
+  holdOf(request).set(guard, 'refused')
 }
 
 /** Records that the handler was reached before the decision, and that the request is answered with this error. */
@@ -51,7 +70,7 @@ export function wasBypassed (request: object): boolean {
 
 /** Why a request may not reach its handler: one of the guards has refused it, or is still waiting. */
 export function stateOf (request: object, guards: readonly GuardIdentity[]): State | undefined {
-  const states = guards.map(guard => heldOf(request)?.guards.get(guard))
+  const states = guards.map(guard => heldOf(request)?.get(guard))
   return states.find(state => state === 'refused') ?? states.find(state => state !== undefined)
 }
 

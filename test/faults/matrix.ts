@@ -21,7 +21,7 @@ interface Mode {
   readonly batch: number
 }
 
-/** In bulk one at a time: the first of three goes alone, the others together. */
+/** In bulk one at a time: three go together. */
 export const MODES: readonly Mode[] = [
   { name: 'one', requests: 1, batch: 1 },
   { name: `${LOAD} at once`, requests: LOAD, batch: 1 },

@@ -112,13 +112,16 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
       : undefined,
     connections: options.connections ?? defaultOf(connections),
     queue: options.queue ?? defaultOf(queue),
-    batch: options.batch ?? defaultOf(batch),
+    batch: options.batch ?? (isAuthZen ? AUTHZEN_BATCH : defaultOf(batch)),
     factsTimeout: options.factsTimeout ?? defaultOf(factsTimeout),
     retries: options.retries ?? defaultOf(retries),
     breaker: resolveBreaker(options.breaker),
     hedge: resolveHedge(options.hedge)
   }
 }
+
+/** The most checks in one AuthZEN batch, unless an option says otherwise: what Cerbos accepts by default. */
+const AUTHZEN_BATCH = 50
 
 /** Headers that say how a request is read, or who sends it: with one of them, a request could become two, or another user's. */
 const OWN_HEADERS = new Set([

@@ -494,15 +494,17 @@ export const OptionsSchema = Type.Object({
     expected: 'an integer from 0 to 1000000'
   })),
   /**
-   * The most checks in one bulk request to the PDP. Do not exceed the limit of the PDP.
-   * @defaultValue 50
+   * The most checks in one bulk request to the PDP. Do not exceed the limit of the PDP. With `protocol: 'authzen'` the default is 50,
+   * which is the limit of Cerbos.
+   * @defaultValue 100
    */
   batch: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 1_000,
-    default: 50,
+    default: 100,
     description: 'The most checks in one bulk request to the PDP.',
-    expected: 'an integer from 1 to 1000'
+    expected: 'an integer from 1 to 1000',
+    shownDefault: "`100`; `50` with `protocol: 'authzen'`"
   })),
   /**
    * How often a check is retried on the same PDP after a temporary failure, within `timeout`. Temporary failures are: no connection, a

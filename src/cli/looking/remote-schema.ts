@@ -24,7 +24,8 @@ const MAX_PAGES = 100
  * @throws `PdpError` when the API does not answer, or not with a schema
  */
 export async function remoteNames (url: URL, token: string): Promise<PolicyNames> {
-  const transport = httpTransport({ url, token, connections: 1, maxQueue: 1, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: TIMEOUT })
+  const bounds = { connections: 1, maxQueue: 1, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: TIMEOUT }
+  const transport = await httpTransport({ url, token, ...bounds })
   const deadline = performance.now() + TIMEOUT
   try {
     const { project_id: project, environment_id: environment } = await get(transport, '/v2/api-key/scope', scope, deadline)

@@ -48,6 +48,8 @@ export function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
   const cause = pdpErrorOf(error)
   if (cause === undefined) return undefined
   if (cause.failure === 'answer') return 'split'
+  // A PDP that ends the connection may choke on one of the checks. One that cannot be reached gets no more requests.
+  if (cause.failure === 'network') return cause.mayHaveArrived ? 'split' : undefined
   if (cause.failure !== 'status') return undefined
   if (cause.status === 404 || cause.status === 405 || cause.status === 501) return 'one by one'
   // More requests do not help a PDP that is overloaded.

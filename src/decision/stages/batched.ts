@@ -16,10 +16,11 @@ export interface BatchOptions {
 }
 
 /**
- * Batches adaptively and without a timer. When nothing is in flight, a check is sent at once, by itself. Otherwise all checks of one turn
- * of the event loop are sent together at its end. When all connections are in use, the next free one takes all waiting checks, up to the
- * limit. So an idle system has no added latency, a busy one adds the rest of a turn of the event loop, and a saturated one gets cheaper per
- * check as the load grows. Waiting for more than a turn would make larger batches, but costs more than it saves (bench/, all misses).
+ * Batches adaptively and without a timer. All checks of one turn of the event loop are sent together at its end, a single one by itself.
+ * When all connections are in use, the next free one takes all waiting checks, up to the limit. So an idle system adds the rest of a turn,
+ * in which it has nothing else to do, and a saturated one gets cheaper per check as the load grows. Two alternatives cost more (bench/, all
+ * misses). Sending the first check of a turn at once makes two requests of each burst. Waiting for more than a turn makes larger batches,
+ * but costs more than it saves.
  *
  * The batch size that a PDP accepts is learned. A rejected batch is sent again in halves; when both halves succeed, batches stay that small
  * for a while. Without a bulk endpoint, checks are sent one by one for a while.
@@ -36,34 +37,80 @@ export interface Closable {
   close (deadline: number): Promise<void>
 }
 
+/** A check that waits to be sent, or for its answer. When it is settled it refers to nothing, for the reason that `Flight` names. */
 class Waiting implements Dated {
   settled = false
   sent = false
+  #caller: Caller | undefined
+  #outcome: Outcome | undefined
+  /** Whether its deadline has an alarm of its own. Most checks leave at the end of their turn, and share the alarm of their group. */
+  alarmed = false
 
   constructor (
     readonly query: Query,
     /** The number of answers when the check was queued. */
     readonly since: number,
     readonly deadline: number,
-    readonly caller: Caller | undefined,
-    private readonly outcome: Outcome
-  ) {}
+    caller: Caller | undefined,
+    outcome: Outcome
+  ) {
+    this.#caller = caller
+    this.#outcome = outcome
+  }
+
+  get caller (): Caller | undefined {
+    return this.#caller
+  }
 
   answer (decision: Decision): void {
-    this.settled = true
-    this.outcome.settle(decision)
+    this.#settle()?.settle(decision)
   }
 
   fail (error: unknown): void {
+    this.#settle()?.fail(error)
+  }
+
+  #settle (): Outcome | undefined {
+    const outcome = this.#outcome
     this.settled = true
-    this.outcome.fail(error)
+    this.#outcome = undefined
+    this.#caller = undefined
+    return outcome
+  }
+}
+
+/** Checks in one request. One alarm, for the earliest of their deadlines, costs less than one for each. */
+class Group implements Dated {
+  deadline = Infinity
+  #checks: readonly Waiting[]
+
+  constructor (checks: readonly Waiting[]) {
+    this.#checks = checks
+    for (const { deadline } of checks) if (deadline < this.deadline) this.deadline = deadline
+  }
+
+  /** All checks are settled, or wait again. */
+  end (): void {
+    this.#checks = []
+  }
+
+  /** Calls `fail` for the checks whose deadline has passed. Whether others are left, with the deadline of the next. */
+  expire (fail: (check: Waiting) => void): boolean {
+    const now = performance.now()
+    this.deadline = Infinity
+    for (const check of this.#checks) {
+      if (check.settled) continue
+      if (check.deadline <= now) fail(check)
+      else if (check.deadline < this.deadline) this.deadline = check.deadline
+    }
+    return this.deadline !== Infinity
   }
 }
 
 class Batcher implements AskedPoint, Closable {
   readonly #pdp: BatchingPdp
   readonly #options: BatchOptions
-  readonly #deadlines = new Deadlines<Waiting>(waiting => waiting.fail(this.#expired(waiting)))
+  readonly #deadlines = new Deadlines<Waiting | Group>(late => this.#expire(late))
   #queue: Waiting[] = []
   #busy = 0
   /** The number of checks that the PDP has answered. */
@@ -91,30 +138,14 @@ class Batcher implements AskedPoint, Closable {
 
   ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void {
     trace.source = 'pdp'
-    const { slots } = this.#pdp
-    if (this.#busy === 0 && this.#queue.length === 0 && slots.free > 0) {
-      this.#askAlone(query, deadline, outcome, caller)
-    } else if (this.#isFull()) {
+    if (this.#isFull()) {
       outcome.fail(noDecision('overload', `the queue is full: ${this.#queue.length} checks are waiting for the PDP`))
-    } else {
-      const waiting = new Waiting(query, this.#answers, deadline, caller, outcome)
-      this.#queue.push(waiting)
-      this.#deadlines.add(waiting)
-      this.#schedule()
+      return
     }
-  }
-
-  #askAlone (query: Query, deadline: number, outcome: Outcome, caller: Caller | undefined): void {
-    this.#busy++
-    this.#options.onSent?.(1)
-    this.#pdp.decide(query, deadline, undefined, caller).then(decision => {
-      this.#answers++
-      this.#release()
-      outcome.settle(decision)
-    }, error => {
-      this.#release()
-      outcome.fail(error)
-    })
+    const waiting = new Waiting(query, this.#answers, deadline, caller, outcome)
+    this.#queue.push(waiting)
+    this.#schedule()
+    if (!this.#scheduled) this.#setAlarm(waiting)
   }
 
   stats (): DecisionPointStats {
@@ -144,11 +175,31 @@ class Batcher implements AskedPoint, Closable {
   }
 
   #isFull (): boolean {
+    if (this.#queue.length < this.#options.queue) return false
     const bound = this.#options.queue + this.#pdp.slots.free
     if (this.#queue.length < bound) return false
     // Expired checks are usually removed when they come up for sending. Before a new check is refused, they are all removed.
     this.#queue = this.#queue.filter(waiting => !waiting.settled)
     return this.#queue.length >= bound
+  }
+
+  #setAlarm (waiting: Waiting): void {
+    if (waiting.alarmed) return
+    waiting.alarmed = true
+    this.#deadlines.add(waiting)
+  }
+
+  #dropAlarm (waiting: Waiting): void {
+    if (waiting.alarmed) this.#deadlines.delete(waiting)
+  }
+
+  #expire (late: Waiting | Group): void {
+    if (late instanceof Waiting) this.#failLate(late)
+    else if (late.expire(this.#failLate)) this.#deadlines.add(late)
+  }
+
+  readonly #failLate = (waiting: Waiting): void => {
+    if (!waiting.settled) waiting.fail(this.#expired(waiting))
   }
 
   /** A check that expired in the queue while others were answered means load, not an outage. */
@@ -178,28 +229,31 @@ class Batcher implements AskedPoint, Closable {
       this.#busy++
       this.#ask(group).then(this.#release, this.#release)
     }
+    for (const waiting of this.#queue) this.#setAlarm(waiting)
     if (this.#queue.length === 0 && this.#busy === 0) this.#idle?.()
   }
 
   /** Takes the next checks from the queue that still have to be sent. */
-  #take (): Waiting[] {
-    return this.#stillWanted(this.#queue.splice(0, this.#limit.now))
+  #take (): readonly Waiting[] {
+    const { now } = this.#limit
+    const queue = this.#queue
+    if (queue.length > now) return this.#stillWanted(queue.splice(0, now))
+    this.#queue = []
+    return this.#stillWanted(queue)
   }
 
   /** The checks of a group that still have to be sent; the others fail. */
-  #stillWanted (group: readonly Waiting[]): Waiting[] {
+  #stillWanted (group: readonly Waiting[]): readonly Waiting[] {
     const now = performance.now()
-    return group.filter(waiting => this.#isWanted(waiting, now))
+    let all = true
+    for (const waiting of group) if (!this.#isWanted(waiting, now)) all = false
+    return all ? group : group.filter(({ settled }) => !settled)
   }
 
   #isWanted (waiting: Waiting, now: number): boolean {
-    if (!waiting.settled && waiting.caller?.destroyed === true) {
-      this.#deadlines.delete(waiting)
-      waiting.fail(noDecision('abandoned', 'the caller is gone'))
-    } else if (!waiting.settled && waiting.deadline <= now) {
-      this.#deadlines.delete(waiting)
-      waiting.fail(this.#expired(waiting))
-    }
+    if (waiting.settled) return false
+    if (waiting.caller?.destroyed === true) this.#fail(waiting, noDecision('abandoned', 'the caller is gone'))
+    else if (waiting.deadline <= now) this.#fail(waiting, this.#expired(waiting))
     return !waiting.settled
   }
 
@@ -223,19 +277,18 @@ class Batcher implements AskedPoint, Closable {
     this.#bulkRequests++
     this.#bulkQueries += group.length
     this.#largest = Math.max(this.#largest, group.length)
-    let decisions: readonly Decision[]
+    const alarm = new Group(group)
+    this.#deadlines.add(alarm)
     try {
-      // The latest deadline of all checks in the batch; each check's own deadline is enforced separately.
-      const deadline = group.reduce((latest, waiting) => Math.max(latest, waiting.deadline), 0)
-      decisions = await this.#pdp.decideAll(group.map(waiting => waiting.query), deadline, group.map(waiting => waiting.caller))
-      if (decisions.length !== group.length) throw noDecision('answer', "the PDP's bulk response does not have one decision for each check")
+      const decisions = await this.#decideAll(group)
+      for (let index = 0; index < decisions.length; index++) this.#answer(group[index] as Waiting, decisions[index] as Decision)
+      return true
     } catch (error) {
       const remedy = remedyFor(error)
       if (remedy === undefined) throw error
       if (remedy === 'one by one') {
         this.#limit.toSingle()
-        for (const waiting of group) waiting.sent = false
-        this.#queue = [...group, ...this.#queue]
+        this.#waitAgain(group)
         return false
       }
       // One question that the PDP chokes on must not take the others down: halves, until it is alone.
@@ -246,19 +299,45 @@ class Batcher implements AskedPoint, Closable {
       // If a single check had caused the rejection, one of the halves would have failed, too.
       if (first && second && mayBeTooLarge(error)) this.#limit.learn(middle)
       return false
+    } finally {
+      this.#deadlines.delete(alarm)
+      alarm.end()
     }
-    group.forEach((waiting, index) => this.#answer(waiting, decisions[index] as Decision))
-    return true
+  }
+
+  /** The decisions on a group: one for each check, or an error. */
+  async #decideAll (group: readonly Waiting[]): Promise<readonly Decision[]> {
+    const queries: Query[] = []
+    const callers: Array<Caller | undefined> = []
+    // Each check's own deadline is enforced by its alarm.
+    let latest = 0
+    for (const { query, caller, deadline } of group) {
+      queries.push(query)
+      callers.push(caller)
+      if (deadline > latest) latest = deadline
+    }
+    const decisions = await this.#pdp.decideAll(queries, latest, callers)
+    if (decisions.length !== group.length) throw noDecision('answer', "the PDP's bulk response does not have one decision for each check")
+    return decisions
+  }
+
+  /** Puts a group that was sent back into the queue, before the others. */
+  #waitAgain (group: readonly Waiting[]): void {
+    for (const waiting of group) {
+      waiting.sent = false
+      if (!waiting.settled) this.#setAlarm(waiting)
+    }
+    this.#queue = [...group, ...this.#queue]
   }
 
   #answer (waiting: Waiting, decision: Decision): void {
     this.#answers++
-    this.#deadlines.delete(waiting)
+    this.#dropAlarm(waiting)
     if (!waiting.settled) waiting.answer(decision)
   }
 
   #fail (waiting: Waiting, error: unknown): void {
-    this.#deadlines.delete(waiting)
+    this.#dropAlarm(waiting)
     if (!waiting.settled) waiting.fail(error)
   }
 }

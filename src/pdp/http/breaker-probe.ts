@@ -1,11 +1,12 @@
 // The probe of the circuit breaker: asks one PDP whether it is healthy, on a connection of its own, until one probe succeeds.
-import { Client, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { PdpError } from '../../contract/errors.js'
 import { Exchange } from './exchange.js'
 import { countsAgainstPdp, toPdpError } from './failure.js'
 import { SOCKET_SETTINGS, trackedSockets, type Connection } from './sockets.js'
 import type { Token } from './token.js'
 import type { Probe, TransportRequest } from './transport-request.js'
+import type { Undici } from './undici.js'
 
 /** How long a suspected PDP has to answer a probe, ms. A slower one gets no requests until it has answered a longer probe. */
 const SUSPECT_TIMEOUT = 400
@@ -20,6 +21,7 @@ const PROBE_EVERY = 400
 const MAX_PROBES = 5
 
 interface BreakerProbeOptions {
+  readonly undici: Undici
   readonly probe: Probe
   /** The origin of the PDP. */
   readonly origin: string
@@ -47,11 +49,11 @@ export class BreakerProbe {
    * PDP can be reached now. Resolves within `timeout` ms, with the error or undefined.
    */
   send (timeout: number): Promise<PdpError | undefined> {
-    const { probe, origin, connection, token, maxResponseSize, toWire } = this.#options
+    const { undici, probe, origin, connection, token, maxResponseSize, toWire } = this.#options
     const request = { ...probe, deadline: performance.now() + timeout }
     return new Promise(resolve => {
-      const sockets = trackedSockets(timeout, connection)
-      const client = new Client(origin, { ...SOCKET_SETTINGS, connect: sockets.connect })
+      const sockets = trackedSockets(undici, timeout, connection)
+      const client = new undici.Client(origin, { ...SOCKET_SETTINGS, connect: sockets.connect })
       const exchange = new ProbeExchange(request, maxResponseSize, error => {
         clearTimeout(timer)
         this.#probes.delete(exchange)

@@ -21,7 +21,8 @@ type Headers = Record<string, string | string[] | undefined>
  */
 export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, FailedAttempt {
   readonly deadline: number
-  readonly request: TransportRequest<T>
+  /** Undefined when the exchange is finished, for the reason that `Flight` names. */
+  #request: TransportRequest<T> | undefined
   /** A time of `performance.now()`. */
   readonly start: number
   /** Whether any of the request may have reached the PDP. */
@@ -38,7 +39,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
 
   constructor (request: TransportRequest<T>, start: number, maxSize: number) {
     this.deadline = request.deadline
-    this.request = request
+    this.#request = request
     this.start = start
     this.#maxSize = maxSize
   }
@@ -74,7 +75,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   }
 
   #checkHead (status: number, headers: Headers): PdpError | undefined {
-    const { answers } = this.request
+    const answers = this.#request?.answers
     if (answers === undefined ? status !== 200 : !answers.includes(status)) {
       this.retryAfter = millisecondsOf(headers['retry-after'])
       return statusError(status)
@@ -108,11 +109,13 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   }
 
   onResponseEnd (): void {
+    const request = this.#request
+    this.#request = undefined
     this.finished()
-    if (this.#settled) return
+    if (this.#settled || request === undefined) return
     let result: T
     try {
-      result = this.request.read(this.#parse(), this.status)
+      result = request.read(this.#parse(), this.status)
     } catch (error) {
       this.#conclude(error instanceof PdpError ? error : new PdpError('answer', "the PDP's response could not be read"))
       return
@@ -121,8 +124,9 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   }
 
   onResponseError (_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#request = undefined
     this.finished()
-    this.#conclude(toPdpError(error))
+    this.#conclude(toPdpError(error, this.sent))
   }
 
   #parse (): unknown {

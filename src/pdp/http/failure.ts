@@ -48,12 +48,15 @@ export function statusError (status: number): PdpError {
   return new PdpError('status', `the PDP responded with status ${status}`, { status })
 }
 
-/** An error of undici as an error that is safe to log. */
-export function toPdpError (error: unknown): PdpError {
+/**
+ * An error of undici as an error that is safe to log.
+ * @param sent - whether any of the request may have reached the PDP
+ */
+export function toPdpError (error: unknown, sent = false): PdpError {
   if (error instanceof PdpError) return error
   const { code, name, message } = error as { code?: unknown, name?: unknown, message?: unknown }
   const failure: PdpFailure = code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED' ? 'closed' : 'network'
   const what = [typeof code === 'string' ? code : name, message].filter(part => typeof part === 'string' && part !== '').join(': ')
   // Only code and message are kept: undici's errors may reference sockets, and with them the data that was sent.
-  return new PdpError(failure, `the request to the PDP failed: ${what}`)
+  return new PdpError(failure, `the request to the PDP failed: ${what}`, { mayHaveArrived: sent })
 }

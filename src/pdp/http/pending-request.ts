@@ -141,7 +141,7 @@ export class PendingRequest<T> implements Alarm {
     this.#running.push(attempt)
     this.#host.deadlines.add(attempt)
     if (this.#host.extraAttempts !== undefined) this.#planExtraAttempt(this.#host.extraAttempts)
-    replica.send(attempt as Exchange<unknown>)
+    replica.send(this.#request, attempt as Exchange<unknown>)
   }
 
   /** The deadline passed while the request was waiting for a slot. */
@@ -265,7 +265,8 @@ class Attempt<T> extends Exchange<T> {
   overdue = false
   /** The token that it was sent with. */
   readonly token: string | undefined
-  readonly #ask: PendingRequest<T>
+  /** Undefined when the attempt is settled, for the reason that `Flight` names. */
+  #ask: PendingRequest<T> | undefined
   readonly replica: Replica
   readonly #era: number
   readonly #host: RequestHost
@@ -288,7 +289,9 @@ class Attempt<T> extends Exchange<T> {
     } else if (this.overdue) {
       this.replica.failed(this.#era, new PdpError('timeout', 'another replica answered before this one did'))
     }
-    this.#ask.settled(this, error, result)
+    const ask = this.#ask
+    this.#ask = undefined
+    ask?.settled(this, error, result)
   }
 
   protected override finished (): void {

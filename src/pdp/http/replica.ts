@@ -1,5 +1,5 @@
 // One replica of the PDP: its connections, its circuit breaker and its counters.
-import { Pool } from 'undici'
+import type { Pool } from 'undici'
 import type { PdpError } from '../../contract/errors.js'
 import { Slots } from './slots.js'
 import { SOCKET_SETTINGS, trackedSockets, type Connection, type Sockets } from './sockets.js'
@@ -9,9 +9,11 @@ import type { Exchange } from './exchange.js'
 import { countsAgainstPdp, mayAnotherReplicaAnswer } from './failure.js'
 import type { Token } from './token.js'
 import type { Probe, TransportRequest } from './transport-request.js'
+import type { Undici } from './undici.js'
 import type { ReplicaStats } from '../../contract/point.js'
 
 interface ReplicaOptions {
+  readonly undici: Undici
   /** The PDP's base URL; a path in it is a prefix. With `unix:`, the path of a Unix socket. */
   readonly url: URL
   /** Sent as a bearer token to this host only. */
@@ -56,7 +58,7 @@ export class Replica {
   #penalizedUntil = -Infinity
 
   constructor (options: ReplicaOptions) {
-    const { url, token, headers, connection: { tls }, connections, maxResponseSize, connectTimeout, probe, breaker, onChange } = options
+    const { undici, url, token, headers, connection: { tls }, connections, maxResponseSize, connectTimeout, probe, breaker } = options
     const socketPath = socketPathOf(url)
     this.#origin = socketPath === undefined ? url.origin : 'http://localhost'
     this.#prefix = socketPath === undefined ? url.pathname.replace(/\/+$/, '') : ''
@@ -65,16 +67,16 @@ export class Replica {
     this.#extraHeaders = headers
     this.#makeHeaders(token.current)
     const connection = { ...(socketPath === undefined ? {} : { socketPath }), ...(tls === undefined ? {} : { tls }) }
-    this.#sockets = trackedSockets(connectTimeout, connection)
-    this.#pool = new Pool(this.#origin, { ...SOCKET_SETTINGS, connect: this.#sockets.connect, connections })
+    this.#sockets = trackedSockets(undici, connectTimeout, connection)
+    this.#pool = new undici.Pool(this.#origin, { ...SOCKET_SETTINGS, connect: this.#sockets.connect, connections })
     this.slots = new Slots(connections)
     if (probe === undefined) return
     const breakerProbe = new BreakerProbe({
-      probe, origin: this.#origin, connection, token, maxResponseSize, connectTimeout, toWire: request => this.#toWire(request)
+      undici, probe, origin: this.#origin, connection, token, maxResponseSize, connectTimeout, toWire: request => this.#toWire(request)
     })
     this.#probe = breakerProbe
     if (breaker !== false) {
-      this.#breaker = new Breaker(breaker, suspected => breakerProbe.checkHealth(suspected), reason => onChange(this, reason))
+      this.#breaker = new Breaker(breaker, suspected => breakerProbe.checkHealth(suspected), reason => options.onChange(this, reason))
     }
   }
 
@@ -89,11 +91,11 @@ export class Replica {
   }
 
   /** Sends a request. The caller has checked that a slot is free, and calls `finished` when the exchange is finished. */
-  send (exchange: Exchange<unknown>): void {
+  send (request: TransportRequest<unknown>, exchange: Exchange<unknown>): void {
     this.slots.take()
     this.#requests++
     this.#inFlight++
-    this.#pool.dispatch(this.#toWire(exchange.request), exchange)
+    this.#pool.dispatch(this.#toWire(request), exchange)
   }
 
   finished (): void {

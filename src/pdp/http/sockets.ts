@@ -1,8 +1,9 @@
 // Opens the sockets to a PDP, over TCP, TLS or a Unix socket, and tracks them from the moment they are created, so that closing leaves none
 // open, not even one that is connecting.
 import type { Socket } from 'node:net'
-import { buildConnector } from 'undici'
+import type { buildConnector } from 'undici'
 import type { Tls } from './tls.js'
+import type { Undici } from './undici.js'
 
 /** Each request's own deadline is the only timeout: undici's timers are coarse, and two timeouts would conflict. */
 export const SOCKET_SETTINGS = { pipelining: 1, headersTimeout: 0, bodyTimeout: 0 }
@@ -23,7 +24,7 @@ export interface Connection {
 }
 
 /** @param timeout how long connecting may take, including the TLS handshake, ms */
-export function trackedSockets (timeout: number, { socketPath, tls }: Connection = {}): Sockets {
+export function trackedSockets ({ buildConnector }: Undici, timeout: number, { socketPath, tls }: Connection = {}): Sockets {
   let context = tls?.context
   let connector = connectorWith()
   const sockets = new Set<Socket>()

@@ -14,6 +14,7 @@ import type { Probe, TransportRequest } from './transport-request.js'
 import { Token } from './token.js'
 import type { Tls } from './tls.js'
 import { retryDelay } from './retry-delay.js'
+import { loadUndici, type Undici } from './undici.js'
 
 export type { Probe, Session, TransportRequest } from './transport-request.js'
 export type { BreakerOptions } from './breaker.js'
@@ -89,6 +90,9 @@ export interface ProbingTransport extends Transport {
   probe (onResult: (result: ProbeResult) => void): Promise<void>
 }
 
+/** The longest latency that is counted, µs: an hour. Node's default is centuries, and takes twice the memory. */
+const MAX_LATENCY = 3_600_000_000
+
 /** The most retries per request: retries must not double the load on an overloaded PDP. */
 const RETRY_SHARE = 0.2
 /** Enough for the requests that fail together when a PDP closes its connections. Also the most requests that wait for their retry. */
@@ -96,8 +100,9 @@ const RETRY_BURST = 100
 
 const NO_REPLICA: readonly Replica[] = []
 
-export function httpTransport (options: TransportOptions): ProbingTransport {
-  return new HttpTransport(options)
+/** Creates a transport. Loads undici first. */
+export async function httpTransport (options: TransportOptions): Promise<ProbingTransport> {
+  return new HttpTransport(options, await loadUndici())
 }
 
 class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
@@ -117,7 +122,7 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
   readonly #log: TransportLog | undefined
   readonly #retries: number
   readonly #retryBudget = new Budget(RETRY_SHARE, RETRY_BURST)
-  readonly #latency = createHistogram()
+  readonly #latency = createHistogram({ highest: MAX_LATENCY })
   /** Requests that wait for a slot. undici's own queue stays empty, because a request in it could not be withdrawn. */
   readonly #waiting = new Set<PendingRequest<unknown>>()
   /** Requests that wait for their retry. */
@@ -129,13 +134,14 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
   #retried = 0
   #closed = false
 
-  constructor (options: TransportOptions) {
+  constructor (options: TransportOptions, undici: Undici) {
     const { url, writes = false, retries = 0, hedge = false, probe, breaker = false, log } = options
     const { connections, maxResponseSize, connectTimeout, headers = {}, tls } = options
     const token = options.token instanceof Token ? options.token : new Token(options.token)
     this.token = token
     const urls = url instanceof URL ? [url] : url
     this.#replicas = urls.map(url => new Replica({
+      undici,
       url,
       token,
       headers,

@@ -10,7 +10,7 @@ const token = 'permit_key_secret'
 t.test('the defaults are the documented ones', async t => {
   const { origin, cache, timeout, tenant } = resolveOptions({ pdp, token }, {})
   t.match(origin, {
-    kind: 'pdp', urls: [new URL(pdp)], token, connections: 32, queue: 2000, batch: 50, retries: 1, breaker: { failures: 5, halfOpenAfter: 500 }, hedge: false
+    kind: 'pdp', urls: [new URL(pdp)], token, connections: 32, queue: 2000, batch: 100, retries: 1, breaker: { failures: 5, halfOpenAfter: 500 }, hedge: false
   })
   t.same(cache, { ttl: 2000, max: 50_000 })
   t.equal(timeout, 1000)
@@ -42,7 +42,7 @@ t.test('retries, breaker and hedging can be turned off and on', async t => {
 
 t.test('a PDP with AuthZEN needs no token, and does not get the API key of Permit', async t => {
   const env = { PERMIT_PDP_URL: 'http://env:1', PERMIT_API_KEY: 'env-key' }
-  const none = { token: undefined, authzen: { discovery: true, map: undefined } }
+  const none = { token: undefined, batch: 50, authzen: { discovery: true, map: undefined } }
   t.match(resolveOptions({ pdp, protocol: 'authzen' }, {}).origin, { kind: 'pdp', urls: [new URL(pdp)], ...none })
   t.match(resolveOptions({ protocol: 'authzen' }, env).origin, { urls: [new URL('http://env:1')], ...none })
   t.match(resolveOptions({ pdp, protocol: 'authzen', token, authzen: { discovery: false } }, env).origin, { token, authzen: { discovery: false } })

@@ -52,6 +52,8 @@ function byHand ({ connections = 2, ...options }: Partial<BatchOptions> & { conn
 
 const allowIf = (allow: (key: string) => boolean) => ({ queries, resolve }: Request) =>
   resolve(queries.map(query => ({ allow: allow(query.resource.key!), code: query.resource.key! })))
+/** Resolves when the turn of the event loop has ended, and no later. */
+const endOfTurn = () => new Promise(resolve => setImmediate(resolve))
 /** Turns of the event loop enough for whatever waits for others to have left. */
 async function turn (): Promise<void> {
   for (let turns = 0; turns < 4; turns++) await new Promise(resolve => setImmediate(resolve))
@@ -66,23 +68,31 @@ async function whilePending (promise: Promise<unknown>, step: () => Promise<void
 }
 const unavailable = (failure: ConstructorParameters<typeof PdpError>[0], status?: number) => new UnavailableError(new PdpError(failure, 'test', { status }))
 
-t.test('while nothing is in flight, a check is sent in the same tick', async t => {
+t.test('while nothing is in flight, a check is sent by itself at the end of its turn of the event loop', async t => {
   const { check, asked } = byHand()
   check('a')
+  await endOfTurn()
   t.same(asked(), ['a'])
 })
 
-t.test('checks of one iteration of the event loop are sent together, except the first', async t => {
+t.test('checks of one turn of the event loop are sent together, also those of promises that resolve in it', async t => {
   const { check, asked } = byHand()
-  for (const key of 'abcd') check(key)
-  t.same(asked(), ['a'])
-  await turn()
-  t.same(asked(), ['a', 'b c d'])
+  for (const key of 'abc') check(key)
+  await Promise.resolve()
+  check('d')
+  t.same(asked(), [], 'no check is sent before the turn ends')
+  await endOfTurn()
+  t.same(asked(), ['a b c d'])
+  check('e')
+  await endOfTurn()
+  t.same(asked(), ['a b c d', 'e'], 'the next turn does not wait for the answers of the first')
 })
 
 t.test('while all connections are busy, checks wait; the next free connection takes them, up to the limit', async t => {
   const { check, asked, requests } = byHand({ connections: 1 })
-  for (const key of 'abcdefgh') check(key)
+  check('a')
+  await endOfTurn()
+  for (const key of 'bcdefgh') check(key)
   await turn()
   t.same(asked(), ['a'])
   requests[0]!.resolve([{ allow: true }])
@@ -132,7 +142,9 @@ t.test('every caller gets the right answer, for any checks, limits, connections 
 
 t.test('when the queue is full, a check is refused at once', async t => {
   const { check, requests } = byHand({ connections: 1, queue: 2 })
-  const open = ['a', 'b', 'c'].map(key => check(key))
+  const open = [check('a')]
+  await endOfTurn()
+  open.push(check('b'), check('c'))
   await t.rejects(check('d'), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'overload' } })
   requests[0]!.resolve([{ allow: true }])
   await turn()
@@ -144,6 +156,7 @@ t.test('when the queue is full, a check is refused at once', async t => {
 t.test('a bulk answer with the wrong length or invalid content is split and retried', async t => {
   const { check, asked, requests, point } = byHand({ connections: 1, batch: 10 })
   const first = check('first')
+  await endOfTurn()
   const answers = ['a', 'b', 'poison', 'd'].map(key => check(key))
   requests[0]!.resolve([{ allow: true }])
   await first
@@ -172,6 +185,7 @@ t.test('a failure that splitting cannot fix fails the batch, without a retry', a
   for (const error of [unavailable('timeout'), unavailable('network'), unavailable('token', 403), unavailable('status', 503), unavailable('status', 429), unavailable('closed'), new Error('bug')]) {
     const { check, requests } = byHand({ connections: 2 })
     check('first').catch(() => {})
+    await endOfTurn()
     const answers = ['a', 'b', 'c'].map(key => check(key))
     await turn()
     requests[1]!.reject(error)
@@ -186,6 +200,7 @@ t.test('a PDP without the bulk endpoint gets single checks, until the endpoint i
     let now = 0
     const { check, asked, requests } = byHand({ connections: 2 }, { now: () => now })
     check('first')
+    await endOfTurn()
     const answers = ['a', 'b', 'c'].map(key => check(key))
     await turn()
     requests[1]!.reject(unavailable('status', status))
@@ -214,6 +229,7 @@ t.test('a PDP without the bulk endpoint gets single checks, until the endpoint i
 t.test('a check that expires in the queue is not sent', async t => {
   const { check, asked, requests } = byHand({ connections: 1 })
   const first = check('first')
+  await endOfTurn()
   const late = check('late', performance.now() + 20)
   const patient = check('patient')
   await t.rejects(late, { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'timeout' } })
@@ -229,6 +245,7 @@ t.test('a check that expires in the queue is not sent', async t => {
 t.test('a check that expires in flight fails, and the others get their answers', async t => {
   const { check, requests } = byHand({ connections: 2 })
   check('first').catch(() => {})
+  await endOfTurn()
   const late = check('late', performance.now() + 20)
   const patient = check('patient')
   await turn()
@@ -253,6 +270,7 @@ t.test('the checks of a bulk check share one deadline, also those that join a ch
 t.test('a check whose caller is gone is not sent', async t => {
   const { check, asked, requests } = byHand({ connections: 1 })
   check('first').catch(() => {})
+  await endOfTurn()
   const caller = { destroyed: false }
   const gone = check('gone', undefined, caller)
   const staying = check('staying', undefined, { destroyed: false })
@@ -286,7 +304,10 @@ t.test('a bulk answer is used only when all of it is valid', async t => {
         return true
       }
     })
-    const answers = await Promise.all(['a', 'b', 'c'].map(key => app.permit.check('ann', 'read', { type: 'task', key })))
+    const check = (key: string) => app.permit.check('ann', 'read', { type: 'task', key })
+    const first = check('a')
+    await endOfTurn()
+    const answers = await Promise.all([first, check('b'), check('c')])
     t.same(answers, [false, false, false], `${JSON.stringify(lie)}: each was asked by itself instead`)
     t.same(pdp.requests.map(request => request.url), ['/allowed', '/allowed/bulk', '/allowed', '/allowed'])
   }
@@ -307,7 +328,9 @@ t.test('the batch limit of a PDP is learned from its refusals, and forgotten aft
   const ask = async (prefix: string) => {
     answered.length = 0
     requests.length = 0
-    const answers = Array.from({ length: 41 }, (_, index) => check(`${prefix}${index}`))
+    const answers = [check(`${prefix}0`)]
+    await endOfTurn()
+    for (let index = 1; index <= 40; index++) answers.push(check(`${prefix}${index}`))
     await turn()
     await answer()
     t.ok((await Promise.all(answers)).every(({ allow }) => allow))

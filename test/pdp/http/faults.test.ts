@@ -53,7 +53,7 @@ t.test('with any faults of replicas and any options, no answer is wrong or late'
       faults.splice(0, Infinity, ...plan)
       asked.splice(0, Infinity, ...plan.map(() => 0))
       const probe = { method: 'GET', path: '/probe', read: () => {} } as const
-      const transport = httpTransport({
+      const transport = await httpTransport({
         url: urls.slice(0, plan.length),
         token: 'x',
         maxQueue: 20,

@@ -125,7 +125,7 @@ t.test('a replica that fails fast does not attract the checks', async t => {
 
 t.test('failed checks without a free connection to another replica do not pile up', async t => {
   const [fails, hangs] = [await pdpFor(t, failsFast), await pdpFor(t, { decide: never })]
-  const transport = httpTransport({
+  const transport = await httpTransport({
     url: [fails, hangs].map(pdp => new URL(pdp.url)), token: fails.token, connections: 1, maxQueue: 5, maxResponseSize: 1_000, connectTimeout: 1_000
   })
   const outcomes: string[] = []

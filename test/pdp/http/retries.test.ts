@@ -84,7 +84,7 @@ t.test('a PDP that recovers within the deadline is used', async t => {
 
 t.test('closing ends the wait for a retry', async t => {
   const pdp = await pdpFor(t, { intercept: (_request, response) => { status(429, { 'retry-after': '30' })(response); return true } })
-  const transport = httpTransport({
+  const transport = await httpTransport({
     url: new URL(pdp.url), token: pdp.token, connections: 1, maxQueue: 1, maxResponseSize: 1_000, connectTimeout: 1_000, retries: 1
   })
   const answer = transport.send({ method: 'GET', path: '/', deadline: performance.now() + 60_000, read: () => true })
