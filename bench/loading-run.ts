@@ -18,7 +18,8 @@ const MAX_RELOAD = 120_000
 const [what, file = ''] = process.argv.slice(2)
 
 async function load () {
-  const app = Fastify()
+  // A million users take longer than Fastify waits for a plugin by default.
+  const app = Fastify({ pluginTimeout: 0 })
   await app.register(permit, { policy: file })
   await app.ready()
   return app

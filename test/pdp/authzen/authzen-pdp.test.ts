@@ -255,7 +255,7 @@ t.test('the id of a request is sent, unless a header cannot contain it', async t
   for (const id of ['trace-1', 'a b', 'x'.repeat(200), 'ü']) {
     pdp.requests.length = 0
     t.equal((await app.inject({ url: '/', headers: { 'x-user': 'ann', 'x-trace': id } })).statusCode, 200, id)
-    t.same(pdp.requests.map(({ headers }) => headers['x-request-id']), new Array(3).fill(id === 'trace-1' ? id : undefined), id)
+    t.same(pdp.requests.map(({ headers }) => headers['x-request-id']), new Array(2).fill(id === 'trace-1' ? id : undefined), id)
   }
   pdp.requests.length = 0
   await app.permit.check('ann', 'read', 'task')
