@@ -15,7 +15,9 @@ export class RequestCaller implements Caller {
 
   get destroyed (): boolean {
     // An HTTP/2 socket carries many requests, each on its own stream.
-    return ((this.#message as { stream?: Caller }).stream ?? this.#message.socket).destroyed
+    const connection: Caller | undefined = (this.#message as { stream?: Caller }).stream ?? this.#message.socket
+    // A request that did not come over a network may have none.
+    return connection?.destroyed === true
   }
 
   get requestId (): string | undefined {

@@ -1,6 +1,7 @@
 // Where the endpoints are: what the PDP says is believed only about itself, and never takes what is asked to somebody else.
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import permit, { PdpError, type PermitOptions } from '../../../src/index.js'
 import { Discovery } from '../../../src/pdp/authzen/discovery.js'
@@ -20,13 +21,15 @@ async function appFor (t: Test, fake: AuthZenPdpOptions = {}, options: Partial<P
 }
 
 const paths = (pdp: { requests: ReadonlyArray<{ url: string }> }) => [...new Set(pdp.requests.map(({ url }) => url))]
+/** The answers to a check that is sent by itself, and to some that are sent in a batch. */
+const oneAndMany = async (app: FastifyInstance) => [await app.permit.check('ann', 'read', 'task:0'), ...await app.permit.bulkCheck('ann', many)]
 const many = ['1', '2', '3'].map(key => ({ action: 'read', resource: `task:${key}` }))
 
 t.test('the endpoints of the metadata are used, for one and for many, including their query', async t => {
   const { app, pdp, log } = await appFor(t, {
     metadata: url => ({ policy_decision_point: url, access_evaluation_endpoint: `${url}/v2/evaluation`, access_evaluations_endpoint: `${url}/v2/evaluations`, what_nobody_knows: 7 })
   })
-  t.same(await app.permit.bulkCheck('ann', many), [true, true, true])
+  t.same(await oneAndMany(app), [true, true, true, true])
   t.same(paths(pdp), [WELL_KNOWN, '/v2/evaluation', '/v2/evaluations'])
   t.same(log.lines, [])
 })
@@ -46,7 +49,7 @@ t.test('without metadata the default paths are used, below the path of the URL; 
         return true
       }
     }, {}, '/tenants/7/')
-    t.same(await app.permit.bulkCheck('ann', many), [true, true, true])
+    t.same(await oneAndMany(app), [true, true, true, true])
     t.same(paths(pdp), [`${WELL_KNOWN}/tenants/7`, '/tenants/7/access/v1/evaluation', '/tenants/7/access/v1/evaluations'])
     t.same(await app.permit.health(), { ok: true, pdp: `${pdp.url}/tenants/7` })
     t.same(log.lines, [])
@@ -62,7 +65,7 @@ t.test('metadata about another URL is ignored, with one warning', async t => {
     const { app, pdp, log } = await appFor(t, {
       metadata: url => ({ policy_decision_point: other(url), access_evaluation_endpoint: `${url}/trap/evaluation`, access_evaluations_endpoint: `${url}/trap/evaluations` })
     })
-    t.same(await app.permit.bulkCheck('ann', many), [true, true, true])
+    t.same(await oneAndMany(app), [true, true, true, true])
     t.same(paths(pdp), [WELL_KNOWN, '/access/v1/evaluation', '/access/v1/evaluations'], other(pdp.url))
     await app.permit.health()
     t.equal(log.lines.length, 1)
