@@ -2,16 +2,10 @@
 // names that it has read before, and may take it for one of those: after a text with `{"h":0,"\\":0}`, the name in `{"h":0,"\n":0}` is `\`
 // (https://github.com/nodejs/node/issues/63785). A document could so change how another one is read.
 
-const QUOTE = 34
-const COMMA = 44
-const COLON = 58
-const OPEN_LIST = 91
-const BACKSLASH = 92
-const CLOSE_LIST = 93
-const OPEN_OBJECT = 123
-const CLOSE_OBJECT = 125
+import {
+  BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE, skipSpace
+} from './json-characters.js'
 
-const BLANKS = /[ \n\r\t]*/y
 const PRIMITIVE = /[^ \n\r\t,\]}]+/y
 
 /**
@@ -27,7 +21,7 @@ export function readJson (text: string): unknown {
 /** The text is JSON. */
 function hasEscapedName (text: string): boolean {
   for (let at = text.indexOf('\\'); at !== -1; at = text.indexOf('\\', at)) {
-    at = skipBlanks(text, endOfString(text, at))
+    at = skipSpace(text, endOfString(text, at))
     if (text.charCodeAt(at) === COLON) return true
   }
   return false
@@ -38,12 +32,6 @@ function endOfString (text: string, from: number): number {
   let at = from
   while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1
   return at + 1
-}
-
-function skipBlanks (text: string, from: number): number {
-  BLANKS.lastIndex = from
-  BLANKS.test(text)
-  return BLANKS.lastIndex
 }
 
 /** Reads a text that is JSON, member by member. Strings and numbers are read by `JSON.parse`. */
@@ -57,8 +45,8 @@ class Reader {
 
   value (): unknown {
     switch (this.#next()) {
-      case OPEN_OBJECT: return this.#object()
-      case OPEN_LIST: return this.#list()
+      case OPEN_BRACE: return this.#object()
+      case OPEN_BRACKET: return this.#list()
       case QUOTE: return this.#string()
       default: return this.#primitive()
     }
@@ -67,7 +55,7 @@ class Reader {
   #object (): object {
     const object = {}
     this.#at++
-    for (let next = this.#next(); next !== CLOSE_OBJECT; next = this.#next()) {
+    for (let next = this.#next(); next !== CLOSE_BRACE; next = this.#next()) {
       if (next === COMMA) {
         this.#at++
         this.#next()
@@ -85,7 +73,7 @@ class Reader {
   #list (): unknown[] {
     const list: unknown[] = []
     this.#at++
-    for (let next = this.#next(); next !== CLOSE_LIST; next = this.#next()) {
+    for (let next = this.#next(); next !== CLOSE_BRACKET; next = this.#next()) {
       if (next === COMMA) this.#at++
       list.push(this.value())
     }
@@ -109,7 +97,7 @@ class Reader {
 
   /** The next character that is no blank. */
   #next (): number {
-    this.#at = skipBlanks(this.#text, this.#at)
+    this.#at = skipSpace(this.#text, this.#at)
     return this.#text.charCodeAt(this.#at)
   }
 }

@@ -1,6 +1,7 @@
 // Where the parts of a JSON document are: looked for only when something is to be said about them. The text is JSON: that was seen before.
 
-import { endOfString, skipSpace, startOf, textOf } from './json-scan.js'
+import { endOfString, skipSpace } from '../../kit/json-characters.js'
+import { startOf, textOf } from './json-scan.js'
 
 type Path = ReadonlyArray<string | number>
 

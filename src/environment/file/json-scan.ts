@@ -1,6 +1,9 @@
 // Walks over the text of a JSON document once, without making values of it: how deep it is nested, how many members it has, and where
 import { readJson } from '../../kit/read-json.js'
 // its parts are, so that they can be read one after the other.
+import {
+  CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, endOfString, OPEN_BRACE, OPEN_BRACKET, QUOTE, skipSpace
+} from '../../kit/json-characters.js'
 
 /** Levels of brackets, and no more: what reads the document afterwards is recursive. */
 export const MAX_BRACKETS = 127
@@ -26,37 +29,10 @@ export interface Section extends Piece {
   readonly kind: 'list' | 'object' | 'other'
 }
 
-const QUOTE = 34
-const COMMA = 44
-const COLON = 58
-const OPEN_LIST = 91
-const BACKSLASH = 92
-const CLOSE_LIST = 93
-const OPEN_OBJECT = 123
-const CLOSE_OBJECT = 125
-
-/** Where the first character is that is no white space. */
-export function skipSpace (text: string, from: number): number {
-  let at = from
-  for (let code = text.charCodeAt(at); code === 32 || code === 10 || code === 13 || code === 9; code = text.charCodeAt(at)) at++
-  return at
-}
-
-/** Where the string that begins there has its closing quote; the end of the text when it has none. */
-export function endOfString (text: string, start: number): number {
-  for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
-    let before = at - 1
-    while (text.charCodeAt(before) === BACKSLASH) before--
-    // An even number of backslashes stands for half as many.
-    if ((at - before) % 2 === 1) return at
-  }
-  return text.length
-}
-
 /** The text as a bracket begins it: an object or a list. JSON may begin otherwise, but then it is short. */
 export function beginsWithBracket (text: string): boolean {
   const first = text.charCodeAt(skipSpace(text, startOf(text)))
-  return first === OPEN_OBJECT || first === OPEN_LIST
+  return first === OPEN_BRACE || first === OPEN_BRACKET
 }
 
 /** Where the document begins: after the byte order mark. */
@@ -72,8 +48,8 @@ export function measure (text: string): { readonly members: number, readonly too
     const code = text.charCodeAt(at)
     if (code === QUOTE) at = endOfString(text, at)
     else if (code === COLON) members++
-    else if (code === CLOSE_OBJECT || code === CLOSE_LIST) depth--
-    else if ((code === OPEN_OBJECT || code === OPEN_LIST) && ++depth > MAX_BRACKETS) return { members, tooDeepAt: at }
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--
+    else if ((code === OPEN_BRACE || code === OPEN_BRACKET) && ++depth > MAX_BRACKETS) return { members, tooDeepAt: at }
   }
   return { members, tooDeepAt: undefined }
 }
@@ -85,7 +61,7 @@ export function measure (text: string): { readonly members: number, readonly too
 export function * sectionsOf (text: string): Generator<undefined, Map<string, Section> | undefined> {
   const sections = new Map<string, Section>()
   let at = skipSpace(text, startOf(text))
-  if (text.charCodeAt(at) !== OPEN_OBJECT) return undefined
+  if (text.charCodeAt(at) !== OPEN_BRACE) return undefined
   at = skipSpace(text, at + 1)
   while (text.charCodeAt(at) === QUOTE) {
     const keyEnd = endOfString(text, at)
@@ -96,7 +72,7 @@ export function * sectionsOf (text: string): Generator<undefined, Map<string, Se
     if (section === undefined) return undefined
     sections.set(key, section)
     at = skipSpace(text, section.end)
-    if (text.charCodeAt(at) === CLOSE_OBJECT) return skipSpace(text, at + 1) === text.length ? sections : undefined
+    if (text.charCodeAt(at) === CLOSE_BRACE) return skipSpace(text, at + 1) === text.length ? sections : undefined
     if (text.charCodeAt(at) !== COMMA) return undefined
     at = skipSpace(text, at + 1)
   }
@@ -115,7 +91,7 @@ export function textOf (key: string): string | undefined {
 
 function * sectionAt (text: string, start: number): Generator<undefined, Section | undefined> {
   const open = text.charCodeAt(start)
-  if (open !== OPEN_LIST && open !== OPEN_OBJECT) {
+  if (open !== OPEN_BRACKET && open !== OPEN_BRACE) {
     const end = endOfOther(text, start)
     return { start, end, members: 0, pieces: [], kind: 'other' }
   }
@@ -130,13 +106,13 @@ function * sectionAt (text: string, start: number): Generator<undefined, Section
     const code = text.charCodeAt(at)
     if (code === QUOTE) at = endOfString(text, at)
     else if (code === COLON) members++
-    else if (code === OPEN_OBJECT || code === OPEN_LIST) {
+    else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
       if (++depth > MAX_BRACKETS) return undefined
-    } else if (code === CLOSE_OBJECT || code === CLOSE_LIST) {
+    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
       if (--depth === 1) {
         if (code !== open + 2) return undefined
         pieces.push({ start: pieceStart, end: at, members: members - membersBefore })
-        return { start, end: at + 1, members, pieces, kind: open === OPEN_LIST ? 'list' : 'object' }
+        return { start, end: at + 1, members, pieces, kind: open === OPEN_BRACKET ? 'list' : 'object' }
       }
     } else if (code === COMMA && depth === 2 && at - pieceStart > PIECE) {
       pieces.push({ start: pieceStart, end: at, members: members - membersBefore })

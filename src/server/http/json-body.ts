@@ -1,5 +1,6 @@
 // Parses JSON bodies: an empty body is no body, invalid JSON gets 422, and the depth of nesting is limited.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { CLOSE_BRACE, CLOSE_BRACKET, endOfString, OPEN_BRACE, OPEN_BRACKET, QUOTE } from '../../kit/json-characters.js'
 import { readJson } from '../../kit/read-json.js'
 import { inTurns } from '../../kit/turns.js'
 import { invalid } from './failures.js'
@@ -64,14 +65,10 @@ function refusal (error: unknown): Error {
 function isDeeperThan (text: string, limit: number): boolean {
   if (text.length <= limit) return false
   let depth = 0
-  let inString = false
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
-    if (inString) {
-      if (code === BACKSLASH) index++
-      else if (code === QUOTE) inString = false
-    } else if (code === QUOTE) {
-      inString = true
+    if (code === QUOTE) {
+      index = endOfString(text, index)
     } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
       if (++depth > limit) return true
     } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
@@ -80,10 +77,3 @@ function isDeeperThan (text: string, limit: number): boolean {
   }
   return false
 }
-
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const OPEN_BRACKET = 0x5b
-const CLOSE_BRACKET = 0x5d
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d

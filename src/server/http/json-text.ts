@@ -1,4 +1,7 @@
 // Parses JSON in steps. `JSON.parse` of a megabyte would block other requests for a tenth of a second.
+import {
+  CLOSE_BRACE, CLOSE_BRACKET, COMMA, endOfString, OPEN_BRACE, OPEN_BRACKET, QUOTE, skipSpace
+} from '../../kit/json-characters.js'
 import { readJson } from '../../kit/read-json.js'
 
 /** The text is nested too deeply. */
@@ -20,10 +23,10 @@ const PIECE = 64 * 1024
 export function * parseJson (text: string, maxDepth: number, piece = PIECE): Generator<undefined, unknown> {
   const long = longContainers(text, maxDepth, piece)
   yield
-  const start = skipBlanks(text, 0)
+  const start = skipSpace(text, 0)
   const end = long.get(start)
   if (end === undefined) return readJson(text)
-  if (skipBlanks(text, end + 1) !== text.length) throw new SyntaxError('text after the value')
+  if (skipSpace(text, end + 1) !== text.length) throw new SyntaxError('text after the value')
   return yield * new Pieces(text, long, piece).container(start, end)
 }
 
@@ -31,14 +34,11 @@ export function * parseJson (text: string, maxDepth: number, piece = PIECE): Gen
 function longContainers (text: string, maxDepth: number, piece: number): Map<number, number> {
   const long = new Map<number, number>()
   const open: number[] = []
-  let inString = false
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
-    if (inString) {
-      if (code === BACKSLASH) index++
-      else if (code === QUOTE) inString = false
-    } else if (code === QUOTE) {
-      inString = true
+    if (code === QUOTE) {
+      index = endOfString(text, index)
+      if (index === text.length) throw new SyntaxError('unexpected end of the text')
     } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
       if (open.push(index) > maxDepth) throw new TooDeepError()
     } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
@@ -47,7 +47,7 @@ function longContainers (text: string, maxDepth: number, piece: number): Map<num
       if (index - start > piece) long.set(start, index)
     }
   }
-  if (inString || open.length > 0) throw new SyntaxError('unexpected end of the text')
+  if (open.length > 0) throw new SyntaxError('unexpected end of the text')
   return long
 }
 
@@ -83,7 +83,7 @@ class Pieces {
       const code = text.charCodeAt(index)
       if (from === SKIPPED) {
         if (code === COMMA) from = member = index + 1
-        else if (!isBlankCode(code)) throw new SyntaxError('text after a value')
+        else if (skipSpace(text, index) === index) throw new SyntaxError('text after a value')
       } else if (code === QUOTE) {
         index = endOfString(text, index)
       } else if (code === COMMA) {
@@ -145,33 +145,6 @@ function set (object: Record<string, unknown>, key: string, value: unknown): voi
   else object[key] = value
 }
 
-/** The closing quote of a string. It exists, because the text was scanned before. */
-function endOfString (text: string, start: number): number {
-  for (let index = start + 1; ; index++) {
-    const code = text.charCodeAt(index)
-    if (code === BACKSLASH) index++
-    else if (code === QUOTE) return index
-  }
-}
-
-function skipBlanks (text: string, from: number): number {
-  let index = from
-  while (index < text.length && isBlankCode(text.charCodeAt(index))) index++
-  return index
-}
-
 function isBlank (text: string): boolean {
-  return skipBlanks(text, 0) === text.length
+  return skipSpace(text, 0) === text.length
 }
-
-function isBlankCode (code: number): boolean {
-  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
-}
-
-const QUOTE = 0x22
-const COMMA = 0x2c
-const BACKSLASH = 0x5c
-const OPEN_BRACKET = 0x5b
-const CLOSE_BRACKET = 0x5d
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
