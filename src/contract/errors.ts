@@ -182,6 +182,18 @@ export interface Denial {
 /**
  * The request was denied. `denial` has the details. It is not enumerable, so that neither a serializer nor an error handler that spreads
  * the error can send it to the client.
+ *
+ * @example
+ * ```ts
+ * import Fastify from 'fastify'
+ * import { ForbiddenError } from 'fastify-permit'
+ *
+ * Fastify().setErrorHandler((error, _request, reply) => {
+ *   // Hides that the resource exists.
+ *   if (error instanceof ForbiddenError) return reply.code(404).send({ message: 'Not found' })
+ *   throw error
+ * })
+ * ```
  */
 export class ForbiddenError extends Forbidden {
   declare readonly denial: Denial | undefined
@@ -195,6 +207,21 @@ export class ForbiddenError extends Forbidden {
 /**
  * There is no decision: the PDP did not answer within the deadline, or its answer was invalid. `cause` is the reason. `headers` makes
  * Fastify send `Retry-After`.
+ *
+ * @example
+ * ```ts
+ * import { UnavailableError, type AppPermit } from 'fastify-permit'
+ *
+ * // For a job that runs again: without a decision, it skips the user instead of failing.
+ * export async function mayExport (permit: AppPermit, user: string): Promise<boolean | undefined> {
+ *   try {
+ *     return await permit.check(user, 'export', 'report')
+ *   } catch (error) {
+ *     if (error instanceof UnavailableError) return undefined
+ *     throw error
+ *   }
+ * }
+ * ```
  */
 export class UnavailableError extends Unavailable {
   declare readonly headers: Record<string, string>

@@ -23,7 +23,7 @@ export function requireArray (what: string, value: unknown): asserts value is re
  * @throws `QueryError`
  */
 export function requireNoMore (form: string, more: readonly unknown[]): void {
-  if (more.some(argument => argument !== undefined)) throw new QueryError(`an argument too many is given; expected ${form}`)
+  if (more.some(argument => argument !== undefined)) throw new QueryError(`too many arguments; expected ${form}`)
 }
 
 /**

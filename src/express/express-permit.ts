@@ -48,6 +48,20 @@ export interface ExpressPermit extends Middleware {
  * The PDP is opened at once. The first requests wait for it, for ten seconds at most; the deadline of a check starts
  * after that.
  * @throws `OptionsError` when an option is wrong. An invalid policy file is reported by `ready()` and in the log; guards then answer 503.
+ *
+ * @example
+ * ```ts
+ * import express from 'express'
+ * import { guard, permit } from 'fastify-permit/express'
+ *
+ * const app = express()
+ * const authz = permit({ policy: './permit.yaml', user: request => request.get('x-user') })
+ * app.use(authz)
+ * app.post('/tasks', guard('task:create'), (_request, response) => { response.sendStatus(201) })
+ *
+ * await authz.ready()
+ * authz.closeWith(app.listen(3000))
+ * ```
  */
 export function permit (options: PermitOptions): ExpressPermit {
   const { log: given, ...others }: PermitOptions = isObject(options) ? options : refuseOptions()

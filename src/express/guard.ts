@@ -19,6 +19,16 @@ import type { Annotation, Guard, Next } from './express-types.js'
  * A guard that is combined with others needs `{ onDenied: false }` if that option sends a response itself, because Express does not tell
  * who calls the guard. Without `next` it returns a promise, which rejects when the request is refused, and sends no response.
  * @throws `AnnotationError` when the requirement is invalid, `QueryError` when the options are wrong
+ *
+ * @example
+ * ```ts
+ * import express from 'express'
+ * import { guard, permit } from 'fastify-permit/express'
+ *
+ * const app = express()
+ * app.use(permit({ policy: './permit.yaml', user: request => request.get('x-user') }))
+ * app.delete('/tasks/:id', guard({ action: 'delete', resource: 'task:{id}' }), (_request, response) => { response.sendStatus(204) })
+ * ```
  */
 export function guard (requirement: Annotation, options?: GuardOptions): Guard {
   // Reports an invalid requirement when the route is declared.

@@ -80,4 +80,19 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   app.addHook('onReady', () => warnOfUnknownWords(guards.rows(), unknownWord, app.log))
 }
 
+/**
+ * The plugin: `app.register(permit, options)` guards the routes with `config.permit`, and adds `request.permit` and `app.permit`.
+ *
+ * @throws `OptionsError`, `PolicyFileError`, `DataError` or `AnnotationError`, by which the app does not start
+ *
+ * @example
+ * ```ts
+ * import Fastify from 'fastify'
+ * import permit from 'fastify-permit'
+ *
+ * const app = Fastify()
+ * await app.register(permit, { policy: './permit.yaml', user: request => request.headers['x-user']?.toString() })
+ * app.post('/tasks', { config: { permit: 'task:create' } }, async () => 'created')
+ * ```
+ */
 export default fp(permit, { name: 'fastify-permit', fastify: '5.x' })

@@ -84,7 +84,7 @@ function hasType (value: unknown, type: string): boolean {
     case 'null': return value === null
     case 'string': return typeof value === 'string'
     case 'boolean': return typeof value === 'boolean'
-    default: throw new TypeError(`a schema has the type ${type}, which is not explained here`)
+    default: throw new TypeError(`the schema type ${type} is not supported here`)
   }
 }
 

@@ -78,19 +78,19 @@ export function toDrizzle (plan: Plan, fields: Fields<DrizzleColumn>): SQL<boole
 function databaseOf (columns: ReadonlyArray<Column<DrizzleColumn>>, said: Database | undefined): Database {
   const found = new Set(columns.map(({ column, field }) => {
     if (!is(column, DrizzleColumn)) {
-      throw new TranslationError(`toDrizzle: '${field}' is no column of a Drizzle schema; write fields({ key: tasks.id, … })`)
+      throw new TranslationError(`toDrizzle: '${field}' is not a column of a Drizzle schema; write fields({ key: tasks.id, … })`)
     }
     const kind = column.columnType
     if (kind.startsWith('Pg')) return 'postgresql'
     if (kind.startsWith('SQLite')) return 'sqlite'
     throw new TranslationError(
-      `toDrizzle: '${field}' is a column of a database that is not PostgreSQL or SQLite (${kind}), where texts that differ can be equal`
+      `toDrizzle: '${field}' is a column of a database (${kind}) that is neither PostgreSQL nor SQLite; different texts can be equal there`
     )
   }))
   const [database] = found
   if (found.size > 1 || database === undefined || (said !== undefined && said !== database)) {
     throw new TranslationError(
-      `toDrizzle: the columns of the mapping are of several databases (${[...found, ...said === undefined ? [] : [said]].join(', ')})`
+      `toDrizzle: the columns of the mapping belong to several databases (${[...found, ...said === undefined ? [] : [said]].join(', ')})`
     )
   }
   return database

@@ -123,8 +123,8 @@ export function fields<C = string> (mapping: Mapping<C>): Fields<C> {
   if (key === undefined) throw new OptionsError("fields(): key is missing; name the column with the resource's key, such as key: 'id'")
   if (tenant === undefined) {
     throw new OptionsError(
-      "fields(): tenant is missing; name the column with the tenant's key, such as tenant: 'tenant_id', or say tenant: { only: 'acme' } " +
-      'of a table whose rows are all of one tenant'
+      "fields(): tenant is missing; name the column with the tenant's key, such as tenant: 'tenant_id', or tenant: { only: 'acme' } " +
+      'for a table with rows of one tenant only'
     )
   }
   const columns = new Map<string, Column<C>>()
@@ -132,7 +132,7 @@ export function fields<C = string> (mapping: Mapping<C>): Fields<C> {
     if (!isRecord(mapped)) throw new OptionsError(`fields(): ${group} must be an object of columns by name`)
     for (const [name, column] of Object.entries(mapped)) {
       if (name === '' || name.split('.').includes('')) {
-        throw new OptionsError(`fields(): ${group} has ${quoted(name)}; a name is not empty, nor are the parts between its dots`)
+        throw new OptionsError(`fields(): ${group} has ${quoted(name)}; a name must not be empty, nor a part between its dots`)
       }
       const field = `${group}.${name}`
       columns.set(field, columnOf(field, column as Mapped<C>, group === 'relations'))
@@ -147,7 +147,7 @@ function tenantOf<C> (tenant: Mapped<C> | OneTenant): Column<C> | OneTenant {
   const only: unknown = (tenant as Record<string, unknown>)['only']
   if (only !== true && (typeof only !== 'string' || only === '')) {
     throw new OptionsError(
-      "fields(): tenant.only is the tenant's key, or true where the database has the rows of the tenant that is asked about and no others"
+      "fields(): tenant.only must be the tenant's key, or true if the database only has rows of the tenant in the plan"
     )
   }
   return { only }
@@ -164,9 +164,9 @@ function columnOf<C> (field: string, mapped: Mapped<C>, isKey: boolean): Column<
   if (type !== undefined && !COLUMN_TYPES.includes(type)) {
     throw new OptionsError(`fields(): ${field}.type is ${quoted(type)}; ${suggest(String(type), COLUMN_TYPES, '')}`)
   }
-  if (typeof nullable !== 'boolean') throw new OptionsError(`fields(): ${field}.nullable is true or false`)
+  if (typeof nullable !== 'boolean') throw new OptionsError(`fields(): ${field}.nullable must be true or false`)
   if (isKey && type !== undefined && !KEY_TYPES.includes(type)) {
-    throw new OptionsError(`fields(): ${field} is a key, and no key is of the type '${type}'; write one of ${KEY_TYPES.join(', ')}`)
+    throw new OptionsError(`fields(): ${field} is a key, and a key cannot have the type '${type}'; write one of ${KEY_TYPES.join(', ')}`)
   }
   return Object.freeze({ column, type, nullable, isKey, field })
 }

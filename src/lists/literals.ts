@@ -34,7 +34,7 @@ export function requireOrderedAlike (text: string): void {
 
 /** Refuses a text that a search by Unicode characters finds elsewhere than one by code units. */
 export function requireWellFormed (text: string): void {
-  if (!isWellFormed(text)) throw new Unsayable('the text has half of a surrogate pair, which is not text in a database')
+  if (!isWellFormed(text)) throw new Unsayable('the text has half of a surrogate pair, which databases do not store')
 }
 
 /** Numbers that a database may hold exactly and JavaScript only rounded. */
@@ -42,7 +42,7 @@ export function requireExact (number: number): void {
   const size = Math.abs(number)
   if (size > Number.MAX_SAFE_INTEGER && size <= 2 ** 64) {
     throw new Unsayable(
-      'the number is beyond 2^53, where check sees whole numbers rounded and the database does not; compare with a smaller one'
+      'the number is beyond 2^53, where check rounds whole numbers and the database does not; compare with a smaller number'
     )
   }
 }

@@ -92,7 +92,7 @@ class Translation {
       case 'all': return this.#tenant(plan.tenant)
       case 'some': return all([this.#tenant(plan.tenant), this.#condition(withoutTenant(plan.condition, plan.tenant))])
     }
-    throw new TranslationError('toMongo was not given a plan; hand it what permit.plan() resolves to')
+    throw new TranslationError('toMongo was not called with a plan; pass the result of permit.plan()')
   }
 
   #tenant (tenant: string): Filter {
@@ -102,7 +102,7 @@ class Translation {
   }
 
   #condition (condition: Condition): Filter {
-    if (!isRecord(condition)) throw new TranslationError('toMongo: the plan\'s condition is not one')
+    if (!isRecord(condition)) throw new TranslationError('toMongo: the condition of the plan is invalid')
     if (isCompound(condition)) {
       const parts = condition.value.map(part => this.#condition(part))
       switch (condition.operator) {
@@ -141,7 +141,7 @@ class Translation {
       default:
         if (column.type === undefined && !column.isKey) return this.#ofJson(column, path, operator, value)
         if (operator.endsWith('_field')) return this.#ofJson(column, path, operator, value)
-        throw new Unsayable(`it looks into a list or an object, and '${column.field}' is of the type '${String(column.type ?? 'text')}'`)
+        throw new Unsayable(`it reads a list or an object, and '${column.field}' has the type '${String(column.type ?? 'text')}'`)
     }
   }
 
@@ -188,7 +188,7 @@ class Translation {
 
   #objectId (hex: string): unknown {
     const make = this.#options.objectId
-    if (make === undefined) throw new Unsayable('it is an ObjectId; hand toMongo { objectId: hex => ObjectId.createFromHexString(hex) }')
+    if (make === undefined) throw new Unsayable('it is an ObjectId; pass { objectId: hex => ObjectId.createFromHexString(hex) }')
     return make(hex)
   }
 
@@ -225,7 +225,7 @@ class Translation {
     if (type === 'number' || type === 'boolean' || (type === 'integer' && !isKey)) return NOTHING
     requireOrderedAlike(value)
     if (isKey && (type !== 'text' && type !== 'uuid' && type !== 'enum')) {
-      throw new Unsayable("keys have the order of their text; say type: 'text' in fields() where they are text")
+      throw new Unsayable("keys are ordered as text; set type: 'text' in fields() if they are stored as text")
     }
     return this.#is(column, { [operator]: value })
   }
@@ -240,9 +240,9 @@ class Translation {
   }
 
   #requireText (column: Column): void {
-    if (column.type === 'date') throw new Unsayable('a part of the text of a time cannot be found among times')
-    if (column.type === 'objectId') throw new Unsayable('a part of the text of an ObjectId cannot be found among ObjectIds')
-    if (column.isKey && column.type === undefined) throw new Unsayable("say type: 'text' in fields() where keys are text")
+    if (column.type === 'date') throw new Unsayable('a part of a text cannot be searched in times')
+    if (column.type === 'objectId') throw new Unsayable('a part of a text cannot be searched in ObjectIds')
+    if (column.isKey && column.type === undefined) throw new Unsayable("set type: 'text' in fields() if keys are stored as text")
   }
 
   #isNull (column: Column): Filter {
@@ -259,7 +259,7 @@ class Translation {
 
   #path ({ column }: Column): string {
     if (column.split('.').some(name => name === '' || name.startsWith('$') || name.includes('\0'))) {
-      throw new Unsayable(`'${column}' is no path of a document`)
+      throw new Unsayable(`'${column}' is not a path in a document`)
     }
     return column
   }
@@ -326,7 +326,7 @@ class Translation {
       if (typeof settled === 'boolean') return settled
       const { operator, field, value } = settled
       if (!field.startsWith('item.') || typeof item !== 'string') {
-        throw new Unsayable('within a match only members of the item are compared')
+        throw new Unsayable('in a match, only members of the item can be compared')
       }
       const place = variable(item, field.slice('item.'.length).split('.'))
       return and([...place.guards, negated(isOfType(place.value, 'missing')), this.#test(place.value, operator, value)])
@@ -346,11 +346,11 @@ class Translation {
   #withField (
     column: Column, path: readonly string[], at: (test: (found: Expression) => Expression) => Expression, operator: string, field: unknown
   ): Filter {
-    if (typeof field !== 'string') throw new Unsayable('it names no field')
+    if (typeof field !== 'string') throw new Unsayable('the value is not the name of a field')
     const other = placeOf('toMongo', this.#fields, field, this.#plan)
     for (const one of [column, other.column]) {
       if (one.type === 'date' || one.type === 'objectId' || (one.isKey && one.type !== 'text')) {
-        throw new Unsayable(`'${one.field}' is not compared with another field unless both are of the type 'text', 'number' or 'boolean'`)
+        throw new Unsayable(`'${one.field}' cannot be compared with another field unless both have the type 'text', 'number' or 'boolean'`)
       }
     }
     const right = variable(`$${this.#path(other.column)}`, other.path)
@@ -366,7 +366,7 @@ class Translation {
     const left = variable(`$${this.#path(column)}`, path)
     const same = (): Filter => {
       if ([column, other.column].some(one => one.type === undefined || one.type === 'json' || one.type === 'array')) {
-        throw new Unsayable("two fields that may be lists or objects are not compared; say their types in fields(), such as type: 'text'")
+        throw new Unsayable("two fields that may be lists or objects cannot be compared; set their types in fields(), such as type: 'text'")
       }
       return any([
         both(found => and([isScalar(found), isSameType(found), { $eq: [found, right.value] }])),
@@ -378,7 +378,7 @@ class Translation {
       case 'ne_field': return not(same())
       case 'lt_field': case 'lte_field': case 'gt_field': case 'gte_field': {
         if ([column, other.column].some(one => one.type !== 'number' && one.type !== 'integer')) {
-          throw new Unsayable("two fields have an order that is check's only where both hold numbers; say type: 'number' in fields()")
+          throw new Unsayable("two fields are ordered as in check only if both are numbers; set type: 'number' in fields()")
         }
         return both(found =>
           and([isNumeric(found), isNumeric(right.value), { [`$${operator.slice(0, -'_field'.length)}`]: [found, right.value] }]))
@@ -402,7 +402,7 @@ function prefixGuards (path: string): Filter[] {
 /** What is below a variable, and what has to hold for the path to be one of members of objects. */
 function variable (root: string, path: readonly string[]): { value: string, guards: Expression[] } {
   for (const name of path) {
-    if (name.startsWith('$') || name.includes('\0')) throw new Unsayable(`'${name}' is no name of a member that MongoDB can look up`)
+    if (name.startsWith('$') || name.includes('\0')) throw new Unsayable(`'${name}' is not a name of a member that MongoDB can read`)
   }
   const value = [root, ...path].join('.')
   const names = value.split('.')
@@ -456,7 +456,7 @@ function equal (found: Expression, value: unknown): Expression {
   if (Array.isArray(value)) {
     return and([hasLength(found, value.length), ...value.map((item: unknown, index) => equal(itemAt(found, index), item))])
   }
-  throw new Unsayable('MongoDB compares objects by the order of their members, and check does not')
+  throw new Unsayable('MongoDB compares the order of members in objects, and check does not')
 }
 
 function isIn (found: Expression, list: readonly unknown[]): Expression {

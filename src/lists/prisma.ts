@@ -51,7 +51,7 @@ type Where = Readonly<Record<string, unknown>>
 export function toPrisma<Result = Record<string, unknown>> (plan: Plan, fields: Fields): Result {
   const { database } = fields
   if (database === undefined) {
-    throw new TranslationError("toPrisma has to know the database: write database: 'postgresql' or database: 'sqlite' in fields()")
+    throw new TranslationError("toPrisma requires the database: write database: 'postgresql' or database: 'sqlite' in fields()")
   }
   const asked: Asked = { target: 'toPrisma', sources: field => sourcesOf(plan, field) }
   return new Translation(asked, plan, fields, database).where() as Result
@@ -87,7 +87,7 @@ const LARGEST = 1.797693134862315e308
 function requireDigits (number: number): void {
   requireExact(number)
   if (Number(number.toPrecision(16)) !== number || Math.abs(number) > LARGEST) {
-    throw new Unsayable('the number has 17 digits, and Prisma hands on 16; use toKysely, toKnex or toDrizzle')
+    throw new Unsayable('the number has 17 digits, and Prisma passes on 16; use toKysely, toKnex or toDrizzle')
   }
 }
 
@@ -111,7 +111,7 @@ class Translation {
       case 'all': return this.#tenant(plan.tenant)
       case 'some': return all([this.#tenant(plan.tenant), this.#condition(withoutTenant(plan.condition, plan.tenant), true)])
     }
-    throw new TranslationError('toPrisma was not given a plan; hand it what permit.plan() resolves to')
+    throw new TranslationError('toPrisma was not called with a plan; pass the result of permit.plan()')
   }
 
   #tenant (tenant: string): Where {
@@ -125,7 +125,7 @@ class Translation {
    * @param holds - whether the condition is to hold, or not to
    */
   #condition (condition: Condition, holds: boolean): Where {
-    if (!isRecord(condition)) throw new TranslationError("toPrisma: the plan's condition is not one")
+    if (!isRecord(condition)) throw new TranslationError('toPrisma: the condition of the plan is invalid')
     if (isCompound(condition)) {
       if (condition.operator === 'not') return this.#group('or', condition.value, !holds)
       return this.#group(condition.operator, condition.value, holds)
@@ -140,7 +140,7 @@ class Translation {
         ? { column: this.#fields.tenant as Column, path: [] }
         : placeOf('toPrisma', this.#fields, field, this.#plan)
       if (place.path.length > 0 || place.column.type === 'json') {
-        throw new Unsayable('Prisma cannot ask for members of JSON so that missing ones count as check counts them; make it a column')
+        throw new Unsayable('Prisma treats missing members of JSON in another way than check; make it a column')
       }
       return this.#comparison(place.column, operator, value, holds)
     })
@@ -159,13 +159,13 @@ class Translation {
       case 'ne': return this.#isIn(column, [value], !holds)
       case 'in': return this.#isIn(column, listOf(value), holds)
       case 'contains': return this.#said(column, this.#contains(column, value), holds)
-      case 'contained': throw new Unsayable('Prisma cannot ask whether a field is a part of a text')
+      case 'contained': throw new Unsayable('Prisma cannot test whether a field is a part of a text')
       default:
         if (operator.endsWith('_field')) {
-          throw new Unsayable('Prisma compares two fields only by references of its client; compare them in a view, or use another target')
+          throw new Unsayable('Prisma compares two fields only with references of its client; use a view, or use another target')
         }
         throw new Unsayable(
-          'it looks into a list or an object; Prisma can do so for lists of PostgreSQL, said by type: \'array\', and for ' +
+          'it reads a list or an object; Prisma only supports this for lists of PostgreSQL, with type: \'array\', and for ' +
           '\'array_contains\', \'array_superset\' and \'array_intersect\''
         )
     }
@@ -200,7 +200,7 @@ class Translation {
       return this.#said(column, isPossible ? { equals: value } : 'never', holds)
     }
     if (column.type === undefined && !column.isKey) {
-      throw new Unsayable('the value is a list or an object, which Prisma does not compare so that check agrees')
+      throw new Unsayable('the value is a list or an object, which Prisma compares in another way than check')
     }
     return holds ? NOTHING : EVERYTHING
   }
@@ -209,7 +209,7 @@ class Translation {
   #storable (texts: readonly string[]): string[] {
     const kept = texts.filter(isWellFormed)
     if (this.#database === 'postgresql') return kept.filter(text => !text.includes('\0'))
-    if (kept.some(text => text.includes('\0'))) throw new Unsayable('the text has a NUL, at which drivers of SQLite end it')
+    if (kept.some(text => text.includes('\0'))) throw new Unsayable('the text contains NUL, where drivers of SQLite cut it off')
     return kept
   }
 
@@ -218,7 +218,7 @@ class Translation {
     switch (column.type) {
       case 'number':
       case 'boolean': return 'never'
-      case 'objectId': throw new Unsayable('an ObjectId is of MongoDB')
+      case 'objectId': throw new Unsayable('only MongoDB has ObjectIds')
       case 'date': return isOneOf(kept.flatMap(text => timeOf(text) ?? []).map(time => this.#time(time)))
       case 'integer': return column.isKey ? isOneOf(kept.filter(isWholeNumberText).map(wholeNumber)) : 'never'
       case 'uuid': return isOneOf(kept.filter(isUuidText))
@@ -266,28 +266,28 @@ class Translation {
     if (type === 'number' || type === 'boolean' || (type === 'integer' && !isKey)) return 'never'
     if (this.#database === 'postgresql') {
       throw new Unsayable(
-        "PostgreSQL has the order of the column's collation, and check that of code units; use toKysely, toKnex or toDrizzle, or keep " +
-        "times as DateTime and say type: 'date'"
+        "PostgreSQL orders by the column's collation, and check by code units; use toKysely, toKnex or toDrizzle, or keep " +
+        "times as DateTime with type: 'date'"
       )
     }
-    if (isKey && type !== 'text') throw new Unsayable("keys have the order of their text; say type: 'text' in fields() where they are text")
+    if (isKey && type !== 'text') throw new Unsayable("keys are ordered as text; set type: 'text' in fields() if they are stored as text")
     requireOrderedAlike(value)
-    if (value.includes('\0')) throw new Unsayable('the text has a NUL, at which drivers of SQLite end it')
+    if (value.includes('\0')) throw new Unsayable('the text contains NUL, where drivers of SQLite cut it off')
     return { [order]: value }
   }
 
   #contains (column: Column, value: unknown): Test {
     const { type, isKey } = column
     if (typeof value !== 'string') throw new Unsayable('the value is not a text')
-    if (type === 'date') throw new Unsayable('a part of the text of a time cannot be found among times')
+    if (type === 'date') throw new Unsayable('a part of a text cannot be searched in times')
     if (type === 'number' || type === 'boolean' || (type === 'integer' && !isKey)) return 'never'
-    if (isKey && type !== 'text') throw new Unsayable("say type: 'text' in fields() where keys are text")
+    if (isKey && type !== 'text') throw new Unsayable("set type: 'text' in fields() if keys are stored as text")
     if (type === 'uuid' || type === 'enum') {
-      throw new Unsayable(`Prisma does not look for a part of a text in a field of the type '${type}'`)
+      throw new Unsayable(`Prisma does not search a part of a text in a field of the type '${type}'`)
     }
     if (this.#database === 'sqlite') {
       throw new Unsayable(
-        "SQLite's LIKE, by which Prisma looks for a part of a text, ignores the case of letters; use toKysely, toKnex or toDrizzle"
+        "Prisma searches a part of a text with SQLite's LIKE, which ignores the case of letters; use toKysely, toKnex or toDrizzle"
       )
     }
     requireWellFormed(value)
@@ -300,10 +300,10 @@ class Translation {
   #ofList (column: Column, operator: string, value: unknown, holds: boolean): Where {
     if (this.#database === 'sqlite') throw new Unsayable('SQLite has no lists')
     if (!holds) {
-      throw new Unsayable('the opposite of a comparison with a list cannot be said in Prisma so that NULL counts as check counts it')
+      throw new Unsayable('for the opposite of a comparison with a list, Prisma treats NULL in another way than check')
     }
     const test = (operator: string, values: readonly unknown[]): Where => {
-      if (values.some(item => typeof item !== 'string')) throw new Unsayable('of lists Prisma is asked about texts only')
+      if (values.some(item => typeof item !== 'string')) throw new Unsayable('Prisma is only used for lists of texts')
       const kept = this.#storable(values as string[])
       if (operator === 'hasEvery' ? kept.length < values.length : kept.length === 0) return NOTHING
       return { [column.column]: operator === 'has' ? { has: kept[0] } : { [operator]: kept } }
@@ -314,7 +314,7 @@ class Translation {
       case 'array_intersect': return listOf(value).length === 0 ? NOTHING : test('hasSome', listOf(value))
       // A list is no object.
       case 'object_match': return NOTHING
-      default: throw new Unsayable('Prisma has no such comparison of a list')
+      default: throw new Unsayable('Prisma does not have this comparison of a list')
     }
   }
 

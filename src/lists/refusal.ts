@@ -22,7 +22,7 @@ export class Unsayable extends Error {
  */
 export function refusal (asked: Asked, operator: string, field: string, why: string): Error {
   const what = `'${shorten(operator, 60)}' on '${shorten(field, 200)}'`
-  return new TranslationError(`${asked.target} cannot say ${what} exactly${asked.sources(field)}: ${why}`)
+  return new TranslationError(`${asked.target} cannot translate ${what} exactly${asked.sources(field)}: ${why}`)
 }
 
 /** Runs a part of a translation, and says which operator and field it was about where that part gives up. */

@@ -49,7 +49,17 @@ export interface CheckMessage {
   error?: unknown
 }
 
-/** The name of the tracing channel: subscribe to `tracing:fastify-permit:check:start`, `:end`, `:asyncStart`, `:asyncEnd` and `:error`. */
+/**
+ * The name of the tracing channel: subscribe to `tracing:fastify-permit:check:start`, `:end`, `:asyncStart`, `:asyncEnd` and `:error`.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel'
+ * import { CHECK_CHANNEL, type CheckMessage } from 'fastify-permit'
+ *
+ * subscribe(`tracing:${CHECK_CHANNEL}:asyncEnd`, message => console.log((message as CheckMessage).duration))
+ * ```
+ */
 export const CHECK_CHANNEL = 'fastify-permit:check'
 
 const channel = tracingChannel<'', CheckMessage>(CHECK_CHANNEL)

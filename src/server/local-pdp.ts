@@ -77,6 +77,14 @@ const environmentMounts: readonly Mount[] = [
  * The result is a Fastify app: `await pdp.listen({ port: 7766 })`. Without a token it listens only on the loopback.
  *
  * @throws `OptionsError` when an option is wrong. `listen` and `ready` reject with `PolicyError` when the policy is invalid.
+ *
+ * @example
+ * ```ts
+ * import { createLocalPdp } from 'fastify-permit/pdp'
+ *
+ * const pdp = createLocalPdp({ policy: './permit.yaml' })
+ * await pdp.listen({ port: 7766 })
+ * ```
  */
 export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
   const checked = checkLocalPdpOptions(options)

@@ -77,6 +77,45 @@ t.test('the examples in the comments of public functions, options and types have
   t.same(await complaints(examples), [])
 })
 
+t.test('every function and constant that an entry exports has an example, errors excepted', async t => {
+  const { exports } = JSON.parse(await documentOf('package.json')) as { exports: Record<string, string | { types: string }> }
+  let compared = 0
+  for (const entry of Object.values(exports)) {
+    if (typeof entry === 'string') continue
+    const file = join('src', entry.types.replace('./dist/', '').replace(/\.d\.ts$/, '.ts'))
+    for (const [name, node] of await exportedFrom(file)) {
+      if (/Error$/.test(name)) continue
+      compared++
+      t.ok(node !== undefined && ts.getJSDocTags(node).some(({ tagName }) => tagName.text === 'example'), `${file}: ${name}`)
+    }
+  }
+  t.ok(compared > 15)
+})
+
+/** The values that a source file exports, with their declarations; that of an overloaded function is its first. */
+async function exportedFrom (file: string): Promise<Map<string, ts.Node | undefined>> {
+  const source = ts.createSourceFile(file, await documentOf(file), ts.ScriptTarget.Latest, true)
+  const found = new Map<string, ts.Node | undefined>()
+  const add = (name: string, node: ts.Node | undefined): void => { if (!found.has(name)) found.set(name, node) }
+  for (const node of source.statements) {
+    if (ts.isExportDeclaration(node)) {
+      if (node.isTypeOnly || node.moduleSpecifier === undefined) continue
+      const from = await exportedFrom(join(dirname(file), (node.moduleSpecifier as ts.StringLiteral).text.replace(/\.js$/, '.ts')))
+      if (node.exportClause === undefined) for (const [name, declaration] of from) add(name, declaration)
+      else {
+        for (const { isTypeOnly, name, propertyName } of (node.exportClause as ts.NamedExports).elements) {
+          if (!isTypeOnly) add(name.text, from.get((propertyName ?? name).text))
+        }
+      }
+    } else if (ts.isExportAssignment(node)) add('default', node)
+    else if (ts.canHaveModifiers(node) && ts.getModifiers(node)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) === true) {
+      if (ts.isVariableStatement(node)) for (const { name } of node.declarationList.declarations) add(name.getText(source), node)
+      else if (ts.isFunctionDeclaration(node) || ts.isClassDeclaration(node)) add(node.name?.text ?? 'default', node)
+    }
+  }
+  return found
+}
+
 t.test('every page is tested', async t => {
   const written = (await Promise.all((await pages()).map(documentOf))).join('\n')
   t.equal(Object.values(sources).flatMap(files => Object.keys(files)).length, [...written.matchAll(/^```ts$/gm)].length + 1)

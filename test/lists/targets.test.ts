@@ -34,18 +34,18 @@ t.test('an attribute without a column is an error that names it, the rules, and 
 
 t.test('an operator without an exact translation is refused with its name, the field and what to do, for every target', async t => {
   const refused: Array<[keyof typeof TARGETS, Condition, RegExp, Partial<Mapping>?]> = [
-    ['toKysely', is('lt', 'attributes.owner', '\u{1f600}'), /toKysely cannot say 'lt' on 'attributes\.owner' exactly: the text has characters beyond U\+D7FF/],
-    ['toKnex', is('contains', 'attributes.owner', '\ud800'), /toKnex cannot say 'contains' on 'attributes\.owner' exactly: the text has half of a surrogate pair/],
-    ['toKysely', is('array_contains', 'attributes.owner', 'a'), /'array_contains' .* say type: 'json' \(or 'array'\) of 'attributes\.owner' in fields\(\)/],
+    ['toKysely', is('lt', 'attributes.owner', '\u{1f600}'), /toKysely cannot translate 'lt' on 'attributes\.owner' exactly: the text has characters beyond U\+D7FF/],
+    ['toKnex', is('contains', 'attributes.owner', '\ud800'), /toKnex cannot translate 'contains' on 'attributes\.owner' exactly: the text has half of a surrogate pair/],
+    ['toKysely', is('array_contains', 'attributes.owner', 'a'), /'array_contains' .* set type: 'json' \(or 'array'\) for 'attributes\.owner' in fields\(\)/],
     ['toKysely', is('lt_field', 'attributes.owner', 'attributes.address.city'), /'lt_field' .* say that of 'attributes\.owner' in fields\(\)/],
-    ['toKysely', is('eq', 'attributes.owner', true), /SQLite stores 'true' as 1; say type: 'boolean'/, { database: 'sqlite' }],
+    ['toKysely', is('eq', 'attributes.owner', true), /SQLite stores 'true' as 1; set type: 'boolean'/, { database: 'sqlite' }],
     ['toKysely', is('eq', 'attributes.owner', 2 ** 53), /beyond 2\^53/, { database: 'sqlite' }],
     ['toKysely', is('resembles', 'attributes.owner', 'a'), /'resembles' .* the operator is not known/],
     ['toPrisma', is('contains', 'attributes.owner', 'a'), /SQLite's LIKE, .* ignores the case of letters/, { database: 'sqlite' }],
     ['toPrisma', is('contains', 'attributes.owner', '100%'), /reads '%', '_' and '\\' in the text as a pattern/],
     ['toPrisma', is('lt', 'attributes.owner', 'a'), /PostgreSQL has the order of the column's collation/],
     ['toPrisma', is('eq', 'attributes.owner', 0.1 + 0.2), /the number has 17 digits, and Prisma hands on 16/],
-    ['toPrisma', is('any_match', 'attributes.owner', is('eq', 'item.a', 1)), /looks into a list or an object/],
+    ['toPrisma', is('any_match', 'attributes.owner', is('eq', 'item.a', 1)), /reads a list or an object/],
     ['toMongo', is('eq', 'attributes.owner', { a: 1 }), /MongoDB compares objects by the order of their members/],
     ['toMongo', is('resembles', 'attributes.owner', 'a'), /the operator is not known/],
     ['toPredicate', is('resembles', 'attributes.owner', 'a'), /unknown operator 'resembles'/]
@@ -72,8 +72,8 @@ t.test('an invalid mapping is refused by fields()', async t => {
   for (const [mapping, message] of wrong) {
     t.throws(() => fields(mapping as Mapping), { code: 'FST_PERMIT_OPTIONS', message }, JSON.stringify(mapping))
   }
-  t.throws(() => toKysely(all, fields({ key: 'id', tenant: 't' })), { message: /toKysely has to know the database/ })
-  t.throws(() => toPrisma(all, fields({ key: 'id', tenant: 't' })), { message: /toPrisma has to know the database/ })
+  t.throws(() => toKysely(all, fields({ key: 'id', tenant: 't' })), { message: /toKysely requires the database/ })
+  t.throws(() => toPrisma(all, fields({ key: 'id', tenant: 't' })), { message: /toPrisma requires the database/ })
 })
 
 t.test('a table of one tenant has no condition on the tenant, and returns no row for another tenant', async t => {

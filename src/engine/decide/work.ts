@@ -82,7 +82,7 @@ export class Work {
 
   #exceeded (): never {
     this.#fail(this.#budget < DECISION_STEPS
-      ? 'the question takes more work than one question may'
+      ? 'the question exceeds the limit of work for one question'
       : `the decision takes more than ${DECISION_STEPS} steps of work`)
   }
 

@@ -221,7 +221,7 @@ function partOf (set: CompiledSet): Part {
   let part = PARTS.get(set)
   if (part === undefined) {
     if (set.written === undefined) {
-      throw new NoPlanError(`the condition of set '${set.key}' holds a value that no file could hold, such as a function`)
+      throw new NoPlanError(`the condition of set '${set.key}' contains a value that JSON cannot represent, such as a function`)
     }
     PARTS.set(set, part = takeApart(set.written))
   }

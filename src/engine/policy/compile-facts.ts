@@ -102,7 +102,7 @@ class FactsCompiler {
   }
 
   addTenant (key: string, record: unknown): void {
-    if (this.#tenants.has(key)) this.#compilation.problem(['tenants', key], 'this is there twice', 'remove one of them')
+    if (this.#tenants.has(key)) this.#compilation.problem(['tenants', key], 'this appears twice', 'remove one of them')
     const { name, description, attributes } = blockOf(record as Partial<TenantFact>)
     const tenant: Writable<TenantFact> = { key }
     if (name !== undefined) tenant.name = name
@@ -121,7 +121,7 @@ class FactsCompiler {
     if (attributes !== undefined) user.attributes = this.#own(attributes)
     this.#users.set(key, user)
     // A document that is read in parts may contain both.
-    if (this.#users.size === size) this.#compilation.problem(['users', key], 'this is there twice', 'remove one of them')
+    if (this.#users.size === size) this.#compilation.problem(['users', key], 'this appears twice', 'remove one of them')
   }
 
   addInstance (record: unknown, index: number): void {
@@ -136,7 +136,7 @@ class FactsCompiler {
     this.#needTenant(tenant, ['resource_instances', index], 'tenant')
     const id = `${resource}:${key}`
     if (this.#instances.has(id)) {
-      this.#compilation.problem(['resource_instances', index], `resource instance '${id}' is there twice`, 'remove one of them')
+      this.#compilation.problem(['resource_instances', index], `resource instance '${id}' appears twice`, 'remove one of them')
     }
     const own = attributes === undefined ? undefined : { attributes: this.#own(attributes) }
     this.#instances.set(id, { resource: type.key, key, tenant: this.#sameTenant(tenant), ...own })
@@ -147,7 +147,7 @@ class FactsCompiler {
     const fact = this.#assignment(record as Partial<RoleAssignmentFact>, ['role_assignments', index])
     if (fact === undefined) return
     if (this.#assigned.add(fact)) this.#roleAssignments.push(fact)
-    else this.#compilation.problem(['role_assignments', index], 'this is there twice', 'remove one of them')
+    else this.#compilation.problem(['role_assignments', index], 'this appears twice', 'remove one of them')
   }
 
   addTuple (record: unknown, index: number): void {
@@ -155,7 +155,7 @@ class FactsCompiler {
     const fact = this.#tuple(record as Partial<RelationshipTupleFact>, ['relationship_tuples', index])
     if (fact === undefined) return
     if (this.#linked.add(fact)) this.#relationshipTuples.push(fact)
-    else this.#compilation.problem(['relationship_tuples', index], 'this is there twice', 'remove one of them')
+    else this.#compilation.problem(['relationship_tuples', index], 'this appears twice', 'remove one of them')
   }
 
   #assignment ({ user, role, tenant, resource_instance: on }: Partial<RoleAssignmentFact>, path: Path): RoleAssignmentFact | undefined {

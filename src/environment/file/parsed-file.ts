@@ -26,7 +26,7 @@ export interface ParsedFile {
 /** What is said of a key that is there twice. */
 export function duplicateKey (path: ReadonlyArray<string | number>, firstLine: number): PolicyProblem {
   const hint = `it is already on line ${firstLine}: remove one of them, or make them one`
-  return { path, message: `'${path.at(-1)}' is there twice`, hint }
+  return { path, message: `'${path.at(-1)}' appears twice`, hint }
 }
 
 /** The order of the file. */

@@ -80,7 +80,7 @@ export class PolicyReload {
       const reason = error instanceof Error ? error.message : String(error)
       if (reason !== this.#problem) {
         this.#problem = reason
-        log?.warn({ file, reason }, 'permit: the policy file changed and cannot be used: the policy before it stays in use')
+        log?.warn({ file, reason }, 'permit: the policy file changed and cannot be used: the previous policy stays in use')
       }
       // The disk may accept the change next time.
       return !(error instanceof StorageError)

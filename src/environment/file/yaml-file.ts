@@ -87,7 +87,7 @@ function valueOf (document: Document.Parsed, file: string | undefined, words: Fi
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES })
   } catch (cause) {
-    throw unreadable(file, 'the aliases (*) in the file cannot be resolved, or multiply', 'write out what they stand for', cause)
+    throw unreadable(file, 'the aliases (*) in the file cannot be resolved, or multiply', 'write out the values instead', cause)
   }
 }
 
@@ -95,7 +95,7 @@ function syntaxProblems ({ errors, warnings }: Document.Parsed, locate: Locate, 
   // A warning is a tag that nobody knows: the value is then something else than it says.
   return [...errors, ...warnings].slice(0, MAX_PROBLEMS).map(({ code, message, pos: [offset] }) => code === 'MULTIPLE_DOCS'
     ? { path: [], message: 'another document begins here', hint: `a ${words.noun} is one document: remove the ---`, ...locate(offset) }
-    : { path: [], message, hint: 'the file cannot be read past this', ...locate(offset) })
+    : { path: [], message, hint: 'the file cannot be read beyond this point', ...locate(offset) })
 }
 
 /** A collection or an alias that is to be looked at, and the way to it. */
@@ -141,7 +141,7 @@ function inspect (document: Document.Parsed, locate: Locate): { duplicates: Poli
   const unresolved = aliases.filter(({ node }) => !anchors.has((node as Alias).source)).slice(0, MAX_PROBLEMS).map(alias => {
     const { source } = alias.node as Alias
     const hint = suggest(source, anchors, `write '&${source}' where it is defined, or put it in quotes`)
-    return { path: pathTo(alias), message: `'*${source}' stands for nothing`, hint, ...locate(offsetOf(alias.node) ?? 0) }
+    return { path: pathTo(alias), message: `'*${source}' is not defined`, hint, ...locate(offsetOf(alias.node) ?? 0) }
   })
   return { duplicates, unresolved }
 }

@@ -60,6 +60,6 @@ export type Kind = 'text' | 'number' | 'boolean' | 'date'
 export function requireComparable (one: Kind | undefined, other: Kind | undefined): void {
   if ((one === 'date') === (other === 'date')) return
   if ([one, other].some(kind => kind === undefined || kind === 'text')) {
-    throw new Unsayable('a column of times is not compared with a column of texts; keep both as times, or both as text')
+    throw new Unsayable('a column of times cannot be compared with a column of texts; store both as times, or both as text')
   }
 }

@@ -69,7 +69,7 @@ class PostgresColumn implements Node {
   readonly #names: () => string
 
   constructor (column: Column, names: () => string) {
-    if (column.type === 'objectId') throw new Unsayable(`an ObjectId is of MongoDB; say another type of '${column.field}' in fields()`)
+    if (column.type === 'objectId') throw new Unsayable(`only MongoDB has ObjectIds; set another type for '${column.field}' in fields()`)
     this.#column = column
     this.#sql = sql`${{ column: column.column }}`
     this.#names = names
@@ -122,7 +122,7 @@ class PostgresColumn implements Node {
         return isAmong(this.#sql, whole.map(number => String(number === 0 ? 0 : number)), 'bigint')
       }
       case 'number': {
-        if (numbers.length > MANY_RANGES) throw new Unsayable(`${numbers.length} numbers are too many; ${MANY_RANGES} are not`)
+        if (numbers.length > MANY_RANGES) throw new Unsayable(`${numbers.length} numbers are too many; the limit is ${MANY_RANGES}`)
         return sql`${this.#double} IN (${commas(numbers.map(number => double(number)))})`
       }
       default:
@@ -151,7 +151,7 @@ class PostgresColumn implements Node {
       return from < before ? this.#isTime(from, before) : FALSE
     }
     requireOrderedAlike(value)
-    if (value.includes('\0')) throw new Unsayable('the text has a NUL, which PostgreSQL does not take')
+    if (value.includes('\0')) throw new Unsayable('the text contains NUL, which PostgreSQL rejects')
     return sql`${this.#text} ${raw(SYMBOL[order])} ${text(value)}`
   }
 
@@ -239,8 +239,7 @@ class PostgresColumn implements Node {
     }
     if (kinds[0] !== kinds[1] || kinds[0] === 'boolean') return FALSE
     throw new Unsayable(
-      "two columns have an order that is check's only where both hold numbers or dates; say their type in fields(), such as type: " +
-      "'integer'"
+      "two columns are ordered as in check only if both hold numbers or dates; set their type in fields(), such as type: 'integer'"
     )
   }
 
@@ -272,7 +271,7 @@ class PostgresColumn implements Node {
       case 'integer': case 'number': return 'number'
       case 'boolean': case 'date': return type
       case undefined:
-        throw new Unsayable(`columns are compared by their type; say that of '${field}' in fields(), such as type: 'text'`)
+        throw new Unsayable(`columns are compared by type; set the type of '${field}' in fields(), such as type: 'text'`)
       default: return this.#noJson()
     }
   }
@@ -283,16 +282,16 @@ class PostgresColumn implements Node {
   }
 
   #noPart (isTime: boolean): Fragment {
-    if (isTime) throw new Unsayable('a part of the text of a time cannot be found in a column of times')
+    if (isTime) throw new Unsayable('a part of a text cannot be searched in a column of times')
     return FALSE
   }
 
   #noJson (): never {
     const { type, field } = this.#column
     if (type === undefined) {
-      throw new Unsayable(`it looks into a list or an object; say type: 'json' (or 'array') of '${field}' in fields()`)
+      throw new Unsayable(`it reads a list or an object; set type: 'json' (or 'array') for '${field}' in fields()`)
     }
-    throw new Unsayable(`it looks into a list or an object, and '${field}' is a column of the type '${type}'`)
+    throw new Unsayable(`it reads a list or an object, and '${field}' has the type '${type}'`)
   }
 }
 
@@ -332,7 +331,7 @@ class PostgresJson implements Node {
   }
 
   isNumber (numbers: readonly number[]): Fragment {
-    if (numbers.length > MANY_RANGES) throw new Unsayable(`${numbers.length} numbers are too many; ${MANY_RANGES} are not`)
+    if (numbers.length > MANY_RANGES) throw new Unsayable(`${numbers.length} numbers are too many; the limit is ${MANY_RANGES}`)
     const value = this.#as('number', 'numeric')
     return any(numbers.map(number => {
       const { low, high, closed } = roundingOf(number)
@@ -346,7 +345,7 @@ class PostgresJson implements Node {
 
   orderOfText (order: Order, value: string): Fragment {
     requireOrderedAlike(value)
-    if (value.includes('\0')) throw new Unsayable('the text has a NUL, which PostgreSQL does not take')
+    if (value.includes('\0')) throw new Unsayable('the text contains NUL, which PostgreSQL rejects')
     return sql`${this.#text} ${raw(SYMBOL[order])} ${text(value)}`
   }
 
@@ -415,13 +414,13 @@ class PostgresJson implements Node {
       case 'text': return any([sql`${this.#text} = ${column}`, isNull])
       case 'boolean': return any([sql`${this.#json} = to_jsonb(${column})`, isNull])
       case undefined:
-        throw new Unsayable(`columns are compared by their type; say that of '${other.field}' in fields(), such as type: 'text'`)
-      default: throw new Unsayable(`a value in JSON is not compared with a column of the type '${other.type}'`)
+        throw new Unsayable(`columns are compared by type; set the type of '${other.field}' in fields(), such as type: 'text'`)
+      default: throw new Unsayable(`a value in JSON cannot be compared with a column of the type '${other.type}'`)
     }
   }
 
-  orderOfColumn (): Fragment { throw new Unsayable('a value in JSON is not compared with another column') }
-  containsColumn (): Fragment { throw new Unsayable('a value in JSON is not compared with another column') }
+  orderOfColumn (): Fragment { throw new Unsayable('a value in JSON cannot be compared with another column') }
+  containsColumn (): Fragment { throw new Unsayable('a value in JSON cannot be compared with another column') }
 }
 
 function numeric (decimal: string): Fragment {

@@ -57,7 +57,7 @@ class SqliteColumn implements Node {
   readonly #sql: Fragment
 
   constructor (column: Column) {
-    if (column.type === 'objectId') throw new Unsayable(`an ObjectId is of MongoDB; say another type of '${column.field}' in fields()`)
+    if (column.type === 'objectId') throw new Unsayable(`only MongoDB has ObjectIds; set another type for '${column.field}' in fields()`)
     this.#column = column
     this.#sql = sql`${{ column: column.column }}`
   }
@@ -104,7 +104,7 @@ class SqliteColumn implements Node {
     if (!this.#mayBeNumber()) return FALSE
     numbers.forEach(requireExact)
     if (numbers.length > MANY) {
-      throw new Unsayable(`${numbers.length} numbers are too many for SQLite, which is handed them one by one; ${MANY} are not`)
+      throw new Unsayable(`${numbers.length} numbers are too many for SQLite; the limit is ${MANY}`)
     }
     const [only] = numbers
     const among = numbers.length === 1 && only !== undefined
@@ -115,7 +115,7 @@ class SqliteColumn implements Node {
 
   isBoolean (value: boolean): Fragment {
     if (this.#column.type === undefined && !this.#column.isKey) {
-      throw new Unsayable("SQLite stores 'true' as 1; say type: 'boolean' of the column in fields()")
+      throw new Unsayable("SQLite stores 'true' as 1; set type: 'boolean' for the column in fields()")
     }
     if (this.#column.type !== 'boolean') return FALSE
     return sql`(${this.#sql} = ${raw(value ? '1' : '0')} AND typeof(${this.#sql}) = 'integer')`
@@ -214,8 +214,7 @@ class SqliteColumn implements Node {
     if (kinds.every(kind => kind !== undefined) && kinds[0] !== kinds[1]) return FALSE
     if (kinds[0] === 'boolean') return FALSE
     throw new Unsayable(
-      "two columns have an order that is check's only where both hold numbers or dates; say their type in fields(), such as type: " +
-      "'integer'"
+      "two columns are ordered as in check only if both hold numbers or dates; set their type in fields(), such as type: 'integer'"
     )
   }
 
@@ -270,14 +269,14 @@ class SqliteColumn implements Node {
   }
 
   #noPart (isTime: boolean): Fragment {
-    if (isTime) throw new Unsayable('a part of the text of a time cannot be found in a column of times')
+    if (isTime) throw new Unsayable('a part of a text cannot be searched in a column of times')
     return FALSE
   }
 
   #noJson (): never {
     const { type, field } = this.#column
-    if (type === undefined) throw new Unsayable(`it looks into a list or an object; say type: 'json' of '${field}' in fields()`)
-    throw new Unsayable(`it looks into a list or an object, and '${field}' is a column of the type '${type}'`)
+    if (type === undefined) throw new Unsayable(`it reads a list or an object; set type: 'json' for '${field}' in fields()`)
+    throw new Unsayable(`it reads a list or an object, and '${field}' has the type '${type}'`)
   }
 }
 
@@ -309,7 +308,7 @@ class SqliteJson implements Node {
   isNumber (numbers: readonly number[]): Fragment {
     numbers.forEach(requireExact)
     if (numbers.length > MANY) {
-      throw new Unsayable(`${numbers.length} numbers are too many for SQLite, which is handed them one by one; ${MANY} are not`)
+      throw new Unsayable(`${numbers.length} numbers are too many for SQLite; the limit is ${MANY}`)
     }
     return sql`(${this.#isNumeric} AND ${this.#value} IN (${commas(numbers.map(bound))}))`
   }
@@ -395,12 +394,12 @@ class SqliteJson implements Node {
         if (other.isKey) return sql`(${this.#type} = 'text' AND ${this.#value} = CAST(${value} AS TEXT) AND typeof(${value}) = 'integer')`
         return any([isNumber("'integer'"), isNull])
       default:
-        throw new Unsayable(`a value in JSON is not compared with a column of the type '${other.type}'`)
+        throw new Unsayable(`a value in JSON cannot be compared with a column of the type '${other.type}'`)
     }
   }
 
-  orderOfColumn (): Fragment { throw new Unsayable('a value in JSON is not compared with another column') }
-  containsColumn (): Fragment { throw new Unsayable('a value in JSON is not compared with another column') }
+  orderOfColumn (): Fragment { throw new Unsayable('a value in JSON cannot be compared with another column') }
+  containsColumn (): Fragment { throw new Unsayable('a value in JSON cannot be compared with another column') }
 
   /** The value as text, where it is of the type. */
   #if (type: 'array' | 'object'): Fragment {

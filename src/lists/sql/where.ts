@@ -28,7 +28,7 @@ const DIALECTS = { postgresql, sqlite } as const satisfies Record<Database, () =
  */
 export function whereOf<C> (target: string, plan: Plan, fields: Fields<C>, database: Database | undefined): Fragment<C> {
   if (database === undefined) {
-    throw new TranslationError(`${target} has to know the database: write database: 'postgresql' or database: 'sqlite' in fields()`)
+    throw new TranslationError(`${target} requires the database: write database: 'postgresql' or database: 'sqlite' in fields()`)
   }
   const asked: Asked = { target, sources: field => sourcesOf(plan, field) }
   // The translation does not look at what a column is; it hands it on.
@@ -56,7 +56,7 @@ class Translation {
       // The condition has the tenant, too. Here it is in any case, and in front, where an index begins.
       case 'some': return all([this.#tenant(plan.tenant), this.#condition(withoutTenant(plan.condition, plan.tenant), undefined, 0)])
     }
-    throw new TranslationError(`${this.#asked.target} was not given a plan; hand it what permit.plan() resolves to`)
+    throw new TranslationError(`${this.#asked.target} was not called with a plan; pass the result of permit.plan()`)
   }
 
   #tenant (tenant: string): Fragment {
@@ -70,7 +70,7 @@ class Translation {
     if (depth > MAX_DEPTH) {
       throw new TranslationError(`${this.#asked.target}: the plan's condition is nested deeper than ${MAX_DEPTH} levels`)
     }
-    if (!isRecord(condition)) throw new TranslationError(`${this.#asked.target}: the plan's condition is not one`)
+    if (!isRecord(condition)) throw new TranslationError(`${this.#asked.target}: the condition of the plan is invalid`)
     if (isCompound(condition)) {
       const parts = condition.value.map(part => this.#condition(part, item, depth + 1))
       switch (condition.operator) {
@@ -88,7 +88,7 @@ class Translation {
       if (typeof condition === 'boolean') return condition ? TRUE : FALSE
       const field = columnField(condition.field, this.#fields)
       if (field.startsWith('item.')) {
-        if (item === undefined) throw new Unsayable("'item.…' is only within a match")
+        if (item === undefined) throw new Unsayable("'item.…' is only valid in a match")
         return item.member(field.slice('item.'.length).split('.'), member => this.#test(member, condition, depth, false))
       }
       const place = field === 'tenant'
@@ -102,7 +102,7 @@ class Translation {
       if (name === 'eq' && value === null) return isNull()
       if (name === 'ne') return not(value === null ? isNull() : at(found => equal(found, value)))
       if (name === 'in' && Array.isArray(value) && value.includes(null)) return any([isNull(), at(found => isIn(found, value))])
-      if (name === 'eq_field' || name === 'ne_field') throw new Unsayable('a value in JSON is compared with no other column')
+      if (name === 'eq_field' || name === 'ne_field') throw new Unsayable('a value in JSON cannot be compared with another column')
       return at(found => this.#test(found, condition, depth, true))
     })
   }
@@ -143,7 +143,7 @@ class Translation {
       const mine = node.own
       if (mine !== undefined) return this.#dialect.json(column, path, list => list.anyItem(item => item.isColumn(mine)))
     }
-    if (isJson(column, path)) throw new Unsayable(`it would compare with '${field}', which is a value in JSON or a list`)
+    if (isJson(column, path)) throw new Unsayable(`it compares with '${field}', which is a value in JSON or a list`)
     switch (operator) {
       case 'eq_field': return node.isColumn(column)
       case 'ne_field': return not(node.isColumn(column))

@@ -88,7 +88,7 @@ function conditionOf (operand: unknown, isNegated: boolean, depth: number): Cond
     case 'in':
       return membership(left, right, isNegated)
   }
-  if (isNegated) throw unsayable(`'${operator}' within a negation`, 'A value that does not fit is an error in CEL, and not false')
+  if (isNegated) throw unsayable(`'${operator}' in a negation`, 'In CEL, a value of another type is an error, not false')
   if (Object.hasOwn(ORDERS, operator)) return comparison(...ORDERS[operator as Partial], left, right)
   if (operator === 'contains' && isVariable(left) && isValue(right)) {
     return { operator: 'contains', field: fieldOf(left), value: right.value }
@@ -107,7 +107,7 @@ function comparison (operator: FieldOperator, turned: FieldOperator, left: unkno
   }
   if (isVariable(left) && isValue(right)) return { operator, field: fieldOf(left), value: right.value }
   if (isVariable(right) && isValue(left)) return { operator: turned, field: fieldOf(right), value: left.value }
-  throw unsayable(`'${operator}' of something that is computed`)
+  throw unsayable(`'${operator}' of a computed value`)
 }
 
 function membership (left: unknown, right: unknown, isNegated: boolean): Condition {
@@ -116,7 +116,7 @@ function membership (left: unknown, right: unknown, isNegated: boolean): Conditi
     return { operator: 'in', field: fieldOf(left), value: right.value }
   }
   if (isValue(left) && isVariable(right) && !isNegated) return inListOrMap(left.value, fieldOf(right))
-  throw unsayable(isNegated ? "'in' a list of the resource, within a negation" : "'in' something that is computed")
+  throw unsayable(isNegated ? "'in' a list of the resource, in a negation" : "'in' a computed value")
 }
 
 /** For CEL, a value is `in` a list that has it, and in a map that has a member of this name. A row may have either. */
@@ -156,7 +156,7 @@ function fieldOf ({ variable }: { readonly variable?: unknown }): string {
 }
 
 function unsayable (what: string, hint = 'Write the condition of the Cerbos policy in another way'): Error {
-  return new PlanError(`the plan of Cerbos has ${what}, which cannot be said exactly. ${hint}; or use filter()`)
+  return new PlanError(`the plan of Cerbos has ${what}, which has no exact translation. ${hint}; or use filter()`)
 }
 
 function unbelievable (): PdpError {

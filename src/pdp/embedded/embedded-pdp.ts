@@ -186,7 +186,7 @@ function * tenantsOf (
 }
 
 function inTime (deadline: number): void {
-  if (performance.now() > deadline) throw new UnavailableError(new PdpError('timeout', 'the embedded PDP took longer than a check may'))
+  if (performance.now() > deadline) throw new UnavailableError(new PdpError('timeout', 'the embedded PDP exceeded the deadline'))
 }
 
 async function openEnvironment (options: Pick<EmbeddedPdpOptions, 'policy' | 'data' | 'unknown' | 'log'>): Promise<Environment> {

@@ -27,8 +27,8 @@ export function permitPlans (post: Post, permissions: Permissions): Planner {
 async function planOfContainer (question: PlanQuestion, deadline: number, permissions: Permissions): Promise<Plan> {
   const { user, action, type, tenant, context, conditions, relations } = question
   if (conditions === undefined) {
-    throw new PlanError("Permit's PDP cannot tell which rows conditions open. If no set rule is about this permission, pass the option " +
-      "{ conditions: 'none' }. If conditions only look at attributes that are stored with the instances, pass { conditions: 'stored' }. " +
+    throw new PlanError("Permit's PDP does not return the conditions on rows. If no set rule is about this permission, pass the option " +
+      "{ conditions: 'none' }. If conditions only use attributes that are stored with the instances, pass { conditions: 'stored' }. " +
       'Otherwise use the embedded or the local PDP')
   }
   if (relations !== undefined) {

@@ -35,7 +35,7 @@ export function readPlan (answer: unknown, { type, tenant }: { readonly type: st
 
 function requireCondition (condition: unknown, depth: number): asserts condition is Condition {
   if (depth > MAX_DEPTH) throw unbelievable('it is nested too deep')
-  if (!isRecord(condition)) throw unbelievable('a condition is no object')
+  if (!isRecord(condition)) throw unbelievable('a condition is not an object')
   const { operator, field, value } = condition
   if (field === undefined) {
     const isKnown = operator === 'and' || operator === 'or' || (operator === 'not' && Array.isArray(value) && value.length === 1)

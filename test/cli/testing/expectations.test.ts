@@ -131,7 +131,7 @@ t.test('an invalid test file exits with 3, with the line and the fix of every mi
     ['tests:\n  - { user: ada, resource: task, may: ["document:read"] }', /'document:read' is not an action of 'task'/],
     ['tests:\n  - { user: ada, mai: [a:b] }', /'mai'.*did you mean 'may'/],
     ['tests:\n  - 5', /a number is not allowed here/],
-    ['tests:\n  - ada may create task\ntests:\n  - ada may create task', /'tests' is there twice/],
+    ['tests:\n  - ada may create task\ntests:\n  - ada may create task', /'tests' appears twice/],
     ['given:\n  users: { ada: }\n  role_assignments:\n    - { user: ada, role: admin }\n    - { user: ada, role: admn }\ntests:\n  - ada may create task', /:5:20 .*'admn'.*did you mean 'admin'/],
     ['given:\n  users: { ada: { level: 3 } }\ntests:\n  - ada may create task', /:2:19 .*'level'/],
     ['given: { roles: {} }\ntests:\n  - ada may create task', /'roles'/]

@@ -106,10 +106,10 @@ t.test('problems come in the order of the file', async t => {
 
 t.test('a duplicate key is a mistake at any depth, in YAML and in JSON', async t => {
   const yaml = failure(() => parsePolicy(VALID.replace('  admin:', '  viewer: {}\n  admin:'), { file: 'p' }))
-  t.match(yaml.problems, [{ line: 13, column: 3, path: ['roles', 'viewer'], message: "'viewer' is there twice", hint: /already on line 11/ }])
+  t.match(yaml.problems, [{ line: 13, column: 3, path: ['roles', 'viewer'], message: "'viewer' appears twice", hint: /already on line 11/ }])
   const json = failure(() => parsePolicy('{ "users": { "a": { "attributes": { "x": [{ "y": 1, "y": 2 }] } } } }', { file: 'p' }))
   t.match(json.problems, [{ path: ['users', 'a', 'attributes', 'x', 0, 'y'], message: /twice/ }])
-  t.match(failure(() => parsePolicy('users: { 1: {}, "1": {} }')).problems, [{ message: "'1' is there twice" }])
+  t.match(failure(() => parsePolicy('users: { 1: {}, "1": {} }')).problems, [{ message: "'1' appears twice" }])
   t.match(failure(() => parsePolicy('users: {}\nroles: {}\nusers: {}')).problems, [{ line: 3 }])
 })
 

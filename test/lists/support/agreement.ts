@@ -58,7 +58,7 @@ export async function agreement (t: Test, few: number, { fit, fill, select }: Ta
       } catch (error) {
         if (!(error instanceof TranslationError)) throw error
         seen.refused++
-        const [, operator = error.message] = /cannot say '([^']+)'/.exec(error.message) ?? []
+        const [, operator = error.message] = /cannot translate '([^']+)'/.exec(error.message) ?? []
         refusals.set(operator, (refusals.get(operator) ?? 0) + 1)
         continue
       }
