@@ -1,5 +1,5 @@
 // The pages that people look things up in: their snippets run, and their tables are complete.
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { TSchema } from 'typebox'
@@ -117,6 +117,19 @@ t.test('the example in docs/embedded-pdp.md is decided as in its table', async t
     t.equal(await app.permit.check(user, action, resource), answer === 'yes', question)
   }
   t.same(tableIn(document, 'Block').flatMap(([cell]) => code(cell as string)).sort(), Object.keys(PolicySchema.properties).sort())
+})
+
+t.test('the files and rooms that docs/architecture.md and CONTRIBUTING.md name exist, and no room is missing', async t => {
+  const architecture = await documentOf('docs/architecture.md')
+  const files = (await Promise.all(['src', 'test', 'scripts'].map(folder => readdir(join(root, folder), { recursive: true })))).flat()
+  const named = code(architecture + await documentOf('CONTRIBUTING.md')).filter(name => /^[\w./-]+\.[jt]s$/.test(name))
+  t.ok(named.length > 50)
+  // A row names the folder of its first file only.
+  const isKnown = (name: string) => files.some(file => [`/${file}`, `/src/${file}`, `/test/${file}`, `/scripts/${file}`].some(path => path.endsWith(`/${name}`)))
+  t.same(named.filter(name => !isKnown(name)), [])
+  const rooms = tableIn(architecture, '`src/…`').flatMap(([cell]) => code(cell as string)).map(room => room.slice(0, -1))
+  const entries = await readdir(join(root, 'src'), { withFileTypes: true })
+  t.same(rooms.sort(), entries.filter(entry => entry.isDirectory()).map(({ name }) => name).sort())
 })
 
 t.test('the table of options is generated from the schema', async t => {
