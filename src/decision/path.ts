@@ -28,7 +28,7 @@ export interface DecisionPath {
   readonly bus?: Bus
   /** How long answers are kept, plans among them. */
   readonly cache: PathOptions['cache']
-  /** Of a path that is still to be opened: resolves when it is. */
+  /** For a path that is not open yet: resolves when it is. */
   readonly opened?: () => Promise<void>
   /** The most checks of one bulk check in flight at a time. */
   readonly bulkConcurrency: number

@@ -107,7 +107,7 @@ export async function planBy (pdp: Pdp, question: PlanQuestion, deadline: number
     `plan() is not supported by the PDP ${pdp.name}: it cannot tell which rows a user may act on. Use filter() instead`)
 }
 
-/** A plan is given to everybody who asks alike. */
+/** Equal questions share a plan. */
 function frozen<T> (value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value)

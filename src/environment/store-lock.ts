@@ -81,7 +81,7 @@ export async function connectToHolder (folder: string, { sameUser = false } = {}
   }
 }
 
-/** Whether the file is of the user of this process. One that is gone is nobody's. */
+/** Whether the file belongs to the user of this process; false for a missing one. */
 async function isOwn (path: string): Promise<boolean> {
   return lstat(path).then(({ uid }) => uid === process.getuid?.(), () => false)
 }

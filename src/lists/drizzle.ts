@@ -33,7 +33,7 @@ export function fields (mapping: Mapping<DrizzleColumn>): Fields<DrizzleColumn> 
 /**
  * The rows of a plan, as a condition for Drizzle.
  *
- * The columns are those of the schema; their types and the database come from it. A type in the mapping counts more than that.
+ * The columns are those of the schema, which also provides their types and the database. A type in the mapping takes precedence.
  *
  * @param plan - what `permit.plan()` resolves to
  * @param fields - the columns, by {@link fields}
@@ -97,8 +97,8 @@ function databaseOf (columns: ReadonlyArray<Column<DrizzleColumn>>, said: Databa
 }
 
 /**
- * By Drizzle's own names of column types. What is not here has no type: a text or a number is told by the database, everything else is
- * asked for.
+ * By Drizzle's names of column types. Other columns have no type: the database itself distinguishes texts and numbers; the mapping must
+ * name any other type.
  */
 const TYPES: Readonly<Record<string, ColumnType>> = {
   PgText: 'text',
@@ -130,7 +130,7 @@ const TYPES: Readonly<Record<string, ColumnType>> = {
   SQLiteTextJson: 'json'
 }
 
-/** Columns whose values Drizzle makes something else of than the database compares. */
+/** Columns whose values Drizzle converts to something else than the database compares. */
 const UNSAYABLE: Readonly<Record<string, string>> = {
   PgChar: 'char(n) is padded with blanks, which PostgreSQL does not compare; use text or varchar',
   PgCustomColumn: 'it has a type of its own; say what it holds, such as type: \'text\'',

@@ -1,16 +1,16 @@
-// A condition of a plan, evaluated in memory: the obvious way to read what the contract of plans says.
+// Evaluates the condition of a plan in memory, literally as the contract of plans defines it.
 
 import { TranslationError } from '../contract/errors.js'
 import type { CompoundCondition, Condition, FieldCondition } from '../contract/plan.js'
 import { isRecord } from '../kit/is-record.js'
 import type { Order } from './literals.js'
 
-/** Whether a row meets a condition. `read` gives the values of the row's fields, `null` where it has none. */
+/** Whether a row meets a condition. `read` returns the values of the row's fields, or `null` for a missing one. */
 export type Test = (read: (field: string) => unknown) => boolean
 
 type ItemTest = (read: (field: string) => unknown, item: unknown) => boolean
 
-/** Compiles a condition. An operator that is not known is an error at once, and not for the first row. */
+/** Compiles a condition. An unknown operator is an error at once, not only for the first row. */
 export function testOf (condition: Condition): Test {
   const test = compile(condition)
   return read => test(read, undefined)
@@ -109,7 +109,7 @@ export function equal (a: unknown, b: unknown): boolean {
   return names.length === Object.keys(b).length && names.every(name => Object.hasOwn(b, name) && equal(a[name], b[name]))
 }
 
-/** Goes down own members; `undefined` as soon as one is missing. */
+/** Reads a path of own members; `undefined` if one is missing. */
 export function walk (value: unknown, names: readonly string[]): unknown {
   for (const name of names) {
     if (!isRecord(value) || !Object.hasOwn(value, name)) return undefined

@@ -1,4 +1,4 @@
-// The mapping from what a plan names to the columns of a table: written once, checked when it is written.
+// The mapping from the fields of a plan to the columns of a table, checked when it is created.
 
 import { OptionsError, TranslationError } from '../contract/errors.js'
 import type { Plan } from '../contract/plan.js'
@@ -26,36 +26,36 @@ export type ColumnType = 'text' | 'integer' | 'number' | 'boolean' | 'date' | 'u
 
 const COLUMN_TYPES: readonly ColumnType[] = ['text', 'integer', 'number', 'boolean', 'date', 'uuid', 'enum', 'json', 'array', 'objectId']
 
-/** A column with what a translation has to know of it. */
+/** A column and its options. */
 export interface ColumnOptions<C = string> {
   readonly column: C
   /**
-   * What the column holds. Default: what it is compared with, a text or a number, where the database itself tells the two apart;
-   * with Drizzle, what the schema says.
+   * The type of the column. Default: the type of the compared value, text or number, if the database itself distinguishes the two;
+   * with Drizzle, the type in the schema.
    */
   readonly type?: ColumnType
   /**
-   * `false` where it cannot be NULL. Only Prisma needs this: it refuses to ask a required field for NULL. Default: `true`, for the key and
-   * the tenant `false`.
+   * `false` if it cannot be NULL. Only Prisma needs this, because it rejects a test of a required field for NULL. Default: `true`; for the
+   * key and the tenant `false`.
    */
   readonly nullable?: boolean
 }
 
 /** A table whose rows belong to one tenant. */
 export interface OneTenant {
-  /** The tenant; a plan for another one is then no row. `true`: whatever tenant is asked about, for a database for each tenant. */
+  /** The tenant; a plan for another tenant then has no rows. `true`: the tenant of the plan, if each tenant has its own database. */
   readonly only: string | true
 }
 
 /** A column, or a column with options. */
 export type Mapped<C = string> = C | ColumnOptions<C>
 
-/** The database that SQL is made for. */
+/** The database of the SQL. */
 export type Database = 'postgresql' | 'sqlite'
 
-/** What {@link fields} takes. `C` is a column: a name, or with Drizzle the column of the schema. */
+/** The argument of {@link fields}. `C` is a column: a name, or with Drizzle the column of the schema. */
 export interface Mapping<C = string> {
-  /** Which database it is; Kysely, Knex and Prisma need to be told, Drizzle knows. */
+  /** The database. Required for Kysely, Knex and Prisma; Drizzle knows it. */
   readonly database?: Database
   /** The column with the key of the resource, usually the primary key. */
   readonly key: Mapped<C>
@@ -67,21 +67,21 @@ export interface Mapping<C = string> {
   readonly relations?: Readonly<Record<string, Mapped<C>>>
 }
 
-/** A column as translations read it. */
+/** A column of a checked mapping. */
 export interface Column<C = string> {
   readonly column: C
   readonly type: ColumnType | undefined
   readonly nullable: boolean
-  /** Whether its values are keys: texts, also where the column holds numbers. */
+  /** Whether its values are keys: texts, even if the column holds numbers. */
   readonly isKey: boolean
   /** The field, as in the plan. */
   readonly field: string
 }
 
-/** Where a field is: in a column, or below a column of JSON. */
+/** The place of a field: a column, or a path in a column of JSON. */
 export interface Place<C = string> {
   readonly column: Column<C>
-  /** Names to go down in the column's JSON; empty for the column itself. */
+  /** The path in the column's JSON; empty for the column itself. */
   readonly path: readonly string[]
 }
 
@@ -197,9 +197,9 @@ function quoted (value: unknown): string {
 }
 
 /**
- * Where a field of a plan's condition is.
+ * Finds the place of a field of a plan's condition.
  *
- * @param target - who asks, for the error: `toPrisma`
+ * @param target - the calling function, for the error: `toPrisma`
  * @throws `TranslationError` for a field without a column, with the field and, where the plan says so, the rules that need it
  */
 export function placeOf<C> (target: string, fields: Fields<C>, field: string, plan: Plan): Place<C> {
@@ -219,13 +219,13 @@ export function placeOf<C> (target: string, fields: Fields<C>, field: string, pl
   throw new TranslationError(`${target}: '${field}' has no column${sourcesOf(plan, field)}; add ${fix} to fields()${hint}`)
 }
 
-/** What the policy says where it asks for a field, in brackets; empty where the plan does not know. */
+/** The rules that need a field, in brackets; empty if the plan does not name them. */
 export function sourcesOf (plan: Plan, field: string): string {
   const sources = plan.sources?.[field] ?? []
   return sources.length === 0 ? '' : ` (needed by ${sources.join('; ')})`
 }
 
-/** Whether the table has one tenant only. */
+/** Whether the table has only one tenant. */
 export function isOneTenant<C> (tenant: Column<C> | OneTenant): tenant is OneTenant {
   return 'only' in tenant
 }

@@ -36,7 +36,7 @@ export function toKnex (plan: Plan, fields: Fields): Knex.QueryCallback {
   let text = ''
   const bindings: Array<string | number> = []
   for (const piece of pieces) {
-    // Knex reads a question mark in the text as a place for a value.
+    // Knex treats a question mark in the text as a placeholder.
     if (typeof piece === 'string') text += piece.replaceAll('?', '\\?')
     else {
       text += 'column' in piece ? '??' : '?'

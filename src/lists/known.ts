@@ -5,19 +5,19 @@ import type { FieldCondition, FieldOperator, Plan } from '../contract/plan.js'
 import { testOf } from './evaluate.js'
 import { isOneTenant, type Fields } from './fields.js'
 
-/** The column for a field, where it has a name of its own: the resource's type may be an attribute of the rows. */
+/** The name of the field in the mapping: the resource's type may be an attribute of the rows. */
 export function columnField<C> (field: string, fields: Fields<C>): string {
   return field === 'type' && fields.columns.has('attributes.type') ? 'attributes.type' : field
 }
 
-/** A comparison of which one side is known for all rows: its answer, or the comparison of the other side with a value. */
+/** Settles a comparison with one side that is the same for all rows: its result, or the comparison of the other side with a value. */
 export function settle<C> (condition: FieldCondition, fields: Fields<C>, plan: Plan): boolean | FieldCondition {
   const { operator, field, value } = condition
   const left = knownValue(field, fields, plan)
   const right = operator.endsWith('_field') && typeof value === 'string' ? knownValue(value, fields, plan) : undefined
   if (right !== undefined) {
     const plain = operator.slice(0, -'_field'.length)
-    // The others want a list, and what is known is a text.
+    // The other operators need a list, and the known value is a text.
     if (!WITH_TEXT.has(plain)) return false
     return settle({ operator: plain as FieldOperator, field, value: right }, fields, plan)
   }

@@ -1,5 +1,5 @@
-// What the values of a condition are for a database: which texts, numbers and times it can hold at all, and where a comparison with one
-// begins and ends.
+// Converts the values of a condition for a database: which texts, numbers and times it can store, and the bounds of a comparison with
+// one.
 
 import { Unsayable } from './refusal.js'
 
@@ -13,7 +13,7 @@ export function isOrder (operator: string): operator is Order {
 /** The operator as SQL writes it. */
 export const SYMBOL = { lt: '<', lte: '<=', gt: '>', gte: '>=' } as const satisfies Record<Order, string>
 
-/** Whether it is text in Unicode: with half of a surrogate pair it is a text for JavaScript and for no database. */
+/** Whether the text is valid Unicode: JavaScript allows half of a surrogate pair, and databases do not. */
 export function isWellFormed (text: string): boolean {
   return !/[\ud800-\udfff]/u.test(text)
 }
@@ -32,12 +32,12 @@ export function requireOrderedAlike (text: string): void {
   }
 }
 
-/** Refuses a text that a search by Unicode characters finds elsewhere than one by code units. */
+/** Refuses a text for which a search by Unicode characters differs from one by code units. */
 export function requireWellFormed (text: string): void {
   if (!isWellFormed(text)) throw new Unsayable('the text has half of a surrogate pair, which databases do not store')
 }
 
-/** Numbers that a database may hold exactly and JavaScript only rounded. */
+/** Refuses numbers that a database may store exactly, and JavaScript only rounded. */
 export function requireExact (number: number): void {
   const size = Math.abs(number)
   if (size > Number.MAX_SAFE_INTEGER && size <= 2 ** 64) {

@@ -14,7 +14,7 @@ import { withoutTenant } from './without-tenant.js'
 export { fields, type ColumnOptions, type ColumnType, type Fields, type Mapping, type OneTenant } from './fields.js'
 export type { Plan } from '../contract/plan.js'
 
-/** What {@link toMongo} takes besides. */
+/** Options of {@link toMongo}. */
 export interface MongoOptions {
   /** Makes the `ObjectId` of 24 hexadecimal digits; for columns of the type `objectId`: `hex => ObjectId.createFromHexString(hex)` */
   readonly objectId?: (hex: string) => unknown
@@ -28,7 +28,7 @@ type Expression = unknown
  * The rows of a plan, as a filter for MongoDB.
  *
  * A column is a path into the document. Values that are dates or `ObjectId`s need a type in the mapping. A collection, or a query, with a
- * collation that ignores case or accents finds more: leave it off.
+ * collation that ignores case or accents would find more rows: do not use one.
  *
  * @param plan - what `permit.plan()` resolves to
  * @param fields - the paths, by {@link fields}
@@ -235,7 +235,7 @@ class Translation {
     requireWellFormed(part)
     if (column.type === 'integer' || (!column.isKey && (column.type === 'number' || column.type === 'boolean'))) return NOTHING
     if (part.length > 5_000) throw new Unsayable('the text is too long for a regular expression')
-    // Not as a RegExp: half of MongoDB's clients would send its flags, too.
+    // Not a RegExp, because some clients of MongoDB would also send its flags.
     return this.#is(column, { $regex: part.replace(/[\\^$.*+?()[\]{}|/#-]/g, '\\$&').replaceAll('\0', '\\x00') })
   }
 
@@ -251,7 +251,7 @@ class Translation {
     return any([not(present), { [path]: { $in: [NaN, Infinity, -Infinity] } }])
   }
 
-  /** A comparison of the value itself: a filter would also look at the items of a list. */
+  /** A comparison of the value itself: a filter would also match the items of a list. */
   #is (column: Column, comparison: Filter): Filter {
     const path = this.#path(column)
     return all([{ [path]: comparison }, { [path]: { $not: { $type: 'array' } } }, ...prefixGuards(path)])
@@ -264,7 +264,7 @@ class Translation {
     return column
   }
 
-  // In JSON: by expressions, which look at the values themselves and never at the items of lists by the way.
+  // In JSON: with expressions, which compare the values themselves, never the items of lists.
 
   #ofJson (column: Column, path: readonly string[], operator: string, value: unknown): Filter {
     const place = variable(`$${this.#path(column)}`, path)
@@ -393,7 +393,7 @@ class Translation {
   }
 }
 
-/** The items of no list along a path count: a filter would look into each. */
+/** Lists along a path do not count: a filter would search their items. */
 function prefixGuards (path: string): Filter[] {
   const names = path.split('.')
   return names.slice(1).map((_, index) => ({ [names.slice(0, index + 1).join('.')]: { $not: { $type: 'array' } } }))

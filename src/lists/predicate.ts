@@ -1,4 +1,4 @@
-// fastify-permit/predicate: a plan as a function that tells the rows of an array apart.
+// fastify-permit/predicate: a plan as a function that filters the rows of an array.
 
 import type { Plan } from '../contract/plan.js'
 import { testOf, walk } from './evaluate.js'
@@ -50,7 +50,7 @@ export function toPredicate (plan: Plan, fields?: Fields): (row: object) => bool
   const isOfTenant = (row: object): boolean => tenantOf(row) === plan.tenant
   if (plan.kind === 'all') return isOfTenant
   const test = testOf(plan.condition)
-  // A field without a column is said before the first row.
+  // A field without a column is an error before the first row.
   for (const field of fieldsOf(plan.condition)) read(field)
   return row => isOfTenant(row) && test(field => read(field)(row))
 }
@@ -85,7 +85,7 @@ function resourceReader (field: string, plan: Plan): (row: object) => unknown {
   return row => walk((row as Readonly<Record<string, unknown>>)[group], names) ?? null
 }
 
-/** The fields of the row that a condition names, within matches, too. */
+/** The fields of the row in a condition, including those in matches. */
 function fieldsOf (condition: unknown): string[] {
   if (typeof condition !== 'object' || condition === null) return []
   const { operator, field, value } = condition as { operator?: unknown, field?: unknown, value?: unknown }

@@ -1,4 +1,4 @@
-// What a row's columns are for `check`: the JSON values that an app would hand it for the row.
+// Converts a row's columns to what `check` would see: the JSON values that an app would pass to it.
 
 import { isRecord } from '../kit/is-record.js'
 import { readJson } from '../kit/read-json.js'

@@ -62,7 +62,7 @@ export class LoadedFacts {
     for (const user of users.come) facts.adoptUser(user)
     for (const instance of instances.come) this.#setInstance(`${instance.resource}:${instance.key}`, instance, next, before)
     for (const assignment of assignments.come) {
-      // Of the first document all users and tenants have just come.
+      // With the first document, all users and tenants were just added.
       if (before !== NO_FACTS) this.#restoreUser(assignment.user, next)
       if (assignment.resource_instance === undefined) {
         if (before !== NO_FACTS) this.#restoreTenant(assignment.tenant, next)

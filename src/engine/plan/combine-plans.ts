@@ -12,7 +12,7 @@ export function combinePlans (how: 'allOf' | 'anyOf', plans: readonly [Plan, ...
   const [first] = plans
   if (plans.length === 1) return first
   const conditions = new Conditions()
-  // Said once for all of them, at the end.
+  // The tenant is added once for all of them, at the end.
   const outcomes = plans.map((plan): Outcome =>
     plan.kind === 'some' ? conditions.assume(plan.condition, 'tenant', plan.tenant) : plan.kind === 'all')
   const outcome = how === 'allOf' ? conditions.and(outcomes) : conditions.or(outcomes)

@@ -1,4 +1,4 @@
-// Takes a condition apart for plans: what the user, the tenant and the context decide stays a function; what depends on the row becomes
+// Takes a condition apart for plans: parts on the user, the tenant and the context stay functions; parts that depend on the row become
 // data.
 import { compileCondition, isLogical, referenceIn, splitAttribute, type AttributeScope, type Predicate } from '../decide/conditions.js'
 import { isRecord } from '../../kit/is-record.js'
@@ -39,7 +39,7 @@ export type Operand = { readonly literal: unknown } | { readonly ref: Attribute 
 /**
  * Takes apart a condition that compiles.
  *
- * @param written - a copy of it that nobody changes
+ * @param written - a copy that does not change
  */
 export function takeApart (written: unknown): Part {
   return conditionPart(written)

@@ -5,12 +5,12 @@ import { Members, walk } from '../decide/values.js'
 import { Work } from '../decide/work.js'
 import type { CompoundCondition, Condition, FieldCondition, FieldOperator, MatchOperator } from './plan-contract.js'
 
-/** A condition on the row, or what it comes to whatever the row is. */
+/** A condition on the row, or its result if it does not depend on the row. */
 export type Outcome = Condition | boolean
 
-/** Combinations with more parts are not searched for what contradicts or repeats what: that costs their product. */
+/** Combinations with more parts are not searched for contradictions and repetitions, which costs their product. */
 const MANY_PARTS = 64
-/** Up to so many are compared with one another, more by their text. */
+/** Up to this number, parts are compared with one another; more are compared by their text. */
 const FEW_PARTS = 8
 
 /** UCAST's names to the engine's. The others are the same. */
@@ -33,7 +33,7 @@ const TURNED: ReadonlyMap<string, FieldOperator> = new Map([
 export class Conditions {
   readonly #source: AttributeSource
 
-  /** @param source - of which only the work and the lists are used */
+  /** @param source - only its work and its lists are used */
   constructor (source: AttributeSource = new NoAttributes()) {
     this.#source = source
   }
@@ -66,7 +66,7 @@ export class Conditions {
     return known.length === 1 ? this.#field('eq', name, known[0]) : this.#field('in', name, known)
   }
 
-  /** A condition of a match, where `true` and `false` have to be said. */
+  /** A condition of a match, which has no `true` and `false` of its own. */
   match (operator: MatchOperator, name: string, inner: Outcome): Outcome {
     if (inner === false && operator !== 'all_match') return false
     const value = typeof inner === 'boolean' ? { operator: inner ? 'and' as const : 'or' as const, value: NOTHING } : inner
@@ -102,7 +102,7 @@ export class Conditions {
     }
   }
 
-  /** The same with the sides changed: a value that is known is compared with the field. */
+  /** The same with the sides reversed: a known value is compared with the field. */
   comparedWith (value: unknown, operator: string, name: string): Outcome {
     switch (operator) {
       case 'equals':
@@ -136,7 +136,7 @@ export class Conditions {
     return { operator: `${NAMES_OF_UCAST.get(operator) ?? operator}_field` as FieldOperator, field: left, value: right }
   }
 
-  /** What becomes of a condition when the value of a field is known. Where the field is compared with another one, the comparison stays. */
+  /** Simplifies a condition with a known value of a field. A comparison of the field with another one stays. */
   assume (condition: Condition, name: string, value: unknown): Outcome {
     if (isField(condition)) return condition.field === name ? this.#meets(value, condition) ?? condition : condition
     const parts = condition.value.map(part => this.assume(part, name, value))
@@ -144,7 +144,7 @@ export class Conditions {
     return condition.operator === 'or' ? this.or(parts) : this.not(parts[0] as Outcome)
   }
 
-  /** A comparison with a value, which is copied: plans are given away. */
+  /** A comparison with a value, which is copied, because apps may change a plan. */
   #field (operator: FieldOperator, name: string, value: unknown): FieldCondition {
     return { operator, field: name, value: this.#copy(value) }
   }
@@ -160,7 +160,7 @@ export class Conditions {
     return Object.fromEntries(entries.map(([name, item]) => [name, this.#copy(item)]))
   }
 
-  /** Whether a value passes a comparison; undefined where another field of the row has a say. */
+  /** Whether a value passes a comparison; undefined if that depends on another field of the row. */
   #meets (v: unknown, { operator, value: x }: FieldCondition): boolean | undefined {
     if (operator.endsWith('_field')) return undefined
     if (operator === 'object_match') return isRecord(v) ? this.#meetsItem(v, x as Condition) : false
@@ -271,7 +271,7 @@ const ITEM = 'item.'
 const NOTHING: readonly Condition[] = []
 const IDS = new WeakMap<Condition, string>()
 
-/** For those who put conditions together outside of a decision. */
+/** For conditions that are combined outside of a decision. */
 class NoAttributes implements AttributeSource {
   readonly work = new Unbounded()
   readonly #lists = new WeakMap<object, Members>()

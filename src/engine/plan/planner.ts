@@ -1,4 +1,4 @@
-// Plans: which rows a user may act on, as a condition. The policy is evaluated for a row of which nothing is known.
+// Makes plans: the rows that a user may act on, as a condition. The policy is evaluated for an unknown row.
 import { AttributesOfQuery, type CompiledRule, type CompiledSet } from '../decide/abac.js'
 import { decideRbac } from '../decide/rbac.js'
 import { Conditions, isField, type Outcome } from './plan-conditions.js'
@@ -15,11 +15,11 @@ import type { TenantNode, UserNode } from '../facts/fact-nodes.js'
 import type { Facts } from '../facts/facts.js'
 import type { Condition, Plan } from './plan-contract.js'
 
-/** A part of a plan, and what in the policy it comes from: for people. */
+/** A part of a plan, and its source in the policy, for messages. */
 export interface PlanBranch {
   /** `role 'admin' in the tenant`, `set_rules[2]: user set 'staff' on resource set 'own'`, `roles on instances: viewer, editor`. */
   readonly because: string
-  /** Where the user's part is decided and no row can be outside, `true`. */
+  /** `true` if it holds for every row. */
   readonly condition: Condition | true
 }
 

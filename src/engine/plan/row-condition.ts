@@ -12,7 +12,7 @@ type Subject = { readonly known: unknown } | { readonly field: string }
 export interface RowFields {
   /** The field of an attribute. */
   field (attribute: Attribute): string
-  /** Says that an object in the field decides: see {@link looksAtObjects}. */
+  /** Reports that an object in the field affects the result: see {@link looksAtObjects}. */
   whole (field: string): void
 }
 
@@ -28,7 +28,7 @@ export class RowCondition {
     this.#row = row
   }
 
-  /** What the condition comes to. */
+  /** Evaluates the condition. */
   of (part: Part): Outcome {
     switch (part.kind) {
       case 'known': return part.holds(this.#attributes)
@@ -42,7 +42,7 @@ export class RowCondition {
     const outcomes: Outcome[] = []
     for (const part of parts) {
       const outcome = evaluate(part)
-      // As a decision does: what follows is not looked at.
+      // Like a decision: the rest is not evaluated.
       if (outcome === (kind !== 'all')) return kind === 'any'
       outcomes.push(outcome)
     }

@@ -1,4 +1,4 @@
-// From a file that was parsed as a whole to a policy, with every mistake at its line.
+// Checks and compiles a parsed file; every mistake has its line.
 import { compileInSteps } from '../../engine/policy/compile-policy.js'
 import { recordsOf } from '../../engine/policy/fact-records.js'
 import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
@@ -9,12 +9,12 @@ import type { LoadedPolicy } from './loaded-policy.js'
 import type { Policy } from '../../engine/policy/policy.js'
 
 /**
- * The policy, compiled. What the file was parsed to becomes part of it.
+ * Compiles the policy. The parsed value becomes part of it, without a copy.
  *
  * @throws {@link PolicyError} with all problems, in the order of the file
  */
 export function checkPolicy ({ value, duplicates, locate }: ParsedFile): LoadedPolicy {
-  // The engine's checks are the edge: they take whatever the file says.
+  // The engine checks the value, whatever the file contains.
   const policy = value as Policy
   const records = recordsOf(policy, true)
   let problems: readonly PolicyProblem[] = []

@@ -1,4 +1,4 @@
-// A JSON file that people write and the package reads: parsed as JSON; places and duplicate keys are looked for when something is wrong.
+// Parses a JSON file that users write. Places and duplicate keys are only searched for when there is a mistake.
 import type { PolicyProblem } from '../../engine/policy/problems.js'
 import { readJson } from '../../kit/read-json.js'
 import { duplicateKeys, offsetsOf, placesOf } from './json-places.js'
@@ -7,15 +7,15 @@ import { byPlace, duplicateKey, MAX_PROBLEMS, type ParsedFile, type ParseOptions
 import { tooLarge, unreadable } from './text-file.js'
 
 /**
- * Parses a document that is JSON. Undefined for every other: one that is YAML only, one that is nested too deep, one that is neither.
+ * Parses a JSON document. Returns undefined for any other document: YAML, invalid, or nested too deep.
  *
  * @throws `PolicyError` when it is too large
  */
 export function parseJson (text: string, { file, maxBytes, words }: ParseOptions): ParsedFile | undefined {
-  // A character is a byte at least.
+  // A character has at least one byte.
   if (text.length > maxBytes) throw unreadable(file, ...tooLarge(text.length, maxBytes, words))
   if (!beginsWithBracket(text)) return undefined
-  // Before anything is made of it that is walked over by recursion.
+  // Checked first, because the code below is recursive.
   const { members, tooDeepAt } = measure(text)
   if (tooDeepAt !== undefined) return undefined
   let value: unknown
@@ -26,13 +26,13 @@ export function parseJson (text: string, { file, maxBytes, words }: ParseOptions
   }
   return {
     value,
-    // Of a key that is there twice JSON.parse keeps the last, and says nothing.
+    // JSON.parse silently keeps the last one of duplicate keys.
     duplicates: membersOf(value) === members ? [] : duplicates(text, file),
     locate: problems => located(text, file, problems.slice(0, MAX_PROBLEMS))
   }
 }
 
-/** Members of the objects in a value that JSON.parse made, which is not nested deep. */
+/** Counts the members of all objects in a parsed value, whose nesting is limited. */
 export function membersOf (value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0
   let count = 0

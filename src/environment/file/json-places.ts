@@ -1,25 +1,25 @@
-// Where the parts of a JSON document are: looked for only when something is to be said about them. The text is JSON: that was seen before.
+// Finds the places of parts of a JSON document, only when a message needs them. The text is known to be valid JSON.
 
 import { endOfString, skipSpace } from '../../kit/json-characters.js'
 import { startOf, textOf } from './json-scan.js'
 
 type Path = ReadonlyArray<string | number>
 
-/** A key that is there twice. */
+/** A duplicate key. */
 export interface DuplicateKey {
   readonly path: Path
   readonly offset: number
-  /** Where the key is for the first time. */
+  /** The place of its first occurrence. */
   readonly first: number
 }
 
-/** Part of a document that is looked for, with the parts of it that are. */
+/** A part of a document to find, and the parts of it to find. */
 class Wanted {
   offset: number | undefined
   readonly names = new Map<string, Wanted>()
   readonly items = new Map<number, Wanted>()
 
-  /** The part at that step, which is added when it is not there. */
+  /** The part at this step; it is added if it is missing. */
   at (step: string | number): Wanted[] {
     const name = String(step)
     let named = this.names.get(name)
@@ -30,7 +30,7 @@ class Wanted {
     return [named, item]
   }
 
-  /** Of a key that is there twice the last one counts. */
+  /** The last one of duplicate keys counts. */
   clear (): void {
     for (const part of [...this.names.values(), ...this.items.values()]) {
       if (part.offset !== undefined) part.clear()
@@ -40,9 +40,9 @@ class Wanted {
 }
 
 /**
- * Where what is at the paths begins: the key of a member, the item of a list, or what is around it when it is not there.
+ * The places at which the paths begin: the key of a member, the item of a list, or the closest part around a missing one.
  *
- * @param start - where the value begins from which the paths lead
+ * @param start - the offset of the value that the paths start from
  */
 export function offsetsOf (text: string, paths: readonly Path[], start: number = skipSpace(text, startOf(text))): number[] {
   const root = new Wanted()
@@ -55,7 +55,7 @@ export function offsetsOf (text: string, paths: readonly Path[], start: number =
   return paths.map(path => deepest(root, path))
 }
 
-/** The offset of the deepest part of the path that is there. */
+/** The offset of the deepest existing part of the path. */
 function deepest (part: Wanted, path: Path): number {
   const [step, ...rest] = path
   if (step === undefined) return part.offset ?? 0
@@ -64,7 +64,7 @@ function deepest (part: Wanted, path: Path): number {
   return next === undefined ? part.offset ?? 0 : deepest(next, rest)
 }
 
-/** Notes where the wanted parts of the value are. Returns where it ends. As deep as the document may be nested. */
+/** Records the offsets of the wanted parts of the value, and returns its end. Recursive: the nesting of the document is limited. */
 function find (text: string, start: number, wanted: Wanted | undefined): number {
   const open = text[start]
   if (open === '"') return endOfString(text, start) + 1
@@ -108,12 +108,12 @@ function endOfBrackets (text: string, start: number): number {
   return text.length
 }
 
-/** Keys that are there twice, in the order of the text; no more than `max`. */
+/** Duplicate keys, in the order of the text; at most `max`. */
 export function duplicateKeys (text: string, max: number): DuplicateKey[] {
   const found: DuplicateKey[] = []
   const path: Array<string | number> = []
 
-  // As deep as the document may be nested.
+  // Recursive: the nesting of the document is limited.
   function walk (start: number): number {
     const open = text[start]
     if (open === '"') return endOfString(text, start) + 1
@@ -163,7 +163,7 @@ const STRING = /"(?:[^"\\\p{Cc}]|[\u007f-\u009f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4
 const OTHER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/
 const TOKEN = new RegExp(`(${MARK.source})|(${STRING.source})|${OTHER.source}`, 'uy')
 
-/** Where a text stops being JSON. */
+/** The offset at which a text stops being JSON. */
 export function syntaxErrorAt (text: string): number {
   const open: string[] = []
   let wants: 'value' | 'value or end' | 'key' | 'key or end' | 'colon' | 'comma or end' | 'nothing' = 'value'

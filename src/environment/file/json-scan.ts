@@ -1,14 +1,14 @@
 // Walks over the text of a JSON document once, without making values of it: how deep it is nested, how many members it has, and where
-import { readJson } from '../../kit/read-json.js'
 // its parts are, so that they can be read one after the other.
+import { readJson } from '../../kit/read-json.js'
 import {
   CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, endOfString, OPEN_BRACE, OPEN_BRACKET, QUOTE, skipSpace
 } from '../../kit/json-characters.js'
 
-/** Levels of brackets, and no more: what reads the document afterwards is recursive. */
+/** The most levels of brackets: the code that reads the document afterwards is recursive. */
 export const MAX_BRACKETS = 127
 
-/** Characters of a part that is read at once: some milliseconds. */
+/** Characters of a part that is read in one step: a few milliseconds. */
 const PIECE = 64 * 1024
 
 /** Characters between two steps of a scan. */
@@ -18,29 +18,29 @@ const STEP = 512 * 1024
 export interface Piece {
   readonly start: number
   readonly end: number
-  /** Members of objects in it, counted in the text. A value made of it has fewer where a key is there twice. */
+  /** Members of the objects in it, counted in the text. The parsed value has fewer if there are duplicate keys. */
   readonly members: number
 }
 
 /** The value of one member of a document. */
 export interface Section extends Piece {
-  /** Parts of a list or an object, between two of its commas. None of them is empty in a document that is JSON. */
+  /** Parts of a list or an object, between two of its commas. In valid JSON none is empty. */
   readonly pieces: readonly Piece[]
   readonly kind: 'list' | 'object' | 'other'
 }
 
-/** The text as a bracket begins it: an object or a list. JSON may begin otherwise, but then it is short. */
+/** Whether the text begins with a bracket: an object or a list. Other JSON values are short. */
 export function beginsWithBracket (text: string): boolean {
   const first = text.charCodeAt(skipSpace(text, startOf(text)))
   return first === OPEN_BRACE || first === OPEN_BRACKET
 }
 
-/** Where the document begins: after the byte order mark. */
+/** The offset of the document, after a byte order mark. */
 export function startOf (text: string): 0 | 1 {
   return text.charCodeAt(0) === 0xFEFF ? 1 : 0
 }
 
-/** Brackets and members of a text, which need not be JSON: what is in quotes is not counted. */
+/** Counts brackets and members outside of strings. The text may be invalid JSON. */
 export function measure (text: string): { readonly members: number, readonly tooDeepAt: number | undefined } {
   let depth = 0
   let members = 0
@@ -55,8 +55,8 @@ export function measure (text: string): { readonly members: number, readonly too
 }
 
 /**
- * The members of the object that the text is, in steps. Undefined when the text is not one: not JSON on its first level, a key that is
- * there twice, or nested too deep. Its values need not be JSON.
+ * The members of an object in JSON, in steps. Undefined if the text is not an object, or invalid on its first level, has a duplicate
+ * key there, or is nested too deep. The values are not checked.
  */
 export function * sectionsOf (text: string): Generator<undefined, Map<string, Section> | undefined> {
   const sections = new Map<string, Section>()
@@ -79,7 +79,7 @@ export function * sectionsOf (text: string): Generator<undefined, Map<string, Se
   return undefined
 }
 
-/** What a key stands for; undefined when it is none. */
+/** The value of a key in quotes; undefined if it is invalid. */
 export function textOf (key: string): string | undefined {
   if (!key.includes('\\')) return key.slice(1, -1)
   try {
@@ -96,7 +96,7 @@ function * sectionAt (text: string, start: number): Generator<undefined, Section
     return { start, end, members: 0, pieces: [], kind: 'other' }
   }
   const pieces: Piece[] = []
-  // The bracket of the document is around it.
+  // The brackets of the document and of this value are open.
   let depth = 2
   let members = 0
   let pieceStart = start + 1
@@ -127,7 +127,7 @@ function * sectionAt (text: string, start: number): Generator<undefined, Section
   return undefined
 }
 
-/** Where a value ends that has no brackets. */
+/** The end of a value without brackets. */
 function endOfOther (text: string, start: number): number {
   if (text.charCodeAt(start) === QUOTE) return Math.min(endOfString(text, start) + 1, text.length)
   let at = start

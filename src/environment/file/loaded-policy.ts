@@ -1,4 +1,4 @@
-// What an environment needs of a policy, wherever it comes from: the schema as it is written, and schema and facts compiled.
+// A policy for an environment, from any source: the schema as written, and the compiled schema and facts.
 import { compileInSteps, compilePolicy, type CompiledPolicy } from '../../engine/policy/compile-policy.js'
 import { recordsOf } from '../../engine/policy/fact-records.js'
 import type { Policy } from '../../engine/policy/policy.js'
@@ -9,11 +9,11 @@ export interface LoadedPolicy {
   /** The document; it may lack its facts. */
   readonly schema: Policy
   readonly compiled: CompiledPolicy
-  /** Undefined when it is from no file. */
+  /** Undefined if it is not from a file. */
   readonly lines: PolicyLines | undefined
   /**
    * Compiles the same facts with another schema, in steps.
-   * @throws `PolicyError` when the facts do not go with it
+   * @throws `PolicyError` when the facts do not match it
    */
   compileWith (schema: Policy): Generator<undefined, CompiledPolicy>
 }

@@ -1,4 +1,4 @@
-// The policy file: JSON or YAML to a policy, with every mistake at its line, and no file that can do harm. YAML's parser is loaded when
+// Reads policy files, JSON or YAML: every mistake has its line, and no file can do harm. The YAML parser is loaded when
 // it is needed.
 
 import { PolicyError } from '../../engine/policy/problems.js'

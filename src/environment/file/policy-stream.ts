@@ -11,13 +11,13 @@ import { sectionsOf, type Piece, type Section } from './json-scan.js'
 import type { LoadedPolicy } from './loaded-policy.js'
 import { partsWithLines, type PolicyLines } from './policy-lines.js'
 
-/** The document is not read this way: it is no JSON, or something is wrong with it. Whoever reads it as a whole says what. */
+/** The document cannot be read in this way: it is not JSON, or it has a mistake. Parsing it as a whole reports the mistake. */
 class NotStreamed extends Error {}
 
 /**
  * Compiles a policy, in steps.
  *
- * Undefined for a document that is not JSON, and for one with which anything is wrong.
+ * Returns undefined for a document that is not JSON, or that has any mistake.
  */
 export function * streamPolicy (text: string): Generator<undefined, LoadedPolicy | undefined> {
   try {
@@ -41,11 +41,11 @@ function schemaIn (text: string, sections: ReadonlyMap<string, Section>): Policy
   for (const [key, section] of sections) {
     if (!FACTS.has(key)) members.push([key, valueOf(text.slice(section.start, section.end), section.members)])
   }
-  // Nothing is known of it yet: the compiler checks it.
+  // Not checked yet: the compiler does it.
   return Object.fromEntries(members) as Policy
 }
 
-/** The facts of the document; each section is read when it is walked over. */
+/** The facts of the document; each section is parsed when it is iterated. */
 function recordsIn (text: string, sections: ReadonlyMap<string, Section>): FactRecords {
   return {
     owned: true,
@@ -69,14 +69,14 @@ function * piecesOf (text: string, section: Section | undefined, name: FactSecti
   const [open, close] = kind === 'list' ? '[]' : '{}'
   for (const piece of section.pieces) {
     const records = valueOf(`${open}${text.slice(piece.start, piece.end)}${close}`, piece.members)
-    // A comma with nothing behind it.
+    // A trailing comma.
     if (piece !== section.pieces[0] && isEmpty(records)) throw new NotStreamed()
     if (!policyChecker.Check({ [name]: records })) throw new NotStreamed()
     yield records as object
   }
 }
 
-/** The value, which has as many members as its text: a key that is there twice makes one member of two. */
+/** Parses a value, and requires as many members as in its text: duplicate keys become one member. */
 function valueOf (text: string, members: Piece['members']): unknown {
   let value: unknown
   try {

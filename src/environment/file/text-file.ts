@@ -1,16 +1,16 @@
-// A file that people write and the package reads: no larger than allowed, complete, and UTF-8.
+// Reads a file that users write: not larger than allowed, complete, and UTF-8.
 import { isAscii } from 'node:buffer'
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { PolicyError } from '../../engine/policy/problems.js'
 
-/** How a kind of file is called, and what helps whoever wrote one that cannot be read. */
+/** The name of a kind of file, and hints for its errors. */
 export interface FileWords {
   /** `policy` */
   readonly noun: string
-  /** What to do with an empty one. */
+  /** The hint for an empty file. */
   readonly begin: string
-  /** What to do with one that is too large. */
+  /** The hint for a file that is too large. */
   readonly shorten: string
 }
 
@@ -26,12 +26,12 @@ export async function readText (path: string, maxBytes: number, words: FileWords
 }
 
 /**
- * The text of a file that was read.
+ * Decodes the bytes of a file.
  *
  * @throws {@link PolicyError} when it is not UTF-8
  */
 export function decodeText (bytes: Uint8Array, path: string): string {
-  // Most are, and copying takes a fraction of decoding.
+  // Most files are ASCII, and copying takes a fraction of the time of decoding.
   if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
@@ -43,15 +43,15 @@ export function decodeText (bytes: Uint8Array, path: string): string {
 /**
  * Reads the bytes of a file; see {@link readText}.
  *
- * @param maxJsonBytes - of a file that begins as JSON does
+ * @param maxJsonBytes - the limit of a file that begins like JSON
  */
 export async function readBytes (path: string, maxBytes: number, words: FileWords, maxJsonBytes = maxBytes): Promise<Uint8Array> {
   let file: FileHandle | undefined
   try {
-    // Opening a pipe to which nobody writes would wait for ever; Windows has neither the flag nor the trouble.
+    // Opening a pipe without a writer would wait forever. Windows has neither the flag nor the problem.
     file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
     const before = await file.stat()
-    // A pipe or a device has no size, and may have no end.
+    // A pipe or a device has no size, and may be endless.
     if (!before.isFile()) throw unreadable(path, 'this is not a file', 'give the path of a .yaml or .json file')
     const allowed = before.size > maxBytes && await beginsAsJson(file) ? maxJsonBytes : maxBytes
     if (before.size > allowed) throw unreadable(path, ...tooLarge(before.size, allowed, words))
@@ -71,7 +71,7 @@ export async function readBytes (path: string, maxBytes: number, words: FileWord
   }
 }
 
-/** Whether the first character is a brace: a larger file than YAML may be is then read, and parsed as JSON. */
+/** Whether the first character is a brace: then the file may be larger than YAML, and is parsed as JSON. */
 async function beginsAsJson (file: FileHandle): Promise<boolean> {
   const bytes = Buffer.alloc(1024)
   const { bytesRead } = await file.read(bytes, 0, bytes.length, 0)

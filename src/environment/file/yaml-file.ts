@@ -1,4 +1,4 @@
-// A YAML file that people write and the package reads: every mistake at its line, and no file that can do harm.
+// Parses a YAML file that users write: every mistake has its line, and no file can do harm.
 
 import {
   Composer, isAlias, isCollection, isMap, isScalar, Lexer, LineCounter, Parser, YAMLParseError,
@@ -10,10 +10,10 @@ import { byPlace, duplicateKey, MAX_PROBLEMS, type ParsedFile, type ParseOptions
 import { tooLarge, unreadable, type FileWords } from './text-file.js'
 import { Nesting } from './yaml-nesting.js'
 
-/** Levels of nesting; the deepest condition that the engine takes needs fewer. */
+/** The most levels of nesting; the deepest condition that the engine accepts needs fewer. */
 const MAX_NESTING = 128
 
-/** How often aliases may be resolved, and how much they may multiply: the bound against a billion laughs. */
+/** How often aliases may be resolved, and how much they may multiply: a limit against the "billion laughs" attack. */
 const MAX_ALIASES = 100
 
 /**
@@ -22,7 +22,7 @@ const MAX_ALIASES = 100
  * @throws {@link PolicyError} when it is none, with all problems
  */
 export function parseYaml (text: string, { file, maxBytes, words }: ParseOptions): ParsedFile {
-  // A character is a byte at least.
+  // A character has at least one byte.
   if (text.length > maxBytes) throw unreadable(file, ...tooLarge(text.length, maxBytes, words))
   const lines = new LineCounter()
   const locate = (offset: number): Place => ({ file, line: lines.linePos(offset).line, column: lines.linePos(offset).col })
@@ -44,7 +44,7 @@ export function parseYaml (text: string, { file, maxBytes, words }: ParseOptions
 }
 
 /**
- * The document, as the library's `parseDocument` composes it, with a look at each token in between: what is nested too deep must not
+ * Composes the document like the library's `parseDocument`, but checks each token first: a document that is nested too deep must not
  * reach the composer, which is recursive.
  */
 function compose (text: string, lines: LineCounter, tooDeep: (offset: number) => PolicyError): Document.Parsed {
@@ -60,11 +60,11 @@ function compose (text: string, lines: LineCounter, tooDeep: (offset: number) =>
   }
 
   // Duplicate keys are found below: the library compares each key with each other, which takes minutes for a large file.
-  // And nothing is printed: the library's warnings quote the file.
+  // Nothing is printed, because the library's warnings quote the file.
   const composer = new Composer({ prettyErrors: false, uniqueKeys: false, merge: false, logLevel: 'error' })
   const documents = composer.compose(tokens(), true, text.length)
   const { value: document } = documents.next()
-  // A composer that has ended has made at least one document.
+  // At its end, the composer has at least one document.
   if (document === undefined) throw new Error('yaml composed no document')
   const { value: second } = documents.next()
   if (second !== undefined) document.errors.push(new YAMLParseError([second.range[0], second.range[1]], 'MULTIPLE_DOCS', ''))
@@ -92,13 +92,13 @@ function valueOf (document: Document.Parsed, file: string | undefined, words: Fi
 }
 
 function syntaxProblems ({ errors, warnings }: Document.Parsed, locate: Locate, words: FileWords): PolicyProblem[] {
-  // A warning is a tag that nobody knows: the value is then something else than it says.
+  // A warning is an unknown tag: the value then differs from what the tag says.
   return [...errors, ...warnings].slice(0, MAX_PROBLEMS).map(({ code, message, pos: [offset] }) => code === 'MULTIPLE_DOCS'
     ? { path: [], message: 'another document begins here', hint: `a ${words.noun} is one document: remove the ---`, ...locate(offset) }
     : { path: [], message, hint: 'the file cannot be read beyond this point', ...locate(offset) })
 }
 
-/** A collection or an alias that is to be looked at, and the way to it. */
+/** A collection or an alias to check, and its path. */
 interface Pending {
   readonly node: unknown
   readonly step: string | number
@@ -111,12 +111,12 @@ function pathTo (pending: Pending): Path {
   return path
 }
 
-/** What the library does not look at, or only too slowly: keys that are there twice, and aliases of nothing. */
+/** Finds what the library does not check, or only slowly: duplicate keys, and aliases of missing anchors. */
 function inspect (document: Document.Parsed, locate: Locate): { duplicates: PolicyProblem[], unresolved: PolicyProblem[] } {
   const duplicates: PolicyProblem[] = []
   const anchors = new Set<string>()
   const aliases: Pending[] = []
-  // A stack of our own, and an end: what is inside is as large as the file allows.
+  // An explicit stack instead of recursion: the content is limited only by the size of the file.
   const pending: Pending[] = []
   const look = (node: unknown, step: string | number, parent: Pending | undefined): void => {
     if (isAlias(node)) aliases.push({ node, step, parent })
@@ -146,7 +146,7 @@ function inspect (document: Document.Parsed, locate: Locate): { duplicates: Poli
   return { duplicates, unresolved }
 }
 
-/** Most maps are small, and have none. */
+/** Most maps are small, and have no duplicate keys. */
 function hasDuplicates ({ items }: YAMLMap): boolean {
   if (items.length > 8) return new Set(items.map(({ key }) => keyOf(key))).size < items.length
   for (let index = 1; index < items.length; index++) {
@@ -169,7 +169,7 @@ function duplicateKeys (map: YAMLMap, path: Path, locate: Locate): PolicyProblem
   return problems
 }
 
-/** Finds nodes by path; remembers the keys of each map, because a file with many mistakes asks for many. */
+/** Finds nodes by path. Caches the keys of each map, because a file with many mistakes needs many. */
 class NodeIndex {
   readonly #document: Document.Parsed
   readonly #keys = new WeakMap<YAMLMap, Map<string, Pair>>()
@@ -178,7 +178,7 @@ class NodeIndex {
     this.#document = document
   }
 
-  /** Where the last step of the path begins, or the deepest one that is there. */
+  /** The place of the last step of the path, or of the deepest existing one. */
   offset (path: Path): number {
     let node: unknown = this.#document.contents
     let offset = offsetOf(node) ?? 0
@@ -206,7 +206,7 @@ class NodeIndex {
   }
 }
 
-/** The key as the JavaScript object has it. */
+/** The key as in the JavaScript object. */
 function keyOf (key: unknown): string {
   return isScalar(key) ? String(key.value ?? '') : String(key)
 }

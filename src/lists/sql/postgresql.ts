@@ -10,10 +10,10 @@ import { Unsayable } from '../refusal.js'
 import { all, any, bound, commas, FALSE, not, raw, sql, type Fragment } from './fragment.js'
 import { requireComparable, type Dialect, type Kind, type Node } from './node.js'
 
-/** Longer lists are bound as one text of JSON: PostgreSQL takes 65,535 values for a statement, and each is planned. */
+/** Longer lists are bound as one text of JSON: PostgreSQL accepts 65,535 values in a statement, and plans each. */
 const MANY = 20
 
-/** So many numbers at most where each needs a range of its own. */
+/** The most numbers if each needs its own range. */
 const MANY_RANGES = 500
 
 /** PostgreSQL, for one statement. */
@@ -31,7 +31,7 @@ export function postgresql (): Dialect {
   }
 }
 
-/** Texts that a PostgreSQL database can hold; the others are found in no row. */
+/** The texts that a PostgreSQL database can store; no row has any other. */
 function storable (texts: readonly string[]): string[] {
   return texts.filter(text => isWellFormed(text) && !text.includes('\0'))
 }

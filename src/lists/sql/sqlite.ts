@@ -10,7 +10,7 @@ import { Unsayable } from '../refusal.js'
 import { all, any, bound, commas, FALSE, not, raw, sql, TRUE, type Fragment } from './fragment.js'
 import { requireComparable, type Dialect, type Kind, type Node } from './node.js'
 
-/** Longer lists are bound as one text of JSON: SQLite takes 32,766 values for a statement. */
+/** Longer lists are bound as one text of JSON: SQLite accepts 32,766 values in a statement. */
 const MANY = 500
 
 /** Names for the rows of JSON functions: they nest, so that each is given once in a statement. */
@@ -27,12 +27,12 @@ export function sqlite (): Dialect {
   }
 }
 
-/** Values that are in a database as text; the others are found in no row. */
+/** The values that a database stores as text; no row has any other. */
 function storable (texts: readonly string[]): string[] {
   return texts.filter(isWellFormed)
 }
 
-/** A text as a value. Drivers cut off what follows a NUL, so such a text travels as hexadecimal digits. */
+/** A text as a value. Drivers cut off a text at NUL, so such a text is sent as hexadecimal digits. */
 function text (value: string): Fragment {
   return value.includes('\0') ? sql`CAST(unhex(${bound(hexOf(value))}) AS TEXT)` : sql`${bound(value)}`
 }
@@ -367,7 +367,7 @@ class SqliteJson implements Node {
     path.forEach(requireWellFormed)
     const last = path.at(-1)
     if (last === undefined) return FALSE
-    // Of names that are there twice the last counts, as in JSON.parse.
+    // The last one of duplicate names counts, as in JSON.parse.
     const from = path.slice(0, -1).reduce<Fragment>((object, name) => {
       const found = sql`json_each(${object}) WHERE key = ${text(name)} ORDER BY id DESC LIMIT 1`
       return sql`(SELECT CASE WHEN type = 'object' THEN value END FROM ${found})`

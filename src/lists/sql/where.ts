@@ -1,4 +1,4 @@
-// A plan as the condition of a WHERE: one translation for every library that speaks SQL.
+// A plan as the condition of a WHERE: one translation for all SQL libraries.
 
 import { TranslationError } from '../../contract/errors.js'
 import type { CompoundCondition, Condition, FieldCondition, Plan } from '../../contract/plan.js'
@@ -14,7 +14,7 @@ import type { Dialect, Node } from './node.js'
 import { postgresql } from './postgresql.js'
 import { sqlite } from './sqlite.js'
 
-/** Conditions nested deeper, and literals with more parts, are refused: a statement has bounds, too. */
+/** Conditions nested deeper, and literals with more parts, are refused: a statement has limits, too. */
 const MAX_DEPTH = 32
 const MAX_PARTS = 200
 
@@ -31,7 +31,7 @@ export function whereOf<C> (target: string, plan: Plan, fields: Fields<C>, datab
     throw new TranslationError(`${target} requires the database: write database: 'postgresql' or database: 'sqlite' in fields()`)
   }
   const asked: Asked = { target, sources: field => sourcesOf(plan, field) }
-  // The translation does not look at what a column is; it hands it on.
+  // The translation does not use the column itself; it only passes it on.
   return new Translation(asked, plan, fields as unknown as Fields, DIALECTS[database]()).where() as Fragment<C>
 }
 
@@ -153,7 +153,7 @@ class Translation {
       case 'gte_field': return node.orderOfColumn('gte', column)
       case 'contains_field': return node.containsColumn(column)
       case 'array_contains_field': return node.anyItem(item => item.isColumn(column))
-      // These want a list on the other side, and the column holds none.
+      // These need a list on the other side, and the column holds none.
       case 'in_field':
       case 'between_field':
       case 'array_subset_field':
