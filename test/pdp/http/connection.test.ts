@@ -1,9 +1,10 @@
 // The way to the PDP: Unix sockets, a private authority, a certificate of the app's own that is replaced while it runs, and further headers.
 import { execFileSync } from 'node:child_process'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
@@ -55,8 +56,15 @@ function certificates (t: Test) {
   return { file, issue, text: (name: string) => readFileSync(file(name), 'utf8') }
 }
 
+/** Not in the project: the path of a socket has a hundred characters at most. */
+function socketFor (t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'permit-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return join(folder, 'pdp.sock')
+}
+
 t.test('a PDP is asked over a Unix socket', async t => {
-  const path = join(t.testdir({}), 'pdp.sock')
+  const path = socketFor(t)
   await listening(t, createServer(answer), path)
   const { app, ask } = await appWith(t, { pdp: `unix:${path}` })
   t.equal(await ask('ann'), 200)
@@ -66,7 +74,7 @@ t.test('a PDP is asked over a Unix socket', async t => {
 })
 
 t.test('a missing Unix socket is 503', async t => {
-  const { ask } = await appWith(t, { pdp: `unix:${join(t.testdir({}), 'none.sock')}`, timeout: 300 })
+  const { ask } = await appWith(t, { pdp: `unix:${socketFor(t)}`, timeout: 300 })
   t.equal(await ask('ann'), 503)
 })
 
