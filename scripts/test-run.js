@@ -17,9 +17,11 @@ const TIMEOUT = Number(process.env.TEST_TIMEOUT ?? 120)
 const NEEDS_LOADER = /^import '.*\/support\/loader\.js'$/m
 /** What starts first, because it takes longest: at the end, one of the processors would have nothing to do. */
 const LONGEST = [
-  'faults/matrix', 'server/bounds', 'package', 'environment/kill', 'environment/damage', 'cli/commands/pdp-command', 'soak/soak',
-  'environment/store', 'docs/types', 'types/typed-permissions', 'environment/backup', 'example-app/process'
+  'server/bounds', 'package', 'environment/kill', 'environment/damage', 'cli/commands/pdp-command', 'environment/store', 'docs/types',
+  'types/typed-permissions', 'environment/backup', 'example-app/process'
 ].map(name => `test/${name}.test.ts`)
+/** What waits for deadlines most of the time, and runs beside the other jobs. */
+const WAITING = ['faults/matrix', 'soak/soak'].map(name => `test/${name}.test.ts`)
 /** How many files the summary lists. */
 const SLOWEST = 15
 
@@ -97,9 +99,10 @@ function command (name, command, args) {
 }
 
 async function runAll (jobs) {
-  const waiting = [...jobs]
-  await Promise.all(Array.from({ length: JOBS }, async () => {
-    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) await run(job)
+  const waiting = jobs.filter(({ name }) => WAITING.includes(name))
+  const others = jobs.filter(({ name }) => !WAITING.includes(name))
+  await Promise.all([...Array.from({ length: JOBS }, () => others), waiting].map(async queue => {
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) await run(job)
   }))
 }
 
