@@ -56,7 +56,6 @@ else {
     const ann = { key: 'ann', attributes: { tenants: ['acme'] } }
     for (const order of [['acme', 'other', 'third'], ['other', 'acme', 'third'], ['third', 'other', 'acme']]) {
       const checks = order.map(tenant => ({ action: 'list', resource: { type: 'task', tenant } }))
-      // The first travels alone: more of them, so that the rest is a batch.
       const answers = await app.permit.bulkCheck(ann, [{ action: 'greet', resource: 'task' }, ...checks])
       t.same(answers.slice(1), order.map(tenant => tenant === 'acme'), order.join())
     }
