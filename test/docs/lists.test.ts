@@ -1,7 +1,7 @@
 // docs/lists.md: what its snippets make of a real plan, and that its table of refusals is what the targets do.
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import permit, { type Plan } from '../../src/index.js'
 import type { Condition } from '../../src/contract/plan.js'
@@ -33,6 +33,27 @@ t.test('the array on the page is filtered as check would filter it', async t => 
     const allow = await app.permit.check('ann', 'read', { type: 'task', key: String(task.id), tenant: 'default', attributes: { owner: task.ownerId } })
     t.equal(visible(await app.permit.plan('ann', 'read', 'task'), [{ ...task, tenantId: 'default' }]).length === 1, allow)
   }
+})
+
+t.test('the search and the filter on the page find what check allows', async t => {
+  const policy = {
+    resources: { task: { actions: { retrieve: {} }, roles: { reader: { permissions: ['retrieve'] } } } },
+    roles: { viewer: { permissions: ['task:retrieve'] } },
+    tenants: { acme: {} },
+    users: { ann: {}, bob: {} },
+    role_assignments: [{ user: 'ann', role: 'viewer', tenant: 'acme' }, { user: 'ann', role: 'reader', resource_instance: 'task:7' }]
+  }
+  const folder = await folderWith(t, { ...await sourcesOf('docs/lists.md'), 'permit.yaml': JSON.stringify(policy) })
+  const before = process.cwd()
+  process.chdir(folder)
+  t.teardown(() => process.chdir(before))
+  const { app } = await import(pathToFileURL(join(folder, 'search.ts')).href) as { app: FastifyInstance }
+  t.teardown(() => app.close())
+  t.same((await app.inject({ url: '/shared', headers: { 'x-user': 'ann' } })).json(), [{ type: 'task', key: '7', tenant: 'default' }])
+  t.same((await app.inject({ url: '/shared', headers: { 'x-user': 'bob' } })).json(), [])
+  const { firstTasks } = await import(pathToFileURL(join(folder, 'filter.ts')).href) as { firstTasks: (permit: unknown, user: string, cursor: unknown) => Promise<unknown[]> }
+  async function * cursor () { for (let id = 0; ; id++) yield { id: `${id}`, tenant: id % 2 === 0 ? 'acme' : 'default' } }
+  t.same((await firstTasks(app.permit, 'ann', cursor())).slice(0, 6), [0, 2, 4, 6, 7, 8].map(id => ({ id: `${id}`, tenant: id === 7 ? 'default' : 'acme' })))
 })
 
 const mapping = fields({

@@ -33,6 +33,8 @@ const EFFECTS: Readonly<Record<string, (t: Test, text: string) => Promise<void>>
     t.same((await app.inject({ url: '/tasks', ...as('victor') })).json(), [{ id: '1', tenant: 'default', title: 'Write the README' }])
     t.same((await app.inject({ url: '/tasks', ...as('noel') })).json(), [])
     t.equal((await app.inject('/tasks')).statusCode, 401)
+    const shown = snippetsOf(await documentOf('docs/request-and-app.md')).find(({ language }) => language === 'json')?.text as string
+    t.same((await app.inject({ url: '/menu', ...as('victor') })).json(), JSON.parse(shown))
   },
 
   writes: async (t, text) => {

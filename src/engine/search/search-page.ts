@@ -61,12 +61,12 @@ interface Searched {
 export const MAX_PAGE = 10_000
 
 // A page also ends after so many decisions, so much work, or so many characters of keys, so that it takes a fraction of a second.
-const PAGE_DECISIONS = 20_000
+const PAGE_DECISIONS = 100_000
 const PAGE_STEPS = 2_500_000
 const PAGE_CHARACTERS = 256 * 1024
 
 /** Candidates that are passed over in one step, on the way to the place where a page begins. */
-const SKIPPED_AT_ONCE = 64
+const SKIPPED_AT_ONCE = 256
 
 /**
  * One page of a search, in steps.
@@ -83,18 +83,16 @@ export function * stepsOfSearchPage (
   const work = new Work(PAGE_STEPS)
   const found: Found[] = []
   let characters = 0
-  let index = -1
-  for (const { result, question } of candidates(engine, query)) {
-    index++
-    if (index < start) {
-      if (index % SKIPPED_AT_ONCE === 0) yield
-      continue
-    }
+  let index = start - 1
+  for (const candidate of candidates(engine, query, start)) {
     yield
+    if (candidate === undefined) continue
+    index++
     work.begin()
     const isOver = index - start >= PAGE_DECISIONS || work.left < DECISION_STEPS || characters >= PAGE_CHARACTERS
     if (isOver) return { found, next: { index, removals } }
     work.spend(1)
+    const { result, question } = candidate
     if (!engine.decide(question, work).allow) continue
     if (found.length >= most) return { found, next: { index, removals } }
     found.push(result)
@@ -108,26 +106,33 @@ interface Candidate {
   readonly question: EngineQuery
 }
 
-function * candidates (engine: Searched, query: SearchQuery): Generator<Candidate> {
+/** The candidates from a place on. The places before it are passed over, many in one step, for which it gives undefined. */
+function * candidates (engine: Searched, query: SearchQuery, start: number): Generator<Candidate | undefined> {
   const { context } = query
+  let index = 0
   switch (query.find) {
     case 'resources': {
       const { user, action, resource: { type, tenant: only, attributes } } = query
       for (const { key, tenant } of engine.facts.resourceInstances({ resource: type, ...(only === undefined ? {} : { tenant: only }) })) {
-        yield { result: { key, tenant }, question: { user, action, resource: { type, key, tenant, attributes }, context } }
+        if (index++ >= start) {
+          yield { result: { key, tenant }, question: { user, action, resource: { type, key, tenant, attributes }, context } }
+        } else if (index % SKIPPED_AT_ONCE === 0) yield undefined
       }
       return
     }
     case 'users': {
       const { action, resource } = query
       for (const { key } of engine.facts.users()) {
-        yield { result: { key }, question: { user: { ...query.user, key }, action, resource, context } }
+        if (index++ >= start) yield { result: { key }, question: { user: { ...query.user, key }, action, resource, context } }
+        else if (index % SKIPPED_AT_ONCE === 0) yield undefined
       }
       return
     }
     case 'actions': {
       const { user, resource } = query
-      for (const action of engine.actionsOf(resource.type)) yield { result: { key: action }, question: { user, action, resource, context } }
+      for (const action of engine.actionsOf(resource.type)) {
+        if (index++ >= start) yield { result: { key: action }, question: { user, action, resource, context } }
+      }
     }
   }
 }

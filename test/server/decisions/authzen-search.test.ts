@@ -94,7 +94,7 @@ t.test('a search of many instances with few results comes in pages that are soon
     resources: { task: { actions: { read: {} }, roles: { viewer: { permissions: ['read'] } } } },
     users: { ann: {} },
     role_assignments: [{ user: 'ann', role: 'viewer', tenant: 'default', resource_instance: 'task:last' }],
-    resource_instances: [...Array.from({ length: 45_000 }, (_, index) => ({ resource: 'task', key: `${index}`, tenant: 'default' })), { resource: 'task', key: 'last', tenant: 'default' }]
+    resource_instances: [...Array.from({ length: 110_000 }, (_, index) => ({ resource: 'task', key: `${index}`, tenant: 'default' })), { resource: 'task', key: 'last', tenant: 'default' }]
   }
   const { post } = await pdpFor(t, { policy })
   const found: string[] = []
@@ -107,7 +107,7 @@ t.test('a search of many instances with few results comes in pages that are soon
     token = (json as Results).page.next_token
   } while (token !== '' && counts.length < 10)
   t.same(found, ['last'])
-  t.same(counts, [0, 0, 1], 'a page ends after twenty thousand decisions')
+  t.same(counts, [0, 1], 'a page ends after a hundred thousand decisions')
 })
 
 t.test('subjects whose type is not a user type are denied, with a reason, if the option names the types', async t => {
