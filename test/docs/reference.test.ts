@@ -126,8 +126,9 @@ t.test('the files and rooms that docs/architecture.md and CONTRIBUTING.md name e
   const files = (await Promise.all(['src', 'test', 'scripts'].map(folder => readdir(join(root, folder), { recursive: true })))).flat()
   const named = code(architecture + await documentOf('CONTRIBUTING.md')).filter(name => /^[\w./-]+\.[jt]s$/.test(name))
   t.ok(named.length > 50)
-  // A row names the folder of its first file only.
-  const isKnown = (name: string) => files.some(file => [`/${file}`, `/src/${file}`, `/test/${file}`, `/scripts/${file}`].some(path => path.endsWith(`/${name}`)))
+  // A row names the folder of its first file only, and an import names what a file is compiled to.
+  const paths = files.flatMap(file => [`/src/${file}`, `/test/${file}`, `/scripts/${file}`])
+  const isKnown = (name: string) => paths.some(path => path.endsWith(`/${name}`) || path.endsWith(`/${name.replace(/js$/, 'ts')}`))
   t.same(named.filter(name => !isKnown(name)), [])
   const rooms = tableIn(architecture, '`src/…`').flatMap(([cell]) => code(cell as string)).map(room => room.slice(0, -1))
   const entries = await readdir(join(root, 'src'), { withFileTypes: true })
@@ -174,7 +175,7 @@ t.test('the comment of an option begins with the description of its schema', asy
       if (comment !== undefined) {
         const name = (node as ts.PropertyAssignment).name.getText(source)
         const text = String(ts.getTextOfJSDocComment(comment.comment)).replace(/\s+/g, ' ')
-        const description = descriptions.get(name) as string
+        const description = withoutLinks(ownDescription((node as ts.PropertyAssignment).initializer) ?? descriptions.get(name) as string)
         t.equal(text.slice(0, description.length), description, `${file}: ${name}`)
         compared.add(name)
       }
@@ -188,6 +189,20 @@ t.test('the comment of an option begins with the description of its schema', asy
 t.test('each option has a description, and says what it expects', async t => {
   for (const row of optionRows(OptionsSchema.properties)) t.notMatch(row, 'undefined |', row)
 })
+
+/** The description in the code of an option's schema; undefined if it is elsewhere. That of the option itself comes before those within. */
+function ownDescription (schema: ts.Node | undefined): string | undefined {
+  const nodes = schema === undefined ? [] : [schema]
+  for (const node of nodes) {
+    if (ts.isPropertyAssignment(node) && node.name.getText() === 'description') return textOf(node.initializer)
+    ts.forEachChild(node, child => { nodes.push(child) })
+  }
+  return undefined
+}
+
+function textOf (node: ts.Expression): string {
+  return ts.isBinaryExpression(node) ? textOf(node.left) + textOf(node.right) : (node as ts.StringLiteral).text
+}
 
 function withoutLinks (markdown: string): string {
   return markdown.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')

@@ -37,16 +37,16 @@ t.test('an operator without an exact translation is refused with its name, the f
     ['toKysely', is('lt', 'attributes.owner', '\u{1f600}'), /toKysely cannot translate 'lt' on 'attributes\.owner' exactly: the text has characters beyond U\+D7FF/],
     ['toKnex', is('contains', 'attributes.owner', '\ud800'), /toKnex cannot translate 'contains' on 'attributes\.owner' exactly: the text has half of a surrogate pair/],
     ['toKysely', is('array_contains', 'attributes.owner', 'a'), /'array_contains' .* set type: 'json' \(or 'array'\) for 'attributes\.owner' in fields\(\)/],
-    ['toKysely', is('lt_field', 'attributes.owner', 'attributes.address.city'), /'lt_field' .* say that of 'attributes\.owner' in fields\(\)/],
+    ['toKysely', is('lt_field', 'attributes.owner', 'attributes.address.city'), /'lt_field' .* set the type of 'attributes\.owner' in fields\(\)/],
     ['toKysely', is('eq', 'attributes.owner', true), /SQLite stores 'true' as 1; set type: 'boolean'/, { database: 'sqlite' }],
     ['toKysely', is('eq', 'attributes.owner', 2 ** 53), /beyond 2\^53/, { database: 'sqlite' }],
     ['toKysely', is('resembles', 'attributes.owner', 'a'), /'resembles' .* the operator is not known/],
     ['toPrisma', is('contains', 'attributes.owner', 'a'), /SQLite's LIKE, .* ignores the case of letters/, { database: 'sqlite' }],
     ['toPrisma', is('contains', 'attributes.owner', '100%'), /reads '%', '_' and '\\' in the text as a pattern/],
-    ['toPrisma', is('lt', 'attributes.owner', 'a'), /PostgreSQL has the order of the column's collation/],
-    ['toPrisma', is('eq', 'attributes.owner', 0.1 + 0.2), /the number has 17 digits, and Prisma hands on 16/],
+    ['toPrisma', is('lt', 'attributes.owner', 'a'), /PostgreSQL orders by the column's collation/],
+    ['toPrisma', is('eq', 'attributes.owner', 0.1 + 0.2), /the number has 17 digits, and Prisma passes on 16/],
     ['toPrisma', is('any_match', 'attributes.owner', is('eq', 'item.a', 1)), /reads a list or an object/],
-    ['toMongo', is('eq', 'attributes.owner', { a: 1 }), /MongoDB compares objects by the order of their members/],
+    ['toMongo', is('eq', 'attributes.owner', { a: 1 }), /MongoDB compares the order of members in objects/],
     ['toMongo', is('resembles', 'attributes.owner', 'a'), /the operator is not known/],
     ['toPredicate', is('resembles', 'attributes.owner', 'a'), /unknown operator 'resembles'/]
   ]
@@ -65,7 +65,7 @@ t.test('an invalid mapping is refused by fields()', async t => {
     [{ key: 'id', tenant: 't', attributes: { a: { column: 'a', type: 'txt' } } }, /attributes\.a\.type is 'txt'; did you mean 'text'\?/],
     [{ key: 'id', tenant: 't', attributes: { a: '' } }, /attributes\.a must be a column/],
     [{ key: 'id', tenant: 't', attributes: { 'a..b': 'a' } }, /'a\.\.b'/],
-    [{ key: { column: 'id', type: 'json' }, tenant: 't' }, /key is a key, and no key is of the type 'json'/],
+    [{ key: { column: 'id', type: 'json' }, tenant: 't' }, /key is a key, and a key cannot have the type 'json'/],
     [{ key: 'id', tenant: { only: '' } }, /tenant\.only/],
     [{ key: 'id', tenant: { ony: 'a' } }, /unknown option 'ony'/]
   ]
@@ -150,7 +150,7 @@ t.test('the values of a condition never become operators in a filter of MongoDB'
   t.match(JSON.stringify(toMongo(planOf(is('in', 'attributes.data', ['$tenant_id'])), tasks({ attributes: { data: { column: 'data', type: 'json' } } }))), /"\$literal":"\$tenant_id"/)
   // mingo would not look into the list of a path here; MongoDB does.
   t.match(JSON.stringify(toMongo(planOf(is('eq', 'attributes.city', 'Rome')), tasks({ attributes: { city: 'address.city' } }))), '{"address":{"$not":{"$type":"array"}}}')
-  t.throws(() => toMongo(all, tasks({ tenant: '$where' })), /'\$where' is no path/)
+  t.throws(() => toMongo(all, tasks({ tenant: '$where' })), /'\$where' is not a path/)
 })
 
 /** Takes the longest to start: one for all tests. */

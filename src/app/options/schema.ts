@@ -192,20 +192,20 @@ export const UpdatesSchema = Type.Object({
 }, { additionalProperties: false })
 
 export const BusSchema = Type.Object({
-  /** `redis://…`, `rediss://…`, `postgres://…` or `cluster`. Either this or `client`. */
+  /** `redis://…` or `rediss://…` (Redis, Valkey), `postgres://…`, or `cluster`. Set this or `client`. */
   url: Type.Optional(Type.String({
     minLength: 1,
     description: '`redis://…` or `rediss://…` (Redis, Valkey), `postgres://…`, or `cluster`. Set this or `client`.',
     expected: BUS_EXPECTED
   })),
-  /** A client of `ioredis`, `redis` or `pg` that the app has already, or an object with `publish` and `subscribe`. It is never closed. */
+  /** A client of `ioredis`, `redis` or `pg`, or an object with `publish` and `subscribe`. It is never closed. */
   client: Type.Optional(Type.Unsafe<object>({
     ...Type.Object({}),
     description: 'A client of `ioredis`, `redis` or `pg`, or an object with `publish` and `subscribe`. It is never closed.',
     expected: 'a client of ioredis, redis or pg, or an object with publish and subscribe'
   })),
   /**
-   * The channel of the messages. Apps that share a bus and not their decisions need a channel each.
+   * The channel of the messages. Each app needs its own.
    * @defaultValue `fastify-permit`
    */
   channel: Type.Optional(Type.String({
@@ -215,7 +215,7 @@ export const BusSchema = Type.Object({
     expected: 'at most 63 letters, digits and _.:-'
   })),
   /**
-   * How long decisions are cached while the bus is away, ms. Also how soon an instance notices that another one is not heard.
+   * How long decisions are cached while the bus is away. In ms. Also how soon an instance notices that another one is not heard.
    * @defaultValue `cache.ttl`
    */
   degradedTtl: Type.Optional(Type.Integer({
@@ -226,7 +226,7 @@ export const BusSchema = Type.Object({
     shownDefault: '`cache.ttl`'
   })),
   /**
-   * The secret that signs messages and hashes users; the same in all instances, at least 16 characters.
+   * Signs messages and hashes users. The same in all instances. At least 16 characters.
    * @defaultValue the environment's PERMIT_BUS_SECRET, otherwise `token` if it is a string
    */
   secret: Type.Optional(Type.String({
@@ -561,9 +561,10 @@ export const OptionsSchema = Type.Object({
     expected: "a path such as '/permit/updates', or { path, secret? }"
   })),
   /**
-   * Tells all instances of the app what to forget: writes, `invalidate` and update reports of one are followed by all. A URL
-   * (`redis://…`, `rediss://…`, `postgres://…`), `'cluster'` for the processes of one `node:cluster`, a client of `ioredis`, `redis` or
-   * `pg`, an object with `publish` and `subscribe`, or `{ url, channel, … }`. Requires a cache.
+   * Tells all instances what to forget: Redis, PostgreSQL, `cluster`, or a client that the app has already. Writes, `invalidate` and update
+   * reports of one instance are followed by all. A URL (`redis://…`, `rediss://…`, `postgres://…`), `'cluster'` for the processes of one
+   * `node:cluster`, a client of `ioredis`, `redis` or `pg`, an object with `publish` and `subscribe`, or `{ url, channel, … }`. Requires a
+   * cache.
    * @defaultValue none: what one instance writes, the others notice after `cache.ttl`
    */
   bus: Type.Optional(Type.Unsafe<string | CustomBus | BusOption | object>({

@@ -73,7 +73,7 @@ const cases: Array<[string, object, string, RegExp, RegExp]> = [
   ['an assignment on an instance of another tenant', { role_assignments: [{ user: 'john', role: 'viewer', resource_instance: 'task:1', tenant: 'default' }] }, 'role_assignments[0].tenant', /'task:1' is in tenant 'acme', not in 'default'/, /write 'acme'/],
   ['an instance of an undefined type', { resource_instances: [{ resource: 'tusk', key: '1' }] }, 'resource_instances[0].resource', /'tusk' is not defined/, /did you mean 'task'/],
   ['an instance in an undefined tenant', { resource_instances: [{ resource: 'task', key: '2', tenant: 'acne' }] }, 'resource_instances[0].tenant', /'acne' is not defined/, /did you mean 'acme'/],
-  ['an instance that is there twice', { resource_instances: [{ resource: 'task', key: '1' }, { resource: 'task', key: '1', attributes: {} }], relationship_tuples: [] }, 'resource_instances[1]', /'task:1' is there twice/, /remove/],
+  ['an instance that is there twice', { resource_instances: [{ resource: 'task', key: '1' }, { resource: 'task', key: '1', attributes: {} }], relationship_tuples: [] }, 'resource_instances[1]', /'task:1' appears twice/, /remove/],
   ['a malformed subject', { relationship_tuples: [{ subject: 'folder', relation: 'parent', object: 'task:1' }] }, 'relationship_tuples[0].subject', /not a resource instance/, /./],
   ['a malformed object', { relationship_tuples: [{ subject: 'folder:f', relation: 'parent', object: ':1' }] }, 'relationship_tuples[0].object', /not a resource instance/, /./],
   ['a tuple with an undefined relation', { relationship_tuples: [{ subject: 'folder:f', relation: 'parnt', object: 'task:1' }] }, 'relationship_tuples[0].relation', /'task' has no relation 'parnt'/, /did you mean 'parent'/],
