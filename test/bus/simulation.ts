@@ -242,7 +242,7 @@ export class Instance {
 
   constructor (
     readonly number: number, time: Time, random: () => number, network: SimulatedBus, pdp: SimulatedPdp,
-    options: { readonly ttl: number, readonly degradedTtl: number, readonly max?: number, readonly log?: BusLog }
+    options: { readonly ttl: number, readonly degradedTtl: number, readonly max?: number, readonly log?: BusLog, readonly alone?: boolean }
   ) {
     this.#time = time
     const offset = random() * 1_000_000
@@ -269,7 +269,8 @@ export class Instance {
       clock
     })
     this.generations.connect(this.bus)
-    if (options.degradedTtl < options.ttl) this.generations.limit = this.bus.lease
+    // Without a bus only the ttl limits how old a decision gets.
+    if (options.degradedTtl < options.ttl && options.alone !== true) this.generations.limit = this.bus.lease
     this.#cache = cached(pdp.point(run), { ttl: options.ttl, max: options.max ?? 1_000 }, this.generations, { now: clock.now })
   }
 

@@ -27,8 +27,11 @@ export function postgresBus (connect: (events: BusEvents) => Promise<Connected>,
         async close () {
           client.removeListener('notification', notified)
           client.removeListener('end', ended)
-          await release()
-          // The listener for errors stays: without one, an error while it closes would end the process.
+          try {
+            await release()
+          } finally {
+            client.removeListener('error', failed)
+          }
         }
       }
       try {
@@ -45,6 +48,8 @@ export function postgresBus (connect: (events: BusEvents) => Promise<Connected>,
 /** One connection of the app's pool. It is destroyed when it is released, because it listens. */
 export async function fromPool (pool: PgPool): Promise<Connected> {
   const client = await pool.connect()
+  // Without a listener for errors, an error after its release would end the process.
+  client.on('error', () => {})
   return { client, release: () => client.release(true) }
 }
 

@@ -1,0 +1,144 @@
+// `npm run fleet`: what a fleet costs one PDP, in simulated time with the real cache and the real bus. Writes docs/fleet.svg and prints the figures.
+import { writeFileSync } from 'node:fs'
+import { Instance, randomOf, SimulatedBus, SimulatedPdp, Time } from '../bus/simulation.js'
+
+const USERS = 100_000
+
+/** Numbers of users, the first ones far more often: the chance is that of Zipf's law with exponent 1. */
+function zipf (random: () => number): () => number {
+  const sums = new Float64Array(USERS)
+  let sum = 0
+  for (let rank = 0; rank < USERS; rank++) sums[rank] = (sum += 1 / (rank + 1))
+  return () => {
+    const wanted = random() * sum
+    let low = 0
+    let high = USERS - 1
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((sums[middle] as number) < wanted) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+interface Setting { readonly instances: number, readonly ttl: number, readonly bus: boolean, readonly requests: number, readonly writes: number, readonly seconds: number }
+
+interface Cost { readonly hitRatio: number, readonly asked: number, readonly stalest: number, readonly staleShare: number }
+
+/** The requests of the whole fleet are spread over its instances at random, and so are the writes. */
+async function run ({ instances, ttl, bus, requests, writes, seconds }: Setting): Promise<Cost> {
+  const random = randomOf(instances * 1_000 + ttl)
+  const time = new Time()
+  const network = new SimulatedBus(time, random)
+  const pdp = new SimulatedPdp(time, random)
+  const user = zipf(random)
+  const fleet = Array.from({ length: instances }, (_, number) => new Instance(number, time, random, network, pdp, { ttl, degradedTtl: Math.min(ttl, 2_000), max: 200_000, alone: !bus }))
+  for (const instance of fleet) if (bus) instance.bus.open().catch(() => {})
+  await time.runUntil(3_000)
+  const start = time.now
+  // Caches are full after one ttl, and counted from then.
+  const from = start + Math.min(ttl, 60_000)
+  const end = from + seconds * 1_000
+  const counts = { hits: 0, checks: 0, stale: 0, stalest: 0, before: 0 }
+  let nextWrite = start
+  for (let at = start; at < end; at += -Math.log(1 - random()) * 1_000 / requests) {
+    await time.runUntil(at)
+    const reader = fleet[Math.floor(random() * instances)] as Instance
+    const name = `user-${user()}`
+    if (at >= from && counts.before === 0) counts.before = pdp.asked
+    reader.ask(name, ({ source, version }) => {
+      if (time.now < from) return
+      counts.checks++
+      if (source !== 'cache') return
+      counts.hits++
+      const staleness = pdp.staleness(name, version, reader.number)
+      if (staleness === 0) return
+      counts.stale++
+      counts.stalest = Math.max(counts.stalest, staleness)
+    })
+    if (at >= nextWrite) {
+      nextWrite += 1_000 / writes
+      const writer = fleet[Math.floor(random() * instances)] as Instance
+      writer.write(`user-${user()}`, pdp, network, []).catch(() => {})
+    }
+  }
+  const asked = (pdp.asked - counts.before) / seconds
+  return { hitRatio: counts.hits / counts.checks, asked, stalest: counts.stalest, staleShare: counts.stale / counts.checks }
+}
+
+interface Storm { readonly before: number, readonly peak: number, readonly forgotten: number }
+
+/** Everything is forgotten by one write, as a reload of the policy does, in a large fleet: the most questions in a tenth of a second. */
+async function storm (instances: number, requestsEach: number): Promise<Storm> {
+  const random = randomOf(instances)
+  const time = new Time()
+  const network = new SimulatedBus(time, random)
+  const pdp = new SimulatedPdp(time, random)
+  const fleet = Array.from({ length: instances }, (_, number) => new Instance(number, time, random, network, pdp, { ttl: 60_000, degradedTtl: 60_000 }))
+  for (const instance of fleet) time.at(random() * 500, () => { instance.bus.open().catch(() => {}) })
+  await time.runUntil(2_500)
+  const user = zipf(random)
+  const requests = instances * requestsEach
+  const perTenth: number[] = []
+  const ask = async (tenths: number): Promise<void> => {
+    for (let tenth = 0; tenth < tenths; tenth++) {
+      const before = pdp.asked
+      for (let index = 0; index < requests / 10; index++) {
+        if (index % 100 === 0) await time.runUntil(time.now + 100 / (requests / 1_000))
+        // A few hot users each, so that caches are warm after a few seconds.
+        ;(fleet[Math.floor(random() * instances)] as Instance).ask(`user-${user() % 10}`, () => {})
+      }
+      perTenth.push((pdp.asked - before) * 10)
+    }
+  }
+  await ask(60)
+  const quiet = perTenth.slice(-5).reduce((sum, value) => sum + value, 0) / 5
+  fleet[0]?.generations.invalidate()
+  const from = perTenth.length
+  await ask(30)
+  const forgotten = fleet.reduce((sum, { bus }) => sum + bus.stats().forgetAll, 0)
+  return { before: quiet, peak: Math.max(...perTenth.slice(from)), forgotten }
+}
+
+const REQUESTS = 2_000
+const rows: Array<Setting & Cost> = []
+for (const { ttl, bus } of [{ ttl: 2_000, bus: false }, { ttl: 60_000, bus: false }, { ttl: 60_000, bus: true }]) {
+  for (const instances of [1, 4, 16]) {
+    const setting = { instances, ttl, bus, requests: REQUESTS, writes: 2, seconds: Number(process.env.SECONDS ?? 30) }
+    const row = { ...setting, ...await run(setting) }
+    rows.push(row)
+    console.log(`| ${instances} | ${ttl / 1_000} s | ${bus ? 'yes' : 'no'} | ${(row.hitRatio * 100).toFixed(0)} % | ${row.asked.toFixed(0)} | ${row.stalest < 10 ? row.stalest.toFixed(1) + ' ms' : (row.stalest / 1_000).toFixed(1) + ' s'} |`)
+  }
+}
+for (const instances of [16, 100, 200]) {
+  const { before, peak } = await storm(instances, 20)
+  console.log(`${instances} instances with ${instances * 20} requests/s forget everything: from ${before.toFixed(0)} to ${peak.toFixed(0)} questions/s`)
+}
+if (process.argv.includes('--write')) writeFileSync(new URL('../../docs/fleet.svg', import.meta.url), chart())
+
+/** Bars: what the PDP is asked, by instances, for each setting. */
+function chart (): string {
+  const [width, height, left, bottom] = [720, 320, 60, 270]
+  const most = Math.max(...rows.map(({ asked }) => asked))
+  const colours = ['#8b949e', '#d29922', '#2f81f7']
+  const names = ['ttl 2 s', 'ttl 60 s, without a bus', 'ttl 60 s, with a bus']
+  const bars = rows.map(({ instances, asked, stalest }, index) => {
+    const kind = Math.floor(index / 3)
+    const x = left + [1, 4, 16].indexOf(instances) * 215 + kind * 62 + 15
+    const size = asked / most * 200
+    const stale = stalest < 10 ? `${stalest.toFixed(1)} ms` : `${(stalest / 1_000).toFixed(1)} s`
+    return `<rect x="${x}" y="${(bottom - size).toFixed(1)}" width="52" height="${size.toFixed(1)}" fill="${colours[kind]}"/>` +
+      `<text x="${x + 26}" y="${(bottom - size - 18).toFixed(1)}" text-anchor="middle">${asked.toFixed(0)}/s</text>` +
+      `<text x="${x + 26}" y="${(bottom - size - 5).toFixed(1)}" text-anchor="middle" fill="#8b949e">${stale}</text>`
+  })
+  const labels = [1, 4, 16].map((instances, index) => `<text x="${left + index * 215 + 103}" y="${bottom + 18}" text-anchor="middle">${instances} instance${instances === 1 ? '' : 's'}</text>`)
+  const legend = names.map((name, index) => `<rect x="${left + index * 215 + 15}" y="300" width="10" height="10" fill="${colours[index]}"/><text x="${left + index * 215 + 30}" y="309">${name}</text>`)
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="11" fill="#57606a">
+<title>Questions to the PDP per second, and the oldest decision that was used after a write, for ${REQUESTS} requests per second</title>
+<text x="${left}" y="20" font-size="13">Questions to one PDP for ${REQUESTS.toLocaleString('en')} requests/s; below: the oldest decision in use after a write</text>
+${[...bars, ...labels, ...legend].join('\n')}
+<line x1="${left}" y1="${bottom}" x2="${width - 20}" y2="${bottom}" stroke="#8b949e"/>
+</svg>
+`
+}
