@@ -54,8 +54,13 @@ async function processAt (
     async start () {
       const [program = '', ...args] = command
       child = spawn(program, args, { ...ids, env, stdio: 'ignore' })
-      for (;;) {
-        if (child.exitCode !== null) throw new Error(`${basename(program)} ended with ${child.exitCode}`)
+      for (let attempts = 50; ;) {
+        if (child.exitCode !== null) {
+          if (attempts-- === 0) throw new Error(`${basename(program)} ended with ${child.exitCode}`)
+          // PostgreSQL does not start while processes of the one before it are still ending.
+          await new Promise(resolve => setTimeout(resolve, 100))
+          child = spawn(program, args, { ...ids, env, stdio: 'ignore' })
+        }
         const socket = connect(port, '127.0.0.1')
         const reached = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(() => false)
         socket.destroy()
