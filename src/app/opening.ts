@@ -10,6 +10,7 @@ import { resolveOptions, type ResolvedOptions } from './options/resolve.js'
 import type { Caller } from '../contract/point.js'
 import { Writer } from './write/writer.js'
 import type { Enforcement } from '../guard/enforce.js'
+import { callerWithHeaders } from './caller-with-headers.js'
 
 /** The plugin's logger, in the shape of pino and Fastify. */
 export interface OpeningLog {
@@ -63,8 +64,10 @@ export interface Prepared<R, Reply> {
  * Resolves the options.
  * @throws `OptionsError`
  */
-export function prepare<R, Reply> (input: unknown, { env, log, caller, requestId, response }: OpeningContext<R>): Prepared<R, Reply> {
+export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): Prepared<R, Reply> {
+  const { env, log, requestId, response } = context
   const options = resolveOptions<R, Reply>(input, env)
+  const caller = options.headersOf === undefined ? context.caller : callerWithHeaders(context.caller, options.headersOf, log)
   const { origin, cache, timeout, bus, user, tenant } = options
   const observation = new Observation(error => log.error({ err: error }, 'permit: a subscriber of checks threw an error'))
   const measures = options.metrics !== false || options.openTelemetry !== false

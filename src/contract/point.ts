@@ -75,6 +75,8 @@ export interface Caller {
   readonly destroyed: boolean
   /** The request's id in the app's log, for PDPs that accept one. Only read when a check is sent. */
   readonly requestId?: string
+  /** Headers for the request to the PDP, such as those of a trace. Only read when a check is sent. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 /**

@@ -2,6 +2,7 @@
 import type { BusSettings } from '../bus/bus-target.js'
 import type { Policy } from '../engine/policy/policy.js'
 import type { EvaluationMap } from '../contract/evaluation.js'
+import type { WireDispatcher } from '../pdp/http/dispatcher.js'
 import type { TlsSettings } from '../pdp/http/tls.js'
 import type { TokenSource } from '../pdp/http/token.js'
 import type { BreakerOptions, HedgeOptions } from '../pdp/http/transport.js'
@@ -15,6 +16,10 @@ export type DecisionOrigin =
     readonly token: TokenSource | undefined
     readonly headers: Readonly<Record<string, string>> | undefined
     readonly tls: TlsSettings | undefined
+    readonly http2: boolean
+    /** A proxy's URL, or `false` for none; undefined: by the environment. */
+    readonly proxy: string | false | undefined
+    readonly dispatcher: WireDispatcher | undefined
     /** Settings for an AuthZEN PDP; undefined for Permit's PDP. */
     readonly authzen: AuthZenSettings | undefined
     readonly connections: number

@@ -87,21 +87,23 @@ export async function openPath (
     }
   }
 
-  const { urls, headers, authzen, connections, queue, batch, factsTimeout, retries, breaker, hedge } = origin
+  const { urls, headers, authzen, http2, proxy, dispatcher, connections, queue, batch, factsTimeout, retries, breaker, hedge } = origin
   const { httpTransport, Tls, Token } = await import('../pdp/http/transport.js')
   // One for all requests, so that a new token is asked for once.
   const token = new Token(origin.token)
   const tls = origin.tls === undefined ? undefined : new Tls(origin.tls)
-  const wire = { token, headers, tls, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
+  const wire = { token, headers, tls, http2, proxy, dispatcher, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
   const checking = { ...wire, connections, maxQueue: queue, retries, breaker, hedge, log }
-  // The endpoints of an AuthZEN PDP may be anywhere at its origin.
-  const hosts = authzen === undefined ? urls : urls.map(({ origin }) => new URL(origin))
+  // The endpoints of an AuthZEN PDP may be anywhere at its origin. At a Unix socket there is no origin, and they are at its root.
+  const hosts = authzen === undefined ? urls : urls.map(url => isSocket(url) ? url : new URL(url.origin))
+  const bases = urls.map(url => isSocket(url) ? new URL('http://localhost') : url)
+  const name = urls.some(isSocket) ? urls.map(({ href }) => href).join(', ') : undefined
   const { permitPdp, permitProbe } = await import('../pdp/permit/permit-pdp.js')
   const { permitFacts } = await import('../pdp/permit/permit-facts.js')
   const { authzenFacts, authzenPdp, authzenProbe } = await import('../pdp/authzen/authzen-pdp.js')
   const pdp = authzen === undefined
     ? permitPdp(await httpTransport({ ...checking, url: hosts, probe: permitProbe }), log)
-    : authzenPdp(await httpTransport({ ...checking, url: hosts, probe: authzenProbe(urls) }), { urls, ...authzen, timeout, log })
+    : authzenPdp(await httpTransport({ ...checking, url: hosts, probe: authzenProbe(bases) }), { urls: bases, name, ...authzen, timeout, log })
   const writes = authzen === undefined
     ? await httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
     : undefined
@@ -135,6 +137,10 @@ async function fleetOf (
   if (settings === undefined || cache === false) return undefined
   const { openFleet } = await import('./open-fleet.js')
   return openFleet(settings, cache.ttl, log)
+}
+
+function isSocket ({ protocol }: URL): boolean {
+  return protocol === 'unix:'
 }
 
 async function cacheStage (cache: PathOptions['cache'], generations: Generations): Promise<(next: DecisionPoint) => DecisionPoint> {

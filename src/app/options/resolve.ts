@@ -8,8 +8,8 @@ import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemet
 import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
 import type { OnDenied } from '../../guard/on-denied.js'
 import {
-  DEFAULT_CHANNEL, HEADER_SAFE, BusSchema, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, busChecker,
-  optionsChecker, type BusOption, type UserOption, type TenantOption, type Words, type AnyOptions
+  DEFAULT_CHANNEL, headersChecker, HEADER_SAFE, BusSchema, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, busChecker,
+  optionsChecker, type BusOption, type HeadersFunction, type UserOption, type TenantOption, type Words, type AnyOptions
 } from './schema.js'
 import { complain, show } from '../../kit/complain.js'
 
@@ -17,6 +17,8 @@ import { complain, show } from '../../kit/complain.js'
 export interface ResolvedOptions<R, Reply> extends PathOptions {
   readonly user: UserOption<R>
   readonly tenant: TenantOption<R> | undefined
+  /** Headers that depend on the request. */
+  readonly headersOf: HeadersFunction<R> | undefined
   readonly updates: UpdatesEndpoint | undefined
   readonly onDenied: OnDenied<R, Reply> | undefined
   readonly onDecision: OnDecision<R> | undefined
@@ -49,6 +51,7 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
     origin,
     user: options.user ?? subjectOfToken,
     tenant: options.tenant,
+    headersOf: typeof options.headers === 'function' ? options.headers : undefined,
     cache,
     timeout: options.timeout ?? defaultOf(OptionsSchema.properties.timeout),
     bus: resolveBus(options, origin, cache, env),
@@ -94,21 +97,25 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
   const { connections, queue, batch, factsTimeout, retries } = OptionsSchema.properties
   const isAuthZen = options.protocol === 'authzen'
   const parsed = parseUrls(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', urls)
-  if (isAuthZen && parsed.some(({ protocol }) => protocol === 'unix:')) {
-    throw new OptionsError('option "pdp" is a Unix socket with protocol: \'authzen\'; expected an http(s) URL, ' +
-      'because an AuthZEN PDP is found by the URLs in its metadata')
+  const hasSocket = parsed.some(({ protocol }) => protocol === 'unix:')
+  if (isAuthZen && hasSocket && options.authzen?.discovery === true) {
+    throw new OptionsError('option "authzen.discovery" is true and option "pdp" a Unix socket; expected one of them, ' +
+      'because the metadata of a PDP names URLs')
   }
-  if (isAuthZen && new Set(parsed.map(({ pathname }) => pathname.replace(/\/+$/, ''))).size > 1) {
+  if (isAuthZen && !hasSocket && new Set(parsed.map(({ pathname }) => pathname.replace(/\/+$/, ''))).size > 1) {
     throw new OptionsError('option "pdp" has URLs with different paths; expected the same path for all replicas of an AuthZEN PDP')
   }
   return {
     kind: 'pdp',
     urls: parsed,
     token: options.token ?? (isAuthZen ? undefined : tokenOf(env)),
-    headers: resolveHeaders(options.headers),
+    headers: typeof options.headers === 'function' ? undefined : resolveHeaders(options.headers),
     tls: resolveTls(options.tls, parsed),
+    http2: resolveHttp2(options.http2, parsed),
+    proxy: resolveProxy(options.proxy),
+    dispatcher: resolveDispatcher(options, hasSocket),
     authzen: isAuthZen
-      ? { discovery: options.authzen?.discovery ?? true, map: options.authzen?.map, plans: options.authzen?.plans }
+      ? { discovery: options.authzen?.discovery ?? !hasSocket, map: options.authzen?.map, plans: options.authzen?.plans }
       : undefined,
     connections: options.connections ?? defaultOf(connections),
     queue: options.queue ?? defaultOf(queue),
@@ -129,13 +136,58 @@ const OWN_HEADERS = new Set([
   'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade'
 ])
 
-function resolveHeaders (headers: AnyOptions['headers']): AnyOptions['headers'] {
-  const own = Object.keys(headers ?? {}).find(name => OWN_HEADERS.has(name.toLowerCase()))
+type FixedHeaders = Readonly<Record<string, string>> | undefined
+
+function resolveHeaders (headers: FixedHeaders): FixedHeaders {
+  const own = ownHeaderIn(headers)
   if (own !== undefined) {
     throw new OptionsError(`option "headers" contains ${own}, which requests to the PDP have already; expected other headers` +
       (own.toLowerCase() === 'authorization' ? '. The option "token" is sent as authorization' : ''))
   }
   return headers
+}
+
+function ownHeaderIn (headers: FixedHeaders): string | undefined {
+  return Object.keys(headers ?? {}).find(name => OWN_HEADERS.has(name.toLowerCase()))
+}
+
+/**
+ * Checks what a function has returned as headers, with their names in lower case.
+ * @throws `OptionsError`, without a value of a header
+ */
+export function readHeaders (given: Readonly<Record<string, string | undefined>> | undefined): FixedHeaders {
+  if (given === undefined) return undefined
+  const headers: unknown = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  if (!headersChecker.Check(headers)) throw new OptionsError('the function in the option "headers" returned headers that cannot be sent')
+  const own = ownHeaderIn(headers)
+  if (own !== undefined) throw new OptionsError(`the function in the option "headers" returned ${own}, which requests to the PDP have already`)
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+}
+
+function resolveHttp2 (http2: boolean | undefined, urls: readonly URL[]): boolean {
+  if (http2 === true && !urls.every(({ protocol }) => protocol === 'https:')) {
+    throw new OptionsError('option "http2" is given, and a URL of the PDP does not begin with https:; expected both, ' +
+      'because HTTP/2 is agreed on in the TLS handshake')
+  }
+  return http2 ?? false
+}
+
+function resolveProxy (proxy: AnyOptions['proxy']): string | false | undefined {
+  if (typeof proxy === 'string' && !URL.canParse(proxy)) {
+    throw new OptionsError('option "proxy" is not a URL; expected the http(s) URL of a proxy, such as \'http://proxy:3128\'')
+  }
+  return proxy
+}
+
+function resolveDispatcher (options: AnyOptions, hasSocket: boolean): AnyOptions['dispatcher'] {
+  const { dispatcher } = options
+  if (dispatcher === undefined) return undefined
+  const other = (['tls', 'http2', 'proxy'] as const).find(name => options[name] !== undefined)
+  if (other !== undefined || hasSocket) {
+    const what = other === undefined ? 'a Unix socket in "pdp"' : `option "${other}"`
+    throw new OptionsError(`option "dispatcher" is given with ${what}; expected one of them, because a dispatcher opens its own connections`)
+  }
+  return dispatcher
 }
 
 function resolveTls (tls: AnyOptions['tls'], urls: readonly URL[]): AnyOptions['tls'] {

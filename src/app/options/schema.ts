@@ -3,6 +3,7 @@ import Type, { type Static } from 'typebox'
 import type { UserInput } from '../../decision/query.js'
 import type { CustomBus } from '../../bus/bus-target.js'
 import type { Policy } from '../../engine/policy/policy.js'
+import type { WireDispatcher } from '../../pdp/http/dispatcher.js'
 import type { TokenFunction, TokenSource } from '../../pdp/http/token.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
@@ -19,6 +20,9 @@ export type UserOption<R> = (request: R) => UserInput | null | undefined | Promi
 export type TenantOption<R> = (request: R) =>
   string | readonly string[] | null | undefined | Promise<string | readonly string[] | null | undefined>
 
+/** Returns headers for the request to the PDP, such as those of a trace. Called when a check of the request is sent. */
+export type HeadersFunction<R> = (request: R) => Readonly<Record<string, string | undefined>> | undefined
+
 /** The texts of an option's schema: `expected` is for error messages, and all three are for the table of options. */
 export interface Words { description: string, expected: string, shownDefault?: string }
 
@@ -31,6 +35,17 @@ export const HEADER_SAFE = '^[\\x21-\\x7e]+$'
 
 const HEADER_NAME = '^[A-Za-z0-9!#$%&\'*+.^_`|~-]+$'
 const HEADER_VALUE = '^[\\x20-\\x7e]*$'
+
+const HEADERS_EXPECTED = 'at most 32 header names, each with a value of visible ASCII characters, or a function from the request to such headers; ' +
+  'not authorization, which is the option "token", and no header that HTTP itself needs'
+
+/** Headers as an option, and as a function returns them. */
+export const HeadersSchema = Type.Record(Type.String({ pattern: HEADER_NAME }), Type.String({ pattern: HEADER_VALUE }), {
+  additionalProperties: false,
+  maxProperties: 32
+})
+
+export const headersChecker = checkerOf(HeadersSchema)
 
 const TOKEN_EXPECTED = 'a string of visible ASCII characters, without spaces, a function that returns one, or { file }'
 
@@ -391,15 +406,47 @@ export const OptionsSchema = Type.Object({
     shownDefault: "Node's authorities"
   })),
   /**
-   * Headers of every request to the PDP. For example one that a gateway in front of it expects. Only with `pdp`.
+   * HTTP/2 to a PDP with an https URL. It must speak it. Only with `pdp`.
+   * @defaultValue false: HTTP/1.1
+   */
+  http2: Type.Optional(Type.Boolean({
+    default: false,
+    description: 'HTTP/2 to a PDP with an https URL.',
+    expected: 'true or false'
+  })),
+  /**
+   * The proxy to the PDP, or `false` for none. By default `HTTPS_PROXY` and `NO_PROXY` decide on PDPs with https URLs. A URL is used for all
+   * PDPs. Only with `pdp`.
+   * @defaultValue by the environment
+   */
+  proxy: Type.Optional(Type.Union([Type.Literal(false), Type.String({ pattern: '^https?://' })], {
+    description: 'The proxy to the PDP, or `false` for none.',
+    expected: "false or the http(s) URL of a proxy, such as 'http://proxy:3128'",
+    shownDefault: '`HTTPS_PROXY` and `NO_PROXY`, for https'
+  })),
+  /**
+   * A dispatcher of undici 7 that sends all requests to the PDP. It replaces the plugin's own connections. The app closes it. Only with
+   * `pdp`; not with `tls`, `http2`, `proxy` or a Unix socket, which it would not know.
+   * @defaultValue none: the plugin opens connections itself
+   */
+  dispatcher: Type.Optional(Type.Unsafe<WireDispatcher>({
+    ...Type.Object({ dispatch: callable<WireDispatcher['dispatch']>({ description: 'Sends a request.', expected: 'a function' }) }),
+    description: 'A dispatcher of undici 7 that sends all requests to the PDP.',
+    expected: "a dispatcher of undici, such as an Agent; without options 'tls', 'http2' and 'proxy'",
+    shownDefault: 'none'
+  })),
+  /**
+   * Headers of every request to the PDP. For example one that a gateway in front of it expects. Or a function from the app's request to
+   * headers, for traces: a batch carries those of the first of its requests that has some. Only with `pdp`.
    * @defaultValue none
    */
-  headers: Type.Optional(Type.Record(Type.String({ pattern: HEADER_NAME }), Type.String({ pattern: HEADER_VALUE }), {
-    additionalProperties: false,
-    maxProperties: 32,
+  headers: Type.Optional(Type.Unsafe<Readonly<Record<string, string>> | HeadersFunction<unknown>>({
+    ...Type.Union([
+      HeadersSchema,
+      callable<HeadersFunction<unknown>>({ description: 'Returns headers.', expected: HEADERS_EXPECTED })
+    ]),
     description: 'Headers of every request to the PDP.',
-    expected: 'at most 32 header names, each with a value of visible ASCII characters; not authorization, which is the option "token", ' +
-      'and no header that HTTP itself needs',
+    expected: HEADERS_EXPECTED,
     shownDefault: 'none'
   })),
   /**
@@ -642,7 +689,13 @@ export type BusOption = Static<typeof BusSchema>
  * })
  * ```
  */
-export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'onDenied' | 'onDecision'> & {
+export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'headers' | 'onDenied' | 'onDecision'> & {
+  /**
+   * Headers of every request to the PDP. Or a function from the app's request to headers, for traces: a batch carries those of the first of
+   * its requests that has some. Checks without a request, as `app.permit.check`, have none of the function.
+   * @defaultValue none
+   */
+  headers?: Readonly<Record<string, string>> | HeadersFunction<R>
   /**
    * Returns the user of a request. `undefined` or `null` is 401. The user is a key, or `{ key, email?, attributes? }`. May be async.
    * @defaultValue `request => request.user?.sub`, as `@fastify/jwt` sets it

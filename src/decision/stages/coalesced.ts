@@ -95,6 +95,11 @@ class Flight implements Outcome, Caller {
     return this.#caller?.requestId ?? this.#others?.find(({ caller }) => caller?.requestId !== undefined)?.caller?.requestId
   }
 
+  /** Those of the first caller that has some. */
+  get headers (): Caller['headers'] {
+    return this.#caller?.headers ?? this.#others?.find(({ caller }) => caller?.headers !== undefined)?.caller?.headers
+  }
+
   #land (): void {
     // A newer flight for the same check may have replaced this one.
     if (this.flights.get(this.key) === this) this.flights.delete(this.key)

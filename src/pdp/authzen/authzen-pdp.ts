@@ -6,6 +6,7 @@ import { batches, evaluationBody, evaluationsBody } from './evaluations-body.js'
 import { Discovery, type DiscoveryLog, type Endpoints } from './discovery.js'
 import { ANY_ID, writeEvaluation, type WrittenEvaluation } from './mapping.js'
 import { type EvaluationMap } from '../../contract/evaluation.js'
+import { firstHeaders } from '../caller-headers.js'
 import type { FactsApi } from '../mutation-kinds.js'
 import type { BatchingPdp, Caller, Decision, Query } from '../../contract/point.js'
 import { probeAtBoot } from '../http/boot-probe.js'
@@ -19,6 +20,8 @@ export interface AuthZenLog extends DiscoveryLog, TransportLog {
 interface AuthZenOptions {
   /** The configured URL of the PDP, or of each replica; all have the same path. */
   readonly urls: readonly URL[]
+  /** The name of a PDP that has no such URL, because it is at a Unix socket. */
+  readonly name?: string
   /** Whether the endpoints are read from the PDP's metadata. */
   readonly discovery: boolean
   readonly map?: EvaluationMap
@@ -39,7 +42,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
   const { urls, discovery: enabled, map, plans = 'search', timeout, log } = options
   const discovery = new Discovery(transport, { urls, enabled, timeout, log })
   const slots = new HeldSlots(transport.slots)
-  const name = urls.map(url => url.origin + url.pathname.replace(/\/+$/, '')).join(', ')
+  const name = options.name ?? urls.map(url => url.origin + url.pathname.replace(/\/+$/, '')).join(', ')
 
   /**
    * Calls `ask` once the endpoints are known. A check that waits for them holds a slot like one in flight, so no more checks wait than can
@@ -73,9 +76,9 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
   }
 
   async function evaluate (
-    written: WrittenEvaluation, path: string, deadline: number, requestId: string | undefined
+    written: WrittenEvaluation, path: string, deadline: number, caller: Caller | undefined
   ): Promise<readonly Decision[]> {
-    const headers = headersFor(requestId)
+    const headers = headersFor(idOf(caller), caller?.headers)
     return [await transport.send({ method: 'POST', path, headers, body: evaluationBody(written), deadline, read: readEvaluation })]
   }
 
@@ -84,13 +87,13 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
   ): Promise<readonly Decision[]> {
     const { evaluation, evaluations } = endpoints
     const [first] = written
-    if (first !== undefined && written.length === 1) return evaluate(first, evaluation, deadline, idOf(callers[0]))
+    if (first !== undefined && written.length === 1) return evaluate(first, evaluation, deadline, callers[0])
     // The batching stage knows this status, and then sends the checks one by one.
     if (evaluations === undefined) throw new PdpError('status', 'the PDP has no evaluations endpoint', { status: 501 })
     return transport.send({
       method: 'POST',
       path: evaluations,
-      headers: headersFor(idOfAll(callers, log)),
+      headers: headersFor(idOfAll(callers, log), firstHeaders(callers)),
       body: evaluationsBody(written),
       deadline,
       read: answer => readEvaluations(answer, written.length)
@@ -113,7 +116,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       if (trace !== undefined) trace.source = 'pdp'
       if (isReserved(query)) return RESERVED
       const written = writeEvaluation(query, map)
-      const [decision] = await whenKnown(deadline, ({ evaluation }) => evaluate(written, evaluation, deadline, idOf(caller)))
+      const [decision] = await whenKnown(deadline, ({ evaluation }) => evaluate(written, evaluation, deadline, caller))
       return decision as Decision
     },
 
@@ -212,8 +215,8 @@ function isReserved ({ resource }: Query): boolean {
 /** An id that a header can carry. A client may choose its id freely. */
 const SENDABLE_ID = /^[\x21-\x7e]{1,128}$/
 
-function headersFor (requestId: string | undefined): Readonly<Record<string, string>> | undefined {
-  return requestId === undefined ? undefined : { 'x-request-id': requestId }
+function headersFor (requestId: string | undefined, others: Caller['headers']): Caller['headers'] {
+  return requestId === undefined ? others : { 'x-request-id': requestId, ...others }
 }
 
 function idOf (caller: Caller | undefined): string | undefined {

@@ -1,9 +1,9 @@
 // The probe of the circuit breaker: asks one PDP whether it is healthy, on a connection of its own, until one probe succeeds.
-import type { Dispatcher } from 'undici'
 import { PdpError } from '../../contract/errors.js'
+import type { WireDispatcher, WireOptions } from './dispatcher.js'
 import { Exchange } from './exchange.js'
 import { countsAgainstPdp, toPdpError } from './failure.js'
-import { SOCKET_SETTINGS, trackedSockets, type Connection } from './sockets.js'
+import { settingsFor, trackedSockets, type Connection } from './sockets.js'
 import type { Token } from './token.js'
 import type { Probe, TransportRequest } from './transport-request.js'
 import type { Undici } from './undici.js'
@@ -26,13 +26,15 @@ interface BreakerProbeOptions {
   /** The origin of the PDP. */
   readonly origin: string
   readonly connection: Connection
+  /** Sends the probes; by default each gets a connection of its own. */
+  readonly dispatcher: WireDispatcher | undefined
   readonly token: Token
   /** The largest response, bytes. */
   readonly maxResponseSize: number
   /** How long connecting may take, ms. */
   readonly connectTimeout: number
   /** Adds the headers and the prefix of every request to this PDP. */
-  readonly toWire: (request: TransportRequest<unknown>) => Dispatcher.DispatchOptions
+  readonly toWire: (request: TransportRequest<unknown>) => WireOptions
 }
 
 /** Probes one PDP. Probes are not counted in the stats. */
@@ -49,15 +51,15 @@ export class BreakerProbe {
    * PDP can be reached now. Resolves within `timeout` ms, with the error or undefined.
    */
   send (timeout: number): Promise<PdpError | undefined> {
-    const { undici, probe, origin, connection, token, maxResponseSize, toWire } = this.#options
+    const { undici, probe, origin, connection, dispatcher, token, maxResponseSize, toWire } = this.#options
     const request = { ...probe, deadline: performance.now() + timeout }
     return new Promise(resolve => {
       const sockets = trackedSockets(undici, timeout, connection)
-      const client = new undici.Client(origin, { ...SOCKET_SETTINGS, connect: sockets.connect })
-      const exchange = new ProbeExchange(request, maxResponseSize, error => {
+      const client = dispatcher === undefined ? new undici.Client(origin, { ...settingsFor(connection), connect: sockets.connect }) : undefined
+      const exchange = new ProbeExchange(request, maxResponseSize, connection.http2 === true, error => {
         clearTimeout(timer)
         this.#probes.delete(exchange)
-        client.destroy().catch(() => {})
+        client?.destroy().catch(() => {})
         sockets.destroy()
         resolve(error)
       })
@@ -65,7 +67,7 @@ export class BreakerProbe {
       timer.unref()
       this.#probes.add(exchange)
       const now = performance.now()
-      const send = () => { client.dispatch(toWire(request), exchange) }
+      const send = () => { (client ?? dispatcher)?.dispatch(toWire(request), exchange) }
       if (token.isReady(now)) send()
       else token.ready(now).then(send).catch((error: unknown) => exchange.fail(toPdpError(error)))
     })
@@ -122,8 +124,8 @@ export function firstSuccess (probe: (timeout: number) => Promise<PdpError | und
 class ProbeExchange extends Exchange<unknown> {
   readonly #done: (error: PdpError | undefined) => void
 
-  constructor (request: TransportRequest<unknown>, maxSize: number, done: (error: PdpError | undefined) => void) {
-    super(request, performance.now(), maxSize)
+  constructor (request: TransportRequest<unknown>, maxSize: number, isFramed: boolean, done: (error: PdpError | undefined) => void) {
+    super(request, performance.now(), maxSize, isFramed)
     this.#done = done
   }
 

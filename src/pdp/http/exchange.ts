@@ -31,17 +31,20 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   status = 0
   retryAfter: number | undefined
   readonly #maxSize: number
+  readonly #isFramed: boolean
   #controller: Dispatcher.DispatchController | undefined
   #interim = 0
   #chunks: Buffer[] = []
   #size = 0
   #settled = false
 
-  constructor (request: TransportRequest<T>, start: number, maxSize: number) {
+  /** @param isFramed - whether the protocol itself says where a response ends, as HTTP/2 does */
+  constructor (request: TransportRequest<T>, start: number, maxSize: number, isFramed: boolean) {
     this.deadline = request.deadline
     this.#request = request
     this.start = start
     this.#maxSize = maxSize
+    this.#isFramed = isFramed
   }
 
   /** Called once with the outcome: an error or the result. */
@@ -87,7 +90,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
       return new PdpError('answer', `the PDP's response has content type ${found}; expected application/json`, { status })
     }
     // Without a length, a truncated response cannot be told from a complete one.
-    if (headers['content-length'] === undefined && !/(^|,)\s*chunked\s*$/i.test(String(headers['transfer-encoding'] ?? ''))) {
+    if (!this.#isFramed && headers['content-length'] === undefined && !/(^|,)\s*chunked\s*$/i.test(String(headers['transfer-encoding'] ?? ''))) {
       return new PdpError('answer', "the PDP's response has no content-length", { status })
     }
     const encoding = headers['content-encoding']

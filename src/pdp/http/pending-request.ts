@@ -21,6 +21,8 @@ export interface RequestHost {
   /** Whether requests may change data. If so, a request is sent again only when it certainly did not arrive. */
   readonly writes: boolean
   readonly maxResponseSize: number
+  /** Whether the protocol itself says where a response ends. */
+  readonly isFramed: boolean
   readonly token: Token
   /** Requests that wait for a token. */
   readonly withoutToken: Set<PendingRequest<unknown>>
@@ -272,7 +274,7 @@ class Attempt<T> extends Exchange<T> {
   readonly #host: RequestHost
 
   constructor (ask: PendingRequest<T>, replica: Replica, request: TransportRequest<T>, start: number, host: RequestHost) {
-    super(request, start, host.maxResponseSize)
+    super(request, start, host.maxResponseSize, host.isFramed)
     this.#ask = ask
     this.replica = replica
     this.#era = replica.era

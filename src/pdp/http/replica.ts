@@ -2,7 +2,8 @@
 import type { Pool } from 'undici'
 import type { PdpError } from '../../contract/errors.js'
 import { Slots } from './slots.js'
-import { SOCKET_SETTINGS, trackedSockets, type Connection, type Sockets } from './sockets.js'
+import type { WireDispatcher, WireOptions } from './dispatcher.js'
+import { settingsFor, trackedSockets, type Connection, type Sockets } from './sockets.js'
 import { Breaker, type BreakerOptions } from './breaker.js'
 import { BreakerProbe } from './breaker-probe.js'
 import type { Exchange } from './exchange.js'
@@ -20,7 +21,9 @@ interface ReplicaOptions {
   readonly token: Token
   /** Sent with every request to this host. */
   readonly headers: Readonly<Record<string, string>>
-  readonly connection: Pick<Connection, 'tls'>
+  readonly connection: Omit<Connection, 'socketPath'>
+  /** Sends the requests, in place of connections of its own. */
+  readonly dispatcher: WireDispatcher | undefined
   /** The most sockets. */
   readonly connections: number
   /** The largest response, bytes. */
@@ -40,7 +43,9 @@ export class Replica {
   /** Its URL, fit for logs. */
   readonly name: string
   readonly slots: Slots
-  readonly #pool: Pool
+  /** Undefined with a dispatcher of the app, which is not closed here. */
+  readonly #pool: Pool | undefined
+  readonly #dispatcher: WireDispatcher
   readonly #sockets: Sockets
   readonly #origin: string
   readonly #prefix: string
@@ -55,10 +60,12 @@ export class Replica {
   #requests = 0
   #failures = 0
   #inFlight = 0
+  /** Called when nothing is in flight any more. */
+  #idle: (() => void) | undefined
   #penalizedUntil = -Infinity
 
   constructor (options: ReplicaOptions) {
-    const { undici, url, token, headers, connection: { tls }, connections, maxResponseSize, connectTimeout, probe, breaker } = options
+    const { undici, url, token, headers, dispatcher, connections, maxResponseSize, connectTimeout, probe, breaker } = options
     const socketPath = socketPathOf(url)
     this.#origin = socketPath === undefined ? url.origin : 'http://localhost'
     this.#prefix = socketPath === undefined ? url.pathname.replace(/\/+$/, '') : ''
@@ -66,13 +73,17 @@ export class Replica {
     this.#token = token
     this.#extraHeaders = headers
     this.#makeHeaders(token.current)
-    const connection = { ...(socketPath === undefined ? {} : { socketPath }), ...(tls === undefined ? {} : { tls }) }
+    const connection = { ...options.connection, ...(socketPath === undefined ? {} : { socketPath }) }
     this.#sockets = trackedSockets(undici, connectTimeout, connection)
-    this.#pool = new undici.Pool(this.#origin, { ...SOCKET_SETTINGS, connect: this.#sockets.connect, connections })
+    this.#pool = dispatcher === undefined
+      ? new undici.Pool(this.#origin, { ...settingsFor(connection), connect: this.#sockets.connect, connections })
+      : undefined
+    this.#dispatcher = dispatcher ?? this.#pool as Pool
     this.slots = new Slots(connections)
     if (probe === undefined) return
     const breakerProbe = new BreakerProbe({
-      undici, probe, origin: this.#origin, connection, token, maxResponseSize, connectTimeout, toWire: request => this.#toWire(request)
+      undici, probe, origin: this.#origin, connection, dispatcher, token, maxResponseSize, connectTimeout,
+      toWire: request => this.#toWire(request)
     })
     this.#probe = breakerProbe
     if (breaker !== false) {
@@ -95,11 +106,12 @@ export class Replica {
     this.slots.take()
     this.#requests++
     this.#inFlight++
-    this.#pool.dispatch(this.#toWire(request), exchange)
+    this.#dispatcher.dispatch(this.#toWire(request), exchange)
   }
 
   finished (): void {
     this.#inFlight--
+    if (this.#inFlight === 0) this.#idle?.()
     this.slots.release()
   }
 
@@ -128,10 +140,11 @@ export class Replica {
     return this.#probe === undefined ? Promise.resolve(undefined) : this.#probe.send(timeout)
   }
 
-  #toWire ({ method, path, body, headers }: TransportRequest<unknown>) {
+  #toWire ({ method, path, body, headers }: TransportRequest<unknown>): WireOptions {
     if (this.#token.current !== this.#headersFor) this.#makeHeaders(this.#token.current)
     const own = body === undefined ? this.#headers : this.#jsonHeaders
-    return { method, path: this.#prefix + path, headers: headers === undefined ? own : { ...own, ...headers }, body }
+    const wire = { method, path: this.#prefix + path, headers: headers === undefined ? own : { ...own, ...headers }, body }
+    return this.#pool === undefined ? { ...wire, origin: this.#origin } : wire
   }
 
   /** Once for each token, not for each request. */
@@ -159,11 +172,18 @@ export class Replica {
     let timer: NodeJS.Timeout | undefined
     // `close` never settles once `destroy` was called, so the first of both ends the wait.
     const destroyed = new Promise<void>(resolve => {
-      timer = setTimeout(() => { this.#pool.destroy().then(resolve, resolve) }, Math.max(0, deadline - performance.now()))
+      timer = setTimeout(() => {
+        if (this.#pool === undefined) resolve()
+        else this.#pool.destroy().then(resolve, resolve)
+      }, Math.max(0, deadline - performance.now()))
     })
-    await Promise.race([this.#pool.close(), destroyed])
+    await Promise.race([this.#pool?.close() ?? this.#finished(), destroyed])
     clearTimeout(timer)
     this.#sockets.destroy()
+  }
+
+  async #finished (): Promise<void> {
+    if (this.#inFlight > 0) await new Promise<void>(resolve => { this.#idle = resolve })
   }
 }
 

@@ -1,12 +1,18 @@
-// Opens the sockets to a PDP, over TCP, TLS or a Unix socket, and tracks them from the moment they are created, so that closing leaves none
-// open, not even one that is connecting.
+// Opens the sockets to a PDP, over TCP, TLS, a Unix socket or a proxy, and tracks them from the moment they are created, so that closing
+// leaves none open, not even one that is connecting.
 import type { Socket } from 'node:net'
-import type { buildConnector } from 'undici'
+import type { buildConnector, Pool } from 'undici'
+import { openTunnel } from './proxy.js'
 import type { Tls } from './tls.js'
 import type { Undici } from './undici.js'
 
 /** Each request's own deadline is the only timeout: undici's timers are coarse, and two timeouts would conflict. */
-export const SOCKET_SETTINGS = { pipelining: 1, headersTimeout: 0, bodyTimeout: 0 }
+const SOCKET_SETTINGS = { headersTimeout: 0, bodyTimeout: 0 }
+
+/** The settings of undici for connections of this kind. A connection of HTTP/2 takes many requests at a time. */
+export function settingsFor ({ http2 = false }: Connection): Partial<Pool.Options> {
+  return http2 ? { ...SOCKET_SETTINGS, allowH2: true } : { ...SOCKET_SETTINGS, pipelining: 1, allowH2: false }
+}
 
 export interface Sockets {
   /** For undici: connects, and tracks the socket until it is closed. */
@@ -21,25 +27,54 @@ export interface Connection {
   readonly socketPath?: string
   /** Certificates and keys for https. */
   readonly tls?: Tls
+  /** The URL of a proxy. */
+  readonly proxy?: URL
+  /** Whether HTTP/2 is spoken, and nothing else. */
+  readonly http2?: boolean
 }
 
 /** @param timeout how long connecting may take, including the TLS handshake, ms */
-export function trackedSockets ({ buildConnector }: Undici, timeout: number, { socketPath, tls }: Connection = {}): Sockets {
+export function trackedSockets (
+  { buildConnector }: Undici, timeout: number, { socketPath, tls, proxy, http2 = false }: Connection = {}
+): Sockets {
   let context = tls?.context
   let connector = connectorWith()
   const sockets = new Set<Socket>()
+  /** Ends the tunnels that are being opened. */
+  const openings = new Set<() => void>()
+
+  function track (socket: Socket): void {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  }
 
   function connectorWith (): buildConnector.connector {
     return buildConnector({
       timeout,
+      allowH2: http2,
       ...(socketPath === undefined ? {} : { socketPath }),
       ...(context === undefined ? {} : { secureContext: context }),
       ...(tls?.servername === undefined ? {} : { servername: tls.servername })
     })
   }
 
+  function through (proxy: URL, options: buildConnector.Options, callback: buildConnector.Callback): void {
+    const { hostname, protocol, port } = options
+    const isEncrypted = protocol === 'https:'
+    const target = { host: hostname, port: port === '' ? (isEncrypted ? 443 : 80) : Number(port) }
+    const giveUp = openTunnel(proxy, target, timeout, (error, tunnel) => {
+      openings.delete(giveUp)
+      if (tunnel === undefined) return callback(error as Error, null)
+      track(tunnel)
+      if (!isEncrypted) return callback(null, tunnel)
+      track(connector({ ...options, httpSocket: tunnel }, callback) as unknown as Socket)
+    })
+    openings.add(giveUp)
+  }
+
   return {
-    connect (options, callback) {
+    connect (options, given) {
+      const callback = http2 ? onlyHttp2(given) : given
       const current = tls?.context
       if (current !== context) {
         // Also drops the sessions that were agreed on with the earlier certificates.
@@ -47,12 +82,22 @@ export function trackedSockets ({ buildConnector }: Undici, timeout: number, { s
         connector = connectorWith()
       }
       // undici's connector returns the socket, but its types do not say so.
-      const socket = connector(options, callback) as unknown as Socket
-      sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
+      if (proxy === undefined) track(connector(options, callback) as unknown as Socket)
+      else through(proxy, options, callback)
     },
     destroy () {
+      for (const giveUp of openings) giveUp()
       for (const socket of sockets) socket.destroy()
     }
+  }
+}
+
+/** Refuses a PDP that speaks HTTP/1.1: its responses would be read by the rules of HTTP/2, where no length is needed. */
+function onlyHttp2 (callback: buildConnector.Callback): buildConnector.Callback {
+  return (...[error, socket]) => {
+    if (error !== null) return callback(error, null)
+    if ((socket as { alpnProtocol?: unknown }).alpnProtocol === 'h2') return callback(null, socket)
+    socket.destroy()
+    callback(new Error('the PDP does not speak HTTP/2: leave out the option "http2"'), null)
   }
 }

@@ -9,6 +9,8 @@ import type { BreakerOptions } from './breaker.js'
 import { Budget } from './budget.js'
 import type { FailedAttempt } from './failure.js'
 import { Hedging, type HedgeOptions } from './hedging.js'
+import type { WireDispatcher } from './dispatcher.js'
+import { proxyFor } from './proxy.js'
 import { Replica } from './replica.js'
 import type { Probe, TransportRequest } from './transport-request.js'
 import { Token } from './token.js'
@@ -31,6 +33,12 @@ type TransportOptions = {
   readonly headers?: Readonly<Record<string, string>>
   /** Certificates and keys for https; default: those of Node. */
   readonly tls?: Tls
+  /** Whether HTTP/2 is spoken. Default: HTTP/1.1. */
+  readonly http2?: boolean
+  /** A proxy's URL, or `false` for none; default: by the environment. */
+  readonly proxy?: string | false
+  /** Sends all requests, in place of connections of this transport. */
+  readonly dispatcher?: WireDispatcher
   /** The most sockets to each replica. */
   readonly connections: number
   /** The most requests that may wait for a socket; one more fails at once. */
@@ -111,6 +119,7 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
   readonly balance: Balance
   readonly writes: boolean
   readonly maxResponseSize: number
+  readonly isFramed: boolean
   readonly deadlines = new Deadlines<Alarm>(expire)
   readonly token: Token
   readonly withoutToken = new Set<PendingRequest<unknown>>()
@@ -136,7 +145,7 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
 
   constructor (options: TransportOptions, undici: Undici) {
     const { url, writes = false, retries = 0, hedge = false, probe, breaker = false, log } = options
-    const { connections, maxResponseSize, connectTimeout, headers = {}, tls } = options
+    const { connections, maxResponseSize, connectTimeout, headers = {}, tls, http2 = false, proxy, dispatcher } = options
     const token = options.token instanceof Token ? options.token : new Token(options.token)
     this.token = token
     const urls = url instanceof URL ? [url] : url
@@ -145,7 +154,8 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
       url,
       token,
       headers,
-      connection: { ...(tls === undefined ? {} : { tls }) },
+      connection: { http2, ...(tls === undefined ? {} : { tls }), ...proxyOf(url, proxy) },
+      dispatcher,
       connections,
       maxResponseSize,
       connectTimeout,
@@ -158,6 +168,7 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
     this.balance = writes || urls.length === 1 ? inOrder(this.#replicas) : byLoad(this.#replicas)
     this.writes = writes
     this.maxResponseSize = maxResponseSize
+    this.isFramed = http2
     this.hedging = hedge === false || writes ? undefined : new Hedging(hedge)
     this.extraAttempts = (urls.length > 1 && !writes) || this.hedging !== undefined ? new Deadlines<Alarm>(expire) : undefined
     this.#maxQueue = options.maxQueue
@@ -338,4 +349,9 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
 
 function expire (alarm: Alarm): void {
   alarm.expire()
+}
+
+function proxyOf (url: URL, option: string | false | undefined): { readonly proxy?: URL } {
+  const proxy = proxyFor(url, option)
+  return proxy === undefined ? {} : { proxy }
 }

@@ -6,7 +6,7 @@ import type { TransportRequest } from '../http/transport-request.js'
 export type Post = <T>(path: string, body: unknown, deadline: number, read: (answer: unknown) => T, how?: How) => Promise<T>
 
 /** How a request is sent. */
-export type How = Pick<TransportRequest<unknown>, 'signal' | 'session'>
+export type How = Pick<TransportRequest<unknown>, 'signal' | 'session' | 'headers'>
 
 /** How long a PDP without the call is not asked for it, ms. It may be replaced by one that has it. */
 const ASK_AGAIN_AFTER = 60_000

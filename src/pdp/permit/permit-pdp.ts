@@ -1,7 +1,8 @@
 // Permit's PDP over HTTP as a decision point: writes its wire format, and validates every response.
 import { PdpError, UnavailableError } from '../../contract/errors.js'
-import type { BatchingPdp, Decision, Health, PermissionsQuestion, UserPermissions } from '../../contract/point.js'
+import type { BatchingPdp, Caller, Decision, Health, PermissionsQuestion, UserPermissions } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
+import { firstHeaders } from '../caller-headers.js'
 import { readReason } from '../reason.js'
 import { probeAtBoot } from '../http/boot-probe.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
@@ -47,13 +48,14 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
 
     peek: () => undefined,
 
-    async decide (query, deadline, trace): Promise<Decision> {
+    async decide (query, deadline, trace, caller): Promise<Decision> {
       if (trace !== undefined) trace.source = 'pdp'
-      return postText('/allowed', queryText(query), deadline, readDecision)
+      return postText('/allowed', queryText(query), deadline, readDecision, howWith(caller?.headers))
     },
 
-    async decideAll (queries, deadline): Promise<readonly Decision[]> {
-      return postText('/allowed/bulk', queriesText(queries), deadline, answer => readDecisions(answer, queries.length))
+    async decideAll (queries, deadline, callers): Promise<readonly Decision[]> {
+      const read = (answer: unknown) => readDecisions(answer, queries.length)
+      return postText('/allowed/bulk', queriesText(queries), deadline, read, howWith(firstHeaders(callers)))
     },
 
     permissions: (question, deadline) => permissions(question, deadline),
@@ -111,4 +113,8 @@ function readDecisions (answer: unknown, count: number): readonly Decision[] {
 function readPermissions (answer: unknown): UserPermissions {
   if (!permissionsAnswer.Check(answer)) throw new PdpError('answer', "the PDP's response to /user-permissions has an unexpected shape")
   return answer
+}
+
+function howWith (headers: Caller['headers']): How | undefined {
+  return headers === undefined ? undefined : { headers }
 }
