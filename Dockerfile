@@ -17,5 +17,8 @@ EXPOSE 3000
 
 USER node
 
+HEALTHCHECK --interval=10s --timeout=3s --start-period=15s \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+
 # Node itself and not npm, so that the signal to stop arrives at the app.
 CMD ["node", "--import", "tsx", "example-app/main.ts"]

@@ -6,6 +6,7 @@ import Fastify, { type FastifyServerOptions } from 'fastify'
 import permit from 'fastify-permit'
 import auth from './auth.js'
 import { asUser, decidedBy, isStateless } from './pdp.js'
+import healthRoutes from './health-routes.js'
 import quickstart from './quickstart.js'
 import { seed } from './seed.js'
 import taskRoutes from './task-routes.js'
@@ -39,6 +40,7 @@ export async function buildApp (options: FastifyServerOptions = {}) {
     app.addHook('onReady', () => seed(app).catch((error: unknown) => app.log.error(error, 'The users could not be written to the PDP.')))
   }
 
+  await app.register(healthRoutes)
   await app.register(quickstart)
   await app.register(taskRoutes)
   return app

@@ -3,11 +3,15 @@ import { fileURLToPath } from 'node:url'
 import type { PermitOptions, UserInput } from 'fastify-permit'
 import { rolesOf } from './roles.js'
 
-/** CERBOS_URL: a Cerbos server. PERMIT_PDP_URL (and PERMIT_API_KEY): that PDP. Otherwise: the embedded PDP. */
-export function decidedBy (): Pick<PermitOptions, 'pdp' | 'protocol' | 'policy'> {
+/**
+ * CERBOS_URL: a Cerbos server. PERMIT_PDP_URL: that PDP, with the key in PERMIT_API_KEY or in the file PERMIT_API_KEY_FILE. Otherwise: the
+ * embedded PDP, with the policy file PERMIT_POLICY or the one beside this file.
+ */
+export function decidedBy (): Pick<PermitOptions, 'pdp' | 'protocol' | 'policy' | 'token'> {
   if (isStateless()) return { pdp: process.env.CERBOS_URL, protocol: 'authzen' }
-  if (process.env.PERMIT_PDP_URL) return {}
-  return { policy: fileURLToPath(new URL('./permit.yaml', import.meta.url)) }
+  const { PERMIT_PDP_URL: url, PERMIT_API_KEY_FILE: keyFile, PERMIT_POLICY: policy } = process.env
+  if (url) return { pdp: url, ...(keyFile ? { token: { file: keyFile } } : {}) }
+  return { policy: policy || fileURLToPath(new URL('./permit.yaml', import.meta.url)) }
 }
 
 /** Whether the PDP stores no users. Then each check sends the roles of the user. */
