@@ -4,8 +4,8 @@ import { readHeaders } from './options/resolve.js'
 import type { HeadersFunction } from './options/schema.js'
 
 /**
- * Returns a function that makes callers whose headers are those of the option. The option's function is called when a check is sent, at most
- * once for each caller. Its first error is logged; the request to the PDP is sent without its headers then.
+ * Returns a function that makes callers whose headers are those of the option. The option's function is called when a check is sent, at
+ * most once for each caller. Its first error is logged; the request to the PDP is sent without its headers then.
  */
 export function callerWithHeaders<R> (
   callerOf: (request: R) => Caller | undefined, headersOf: HeadersFunction<R>, log: { warn (details: object, message: string): void }
@@ -15,7 +15,9 @@ export function callerWithHeaders<R> (
     try {
       return readHeaders(headersOf(request))
     } catch (error) {
-      if (isFirst) log.warn({ err: error }, 'permit: the function in the option "headers" failed; requests to the PDP are sent without its headers')
+      if (isFirst) {
+        log.warn({ err: error }, 'permit: the function in the option "headers" failed; requests to the PDP are sent without its headers')
+      }
       isFirst = false
       return undefined
     }

@@ -103,7 +103,9 @@ export async function openPath (
   const { authzenFacts, authzenPdp, authzenProbe } = await import('../pdp/authzen/authzen-pdp.js')
   const pdp = authzen === undefined
     ? permitPdp(await httpTransport({ ...checking, url: hosts, probe: permitProbe }), log)
-    : authzenPdp(await httpTransport({ ...checking, url: hosts, probe: authzenProbe(bases) }), { urls: bases, name, ...authzen, timeout, log })
+    : authzenPdp(await httpTransport({ ...checking, url: hosts, probe: authzenProbe(bases) }), {
+      urls: bases, name, ...authzen, timeout, log
+    })
   const writes = authzen === undefined
     ? await httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
     : undefined

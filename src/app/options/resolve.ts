@@ -8,7 +8,8 @@ import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemet
 import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
 import type { OnDenied } from '../../guard/on-denied.js'
 import {
-  DEFAULT_CHANNEL, headersChecker, HEADER_SAFE, BusSchema, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, busChecker,
+  DEFAULT_CHANNEL, headersChecker,
+  HEADER_SAFE, BusSchema, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, busChecker,
   optionsChecker, type BusOption, type HeadersFunction, type UserOption, type TenantOption, type Words, type AnyOptions
 } from './schema.js'
 import { complain, show } from '../../kit/complain.js'
@@ -160,7 +161,9 @@ export function readHeaders (given: Readonly<Record<string, string | undefined>>
   const headers: unknown = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   if (!headersChecker.Check(headers)) throw new OptionsError('the function in the option "headers" returned headers that cannot be sent')
   const own = ownHeaderIn(headers)
-  if (own !== undefined) throw new OptionsError(`the function in the option "headers" returned ${own}, which requests to the PDP have already`)
+  if (own !== undefined) {
+    throw new OptionsError(`the function in the option "headers" returned ${own}, which requests to the PDP have already`)
+  }
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 }
 
@@ -185,7 +188,8 @@ function resolveDispatcher (options: AnyOptions, hasSocket: boolean): AnyOptions
   const other = (['tls', 'http2', 'proxy'] as const).find(name => options[name] !== undefined)
   if (other !== undefined || hasSocket) {
     const what = other === undefined ? 'a Unix socket in "pdp"' : `option "${other}"`
-    throw new OptionsError(`option "dispatcher" is given with ${what}; expected one of them, because a dispatcher opens its own connections`)
+    throw new OptionsError(`option "dispatcher" is given with ${what}; expected one of them, ` +
+      'because a dispatcher opens its own connections')
   }
   return dispatcher
 }

@@ -36,8 +36,8 @@ export const HEADER_SAFE = '^[\\x21-\\x7e]+$'
 const HEADER_NAME = '^[A-Za-z0-9!#$%&\'*+.^_`|~-]+$'
 const HEADER_VALUE = '^[\\x20-\\x7e]*$'
 
-const HEADERS_EXPECTED = 'at most 32 header names, each with a value of visible ASCII characters, or a function from the request to such headers; ' +
-  'not authorization, which is the option "token", and no header that HTTP itself needs'
+const HEADERS_EXPECTED = 'at most 32 header names, each with a value of visible ASCII characters, ' +
+  'or a function from the request to such headers; not authorization, which is the option "token", and no header that HTTP itself needs'
 
 /** Headers as an option, and as a function returns them. */
 export const HeadersSchema = Type.Record(Type.String({ pattern: HEADER_NAME }), Type.String({ pattern: HEADER_VALUE }), {
@@ -415,8 +415,8 @@ export const OptionsSchema = Type.Object({
     expected: 'true or false'
   })),
   /**
-   * The proxy to the PDP, or `false` for none. By default `HTTPS_PROXY` and `NO_PROXY` decide on PDPs with https URLs. A URL is used for all
-   * PDPs. Only with `pdp`.
+   * The proxy to the PDP, or `false` for none. By default `HTTPS_PROXY` and `NO_PROXY` decide on PDPs with https URLs. A URL is used for
+   * all PDPs. Only with `pdp`.
    * @defaultValue by the environment
    */
   proxy: Type.Optional(Type.Union([Type.Literal(false), Type.String({ pattern: '^https?://' })], {

@@ -55,7 +55,9 @@ export class BreakerProbe {
     const request = { ...probe, deadline: performance.now() + timeout }
     return new Promise(resolve => {
       const sockets = trackedSockets(undici, timeout, connection)
-      const client = dispatcher === undefined ? new undici.Client(origin, { ...settingsFor(connection), connect: sockets.connect }) : undefined
+      const client = dispatcher === undefined
+        ? new undici.Client(origin, { ...settingsFor(connection), connect: sockets.connect })
+        : undefined
       const exchange = new ProbeExchange(request, maxResponseSize, connection.http2 === true, error => {
         clearTimeout(timer)
         this.#probes.delete(exchange)

@@ -90,7 +90,8 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
       return new PdpError('answer', `the PDP's response has content type ${found}; expected application/json`, { status })
     }
     // Without a length, a truncated response cannot be told from a complete one.
-    if (!this.#isFramed && headers['content-length'] === undefined && !/(^|,)\s*chunked\s*$/i.test(String(headers['transfer-encoding'] ?? ''))) {
+    const hasEnd = this.#isFramed || headers['content-length'] !== undefined
+    if (!hasEnd && !/(^|,)\s*chunked\s*$/i.test(String(headers['transfer-encoding'] ?? ''))) {
       return new PdpError('answer', "the PDP's response has no content-length", { status })
     }
     const encoding = headers['content-encoding']

@@ -13,7 +13,8 @@ const ENCRYPTED = 'https:'
 /**
  * The proxy for a PDP.
  *
- * @param proxy - a proxy's URL for all PDPs; `false` for none; by default HTTPS_PROXY (or ALL_PROXY) and NO_PROXY decide on PDPs with https URLs
+ * @param proxy - a proxy's URL for all PDPs; `false` for none; by default HTTPS_PROXY (or ALL_PROXY) and NO_PROXY decide on PDPs with https
+ * URLs
  * @returns undefined for a direct connection
  */
 export function proxyFor (url: URL, proxy: string | false | undefined): URL | undefined {
@@ -37,14 +38,14 @@ export class ProxyError extends Error {
  * @returns a function that gives up
  */
 export function openTunnel (
-  proxy: URL, target: { readonly host: string, readonly port: number }, timeout: number, done: (error: Error | null, socket?: Socket) => void
+  proxy: URL, target: { readonly host: string, readonly port: number }, timeout: number,
+  done: (error: Error | null, socket?: Socket) => void
 ): () => void {
   const { hostname, port, protocol, username, password } = proxy
   const isIpv6 = target.host.includes(':')
   const authority = `${isIpv6 ? `[${target.host.replace(/^\[|\]$/g, '')}]` : target.host}:${target.port}`
-  const credentials = username === ''
-    ? {}
-    : { 'proxy-authorization': `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64')}` }
+  const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const credentials = username === '' ? {} : { 'proxy-authorization': `Basic ${Buffer.from(user).toString('base64')}` }
   const request = (protocol === 'https:' ? requestHttps : requestHttp)({
     method: 'CONNECT',
     host: hostname.replace(/^\[|\]$/g, ''),

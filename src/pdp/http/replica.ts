@@ -82,7 +82,14 @@ export class Replica {
     this.slots = new Slots(connections)
     if (probe === undefined) return
     const breakerProbe = new BreakerProbe({
-      undici, probe, origin: this.#origin, connection, dispatcher, token, maxResponseSize, connectTimeout,
+      undici,
+      probe,
+      origin: this.#origin,
+      connection,
+      dispatcher,
+      token,
+      maxResponseSize,
+      connectTimeout,
       toWire: request => this.#toWire(request)
     })
     this.#probe = breakerProbe
