@@ -10,7 +10,7 @@
  *
  * declare const permit: AppPermit
  * for await (const { key } of permit.searchResources('ann', 'read', 'document')) console.log(key)
- * const readers = await permit.searchUsers('read', 'document:1', { limit: 100 }).toArray()
+ * export const readers = await permit.searchUsers('read', 'document:1', { limit: 100 }).toArray()
  * ```
  */
 export class SearchResults<T> implements AsyncIterable<T> {
