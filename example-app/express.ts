@@ -9,7 +9,7 @@ import { Tasks } from './tasks.js'
 import { whatToTry } from './what-to-try.js'
 
 const app = express()
-const tasks = new Tasks()
+const tasks = await Tasks.open()
 
 const authz = permit({
   // With PERMIT_PDP_URL (and PERMIT_API_KEY) in the environment that PDP decides, otherwise the embedded PDP with permit.yaml.
@@ -31,24 +31,28 @@ app.get('/tenant2', async (_request, response) => {
 })
 
 // Each route declares its permission; no handler checks the user.
-app.get('/tenants/:tenant/tasks', guard('task:list'), (request, response) => {
-  response.json(tasks.in(request.params.tenant))
+app.get('/tenants/:tenant/tasks', guard('task:list'), async (request, response) => {
+  const page = numberIn(request, 'page', 1, 1_000_000)
+  const size = numberIn(request, 'size', 20, 100)
+  // Which tasks the user may see, as a condition for the database. Permit's container has to be told that no set rule is about tasks.
+  const plan = await request.permit.plan('retrieve', 'task', { conditions: 'none' })
+  response.json(await tasks.page(plan, page, size))
 })
 
-app.get('/tenants/:tenant/tasks/:id', guard({ action: 'retrieve', resource: 'task:{id}' }), (request, response, next) => {
-  const task = tasks.find(request.params.tenant, request.params.id)
+app.get('/tenants/:tenant/tasks/:id', guard({ action: 'retrieve', resource: 'task:{id}' }), async (request, response, next) => {
+  const task = await tasks.find(request.params.tenant, request.params.id)
   if (task === undefined) next()
   else response.json(task)
 })
 
-app.delete('/tenants/:tenant/tasks/:id', guard({ action: 'delete', resource: 'task:{id}' }), (request, response, next) => {
-  if (tasks.delete(request.params.tenant, request.params.id)) response.status(204).end()
+app.delete('/tenants/:tenant/tasks/:id', guard({ action: 'delete', resource: 'task:{id}' }), async (request, response, next) => {
+  if (await tasks.delete(request.params.tenant, request.params.id)) response.status(204).end()
   else next()
 })
 
 // The tasks that the user may see, in every tenant, with one check for each task.
 app.get('/tasks', async (request, response) => {
-  response.json(await request.permit.filter('retrieve', tasks.all(), ({ id, tenant }) => ({ type: 'task', key: id, tenant })))
+  response.json(await request.permit.filter('retrieve', await tasks.all(), ({ id, tenant }) => ({ type: 'task', key: id, tenant })))
 })
 
 app.use((_request, response) => { response.status(404).json({ message: 'Not found.' }) })
@@ -70,6 +74,13 @@ function urlOf ({ family, address, port }: AddressInfo): string {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 
+/** A whole number of the query string, from 1. */
+function numberIn ({ query }: Request, name: string, byDefault: number, most: number): number {
+  const number = Number(query[name] ?? byDefault)
+  if (Number.isInteger(number) && number >= 1 && number <= most) return number
+  throw Object.assign(new Error(`${name} must be a whole number from 1 to ${most}.`), { status: 400 })
+}
+
 /** Basic authentication, only for this demo: a real service uses an identity provider. */
 function userOf ({ headers: { authorization = '' } }: Request): string | undefined {
   const [, encoded] = /^Basic (\S+)$/.exec(authorization) ?? []
@@ -87,6 +98,9 @@ const server = app.listen(Number(process.env.PORT ?? 3000), process.env.HOST ?? 
   console.log(whatToTry(url, await authz.permit.health(), `  curl -u victor@example.com:victor ${url}/tenants/default/tasks/1
     200: victor@example.com is a viewer in the tenant default
 
+  curl -u victor@example.com:victor "${url}/tenants/default/tasks?page=2&size=1"
+    200: the second page of his list
+
   curl -X DELETE -u victor@example.com:victor ${url}/tenants/default/tasks/1
     403: a viewer may not delete
 
@@ -97,4 +111,5 @@ The same with Fastify, and more: npm start`, 'Express'))
 })
 // Closes the connections to the PDP when the server has closed.
 authz.closeWith(server)
+server.once('close', () => tasks.close())
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => server.close())

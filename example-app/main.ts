@@ -20,6 +20,9 @@ console.log(whatToTry(url, await app.permit.health(), `  TOKEN=$(${login} | ${re
   curl ${url}/tenants/default/tasks -H "authorization: Bearer $TOKEN"
     200: ada@example.com is an admin in the tenant default
 
+  curl "${url}/tenants/default/tasks?page=2&size=1" -H "authorization: Bearer $TOKEN"
+    200: the second page of her list
+
   curl ${url}/tenants/tenant2/tasks -H "authorization: Bearer $TOKEN"
     403: she has no role in tenant2
 

@@ -7,8 +7,8 @@ import { rolesOf } from './roles.js'
  * CERBOS_URL: a Cerbos server. PERMIT_PDP_URL: that PDP, with the key in PERMIT_API_KEY or in the file PERMIT_API_KEY_FILE. Otherwise: the
  * embedded PDP, with the policy file PERMIT_POLICY or the one beside this file.
  */
-export function decidedBy (): Pick<PermitOptions, 'pdp' | 'protocol' | 'policy' | 'token'> {
-  if (isStateless()) return { pdp: process.env.CERBOS_URL, protocol: 'authzen' }
+export function decidedBy (): Pick<PermitOptions, 'pdp' | 'protocol' | 'authzen' | 'policy' | 'token'> {
+  if (isStateless()) return { pdp: process.env.CERBOS_URL, protocol: 'authzen', authzen: { plans: 'cerbos' } }
   const { PERMIT_PDP_URL: url, PERMIT_API_KEY_FILE: keyFile, PERMIT_POLICY: policy } = process.env
   if (url) return { pdp: url, ...(keyFile ? { token: { file: keyFile } } : {}) }
   return { policy: policy || fileURLToPath(new URL('./permit.yaml', import.meta.url)) }

@@ -1,5 +1,8 @@
-// The tasks, in memory. Every lookup names the tenant, so tasks of other tenants are not found.
+// The tasks, in a database. Every query has the tenant in it, so tasks of other tenants are not found.
 import { Type, type Static } from '@fastify/type-provider-typebox'
+import { and, eq, sql } from 'drizzle-orm'
+import { fields, toDrizzle, type Plan } from 'fastify-permit/drizzle'
+import { openDatabase, taskTable } from './database.js'
 
 export const TaskSchema = Type.Object({
   id: Type.String(),
@@ -9,44 +12,72 @@ export const TaskSchema = Type.Object({
 })
 export type Task = Static<typeof TaskSchema>
 
+export const TaskPageSchema = Type.Object({
+  tasks: Type.Array(TaskSchema),
+  total: Type.Integer({ description: 'Tasks on all pages.' })
+})
+export type TaskPage = Static<typeof TaskPageSchema>
+
+/** The columns of the table, for plans. An attribute that conditions of the policy use would need its column here, too. */
+const taskFields = fields({ key: taskTable.id, tenant: taskTable.tenant })
+
 export class Tasks {
-  readonly #tasks = new Map<string, Task>()
-  #lastId = 0
+  readonly #database = openDatabase()
 
-  constructor () {
-    this.create('default', 'Write the README')
-    this.create('default', 'Water the plants')
-    this.create('tenant2', 'Plan the party')
+  /** With three tasks to begin with. */
+  static async open (): Promise<Tasks> {
+    const tasks = new Tasks()
+    await tasks.create('default', 'Write the README')
+    await tasks.create('default', 'Water the plants')
+    await tasks.create('tenant2', 'Plan the party')
+    return tasks
   }
 
-  all (): Task[] {
-    return [...this.#tasks.values()]
+  /** One page of the tasks that the plan allows, and how many there are on all pages. */
+  async page (plan: Plan, page: number, size: number): Promise<TaskPage> {
+    const { db } = this.#database
+    const allowed = toDrizzle(plan, taskFields)
+    const rows = await db.select().from(taskTable).where(allowed).orderBy(taskTable.id).limit(size).offset((page - 1) * size)
+    return { tasks: rows.map(taskOf), total: await db.$count(taskTable, allowed) }
   }
 
-  in (tenant: string): Task[] {
-    return this.all().filter(task => task.tenant === tenant)
+  /** The tasks of all tenants. */
+  async all (): Promise<Task[]> {
+    return (await this.#database.db.select().from(taskTable).orderBy(taskTable.id)).map(taskOf)
   }
 
-  find (tenant: string, id: string): Task | undefined {
-    const task = this.#tasks.get(id)
-    return task?.tenant === tenant ? task : undefined
+  async find (tenant: string, id: string): Promise<Task | undefined> {
+    const [row] = await this.#database.db.select().from(taskTable).where(isTask(tenant, id))
+    return row && taskOf(row)
   }
 
-  create (tenant: string, title: string): Task {
-    const task = { id: String(++this.#lastId), tenant, title, done: false }
-    this.#tasks.set(task.id, task)
-    return task
+  async create (tenant: string, title: string): Promise<Task> {
+    const [row] = await this.#database.db.insert(taskTable).values({ tenant, title }).returning()
+    return taskOf(row as Row)
   }
 
-  update (tenant: string, id: string, changes: Partial<Pick<Task, 'title' | 'done'>>): Task | undefined {
-    const task = this.find(tenant, id)
-    if (task === undefined) return undefined
-    const updated = { ...task, ...changes }
-    this.#tasks.set(id, updated)
-    return updated
+  async update (tenant: string, id: string, { title, done }: Partial<Pick<Task, 'title' | 'done'>>): Promise<Task | undefined> {
+    if (title === undefined && done === undefined) return this.find(tenant, id)
+    const [row] = await this.#database.db.update(taskTable).set({ title, done }).where(isTask(tenant, id)).returning()
+    return row && taskOf(row)
   }
 
-  delete (tenant: string, id: string): boolean {
-    return this.find(tenant, id) !== undefined && this.#tasks.delete(id)
+  async delete (tenant: string, id: string): Promise<boolean> {
+    return (await this.#database.db.delete(taskTable).where(isTask(tenant, id)).returning()).length > 0
   }
+
+  close (): void {
+    this.#database.close()
+  }
+}
+
+type Row = typeof taskTable.$inferSelect
+
+function taskOf ({ id, ...task }: Row): Task {
+  return { ...task, id: String(id) }
+}
+
+/** Compares the id as text, as `check` was asked about it: SQLite would also find the task 1 by the number `01`. */
+function isTask (tenant: string, id: string) {
+  return and(eq(taskTable.tenant, tenant), eq(taskTable.id, Number(id)), eq(sql`CAST(${taskTable.id} AS TEXT)`, id))
 }

@@ -36,6 +36,13 @@ else {
     t.same(lists, [['1', '2'], ['1', '2'], ['3'], []])
   })
 
+  t.test('a page of the list comes from the database by the plan of Cerbos', async t => {
+    const { ask } = await start(t)
+    const pageOf = async (who: string, url: string) => (await ask(who, 'GET', url)).json<{ tasks: Array<{ id: string }>, total: number }>()
+    t.match(await pageOf('victor', '/tenants/default/tasks?page=2&size=1'), { tasks: [{ id: '2' }], total: 2 })
+    t.match(await pageOf('tess', '/tenants/tenant2/tasks'), { tasks: [{ id: '3' }], total: 1 })
+  })
+
   t.test('with only CERBOS_URL, the app starts as a process and Cerbos decides', async t => {
     const app = await startApp(t, { CERBOS_URL: cerbos.url })
     t.match(app.output, `PDP: ${cerbos.url}`)

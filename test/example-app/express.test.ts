@@ -14,7 +14,7 @@ t.test('the printed requests work as printed; SIGTERM exits with 0', async t => 
     t.match(lines[index + 1], new RegExp(`^${status}: `), line)
     replayed++
   }
-  t.equal(replayed, 6)
+  t.equal(replayed, 7)
   t.same(await (await fetch(`${app.url}/`)).json(), { result: 'John Smith is PERMITTED to retrieve task!' })
   t.same(await (await fetch(`${app.url}/tenant2`)).json(), { result: 'John Smith is NOT PERMITTED to create task (tenant 2)!' })
   t.equal(await app.stop('SIGTERM'), 0)
@@ -29,6 +29,16 @@ t.test('users see and do what their roles allow, in their tenant', async t => {
   }
   t.match(await ask(undefined, '/tasks'), { status: 401, body: /FST_PERMIT_UNAUTHENTICATED/ })
   t.same(JSON.parse((await ask('tess', '/tasks')).body).map(({ id }: { id: string }) => id), ['3'])
+  const pageOf = async (name: string, path: string) => {
+    const { tasks, total } = JSON.parse((await ask(name, path)).body)
+    return [tasks.map(({ id }: { id: string }) => id), total]
+  }
+  t.same(await pageOf('victor', '/tenants/default/tasks'), [['1', '2'], 2])
+  t.same(await pageOf('victor', '/tenants/default/tasks?size=1'), [['1'], 2])
+  t.same(await pageOf('victor', '/tenants/default/tasks?size=1&page=2'), [['2'], 2])
+  t.same(await pageOf('tess', '/tenants/tenant2/tasks'), [['3'], 1], "another tenant's tasks are in nobody's list")
+  t.match(await ask('victor', '/tenants/default/tasks?page=0'), { status: 400, body: /page must be a whole number from 1/ })
+  t.match(await ask('victor', '/tenants/default/tasks?size=x'), { status: 400, body: /size must be a whole number/ })
   t.match(await ask('victor', '/tenants/default/tasks/1', 'DELETE'), { status: 403, body: '{"code":"FST_PERMIT_FORBIDDEN","message":"You are not allowed to do this."}' })
   t.equal((await ask('ada', '/tenants/default/tasks/3')).status, 404, "another tenant's task is not there under one's own tenant")
   t.equal((await ask('ada', '/tenants/default/tasks/1', 'DELETE')).status, 204)

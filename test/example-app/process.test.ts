@@ -34,7 +34,7 @@ t.test('the printed requests work as printed', async t => {
     t.match(lines[index + 1], new RegExp(`^${status}: `), line)
     replayed++
   }
-  t.equal(replayed, 5)
+  t.equal(replayed, 6)
 })
 
 t.test('with PERMIT_PDP_URL and PERMIT_API_KEY that PDP decides, with the same code', async t => {

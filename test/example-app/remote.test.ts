@@ -23,6 +23,9 @@ t.test('the quickstart with a local PDP, to which the app writes its users', asy
     t.equal(viewer.statusCode, 403)
     t.equal(viewer.body, '{"result":"John Smith is NOT PERMITTED to create task (tenant 2)!"}')
     t.equal((await app.inject('/tenants/default/tasks')).statusCode, 401)
+    const { token } = (await app.inject({ method: 'POST', url: '/login', payload: { email: 'tess@example.com', password: 'tess' } })).json()
+    const page = await app.inject({ url: '/tenants/tenant2/tasks', headers: { authorization: `Bearer ${token}` } })
+    t.match(page.json(), { tasks: [{ id: '3', tenant: 'tenant2' }], total: 1 })
     t.equal((await app.permit.explain('john@smith.com', 'retrieve', 'task')).source, 'cache')
     await app.close()
   }

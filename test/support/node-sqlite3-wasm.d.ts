@@ -4,7 +4,7 @@ declare module 'node-sqlite3-wasm' {
   export class Database {
     constructor (file?: string)
     all (sql: string, values?: readonly SQLiteValue[]): Array<Record<string, SQLiteValue>>
-    run (sql: string, values?: readonly SQLiteValue[]): unknown
+    run (sql: string, values?: readonly SQLiteValue[]): { changes: number, lastInsertRowid: number | bigint }
     exec (sql: string): void
     close (): void
   }
