@@ -20,6 +20,8 @@ t.teardown(async () => {
 for (const name of ['permit.yaml', 'permit.test.yaml']) await cp(join(root, 'example-app', name), join(folder, name))
 const [, documents = ''] = /```yaml\n([^]*?)```/.exec(await readFile(join(root, 'docs/embedded-pdp.md'), 'utf8')) ?? []
 await writeFile(join(folder, 'documents.yaml'), documents)
+const [, lists = ''] = /```yaml\n(# documents.test.yaml\n[^]*?)```/.exec(page) ?? []
+await writeFile(join(folder, 'documents.test.yaml'), lists)
 const policy = await readFile(join(folder, 'permit.yaml'), 'utf8')
 await writeFile(join(folder, 'wrong.yaml'), policy.replace("['task:retrieve', 'task:list']", "['task:retrieve', 'task:list', 'task:delete']"))
 process.chdir(folder)
@@ -40,7 +42,7 @@ for (const [, line = '', output = ''] of examples) {
 
 t.test('the test files on the page can be read', async t => {
   const files = [...page.matchAll(/```yaml\n([^]*?)```/g)]
-  t.same(files.map(([, text = '']) => parseExpectations(text, 'page').expectations.length), [14, 1])
+  t.same(files.map(([, text = '']) => parseExpectations(text, 'page').expectations.length), [14, 3, 1])
 })
 
 t.test('the links on the page work', async t => {

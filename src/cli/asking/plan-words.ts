@@ -103,7 +103,8 @@ export async function sqlOf (plan: Plan, database: 'postgresql' | 'sqlite'): Pro
   return { text, values }
 }
 
-function fieldsOf (condition: Condition): Set<string> {
+/** The fields of the row that a condition names. */
+export function fieldsOf (condition: Condition): Set<string> {
   if (!('field' in condition)) return new Set(condition.value.flatMap(part => [...fieldsOf(part)]))
   const found = new Set<string>(condition.field.startsWith('item.') ? [] : [condition.field])
   if (condition.operator.endsWith('_field')) found.add(String(condition.value))

@@ -8,18 +8,8 @@ import { drawTree } from '../terminal/tree.js'
 import type { Authority } from '../asking/authority-types.js'
 import { AUTHORITY_HELP, AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP } from '../asking/authority-options.js'
 import type { Sql } from '../asking/plan-words.js'
+import type { Planned } from '../asking/planned.js'
 import { questionOf } from '../asking/question.js'
-
-/** What a branch of the policy contributes. */
-interface Contribution {
-  readonly because: string
-  readonly condition: unknown
-}
-
-interface Planned {
-  readonly plan: Plan
-  readonly branches: readonly Contribution[]
-}
 
 const DATABASES = ['postgresql', 'sqlite'] as const
 
@@ -88,7 +78,7 @@ Examples:
     const { openAuthority } = await import('../asking/authority.js')
     const authority = await openAuthority(options, terminal)
     try {
-      const { plan, branches } = await planOf(authority, question)
+      const { plan, branches } = await planFor(authority, question)
       const { planInWords, sqlOf } = await import('../asking/plan-words.js')
       const sql = database === undefined ? undefined : await sqlOf(plan, database)
       const sentence = `${user.key} may ${action} ${planInWords(plan)}`
@@ -100,12 +90,10 @@ Examples:
   }
 }
 
-async function planOf (authority: Authority, question: PlanQuestion): Promise<Planned> {
-  const { isNoPlan } = await import('../asking/plan-words.js')
+async function planFor (authority: Authority, question: PlanQuestion): Promise<Planned> {
+  const [{ planOf }, { isNoPlan }] = await Promise.all([import('../asking/planned.js'), import('../asking/plan-words.js')])
   try {
-    if (authority.kind === 'pdp') return { plan: await authority.plan(question), branches: [] }
-    const { planNow } = await import('../../engine/plan/planner.js')
-    return planNow(authority.engine.planning(question))
+    return await planOf(authority, question)
   } catch (error) {
     if (!isNoPlan(error)) throw error
     const { NoDecisionError } = await import('../asking/pdp-authority.js')
@@ -113,13 +101,13 @@ async function planOf (authority: Authority, question: PlanQuestion): Promise<Pl
   }
 }
 
-async function textOf (sentence: string, plan: Plan, branches: readonly Contribution[], sql: Sql | undefined): Promise<Line[]> {
+async function textOf (sentence: string, plan: Plan, branches: Planned['branches'], sql: Sql | undefined): Promise<Line[]> {
   const { wordsOf } = await import('../asking/plan-words.js')
   const lines: Line[] = [plan.kind === 'none' ? no(sentence) : yes(sentence)]
   if (branches.length > 0) {
     const parts = branches.map(({ because, condition }) => ({
       text: because,
-      branches: condition === true ? [] : [{ text: wordsOf(condition as Parameters<typeof wordsOf>[0]) }]
+      branches: condition === true ? [] : [{ text: wordsOf(condition) }]
     }))
     lines.push('', ...drawTree({ text: 'because of', branches: parts }))
   }

@@ -8,6 +8,7 @@ import { jsonLines, maybe, no, spansOf, strong, yes, type Line } from '../termin
 import { drawTree } from '../terminal/tree.js'
 import { COVERED, type Covered, type CoverageReport } from '../testing/coverage.js'
 import type { Expectation } from '../testing/expectations.js'
+import { listTitleOf } from '../testing/list-title.js'
 import { junitOf, type JunitCase } from '../testing/junit.js'
 import type { Result } from '../testing/test-run.js'
 
@@ -26,6 +27,11 @@ A test file is YAML:
       resource: { type: report, attributes: { draft: false } }
       may: [read]
       may_not: [edit]
+    - user: ben
+      lists:                                 # which rows plan() finds: exactly, contains or excludes keys
+        - { action: read, type: report, exactly: ['1', '3'] }
+
+A list is made of the resource instances of the type, or of "rows: [{ key, tenant, attributes }]" beside its "action".
 
 An expectation with a resource type, an action or a tenant that is not in the policy always fails, even a "may not": it is most
 likely a typing mistake, and would pass with any policy.
@@ -103,8 +109,10 @@ export const testCommand: Command = {
 /** Expectations that passed, but perhaps not for the intended reason. */
 function notesOn (results: readonly Result[]): string[] {
   const unknownUsers = new Map<string, number>()
-  for (const { expectation: { query, may }, answer } of results) {
-    if (!may && answer.code === 'user_not_synced') unknownUsers.set(query.user.key, (unknownUsers.get(query.user.key) ?? 0) + 1)
+  for (const { expectation, answer } of results) {
+    const { query, list } = expectation
+    const isNegative = list === undefined ? !expectation.may : list.how === 'excludes' || list.keys.length === 0
+    if (isNegative && answer.code === 'user_not_synced') unknownUsers.set(query.user.key, (unknownUsers.get(query.user.key) ?? 0) + 1)
   }
   return Array.from(unknownUsers, ([user, count]) =>
     `${user} is not in the policy, so everything is denied: ${expectations(count)} passed for this reason`)
@@ -119,8 +127,9 @@ function linesOf ({ file, expectation, failure = '', tree }: Result): Line[] {
   ]
 }
 
-function titleOf ({ query, may }: Expectation): string {
-  return sentenceOf(query, may ? 'may' : 'may not')
+function titleOf (expectation: Expectation): string {
+  if (expectation.list !== undefined) return listTitleOf(expectation)
+  return sentenceOf(expectation.query, expectation.may ? 'may' : 'may not')
 }
 
 function coverageLines ({ touched, total, percent, untouched }: CoverageReport): Line[] {
@@ -140,9 +149,12 @@ function expectations (count: number): string {
   return count === 1 ? '1 expectation' : `${count} expectations`
 }
 
-function toJson ({ file, expectation, answer, failure }: Result): object {
-  const { query: { user, action, resource }, may, name, line, column } = expectation
+function toJson ({ file, expectation, answer, listed, failure }: Result): object {
+  const { query: { user, action, resource }, list, name, line, column } = expectation
   const { allow, code, reason } = answer
+  const outcome = list === undefined
+    ? { expected: expectation.may ? 'allow' : 'deny', allow, code, reason }
+    : { expected: { [list.how]: list.keys }, listed }
   return {
     ok: failure === undefined,
     file,
@@ -153,10 +165,7 @@ function toJson ({ file, expectation, answer, failure }: Result): object {
     action,
     resource: resource.key === undefined ? resource.type : `${resource.type}:${resource.key}`,
     tenant: resource.tenant,
-    expected: may ? 'allow' : 'deny',
-    allow,
-    code,
-    reason,
+    ...outcome,
     failure
   }
 }

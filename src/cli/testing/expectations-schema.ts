@@ -37,6 +37,21 @@ const Resource = Type.Union([
   }, strict)
 ], { description: 'The resource, when `may` and `may_not` list actions only.' })
 
+const Key = text('Key of a row.')
+
+const List = Type.Object({
+  action: text('What the user must be allowed to do with a row, such as `retrieve`.'),
+  type: text('Resource type of the rows.'),
+  exactly: Type.Optional(Type.Array(Key, { description: 'Keys of all rows in the list, in any order.' })),
+  contains: Type.Optional(Type.Array(Key, { description: 'Keys of rows that are in the list; there may be others.' })),
+  excludes: Type.Optional(Type.Array(Key, { description: 'Keys of rows that are not in the list.' })),
+  rows: Type.Optional(Type.Array(Type.Object({
+    key: Key,
+    tenant: Type.Optional(text('Tenant of the row. Default: the tenant of the test.')),
+    attributes: Type.Optional(values('Attributes of the row. One that is missing is `null`, as NULL in a column.'))
+  }, strict), { description: 'Rows of the table. Default: the resource instances of the type, with their attributes.' }))
+}, { ...strict, description: 'What a list of rows holds, as `plan` makes it.' })
+
 const LongForm = Type.Object({
   name: Type.Optional(text('A description; shown when an expectation fails.')),
   user: User,
@@ -44,7 +59,8 @@ const LongForm = Type.Object({
   resource: Type.Optional(Resource),
   context: Type.Optional(values('Values for conditions on `context.*`.')),
   may: permissions('What the user may do.'),
-  may_not: permissions('What the user may not do.')
+  may_not: permissions('What the user may not do.'),
+  lists: Type.Optional(Type.Array(List, { description: 'Which rows the user finds in lists.' }))
 }, { ...strict, description: 'Several expectations about one user, with attributes for conditions.' })
 
 const facts = PolicySchema.properties
@@ -80,6 +96,9 @@ export const ExpectationsSchema = Type.Object({
 export type ExpectationsDocument = Static<typeof ExpectationsSchema>
 /** A test in the form of a block. */
 export type LongExpectation = Static<typeof LongForm>
+
+/** What a block says about a list. */
+export type ExpectedList = Static<typeof List>
 
 /** The facts of a policy. */
 export type Given = Pick<Policy, 'tenants' | 'users' | 'role_assignments' | 'resource_instances' | 'relationship_tuples'>

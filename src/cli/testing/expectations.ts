@@ -7,13 +7,42 @@ import { shapeProblems } from '../../engine/policy/shape.js'
 import { readText } from '../../environment/file/text-file.js'
 import { parseYaml } from '../../environment/file/yaml-file.js'
 import { splitAtColon } from '../../kit/split-at-colon.js'
+import { suggest } from '../../kit/suggest.js'
 import { FileError } from '../terminal/file-error.js'
-import { ExpectationsSchema, SENTENCE_PATTERN, type ExpectationsDocument, type Given, type LongExpectation } from './expectations-schema.js'
+import {
+  ExpectationsSchema, SENTENCE_PATTERN, type ExpectationsDocument, type ExpectedList, type Given, type LongExpectation
+} from './expectations-schema.js'
 
 /** A query and the expected answer. */
-export interface Expectation {
+export interface CheckExpectation extends Place {
   readonly query: Query
   readonly may: boolean
+  readonly list?: undefined
+}
+
+/** What is expected of a list. */
+export interface ListExpectation extends Place {
+  /** The action on the type. */
+  readonly query: Query
+  readonly list: {
+    readonly how: 'exactly' | 'contains' | 'excludes'
+    readonly keys: readonly string[]
+    /** Undefined: the instances that the policy and the test file have. */
+    readonly rows?: readonly ExpectedRow[]
+  }
+}
+
+/** A row of a list. */
+export interface ExpectedRow {
+  readonly key: string
+  readonly tenant: string
+  readonly attributes?: Readonly<Record<string, unknown>>
+}
+
+/** An expectation of a test file. */
+export type Expectation = CheckExpectation | ListExpectation
+
+interface Place {
   /** The description in the test file. */
   readonly name?: string
   /** The place in the file, from 1. */
@@ -73,17 +102,20 @@ export function parseExpectations (text: string, file: string): Expectations {
 }
 
 /** An expectation with its path in the document instead of its place in the file. */
-type Unplaced = Omit<Expectation, 'line' | 'column'> & { readonly path: Path }
+type Unplaced = (Omit<CheckExpectation, 'line' | 'column'> | Omit<ListExpectation, 'line' | 'column'>) & { readonly path: Path }
 
-/** An expectation as it was written. */
-interface Asked extends Pick<Expectation, 'may' | 'name'> {
+/** A question as it was written. */
+interface Asked {
   readonly user: UserInput
   readonly action: string
   readonly resource: ResourceInput
   readonly tenant?: string
   readonly context?: ContextInput
+  readonly name?: string
   readonly path: Path
 }
+
+const ABOUT_LISTS = ['exactly', 'contains', 'excludes'] as const
 
 class Reader {
   readonly expectations: Unplaced[] = []
@@ -109,26 +141,65 @@ class Reader {
     if (!may) rest.shift()
     const tenant = rest.at(-2) === 'in' && rest.length > 3 ? rest.splice(-2)[1] : undefined
     const resource = rest.pop() ?? ''
-    for (const action of actionsOf(rest.join(' '))) this.#add({ user, action, resource, tenant, may, path })
+    for (const action of actionsOf(rest.join(' '))) this.#add({ user, action, resource, tenant, path }, may)
   }
 
   /** Several expectations about one user. */
   block (block: LongExpectation, path: Path): void {
-    const { may = [], may_not: mayNot = [] } = block
-    if (may.length + mayNot.length === 0) this.problem(path, 'the block expects nothing', "add 'may' or 'may_not' with permissions")
+    const { may = [], may_not: mayNot = [], lists = [], resource } = block
+    if (may.length + mayNot.length + lists.length === 0) {
+      this.problem(path, 'the block expects nothing', "add 'may' or 'may_not' with permissions, or 'lists'")
+    } else if (may.length + mayNot.length === 0 && resource !== undefined) {
+      const hint = "remove it; a list names its 'type', and its 'rows' have attributes"
+      this.problem([...path, 'resource'], "'resource' is for 'may' and 'may_not' only", hint)
+    }
     may.forEach((text, index) => this.#permission(block, text, true, [...path, 'may', index]))
     mayNot.forEach((text, index) => this.#permission(block, text, false, [...path, 'may_not', index]))
+    lists.forEach((list, index) => this.#list(block, list, [...path, 'lists', index]))
+  }
+
+  /** Each of `exactly`, `contains` and `excludes` is an expectation. */
+  #list ({ user, tenant, context, name }: LongExpectation, written: ExpectedList, path: Path): void {
+    const { action, type, rows } = written
+    const query = this.#query({ user, action, resource: { type }, tenant, context, path })
+    if (query === undefined) return
+    const said = ABOUT_LISTS.filter(how => written[how] !== undefined)
+    if (said.length === 0) this.problem(path, 'the list expects nothing', "add 'exactly', 'contains' or 'excludes' with keys")
+    if (said.includes('exactly') && said.length > 1) {
+      this.problem([...path, said[1] as string], `'exactly' has the whole list, so '${said[1]}' adds nothing`, 'remove one of the two')
+    }
+    const given = rows?.map(row => ({ ...row, tenant: row.tenant ?? query.resource.tenant }))
+    const keys = new Set<string>()
+    rows?.forEach(({ key }, index) => {
+      if (keys.has(key)) this.problem([...path, 'rows', index, 'key'], `there are two rows with the key '${key}'`, 'a key names one row')
+      keys.add(key)
+    })
+    for (const how of said) {
+      const expected = written[how] ?? []
+      if (expected.length === 0 && how !== 'exactly') {
+        this.problem([...path, how], `'${how}' has no keys`, "write keys, or 'exactly: []' for an empty list")
+      }
+      expected.forEach((key, index) => {
+        const at = [...path, how, index]
+        if (expected.indexOf(key) < index) this.problem(at, `the key '${key}' is there twice`, 'remove one')
+        else if (rows !== undefined && !keys.has(key)) {
+          this.problem(at, `no row has the key '${key}'`, suggest(key, keys, "add it to 'rows'"))
+        }
+      })
+      const list = { how, keys: expected, rows: given }
+      this.expectations.push({ query, list, path: [...path, how], ...(name === undefined ? {} : { name }) })
+    }
   }
 
   #permission ({ user, tenant, resource, context, name }: LongExpectation, text: string, may: boolean, path: Path): void {
-    const common = { user, tenant, context, name, may, path }
+    const common = { user, tenant, context, name, path }
     const [first = '', second, ...others] = text.trim().split(/\s+/)
     if (second !== undefined) {
       if (others.length > 0 || resource !== undefined) {
         const form = resource === undefined ? "'task:create' or 'retrieve task:1'" : "an action only: 'resource' names the resource"
         this.problem(path, `'${text}' is not a permission`, `write ${form}`)
       } else {
-        this.#add({ ...common, action: first, resource: second })
+        this.#add({ ...common, action: first, resource: second }, may)
       }
       return
     }
@@ -136,23 +207,29 @@ class Reader {
     if (resource !== undefined) {
       const type = typeof resource === 'string' ? splitAtColon(resource).before : resource.type
       if (after !== undefined && before !== type) this.problem(path, `'${first}' is not an action of '${type}'`, 'write one of its actions')
-      else this.#add({ ...common, action: after ?? first, resource })
+      else this.#add({ ...common, action: after ?? first, resource }, may)
     } else if (before === '' || after === undefined || after === '') {
       this.problem(path, `'${first}' is not a permission`, "write 'task:create' or 'retrieve task:1', or add 'resource' beside 'may'")
     } else {
-      this.#add({ ...common, action: after, resource: before })
+      this.#add({ ...common, action: after, resource: before }, may)
     }
   }
 
-  #add (asked: Asked): void {
-    const { user, action, resource, tenant = this.#tenant, context, name, may, path } = asked
+  #add (asked: Asked, may: boolean): void {
+    const query = this.#query(asked)
+    if (query === undefined) return
+    const { name, path } = asked
+    this.expectations.push({ query, may, path, ...(name === undefined ? {} : { name }) })
+  }
+
+  #query ({ user, action, resource, tenant = this.#tenant, context, path }: Asked): Query | undefined {
     try {
       const what = typeof resource === 'string' ? splitResource(resource) : resource
-      const query = createQuery(user, action, what, tenant, context)
-      this.expectations.push({ query, may, path, ...(name === undefined ? {} : { name }) })
+      return createQuery(user, action, what, tenant, context)
     } catch (error) {
       if (!(error instanceof QueryError)) throw error
       this.problem(path, error.message, FORM)
+      return undefined
     }
   }
 }

@@ -9,8 +9,11 @@ import { FileError } from '../terminal/file-error.js'
 import type { Terminal } from '../terminal/terminal.js'
 import type { Branch } from '../terminal/tree.js'
 import { Coverage, type CoverageReport } from './coverage.js'
-import { readExpectations, type Expectation, type Expectations } from './expectations.js'
+import {
+  readExpectations, type CheckExpectation, type Expectation, type Expectations, type ExpectedRow, type ListExpectation
+} from './expectations.js'
 import { withGiven } from './given.js'
+import { checkOf, instancesOf, testList } from './list-test.js'
 
 /** What to ask, and whether to explain. */
 export interface TestOptions extends AuthorityValues {
@@ -22,7 +25,10 @@ export interface TestOptions extends AuthorityValues {
 export interface Result {
   readonly file: string
   readonly expectation: Expectation
+  /** Of a list: the answer for the type, which says whether its names are known. */
   readonly answer: Answer
+  /** Keys in the list; undefined for a check, and where there is no list. */
+  readonly listed?: readonly string[]
   /** Why it failed; undefined when it passed. */
   readonly failure?: string
   readonly tree?: Branch
@@ -64,8 +70,19 @@ async function testPolicy (file: string, documents: readonly Expectations[], wan
     // Each test file has its own facts.
     const authority = policyAuthority(file, withGiven(policy, document))
     for (const expectation of document.expectations) {
-      coverage.record(expectation.query, authority.engine.trace(expectation.query))
-      results.push(await ask(authority, document.file, expectation, wantsTrees))
+      const { query, list } = expectation
+      coverage.record(query, authority.engine.trace(query))
+      if (list === undefined) {
+        results.push(await ask(authority, document.file, expectation, wantsTrees))
+        continue
+      }
+      const rows = list.rows ?? instancesOf(authority, query.resource.type)
+      // What decides of a row is what the plan is made of.
+      for (const row of rows) {
+        const about = checkOf(query, row)
+        if (row.tenant === query.resource.tenant) coverage.record(about, authority.engine.trace(about))
+      }
+      results.push(await askForList(authority, document.file, expectation, rows, wantsTrees))
     }
   }
   return { results, notes: openUserSetNotes(policyAuthority(file, policy).engine), coverage: coverage.report() }
@@ -78,12 +95,21 @@ async function testPdp (documents: readonly Expectations[], options: TestOptions
     if (withFacts !== undefined) {
       throw new FileError(`${withFacts.file} has facts under "given", but a PDP over HTTP has its own facts; test this file with --policy`)
     }
+    for (const { file, expectations } of documents) {
+      const without = expectations.find(({ list }) => list !== undefined && list.rows === undefined)
+      if (without !== undefined) {
+        throw new FileError(`${file}:${without.line}:${without.column}: the list has no "rows", and which instances a PDP over HTTP has ` +
+          'is not known here; add "rows", or test this file with --policy')
+      }
+    }
     const all = documents.flatMap(({ file, expectations }) => expectations.map(expectation => ({ file, expectation })))
     const results = new Array<Result>(all.length)
     const next = all.entries()
     const work = async (): Promise<void> => {
       for (const [index, { file, expectation }] of next) {
-        results[index] = await ask(authority, file, expectation, options.explain)
+        results[index] = expectation.list === undefined
+          ? await ask(authority, file, expectation, options.explain)
+          : await askForList(authority, file, expectation, expectation.list.rows ?? [], options.explain)
       }
     }
     await Promise.all(Array.from({ length: CONCURRENCY }, work))
@@ -93,15 +119,35 @@ async function testPdp (documents: readonly Expectations[], options: TestOptions
   }
 }
 
-async function ask (authority: Authority, file: string, expectation: Expectation, wantsTree: boolean): Promise<Result> {
+async function ask (authority: Authority, file: string, expectation: CheckExpectation, wantsTree: boolean): Promise<Result> {
   const answer = await authority.ask(expectation.query)
   const failure = failureOf(expectation, answer)
   if (failure === undefined) return { file, expectation, answer }
   return { file, expectation, answer, failure, ...(wantsTree ? { tree: (await explain(authority, expectation.query)).tree } : {}) }
 }
 
-function failureOf ({ may }: Expectation, { allow, code, reason = 'no reason given' }: Answer): string | undefined {
-  if (UNKNOWN_NAME_CODES.has(code)) return `cannot be checked: ${reason}`
+async function askForList (
+  authority: Authority, file: string, expectation: ListExpectation, rows: readonly ExpectedRow[], wantsTree: boolean
+): Promise<Result> {
+  const { query } = expectation
+  const answer = await authority.ask(query)
+  // A list of a type that does not exist is always empty.
+  if (UNKNOWN_NAME_CODES.has(answer.code)) return { file, expectation, answer, failure: cannotBeChecked(answer) }
+  const { keys: listed, failure, wrong } = await testList(authority, expectation, rows)
+  const result = { file, expectation, answer, ...(listed === undefined ? {} : { listed }) }
+  if (failure === undefined) return result
+  if (!wantsTree || wrong.length === 0) return { ...result, failure }
+  const branches = await Promise.all(wrong.map(async about => (await explain(authority, about)).tree))
+  return { ...result, failure, tree: { text: 'row by row', branches } }
+}
+
+function cannotBeChecked ({ reason = 'no reason given' }: Answer): string {
+  return `cannot be checked: ${reason}`
+}
+
+function failureOf ({ may }: CheckExpectation, answer: Answer): string | undefined {
+  const { allow, code, reason = 'no reason given' } = answer
+  if (UNKNOWN_NAME_CODES.has(code)) return cannotBeChecked(answer)
   if (may === allow) return undefined
   return allow ? `but is allowed: ${reason}` : `but is denied: ${reason}${code === undefined ? '' : ` (${code})`}`
 }
