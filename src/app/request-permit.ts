@@ -101,7 +101,7 @@ export class RequestPermit<R = unknown> {
     const own = await this.#tenant(asked.tenant)
     const { planQuestions } = await import('../decision/plan-question.js')
     const questions = await asValues(own, () => planQuestions(user, actions, type, asked, own))
-    return this.#answer(async () => this.#enforcement.checks.plan(how, questions))
+    return this.#answer(async () => this.#enforcement.checks.plan(how, questions, this.#asker))
   }
 
   /**

@@ -268,3 +268,9 @@ export function pdpErrorOf (error: unknown): PdpError | undefined {
   const cause = error instanceof UnavailableError ? error.cause : error
   return cause instanceof PdpError ? cause : undefined
 }
+
+/** The code of one of this package's errors, and of other errors that have one. */
+export function codeOf (error: unknown): string | undefined {
+  const code = (error as { readonly code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? code : undefined
+}

@@ -110,11 +110,17 @@ export class Checks {
     return attributes ? permissions : withoutAttributes(permissions)
   }
 
-  /** Which rows of a type the user may act on: those of all the questions' plans, or of one of them. From the cache of plans. */
-  async plan (how: 'allOf' | 'anyOf', questions: readonly PlanQuestion[]): Promise<Plan> {
+  /**
+   * Which rows of a type the user may act on: those of all the questions' plans, or of one of them. From the cache of plans.
+   * @param asker - the request that it belongs to, for observers
+   */
+  async plan (how: 'allOf' | 'anyOf', questions: readonly PlanQuestion[], asker?: object): Promise<Plan> {
     const deadline = this.#deadline()
     const plans = await this.#planning()
-    const [first, ...others] = await Promise.all(questions.map(question => plans.plan(question, deadline)))
+    const ask = this.#observation.watchesLists
+      ? (question: PlanQuestion) => this.#watchedPlan(plans, question, deadline, asker)
+      : (question: PlanQuestion) => plans.plan(question, deadline)
+    const [first, ...others] = await Promise.all(questions.map(ask))
     if (first === undefined || others.length === 0) return first as Plan
     const { combinePlans } = await import('../engine/plan/combine-plans.js')
     return combinePlans(how, [first, ...others])
@@ -126,6 +132,20 @@ export class Checks {
   ): AsyncGenerator<string, void, undefined> {
     const { resultsOf } = await import('./search.js')
     yield * resultsOf(this.#pdp, question, limits, this.#timeout)
+  }
+
+  async #watchedPlan (plans: Plans, question: PlanQuestion, deadline: number, asker: object | undefined): Promise<Plan> {
+    const { user, action, type, tenant } = question
+    const asked = { kind: 'plan' as const, user: user.key, action, resource: type, tenant }
+    const start = performance.now()
+    const kept = plans.kept(question)
+    if (kept !== undefined) {
+      this.#observation.listed(asked, { rows: kept.kind, source: 'cache', duration: performance.now() - start }, asker)
+      return kept
+    }
+    const trace: Trace = { source: undefined }
+    const ask = (): Promise<Plan> => plans.plan(question, deadline, trace)
+    return this.#observation.watchList(asked, asker, () => trace.source, ({ kind }: Plan) => kind, ask)
   }
 
   async #planning (): Promise<Plans> {

@@ -1,7 +1,7 @@
 // Plans of the PDP at the end of the path, kept for a short time: each is asked for once until it expires or a change forgets it.
 import { LRUCache } from 'lru-cache'
 import { UnsupportedError } from '../contract/errors.js'
-import type { DecisionPointStats, Pdp, PlanQuestion } from '../contract/point.js'
+import type { DecisionPointStats, Pdp, PlanQuestion, Trace } from '../contract/point.js'
 import type { Plan } from '../contract/plan.js'
 import type { Generations } from './generations.js'
 import { keyOfPlan } from './plan-question.js'
@@ -52,22 +52,39 @@ export class Plans {
     }
   }
 
-  /** The plan. It is never older than the cache's `ttl`, nor than the last change that could affect its user. */
-  async plan (question: PlanQuestion, deadline: number): Promise<Plan> {
-    const { key: user } = question.user
-    this.#asked++
+  /** The plan, if it is kept. It counts as asked for then. */
+  kept (question: PlanQuestion): Plan | undefined {
+    return this.#keptAs(keyOfPlan(question), question)
+  }
+
+  /**
+   * The plan. It is never older than the cache's `ttl`, nor than the last change that could affect its user.
+   * @param trace - gets the source
+   */
+  async plan (question: PlanQuestion, deadline: number, trace?: Trace): Promise<Plan> {
     const key = keyOfPlan(question)
-    const kept = this.#kept?.get(key)
-    if (kept !== undefined && this.#generations.isCurrent(kept.stamp, user) && !this.#isPast(kept.start)) {
-      this.#shared++
-      return kept.plan
+    const known = this.#keptAs(key, question)
+    if (known !== undefined) {
+      if (trace !== undefined) trace.source = 'cache'
+      return known
     }
+    this.#asked++
     const flight = this.#flights.get(key)
-    if (flight !== undefined && this.#generations.isCurrent(flight.stamp, user)) {
+    if (flight !== undefined && this.#generations.isCurrent(flight.stamp, question.user.key)) {
+      if (trace !== undefined) trace.source = 'flight'
       this.#shared++
       return flight.answer
     }
+    if (trace !== undefined) trace.source = this.#pdp.name === 'embedded' ? 'embedded' : 'pdp'
     return this.#ask(key, question, deadline)
+  }
+
+  #keptAs (key: string, { user }: PlanQuestion): Plan | undefined {
+    const kept = this.#kept?.get(key)
+    if (kept === undefined || !this.#generations.isCurrent(kept.stamp, user.key) || this.#isPast(kept.start)) return undefined
+    this.#asked++
+    this.#shared++
+    return kept.plan
   }
 
   async #ask (key: string, question: PlanQuestion, deadline: number): Promise<Plan> {

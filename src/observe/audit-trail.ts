@@ -1,21 +1,25 @@
 // The option `onDecision`: reports every decision to the app after the response, when it can neither be changed nor delayed.
-import type { CheckObserver, CheckOutcome } from './observation.js'
-import { pdpErrorOf, type PdpFailure } from '../contract/errors.js'
+import type { CheckObserver, CheckOutcome, ListOutcome, ListQuestion } from './observation.js'
+import { codeOf, pdpErrorOf, type PdpFailure } from '../contract/errors.js'
 import type { DecisionSource, Query } from '../contract/point.js'
 import { ignore, isThenable } from '../kit/whenever.js'
 
-/** One check and its result, for an audit trail. Without attribute values. */
+/** One check or plan and its result, for an audit trail. Without attribute values. */
 export interface DecisionEvent {
+  /** `check`, or `plan`: which rows of the type the user may act on. */
+  readonly kind: 'check' | 'plan'
   readonly user: string
   readonly action: string
   /** `type` or `type:key`. */
   readonly resource: string
   readonly tenant: string
-  /** The decision; undefined without one, in which case access is refused. */
+  /** The decision; undefined without one, in which case access is refused. Of a plan: whether there may be rows. */
   readonly allow: boolean | undefined
-  /** The PDP's reason code, if it sent one. */
+  /** Of a plan: all rows of the tenant, some or none. */
+  readonly rows?: 'all' | 'some' | 'none'
+  /** The PDP's reason code, if it sent one; of a plan that cannot be had, the error's code. */
   readonly code?: string
-  /** The PDP's reason as a sentence, if it sent one. */
+  /** The PDP's reason as a sentence, if it sent one; of a plan that cannot be had, the error's message. */
   readonly reason?: string
   /** Why there is no decision. */
   readonly failure?: PdpFailure
@@ -28,7 +32,7 @@ export interface DecisionEvent {
 }
 
 /**
- * The option `onDecision`: called for each check, allowed, denied or without a decision. Its first error is logged.
+ * The option `onDecision`: called for each check and each plan, allowed, denied or without a decision. Its first error is logged.
  *
  * @example
  * ```ts
@@ -73,7 +77,14 @@ export class AuditTrail<R extends object> implements CheckObserver {
   }
 
   ended (query: Query, outcome: CheckOutcome, asker: object | undefined): void {
-    const event = eventOf(query, outcome)
+    this.#take(eventOf(query, outcome), asker)
+  }
+
+  listEnded (question: ListQuestion, outcome: ListOutcome, asker: object | undefined): void {
+    this.#take(eventOfList(question, outcome), asker)
+  }
+
+  #take (event: DecisionEvent, asker: object | undefined): void {
     const request = asker as R | undefined
     const waiting = request === undefined ? 'answered' : this.#waiting.get(request) ?? (this.#isAwaited(request) ? [] : 'answered')
     if (waiting === 'answered') {
@@ -104,6 +115,7 @@ export class AuditTrail<R extends object> implements CheckObserver {
 
 function eventOf ({ user, action, resource }: Query, { decision, error, source, duration }: CheckOutcome): DecisionEvent {
   return {
+    kind: 'check',
     user: user.key,
     action,
     resource: resource.key === undefined ? resource.type : `${resource.type}:${resource.key}`,
@@ -112,6 +124,25 @@ function eventOf ({ user, action, resource }: Query, { decision, error, source, 
     code: decision?.code,
     reason: decision?.reason,
     failure: pdpErrorOf(error)?.failure,
+    source,
+    duration,
+    time: new Date()
+  }
+}
+
+function eventOfList (question: ListQuestion, { rows, error, source, duration }: ListOutcome): DecisionEvent {
+  const { kind, user = '', action = '', resource, tenant } = question
+  const failure = pdpErrorOf(error)?.failure
+  return {
+    kind,
+    user,
+    action,
+    resource,
+    tenant,
+    allow: rows === undefined ? undefined : rows !== 'none',
+    rows,
+    ...(failure === undefined && error instanceof Error ? { code: codeOf(error), reason: error.message } : {}),
+    failure,
     source,
     duration,
     time: new Date()

@@ -1,4 +1,4 @@
-// Reports checks to observers: to the diagnostics channel and to those that options add. Without observers it costs one comparison.
+// Reports checks and plans to observers: the diagnostics channel, and those that options add. Without observers it costs one comparison.
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { Decision, DecisionSource, Query } from '../contract/point.js'
 
@@ -14,8 +14,36 @@ export interface CheckOutcome {
   readonly duration: number
 }
 
+/** A question about many resources at once. */
+export interface ListQuestion {
+  /** The method that asks. */
+  readonly kind: ListKind
+  /** The user's key; undefined when the question is which users. */
+  readonly user: string | undefined
+  /** Undefined when the question is which actions. */
+  readonly action: string | undefined
+  /** `type`, or `type:key` when the question is about one resource. */
+  readonly resource: string
+  readonly tenant: string
+}
+
+/** The methods that ask about many resources at once. */
+export type ListKind = 'plan'
+
+/** How such a question ended. */
+export interface ListOutcome {
+  /** Which rows: all of the tenant, some, or none. Undefined for a question without an answer. */
+  readonly rows?: 'all' | 'some' | 'none'
+  /** The error of a question without an answer. */
+  readonly error?: unknown
+  /** As of a check. */
+  readonly source: DecisionSource | undefined
+  /** Ms. */
+  readonly duration: number
+}
+
 /**
- * Observes checks. Its errors are caught: it can neither change nor delay a decision.
+ * Observes checks and plans. Its errors are caught: it can neither change nor delay a decision.
  */
 export interface CheckObserver {
   /** A check starts that is not answered in the same tick. The return value is passed to `within` and `ended`. */
@@ -33,6 +61,13 @@ export interface CheckObserver {
   ended (query: Query, outcome: CheckOutcome, asker: object | undefined, begun: unknown): void
   /** A request with this number of checks was sent to the PDP. */
   sent? (checks: number): void
+  /** A plan is made that was not kept. The return value is passed to `within` and `listEnded`. */
+  listStarted? (question: ListQuestion): unknown
+  /**
+   * A plan was made, or was kept.
+   * @param begun - the return value of `listStarted`
+   */
+  listEnded? (question: ListQuestion, outcome: ListOutcome, asker: object | undefined, begun: unknown): void
 }
 
 /**
@@ -97,7 +132,7 @@ export class Observation {
   async watch (
     query: Query, asker: object | undefined, source: () => DecisionSource | undefined, ask: () => Decision | Promise<Decision>
   ): Promise<Decision> {
-    const begun = this.#observers.map(observer => this.#start(observer, query))
+    const begun = this.#observers.map(observer => this.#guarded(() => observer.started?.(query)))
     const start = performance.now()
     let duration = 0
     const asked = async () => {
@@ -117,20 +152,45 @@ export class Observation {
     }
   }
 
-  /** Reports a request with this number of checks. */
-  sent (checks: number): void {
-    for (const observer of this.#observers) {
-      try {
-        observer.sent?.(checks)
-      } catch (error) {
-        this.#failed(error)
-      }
+  /** Whether there are observers of plans. */
+  get watchesLists (): boolean {
+    return this.#observers.some(({ listEnded }) => listEnded !== undefined)
+  }
+
+  /** Reports a plan that was kept. */
+  listed (question: ListQuestion, outcome: ListOutcome, asker: object | undefined): void {
+    this.#each((observer, begun) => observer.listEnded?.(question, outcome, asker, begun))
+  }
+
+  /** Makes a plan, and reports its start and end. */
+  async watchList<T> (
+    question: ListQuestion, asker: object | undefined, source: () => DecisionSource | undefined,
+    rowsOf: (answer: T) => ListOutcome['rows'], ask: () => Promise<T>
+  ): Promise<T> {
+    const begun = this.#observers.map(observer => this.#guarded(() => observer.listStarted?.(question)))
+    const start = performance.now()
+    const ended = (outcome: Pick<ListOutcome, 'rows' | 'error'>): void => {
+      const complete = { ...outcome, source: source(), duration: performance.now() - start }
+      this.#each((observer, begun) => observer.listEnded?.(question, complete, asker, begun), begun)
+    }
+    try {
+      const answer = await this.#within(begun, ask)
+      ended({ rows: rowsOf(answer) })
+      return answer
+    } catch (error) {
+      ended({ error })
+      throw error
     }
   }
 
+  /** Reports a request with this number of checks. */
+  sent (checks: number): void {
+    this.#each(observer => observer.sent?.(checks))
+  }
+
   /** Runs the check within the observers' contexts. Its result does not pass through them. */
-  #within (begun: readonly unknown[], ask: () => Promise<Decision>): Promise<Decision> {
-    let answer: Promise<Decision> | undefined
+  #within<T> (begun: readonly unknown[], ask: () => Promise<T>): Promise<T> {
+    let answer: Promise<T> | undefined
     const once = () => { answer ??= ask() }
     const around = this.#observers.reduceRight((inner, observer, index) => observer.within === undefined
       ? inner
@@ -144,26 +204,25 @@ export class Observation {
           inner()
         }, once)
     around()
-    return answer as unknown as Promise<Decision>
+    return answer as unknown as Promise<T>
   }
 
-  #start (observer: CheckObserver, query: Query): unknown {
+  #end (query: Query, outcome: CheckOutcome, asker: object | undefined, begun: readonly unknown[] | undefined): void {
+    this.#each((observer, begun) => observer.ended(query, outcome, asker, begun), begun)
+  }
+
+  #each (tell: (observer: CheckObserver, begun: unknown) => void, begun?: readonly unknown[]): void {
+    this.#observers.forEach((observer, index) => this.#guarded(() => tell(observer, begun?.[index])))
+  }
+
+  /** The errors of observers change nothing. */
+  #guarded<T> (call: () => T): T | undefined {
     try {
-      return observer.started?.(query)
+      return call()
     } catch (error) {
       this.#failed(error)
       return undefined
     }
-  }
-
-  #end (query: Query, outcome: CheckOutcome, asker: object | undefined, begun: readonly unknown[] | undefined): void {
-    this.#observers.forEach((observer, index) => {
-      try {
-        observer.ended(query, outcome, asker, begun?.[index])
-      } catch (error) {
-        this.#failed(error)
-      }
-    })
   }
 }
 

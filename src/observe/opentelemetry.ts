@@ -1,7 +1,8 @@
-// The option `openTelemetry`: a span for each check that goes to a PDP, and a histogram of all checks.
+// The option `openTelemetry`: a span for each check that goes to a PDP and each plan that is made, and histograms of all of them.
 import type * as OpenTelemetry from '@opentelemetry/api'
-import type { CheckObserver, CheckOutcome } from './observation.js'
-import { pdpErrorOf } from '../contract/errors.js'
+import type { CheckObserver, CheckOutcome, ListOutcome, ListQuestion } from './observation.js'
+import { codeOf, pdpErrorOf } from '../contract/errors.js'
+import { splitAtColon } from '../kit/split-at-colon.js'
 import type { Query } from '../contract/point.js'
 import { BATCH_SIZES, type OpenTelemetryOptions } from './telemetry-options.js'
 
@@ -26,15 +27,21 @@ export function openTelemetry (api: Api, options: OpenTelemetryOptions): CheckOb
   const duration = meter.createHistogram('fastify_permit.check.duration', {
     description: 'Duration of checks.', unit: 's', advice: { explicitBucketBoundaries: BOUNDARIES }
   })
+  const listDuration = meter.createHistogram('fastify_permit.list.duration', {
+    description: 'Duration of plans.', unit: 's', advice: { explicitBucketBoundaries: BOUNDARIES }
+  })
   const batchSize = meter.createHistogram('fastify_permit.batch.size', {
     description: 'Number of checks in one request to the PDP.', unit: '{check}', advice: { explicitBucketBoundaries: [...BATCH_SIZES] }
   })
+  const begin = (name: string, attributes: Attributes): Begun => {
+    const parent = api.context.active()
+    const span = tracer.startSpan(name, { kind: api.SpanKind.INTERNAL, attributes }, parent)
+    return { context: api.trace.setSpan(parent, span), span }
+  }
   return {
     // Cached decisions get no span: they take less time than the span would.
     started (query): Begun {
-      const parent = api.context.active()
-      const span = tracer.startSpan('permit.check', { kind: api.SpanKind.INTERNAL, attributes: questionOf(query) }, parent)
-      return { context: api.trace.setSpan(parent, span), span }
+      return begin('permit.check', questionOf(query))
     },
     within (begun, ask) {
       if (begun !== undefined) api.context.with((begun as Begun).context, ask)
@@ -46,6 +53,18 @@ export function openTelemetry (api: Api, options: OpenTelemetryOptions): CheckOb
       if (span === undefined) return
       span.setAttributes(answer)
       if (outcome.decision === undefined) span.setStatus({ code: api.SpanStatusCode.ERROR, message: failureOf(outcome) })
+      span.end()
+    },
+    listStarted (question): Begun {
+      return begin(`permit.${question.kind}`, questionOfList(question))
+    },
+    listEnded (question, outcome, _asker, begun) {
+      const answer = answerOfList(outcome)
+      const { context, span } = begun as Begun | undefined ?? {}
+      listDuration.record(outcome.duration / 1000, { 'permit.kind': question.kind, ...questionOfList(question), ...answer }, context)
+      if (span === undefined) return
+      span.setAttributes(answer)
+      if (outcome.rows === undefined) span.setStatus({ code: api.SpanStatusCode.ERROR, message: failureOf(outcome) })
       span.end()
     },
     sent (checks) {
@@ -68,6 +87,19 @@ function answerOf (outcome: CheckOutcome): Attributes {
   return attributes
 }
 
-function failureOf ({ error }: CheckOutcome): string {
-  return pdpErrorOf(error)?.failure ?? 'unknown'
+function questionOfList ({ action, resource }: ListQuestion): Attributes {
+  return { ...(action === undefined ? {} : { 'permit.action': action }), 'permit.resource.type': splitAtColon(resource).before }
+}
+
+function answerOfList (outcome: ListOutcome): Attributes {
+  const { rows, source } = outcome
+  return {
+    'permit.result': rows ?? 'error',
+    ...(source === undefined ? {} : { 'permit.source': source }),
+    ...(rows === undefined ? { 'error.type': failureOf(outcome) } : {})
+  }
+}
+
+function failureOf ({ error }: { readonly error?: unknown }): string {
+  return pdpErrorOf(error)?.failure ?? codeOf(error) ?? 'unknown'
 }

@@ -1,4 +1,4 @@
-// The option `metrics`: Prometheus metrics through prom-client, counted when checks end or read from existing counters.
+// The option `metrics`: Prometheus metrics through prom-client, counted when checks and plans end or read from existing counters.
 import type * as PromClient from 'prom-client'
 import type { CheckObserver } from './observation.js'
 import type { DecisionPointStats, BreakerState } from '../contract/point.js'
@@ -47,6 +47,19 @@ export function prometheus (client: Client, options: MetricsOptions): Metrics {
     buckets: BUCKETS,
     registers
   })
+  const lists = existing<PromClient.Counter>(register, `${prefix}lists_total`) ?? new client.Counter({
+    name: `${prefix}lists_total`,
+    help: 'Plans by kind, by result (all, some, none, error) and by source.',
+    labelNames: ['kind', 'result', 'source'],
+    registers
+  })
+  const listDuration = existing<PromClient.Histogram>(register, `${prefix}list_duration_seconds`) ?? new client.Histogram({
+    name: `${prefix}list_duration_seconds`,
+    help: 'Duration of plans by kind and by source.',
+    labelNames: ['kind', 'source'],
+    buckets: BUCKETS,
+    registers
+  })
   const batchSize = existing<PromClient.Histogram>(register, `${prefix}batch_size`) ?? new client.Histogram({
     name: `${prefix}batch_size`, help: 'Number of checks in one request to the PDP.', buckets: [...BATCH_SIZES], registers
   })
@@ -59,6 +72,10 @@ export function prometheus (client: Client, options: MetricsOptions): Metrics {
         const source = outcome.source ?? 'none'
         checks.inc({ result: outcome.decision === undefined ? 'error' : outcome.decision.allow === true ? 'allow' : 'deny', source })
         duration.observe({ source }, outcome.duration / 1000)
+      },
+      listEnded ({ kind }, { rows, source = 'none', duration }) {
+        lists.inc({ kind, result: rows ?? 'error', source })
+        listDuration.observe({ kind, source }, duration / 1000)
       },
       sent (checks) {
         batchSize.observe(checks)

@@ -625,7 +625,7 @@ export const OptionsSchema = Type.Object({
     expected: 'a function of the request, the reply and the denial that returns an error, the reply it sent, or nothing; may be async'
   })),
   onDecision: Type.Optional(callable<OnDecision<unknown>>({
-    description: 'Called for every decision, after the response, for an audit trail.',
+    description: 'Called for every decision and every plan, after the response, for an audit trail.',
     expected: 'a function of the event and the request; may be async'
   })),
   /**

@@ -25,6 +25,8 @@ export interface PolicyAuthority {
   readonly name: string
   readonly policy: Policy
   readonly engine: Engine
+  /** Where a part of the policy is, such as `permit.yaml:12`; undefined where it is not in the file. */
+  placeOf (path: ReadonlyArray<string | number>): string | undefined
   ask (query: Query): Promise<Answer>
   close (): Promise<void>
 }

@@ -2,6 +2,7 @@
 import { Engine } from '../../engine/engine.js'
 import { loadPolicyFile } from '../../environment/file/policy-file.js'
 import { atOnce } from '../../kit/turns.js'
+import { lineIn, type PolicyLines } from '../../environment/file/policy-lines.js'
 import { UsageError } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
 import type { Authority, PolicyAuthority, PolicyDocument } from './authority-types.js'
@@ -32,7 +33,7 @@ export async function openAuthority (values: AuthorityValues, { env }: Terminal)
  */
 export async function openPolicy (file: string, given?: string): Promise<PolicyAuthority> {
   const policy = await loadPolicyFile(file)
-  return policyAuthority(file, given === undefined ? policy : await withFactsOf(given, policy))
+  return policyAuthority(file, given === undefined ? policy : await withFactsOf(given, policy), policy.lines)
 }
 
 async function withFactsOf (given: string, policy: PolicyDocument): Promise<PolicyDocument> {
@@ -42,8 +43,12 @@ async function withFactsOf (given: string, policy: PolicyDocument): Promise<Poli
 }
 
 /** Creates an authority that evaluates a policy in this process. The policy is not compiled again. */
-export function policyAuthority (name: string, { schema: policy, compiled }: PolicyDocument): PolicyAuthority {
+export function policyAuthority (name: string, { schema: policy, compiled }: PolicyDocument, lines?: PolicyLines): PolicyAuthority {
   const engine = new Engine()
   engine.use(compiled.schema, atOnce(engine.compare(compiled.facts)))
-  return { kind: 'policy', name, policy, engine, ask: async query => engine.explain(query), close: async () => {} }
+  const placeOf = (path: ReadonlyArray<string | number>): string | undefined => {
+    const line = lines === undefined ? undefined : lineIn(lines, path)
+    return line === undefined ? undefined : `${name}:${line}`
+  }
+  return { kind: 'policy', name, policy, engine, placeOf, ask: async query => engine.explain(query), close: async () => {} }
 }

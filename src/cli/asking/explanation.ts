@@ -6,7 +6,9 @@ import type {
 import { isRecord } from '../../kit/is-record.js'
 import { listOf } from '../../kit/list-names.js'
 import type { Branch } from '../terminal/tree.js'
-import type { Answer, Authority } from './authority-types.js'
+import type { Answer, Authority, PolicyAuthority } from './authority-types.js'
+import { isNoPlan, planInWords } from './plan-words.js'
+import { planOf, treeOf, type Planned } from './planned.js'
 import { sentenceOf } from './question.js'
 
 /** Characters of a value in the tree. */
@@ -20,7 +22,11 @@ const MAX_DEPTH = 8
 
 /** A decision with its trace or debug output, and the same as a tree. */
 export interface ExplainedDecision {
-  readonly decision: DecisionTrace | Answer
+  readonly decision: (DecisionTrace | Answer) & Partial<Planned>
+  readonly tree: Branch
+}
+
+interface RowsTrace extends Partial<Planned> {
   readonly tree: Branch
 }
 
@@ -28,10 +34,28 @@ export interface ExplainedDecision {
 export async function explain (authority: Authority, query: Query): Promise<ExplainedDecision> {
   if (authority.kind === 'policy') {
     const decision = authority.engine.trace(query)
-    return { decision, tree: treeOfTrace(query, decision) }
+    const tree = treeOfTrace(query, decision)
+    const planned = await rowsOf(authority, query)
+    if (planned === undefined) return { decision, tree }
+    const { plan, branches } = planned
+    return { decision: { ...decision, plan, branches }, tree: { ...tree, branches: [...tree.branches ?? [], planned.tree] } }
   }
   const decision = await authority.ask(query)
   return { decision, tree: treeOfAnswer(query, decision) }
+}
+
+/** Which rows of a table the user may act on, where the question names no resource and the answer depends on it. */
+async function rowsOf (authority: PolicyAuthority, { user, action, resource, context }: Query): Promise<RowsTrace | undefined> {
+  const { type, tenant } = resource
+  if (resource.key !== undefined || resource.attributes !== undefined) return undefined
+  try {
+    const { plan, branches } = await planOf(authority, { user, action, type, tenant, context })
+    if (plan.kind !== 'some') return undefined
+    return { plan, branches, tree: { mark: true, text: `LISTS: may ${action} ${planInWords(plan)}`, branches: treeOf(branches) } }
+  } catch (error) {
+    if (!isNoPlan(error)) throw error
+    return { tree: { text: `LISTS: there is no plan: ${error.message}` } }
+  }
 }
 
 /** The tree of a decision of the engine. */

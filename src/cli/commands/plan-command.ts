@@ -102,15 +102,9 @@ async function planFor (authority: Authority, question: PlanQuestion): Promise<P
 }
 
 async function textOf (sentence: string, plan: Plan, branches: Planned['branches'], sql: Sql | undefined): Promise<Line[]> {
-  const { wordsOf } = await import('../asking/plan-words.js')
+  const { treeOf } = await import('../asking/planned.js')
   const lines: Line[] = [plan.kind === 'none' ? no(sentence) : yes(sentence)]
-  if (branches.length > 0) {
-    const parts = branches.map(({ because, condition }) => ({
-      text: because,
-      branches: condition === true ? [] : [{ text: wordsOf(condition) }]
-    }))
-    lines.push('', ...drawTree({ text: 'because of', branches: parts }))
-  }
+  if (branches.length > 0) lines.push('', ...drawTree({ text: 'because of', branches: treeOf(branches) }))
   if (plan.kind === 'some') lines.push('', strong('condition'), ...jsonLines(plan.condition))
   if (sql !== undefined) {
     lines.push('', strong('sql'), sql.text, ...sql.values.map((value, index): Line => faint(`  ${index + 1}: ${JSON.stringify(value)}`)))

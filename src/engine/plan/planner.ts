@@ -2,12 +2,12 @@
 import { AttributesOfQuery, type CompiledRule, type CompiledSet } from '../decide/abac.js'
 import { decideRbac } from '../decide/rbac.js'
 import { Conditions, isField, type Outcome } from './plan-conditions.js'
-import { reachOf } from './reach.js'
+import { reachOf, type Giver } from './reach.js'
 import { RowCondition, type RowFields } from './row-condition.js'
 import { suggest } from '../../kit/suggest.js'
 import { atOnce } from '../../kit/turns.js'
 import { NoPlanError, type Planning, type PlanQuery } from './plan-query.js'
-import { QUESTION_STEPS, Work } from '../decide/work.js'
+import { QUESTION_STEPS, Work, type WorkPlace } from '../decide/work.js'
 import { takeApart, type Attribute, type Part } from './condition-parts.js'
 import type { CompiledPermission, CompiledType } from '../decide/decision-schema.js'
 import type { CompiledDerivation } from '../decide/derivation.js'
@@ -17,8 +17,14 @@ import type { Condition, Plan } from './plan-contract.js'
 
 /** A part of a plan, and its source in the policy, for messages. */
 export interface PlanBranch {
-  /** `role 'admin' in the tenant`, `set_rules[2]: user set 'staff' on resource set 'own'`, `roles on instances: viewer, editor`. */
+  /**
+   * `role 'admin' in the tenant`, `set_rules[2]: user set 'staff' on resource set 'own'`,
+   * `role 'editor' on instances of 'document': assigned`,
+   * `role 'editor' on instances of 'document': from 'editor' on 'folder' by 'parent'`.
+   */
   readonly because: string
+  /** The part of the policy document that says so: `['set_rules', 2]`. */
+  readonly path: WorkPlace
   /** `true` if it holds for every row. */
   readonly condition: Condition | true
 }
@@ -48,24 +54,27 @@ export function columnsOf ({ key, relations }: CompiledType, names: readonly str
   return new Set(names)
 }
 
-/** Plans at once: {@link stepsOfPlan}. */
+/** Plans at once, with a branch for each role on instances and each derivation: {@link stepsOfPlan}. */
 export function planNow (planning: Planning): PlanTrace {
-  return atOnce(stepsOfPlan(planning))
+  return atOnce(stepsOfPlan(planning, new Map()))
 }
 
 /**
  * Plans by all three models, in steps: which rows of a table the user may act on. It is what the engine decides of each row.
  *
+ * @param givers - where the branches are for people: an empty map. Otherwise all roles on instances are one branch
  * @throws {@link NoPlanError} when there is no exact plan
  * @throws {@link WorkLimitError} when it would take too much work
  */
-export function * stepsOfPlan ({ query, type, permission, user, tenant, isAsked, facts }: Planning): Generator<undefined, PlanTrace> {
+export function * stepsOfPlan (planning: Planning, givers?: Map<Giver, string[]>): Generator<undefined, PlanTrace> {
+  const { query, type, permission, user, tenant, isAsked, facts } = planning
   if (type === undefined || permission === undefined) return { plan: simplePlan('none', query), branches: [] }
   const columns = columnsOf(type, query.relations)
   const roles = user?.rolesIn(query.tenant)
   if (user !== undefined && roles !== undefined && decideRbac(permission, user, roles).allow) {
-    const role = roles.find(key => permission.grantedBy.has(key))
-    return { plan: simplePlan('all', query), branches: [{ because: `role '${role}' in the tenant`, condition: true }] }
+    const role = roles.find(key => permission.grantedBy.has(key)) as string
+    const branch = { because: `role '${role}' in the tenant`, path: ['roles', role], condition: true as const }
+    return { plan: simplePlan('all', query), branches: [branch] }
   }
   if (!isAsked) return { plan: simplePlan('none', query), branches: [] }
   const work = new Work(QUESTION_STEPS)
@@ -80,15 +89,17 @@ export function * stepsOfPlan ({ query, type, permission, user, tenant, isAsked,
   const branches = branchesOfRules(permission, query.type, attributes, conditions, facts)
   const isDecided = branches.some(({ condition }) => condition === true)
   if (!isDecided && permission.held !== null && user !== undefined && tenant !== undefined && user.instanceRoles !== null) {
-    const { keys, subjects } = yield * reachOf(permission.held, user, tenant, columns, work)
+    const { keys, subjects } = yield * reachOf(permission.held, user, tenant, columns, work, givers)
     work.begin()
-    const condition = conditions.or([
-      conditions.among('key', [...keys]),
-      ...branchesOfColumns(subjects, query.type, user, tenant, conditions, work)
-    ])
+    const byColumns = branchesOfColumns(subjects, query.type, user, tenant, conditions, work)
+    const condition = conditions.or([conditions.among('key', [...keys]), ...byColumns.map(({ condition }) => condition)])
     if (condition !== false) {
       const roles = permission.held.by.map(({ key }) => `'${key}'`).join(', ')
-      branches.push({ because: `roles on instances that hold it: ${roles}`, condition })
+      const all = { because: `roles on instances that hold it: ${roles}`, path: ['resources', query.type, 'roles'], condition }
+      const plan = planOfBranches(query, [...branches, all], conditions)
+      if (givers === undefined) return { plan, branches: [...branches, all] }
+      const byKeys = Array.from(givers, ([giver, keys]) => branchOf(giver, conditions.among('key', keys)))
+      return { plan, branches: [...branches, ...byKeys, ...byColumns] }
     }
   }
   return { plan: planOfBranches(query, branches, conditions), branches }
@@ -118,7 +129,7 @@ function branchesOfRules (
       work.rule = rule.index
       const condition = conditions.and([who, outcomeOf(rule.set)])
       if (condition === false) continue
-      branches.push({ because: phraseOf(set, rule), condition })
+      branches.push({ because: phraseOf(set, rule), path: ['set_rules', rule.index], condition })
       if (condition === true) return branches
     }
   }
@@ -161,17 +172,25 @@ class Row implements RowFields {
 function branchesOfColumns (
   subjects: ReadonlyMap<CompiledDerivation, ReadonlySet<string>>, type: string,
   user: UserNode, tenant: TenantNode, conditions: Conditions, work: Work
-): Outcome[] {
+): PlanBranch[] {
   let direct: string[] | undefined
-  return Array.from(subjects, ([{ relation, unlessDirectRole }, keys]) => {
+  return Array.from(subjects, ([derivation, keys]) => {
+    const { relation, unlessDirectRole } = derivation
     const condition = conditions.among(`relations.${relation}`, [...keys])
-    if (!unlessDirectRole) return condition
+    if (!unlessDirectRole) return branchOf(derivation, condition)
     work.spend(user.instanceRoles?.size ?? 0)
     direct ??= Array.from(user.instanceRoles?.keys() ?? [])
       .filter(instance => instance.fact.resource === type && instance.tenant === tenant)
       .map(({ fact }) => fact.key)
-    return conditions.and([condition, conditions.not(conditions.among('key', direct))])
+    return branchOf(derivation, conditions.and([condition, conditions.not(conditions.among('key', direct))]))
   })
+}
+
+/** @param condition - never `false`: there is a key */
+function branchOf (giver: Giver, condition: Outcome): PlanBranch {
+  const { type, key, place } = 'target' in giver ? giver.target : giver
+  const how = 'target' in giver ? `from '${giver.source.key}' on '${giver.source.type}' by '${giver.relation}'` : 'assigned'
+  return { because: `role '${key}' on instances of '${type}': ${how}`, path: place, condition: condition as Condition | true }
 }
 
 /** The plan of branches, any of which may hold. */

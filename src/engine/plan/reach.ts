@@ -13,6 +13,9 @@ export interface Reach {
   readonly subjects: ReadonlyMap<CompiledDerivation, ReadonlySet<string>>
 }
 
+/** What gives the user a role on an instance: a derivation, or the role itself where it is assigned. */
+export type Giver = CompiledDerivation | CompiledResourceRole
+
 /** A role leads to one that is asked about by these derivations. */
 type Ways = ReadonlyMap<CompiledResourceRole, readonly CompiledDerivation[]>
 
@@ -23,9 +26,10 @@ const WAYS = new WeakMap<HeldBy, Ways>()
  * permission. In steps.
  *
  * @param columns - relations of the rows that are columns: derivations along them are not followed to the rows
+ * @param givers - takes the keys by what gave them first, for people
  */
 export function * reachOf (
-  held: HeldBy, user: UserNode, tenant: TenantNode, columns: ReadonlySet<string>, work: Work
+  held: HeldBy, user: UserNode, tenant: TenantNode, columns: ReadonlySet<string>, work: Work, givers?: Map<Giver, string[]>
 ): Generator<undefined, Reach> {
   const ways = waysTo(held)
   const wanted = new Set(held.by)
@@ -33,10 +37,14 @@ export function * reachOf (
   const subjects = new Map<CompiledDerivation, Set<string>>()
   const visited = new Visited(work)
   /** @param isKey - whether the row is found by its key: not by a column */
-  const add = (role: CompiledResourceRole, instance: InstanceNode, isKey: boolean): void => {
-    if (isKey && wanted.has(role) && !keys.has(instance.fact.key)) {
+  const add = (role: CompiledResourceRole, instance: InstanceNode, isKey: boolean, giver: Giver): void => {
+    const { key } = instance.fact
+    if (isKey && wanted.has(role) && !keys.has(key)) {
       work.list(1)
-      keys.add(instance.fact.key)
+      keys.add(key)
+      const given = givers?.get(giver)
+      if (given === undefined) givers?.set(giver, [key])
+      else given.push(key)
     }
     visited.add(role, instance)
   }
@@ -47,7 +55,7 @@ export function * reachOf (
     if (instance.tenant !== tenant) continue
     for (const role of ways.keys()) {
       work.spend(1)
-      if (role.type === instance.fact.resource && assigned.includes(role.key)) add(role, instance, true)
+      if (role.type === instance.fact.resource && assigned.includes(role.key)) add(role, instance, true, role)
     }
   }
   for (const [role, instance] of visited.queue) {
@@ -68,7 +76,7 @@ export function * reachOf (
         work.begin()
         work.spend(1)
         yield
-        if (leadsTo(derivation, object, user)) add(derivation.target, object, !byColumn)
+        if (leadsTo(derivation, object, user)) add(derivation.target, object, !byColumn, derivation)
       }
     }
   }

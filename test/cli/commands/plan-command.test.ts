@@ -57,8 +57,8 @@ t.test('it prints the rows as a sentence, the rules, and the condition', async t
   const { code, stdout } = await run(ask('ann', 'read', '--policy', policy))
   t.equal(code, 0)
   t.match(stdout, "ann may read each document in default where owner is 'ann' or address.city is one of 'Bern', 'Chur' or key is 'spec'")
-  t.match(stdout, "├─ set_rules[0]: user set 'anybody' on resource set 'own'")
-  t.match(stdout, "└─ roles on instances that hold it: 'editor'")
+  t.match(stdout, `├─ set_rules[0]: user set 'anybody' on resource set 'own' (${policy}:21)\n│  └─ owner is 'ann' or address.city is one of 'Bern', 'Chur'`)
+  t.match(stdout, `└─ role 'editor' on instances of 'document': from 'editor' on 'folder' by 'parent' (${policy}:10)`)
   t.match(stdout, "\n   └─ key is 'spec'")
   const printed = JSON.parse(stdout.slice(stdout.indexOf('\n{')))
   t.match(printed, { operator: 'and', value: [{ field: 'tenant', value: 'default' }, { operator: 'or' }] })
@@ -66,7 +66,7 @@ t.test('it prints the rows as a sentence, the rules, and the condition', async t
 
 t.test('all rows and no row are sentences, too; no row exits with 1', async t => {
   const policy = policyFor(t)
-  t.match(await run(ask('ada', 'read', '--policy', policy)), { code: 0, stdout: /ada may read every document in default\n\nbecause of\n└─ role 'admin' in the tenant$/ })
+  t.match(await run(ask('ada', 'read', '--policy', policy)), { code: 0, stdout: /ada may read every document in default\n\nbecause of\n└─ role 'admin' in the tenant \(.*permit\.yaml:14\)$/ })
   t.match(await run(ask('ada', 'edit', '--policy', policy)), { code: 1, stdout: 'ada may edit no document in default' })
 })
 
@@ -74,6 +74,37 @@ t.test('relations that are columns replace the keys of the rows', async t => {
   const { stdout } = await run(ask('ann', 'edit', '--policy', policyFor(t), '--relations', 'parent', '--sql', 'postgresql'))
   t.match(stdout, "ann may edit each document in default where its parent is 'plans'")
   t.match(stdout, '"parent_key"')
+  t.match(stdout, /└─ role 'editor' on instances of 'document': from 'editor' on 'folder' by 'parent' \(.*:10\)\n {3}└─ its parent is 'plans'/)
+})
+
+t.test('each role on instances and each derivation is a branch of its own, and together they are the plan', async t => {
+  const policy = join(t.testdir(), 'permit.yaml')
+  writeFileSync(policy, POLICY.replace("role: editor, resource_instance: 'folder:plans' }", `role: editor, resource_instance: 'folder:plans' }
+  - { user: ann, role: editor, resource_instance: 'document:own' }
+  - { user: ann, role: editor, resource_instance: 'document:spec' }`))
+  const { stdout } = await run(ask('ann', 'edit', '--policy', policy, '--json'))
+  const { plan, branches } = JSON.parse(stdout)
+  t.same(branches, [
+    { because: "role 'editor' on instances of 'document': assigned", place: `${policy}:10`, condition: { operator: 'in', field: 'key', value: ['own', 'spec'] } }
+  ], 'what is assigned as well as derived is said once')
+  t.match(plan.condition, { value: [{ field: 'tenant' }, { field: 'key', value: ['own', 'spec'] }] })
+  const read = JSON.parse((await run(ask('ann', 'read', '--policy', policy, '--json'))).stdout)
+  t.equal(read.branches.length, 2)
+  t.same(read.branches.map(({ place }: { place: string }) => place), [`${policy}:21`, `${policy}:10`])
+})
+
+t.test('explain says of a resource type which rows are open, and by what', async t => {
+  const policy = policyFor(t)
+  const explained = (user: string, resource: string, action = 'read') => run(['explain', '--user', user, '--action', action, '--resource', resource, '--policy', policy])
+  const { stdout } = await explained('ann', 'document')
+  t.match(stdout, "└─ ✓ LISTS: may read each document in default where owner is 'ann' or address.city is one of 'Bern', 'Chur' or key is 'spec'")
+  t.match(stdout, `   ├─ set_rules[0]: user set 'anybody' on resource set 'own' (${policy}:21)`)
+  t.match(stdout, `   └─ role 'editor' on instances of 'document': from 'editor' on 'folder' by 'parent' (${policy}:10)`)
+  t.match((await explained('ann', 'document', 'burn')).stdout, /LISTS: there is no plan: set 'whole'/)
+  t.notMatch((await explained('ann', 'document:spec')).stdout, 'LISTS')
+  t.notMatch((await explained('ada', 'document')).stdout, 'LISTS', 'every row is what the decision says already')
+  const json = JSON.parse((await run(['explain', '--user', 'ann', '--action', 'read', '--resource', 'document', '--policy', policy, '--json'])).stdout)
+  t.match(json, { allow: false, plan: { kind: 'some' }, branches: [{ place: `${policy}:21` }, { place: `${policy}:10` }] })
 })
 
 t.test('it prints the SQL and the values separately', async t => {
