@@ -15,7 +15,7 @@ context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
 const POLICY: Policy = {
   resources: { task: { actions: { read: {}, share: {}, burn: {} } } },
   roles: { admin: { permissions: ['task:read', 'task:share'] } },
-  user_sets: { everybody: { conditions: {} } },
+  user_sets: { everybody: { conditions: { allOf: [] } } },
   resource_sets: {
     own: { resource: 'task', conditions: { 'resource.owner': { equals: { ref: 'user.key' } } } },
     odd: { resource: 'task', conditions: { 'resource.box': { equals: { secret: 'of a user' } } } }

@@ -713,8 +713,8 @@ export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'head
    */
   onDenied?: OnDenied<R, Reply>
   /**
-   * Called for every decision, after the response, for an audit trail. The decision is allowed, denied, or none; it cannot be changed
-   * here. The first error of the function is logged.
+   * Called for every decision and every plan, after the response, for an audit trail. The decision is allowed, denied, or none; it
+   * cannot be changed here. The first error of the function is logged.
    * @defaultValue none
    */
   onDecision?: OnDecision<R>
