@@ -9,8 +9,10 @@ import { openObservers, type Observers } from '../observe/observers.js'
 import { resolveOptions, type ResolvedOptions } from './options/resolve.js'
 import type { Caller } from '../contract/point.js'
 import { Writer } from './write/writer.js'
+import type { UrlAsking } from '../guard/asked-url.js'
 import type { Enforcement } from '../guard/enforce.js'
 import { callerWithHeaders } from './caller-with-headers.js'
+import { OptionsError } from '../contract/errors.js'
 
 /** The plugin's logger, in the shape of pino and Fastify. */
 export interface OpeningLog {
@@ -49,6 +51,8 @@ export interface OpeningContext<R> {
   readonly requestId: (request: R) => string | undefined
   /** The response of the request, if known. */
   readonly response: (request: R) => ServerResponse | undefined
+  /** Reads the URL of a request for URL mapping rules; undefined for a framework that does not tell the route. */
+  readonly readUrl?: UrlAsking<R>['read']
 }
 
 /** The resolved options, and a decision path that is not loaded yet. */
@@ -65,10 +69,10 @@ export interface Prepared<R, Reply> {
  * @throws `OptionsError`
  */
 export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): Prepared<R, Reply> {
-  const { env, log, requestId, response } = context
+  const { env, log, requestId, response, readUrl } = context
   const options = resolveOptions<R, Reply>(input, env)
   const caller = options.headersOf === undefined ? context.caller : callerWithHeaders(context.caller, options.headersOf, log)
-  const { origin, cache, timeout, bus, user, tenant } = options
+  const { origin, cache, timeout, bus, user, tenant, urls } = options
   const observation = new Observation(error => log.error({ err: error }, 'permit: a subscriber of checks threw an error'))
   const measures = options.metrics !== false || options.openTelemetry !== false
   const onSent = measures ? (questions: number) => observation.sent(questions) : undefined
@@ -78,11 +82,20 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
     around: path => openingOf(path)
   }
 
+  function urlsOf ({ pdp }: DecisionPath): UrlAsking<R> | undefined {
+    if (urls === undefined || readUrl === undefined) return undefined
+    if (pdp.mapUrl === undefined && pdp.decidesUrls !== true) {
+      throw new OptionsError("option \"urls\" is given with protocol: 'authzen'; expected it with Permit's PDP or \"policy\", " +
+        'because AuthZEN has no URL mapping rules')
+    }
+    return { base: urls.base.replace(/\/+$/, ''), isDefault: urls.default ?? false, read: readUrl, pdp }
+  }
+
   function openingOf (path: DecisionPath): Opening<R, Reply> {
     const checks = new Checks(path, timeout, observation)
     let observers: Observers | undefined
     return {
-      enforcement: { checks, user, tenant, caller, requestId, response },
+      enforcement: { checks, user, tenant, urls: urlsOf(path), caller, requestId, response },
       checks,
       writer: new Writer(path.facts),
       observation,

@@ -35,6 +35,8 @@ export interface Query {
   readonly action: string
   readonly resource: QueryResource
   readonly context?: JsonObject
+  /** For a PDP that decides by URL mapping rules: the method and the URL, instead of `action` and `resource`. */
+  readonly url?: { readonly method: string, readonly href: string }
   /** The cache key: equal for equal queries, different for different ones. */
   readonly key: string
   /**
@@ -179,10 +181,25 @@ export interface Pdp extends DecisionPoint {
    * `UnsupportedError` when this PDP has no such search, and with an `UnavailableError` when there is no answer in time.
    */
   search? (question: SearchQuestion, asking: SearchAsking): AsyncIterable<readonly string[]>
+  /**
+   * The permission that a method and a URL stand for by the PDP's URL mapping rules, which are known here; undefined when no rule matches.
+   * Throws an `UnavailableError` when that takes too much work.
+   */
+  mapUrl? (method: string, url: string): MappedUrl | undefined
+  /** Whether the PDP decides queries with a `url`. */
+  readonly decidesUrls?: boolean
   /** Whether the PDP can give decisions now; never rejects. */
   health (deadline: number): MaybePromise<Health>
   /** Lets checks in flight finish until `deadline`, then closes sockets and files. */
   close (deadline: number): Promise<void>
+}
+
+/** The permission that a URL stands for. */
+export interface MappedUrl {
+  readonly action: string
+  readonly type: string
+  /** The values in the URL that a rule names. */
+  readonly attributes: JsonObject
 }
 
 /** A PDP that decides many queries in one request. */

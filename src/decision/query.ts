@@ -110,6 +110,25 @@ export class Question implements Query {
   }
 }
 
+/** A query about a URL, for a PDP that has URL mapping rules. Its action and its resource are only for logs. */
+export class UrlQuestion extends Question {
+  readonly url: { readonly method: string, readonly href: string }
+  #urlKey: string | undefined
+
+  /** @param query - of the URL, with its question mark; kept out of the resource, which is logged */
+  constructor (user: QueryUser, method: string, url: string, query: string, tenant: string) {
+    super(user, method.toLowerCase(), { type: 'url', key: url, tenant }, undefined)
+    this.url = { method, href: url + query }
+  }
+
+  /** No other query's key has the mark after the user. */
+  override get key (): string {
+    const { method, href } = this.url
+    this.#urlKey ??= compact(`${keyOfUser(this.user)}@${keyAbout(method, { type: href, tenant: this.resource.tenant }, undefined)}`)
+    return this.#urlKey
+  }
+}
+
 /** Validates and copies a user. */
 export function normaliseUser (user: UserInput): QueryUser {
   if (typeof user === 'string') {

@@ -19,6 +19,7 @@ import { decideRbac } from './decide/rbac.js'
 import { decideRebac } from './decide/rebac.js'
 import { EMPTY_SCHEMA, type CompiledPermission, type CompiledSchema } from './decide/decision-schema.js'
 import { traceAbac, traceRbac, traceRebac, type DecisionTrace, type ModelsTrace } from './explain/trace.js'
+import { mapUrl, type MappedUrl } from './decide/url-mapping.js'
 import { DENIED, type Verdict } from './decide/verdict.js'
 import { QUESTION_STEPS, Work, WorkLimitError } from './decide/work.js'
 import { atOnce } from '../kit/turns.js'
@@ -185,6 +186,15 @@ export class Engine {
     const found = this.#find(query)
     const notAsked = found === undefined || (this.#deniesUnknown && (found.user === undefined || found.tenant === undefined))
     return notAsked ? { allow, code, reason } : { allow, code, reason, models: this.#trace(query, found) }
+  }
+
+  /**
+   * The permission that a method and a URL stand for by the policy's URL mapping rules; undefined when no rule matches.
+   * @throws {@link WorkLimitError} when it would take too much work
+   */
+  mapUrl (method: string, url: string, work = this.#work): MappedUrl | undefined {
+    work.begin()
+    return mapUrl(this.#schema.mapping, method, url, work)
   }
 
   /** Whether the policy has rules of ABAC. */

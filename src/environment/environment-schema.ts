@@ -8,10 +8,10 @@ import { readJson } from '../kit/read-json.js'
 type SchemaSection = 'resources' | 'roles' | 'user_sets' | 'resource_sets' | 'set_rules'
 
 /** Left out where there are none: the digest of a schema stays what it was before these sections existed. */
-const ATTRIBUTE_SECTIONS = ['user_attributes', 'tenant_attributes'] as const
+const OPTIONAL_SECTIONS = ['user_attributes', 'tenant_attributes', 'proxy_configs'] as const
 
-/** A policy document without facts, every section there but the attributes of users and tenants. What the policy file or the API says. */
-export type SchemaDocument = Required<Pick<Policy, SchemaSection>> & Pick<Policy, typeof ATTRIBUTE_SECTIONS[number]>
+/** A policy document without facts, every section there but the optional ones. What the policy file or the API says. */
+export type SchemaDocument = Required<Pick<Policy, SchemaSection>> & Pick<Policy, typeof OPTIONAL_SECTIONS[number]>
 
 /** A schema, and the policy that it is based on. */
 export interface SchemaState {
@@ -38,8 +38,8 @@ interface SchemaObject {
 /** A copy of the document's schema. */
 export function schemaOf (policy: Policy): SchemaDocument {
   const { resources = {}, roles = {}, user_sets: userSets = {}, resource_sets: resourceSets = {}, set_rules: setRules = [] } = policy
-  const attributes = Object.fromEntries(ATTRIBUTE_SECTIONS.filter(name => hasAny(policy[name])).map(name => [name, policy[name]]))
-  return structuredClone({ resources, roles, user_sets: userSets, resource_sets: resourceSets, set_rules: setRules, ...attributes })
+  const optional = Object.fromEntries(OPTIONAL_SECTIONS.filter(name => hasAny(policy[name])).map(name => [name, policy[name]]))
+  return structuredClone({ resources, roles, user_sets: userSets, resource_sets: resourceSets, set_rules: setRules, ...optional })
 }
 
 function hasAny (declared: object | undefined): boolean {

@@ -1,8 +1,9 @@
 // The guard as Express middleware: the handlers after it run only after an allow.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request, Response } from 'express'
-import { ForbiddenError, OptionsError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
-import { compileGuard, type CompiledGuard } from '../guard/compile-annotation.js'
+import { AnnotationError, ForbiddenError, OptionsError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
+import { NO_URLS } from '../guard/asked-url.js'
+import { asksUrl, compileGuard, type CompiledGuard } from '../guard/compile-annotation.js'
 import { enforce, type Verdict } from '../guard/enforce.js'
 import { readGuardOptions, type GuardOptions } from '../guard/guard-options.js'
 import { askToComeBack } from '../guard/retry-after.js'
@@ -32,7 +33,7 @@ import type { Annotation, Guard, Next } from './express-types.js'
  */
 export function guard (requirement: Annotation, options?: GuardOptions): Guard {
   // Reports an invalid requirement when the route is declared.
-  compileGuard<Request>(requirement, undefined)
+  if (asksUrl(compileGuard<Request>(requirement, undefined))) throw new AnnotationError(`guard(): ${NO_URLS}`)
   let last: Bound | undefined
   return createGuard(readGuardOptions(options), request => {
     const scope = scopeOf(request)
@@ -48,6 +49,7 @@ export function guard (requirement: Annotation, options?: GuardOptions): Guard {
 /** Creates a guard that always uses one `permit(…)`, even if the request has not passed through it. */
 export function guardOf (scope: Scope, requirement: Annotation, options?: GuardOptions): Guard {
   const bound = { scope, compiled: compileGuard<Request>(requirement, scope.enforcement.tenant) }
+  if (asksUrl(bound.compiled)) throw new AnnotationError(`guard(): ${NO_URLS}`)
   return createGuard(readGuardOptions(options), () => bound)
 }
 

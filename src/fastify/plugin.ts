@@ -7,6 +7,7 @@ import { auditTrail } from './on-decision.js'
 import { tellLookers } from './looker.js'
 import { watchOutside } from './routes-outside.js'
 import { responseOf } from './replies.js'
+import { routeUrl } from './route-url.js'
 import { RouteGuards } from './route-guards.js'
 import { descendantsOf } from './scopes.js'
 import type { Annotation, PermitOptions } from './fastify-types.js'
@@ -60,13 +61,16 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
     log: app.log,
     caller: ({ raw, id }) => new RequestCaller(raw, id),
     requestId: ({ id }) => id,
-    response: responseOf
+    response: responseOf,
+    readUrl: routeUrl
   })
   const { enforcement: shared, checks, writer, observation, options, open, unknownWord, close } = prepared.around(await prepared.load())
   const { updates, onDenied, onDecision, strict, openapi } = options
   const enforcement = { ...shared, onDenied }
   if (onDecision !== undefined) observation.add(auditTrail(app, onDecision))
-  guards.start(enforcement, strict === false ? undefined : strictness(strict.public), openapi)
+  // With a requirement for every route, a route that is not seen must not be open.
+  const isStrict = strict !== false || enforcement.urls?.isDefault === true
+  guards.start(enforcement, isStrict ? strictness(strict === false ? [] : strict.public) : undefined, openapi)
 
   app.decorate('permit', new AppPermit(checks, guards, writer))
   app.decorateRequest('permit', {

@@ -3,8 +3,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunc
 import { AnnotationError, UndeclaredRouteError } from '../contract/errors.js'
 import { printable } from '../kit/printable.js'
 import {
-  compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard
+  asksUrl, compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard
 } from '../guard/compile-annotation.js'
+import { NO_URLS } from '../guard/asked-url.js'
 import { describeAnnotation, type Description } from '../guard/description.js'
 import { readGuardOptions, type GuardOptions } from '../guard/guard-options.js'
 import { undeclared, type RouteIdentity, type Strictness } from '../guard/strict.js'
@@ -21,6 +22,7 @@ import { HELD_SLOT } from './held.js'
 import { keepReply, REPLY_SLOT } from './replies.js'
 import type { Annotation } from './fastify-types.js'
 import { descendantsOf, isUntouched, rootOf } from './scopes.js'
+import { paramsOfUrl } from './route-url.js'
 import { paramNames } from './url-params.js'
 
 type CompiledAnnotation = AnyCompiledAnnotation<FastifyRequest>
@@ -128,6 +130,7 @@ export class RouteGuards {
   guard (requirement: Exclude<Annotation, false>, options?: GuardOptions): GuardHook {
     const { onDenied } = readGuardOptions(options)
     const compiled = compileGuard<FastifyRequest>(requirement, this.#enforcement?.tenant)
+    if (asksUrl(compiled)) requireUrls(this.#enforcement, 'guard()', undefined)
     return this.#make(compiled, requirement, false, onDenied ? 'when sent' : 'never')
   }
 
@@ -143,13 +146,14 @@ export class RouteGuards {
   #onRoute (scope: FastifyInstance, route: RouteOptions): void {
     const name = nameOf(route.method, route.url)
     const own = this.#guardsAmong(route, route.url, name)
-    const { config, annotation } = readConfig(route.config)
+    const read = readConfig(route.config)
     const guards = [...own]
-    if (annotation === undefined) {
-      refuseMisplaced(route, config, name)
+    if (read.annotation === undefined) {
+      refuseMisplaced(route, read.config, name)
       guards.push(...wornBy(route, name))
     }
-    const compiled = annotation === undefined ? undefined : this.#compile(annotation.value, `config.permit of ${name}`)
+    const { config, annotation } = guards.length === 0 ? this.#withDefault(route, read) : read
+    const compiled = annotation === undefined ? undefined : this.#compile(annotation.value, `config.permit of ${name}`, route.url)
     let guard: preHandlerHookHandler | undefined
     if (annotation !== undefined && compiled !== undefined && compiled.kind !== 'public') {
       requireParams(compiled.params, route.url, `config.permit of ${name}`)
@@ -164,6 +168,13 @@ export class RouteGuards {
     const seen: SeenRoute = { route, annotation, guard, hooks: own }
     putBehind(route, this.#post(scope, guards, seen))
     this.#seen.push(seen)
+  }
+
+  /** Adds the annotation of the option `urls.default`. */
+  #withDefault (route: RouteOptions, read: ReturnType<typeof readConfig>): ReturnType<typeof readConfig> {
+    const isDefault = this.#enforcement?.urls?.isDefault === true
+    if (read.annotation !== undefined || !isDefault || this.#strict?.isPublic(identityOf(route)) === true) return read
+    return { config: { ...read.config, permit: 'url' }, annotation: { value: 'url' } }
   }
 
   /** Returns the options and the handler to set instead of a 404 handler. */
@@ -237,7 +248,7 @@ export class RouteGuards {
     const known = this.#late.get(config)
     if (known !== undefined && Object.is(known.value, annotation)) return known.guard
     const name = nameOf(method, url)
-    const compiled = this.#compile(annotation, `config.permit of ${name}`)
+    const compiled = this.#compile(annotation, `config.permit of ${name}`, url)
     let guard: preHandlerHookHandler | 'public' = 'public'
     if (compiled.kind !== 'public') {
       requireParams(compiled.params, url, `config.permit of ${name}`)
@@ -270,8 +281,10 @@ export class RouteGuards {
     if (error !== undefined) throw error
   }
 
-  #compile (annotation: Annotation, name: string): CompiledAnnotation {
-    return compileNamed<FastifyRequest>(name, annotation, this.#enforcement?.tenant)
+  #compile (annotation: Annotation, name: string, url?: string): CompiledAnnotation {
+    const compiled = compileNamed<FastifyRequest>(name, annotation, this.#enforcement?.tenant)
+    if (asksUrl(compiled)) requireUrls(this.#enforcement, name, url)
+    return compiled
   }
 }
 
@@ -345,6 +358,17 @@ function requireParams (params: readonly string[], url: string, name: string): v
   if (missing !== undefined) {
     const names = [...known].map(param => `{${param}}`).join(', ')
     throw new AnnotationError(`${name}: the resource names {${missing}}, but the URL has ${names === '' ? 'no params' : `only ${names}`}`)
+  }
+}
+
+/** Checks that a route can be decided by its URL. */
+function requireUrls (enforcement: FastifyEnforcement | undefined, name: string, url: string | undefined): void {
+  if (enforcement?.urls === undefined) throw new AnnotationError(`${name}: ${NO_URLS}`)
+  if (url === undefined || url === '*') return
+  const known = paramNames(url)
+  const read = new Set(paramsOfUrl(url))
+  if (known.size !== read.size || [...known].some(param => !read.has(param))) {
+    throw new AnnotationError(`${name}: permit: 'url' cannot read the params of this URL; name the permission instead`)
   }
 }
 

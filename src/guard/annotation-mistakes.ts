@@ -4,7 +4,7 @@ import { AnnotationError } from '../contract/errors.js'
 
 /** What an annotation, or a part of one, may be. */
 export const FORMS =
-  "'type:action', { action, resource, tenant?, context? }, { anyOf: […] }, { allOf: […] } or a function of the request; " +
+  "'type:action', 'url', { action, resource, tenant?, context? }, { anyOf: […] }, { allOf: […] } or a function of the request; " +
   'and false, outside of functions, for a public route'
 
 /** All property names of requirements. */

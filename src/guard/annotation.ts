@@ -27,9 +27,10 @@ export interface RequirementOn<T extends ResourceType, R> {
 /** A permission in Permit's own spelling, `'<type>:<action>'`, or in parts. */
 export type Permission<R> = PermissionName | PermissionRequirement<R>
 
-/** Combined requirements. `anyOf`: one is enough; `allOf`: all are needed. They can be nested. */
+/** What URL mapping rules say of the URL (`'url'`), and combined requirements: with `anyOf` one is enough, with `allOf` all are needed. */
 export type Requirement<R> =
   | Permission<R>
+  | 'url'
   | { readonly anyOf: readonly Requirement<R>[] }
   | { readonly allOf: readonly Requirement<R>[] }
 

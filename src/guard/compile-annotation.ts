@@ -32,6 +32,7 @@ interface CompiledFunction<R> {
 
 export type CompiledRequirement<R> =
   | { readonly kind: 'permission', readonly params: readonly string[], readonly ask: AskPermission<R> }
+  | { readonly kind: 'url', readonly params: readonly string[] }
   | { readonly kind: 'any' | 'all', readonly params: readonly string[], readonly parts: readonly CompiledRequirement<R>[] }
 
 /** Creates the query of one permission for one request and user. */
@@ -78,6 +79,11 @@ export function compileNamed<R extends WithParams> (
   }
 }
 
+/** Whether URL mapping rules take part; not known of a function, whose result decides. */
+export function asksUrl<R> (annotation: CompiledAnnotation<R>): boolean {
+  return annotation.kind === 'url' || ((annotation.kind === 'any' || annotation.kind === 'all') && annotation.parts.some(asksUrl))
+}
+
 /** Compiles the argument of `guard(requirement)`, in every framework. */
 export function compileGuard<R extends WithParams> (
   requirement: Exclude<Annotation<R>, false>, tenantOption: TenantOf<R>
@@ -98,6 +104,7 @@ interface Mode<R> {
 
 function compileRequirement<R extends WithParams> (requirement: Requirement<R>, mode: Mode<R>, depth = 0): CompiledRequirement<R> {
   if (depth > MAX_DEPTH) throw new AnnotationError(`anyOf and allOf are nested more than ${MAX_DEPTH} deep`)
+  if (requirement === 'url') return { kind: 'url', params: [] }
   if (typeof requirement === 'string') return compilePermission(parsePermission(requirement), mode)
   if (typeof requirement !== 'object' || requirement === null) {
     throw new AnnotationError(`it is ${describe(requirement)}; expected ${FORMS}`)

@@ -6,6 +6,9 @@ import { splitAtColon } from '../kit/split-at-colon.js'
 /** Shown when the value depends on the request. */
 const BY_FUNCTION = 'by function'
 
+/** Shown when URL mapping rules name the resource. */
+const BY_URL = 'by URL'
+
 /** One permission of an annotation. */
 export interface DescribedPermission {
   /** Undefined when a function returns the resource. */
@@ -34,6 +37,10 @@ export function describeAnnotation<R> (annotation: Exclude<Annotation<R>, false>
 }
 
 function describeRequirement<R> (requirement: Requirement<R>, hasTenantOption: boolean): Description {
+  if (requirement === 'url') {
+    const tenant = hasTenantOption ? BY_FUNCTION : DEFAULT_TENANT
+    return { text: 'url', permissions: [{ type: undefined, action: 'url', resource: BY_URL, tenant }] }
+  }
   if (typeof requirement === 'string') {
     const { before: type, after: action = '' } = splitAtColon(requirement)
     return describePermission({ action, resource: type }, hasTenantOption)

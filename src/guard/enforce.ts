@@ -5,6 +5,7 @@ import { normaliseUser, Question, type UserInput } from '../decision/query.js'
 import { ForbiddenError, UnauthenticatedError } from '../contract/errors.js'
 import type { Caller, Decision, DecisionSource, Outcome, QueryUser, Trace } from '../contract/point.js'
 import { isThenable, whenever, type MaybePromise } from '../kit/whenever.js'
+import { askByUrl, type UrlAsking } from './asked-url.js'
 import type { AskPermission, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile-annotation.js'
 
 /** Only `true` lets a request through. An error refuses it. */
@@ -15,6 +16,8 @@ export interface Enforcement<R> {
   readonly checks: Checks
   readonly user: (request: R) => MaybePromise<UserInput | null | undefined>
   readonly tenant: TenantOf<R>
+  /** Undefined when requests are not decided by their URLs. */
+  readonly urls: UrlAsking<R> | undefined
   /** The caller that waits for the answer, if known. */
   readonly caller: (request: R) => Caller | undefined
   /** The request's id in the app's log, if there is one. */
@@ -48,6 +51,7 @@ function enforceFor<R> (
 
 function meets<R> (enforcement: Enforcement<R>, requirement: CompiledRequirement<R>, request: R, user: QueryUser): MaybePromise<Verdict> {
   if (requirement.kind === 'permission') return isPermitted(enforcement, requirement.ask, request, user)
+  if (requirement.kind === 'url') return isUrlPermitted(enforcement, request, user)
   const attempts = requirement.parts.map(part => attempt(() => meets(enforcement, part, request, user)))
   return combine(attempts, requirement.kind === 'any' ? anyOf : allOf)
 }
@@ -57,6 +61,11 @@ function isPermitted<R> (enforcement: Enforcement<R>, ask: AskPermission<R>, req
   return query instanceof Promise
     ? query.then(query => decideOn(enforcement, query, request))
     : decideOn(enforcement, query, request)
+}
+
+function isUrlPermitted<R> (enforcement: Enforcement<R>, request: R, user: QueryUser): MaybePromise<Verdict> {
+  const { urls, tenant } = enforcement
+  return whenever(tenant?.(request), tenant => decideOn(enforcement, askByUrl(urls, request, user, tenant), request))
 }
 
 function decideOn<R> ({ checks, caller }: Enforcement<R>, query: QueryOrRefusal, request: R): MaybePromise<Verdict> {

@@ -46,6 +46,27 @@ t.test('like the half in Python', async t => {
   t.comment(`${count}: ${JSON.stringify([...alike.byRule])}`)
 })
 
+t.test('like the half in Python, with URL mapping rules', async t => {
+  let count = 0
+  for (const { policy, mapping_rules: rules, with_mapping_rules: exchanges } of pythonWorlds()) {
+    // One of the rules is no expression. It never matches there, and is refused here.
+    const valid = (rules as Array<{ url: string, http_method: string, resource: string, action: string }>).filter(({ url }) => url !== '[')
+    t.equal(rules.length - valid.length, 1)
+    const { url } = await pdpFor(t, { policy: { ...policy, proxy_configs: { app: { mapping_rules: valid } } }, token: 'tok' })
+    const answers = await asked(url, exchanges, 'tok')
+    for (const [index, exchange] of exchanges.entries()) {
+      const { status, json } = answers[index]!
+      t.equal(status, exchange.status)
+      t.ok(samePython(exchange, json), JSON.stringify({ body: exchange.body, expected: exchange.answer, found: json }))
+      // Whether a rule matched can be told by the words of the debug output.
+      const reason = (answer: unknown) => isRecord(answer) && isRecord(answer['debug']) ? answer['debug']['reason'] : undefined
+      t.equal(reason(json), reason(exchange.answer))
+      count++
+    }
+  }
+  t.equal(count, 42)
+})
+
 interface Rule { readonly name: string, readonly holds: (exchange: Exchange, answer: Answer) => boolean }
 
 /** Where AuthZEN 1.0 says something else than Permit's server. */

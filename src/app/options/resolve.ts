@@ -27,6 +27,7 @@ export interface ResolvedOptions<R, Reply> extends PathOptions {
   readonly openTelemetry: OpenTelemetryOptions | false
   readonly strict: { readonly public?: readonly string[] } | false
   readonly openapi: boolean
+  readonly urls: AnyOptions['urls']
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -62,7 +63,8 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
     metrics: options.metrics === true ? {} : options.metrics ?? false,
     openTelemetry: options.openTelemetry === true ? {} : options.openTelemetry ?? false,
     strict: options.strict === true ? {} : options.strict ?? false,
-    openapi: options.openapi ?? true
+    openapi: options.openapi ?? true,
+    urls: options.urls
   }
 }
 

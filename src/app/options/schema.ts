@@ -329,6 +329,21 @@ const AuthZenSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
+const UrlsSchema = Type.Object({
+  base: Type.String({
+    // Without credentials, a query and a fragment.
+    pattern: '^https?://[^\\s/?#@\\\\]+(?:/[^\\s?#\\\\]*)?$',
+    maxLength: 2_048,
+    description: 'The URL under which clients reach the app, as the URL mapping rules have it.',
+    expected: "an http(s) URL without a query, such as 'https://api.example.com'"
+  }),
+  default: Type.Optional(Type.Boolean({
+    default: false,
+    description: 'Whether routes without an annotation are decided by their URL.',
+    expected: 'true or false'
+  }))
+}, { additionalProperties: false })
+
 const StrictSchema = Type.Object({
   /**
    * Public routes without an annotation, because another plugin declares them. Each entry is a URL as declared, including prefixes
@@ -654,6 +669,16 @@ export const OptionsSchema = Type.Object({
     description: '[Refuses to start when a route has no annotation.](routes.md)',
     expected: 'true, false or { public? }',
     shownDefault: '`false`'
+  })),
+  /**
+   * For `permit: 'url'`, by which URL mapping rules decide. `base` is the URL under which clients reach the app, as the rules have it; the
+   * `Host` of a request does not count. With `default: true`, every route without an annotation is decided this way. For Fastify.
+   * @defaultValue none: `permit: 'url'` stops the app at boot
+   */
+  urls: Type.Optional(Type.Union([UrlsSchema], {
+    description: "[Decides by URL mapping rules](urls.md), where a route says `permit: 'url'`.",
+    expected: "{ base: 'https://api.example.com', default? }",
+    shownDefault: 'none'
   })),
   /**
    * Documents guarded routes when `@fastify/swagger` is registered. Adds error responses, `x-permit-resource` and `x-permit-action`. For

@@ -3,6 +3,7 @@
 import type { CompiledRules, CompiledSet } from './abac.js'
 import type { HeldBy } from './rebac.js'
 import type { CompiledResourceRole } from './derivation.js'
+import type { UrlMapping } from './url-mapping.js'
 import type { Verdict } from './verdict.js'
 
 /** The compiled schema. */
@@ -14,6 +15,8 @@ export interface CompiledSchema {
   readonly sets: { readonly users: readonly CompiledSet[], readonly resources: readonly CompiledSet[] }
   /** Whether there are any sets or rules. Without them, ABAC is never evaluated. */
   readonly hasSets: boolean
+  /** The URL mapping rules. */
+  readonly mapping: UrlMapping
 }
 
 /** A resource type. */
@@ -42,4 +45,6 @@ export interface CompiledPermission {
 }
 
 /** An empty schema. */
-export const EMPTY_SCHEMA: CompiledSchema = { types: new Map(), roles: new Set(), sets: { users: [], resources: [] }, hasSets: false }
+export const EMPTY_SCHEMA: CompiledSchema = {
+  types: new Map(), roles: new Set(), sets: { users: [], resources: [] }, hasSets: false, mapping: new Map()
+}

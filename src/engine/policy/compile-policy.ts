@@ -4,6 +4,7 @@ import { atOnce } from '../../kit/turns.js'
 import { Compilation } from './compilation.js'
 import { compileFacts, type DocumentFacts } from './compile-facts.js'
 import { recordsOf, type FactRecords } from './fact-records.js'
+import { compileMappingRules } from './compile-mapping-rules.js'
 import { compileResourceRoles } from './compile-resource-roles.js'
 import { compileRoles } from './compile-roles.js'
 import { compileRules } from './compile-rules.js'
@@ -49,7 +50,7 @@ export function * compileInSteps (policy: Policy, options: CompileOptions = {}):
   const { strict = false, records = recordsOf(policy) } = options
   const problems = shapeProblems(PolicySchema, policy)
   if (problems.length >= MAX_PROBLEMS) throw new PolicyError(problems)
-  const { compilation, sets, facts } = yield * compileParts(policy, records, problems, strict)
+  const { compilation, sets, mapping, facts } = yield * compileParts(policy, records, problems, strict)
   if (problems.length > 0) throw new PolicyError(problems)
   // The problems above come from our own walk. If it ever misses something that TypeBox finds, the policy must still be rejected.
   if (!policyChecker.Check(policy)) {
@@ -58,7 +59,7 @@ export function * compileInSteps (policy: Policy, options: CompileOptions = {}):
   }
   const { types, roles } = compilation
   const hasSets = sets.users.length + sets.resources.length > 0 || (policy.set_rules?.length ?? 0) > 0
-  return { schema: { types, roles, sets, hasSets }, facts }
+  return { schema: { types, roles, sets, hasSets, mapping }, facts }
 }
 
 function * compileParts (policy: Policy, records: FactRecords, problems: PolicyProblem[], strict: boolean) {
@@ -68,7 +69,8 @@ function * compileParts (policy: Policy, records: FactRecords, problems: PolicyP
     const sets = compileRules(compilation)
     if (strict) requireDeclaredAttributes(policy, problems)
     compileResourceRoles(compilation)
-    return { compilation, sets, facts: yield * compileFacts(compilation, records) }
+    const mapping = compileMappingRules(compilation)
+    return { compilation, sets, mapping, facts: yield * compileFacts(compilation, records) }
   } catch (error) {
     throw error instanceof TooManyProblems ? new PolicyError(problems) : error
   }

@@ -126,6 +126,27 @@ const SetRule = Type.Object({
   }))
 }, { ...strict, description: 'Users in the user set have the permission on resources in the resource set.' })
 
+const MappingRule = Type.Object({
+  url: text('The whole URL: `https://api.acme.com/tasks/{id}`. A `{name}` stands for a segment of the path, or for a value of the query, ' +
+    'and becomes an attribute of the resource. With `url_type: regex`, an expression in RE2\'s syntax that matches from the start.'),
+  http_method: text('The method: get, post, put, patch, delete, head or options.'),
+  resource: text('The resource type.'),
+  action: Type.Optional(text('The action. Default: the method, in lower case.')),
+  headers: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Must be empty: a PDP sees no headers.' })),
+  priority: Type.Optional(Type.Number({
+    description: 'Of several rules that match, the one with the highest priority counts; of equal ones, the first. Default: 0.'
+  })),
+  url_type: Type.Optional(Type.Enum(['default', 'regex'], {
+    description: 'Whether `url` is a template (`default`) or an expression (`regex`).'
+  }))
+}, { ...strict, description: 'Requests with this method and URL require this permission.' })
+
+const ProxyConfig = Type.Object({
+  name,
+  description,
+  mapping_rules: Type.Optional(Type.Array(MappingRule, { description: 'The URL mapping rules.' }))
+}, { ...strict, description: 'URL mapping rules that belong together, such as those of one service.' })
+
 const Tenant = Type.Object({
   name,
   description,
@@ -169,6 +190,7 @@ export const PolicySchema = Type.Object({
   user_sets: Type.Optional(keyed(UserSet, 'User sets, by key.')),
   resource_sets: Type.Optional(keyed(ResourceSet, 'Resource sets, by key.')),
   set_rules: Type.Optional(Type.Array(SetRule, { description: 'Rules: which user set has which permission on which resource set.' })),
+  proxy_configs: Type.Optional(keyed(block(ProxyConfig), 'URL mapping rules, by the key of their proxy configuration.')),
   tenants: Type.Optional(anyKeyed(block(Tenant), 'Tenants, by key.')),
   users: Type.Optional(anyKeyed(block(User), 'Users, by key.')),
   role_assignments: Type.Optional(Type.Array(RoleAssignment, { description: 'The roles of users.' })),
@@ -194,5 +216,7 @@ export type PolicyRole = Static<typeof Role>
 export type PolicyAttribute = Static<typeof Attribute>
 /** A rule that joins a user set, a permission and a resource set. */
 export type PolicySetRule = Static<typeof SetRule>
+/** A rule from a URL to a permission. */
+export type PolicyMappingRule = Static<typeof MappingRule>
 /** A condition as it is written. */
 export type PolicyConditions = Static<typeof Conditions>

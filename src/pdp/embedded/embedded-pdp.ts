@@ -10,7 +10,7 @@ import { embeddedFacts, performer, performOwn } from './embedded-facts.js'
 import { warnAtFirstWrite } from './one-of-several.js'
 import type { FactsApi } from '../mutation-kinds.js'
 import type { SearchPlace } from '../../engine/search/search-page.js'
-import type { Decision, Pdp, Query, SearchQuestion } from '../../contract/point.js'
+import type { Decision, MappedUrl, Pdp, Query, SearchQuestion } from '../../contract/point.js'
 
 /** Results that are found at a time. */
 const PAGE = 1_000
@@ -93,6 +93,13 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
       if (onChange !== undefined) environment.onChange(onChange)
     },
     peek: decideNow,
+    mapUrl (method, url) {
+      try {
+        return opened().engine.mapUrl(method, url) as MappedUrl | undefined
+      } catch (error) {
+        throw failed(error)
+      }
+    },
     decide (query, deadline, trace) {
       if (trace !== undefined) trace.source = 'embedded'
       const decision = trace === undefined ? decideNow(query) : explainNow(query)

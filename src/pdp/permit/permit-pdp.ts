@@ -8,7 +8,7 @@ import { probeAtBoot } from '../http/boot-probe.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 import type { How, Post } from './local-pdp-call.js'
 import { allowedAnswer, permissionsAnswer } from './permit-answer-schema.js'
-import { queriesText, queryText } from './query-text.js'
+import { queriesText, queryText, urlText } from './query-text.js'
 
 /** Probes a Permit PDP with an empty bulk check, which takes the same path as a check and requires the token. */
 export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body: '[]', read: answer => readDecisions(answer, 0) }
@@ -47,13 +47,21 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
     },
 
     peek: () => undefined,
+    decidesUrls: true,
 
     async decide (query, deadline, trace, caller): Promise<Decision> {
       if (trace !== undefined) trace.source = 'pdp'
-      return postText('/allowed', queryText(query), deadline, readDecision, howWith(caller?.headers))
+      const how = howWith(caller?.headers)
+      return query.url === undefined
+        ? postText('/allowed', queryText(query), deadline, readDecision, how)
+        : postText('/allowed_url', urlText(query, query.url), deadline, readUrlDecision, how)
     },
 
     async decideAll (queries, deadline, callers): Promise<readonly Decision[]> {
+      // There is no bulk request for URLs.
+      if (queries.some(({ url }) => url !== undefined)) {
+        return Promise.all(queries.map((query, index) => this.decide(query, deadline, undefined, callers?.[index])))
+      }
       const read = (answer: unknown) => readDecisions(answer, queries.length)
       return postText('/allowed/bulk', queriesText(queries), deadline, read, howWith(firstHeaders(callers)))
     },
@@ -96,6 +104,14 @@ function readDecision (answer: unknown): Decision {
   const { allow, debug } = answer
   if (debug === undefined) return allow === true ? ALLOW : DENY
   return { allow: allow === true, ...readReason(allow, debug), debug }
+}
+
+/** Reads a response to `/allowed_url`, which says in its debug output that no rule matched, and then lists all of them. */
+function readUrlDecision (answer: unknown): Decision {
+  const decision = readDecision(answer)
+  const { allow, debug } = decision
+  if (allow || !isRecord(debug) || !Array.isArray(debug.mapping_rules)) return decision
+  return { allow, code: 'no_url_mapping', reason: 'no URL mapping rule matches the method and the URL' }
 }
 
 /** What a PDP without debug output says, which is most of what is said. */

@@ -17,6 +17,11 @@ export function queriesText (queries: readonly Query[]): string {
   return `${text}]`
 }
 
+/** The body of a check by URL. */
+export function urlText ({ user, resource: { tenant }, context = {} }: Query, { method, href }: NonNullable<Query['url']>): string {
+  return `{"user":${userText(user)},${JSON.stringify({ http_method: method, url: href, tenant, context }).slice(1)}`
+}
+
 function userText (user: QueryUser): string {
   return isKeyOnly(user) ? `{"key":${JSON.stringify(user.key)}}` : JSON.stringify(user)
 }

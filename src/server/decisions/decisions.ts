@@ -16,10 +16,14 @@ const UrlAnswer = Type.Object({
   allow: Type.Boolean(),
   result: Type.Boolean(),
   query: Type.Unknown(),
-  debug: Type.Object({ reason: Type.String(), mapping_rules: Type.Array(Type.Unknown()) })
+  debug: Type.Optional(Type.Unknown())
 })
 
-const NO_MAPPING_RULES = 'the local PDP has no URL mapping rules; ask /allowed instead, with the resource and the action of the URL'
+/** The words of Permit's container. */
+const NO_MAPPING_RULE = 'Matched mapping rule not found for the requested URL and HTTP method'
+
+/** The most rules in the answer to a URL that none of them matches. */
+const MAX_LISTED_RULES = 100
 
 /** The decision routes of the PDP. */
 export const decisionRoutes: readonly Route[] = [
@@ -67,15 +71,21 @@ export const decisionRoutes: readonly Route[] = [
   route({
     method: 'POST',
     path: '/allowed_url',
-    summary: 'Decides by URL mapping rules. The local PDP has none, so it always denies, like the container when no rule matches.',
+    summary: 'Decides by the URL mapping rules of the policy. Denies when no rule matches.',
     body: UrlQuery,
     answer: UrlAnswer,
-    handle: ({ body }) => ok(withoutNulls({
-      allow: false,
-      result: false,
-      query: body,
-      debug: { reason: NO_MAPPING_RULES, mapping_rules: [] }
-    }))
+    handle ({ body, environment: { engine, schema }, debug }) {
+      const { user, http_method: method, url, tenant, context } = body
+      const mapped = engine.mapUrl(method, url)
+      if (mapped === undefined) {
+        const rules = Object.values(schema.proxy_configs ?? {}).flatMap(config => config?.mapping_rules ?? [])
+        const why = debug ? { debug: { reason: NO_MAPPING_RULE, mapping_rules: rules.slice(0, MAX_LISTED_RULES) } } : {}
+        return ok(withoutNulls({ allow: false, result: false, query: body, ...why }))
+      }
+      const { action, type, attributes } = mapped
+      const query = toEngineQuery({ user, action, resource: { type, tenant, attributes }, context })
+      return ok(withoutNulls({ query: {}, ...allowed(engine, query, debug) }))
+    }
   }),
 
   route({
