@@ -5,7 +5,7 @@ declare global {
   namespace FastifyPermit {
     /**
      * Empty by default, so that every name is a string. The file that `fastify-permit types` generates extends it with the policy's
-     * resource types, actions, roles and relations, which the compiler and the editor then check.
+     * resource types, actions, roles, relations and attributes, which the compiler and the editor then check.
      *
      * ```ts
      * declare namespace FastifyPermit {
@@ -38,6 +38,27 @@ export type ResourceRoleOf<T extends ResourceType> = WordOf<T, 'roles'>
 
 /** A relation from another instance to one of type `T`. */
 export type RelationOf<T extends ResourceType> = WordOf<T, 'relations'>
+
+type AnyAttributes = Readonly<Record<string, unknown>>
+
+/** The attributes of a resource of type `T`: those that the policy declares, or any when it declares none. */
+export type AttributesOf<T extends ResourceType> =
+  T extends keyof Resources
+    ? Resources[T] extends { attributes: infer Known extends object } ? Readonly<Known> : AnyAttributes
+    : AnyAttributes
+
+/** The attributes of a user: those that the policy declares, or any when it declares none. */
+export type UserAttributes = FastifyPermit.Policy extends { user_attributes: infer Known extends object } ? Readonly<Known> : AnyAttributes
+
+/** The attributes of a tenant: those that the policy declares, or any when it declares none. */
+export type TenantAttributes = FastifyPermit.Policy extends { tenant_attributes: infer Known extends object }
+  ? Readonly<Known>
+  : AnyAttributes
+
+/** The context of a check: any values; those that conditions read have their types. */
+export type ContextValues = FastifyPermit.Policy extends { context: infer Known extends object }
+  ? Readonly<Known> & AnyAttributes
+  : AnyAttributes
 
 /** A permission in Permit's spelling, `<type>:<action>`. */
 export type PermissionName = unknown extends Resources ? string : { [T in ResourceType]: `${T}:${ActionOf<T>}` }[ResourceType]

@@ -4,7 +4,7 @@ import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import { canonicalJson } from '../kit/canonical-json.js'
 import { excessOf } from '../kit/excess.js'
 import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/point.js'
-import type { ResourceType } from '../contract/vocabulary.js'
+import type { AttributesOf, ContextValues, ResourceType, UserAttributes } from '../contract/vocabulary.js'
 import { readJson } from '../kit/read-json.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
 import { isRecord } from '../kit/is-record.js'
@@ -20,7 +20,7 @@ export type UserInput = string | {
   readonly firstName?: string
   readonly lastName?: string
   /** Attributes for conditions (ABAC). They take precedence over those stored in the PDP. */
-  readonly attributes?: Readonly<Record<string, unknown>>
+  readonly attributes?: UserAttributes
 }
 
 /**
@@ -44,11 +44,11 @@ export type ResourceInput<T extends ResourceType = ResourceType> = T | `${T}:${s
   /** The tenant that the resource belongs to. Default: the tenant of the check, otherwise `default`. */
   readonly tenant?: string
   /** Attributes for conditions (ABAC). They take precedence over those stored in the PDP. */
-  readonly attributes?: Readonly<Record<string, unknown>>
+  readonly attributes?: AttributesOf<T>
 }
 
 /** The context of a check, for conditions on `context.*`: for example the time, the network or the device. */
-export type ContextInput = Readonly<Record<string, unknown>>
+export type ContextInput = ContextValues
 
 /** The most values and names in attributes or in a context: some ten milliseconds to validate, copy and compare. */
 const MAX_VALUES = 65_536

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import ts from 'typescript'
 import { declarationOf } from '../../src/cli/looking/declaration.js'
+import { namesOf } from '../../src/cli/looking/policy-names.js'
 import { built } from '../support/built.js'
 import { remembering } from '../support/compiler-host.js'
 import '../support/loader.js'
@@ -197,6 +198,55 @@ t.test('the context in place of the options does not compile, nor does any unkno
     const found = complaints(folder, ['app.ts', 'permit.d.ts'], NO_OPTIONS)
     NO_OPTIONS.forEach((statement, index) => t.type(found[index], 'string', statement))
   }
+})
+
+/** A policy that declares attributes, as its file does. */
+const WITH_ATTRIBUTES = declarationOf(namesOf({
+  resources: {
+    task: { actions: { create: {}, retrieve: {} }, attributes: { secret: { type: 'bool' }, level: { type: 'number' }, 'due-at': { type: 'time' }, tags: { type: 'array' } } },
+    folder: { actions: { open: {} } }
+  },
+  user_attributes: { team: { type: 'string' } },
+  tenant_attributes: { plan: { type: 'string' } },
+  user_sets: { late: { conditions: { allOf: [{ 'context.hour': { between: [18, 24] } }, { 'context.place': { equals: { ref: 'user.team' } } }] } } }
+}), 'a test')
+
+const RIGHT_ATTRIBUTES = [
+  "app.get('/', request => request.permit.check('retrieve', { type: 'task', key: id, attributes: { secret: true, level: 3, 'due-at': '2026-01-01', tags: ['a'] } }))",
+  "app.get('/', request => request.permit.check('retrieve', { type: 'task', attributes: { level: null, secret: undefined } }))",
+  "void app.permit.check({ key: 'ann', attributes: { team: 'sales' } }, 'retrieve', { type: 'task', attributes: {} })",
+  "void app.permit.check('ann', 'open', { type: 'folder', attributes: { anything: [1] } })",
+  "void app.permit.check('ann', 'open', 'folder', { context: { hour: 9, place: 7, whatever: { there: 'is' } } })",
+  "void app.permit.filter('ann', 'retrieve', [{ id, level: 3 }], item => ({ type: 'task', key: item.id, attributes: { level: item.level } }))",
+  "void app.permit.bulkCheck('ann', [{ action: 'open', resource: { type: 'folder', attributes: { any: 1 } } }, { action: 'create', resource: { type: 'task', attributes: { level: 1 } } }])",
+  "app.get('/', { config: { permit: { action: 'create', resource: request => ({ type: 'task', attributes: { level: 1 } }), context: () => ({ hour: 9 }) } } }, handler)",
+  "api.syncUser({ key: 'ann', attributes: { team: 'sales' } })",
+  "api.createTenant({ key: 'acme', attributes: { plan: 'gold' } })",
+  "api.createResourceInstance({ resource: 'task', key: '1', attributes: { secret: false } })",
+  "api.createResourceInstance({ resource: 'folder', key: '1', attributes: { any: 'thing' } })"
+]
+
+const WRONG_ATTRIBUTES = [
+  "app.get('/', request => request.permit.check('retrieve', { type: 'task', attributes: { secrt: true } }))",
+  "app.get('/', request => request.permit.check('retrieve', { type: 'task', attributes: { secret: 'yes' } }))",
+  "app.get('/', request => request.permit.assert('retrieve', { type: 'task', attributes: { level: '3' } }))",
+  "void app.permit.check({ key: 'ann', attributes: { taem: 'sales' } }, 'retrieve', 'task')",
+  "void app.permit.check({ key: 'ann', attributes: { team: 7 } }, 'retrieve', 'task')",
+  "void app.permit.check('ann', 'open', 'folder', { context: { hour: 'nine' } })",
+  "void app.permit.bulkCheck('ann', [{ action: 'create', resource: { type: 'task', attributes: { lvl: 1 } } }])",
+  "void app.permit.filter('ann', 'retrieve', [id], key => ({ type: 'task', key, attributes: { level: 'high' } }))",
+  "app.get('/', { config: { permit: { action: 'create', resource: { type: 'task', attributes: { level: 'high' } } } } }, handler)",
+  "app.get('/', { config: { permit: { action: 'create', resource: 'task', context: { hour: true } } } }, handler)",
+  "api.syncUser({ key: 'ann', attributes: { taem: 'sales' } })",
+  "api.createTenant({ key: 'acme', attributes: { plan: 1 } })",
+  "api.createResourceInstance({ resource: 'task', key: '1', attributes: { secrt: false } })"
+]
+
+t.test('declared attributes and the context have their types', async t => {
+  const folder = await project(t, { 'app.ts': START + [...RIGHT_ATTRIBUTES, ...WRONG_ATTRIBUTES].join('\n'), 'permit.d.ts': WITH_ATTRIBUTES })
+  const found = complaints(folder, ['app.ts', 'permit.d.ts'], [...RIGHT_ATTRIBUTES, ...WRONG_ATTRIBUTES])
+  RIGHT_ATTRIBUTES.forEach((statement, index) => t.equal(found[index], undefined, statement))
+  WRONG_ATTRIBUTES.forEach((statement, index) => t.type(found[RIGHT_ATTRIBUTES.length + index], 'string', statement))
 })
 
 t.test('an editor completes permissions, actions, resources and roles', async t => {

@@ -1,5 +1,7 @@
 // `app.permit.api`: the mutations, named as in Permit's SDKs.
-import type { InstanceText, RelationOf, ResourceRoleOf, ResourceType, RoleName } from '../../contract/vocabulary.js'
+import type {
+  AttributesOf, InstanceText, RelationOf, ResourceRoleOf, ResourceType, RoleName, TenantAttributes, UserAttributes
+} from '../../contract/vocabulary.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { MutationError } from '../../contract/errors.js'
 import type { FactMutation } from '../../pdp/mutation-kinds.js'
@@ -17,7 +19,7 @@ export interface SyncUserInput {
   readonly lastName?: string
   readonly last_name?: string
   /** Must be serializable as JSON. */
-  readonly attributes?: Readonly<Record<string, unknown>>
+  readonly attributes?: UserAttributes
   /** The initial roles of a new user, each in a tenant; default: the tenant `default`. */
   readonly roles?: ReadonlyArray<{ readonly role: RoleName, readonly tenant?: string }>
 }
@@ -27,7 +29,7 @@ export interface TenantInput {
   readonly key: string
   readonly name?: string
   readonly description?: string
-  readonly attributes?: Readonly<Record<string, unknown>>
+  readonly attributes?: TenantAttributes
 }
 
 /** A user's role in a tenant, or with an instance (`type:key`) on that instance. */
@@ -41,13 +43,16 @@ export interface AssignmentInput {
 }
 
 /** A resource instance to create. */
-export interface ResourceInstanceInput {
+export type ResourceInstanceInput = { [T in ResourceType]: InstanceOf<T> }[ResourceType]
+
+/** A resource instance of type `T`. */
+interface InstanceOf<T extends ResourceType> {
   /** The resource type. */
-  readonly resource: ResourceType
+  readonly resource: T
   readonly key: string
   /** Default: `default`. */
   readonly tenant?: string
-  readonly attributes?: Readonly<Record<string, unknown>>
+  readonly attributes?: AttributesOf<T>
 }
 
 /** A resource instance: `type:key`, or an object with both parts. */

@@ -1,4 +1,5 @@
 // The names in a policy: its resource types with their actions, roles and relations, and its roles.
+import { contextTypes, declaredTypes, type AttributeTypes } from './attribute-types.js'
 import type { Policy } from '../../engine/policy/policy.js'
 
 /** The names of a policy. */
@@ -6,6 +7,11 @@ export interface PolicyNames {
   readonly resources: ReadonlyMap<string, ResourceNames>
   /** Roles in tenants. */
   readonly roles: readonly string[]
+  /** The attributes of users and tenants, where some are declared. */
+  readonly userAttributes?: AttributeTypes | undefined
+  readonly tenantAttributes?: AttributeTypes | undefined
+  /** What conditions read of the context. */
+  readonly context?: AttributeTypes | undefined
 }
 
 /** The names of a resource type. */
@@ -14,6 +20,8 @@ export interface ResourceNames {
   /** Roles on instances. */
   readonly roles: readonly string[]
   readonly relations: readonly string[]
+  /** The attributes, where some are declared. */
+  readonly attributes?: AttributeTypes | undefined
 }
 
 /** A resource type in a schema: its parts by their keys. */
@@ -21,19 +29,29 @@ interface ResourceSchema {
   readonly actions?: object | null
   readonly roles?: object | null
   readonly relations?: object | null
+  readonly attributes?: object | null
 }
 
 /** The names in a policy file. */
-export function namesOf ({ resources, roles }: Policy): PolicyNames {
+export function namesOf (policy: Policy): PolicyNames {
+  const { resources, roles, user_attributes: userAttributes, tenant_attributes: tenantAttributes } = policy
   return {
     resources: new Map(Object.entries(resources ?? {}).map(([type, resource]) => [type, namesOfResource(resource)])),
-    roles: Object.keys(roles ?? {})
+    roles: Object.keys(roles ?? {}),
+    userAttributes: declaredTypes(userAttributes),
+    tenantAttributes: declaredTypes(tenantAttributes),
+    context: contextTypes(policy)
   }
 }
 
 /** The names of a resource type. */
-export function namesOfResource ({ actions, roles, relations }: ResourceSchema): ResourceNames {
-  return { actions: Object.keys(actions ?? {}), roles: Object.keys(roles ?? {}), relations: Object.keys(relations ?? {}) }
+export function namesOfResource ({ actions, roles, relations, attributes }: ResourceSchema): ResourceNames {
+  return {
+    actions: Object.keys(actions ?? {}),
+    roles: Object.keys(roles ?? {}),
+    relations: Object.keys(relations ?? {}),
+    attributes: declaredTypes(attributes)
+  }
 }
 
 /** The permissions in a policy: `task:create`. */

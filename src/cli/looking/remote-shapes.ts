@@ -4,7 +4,10 @@ import { checkerOf } from '../../kit/checker.js'
 
 const Scope = Type.Object({ project_id: Type.String({ minLength: 1 }), environment_id: Type.String({ minLength: 1 }) })
 const Keyed = Type.Optional(Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]))
-const Resources = Type.Array(Type.Object({ key: Type.String({ minLength: 1 }), actions: Keyed, roles: Keyed, relations: Keyed }))
+const Resource = Type.Object({
+  key: Type.String({ minLength: 1 }), actions: Keyed, roles: Keyed, relations: Keyed, attributes: Keyed
+})
+const Resources = Type.Array(Resource)
 const Roles = Type.Array(Type.Object({ key: Type.String({ minLength: 1 }) }))
 
 export const scope = checkerOf(Scope)

@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import ts from 'typescript'
 import { declarationOf } from '../../../src/cli/looking/declaration.js'
-import type { PolicyNames } from '../../../src/cli/looking/policy-names.js'
+import { namesOf, type PolicyNames } from '../../../src/cli/looking/policy-names.js'
 import { typesCommand } from '../../../src/cli/commands/types-command.js'
 import { createLocalPdp } from '../../../src/server/index.js'
 import { terminalFor } from '../in-process.js'
@@ -128,3 +128,17 @@ async function api (t: Test, answer: (url: URL) => unknown): Promise<string> {
   t.teardown(() => { server.closeAllConnections(); server.close() })
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
+
+t.test('declared attributes and the context of conditions have types, where all comparisons agree', async t => {
+  const text = declarationOf(namesOf({
+    resources: { task: { actions: { read: {} }, attributes: { a: { type: 'bool' }, b: { type: 'object_array' }, 'c-d': { type: 'json' } } }, bare: { actions: { read: {} }, attributes: {} } },
+    user_attributes: { age: { type: 'number' } },
+    user_sets: { set: { conditions: { anyOf: [{ 'context.hour': { anyOf: [{ 'less-than': 8 }, { between: [18, 24] }] } }, { 'environment.vpn': { equals: true } }, { 'context.mixed': { in: ['a', 1] } }, { 'context.geo.country': { equals: 'IT' } }] } } },
+    resource_sets: { open: { resource: 'task', conditions: { 'resource.a': { equals: { ref: 'context.wanted' } } } } }
+  }), 'a test')
+  t.match(text, "'task': { actions: 'read', roles: never, relations: never, attributes: { 'a'?: boolean | null, 'b'?: readonly Readonly<Record<string, unknown>>[] | null, 'c-d'?: unknown } }")
+  t.match(text, "'bare': { actions: 'read', roles: never, relations: never }")
+  t.match(text, "user_attributes: { 'age'?: number | null }")
+  t.notMatch(text, 'tenant_attributes')
+  t.match(text, "context: { 'geo'?: Readonly<Record<string, unknown>> | null, 'hour'?: number | null, 'mixed'?: unknown, 'vpn'?: boolean | null, 'wanted'?: unknown }")
+})
