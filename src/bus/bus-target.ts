@@ -6,14 +6,21 @@
  *
  * @example
  * ```ts
+ * import { EventEmitter } from 'node:events'
+ * import Fastify from 'fastify'
+ * import permit, { type CustomBus } from 'fastify-permit'
+ *
+ * // For instances in one process. Several processes need a message broker here.
+ * const broker = new EventEmitter()
  * const bus: CustomBus = {
- *   publish: (channel, message) => nats.publish(channel, message),
+ *   publish: (channel, message) => broker.emit(channel, message),
  *   subscribe (channel, listener) {
- *     const subscription = nats.subscribe(channel, { callback: (_error, message) => listener(message.string()) })
- *     return () => subscription.unsubscribe()
+ *     broker.on(channel, listener)
+ *     return () => broker.off(channel, listener)
  *   }
  * }
- * await app.register(permit, { bus })
+ * const app = Fastify()
+ * await app.register(permit, { pdp: 'http://pdp:7000', token: process.env.PERMIT_API_KEY ?? '', bus })
  * ```
  */
 export interface CustomBus {

@@ -1,6 +1,6 @@
 // Beside other plugins that people have: proxies, WebSockets, files that are loaded from a folder, and a second copy of this very package.
 import { once } from 'node:events'
-import { cp } from 'node:fs/promises'
+import { cp, symlink } from 'node:fs/promises'
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -187,6 +187,8 @@ t.test('files loaded by @fastify/autoload are guarded, or the app does not start
 t.test('two copies of the package in one app do not trust each other', async t => {
   const dir = t.testdir({})
   await cp(fileURLToPath(new URL('../../src', import.meta.url)), `${dir}/src`, { recursive: true })
+  // Compiled sources name bundled packages by their path.
+  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), `${dir}/node_modules`)
   const { default: other } = await import(pathToFileURL(`${dir}/src/index.${EXTENSION}`).href) as { default: typeof permit }
   t.not(other, permit)
   for (const [one, two] of [[permit, other], [other, permit]] as const) {

@@ -103,6 +103,8 @@ export async function postgresFor (t: Test): Promise<BusServer> {
   const native = join(folder, 'native')
   cpSync(join(found, 'native'), native, { recursive: true })
   for (const { source, target } of JSON.parse(readFileSync(join(native, 'pg-symlinks.json'), 'utf8')) as Array<{ source: string, target: string }>) {
+    // Some package managers have run it.
+    rmSync(join(folder, target), { force: true })
     symlinkSync(basename(source), join(folder, target))
   }
   if (IDS.uid !== undefined) for (const path of [folder, native]) chownSync(path, IDS.uid, IDS.gid)

@@ -330,6 +330,7 @@ const AuthZenSchema = Type.Object({
 }, { additionalProperties: false })
 
 const UrlsSchema = Type.Object({
+  /** The URL under which clients reach the app, as the URL mapping rules have it. The `Host` of a request does not count. */
   base: Type.String({
     // Without credentials, a query and a fragment.
     pattern: '^https?://[^\\s/?#@\\\\]+(?:/[^\\s?#\\\\]*)?$',
@@ -337,6 +338,10 @@ const UrlsSchema = Type.Object({
     description: 'The URL under which clients reach the app, as the URL mapping rules have it.',
     expected: "an http(s) URL without a query, such as 'https://api.example.com'"
   }),
+  /**
+   * Whether routes without an annotation are decided by their URL.
+   * @defaultValue `false`
+   */
   default: Type.Optional(Type.Boolean({
     default: false,
     description: 'Whether routes without an annotation are decided by their URL.',
@@ -422,7 +427,7 @@ export const OptionsSchema = Type.Object({
   })),
   /**
    * HTTP/2 to a PDP with an https URL. It must speak it. Only with `pdp`.
-   * @defaultValue false: HTTP/1.1
+   * @defaultValue `false`
    */
   http2: Type.Optional(Type.Boolean({
     default: false,
@@ -671,8 +676,7 @@ export const OptionsSchema = Type.Object({
     shownDefault: '`false`'
   })),
   /**
-   * For `permit: 'url'`, by which URL mapping rules decide. `base` is the URL under which clients reach the app, as the rules have it; the
-   * `Host` of a request does not count. With `default: true`, every route without an annotation is decided this way. For Fastify.
+   * Decides by URL mapping rules, where a route says `permit: 'url'`. For Fastify.
    * @defaultValue none: `permit: 'url'` stops the app at boot
    */
   urls: Type.Optional(Type.Union([UrlsSchema], {

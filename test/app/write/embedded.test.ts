@@ -1,6 +1,7 @@
 // The embedded PDP in an app: facts that survive in a folder, and a policy file that changes under cached decisions.
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import permit, { type Policy } from '../../../src/index.js'
 import { fastifyFor, logSink } from '../../support/app.js'
@@ -32,13 +33,20 @@ t.test('a write is not lost when the app closes right after it', async t => {
   t.equal(await second.permit.check('ann', 'create', 'task'), true)
 })
 
-t.test('an app does not start with a folder that another app uses', async t => {
+t.test('two apps with one folder share its facts: what each writes, both decide by', async t => {
   const data = join(t.testdir(), 'data')
   const first = fastifyFor(t)
   await first.register(permit, { policy, data })
   const second = fastifyFor(t)
-  second.register(permit, { policy, data })
-  await t.rejects(async () => second.ready(), { code: 'FST_PERMIT_DATA', message: /in use/ })
+  await second.register(permit, { policy, data })
+  for (const [user, writer] of [['ann', first], ['bob', second]] as const) {
+    await writer.permit.write(writer.permit.api.syncUser({ key: user, roles: [{ role: 'admin' }] }))
+    t.equal(await writer.permit.check(user, 'create', 'task'), true, 'the writer at once')
+    for (const app of [first, second]) {
+      while (!await app.permit.check(user, 'create', 'task')) await setImmediate()
+    }
+  }
+  t.equal(await first.permit.check('eve', 'create', 'task'), false)
 })
 
 t.test('the option data is refused without the embedded PDP', async t => {

@@ -9,7 +9,7 @@ import { root } from '../../support/documents.js'
 import '../../support/loader.js'
 
 const policy = { resources: { task: { actions: { read: {} } } }, roles: { reader: { permissions: ['task:read'] } } }
-const WARNING = /one of several.*other processes do not see this write.*option "data".*fastify-permit pdp/
+const WARNING = /one of several.*other processes do not see this write.*option \\?"data\\?".*fastify-permit pdp/
 
 t.test('workers of a cluster warn at their first write, once, and the process that stands alone does not', async t => {
   const folder = await mkdtemp(join(root, '.tap', 'cluster-'))
