@@ -19,7 +19,7 @@ const MAX_RECOVERY = 1_000
 const MAX_MEMORY = 128 * 1024 * 1024
 
 // Run by itself, without the runner, it would have less.
-t.setTimeout(110_000)
+t.setTimeout(170_000)
 
 const program = fileURLToPath(new URL(`run.${EXTENSION}`, import.meta.url))
 

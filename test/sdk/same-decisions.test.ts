@@ -45,7 +45,7 @@ t.test('the same policy decides the same, embedded and over HTTP', async t => {
       await Promise.all([embedded.close(), remote.close()])
       await pdp.close()
     }
-  }), { numRuns: runs })
+  }), { numRuns: runs, endOnFailure: true })
   t.comment(`${decided} decisions, ${allowed} yes`)
   t.ok(allowed > decided / 50, 'enough of the answers are yes for the test to mean something')
 })

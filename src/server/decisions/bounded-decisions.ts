@@ -8,8 +8,8 @@ import type { DecisionEngine } from '../../environment/environment.js'
 const STEPS_EACH = 5_000
 
 /** Characters of explanations: a fixed number for each answer, and more for each byte of the request. */
-const EXPLANATIONS = 16 * 1024
-const EXPLANATIONS_PER_BYTE = 2
+const EXPLANATIONS = 32 * 1024
+const EXPLANATIONS_PER_BYTE = 4
 
 /** Limits the explanations in the answer to one request. After the limit, decisions come without an explanation. */
 export class Explanations {

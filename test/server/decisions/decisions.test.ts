@@ -64,11 +64,11 @@ t.test('/allowed/all-tenants finds the tenants', async t => {
   t.same((await post('/allowed/all-tenants', { ...question, user: { key: 'eve' } })).json, { allowed_tenants: [] })
 })
 
-t.test('/allowed_url denies, because there are no URL mapping rules', async t => {
+t.test('/allowed_url denies a URL that no mapping rule matches', async t => {
   const { post } = await pdpFor(t)
   const { status, json } = await post('/allowed_url', { user: { key: 'ada' }, http_method: 'GET', url: 'https://acme.com/tasks', tenant: 'acme' })
   t.equal(status, 200)
-  t.match(json, { allow: false, result: false, query: { http_method: 'GET' }, debug: { reason: /no URL mapping rules/, mapping_rules: [] } })
+  t.match(json, { allow: false, result: false, query: { http_method: 'GET' }, debug: { reason: /mapping rule not found/, mapping_rules: [] } })
 })
 
 t.test('/user-permissions lists what a user may do, and where', async t => {
