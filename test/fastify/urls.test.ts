@@ -35,7 +35,8 @@ const policy: Policy = {
 }
 
 async function appWith (t: Test, options: Partial<PermitOptions> = {}, server: FastifyServerOptions = {}, isAnnotated = true) {
-  const app = fastifyFor(t, server)
+  // A copy, because early versions of Fastify write into their options.
+  const app = fastifyFor(t, { ...server })
   await app.register(permit, { policy, user: byHeader, urls: { base }, ...options } as PermitOptions)
   const config: { permit?: Annotation } = isAnnotated ? { permit: 'url' } : {}
   for (const url of ['/', '/admin', '/list', '/:kind', '/docs/secret', '/docs/:id', '/files/*', '/mixed/:a-:b.:c', '/years/:year(^\\d{4}$)/::x', '/optional/:id?']) {

@@ -15,7 +15,9 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/api': ['test/observe'],
   'drizzle-orm': ['test/lists'],
   knex: ['test/lists'],
-  kysely: ['test/lists']
+  kysely: ['test/lists'],
+  oauth4webapi: ['test/oauth'],
+  re2js: ['test/engine/policy/mapping-rules.test.ts', 'test/fastify/urls.test.ts']
 }
 
 /** In every run: that it runs what it says. */
