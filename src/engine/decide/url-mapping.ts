@@ -60,7 +60,7 @@ export function mapUrl (mapping: UrlMapping, method: string, url: string, work: 
     work.place = place
     let attributes: Record<string, unknown> | undefined
     if (pattern.kind === 'expression') {
-      // Half a step for each instruction and character was measured to be on the safe side.
+      // Half a step for each instruction and character is an estimate on the safe side.
       work.spend(1 + ((pattern.expression.size * url.length) >>> 1))
       attributes = pattern.expression.match(url)
     } else {

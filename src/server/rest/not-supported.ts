@@ -3,7 +3,7 @@ import createRouter from 'find-my-way'
 
 const CLOUD = "only Permit's cloud has that"
 const ONE = 'a local PDP holds one project with one environment; start another one on another port'
-const MAPPINGS = 'it has no URL mappings'
+const MAPPINGS = 'it takes URL mapping rules from the policy file only (proxy_configs)'
 
 type Row = readonly [methods: readonly string[] | 'all', paths: readonly string[], what: string, why: string]
 
