@@ -1,12 +1,11 @@
 // The whole loop with real processes: a role is taken away at the PDP, and an app that remembers for an hour refuses the next request.
 import t from 'tap'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import permit from '../src/index.js'
 import { start } from './cli/support.js'
 import { byHeader, fastifyFor } from './support/app.js'
 import { folderWith } from './support/documents.js'
+import { freePort } from './support/free-port.js'
 
 const SECRET = 'a-secret-of-the-updates'
 const ROUNDS = 30
@@ -73,14 +72,3 @@ t.test('a role removed at the PDP takes effect in the app at once, although the 
   pdp.process.kill('SIGTERM')
   t.equal((await ended).code, 0)
 })
-
-/** A port that was free a moment ago. */
-async function freePort (): Promise<number> {
-  const { createServer } = await import('node:net')
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}

@@ -89,7 +89,8 @@ export class Bus {
   #windowEnds = -Infinity
   #inWindow = 0
   #unreadableLogged = -Infinity
-  #away: { readonly since: number, readonly reason: string } | undefined
+  /** Since when the bus is away, ms of the clock. */
+  #awaySince: number | undefined
   #isOpen = false
   #joined: (() => void) | undefined
   #reason = 'it was not reached yet'
@@ -260,7 +261,7 @@ export class Bus {
     }
     if (this.#isUp(now)) {
       this.#join()
-      if (this.#away !== undefined) this.#back(now)
+      if (this.#awaySince !== undefined) this.#back(now, this.#awaySince)
     } else if (this.#joined === undefined || now - this.#link.upSince > silence) {
       if (this.#link.up && now - this.#link.upSince > silence) {
         this.#reason = 'messages of this instance do not come back'
@@ -276,18 +277,18 @@ export class Bus {
   }
 
   #leave (now: number): void {
-    if (this.#away !== undefined) return
+    if (this.#awaySince !== undefined) return
     const { log, transport, degradedTtl } = this.#options
-    this.#away = { since: now, reason: this.#reason }
+    this.#awaySince = now
     this.#counts.outages++
     log?.warn({ permit: { bus: transport.name, reason: this.#reason, degradedTtl } },
       'permit: the bus is away; until it is back, decisions are kept for degradedTtl at most')
   }
 
-  #back (now: number): void {
+  #back (now: number, since: number): void {
     const { log, transport } = this.#options
-    const away = Math.round(now - (this.#away?.since ?? now))
-    this.#away = undefined
+    const away = Math.round(now - since)
+    this.#awaySince = undefined
     this.#forgetAll(0)
     log?.info({ permit: { bus: transport.name, away } }, 'permit: the bus is back; all decisions are forgotten')
   }

@@ -74,22 +74,21 @@ export class Members {
   }
 
   /** Whether a message that was received shows that one before it is missing. */
-  receive ({ from, number, forgets, forget, seen, leaves }: BusMessage, now: number): { readonly gap: boolean, readonly joined: boolean } {
+  receive ({ from, number, forgets, forget, seen, leaves }: BusMessage, now: number): { readonly gap: boolean } {
     if (from === this.#id) {
       this.#noteSeen(from, number)
       const sent = this.#own.sentAfter(number)
       // A message of ours that we have not sent is a fake, or so old that it proves nothing.
       if (sent !== undefined && sent > this.#own.proven) this.#own.proven = sent
       this.#own.heard = now
-      return { gap: false, joined: false }
+      return { gap: false }
     }
     let member = this.#members.get(from)
     const before = forget === undefined ? forgets : forgets - 1
-    const joined = member === undefined
     if (member === undefined) {
       if (this.#members.size >= MAX_MEMBERS) {
         this.#crowdedUntil = now + GONE_AFTER
-        return { gap: true, joined: false }
+        return { gap: true }
       }
       member = new Member()
       this.#members.set(from, member)
@@ -107,7 +106,7 @@ export class Members {
     if (sent > member.proven) member.proven = sent
     if (leaves && number > member.last) member.gone = true
     member.last = Math.max(member.last, number)
-    return { gap, joined }
+    return { gap }
   }
 
   /** Until when everything is proven that any instance has sent. `-Infinity` until our own messages come back. */

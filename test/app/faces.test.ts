@@ -1,16 +1,12 @@
 // Every face takes the same arguments, which mean the same; and a word that is no option is refused, and never dropped.
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import express from 'express'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { permit as expressPermit, type Permit } from '../../src/express/index.js'
 import type { AppPermit, Policy, RequestPermit, ResourceInput } from '../../src/index.js'
 import permit from '../../src/index.js'
 import { createLocalPdp } from '../../src/server/index.js'
-import { byHeader, fastifyFor } from '../support/app.js'
-import { byHeader as byExpressHeader, silentLog } from '../support/express.js'
+import { fastifyFor } from '../support/app.js'
+import { facesFor } from '../support/faces.js'
 
 /** `ann` has a role in each tenant, and a condition looks at the context. */
 const policy: Policy = {
@@ -47,19 +43,7 @@ const ofApp = (permit: AppPermit | Permit): Face => ({
 
 /** A request that lasts as long as the test. */
 async function facesOf (t: Test) {
-  const app = fastifyFor(t)
-  await app.register(permit, { policy, user: byHeader })
-  const request = new Promise<RequestPermit>(resolve => { app.get('/', async ({ permit }) => { resolve(permit as RequestPermit); return 'ok' }) })
-  await app.inject({ url: '/', headers: { 'x-user': 'ann' } })
-
-  const authz = expressPermit({ policy, user: byExpressHeader, log: silentLog().log })
-  const expressApp = express()
-  expressApp.use(authz)
-  const expressRequest = new Promise<RequestPermit>(resolve => { expressApp.get('/', (request, response) => { resolve(request.permit as never); response.end() }) })
-  const server = createServer(expressApp).listen(0, '127.0.0.1')
-  t.teardown(async () => { server.close(); await authz.close() })
-  await once(server, 'listening')
-  await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { headers: { 'x-user': 'ann', connection: 'close' } })
+  const { app, request, authz, expressRequest } = await facesFor(t, policy)
   return {
     'app.permit': ofApp(app.permit),
     'request.permit': await request as unknown as Face,

@@ -1,16 +1,11 @@
 // `plan` on every face, embedded and over the local PDP: options, tenants, several actions, errors, and what is kept how long.
-import { once } from 'node:events'
 import { rename, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import express from 'express'
 import t, { type Test } from 'tap'
-import { permit as expressPermit } from '../../src/express/index.js'
-import permit, { type AppPermit, type Plan, type Policy, type RequestPermit } from '../../src/index.js'
+import permit, { type AppPermit, type Plan, type Policy } from '../../src/index.js'
 import { createLocalPdp } from '../../src/server/index.js'
 import { byHeader, fastifyFor, logSink, optionsFor, pdpFor } from '../support/app.js'
-import { byHeader as byExpressHeader, silentLog } from '../support/express.js'
+import { facesFor } from '../support/faces.js'
 import { sendJson } from '../support/fake-pdp.js'
 
 /** `ann` owns tasks by a condition, has a role on one, and may do everything in `t1`. */
@@ -55,19 +50,7 @@ interface Face { plan (action: unknown, type: string, options?: object): Promise
 const ofApp = (permit: AppPermit): Face => ({ plan: (...args) => permit.plan('ann', ...args as [string, string]) })
 
 async function facesOf (t: Test): Promise<Record<string, Face>> {
-  const app = fastifyFor(t)
-  await app.register(permit, { policy, user: byHeader })
-  const request = new Promise<RequestPermit>(resolve => { app.get('/', async ({ permit }) => { resolve(permit as RequestPermit); return 'ok' }) })
-  await app.inject({ url: '/', headers: { 'x-user': 'ann' } })
-
-  const authz = expressPermit({ policy, user: byExpressHeader, log: silentLog().log })
-  const expressApp = express()
-  expressApp.use(authz)
-  const expressRequest = new Promise<RequestPermit>(resolve => { expressApp.get('/', (request, response) => { resolve(request.permit as never); response.end() }) })
-  const server = createServer(expressApp).listen(0, '127.0.0.1')
-  t.teardown(async () => { server.close(); await authz.close() })
-  await once(server, 'listening')
-  await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { headers: { 'x-user': 'ann', connection: 'close' } })
+  const { app, request, authz, expressRequest } = await facesFor(t, policy)
 
   const pdp = createLocalPdp({ policy, token: 'secret' })
   const url = await pdp.listen({ port: 0 })

@@ -5,25 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { pdpFor } from '../support/app.js'
-import { sendJson } from '../support/fake-pdp.js'
-import { until } from '../fleet/two-instances.js'
+import { revocablePdpFor, until } from '../fleet/two-instances.js'
 import type { Answered, Asked } from './cluster-app.js'
 
 // Compiled, or with the loader that this test runs with.
 const app = fileURLToPath(import.meta.url).replace(/cluster\.test(?=\.\w+$)/, 'cluster-app')
 
 t.test('three workers: what one writes, the others follow; the worker that passes messages on is killed, and another does it', async t => {
-  const allowed = new Set<string>()
-  const pdp = await pdpFor(t, {
-    decide: ({ user }) => allowed.has(user.key),
-    intercept (request, response) {
-      if (!request.url.startsWith('/facts')) return false
-      if (request.method === 'DELETE') allowed.delete((request.body as { user: string }).user)
-      sendJson(response, 200, {})
-      return true
-    }
-  })
+  const { pdp, allowed } = await revocablePdpFor(t)
   const primary = fork(app, { env: { ...process.env, PDP_URL: pdp.url, PDP_TOKEN: pdp.token } })
   t.teardown(() => { if (primary.connected) primary.disconnect() })
   const waiting = new Map<number, (answer: Answered) => void>()

@@ -7,6 +7,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { Test } from 'tap'
+import { freePort } from '../support/free-port.js'
 
 /** A server that can be killed, paused and started again at the same port. */
 export interface BusServer {
@@ -19,15 +20,6 @@ export interface BusServer {
   /** SIGSTOP: connections stay, and nothing is answered. */
   pause (): void
   resume (): void
-}
-
-export async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** @param command - the program with its arguments */

@@ -15,19 +15,24 @@ export interface TwoInstances {
   readonly allowed: Set<string>
 }
 
-/** @param bus - the option, for each instance */
-export async function twoInstances (t: Test, bus: (which: number) => unknown, degradedTtl = 1_000): Promise<TwoInstances> {
+/** A fake PDP by which those in `allowed` may do everything. The only write to it takes the role from a user. */
+export async function revocablePdpFor (t: Test) {
   const allowed = new Set<string>()
   const pdp = await pdpFor(t, {
     decide: ({ user }) => allowed.has(user.key),
     intercept (request, response) {
       if (!request.url.startsWith('/facts')) return false
-      // The only write here takes a role from a user.
       if (request.method === 'DELETE') allowed.delete((request.body as { user: string }).user)
       sendJson(response, 200, {})
       return true
     }
   })
+  return { pdp, allowed }
+}
+
+/** @param bus - the option, for each instance */
+export async function twoInstances (t: Test, bus: (which: number) => unknown, degradedTtl = 1_000): Promise<TwoInstances> {
+  const { pdp, allowed } = await revocablePdpFor(t)
   const start = async (which: number): Promise<FastifyInstance> => {
     const app = fastifyFor(t)
     const given = bus(which)

@@ -1,5 +1,5 @@
 // No request holds the local PDP, and no answer is out of proportion: an attack on every route of its table, generated from the schemas of what each takes.
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { createLocalPdp, type LocalPdp } from '../../src/server/index.js'
 import type { Policy } from '../../src/index.js'
 import { Beat, ThreadClient, type Exchange } from '../support/beat.js'
@@ -258,9 +258,19 @@ t.test('no request body blocks the event loop, or gets an answer larger than a s
 })
 
 t.test('no deletion blocks the event loop, whatever is deleted with it, and all of it is deleted', async t => {
+  // The least of a few attempts, because other processes want the processor, too.
+  const least = new Map<string, number>()
+  for (let attempt = 0; attempt < 4 && [...least.values(), ...attempt === 0 ? [Infinity] : []].some(held => held > LONGEST); attempt++) {
+    for (const [path, held] of await deletions(t)) least.set(path, Math.min(held, least.get(path) ?? Infinity))
+  }
+  for (const [path, held] of least) t.ok(held <= LONGEST, `${path}: held for ${held.toFixed()} ms`)
+})
+
+/** Deletes from a new PDP, and returns for how long each deletion held the event loop, ms. */
+async function deletions (t: Test): Promise<Map<string, number>> {
+  const times = new Map<string, number>()
   const app = await heavyPdp()
   const client = new ThreadClient()
-  t.teardown(async () => { await client.close(); await app.close() })
   const url = `http://127.0.0.1:${(app.server.address() as { port: number }).port}`
   const count = async (path: string) => ((await app.inject({ url: path, headers })).json() as { total_count: number }).total_count
   const schema = '/v2/schema/default/default'
@@ -278,10 +288,11 @@ t.test('no deletion blocks the event loop, whatever is deleted with it, and all 
   ] as const) {
     beat.start()
     const { status, start } = await client.send({ url: url + path, method: 'DELETE', headers, body: body === undefined ? undefined : JSON.stringify(body) })
-    const held = beat.stop()
+    times.set(path, beat.stop())
     t.match(status, /^20/, `${path}: ${start}`)
-    // There is one attempt only, and other tests run: a busy machine gets more.
-    t.ok(held < 4 * LONGEST, `${path}: held for ${held.toFixed()} ms`)
     t.equal(await count(counted), 0, path)
   }
-})
+  await client.close()
+  await app.close()
+  return times
+}

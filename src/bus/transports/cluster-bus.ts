@@ -4,9 +4,9 @@ import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MAX_MESSAGE } from '../bus-message.js'
 import type { BusEvents, BusSession, BusTransport } from '../link.js'
 import { privateFolder, SocketHub } from './socket-hub.js'
+import { readLines } from './socket-lines.js'
 
 /** The most bytes that wait to be sent to the hub. */
 const MAX_WAITING = 1024 * 1024
@@ -72,19 +72,9 @@ function isAbsent (error: unknown): boolean {
 }
 
 function session (socket: Socket, { message, lost }: BusEvents, closed: () => Promise<void>): BusSession {
-  socket.setEncoding('utf8')
   // The app must not stay alive for the bus.
   socket.unref()
-  let rest = ''
-  socket.on('data', (chunk: string) => {
-    const lines = (rest + chunk).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) message(line)
-    if (rest.length > MAX_MESSAGE) {
-      lost('a message is too long')
-      socket.destroy()
-    }
-  })
+  readLines(socket, lines => { for (const line of lines) message(line) }, () => lost('a message is too long'))
   socket.on('error', error => lost(error))
   socket.on('close', () => lost('the connection ended'))
   return {

@@ -2,7 +2,7 @@
 import { link, lstat, mkdir, rm, stat } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { randomBytes } from 'node:crypto'
-import { MAX_MESSAGE } from '../bus-message.js'
+import { readLines } from './socket-lines.js'
 
 /** The most bytes that wait for one connection. One that does not read is closed; it connects again and forgets everything. */
 const MAX_WAITING = 1024 * 1024
@@ -78,15 +78,8 @@ export class SocketHub {
 
   #add (socket: Socket): void {
     this.#connections.add(socket)
-    socket.setEncoding('utf8')
     socket.unref()
-    let rest = ''
-    socket.on('data', (chunk: string) => {
-      const lines = (rest + chunk).split('\n')
-      rest = lines.pop() ?? ''
-      if (lines.length > 0) this.#send(`${lines.join('\n')}\n`)
-      if (rest.length > MAX_MESSAGE) socket.destroy()
-    })
+    readLines(socket, lines => this.#send(`${lines.join('\n')}\n`), () => {})
     socket.on('error', () => {})
     socket.on('close', () => this.#connections.delete(socket))
   }

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { backupText, type Snapshot } from './backup-text.js'
+import { drained } from '../../kit/drained.js'
 
 /** The request for a backup, one line. */
 export const BACKUP_REQUEST = 'backup\n'
@@ -56,17 +57,6 @@ export class BackupService {
       socket.destroy()
     }
   }
-}
-
-function drained (socket: Socket): Promise<void> {
-  return new Promise(resolve => {
-    const done = (): void => {
-      socket.off('drain', done).off('close', done)
-      resolve()
-    }
-    socket.once('drain', done).once('close', done)
-    if (socket.destroyed) done()
-  })
 }
 
 function ended (socket: Socket): Promise<void> {

@@ -1,6 +1,7 @@
 // The process that has a data folder serves the others: sends them the facts and each change of them, and makes their writes.
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { drained } from '../../kit/drained.js'
 import { readJson } from '../../kit/read-json.js'
 import { FactsError } from '../../engine/facts/fact.js'
 import { FORMAT } from '../data/database.js'
@@ -219,15 +220,4 @@ function failureOf (error: unknown): SharedFailure {
   const message = error instanceof Error ? error.message : String(error)
   if (error instanceof FactsError) return { kind: 'facts', code: error.code, message }
   return { kind: error instanceof StorageError ? 'storage' : 'other', message }
-}
-
-function drained (socket: Socket): Promise<void> {
-  return new Promise(resolve => {
-    const done = (): void => {
-      socket.off('drain', done).off('close', done)
-      resolve()
-    }
-    socket.once('drain', done).once('close', done)
-    if (socket.destroyed) done()
-  })
 }
