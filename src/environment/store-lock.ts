@@ -71,9 +71,15 @@ export async function connectToHolder (folder: string, { sameUser = false } = {}
     for (const name of await readdir(folder)) {
       const socket = SOCKET.test(name) ? await connectTo(address.of(name)) : undefined
       if (socket === undefined) continue
-      if (!sameUser || await isOwn(join(folder, name))) return socket
+      if (!sameUser) return socket
+      const owner = await ownerOf(join(folder, name)).catch((error: unknown) => {
+        socket.destroy()
+        throw error
+      })
+      if (owner === process.getuid?.()) return socket
       socket.destroy()
-      throw new Error('it is in use by a process of another user')
+      // Without its file, the process is ending.
+      if (owner !== undefined) throw new Error('it is in use by a process of another user')
     }
     return undefined
   } finally {
@@ -81,9 +87,12 @@ export async function connectToHolder (folder: string, { sameUser = false } = {}
   }
 }
 
-/** Whether the file belongs to the user of this process; false for a missing one. */
-async function isOwn (path: string): Promise<boolean> {
-  return lstat(path).then(({ uid }) => uid === process.getuid?.(), () => false)
+/** The user whose file it is; undefined for a missing one. */
+async function ownerOf (path: string): Promise<number | undefined> {
+  return lstat(path).then(({ uid }) => uid, (error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  })
 }
 
 /**
@@ -150,15 +159,12 @@ async function answers (path: string): Promise<boolean> {
 async function connectTo (path: string): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path })
-    const failed = (error: NodeJS.ErrnoException): void => {
+    // The listener stays: the process that listens there may end before the caller has its own.
+    socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(undefined)
       else reject(error)
-    }
-    socket.once('error', failed)
-    socket.once('connect', () => {
-      socket.off('error', failed)
-      resolve(socket)
     })
+    socket.once('connect', () => resolve(socket))
   })
 }
 

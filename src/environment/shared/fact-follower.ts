@@ -167,14 +167,17 @@ export class FactFollower {
     this.#known = known
     // The facts alone keep no process alive.
     this.#socket.unref()
-    this.#socket.on('error', () => {})
     this.#socket.on('close', () => this.#lost())
     this.#socket.on('data', (chunk: Buffer) => this.#take(chunk))
     this.#socket.write(`${JSON.stringify({ follow: 1, format: FORMAT, known })}\n`)
     // It keeps the process alive while it starts.
     const alive = setInterval(() => {}, 60_000)
     try {
-      return await new Promise<boolean>((resolve, reject) => { this.#opening = { resolve, reject } })
+      return await new Promise<boolean>((resolve, reject) => {
+        this.#opening = { resolve, reject }
+        // Closed before there was a listener.
+        if (this.#socket.destroyed) this.#lost()
+      })
     } finally {
       clearInterval(alive)
     }

@@ -1,12 +1,16 @@
 // Environments that share a data folder: one has it, the others follow. What each knows, who takes over, and what nobody may send.
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { Environment } from '../../../src/environment/environment.js'
+import { FactFollower } from '../../../src/environment/shared/fact-follower.js'
 import { performer } from '../../../src/pdp/embedded/embedded-facts.js'
 import { connectToHolder } from '../../../src/environment/store-lock.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
@@ -280,4 +284,35 @@ t.test('a connection that says nothing is closed, and does not keep the folder',
   await owner.close()
   await closed
   t.pass('it was closed with the owner')
+})
+
+/** Listens in the folder, and stops before it has accepted a connection, as a process does that is killed. Resolves to its end. */
+async function busyOwner (data: string): Promise<() => Promise<unknown>> {
+  const path = join(data, `lock-${randomUUID()}.sock`)
+  const worker = new Worker(`
+    const { parentPort, workerData } = require('node:worker_threads')
+    require('node:net').createServer().listen(workerData, () => {
+      parentPort.postMessage('listening')
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
+    })`, { eval: true, workerData: path })
+  await once(worker, 'message')
+  return async () => {
+    await worker.terminate()
+    await rm(path, { force: true })
+  }
+}
+
+t.test('an owner that ends at any moment of a connection ends no other process, and nobody waits for it', async t => {
+  const data = await shortFolder(t)
+  const end = await busyOwner(data)
+  const socket = await connectToHolder(data) as Socket
+  const [, closed] = await Promise.all([end(), new Promise(resolve => socket.once('close', resolve))])
+  t.equal(closed, true, 'with an error that nobody had to expect')
+  for (let round = 0; round < 30; round++) {
+    const end = await busyOwner(data)
+    const connecting = FactFollower.connect(data, undefined, new AbortController().signal)
+    await delay(round % 3)
+    await end()
+    t.equal(await connecting, undefined)
+  }
 })
