@@ -24,13 +24,15 @@ export async function bundlePackages (root) {
   const files = {}
   for (const [name, entries] of Object.entries(PACKAGES)) {
     const folder = join(FOLDER, name, versionOf(root, name))
-    for (const specifier of Object.keys(entries)) files[specifier] = `${join(folder, specifier)}.js`
+    // Node before 20.19 needs the extension.
+    for (const specifier of Object.keys(entries)) files[specifier] = `${join(folder, specifier)}.mjs`
     if (Object.keys(entries).every(specifier => existsSync(join(root, files[specifier])))) continue
     await rm(join(root, FOLDER, name), { recursive: true, force: true })
     await build({
       absWorkingDir: root,
       entryPoints: Object.fromEntries(Object.entries(entries).map(([specifier, file]) => [specifier, join('node_modules', name, file)])),
       outdir: folder,
+      outExtension: { '.js': '.mjs' },
       bundle: true,
       splitting: true,
       format: 'esm',
