@@ -4,6 +4,7 @@ import { Column as DrizzleColumn, is, sql, type SQL } from 'drizzle-orm'
 import { TranslationError } from '../contract/errors.js'
 import type { Plan } from '../contract/plan.js'
 import { fields as mappingOf, isOneTenant, type Column, type ColumnType, type Database, type Fields, type Mapping } from './fields.js'
+import { templateOf } from './sql/fragment.js'
 import { whereOf } from './sql/where.js'
 
 export type { ColumnOptions, ColumnType, Fields, Mapping, OneTenant } from './fields.js'
@@ -61,18 +62,9 @@ export function toDrizzle (plan: Plan, fields: Fields<DrizzleColumn>): SQL<boole
     tenant: isOneTenant(fields.tenant) ? fields.tenant : typed(fields.tenant),
     columns: new Map(Array.from(fields.columns, ([field, column]) => [field, typed(column)]))
   }
-  const { pieces } = whereOf('toDrizzle', plan, known, database)
-  const texts = ['']
-  const values: unknown[] = []
-  for (const piece of pieces) {
-    if (typeof piece === 'string') {
-      texts[texts.length - 1] += piece
-      continue
-    }
-    texts.push('')
-    values.push('column' in piece ? piece.column : piece.value)
-  }
-  return sql<boolean>(Object.assign(texts, { raw: texts }), ...values)
+  const where = whereOf('toDrizzle', plan, known, database)
+  const { texts, parts } = templateOf(where, piece => 'column' in piece ? piece.column : piece.value)
+  return sql<boolean>(texts, ...parts)
 }
 
 function databaseOf (columns: ReadonlyArray<Column<DrizzleColumn>>, said: Database | undefined): Database {

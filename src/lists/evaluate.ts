@@ -1,8 +1,9 @@
 // Evaluates the condition of a plan in memory, literally as the contract of plans defines it.
 
 import { TranslationError } from '../contract/errors.js'
-import type { CompoundCondition, Condition, FieldCondition } from '../contract/plan.js'
+import type { Condition, FieldCondition } from '../contract/plan.js'
 import { isRecord } from '../kit/is-record.js'
+import { isCompound } from './condition-parts.js'
 import type { Order } from './literals.js'
 
 /** Whether a row meets a condition. `read` returns the values of the row's fields, or `null` for a missing one. */
@@ -116,8 +117,4 @@ export function walk (value: unknown, names: readonly string[]): unknown {
     value = value[name]
   }
   return value
-}
-
-function isCompound (condition: Condition): condition is CompoundCondition {
-  return condition.operator === 'and' || condition.operator === 'or' || condition.operator === 'not'
 }

@@ -204,6 +204,8 @@ function quoted (value: unknown): string {
  */
 export function placeOf<C> (target: string, fields: Fields<C>, field: string, plan: Plan): Place<C> {
   if (field === 'key') return { column: fields.key, path: [] }
+  // The tenant of a table of one tenant is settled before.
+  if (field === 'tenant' && !isOneTenant(fields.tenant)) return { column: fields.tenant, path: [] }
   const exact = fields.columns.get(field)
   if (exact !== undefined) return { column: exact, path: [] }
   for (let end = field.lastIndexOf('.'); end > 0; end = field.lastIndexOf('.', end - 1)) {
@@ -228,4 +230,9 @@ export function sourcesOf (plan: Plan, field: string): string {
 /** Whether the table has only one tenant. */
 export function isOneTenant<C> (tenant: Column<C> | OneTenant): tenant is OneTenant {
   return 'only' in tenant
+}
+
+/** Whether a table of one tenant has the rows of a tenant. */
+export function hasTenant ({ only }: OneTenant, tenant: string): boolean {
+  return only === true || only === tenant
 }

@@ -3,6 +3,7 @@
 import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import type { Plan } from '../contract/plan.js'
 import type { Fields } from './fields.js'
+import { templateOf } from './sql/fragment.js'
 import { whereOf } from './sql/where.js'
 
 export { fields, type ColumnOptions, type ColumnType, type Fields, type Mapping, type OneTenant } from './fields.js'
@@ -29,16 +30,7 @@ export type { Plan } from '../contract/plan.js'
  * ```
  */
 export function toKysely (plan: Plan, fields: Fields): RawBuilder<SqlBool> {
-  const { pieces } = whereOf('toKysely', plan, fields, fields.database)
-  const texts = ['']
-  const values: unknown[] = []
-  for (const piece of pieces) {
-    if (typeof piece === 'string') {
-      texts[texts.length - 1] += piece
-      continue
-    }
-    texts.push('')
-    values.push('column' in piece ? sql.ref(piece.column) : piece.value)
-  }
-  return sql<SqlBool>(Object.assign(texts, { raw: texts }), ...values)
+  const where = whereOf('toKysely', plan, fields, fields.database)
+  const { texts, parts } = templateOf(where, piece => 'column' in piece ? sql.ref(piece.column) : piece.value)
+  return sql<SqlBool>(texts, ...parts)
 }

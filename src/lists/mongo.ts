@@ -1,9 +1,10 @@
 // fastify-permit/mongo: a plan as a filter for MongoDB, for its driver and for Mongoose.
 
 import { TranslationError } from '../contract/errors.js'
-import type { CompoundCondition, Condition, FieldCondition, Plan } from '../contract/plan.js'
+import type { Condition, FieldCondition, Plan } from '../contract/plan.js'
 import { isRecord } from '../kit/is-record.js'
-import { isOneTenant, placeOf, sourcesOf, type Column, type Fields } from './fields.js'
+import { isCompound, joinParts, listOf, textOf } from './condition-parts.js'
+import { hasTenant, isOneTenant, placeOf, sourcesOf, type Column, type Fields } from './fields.js'
 import { columnField, settle } from './known.js'
 import {
   isOrder, isWellFormed, isWholeNumberText, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed, timeOf, timesOf, type Order
@@ -54,17 +55,11 @@ const NOTHING: Filter = { _id: { $in: [] } }
 const EVERYTHING: Filter = {}
 
 function all (parts: readonly Filter[]): Filter {
-  const rest = parts.filter(part => part !== EVERYTHING)
-  if (rest.includes(NOTHING)) return NOTHING
-  const [only] = rest
-  return only === undefined ? EVERYTHING : rest.length === 1 ? only : { $and: rest }
+  return joinParts(parts, EVERYTHING, NOTHING, rest => ({ $and: rest }))
 }
 
 function any (parts: readonly Filter[]): Filter {
-  const rest = parts.filter(part => part !== NOTHING)
-  if (rest.includes(EVERYTHING)) return EVERYTHING
-  const [only] = rest
-  return only === undefined ? NOTHING : rest.length === 1 ? only : { $or: rest }
+  return joinParts(parts, NOTHING, EVERYTHING, rest => ({ $or: rest }))
 }
 
 function not (part: Filter): Filter {
@@ -97,7 +92,7 @@ class Translation {
 
   #tenant (tenant: string): Filter {
     const mapped = this.#fields.tenant
-    if (isOneTenant(mapped)) return mapped.only === true || mapped.only === tenant ? EVERYTHING : NOTHING
+    if (isOneTenant(mapped)) return hasTenant(mapped, tenant) ? EVERYTHING : NOTHING
     return refusing(this.#asked, 'eq', 'tenant', () => this.#isText(mapped, [tenant]))
   }
 
@@ -117,9 +112,7 @@ class Translation {
       if (typeof settled === 'boolean') return settled ? EVERYTHING : NOTHING
       const { operator, value } = settled
       const field = columnField(settled.field, this.#fields)
-      const place = field === 'tenant'
-        ? { column: this.#fields.tenant as Column, path: [] }
-        : placeOf('toMongo', this.#fields, field, this.#plan)
+      const place = placeOf('toMongo', this.#fields, field, this.#plan)
       return this.#comparison(place.column, place.path, operator, value)
     })
   }
@@ -471,18 +464,4 @@ function ordered (found: Expression, order: Order, value: unknown): Expression {
   if (typeof value !== 'string') throw new Unsayable('the value is neither a number nor a text')
   requireOrderedAlike(value)
   return and([isOfType(found, 'string'), { [`$${order}`]: [found, { $literal: value }] }])
-}
-
-function listOf (value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value
-  throw new Unsayable('the value is not a list')
-}
-
-function textOf (value: unknown): string {
-  if (typeof value === 'string') return value
-  throw new Unsayable('the value is not a text')
-}
-
-function isCompound (condition: Condition): condition is CompoundCondition {
-  return condition.operator === 'and' || condition.operator === 'or' || condition.operator === 'not'
 }

@@ -1,9 +1,10 @@
 // fastify-permit/prisma: a plan as a `where` of Prisma.
 
 import { TranslationError } from '../contract/errors.js'
-import type { CompoundCondition, Condition, FieldCondition, Plan } from '../contract/plan.js'
+import type { Condition, FieldCondition, Plan } from '../contract/plan.js'
 import { isRecord } from '../kit/is-record.js'
-import { isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from './fields.js'
+import { isCompound, joinParts, listOf } from './condition-parts.js'
+import { hasTenant, isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from './fields.js'
 import { columnField, settle } from './known.js'
 import {
   isOrder, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed,
@@ -61,17 +62,11 @@ const NOTHING: Where = { OR: [] }
 const EVERYTHING: Where = {}
 
 function all (parts: readonly Where[]): Where {
-  const rest = parts.filter(part => part !== EVERYTHING)
-  if (rest.includes(NOTHING)) return NOTHING
-  const [only] = rest
-  return only === undefined ? EVERYTHING : rest.length === 1 ? only : { AND: rest }
+  return joinParts(parts, EVERYTHING, NOTHING, rest => ({ AND: rest }))
 }
 
 function any (parts: readonly Where[]): Where {
-  const rest = parts.filter(part => part !== NOTHING)
-  if (rest.includes(EVERYTHING)) return EVERYTHING
-  const [only] = rest
-  return only === undefined ? NOTHING : rest.length === 1 ? only : { OR: rest }
+  return joinParts(parts, NOTHING, EVERYTHING, rest => ({ OR: rest }))
 }
 
 /** What a field has to be; 'never' where no value is that. */
@@ -116,7 +111,7 @@ class Translation {
 
   #tenant (tenant: string): Where {
     const mapped = this.#fields.tenant
-    if (isOneTenant(mapped)) return mapped.only === true || mapped.only === tenant ? EVERYTHING : NOTHING
+    if (isOneTenant(mapped)) return hasTenant(mapped, tenant) ? EVERYTHING : NOTHING
     return refusing(this.#asked, 'eq', 'tenant', () => this.#said(mapped, this.#isText(mapped, [tenant]), true))
   }
 
@@ -136,9 +131,7 @@ class Translation {
       if (typeof settled === 'boolean') return settled === holds ? EVERYTHING : NOTHING
       const { operator, value } = settled
       const field = columnField(settled.field, this.#fields)
-      const place = field === 'tenant'
-        ? { column: this.#fields.tenant as Column, path: [] }
-        : placeOf('toPrisma', this.#fields, field, this.#plan)
+      const place = placeOf('toPrisma', this.#fields, field, this.#plan)
       if (place.path.length > 0 || place.column.type === 'json') {
         throw new Unsayable('Prisma treats missing members of JSON in another way than check; make it a column')
       }
@@ -332,13 +325,4 @@ function wholeNumber (digits: string): number | bigint {
 function isOneOf (values: readonly unknown[]): Test {
   if (values.length === 0) return 'never'
   return values.length === 1 ? { equals: values[0] } : { in: [...new Set(values)] }
-}
-
-function listOf (value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value
-  throw new Unsayable('the value is not a list')
-}
-
-function isCompound (condition: Condition): condition is CompoundCondition {
-  return condition.operator === 'and' || condition.operator === 'or' || condition.operator === 'not'
 }

@@ -1,6 +1,8 @@
 // A piece of SQL whose values and columns are apart from its text, so that each library writes them in its own way and none is written into
 // the text.
 
+import { joinParts } from '../condition-parts.js'
+
 /** A value that the database gets beside the text. */
 export interface Bound {
   readonly value: string | number
@@ -61,20 +63,12 @@ export const FALSE = raw('1 = 0')
 
 /** All of them; what is true anyway is left out. */
 export function all (parts: readonly Fragment[]): Fragment {
-  const rest = parts.filter(part => part !== TRUE)
-  if (rest.includes(FALSE)) return FALSE
-  const [only] = rest
-  if (only === undefined) return TRUE
-  return rest.length === 1 ? only : sql`(${joined(rest, ' AND ')})`
+  return joinParts(parts, TRUE, FALSE, rest => sql`(${joined(rest, ' AND ')})`)
 }
 
 /** One of them; what is never true is left out. */
 export function any (parts: readonly Fragment[]): Fragment {
-  const rest = parts.filter(part => part !== FALSE)
-  if (rest.includes(TRUE)) return TRUE
-  const [only] = rest
-  if (only === undefined) return FALSE
-  return rest.length === 1 ? only : sql`(${joined(rest, ' OR ')})`
+  return joinParts(parts, FALSE, TRUE, rest => sql`(${joined(rest, ' OR ')})`)
 }
 
 /** True exactly where the other is not, NULL included. */
@@ -82,4 +76,25 @@ export function not (part: Fragment): Fragment {
   if (part === TRUE) return FALSE
   if (part === FALSE) return TRUE
   return sql`((${part}) IS NOT TRUE)`
+}
+
+/**
+ * The pieces as a tagged template of a library has them: the texts, and the parts between them.
+ *
+ * @param partOf - a value or a column, as the library takes it
+ */
+export function templateOf<C> (
+  { pieces }: Fragment<C>, partOf: (piece: Bound | Reference<C>) => unknown
+): { texts: TemplateStringsArray, parts: unknown[] } {
+  const texts = ['']
+  const parts: unknown[] = []
+  for (const piece of pieces) {
+    if (typeof piece === 'string') {
+      texts[texts.length - 1] += piece
+      continue
+    }
+    texts.push('')
+    parts.push(partOf(piece))
+  }
+  return { texts: Object.assign(texts, { raw: texts }), parts }
 }

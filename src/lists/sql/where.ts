@@ -1,10 +1,11 @@
 // A plan as the condition of a WHERE: one translation for all SQL libraries.
 
 import { TranslationError } from '../../contract/errors.js'
-import type { CompoundCondition, Condition, FieldCondition, Plan } from '../../contract/plan.js'
+import type { Condition, FieldCondition, Plan } from '../../contract/plan.js'
 import { isRecord } from '../../kit/is-record.js'
 import { suggest } from '../../kit/suggest.js'
-import { isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from '../fields.js'
+import { isCompound, listOf, textOf } from '../condition-parts.js'
+import { hasTenant, isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from '../fields.js'
 import { columnField, settle } from '../known.js'
 import { isOrder } from '../literals.js'
 import { refusing, Unsayable, type Asked } from '../refusal.js'
@@ -61,7 +62,7 @@ class Translation {
 
   #tenant (tenant: string): Fragment {
     const mapped = this.#fields.tenant
-    if (isOneTenant(mapped)) return mapped.only === true || mapped.only === tenant ? TRUE : FALSE
+    if (isOneTenant(mapped)) return hasTenant(mapped, tenant) ? TRUE : FALSE
     return refusing(this.#asked, 'eq', 'tenant', () => this.#dialect.column(mapped).isText([tenant]))
   }
 
@@ -91,9 +92,7 @@ class Translation {
         if (item === undefined) throw new Unsayable("'item.…' is only valid in a match")
         return item.member(field.slice('item.'.length).split('.'), member => this.#test(member, condition, depth, false))
       }
-      const place = field === 'tenant'
-        ? { column: this.#fields.tenant as Column, path: [] }
-        : placeOf(this.#asked.target, this.#fields, field, this.#plan)
+      const place = placeOf(this.#asked.target, this.#fields, field, this.#plan)
       if (!isJson(place.column, place.path)) return this.#test(this.#dialect.column(place.column), condition, depth, true)
       const at = (test: (value: Node) => Fragment): Fragment => this.#dialect.json(place.column, place.path, test)
       const { operator: name, value } = condition
@@ -223,18 +222,4 @@ function ordered (node: Node, order: 'lt' | 'lte' | 'gt' | 'gte', value: unknown
   if (typeof value === 'number' && Number.isFinite(value)) return node.orderOfNumber(order, value)
   if (typeof value === 'string') return node.orderOfText(order, value)
   throw new Unsayable('the value is neither a number nor a text')
-}
-
-function listOf (value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value
-  throw new Unsayable('the value is not a list')
-}
-
-function textOf (value: unknown): string {
-  if (typeof value === 'string') return value
-  throw new Unsayable('the value is not a text')
-}
-
-function isCompound (condition: Condition): condition is CompoundCondition {
-  return condition.operator === 'and' || condition.operator === 'or' || condition.operator === 'not'
 }
