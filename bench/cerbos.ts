@@ -68,7 +68,8 @@ export function againstTheFaster (rows: readonly CerbosRow[], concurrency: numbe
   return Math.min(...rows.filter(row => row.concurrency === concurrency && row.name !== CLIENTS[0]).map(({ ratio }) => ratio))
 }
 
-async function startCerbos () {
+/** A Cerbos server with one policy; undefined where it is not to be had. */
+export async function startCerbos (policy = POLICY) {
   let binary: string
   try {
     binary = createRequire(import.meta.url).resolve('@cerbos/cerbos-linux-x64')
@@ -77,7 +78,7 @@ async function startCerbos () {
   }
   const folder = mkdtempSync(join(tmpdir(), 'bench-cerbos-'))
   const [http, grpc] = [await freePort(), await freePort()]
-  writeFileSync(join(folder, 'task.yaml'), POLICY)
+  writeFileSync(join(folder, 'task.yaml'), policy)
   const config = join(folder, '.cerbos.json')
   writeFileSync(config, JSON.stringify({
     server: { httpListenAddr: `127.0.0.1:${http}`, grpcListenAddr: `127.0.0.1:${grpc}` },

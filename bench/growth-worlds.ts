@@ -1,4 +1,4 @@
-// Worlds of more and more facts in a process of its own, and how many decisions per second the embedded PDP makes in each.
+// Worlds of more and more facts in a process of its own, and how many decisions or plans per second the embedded PDP makes in each.
 import type { Policy } from 'fastify-permit'
 import { median } from './http.js'
 
@@ -11,6 +11,7 @@ interface Engine {
     addRelationshipTuple (tuple: { subject: string, relation: string, object: string }): void
   }
   decide (query: EngineQuery): { allow: boolean }
+  planning (question: { user: EngineQuery['user'], action: string, type: string, tenant: string }): object
 }
 interface EngineQuery {
   user: { key: string }
@@ -18,12 +19,24 @@ interface EngineQuery {
   resource: { type: string, key?: string, tenant: string, attributes?: Record<string, unknown> }
 }
 
-export interface WorldsOrder { scenario: string, sizes: readonly number[], rounds: number }
+export interface WorldsOrder {
+  scenario: string
+  sizes: readonly number[]
+  rounds: number
+  /** Default: decisions. */
+  plans?: boolean
+}
 
 // The engine is no part of the package's face: what is measured here is below it.
 const { Engine: EngineClass } = await import(new URL('../../dist/engine.js', import.meta.url).href) as { Engine: new (policy: Policy) => Engine }
 
+const { planner: { stepsOfPlan } } = await import(new URL('../../dist/planner.js', import.meta.url).href) as { planner: Planner }
+
+interface Planner { stepsOfPlan (planning: object): Generator<undefined, { readonly plan: { readonly kind: string } }> }
+
 const DECISIONS = 200_000
+/** A plan does more than a decision: at most so many, and fewer where one lists many keys. */
+const PLANS = 20_000
 
 /** As many queries for each size, over as many users: what grows is what they do not touch. */
 const QUERIES = 500
@@ -70,7 +83,8 @@ const scenarios: Scenario[] = [
   { name: 'RBAC, 10 assignments a user', build: size => tenantWorld(rbacPolicy, size) },
   { name: 'RBAC, one user has them all', build: size => oneUserWorld(size) },
   { name: 'RBAC and ABAC', build: size => tenantWorld(abacPolicy, size) },
-  { name: 'ReBAC, up three folders', build: size => folderWorld(size) }
+  { name: 'ReBAC, up three folders', build: size => folderWorld(size) },
+  { name: 'ReBAC, one user reaches them all', build: size => reachWorld(size) }
 ]
 
 /** As many assignments as asked for: each user has a role in ten tenants. */
@@ -103,6 +117,15 @@ function oneUserWorld (size: number) {
     user: { key: 'user' }, action: `action${index % 10}`, resource: { type: `type${(index * 7) % 50}`, tenant: `tenant${index}` }
   }))
   return { engine, queries }
+}
+
+/** One user with a role on a folder with as many documents as asked for. */
+function reachWorld (size: number) {
+  const engine = new EngineClass(rebacPolicy)
+  engine.facts.upsertUser({ key: 'user' })
+  engine.facts.assignRole({ user: 'user', role: 'reader', resource_instance: 'folder:top' })
+  for (let index = 0; index < size; index++) engine.facts.addRelationshipTuple({ subject: 'folder:top', relation: 'parent', object: `document:${index}` })
+  return { engine, queries: [{ user: { key: 'user' }, action: 'read', resource: { type: 'document', tenant: 'default' } }] }
 }
 
 /** As many tuples as asked for: folders four deep, ten documents in each lowest one; a user has a role on a top folder. */
@@ -142,14 +165,30 @@ function measure ({ engine, queries }: { readonly engine: Engine, readonly queri
   return DECISIONS / (user + system) * 1_000_000
 }
 
-function run ({ scenario, sizes, rounds }: WorldsOrder): number[] {
+function measurePlans ({ engine, queries }: ReturnType<Scenario['build']>, size: number, isWide: boolean): number {
+  const count = isWide ? Math.max(1, Math.min(PLANS, Math.floor(500_000 / size))) : PLANS
+  let rows = 0
+  const start = process.cpuUsage()
+  for (let index = 0; index < count; index++) {
+    const { user, action, resource: { type, tenant = 'default' } } = queries[index % queries.length]!
+    const steps = stepsOfPlan(engine.planning({ user, action, type, tenant }))
+    let step = steps.next()
+    while (step.done !== true) step = steps.next()
+    if (step.value.plan.kind !== 'none') rows++
+  }
+  const { user, system } = process.cpuUsage(start)
+  if (rows === 0) throw new Error('no plan had a row')
+  return count / (user + system) * 1_000_000
+}
+
+function run ({ scenario, sizes, rounds, plans = false }: WorldsOrder): number[] {
   const { build } = scenarios.find(({ name }) => name === scenario)!
   const worlds = sizes.map(build)
   const rates: number[][] = sizes.map(() => [])
   // In turns, so that what the machine does meanwhile meets all sizes alike; the first round only warms up.
   for (let round = 0; round <= rounds; round++) {
     worlds.forEach((world, index) => {
-      const rate = measure(world)
+      const rate = plans ? measurePlans(world, sizes[index]!, scenario === 'ReBAC, one user reaches them all') : measure(world)
       if (round > 0) rates[index]!.push(rate)
     })
   }

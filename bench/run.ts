@@ -13,6 +13,7 @@ import { measureGrowth, type GrowthRow } from './growth.js'
 import { measureDeopts, type DeoptRow } from './deopts.js'
 import { measureGuards } from './guard.js'
 import { measureHttp, type Row } from './http.js'
+import { listsTable, measureLists, perInstance, slowestPage, slowestPlan, type ListsResult } from './lists.js'
 import { loadingTable, measureLoading, measureReload, type LoadingRow, type ReloadRow } from './loading.js'
 import { writePages } from './pages.js'
 import { start, stopAll } from './processes.js'
@@ -43,10 +44,11 @@ export interface Results {
   reload?: ReloadRow
   profile?: Record<string, ProfileRow[]>
   deopts?: DeoptRow[]
+  lists?: ListsResult
 }
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' }, profile: { type: 'string' }, start: { type: 'boolean', default: false }, 'as-it-is': { type: 'boolean', default: false }, loading: { type: 'boolean', default: false }, write: { type: 'boolean', default: false } }
+  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' }, profile: { type: 'string' }, start: { type: 'boolean', default: false }, 'as-it-is': { type: 'boolean', default: false }, loading: { type: 'boolean', default: false }, lists: { type: 'boolean', default: false }, write: { type: 'boolean', default: false } }
 })
 
 if (options.compare !== undefined) {
@@ -93,6 +95,17 @@ if (options.loading) {
   process.exit()
 }
 
+/** Facts of the worlds in which plans are made. */
+const PLAN_SIZES = [1_000, 10_000, 100_000, 1_000_000]
+
+if (options.lists) {
+  const lists = await measureLists(9, PLAN_SIZES, progress)
+  listsTable(lists)
+  targetTable(listsTargets(lists))
+  stopAll()
+  process.exit()
+}
+
 const { quick } = options
 const began = performance.now()
 const rounds = quick ? 2 : 5
@@ -109,6 +122,7 @@ const decisions = await measureDecisions(rounds, quick ? 200 : 1_000, progress)
 const { loading, reload } = await measureLoads(quick)
 progress('Growth')
 const growth = await measureGrowth(quick ? [1_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000], quick ? 3 : 9, progress)
+const lists = await measureLists(quick ? 3 : 9, quick ? [1_000, 100_000] : PLAN_SIZES, progress)
 progress('One check at a time')
 const single = await measureSingle(quick ? 5 : 15, quick ? 500 : 1_500)
 progress('Memory')
@@ -159,7 +173,7 @@ const floor = row('undici pool in a hook, a batch for each turn')
 const results: Results = {
   date: new Date().toISOString().slice(0, 10),
   machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version },
-  versions: versions(['fastify', 'undici', 'lru-cache', 'permitio', 'casbin', 'fastify-casbin-rest', 'fastify-guard', '@casl/ability', '@cedar-policy/cedar-wasm', '@cerbos/http', '@cerbos/grpc']),
+  versions: versions(['fastify', 'undici', 'lru-cache', 'permitio', 'casbin', 'fastify-casbin-rest', 'fastify-guard', '@casl/ability', '@cedar-policy/cedar-wasm', '@cerbos/http', '@cerbos/grpc', '@casl/prisma', '@cerbos/orm-prisma', 'kysely', '@prisma/client', 'pg']),
   quick,
   targets: [
     atLeast('requests/s, warm cache, against bare', 0.96, row('permit: warm cache').ratio),
@@ -179,7 +193,8 @@ const results: Results = {
     ...startTargets(fromStart),
     ...asItIsTargets(asItIs),
     atLeast('requests/s, every decision a miss, against the floor: a hook that only batches', 0.95, uncached.ratio / floor.ratio),
-    ...loadingTargets(loading, reload)
+    ...loadingTargets(loading, reload),
+    ...listsTargets(lists)
   ],
   http,
   curves,
@@ -193,6 +208,7 @@ const results: Results = {
   asItIs,
   loading,
   reload,
+  lists,
   ...(deopts === undefined ? {} : { profile: profiles, deopts })
 }
 
@@ -215,6 +231,7 @@ console.table(guards.map(({ name, nanoseconds }) => ({ name, 'ns a call': Math.r
 startTable(fromStart)
 asItIsTable(asItIs)
 loadingTable(loading)
+listsTable(lists)
 progress(`written to ${out} after ${Math.round((performance.now() - began) / 60_000)} minutes`)
 process.exit()
 
@@ -241,6 +258,16 @@ function asItIsTargets (rows: readonly AsItIsRow[]): Target[] {
     atLeast('as it is run: the same, against the SDK in a hook', 12, misses.requests / sdk.requests),
     atLeast("as it is run: the SDK's p99 latency, against that of misses", 8, sdk.p99 / misses.p99),
     atMost("as it is run: p99 latency, warm cache, against bare's", 1.2, cached.p99 / bare.p99)
+  ]
+}
+
+function listsTargets (found: ListsResult): Target[] {
+  const { microseconds, growth } = slowestPlan(found)
+  return [
+    atMost('a page of 20 of 1,000,000 rows by a plan, against the same page by hand', 1.2, slowestPage(found)),
+    atMost('µs for a plan, RBAC and ABAC', 20, microseconds),
+    atMost('the same with the most facts, against 1,000', 1.25, growth),
+    atMost('µs of a plan for each instance that the user reaches, ReBAC', 5, perInstance(found))
   ]
 }
 
