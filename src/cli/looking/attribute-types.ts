@@ -1,5 +1,4 @@
 // The attributes that a policy declares, and the context that its conditions read, as TypeScript types.
-import type { Policy } from '../../engine/policy/policy.js'
 import { isRecord } from '../../kit/is-record.js'
 
 /** TypeScript types by the names of attributes. */
@@ -30,10 +29,13 @@ function typeOf (declared: unknown): string {
   return Object.hasOwn(TYPES, type) ? TYPES[type] as string : 'unknown'
 }
 
-/** What conditions read of the context, with a type where all comparisons agree; undefined when they read nothing. */
-export function contextTypes ({ user_sets: users, resource_sets: resources }: Policy): AttributeTypes | undefined {
+/**
+ * What the conditions of user sets and resource sets read of the context, with a type where all comparisons agree; undefined when they
+ * read nothing.
+ */
+export function contextTypes (sets: ReadonlyArray<{ readonly conditions?: unknown }>): AttributeTypes | undefined {
   const found = new Map<string, Set<string>>()
-  for (const { conditions } of [...Object.values(users ?? {}), ...Object.values(resources ?? {})]) readContext(conditions, found)
+  for (const { conditions } of sets) readContext(conditions, found)
   if (found.size === 0) return undefined
   return new Map(Array.from(found, ([name, types]) => {
     const [only = 'unknown'] = types

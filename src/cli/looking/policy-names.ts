@@ -34,13 +34,13 @@ interface ResourceSchema {
 
 /** The names in a policy file. */
 export function namesOf (policy: Policy): PolicyNames {
-  const { resources, roles, user_attributes: userAttributes, tenant_attributes: tenantAttributes } = policy
+  const { resources, roles, user_sets: userSets, resource_sets: resourceSets } = policy
   return {
     resources: new Map(Object.entries(resources ?? {}).map(([type, resource]) => [type, namesOfResource(resource)])),
     roles: Object.keys(roles ?? {}),
-    userAttributes: declaredTypes(userAttributes),
-    tenantAttributes: declaredTypes(tenantAttributes),
-    context: contextTypes(policy)
+    userAttributes: declaredTypes(policy.user_attributes),
+    tenantAttributes: declaredTypes(policy.tenant_attributes),
+    context: contextTypes([...Object.values(userSets ?? {}), ...Object.values(resourceSets ?? {})])
   }
 }
 

@@ -2,8 +2,9 @@
 import { PdpError } from '../../contract/errors.js'
 import type { Checker } from '../../kit/checker.js'
 import { httpTransport, type Transport } from '../../pdp/http/transport.js'
+import { contextTypes, declaredTypes, type AttributeTypes } from './attribute-types.js'
 import { namesOfResource, type PolicyNames } from './policy-names.js'
-import { listedResources, listedRoles, scope } from './remote-shapes.js'
+import { listedAttributes, listedConditionSets, listedResources, listedRoles, scope } from './remote-shapes.js'
 
 /** Time limit for reading all of it, in ms. */
 const TIMEOUT = 15_000
@@ -32,9 +33,17 @@ export async function remoteNames (url: URL, token: string): Promise<PolicyNames
     const base = `/v2/schema/${encodeURIComponent(project)}/${encodeURIComponent(environment)}`
     const resources = await all(transport, `${base}/resources`, listedResources, deadline)
     const roles = await all(transport, `${base}/roles`, listedRoles, deadline)
+    const attributesOf = async (type: '__user' | '__tenant'): Promise<AttributeTypes | undefined> => {
+      const attributes = await allIfThere(transport, `${base}/resources/${type}/attributes`, listedAttributes, deadline)
+      const declared = attributes.filter(({ built_in: isBuiltIn }) => isBuiltIn !== true)
+      return declaredTypes(Object.fromEntries(declared.map(attribute => [attribute.key, attribute])))
+    }
     return {
       resources: new Map(resources.filter(({ key }) => !isBuiltIn(key)).map(resource => [resource.key, namesOfResource(resource)])),
-      roles: roles.map(({ key }) => key)
+      roles: roles.map(({ key }) => key),
+      userAttributes: await attributesOf('__user'),
+      tenantAttributes: await attributesOf('__tenant'),
+      context: contextTypes(await all(transport, `${base}/condition_sets`, listedConditionSets, deadline))
     }
   } finally {
     await transport.close(performance.now())
@@ -54,6 +63,16 @@ async function all<T> (transport: Transport, path: string, checker: Checker<T[]>
     if (items.length < PER_PAGE) return found
   }
   throw new PdpError('answer', `${path} has more than ${MAX_PAGES * PER_PAGE} items`)
+}
+
+/** As {@link all}; empty when the API has no such path: not every API has the tenant as a built-in type. */
+async function allIfThere<T> (transport: Transport, path: string, checker: Checker<T[]>, deadline: number): Promise<T[]> {
+  try {
+    return await all(transport, path, checker, deadline)
+  } catch (error) {
+    if (error instanceof PdpError && error.status === 404) return []
+    throw error
+  }
 }
 
 async function get<T> (transport: Transport, path: string, checker: Checker<T>, deadline: number): Promise<T> {

@@ -69,11 +69,40 @@ t.test('the types of a local PDP are those of its policy', async t => {
   await t.rejects(run(['--from', url], { PERMIT_API_KEY: 'another' }), { name: 'PdpError', failure: 'token' })
 })
 
+t.test('the types of a local PDP have the attributes of users and tenants, and the context', async t => {
+  const policy = {
+    ...POLICY,
+    user_attributes: { level: { type: 'number' as const } },
+    tenant_attributes: { plan: { type: 'string' as const } },
+    user_sets: { daytime: { conditions: { allOf: [{ 'context.hour': { 'greater-than': 8 } }] } } },
+    resource_sets: { office: { resource: 'task', conditions: { 'context.office.floor': { equals: 3 } } } }
+  }
+  const pdp = createLocalPdp({ policy, token: 'a-token' })
+  t.teardown(() => pdp.close())
+  const url = await pdp.listen({ port: 0, host: '127.0.0.1' })
+  const { out } = await run(['--from', url], { PERMIT_API_KEY: 'a-token' })
+  t.equal(out.trimEnd().replace(/^.*/, ''), declarationOf(namesOf(policy), '').trimEnd().replace(/^.*/, ''), 'the same as of the file')
+  t.match(out, "user_attributes: { 'level'?: number | null }")
+  t.match(out, "context: { 'hour'?: number | null, 'office'?: ")
+})
+
+t.test('an API without the built-in types has no attributes of users', async t => {
+  const url = await api(t, url => {
+    if (url.pathname === '/v2/api-key/scope') return { organization_id: 'o', project_id: 'p', environment_id: 'e' }
+    if (url.pathname.endsWith('/attributes')) return undefined
+    return url.pathname.endsWith('/resources') ? [{ key: 'task', actions: { read: {} } }] : []
+  })
+  const { out } = await run(['--from', url], { PERMIT_API_KEY: 'a-token' })
+  t.match(out, "'task': { actions: 'read'")
+  t.notMatch(out, 'attributes')
+})
+
 t.test('an API with many types is read page by page', async t => {
   const types = Array.from({ length: 250 }, (_, index) => ({ key: `type${index}`, actions: { read: {} }, roles: null }))
   const url = await api(t, url => {
     if (url.pathname === '/v2/api-key/scope') return { organization_id: 'o', project_id: 'p', environment_id: 'e' }
     if (url.pathname === '/v2/schema/p/e/roles') return [{ key: 'viewer' }]
+    if (url.pathname !== '/v2/schema/p/e/resources') return []
     const page = Number(url.searchParams.get('page'))
     return [...types, { key: '__user', actions: {} }].slice((page - 1) * 100, page * 100)
   })
@@ -122,7 +151,8 @@ t.test('any names are escaped correctly in the declaration', async t => {
 /** An API on a real socket. */
 async function api (t: Test, answer: (url: URL) => unknown): Promise<string> {
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer(new URL(request.url ?? '', 'http://localhost'))))
+    const found = answer(new URL(request.url ?? '', 'http://localhost'))
+    response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' }).end(JSON.stringify(found ?? {}))
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => { server.closeAllConnections(); server.close() })
