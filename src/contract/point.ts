@@ -1,5 +1,6 @@
 // The interface of the decision path, which every stage and every PDP implements, and its types: queries, decisions, counters.
 import type { MaybePromise } from '../kit/whenever.js'
+import type { PdpError } from './errors.js'
 import type { BusHealth, BusStats } from './bus-state.js'
 import type { Plan } from './plan.js'
 
@@ -208,11 +209,14 @@ export interface BatchingPdp extends Pdp {
   readonly slots: FreeSlots
   decide (query: Query, deadline: number, trace?: Trace, caller?: Caller): Promise<Decision>
   /**
-   * The decisions in the order of the queries. Rejects as a whole when one of the decisions is invalid.
+   * What the PDP answers, in the order of the queries. Rejects as a whole when one of the answers is invalid.
    * @param callers - the caller of each query
    */
-  decideAll (queries: readonly Query[], deadline: number, callers?: ReadonlyArray<Caller | undefined>): Promise<readonly Decision[]>
+  decideAll (queries: readonly Query[], deadline: number, callers?: ReadonlyArray<Caller | undefined>): Promise<readonly BulkAnswer[]>
 }
+
+/** The answer to one of many queries: a decision, or the error that the PDP gives in place of one. */
+export type BulkAnswer = Decision | PdpError
 
 export interface Health {
   readonly ok: boolean

@@ -2,7 +2,9 @@
 import { PdpError, UnavailableError } from '../../contract/errors.js'
 import { Deadlines, type Dated } from '../../kit/deadlines.js'
 import { BatchLimit, mayBeTooLarge, remedyFor } from './batch-limit.js'
-import type { AskedPoint, BatchingPdp, Caller, Decision, DecisionPointStats, Outcome, Query, Trace } from '../../contract/point.js'
+import type {
+  AskedPoint, BatchingPdp, BulkAnswer, Caller, Decision, DecisionPointStats, Outcome, Query, Trace
+} from '../../contract/point.js'
 import type { MaybePromise } from '../../kit/whenever.js'
 import { decideBy } from './stage.js'
 
@@ -23,7 +25,8 @@ export interface BatchOptions {
  * but costs more than it saves.
  *
  * The batch size that a PDP accepts is learned. A rejected batch is sent again in halves; when both halves succeed, batches stay that small
- * for a while. Without a bulk endpoint, checks are sent one by one for a while.
+ * for a while. Without a bulk endpoint, checks are sent one by one for a while. A check in a batch that the PDP could not decide is sent
+ * again by itself: its answer never depends on the checks that it was sent with.
  *
  * Each check keeps its own deadline while it waits. It is not sent when its deadline has passed or its caller is gone.
  * @param clock for tests; default: the process's monotonic clock
@@ -112,6 +115,9 @@ class Batcher implements AskedPoint, Closable {
   readonly #options: BatchOptions
   readonly #deadlines = new Deadlines<Waiting | Group>(late => this.#expire(late))
   #queue: Waiting[] = []
+  /** Checks that wait to be sent by themselves. */
+  readonly #alone: Waiting[] = []
+  #lastWasAlone = false
   #busy = 0
   /** The number of checks that the PDP has answered. */
   #answers = 0
@@ -127,7 +133,11 @@ class Batcher implements AskedPoint, Closable {
     this.#pdp = pdp
     this.#options = options
     this.#limit = new BatchLimit(options.batch, clock)
-    pdp.slots.onFree(() => { if (this.#queue.length > 0) this.#schedule() })
+    pdp.slots.onFree(() => { if (this.#waiting > 0) this.#schedule() })
+  }
+
+  get #waiting (): number {
+    return this.#queue.length + this.#alone.length
   }
 
   peek (): undefined {}
@@ -139,7 +149,7 @@ class Batcher implements AskedPoint, Closable {
   ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void {
     trace.source = 'pdp'
     if (this.#isFull()) {
-      outcome.fail(noDecision('overload', `the queue is full: ${this.#queue.length} checks are waiting for the PDP`))
+      outcome.fail(noDecision('overload', `the queue is full: ${this.#waiting} checks are waiting for the PDP`))
       return
     }
     const waiting = new Waiting(query, this.#answers, deadline, caller, outcome)
@@ -152,7 +162,7 @@ class Batcher implements AskedPoint, Closable {
     return {
       ...this.#pdp.stats(),
       batches: {
-        waiting: this.#queue.length,
+        waiting: this.#waiting,
         requests: this.#bulkRequests,
         checks: this.#bulkQueries,
         largest: this.#largest,
@@ -162,7 +172,7 @@ class Batcher implements AskedPoint, Closable {
   }
 
   async close (deadline: number): Promise<void> {
-    if (this.#busy > 0 || this.#queue.length > 0) {
+    if (this.#busy > 0 || this.#waiting > 0) {
       let timer: NodeJS.Timeout | undefined
       await new Promise<void>(resolve => {
         this.#idle = resolve
@@ -171,16 +181,17 @@ class Batcher implements AskedPoint, Closable {
       clearTimeout(timer)
     }
     this.#deadlines.clear()
-    for (const waiting of this.#queue.splice(0)) this.#fail(waiting, noDecision('closed', 'the app is closing'))
+    const left = [...this.#queue.splice(0), ...this.#alone.splice(0)]
+    for (const waiting of left) this.#fail(waiting, noDecision('closed', 'the app is closing'))
   }
 
   #isFull (): boolean {
-    if (this.#queue.length < this.#options.queue) return false
+    if (this.#waiting < this.#options.queue) return false
     const bound = this.#options.queue + this.#pdp.slots.free
-    if (this.#queue.length < bound) return false
+    if (this.#waiting < bound) return false
     // Expired checks are usually removed when they come up for sending. Before a new check is refused, they are all removed.
     this.#queue = this.#queue.filter(waiting => !waiting.settled)
-    return this.#queue.length >= bound
+    return this.#waiting >= bound
   }
 
   #setAlarm (waiting: Waiting): void {
@@ -211,7 +222,7 @@ class Batcher implements AskedPoint, Closable {
 
   readonly #release = (): void => {
     this.#busy--
-    if (this.#queue.length > 0) this.#schedule()
+    if (this.#waiting > 0) this.#schedule()
     else if (this.#busy === 0) this.#idle?.()
   }
 
@@ -223,14 +234,21 @@ class Batcher implements AskedPoint, Closable {
 
   readonly #flush = (): void => {
     this.#scheduled = false
-    while (this.#queue.length > 0 && this.#pdp.slots.free > 0) {
-      const group = this.#take()
+    while (this.#waiting > 0 && this.#pdp.slots.free > 0) {
+      const group = this.#takeAlone() ?? this.#take()
       if (group.length === 0) continue
       this.#busy++
       this.#ask(group).then(this.#release, this.#release)
     }
     for (const waiting of this.#queue) this.#setAlarm(waiting)
-    if (this.#queue.length === 0 && this.#busy === 0) this.#idle?.()
+    if (this.#waiting === 0 && this.#busy === 0) this.#idle?.()
+  }
+
+  /** Takes the next check that is sent by itself. It takes turns with the other checks, so that neither wait for all of the others. */
+  #takeAlone (): readonly Waiting[] | undefined {
+    const { length } = this.#alone
+    this.#lastWasAlone = length > 0 && (!this.#lastWasAlone || this.#queue.length === 0)
+    return this.#lastWasAlone ? this.#stillWanted(this.#alone.splice(0, 1)) : undefined
   }
 
   /** Takes the next checks from the queue that still have to be sent. */
@@ -280,8 +298,8 @@ class Batcher implements AskedPoint, Closable {
     const alarm = new Group(group)
     this.#deadlines.add(alarm)
     try {
-      const decisions = await this.#decideAll(group)
-      for (let index = 0; index < decisions.length; index++) this.#answer(group[index] as Waiting, decisions[index] as Decision)
+      const answers = await this.#decideAll(group)
+      for (let index = 0; index < answers.length; index++) this.#answer(group[index] as Waiting, answers[index] as BulkAnswer)
       return true
     } catch (error) {
       const remedy = remedyFor(error)
@@ -305,8 +323,8 @@ class Batcher implements AskedPoint, Closable {
     }
   }
 
-  /** The decisions on a group: one for each check, or an error. */
-  async #decideAll (group: readonly Waiting[]): Promise<readonly Decision[]> {
+  /** The answers to a group: one for each check, or an error. */
+  async #decideAll (group: readonly Waiting[]): Promise<readonly BulkAnswer[]> {
     const queries: Query[] = []
     const callers: Array<Caller | undefined> = []
     // Each check's own deadline is enforced by its alarm.
@@ -316,9 +334,9 @@ class Batcher implements AskedPoint, Closable {
       callers.push(caller)
       if (deadline > latest) latest = deadline
     }
-    const decisions = await this.#pdp.decideAll(queries, latest, callers)
-    if (decisions.length !== group.length) throw noDecision('answer', "the PDP's bulk response does not have one decision for each check")
-    return decisions
+    const answers = await this.#pdp.decideAll(queries, latest, callers)
+    if (answers.length !== group.length) throw noDecision('answer', "the PDP's bulk response does not have one decision for each check")
+    return answers
   }
 
   /** Puts a group that was sent back into the queue, before the others. */
@@ -330,10 +348,25 @@ class Batcher implements AskedPoint, Closable {
     this.#queue = [...group, ...this.#queue]
   }
 
-  #answer (waiting: Waiting, decision: Decision): void {
+  #answer (waiting: Waiting, answer: BulkAnswer): void {
     this.#answers++
-    this.#dropAlarm(waiting)
-    if (!waiting.settled) waiting.answer(decision)
+    if (!(answer instanceof PdpError)) {
+      this.#dropAlarm(waiting)
+      if (!waiting.settled) waiting.answer(answer)
+    } else if (answer.failure === 'undecided') {
+      this.#askAlone(waiting)
+    } else {
+      this.#fail(waiting, new UnavailableError(answer))
+    }
+  }
+
+  /** Puts a check that was sent with others back to be sent by itself. What the PDP answers then is the answer. */
+  #askAlone (waiting: Waiting): void {
+    if (waiting.settled) return
+    waiting.sent = false
+    this.#setAlarm(waiting)
+    this.#alone.push(waiting)
+    this.#schedule()
   }
 
   #fail (waiting: Waiting, error: unknown): void {

@@ -8,7 +8,7 @@ import { ANY_ID, writeEvaluation, type WrittenEvaluation } from './mapping.js'
 import { type EvaluationMap } from '../../contract/evaluation.js'
 import { firstHeaders } from '../caller-headers.js'
 import type { FactsApi } from '../mutation-kinds.js'
-import type { BatchingPdp, Caller, Decision, Query } from '../../contract/point.js'
+import type { BatchingPdp, BulkAnswer, Caller, Decision, Query } from '../../contract/point.js'
 import { probeAtBoot } from '../http/boot-probe.js'
 import { HeldSlots } from '../http/slots.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
@@ -32,7 +32,7 @@ interface AuthZenOptions {
   readonly log?: AuthZenLog
 }
 
-type Ask = (endpoints: Endpoints) => Promise<readonly Decision[]>
+type Ask = (endpoints: Endpoints) => Promise<readonly BulkAnswer[]>
 
 /**
  * Checks permissions at the evaluation and evaluations endpoints of an AuthZEN PDP.
@@ -48,7 +48,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
    * Calls `ask` once the endpoints are known. A check that waits for them holds a slot like one in flight, so no more checks wait than can
    * be sent.
    */
-  async function whenKnown (deadline: number, ask: Ask): Promise<readonly Decision[]> {
+  async function whenKnown (deadline: number, ask: Ask): Promise<readonly BulkAnswer[]> {
     try {
       const { known } = discovery
       if (known !== undefined) return await ask(known)
@@ -84,7 +84,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
 
   async function evaluateAll (
     written: readonly WrittenEvaluation[], endpoints: Endpoints, deadline: number, callers: ReadonlyArray<Caller | undefined>
-  ): Promise<readonly Decision[]> {
+  ): Promise<readonly BulkAnswer[]> {
     const { evaluation, evaluations } = endpoints
     const [first] = written
     if (first !== undefined && written.length === 1) return evaluate(first, evaluation, deadline, callers[0])
@@ -120,22 +120,22 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       return decision as Decision
     },
 
-    async decideAll (queries, deadline, callers = []): Promise<readonly Decision[]> {
+    async decideAll (queries, deadline, callers = []): Promise<readonly BulkAnswer[]> {
       const written = queries.map(query => isReserved(query) ? undefined : writeEvaluation(query, map))
-      const decisions = new Array<Decision>(queries.length).fill(RESERVED)
+      const answers = new Array<BulkAnswer>(queries.length).fill(RESERVED)
       const groups = batches(written)
       let next = 0
       const ask = async () => {
         for (let places = groups[next++]; places !== undefined; places = groups[next++]) {
           const group = places
-          const answers = await whenKnown(deadline, endpoints =>
+          const found = await whenKnown(deadline, endpoints =>
             evaluateAll(group.map(place => written[place] as WrittenEvaluation), endpoints, deadline, group.map(place => callers[place])))
-          group.forEach((place, index) => { decisions[place] = answers[index] as Decision })
+          group.forEach((place, index) => { answers[place] = found[index] as BulkAnswer })
         }
       }
       // Only as many batches as there are free connections: waiting batches would get a connection before other callers' checks.
       await Promise.all(Array.from({ length: Math.min(groups.length, Math.max(1, slots.free)) }, ask))
-      return decisions
+      return answers
     },
 
     async permissions () {

@@ -27,6 +27,7 @@ export function countsAgainstPdp ({ failure, status = 0 }: PdpError): boolean {
 
 /** Whether another replica may succeed. Only for checks, which are safe to repeat. */
 export function mayAnotherReplicaAnswer ({ failure, status = 0 }: PdpError): boolean {
+  if (failure === 'undecided') return status < 400 || status >= 500 || NOT_ABOUT_THE_REQUEST.has(status)
   if (failure !== 'status') return failure === 'network' || failure === 'timeout' || failure === 'answer' || failure === 'token'
   // 501 is about the request, too: the batching stage learns from it that there is no bulk endpoint.
   return status < 400 || (status >= 500 && status !== 501) || NOT_ABOUT_THE_REQUEST.has(status)

@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { checkerOf } from '../../kit/checker.js'
 
 // `result` duplicates `allow` for old SDKs. It is never read: a single field decides.
-const AllowedAnswer = Type.Object({ allow: Type.Boolean(), debug: Type.Optional(Type.Unknown()) })
+const AllowedAnswer = Type.Object({ allow: Type.Boolean(), debug: Type.Optional(Type.Unknown()), error: Type.Optional(Type.Unknown()) })
 
 const PermissionsAnswer = Type.Record(Type.String(), Type.Object({
   tenant: Type.Optional(Type.Object({ key: Type.String(), attributes: Type.Optional(Type.Record(Type.String(), Type.Unknown())) })),

@@ -1,9 +1,10 @@
 // Permit's PDP over HTTP as a decision point: writes its wire format, and validates every response.
-import { PdpError, UnavailableError } from '../../contract/errors.js'
-import type { BatchingPdp, Caller, Decision, Health, PermissionsQuestion, UserPermissions } from '../../contract/point.js'
+import { PdpError, UnavailableError, pdpErrorOf } from '../../contract/errors.js'
+import type { BatchingPdp, BulkAnswer, Caller, Decision, Health, PermissionsQuestion, UserPermissions } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
 import { firstHeaders } from '../caller-headers.js'
 import { readReason } from '../reason.js'
+import { undecided } from '../undecided.js'
 import { probeAtBoot } from '../http/boot-probe.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 import type { How, Post } from './local-pdp-call.js'
@@ -57,10 +58,10 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
         : postText('/allowed_url', urlText(query, query.url), deadline, readUrlDecision, how)
     },
 
-    async decideAll (queries, deadline, callers): Promise<readonly Decision[]> {
+    async decideAll (queries, deadline, callers): Promise<readonly BulkAnswer[]> {
       // There is no bulk request for URLs.
       if (queries.some(({ url }) => url !== undefined)) {
-        return Promise.all(queries.map((query, index) => this.decide(query, deadline, undefined, callers?.[index])))
+        return Promise.all(queries.map((query, index) => this.decide(query, deadline, undefined, callers?.[index]).catch(errorOf)))
       }
       const read = (answer: unknown) => readDecisions(answer, queries.length)
       return postText('/allowed/bulk', queriesText(queries), deadline, read, howWith(firstHeaders(callers)))
@@ -92,17 +93,36 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
   }
 }
 
+/** The PDP's error behind a failed check, as the answer to one of many queries. */
+function errorOf (error: unknown): PdpError {
+  const cause = pdpErrorOf(error)
+  if (cause === undefined) throw error
+  return cause
+}
+
 function permissionsToWire ({ user, tenants, resources, resourceTypes, context }: PermissionsQuestion) {
   return { user, tenants, resources, resource_types: resourceTypes, context: context ?? {} }
 }
 
-/** Reads a response to `/allowed`. It is valid only if `allow` is an own property and a boolean. */
+/**
+ * Reads a response to `/allowed`. It is valid only if `allow` is an own property and a boolean.
+ * @throws `PdpError` when it is not valid, or says that the PDP could not decide
+ */
 function readDecision (answer: unknown): Decision {
+  const read = readAnswer(answer)
+  if (read instanceof PdpError) throw read
+  return read
+}
+
+function readAnswer (answer: unknown): BulkAnswer {
   if (!allowedAnswer.Check(answer) || !Object.hasOwn(answer, 'allow')) {
     throw new PdpError('answer', 'the PDP\'s response to /allowed has no boolean "allow"')
   }
-  const { allow, debug } = answer
-  if (debug === undefined) return allow === true ? ALLOW : DENY
+  const { allow, debug, error } = answer
+  // Older PDPs answer `{ allow: false, debug: 'OPA not responding' }` after an internal error.
+  if (typeof debug === 'string') return undecided(debug)
+  if (error !== undefined && error !== null && error !== false) return undecided(typeof error === 'string' ? error : undefined)
+  if (debug === undefined || debug === null) return allow === true ? ALLOW : DENY
   return { allow: allow === true, ...readReason(allow, debug), debug }
 }
 
@@ -119,11 +139,11 @@ const ALLOW: Decision = Object.freeze({ allow: true })
 const DENY: Decision = Object.freeze({ allow: false })
 
 /** Reads a bulk response. It is valid only with one decision for each query. An older PDP sends `[]` after an internal error. */
-function readDecisions (answer: unknown, count: number): readonly Decision[] {
+function readDecisions (answer: unknown, count: number): readonly BulkAnswer[] {
   if (!isRecord(answer) || !Array.isArray(answer.allow) || answer.allow.length !== count) {
     throw new PdpError('answer', `the PDP's response to /allowed/bulk does not have one decision for each of ${count} queries`)
   }
-  return answer.allow.map(readDecision)
+  return answer.allow.map(readAnswer)
 }
 
 function readPermissions (answer: unknown): UserPermissions {

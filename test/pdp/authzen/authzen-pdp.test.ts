@@ -238,7 +238,6 @@ t.test('a reason is found where PDPs send it, shortened, and another format does
     [{ reason: { en: 'in words' } }, 'in words'],
     [{ reason_user: { 'en-403': 'for users' }, reason_admin: { en: 'for administrators' } }, 'for administrators'],
     [{ reason_user: { 'en-403': 'for users' } }, 'for users'],
-    [{ error: { status: 404, message: 'Resource not found' } }, 'Resource not found'],
     [{ rbac: { allow: false, code: 'no_permission', reason: 'as Permit says it' } }, 'as Permit says it'],
     [{ reason: 'x'.repeat(1_000) }, 'x'.repeat(300)],
     [{ reason: 7, reason_admin: [], error: null }, undefined], [{}, undefined], ['text', undefined], [null, undefined], [['reason'], undefined], [7, undefined]
