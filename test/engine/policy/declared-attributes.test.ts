@@ -10,6 +10,7 @@ import { parsePolicy } from '../../support/parse-policy.js'
 import permit, { type Policy } from '../../../src/index.js'
 import { fastifyFor } from '../../support/app.js'
 import { pdpFor } from '../../server/support.js'
+import { assertCounted } from '../../support/counted.js'
 
 function problemsOf (policy: Policy): readonly PolicyProblem[] {
   try {
@@ -113,7 +114,7 @@ function passes (test: Record<string, unknown>, value: unknown): boolean {
 t.test('a comparison that is refused decides the same for every value of the declared type', async t => {
   let refused = 0
   const literal = fc.oneof(fc.boolean(), fc.integer({ min: -3, max: 3 }), fc.constantFrom('', 'a', 'ab', '1', 'no'), VALUES['array'] as fc.Arbitrary<unknown>, VALUES['object'] as fc.Arbitrary<unknown>)
-  fc.assert(fc.property(
+  await assertCounted(fc.property(
     fc.constantFrom(...Object.keys(VALUES)), fc.constantFrom(...COMPARISON_OPERATORS.map(({ key }) => key)), literal, fc.context(),
     (type, operator, given, context) => {
       const value = operator === 'in' || operator.startsWith('array_s') || operator === 'array_intersect' ? [given] : operator === 'between' ? [given, given] : given
@@ -127,8 +128,9 @@ t.test('a comparison that is refused decides the same for every value of the dec
       const outcomes = new Set(fc.sample(VALUES[type] as fc.Arbitrary<unknown>, 30).map(value => passes(test, value)))
       if (outcomes.size !== 1) throw new Error(`${type}: ${JSON.stringify(test)} is refused, and says yes to some and no to others`)
     }
-  ), { numRuns: 3_000 })
-  t.ok(refused > 500, `${refused} were refused`)
+  ), { numRuns: 3_000 }, () => {
+    t.ok(refused > 250, `${refused} were refused`)
+  })
 })
 
 t.test('a file is refused with the line, and an object at the start of the app; Permit\'s API is less strict', async t => {

@@ -7,6 +7,7 @@ import { syntaxErrorAt } from '../../../src/environment/file/json-places.js'
 import { byPlace, type ParsedFile } from '../../../src/environment/file/parsed-file.js'
 import { parseYaml } from '../../../src/environment/file/yaml-file.js'
 import { PolicyError, type PolicyProblem } from '../../../src/engine/policy/problems.js'
+import { assertCounted } from '../../support/counted.js'
 
 const OPTIONS = { file: 'p', maxBytes: 1_000_000, words: { noun: 'policy', begin: 'begin', shorten: 'shorten' } }
 const RUNS = Number(process.env.RUNS ?? 1_000)
@@ -102,19 +103,20 @@ function isAlike (a: unknown, b: unknown): boolean {
 t.test('a random document in JSON has the value, the duplicate keys and the places that it has as YAML', async t => {
   let documents = 0
   let withDuplicates = 0
-  fc.assert(fc.property(text, text => {
+  await assertCounted(fc.property(text, text => {
     if (!compare(quiet, text)) return
     documents++
     if ((parseJson(text, OPTIONS)?.duplicates.length ?? 0) > 0) withDuplicates++
-  }), { numRuns: RUNS })
-  t.ok(documents > RUNS / 4, `${documents} documents began with a bracket`)
-  t.ok(withDuplicates > RUNS / 100, `${withDuplicates} had a key twice`)
+  }), { numRuns: RUNS }, runs => {
+    t.ok(documents > runs / 4, `${documents} documents began with a bracket`)
+    t.ok(withDuplicates > runs / 100, `${withDuplicates} had a key twice`)
+  })
 })
 
 t.test('an altered document is accepted as JSON only if JSON.parse accepts it, and then has the same value as YAML', async t => {
   const mutation = fc.record({ at: fc.nat(), remove: fc.nat({ max: 2 }), insert: fc.constantFrom('', '', '{', '}', '[', ']', ',', ':', '"', '\\', '\n', '\t', '1', 'a', '#', '-', '\uFEFF', '\u0001') })
   let stillJson = 0
-  fc.assert(fc.property(text, fc.array(mutation, { minLength: 1, maxLength: 3 }), (text, mutations) => {
+  await assertCounted(fc.property(text, fc.array(mutation, { minLength: 1, maxLength: 3 }), (text, mutations) => {
     const altered = mutations.reduce((text, { at, remove, insert }) => {
       const from = at % (text.length + 1)
       return text.slice(0, from) + insert + text.slice(from + remove)
@@ -123,8 +125,9 @@ t.test('an altered document is accepted as JSON only if JSON.parse accepts it, a
     if (/\r(?!\n)/.test(altered)) return
     if (compare(quiet, altered)) stillJson++
     else if (/^\uFEFF?\s*[{[]/.test(altered)) assertNotJson(altered)
-  }), { numRuns: RUNS })
-  t.ok(stillJson > RUNS / 50, `${stillJson} were still JSON`)
+  }), { numRuns: RUNS }, runs => {
+    t.ok(stillJson > runs / 50, `${stillJson} were still JSON`)
+  })
 })
 
 function assertNotJson (text: string): void {

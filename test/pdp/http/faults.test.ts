@@ -5,6 +5,7 @@ import t from 'tap'
 import { PdpError } from '../../../src/contract/errors.js'
 import { httpTransport } from '../../../src/pdp/http/transport.js'
 import { pdpFor } from '../../support/app.js'
+import { assertCounted } from '../../support/counted.js'
 import { sendJson } from '../../support/fake-pdp.js'
 import { until } from '../../support/replicas.js'
 
@@ -45,7 +46,7 @@ t.test('with any faults of replicas and any options, no answer is wrong or late'
   let answered = 0
   let failed = 0
 
-  await fc.assert(fc.asyncProperty(
+  await assertCounted(fc.asyncProperty(
     fc.array(fc.array(fault, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 3 }),
     fc.record({ retries: fc.nat(2), hedge: fc.constantFrom<false | { percentile: number, min: number }>(false, { percentile: 50, min: 1 }), connections: fc.integer({ min: 1, max: 3 }) }),
     fc.boolean(),
@@ -98,6 +99,5 @@ t.test('with any faults of replicas and any options, no answer is wrong or late'
       if (replicas.every(({ state }) => state === 'closed') && transport.slots.free !== plan.length * options.connections) throw new Error(`${transport.slots.free} are free`)
       await transport.close(performance.now())
       if (performance.now() - start > 3_000) throw new Error('it took too long')
-    }), { numRuns: 25 })
-  t.ok(answered > 100, `${answered} were answered, ${failed} were not`)
+    }), { numRuns: 25 }, () => t.ok(answered > 50, `${answered} were answered, ${failed} were not`))
 })

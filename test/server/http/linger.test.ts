@@ -1,4 +1,5 @@
 // A request that is refused before all of it has arrived: the client has its answer, however much it sends first, and not for longer than a while.
+import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import Fastify from 'fastify'
 import fc from 'fast-check'
@@ -31,7 +32,7 @@ t.test('a client that sends everything before it reads gets the refusal', async 
     async ([status, head, headers, sized], chunked, size) => {
       const framing = chunked ? 'transfer-encoding: chunked\r\n' : `content-length: ${size}\r\n`
       const answer = await sendFirst(url, sized ? head + headers + framing : head, { size, chunked: sized && chunked })
-      t.match(answer, new RegExp(`^HTTP/1\\.1 (${status}) `), `${head.slice(0, 60)} ${framing}`)
+      assert.match(answer, new RegExp(`^HTTP/1\\.1 (${status}) `), `${head.slice(0, 60)} ${framing}`)
     }
   ), { numRuns: 40 })
   t.equal((await get('/facts/users')).status, 200, 'and it goes on')
@@ -43,7 +44,7 @@ t.test('input after the last answer of a connection is ignored', async t => {
   const head = `POST /allowed HTTP/1.1\r\nhost: x\r\n${AUTHORIZED}${JSON_TYPE}`
   await fc.assert(fc.asyncProperty(fc.boolean(), fc.integer({ min: 0, max: 6 * MIB }), async (chunked, size) => {
     const answer = await sendFirst(url, `${head}${CLOSE}${chunked ? 'transfer-encoding: chunked' : `content-length: ${size}`}\r\n`, { size, chunked, then: next })
-    t.equal(answer.match(/HTTP\/1\.1/g)?.length, 1, `${size} ${chunked}`)
+    assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1, `${size} ${chunked}`)
   }), { numRuns: 30 })
   t.equal((await get('/facts/users/eve')).status, 404)
 })
