@@ -76,6 +76,11 @@ export class Checks {
     else outcome.settle(decision)
   }
 
+  /** Reports a request that the guard refused without a check. */
+  refused ({ denial }: ForbiddenError, asker: object): void {
+    if (denial !== undefined && this.#observation.active) this.#observation.refused(denial, asker)
+  }
+
   /** The decision on a query. */
   decide (query: Query, trace?: Trace, caller?: Caller, asker?: object): MaybePromise<Decision> {
     return this.#decideBy(this.#deadline(), query, trace, caller, asker)

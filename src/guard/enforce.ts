@@ -69,7 +69,10 @@ function isUrlPermitted<R> (enforcement: Enforcement<R>, request: R, user: Query
 }
 
 function decideOn<R> ({ checks, caller }: Enforcement<R>, query: QueryOrRefusal, request: R): MaybePromise<Verdict> {
-  if (!(query instanceof Question)) return query
+  if (!(query instanceof Question)) {
+    checks.refused(query, request as object)
+    return query
+  }
   const known = checks.peek(query, request as object)
   if (known !== undefined) return judge(query, known)
   return new Promise((resolve, reject) => {

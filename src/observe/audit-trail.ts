@@ -1,6 +1,6 @@
 // The option `onDecision`: reports every decision to the app after the response, when it can neither be changed nor delayed.
 import type { CheckObserver, CheckOutcome, ListOutcome, ListQuestion } from './observation.js'
-import { codeOf, pdpErrorOf, type PdpFailure } from '../contract/errors.js'
+import { codeOf, pdpErrorOf, type Denial, type PdpFailure } from '../contract/errors.js'
 import type { DecisionSource, Query } from '../contract/point.js'
 import { ignore, isThenable } from '../kit/whenever.js'
 
@@ -23,7 +23,10 @@ export interface DecisionEvent {
   readonly reason?: string
   /** Why there is no decision. */
   readonly failure?: PdpFailure
-  /** Where the decision came from: `cache`, `flight`, `pdp`, `embedded`, `stale`. */
+  /**
+   * Where the decision came from: `cache`, `flight`, `pdp`, `embedded`, `stale`. Undefined for a denial of the guard without a check, such
+   * as `no_url_mapping`.
+   */
   readonly source: DecisionSource | undefined
   /** How long it took, ms. */
   readonly duration: number
@@ -82,6 +85,11 @@ export class AuditTrail<R extends object> implements CheckObserver {
 
   listEnded (question: ListQuestion, outcome: ListOutcome, asker: object | undefined): void {
     this.#take(eventOfList(question, outcome), asker)
+  }
+
+  refused ({ user, action, resource, tenant, code, reason }: Denial, asker: object | undefined): void {
+    const time = new Date()
+    this.#take({ kind: 'check', user, action, resource, tenant, allow: false, code, reason, source: undefined, duration: 0, time }, asker)
   }
 
   #take (event: DecisionEvent, asker: object | undefined): void {

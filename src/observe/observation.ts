@@ -1,5 +1,6 @@
 // Reports checks and plans to observers: the diagnostics channel, and those that options add. Without observers it costs one comparison.
 import { tracingChannel } from 'node:diagnostics_channel'
+import type { Denial } from '../contract/errors.js'
 import type { Decision, DecisionSource, Query } from '../contract/point.js'
 
 /** How a check ended. */
@@ -59,6 +60,8 @@ export interface CheckObserver {
    * @param begun - the return value of `started`
    */
   ended (query: Query, outcome: CheckOutcome, asker: object | undefined, begun: unknown): void
+  /** The guard refused a request without a check: no URL mapping rule matches, or a part of the question is missing. */
+  refused? (denial: Denial, asker: object | undefined): void
   /** A request with this number of checks was sent to the PDP. */
   sent? (checks: number): void
   /** A plan is made that was not kept. The return value is passed to `within` and `listEnded`. */
@@ -181,6 +184,11 @@ export class Observation {
       ended({ error })
       throw error
     }
+  }
+
+  /** Reports a request that was refused without a check. */
+  refused (denial: Denial, asker: object | undefined): void {
+    this.#each(observer => observer.refused?.(denial, asker))
   }
 
   /** Reports a request with this number of checks. */

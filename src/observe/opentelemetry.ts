@@ -30,6 +30,7 @@ export function openTelemetry (api: Api, options: OpenTelemetryOptions): CheckOb
   const listDuration = meter.createHistogram('fastify_permit.list.duration', {
     description: 'Duration of plans.', unit: 's', advice: { explicitBucketBoundaries: BOUNDARIES }
   })
+  const refusals = meter.createCounter('fastify_permit.guard.refusals', { description: 'Requests that the guard refused without a check.' })
   const batchSize = meter.createHistogram('fastify_permit.batch.size', {
     description: 'Number of checks in one request to the PDP.', unit: '{check}', advice: { explicitBucketBoundaries: [...BATCH_SIZES] }
   })
@@ -54,6 +55,9 @@ export function openTelemetry (api: Api, options: OpenTelemetryOptions): CheckOb
       span.setAttributes(answer)
       if (outcome.decision === undefined) span.setStatus({ code: api.SpanStatusCode.ERROR, message: failureOf(outcome) })
       span.end()
+    },
+    refused ({ code }) {
+      refusals.add(1, code === undefined ? {} : { 'permit.code': code })
     },
     listStarted (question): Begun {
       return begin(`permit.${question.kind}`, questionOfList(question))

@@ -47,6 +47,12 @@ export function prometheus (client: Client, options: MetricsOptions): Metrics {
     buckets: BUCKETS,
     registers
   })
+  const refusals = existing<PromClient.Counter>(register, `${prefix}guard_refusals_total`) ?? new client.Counter({
+    name: `${prefix}guard_refusals_total`,
+    help: 'Requests that the guard refused without a check, by code.',
+    labelNames: ['code'],
+    registers
+  })
   const lists = existing<PromClient.Counter>(register, `${prefix}lists_total`) ?? new client.Counter({
     name: `${prefix}lists_total`,
     help: 'Plans by kind, by result (all, some, none, error) and by source.',
@@ -72,6 +78,9 @@ export function prometheus (client: Client, options: MetricsOptions): Metrics {
         const source = outcome.source ?? 'none'
         checks.inc({ result: outcome.decision === undefined ? 'error' : outcome.decision.allow === true ? 'allow' : 'deny', source })
         duration.observe({ source }, outcome.duration / 1000)
+      },
+      refused ({ code = 'none' }) {
+        refusals.inc({ code })
       },
       listEnded ({ kind }, { rows, source = 'none', duration }) {
         lists.inc({ kind, result: rows ?? 'error', source })
