@@ -66,7 +66,7 @@ export interface ExpressPermit extends Middleware {
 export function permit (options: PermitOptions): ExpressPermit {
   const { log: given, ...others }: PermitOptions = isObject(options) ? options : refuseOptions()
   // Express does not tell which routes there are, so these options could not work.
-  for (const name of ['strict', 'openapi']) {
+  for (const name of ['strict', 'openapi', 'routes']) {
     if (name in others) {
       throw new OptionsError(`option "${name}" is given; expected only with Fastify, because Express does not tell which routes there are`)
     }

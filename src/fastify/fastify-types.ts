@@ -8,6 +8,8 @@ import type * as asking from '../app/request-permit.js'
 
 /** What a route requires, as its `config.permit`. */
 export type Annotation = annotation.Annotation<FastifyRequest>
+/** What each method of a route requires: `{ GET: 'task:list', POST: 'task:create' }`. */
+export type MethodMap = annotation.MethodMap<FastifyRequest>
 /** A value, or a function of the request that returns it or a promise of it. */
 export type PerRequest<T> = annotation.PerRequest<T, FastifyRequest>
 /** A permission in Permit's own spelling, `'<type>:<action>'`, or in parts. */

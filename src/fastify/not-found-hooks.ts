@@ -66,7 +66,7 @@ function methodBelow (reply: FastifyReply, method: unknown): (this: FastifyReply
  * @throws `AnnotationError`
  */
 export function verifyNotFoundHooks (
-  app: FastifyInstance, seen: WeakSet<object>, isGuarded: (config: unknown, hooks: readonly object[]) => boolean
+  app: FastifyInstance, seen: ReadonlySet<object>, isGuarded: (config: unknown, hooks: readonly object[]) => boolean
 ): void {
   if (alwaysRunsHooks(app)) return
   for (const scope of [app, ...descendantsOf(app)]) {

@@ -28,12 +28,14 @@ export function documentRoute (scope: FastifyInstance, route: RouteOptions, requ
   if (owner === undefined) return
   complete(owner)
   const permissions = required.flatMap(({ permissions }) => permissions)
-  const known = permissions.find(({ type }) => type !== undefined)
+  // Operations of different methods share the marks, so none of them may be about one method.
+  const isByMethod = required.some(({ isByMethod }) => isByMethod === true)
+  const known = isByMethod ? undefined : permissions.find(({ type }) => type !== undefined)
   const own = (route.schema ?? {}) as Json
   const marks: Json = {
     [GUARDED]: true,
     ...known === undefined ? {} : { [RESOURCE]: known.type, [ACTION]: known.action },
-    ...required.length > 1 || permissions.length > 1 ? { [REQUIRES]: required.map(({ text }) => text).join(' and ') } : {}
+    ...isByMethod || required.length > 1 || permissions.length > 1 ? { [REQUIRES]: required.map(({ text }) => text).join(' and ') } : {}
   }
   // A new object, because the app may share its schema with other routes.
   route.schema = Object.assign(Object.create(Object.getPrototypeOf(own)), marks, own) as NonNullable<RouteOptions['schema']>

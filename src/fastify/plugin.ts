@@ -8,7 +8,7 @@ import { tellLookers } from './looker.js'
 import { watchOutside } from './routes-outside.js'
 import { responseOf } from './replies.js'
 import { routeUrl } from './route-url.js'
-import { RouteGuards } from './route-guards.js'
+import { RouteGuards, type RouteRules } from './route-guards.js'
 import { descendantsOf } from './scopes.js'
 import type { Annotation, PermitOptions } from './fastify-types.js'
 import { warnOfUnknownWords } from './unknown-words.js'
@@ -65,14 +65,18 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
     readUrl: routeUrl
   })
   const { enforcement: shared, checks, writer, observation, options, open, unknownWord, close } = prepared.around(await prepared.load())
-  const { updates, onDenied, onDecision, strict, openapi } = options
+  const { updates, onDenied, onDecision, strict, openapi, routes } = options
   const enforcement = { ...shared, onDenied }
   if (onDecision !== undefined) observation.add(auditTrail(app, onDecision))
   // With a requirement for every route, a route that is not seen must not be open.
   const isStrict = strict !== false || enforcement.urls?.isDefault === true
-  guards.start(enforcement, isStrict ? strictness(strict === false ? [] : strict.public) : undefined, openapi)
+  guards.start(enforcement, {
+    strict: isStrict ? strictness(strict === false ? [] : strict.public) : undefined,
+    openapi,
+    routes: routes as RouteRules['routes']
+  })
 
-  app.decorate('permit', new AppPermit(checks, guards, writer))
+  decoratePermit(app, scope => new AppPermit(checks, guards, writer, scope))
   app.decorateRequest('permit', {
     getter (this: FastifyRequest) { return new RequestPermit(this, enforcement) }
   })
@@ -82,6 +86,20 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
 
   await open()
   app.addHook('onReady', () => warnOfUnknownWords(guards.rows(), unknownWord, app.log))
+}
+
+/** Decorates a scope and the scopes inside of it with `permit`, each with its own, which knows its scope. */
+function decoratePermit (app: FastifyInstance, create: (scope: FastifyInstance) => AppPermit): void {
+  const own = create(app)
+  const others = new WeakMap<object, AppPermit>()
+  app.decorate('permit', {
+    getter (this: FastifyInstance) {
+      if (this === app) return own
+      let permit = others.get(this)
+      if (permit === undefined) others.set(this, permit = create(this))
+      return permit
+    }
+  })
 }
 
 /**

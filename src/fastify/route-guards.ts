@@ -7,14 +7,17 @@ import {
 } from '../guard/compile-annotation.js'
 import { NO_URLS } from '../guard/asked-url.js'
 import { describeAnnotation, type Description } from '../guard/description.js'
+import { forMethods } from '../guard/method-map.js'
+import { guardsRoute, opensRoute, ROUTE_PATTERN } from '../guard/route-patterns.js'
 import { readGuardOptions, type GuardOptions } from '../guard/guard-options.js'
 import { undeclared, type RouteIdentity, type Strictness } from '../guard/strict.js'
 import { createGuard, type AnswersDenied, type FastifyEnforcement, type GuardHook } from './hook.js'
 import { documentRoute } from './openapi.js'
 import { behindGuards, guardsWorn, type Post } from './guarded-handler.js'
+import { isInside, ScopeRequirements } from './scope-requirements.js'
 import { notFoundBehindGuards, watchNotFound, type NotFoundHandler, type NotFoundOptions } from './not-found.js'
 import { runNotFoundHooks, verifyNotFoundHooks } from './not-found-hooks.js'
-import { PASS_SLOTS } from './passes.js'
+import { PASS_SLOTS, type GuardIdentity } from './passes.js'
 import { annotationIn, readConfig, refuseMisplaced, type Boxed } from './route-annotation.js'
 import { identityOf, rowOf, rowsWithoutHeadTwins, unknownRow, type RouteRow } from './route-table.js'
 import { routesBeforePlugin } from './routes-before-plugin.js'
@@ -34,10 +37,50 @@ interface Declared {
 
 interface SeenRoute extends Declared {
   readonly route: RouteOptions
+  readonly scope: FastifyInstance
+  /** What the annotation means for the methods of the route. */
+  readonly required: Annotation | undefined
   readonly guard: preHandlerHookHandler | undefined
-  /** The guards among its hooks. */
+  /** The guards among its hooks, and those that `require()` has added. */
   readonly hooks: readonly preHandlerHookHandler[]
+  /** The lists of guards that its handlers wait for. */
+  readonly lists: GuardIdentity[][]
+  /** Whether `require()` makes an exception for it. */
+  readonly isExcepted: boolean
+  /** Whether it is one of the plugin's own. */
+  readonly isOwn: boolean
 }
+
+/** An entry of the option `routes`. */
+interface RouteEntry {
+  readonly name: string
+  readonly value: Annotation
+  readonly covers: (route: RouteIdentity) => boolean
+  isUsed: boolean
+}
+
+/** What the adapter of Fastify enforces beside annotations. */
+export interface RouteRules {
+  /** Undefined when routes may have no annotation. */
+  readonly strict: Strictness | undefined
+  /** Whether guarded routes are documented. */
+  readonly openapi: boolean
+  /** The option `routes`. */
+  readonly routes: ReadonlyArray<{ readonly url: string, readonly permit: Annotation }>
+}
+
+/** The options of `require()`. */
+export interface RequireOptions {
+  /**
+   * The routes of the scope that need not meet the requirement, such as `/admin/login`. URLs as they are declared, with prefixes; a
+   * trailing `/*` includes all routes below, and a method before the URL restricts the entry to it.
+   * @defaultValue none
+   */
+  readonly except?: readonly string[]
+}
+
+/** The property of a config that marks the plugin's own routes, which protect themselves. */
+export const OWN_ROUTE: unique symbol = Symbol('fastify-permit.own-route')
 
 interface Late {
   readonly value: Annotation
@@ -46,7 +89,7 @@ interface Late {
 
 interface Made {
   readonly params: readonly string[]
-  readonly byAnnotation: boolean
+  readonly by: 'annotation' | 'hook' | 'scope'
   readonly annotation: Exclude<Annotation, false>
 }
 
@@ -55,6 +98,11 @@ export class RouteGuards {
   #enforcement: FastifyEnforcement | undefined
   #strict: Strictness | undefined
   #openapi = false
+  #entries: readonly RouteEntry[] = []
+  readonly #scopes = new ScopeRequirements()
+  #isVerified = false
+  /** Whether every route is in `#seen` or in `#unseen`. */
+  #seesAll = false
   /** Routes declared before the plugin. Their annotations cannot be read. */
   #unseen: readonly RouteIdentity[] = []
   /** Every guard created here, with the params in its templates. */
@@ -66,7 +114,7 @@ export class RouteGuards {
    */
   readonly #declared = new WeakMap<object, Declared>()
   /** The scopes whose 404 handler is wrapped with its guards. */
-  readonly #withNotFound = new WeakSet<object>()
+  readonly #withNotFound = new Set<FastifyInstance>()
   /** Guards of routes whose declaration was not seen, by their config. */
   readonly #late = new WeakMap<object, Late>()
   /** Why the app did not start. Requests may still arrive, because a second `inject` ignores Fastify's error. */
@@ -77,6 +125,7 @@ export class RouteGuards {
     for (const slot of [...PASS_SLOTS, REPLY_SLOT, HELD_SLOT]) if (!app.hasRequestDecorator(slot)) app.decorateRequest(slot, null)
     const onRoute = (scope: FastifyInstance, route: RouteOptions) => this.#onRoute(scope, route)
     app.addHook('onRoute', function (route) { onRoute(this, route) })
+    this.#scopes.watchHooks(app, hook => this.#made.has(hook))
     watchNotFound(app, (scope, options, handler) => this.#onNotFoundHandler(scope, options, handler))
     runNotFoundHooks(app)
     // onRoute does not see existing routes, nor future routes of existing scopes. A hook of the whole scope runs for all of them, and for
@@ -85,6 +134,7 @@ export class RouteGuards {
     for (const scope of descendantsOf(app)) scope.addHook('onRoute', prepareLate)
     // A router contains the routes of the whole app. Only at the root do all of them belong to this plugin.
     if (!onlyNotFound && rootOf(app) === app) this.#unseen = routesBeforePlugin(app)
+    this.#seesAll = onlyNotFound || (rootOf(app) === app && descendantsOf(app).length === 0)
     app.addHook('preHandler', (request, reply, done) => {
       keepReply(request, reply)
       if (onlyNotFound && !request.is404) done()
@@ -95,35 +145,73 @@ export class RouteGuards {
 
   /**
    * Starts to decide requests.
-   * @param strict - undefined when routes may have no annotation
-   * @param openapi - whether guarded routes are documented
+   * @throws `AnnotationError` when an entry of the option `routes` is invalid
    */
-  start (enforcement: FastifyEnforcement, strict: Strictness | undefined, openapi: boolean): void {
+  start (enforcement: FastifyEnforcement, { strict, openapi, routes }: RouteRules): void {
     this.#enforcement = enforcement
     this.#strict = strict
     this.#openapi = openapi
+    this.#entries = routes.map(({ url, permit: value }, index) => {
+      const name = `option "routes[${index}].permit"`
+      this.#compile(value, name)
+      return { name, value, covers: value === false ? opensRoute([url]) : guardsRoute(url), isUsed: false }
+    })
+  }
+
+  /**
+   * Requires a permission for every route of a scope, in addition to what the routes require themselves.
+   * @throws `AnnotationError` when the requirement is invalid, or the scope has a route already
+   */
+  require (scope: FastifyInstance, requirement: Exclude<Annotation, false>, { except = [] }: RequireOptions): void {
+    if (this.#isVerified) throw new AnnotationError('require() was called after the app is ready; call it where the scope is declared')
+    const wrong = except.find(pattern => !new RegExp(ROUTE_PATTERN).test(pattern))
+    if (wrong !== undefined) {
+      throw new AnnotationError(`require(): the option "except" has ${JSON.stringify(wrong)}; expected URLs as they are declared, with ` +
+        "prefixes, such as '/admin/login', '/admin/docs/*' or 'GET /admin/health'")
+    }
+    const early = this.#seen.find(({ scope: of, isOwn }) => !isOwn && isInside(of, scope))
+    if (early !== undefined || [...this.#withNotFound].some(of => isInside(of, scope))) {
+      const name = early === undefined ? 'the 404 handler' : nameOf(early.route.method, early.route.url)
+      throw new AnnotationError(`require() was called after ${name} was declared in its scope; call it before every route of the scope`)
+    }
+    const compiled = compileNamed<FastifyRequest>('require()', requirement, this.#enforcement?.tenant)
+    if (compiled.kind === 'public') throw new AnnotationError('require(false) requires nothing; remove it')
+    if (asksUrl(compiled)) requireUrls(this.#enforcement, 'require()', undefined)
+    this.#scopes.add({ scope, guard: this.#make(compiled, requirement, 'scope'), isExcepted: opensRoute(except) })
   }
 
   /** What each route requires, as far as it is known. */
   rows (): RouteRow[] {
     const unseen = this.#unseen.map(route => unknownRow(route, this.#strict?.isPublic(route) === true))
-    return rowsWithoutHeadTwins([...unseen, ...this.#seen.map(({ route, annotation, hooks }) => rowOf({
-      route,
-      byAnnotation: this.#describe(annotation, [])[0],
-      byHooks: this.#describe(undefined, hooks),
-      isPublic: hooks.length === 0 && this.#isPublic(route, annotation)
-    }))])
+    return rowsWithoutHeadTwins([...unseen, ...this.#seen.map(seen => {
+      const guards = this.#guardsOf(seen)
+      const isOfScope = (guard: preHandlerHookHandler): boolean => !seen.hooks.includes(guard) || this.#made.get(guard)?.by === 'scope'
+      return rowOf({
+        route: seen.route,
+        byAnnotation: this.#describe(seen.route, seen.required, [])[0],
+        byHooks: this.#describe(seen.route, undefined, guards.filter(guard => !isOfScope(guard))),
+        byScope: this.#describe(seen.route, undefined, guards.filter(isOfScope)),
+        isPublic: guards.length === 0 && this.#isPublic(seen)
+      })
+    })])
+  }
+
+  #isPublic ({ route, required, isExcepted }: SeenRoute): boolean {
+    return required === undefined ? isExcepted || this.#strict?.isPublic(identityOf(route)) === true : required === false
+  }
+
+  /** The guards of a route that are not of its annotation, those of its scope first. */
+  #guardsOf ({ scope, hooks }: SeenRoute): readonly preHandlerHookHandler[] {
+    return [...new Set([...this.#scopes.hooksOf(scope), ...hooks])]
   }
 
   /** Describes what a route requires: by its hooks, then by its annotation. */
-  #isPublic (route: RouteOptions, annotation: Boxed | undefined): boolean {
-    return annotation === undefined ? this.#strict?.isPublic(identityOf(route)) === true : annotation.value === false
-  }
-
-  #describe (annotation: Boxed | undefined, hooks: readonly object[]): Description[] {
-    const required = hooks.map(hook => this.#made.get(hook)?.annotation)
-    return [...required, annotation?.value].flatMap(annotation =>
-      annotation === undefined || annotation === false ? [] : [describeAnnotation(annotation, this.#enforcement?.tenant !== undefined)])
+  #describe ({ method }: RouteOptions, required: Annotation | undefined, hooks: readonly object[]): Description[] {
+    const annotations = [...hooks.map(hook => this.#made.get(hook)?.annotation), required]
+    return annotations.flatMap(annotation => {
+      const own = annotation === undefined ? undefined : forMethods(annotation, toArray(method))
+      return own === undefined || own === false ? [] : [describeAnnotation(own, this.#enforcement?.tenant !== undefined)]
+    })
   }
 
   /** Creates a guard as a hook, for apps that add it to a route themselves. */
@@ -131,50 +219,82 @@ export class RouteGuards {
     const { onDenied } = readGuardOptions(options)
     const compiled = compileGuard<FastifyRequest>(requirement, this.#enforcement?.tenant)
     if (asksUrl(compiled)) requireUrls(this.#enforcement, 'guard()', undefined)
-    return this.#make(compiled, requirement, false, onDenied ? 'when sent' : 'never')
+    return this.#make(compiled, requirement, 'hook', onDenied ? 'when sent' : 'never')
   }
 
   #make (
-    compiled: CompiledGuard<FastifyRequest>, annotation: Exclude<Annotation, false>, byAnnotation: boolean,
+    compiled: CompiledGuard<FastifyRequest>, annotation: Exclude<Annotation, false>, by: Made['by'],
     answers: AnswersDenied = 'at once'
   ): GuardHook {
     const guard = createGuard(() => this.#enforcement, compiled, answers)
-    this.#made.set(guard, { params: compiled.params, byAnnotation, annotation })
+    this.#made.set(guard, { params: compiled.params, by, annotation })
     return guard
   }
 
   #onRoute (scope: FastifyInstance, route: RouteOptions): void {
     const name = nameOf(route.method, route.url)
-    const own = this.#guardsAmong(route, route.url, name)
+    const identity = identityOf(route)
+    const own = this.#guardsAmong(route, route.url, name, identity.methods)
     const read = readConfig(route.config)
+    const isOwn = OWN_ROUTE in read.config
     const guards = [...own]
     if (read.annotation === undefined) {
       refuseMisplaced(route, read.config, name)
       guards.push(...wornBy(route, name))
     }
-    const { config, annotation } = guards.length === 0 ? this.#withDefault(route, read) : read
-    const compiled = annotation === undefined ? undefined : this.#compile(annotation.value, `config.permit of ${name}`, route.url)
+    const ofScope = isOwn ? [] : this.#scopes.requiredOf(scope, identity).filter(guard => !guards.includes(guard))
+    for (const guard of ofScope) this.#requireFits(guard, route.url, `require() on ${name}`, identity.methods)
+    guards.push(...ofScope)
+    const { config, annotation } = this.#withDefault(identity, read, guards.length > 0)
+    const required = annotation === undefined
+      ? undefined
+      : named(`config.permit of ${name}`, () => forMethods(annotation.value, identity.methods))
+    // Undefined in a box is a mistake, and no missing annotation.
+    const compiled = annotation === undefined ? undefined : this.#compile(required as Annotation, `config.permit of ${name}`, route.url)
+    if (compiled?.kind === 'public' && ofScope.length > 0) {
+      throw new AnnotationError(`${name} is public by permit: false, but its scope requires a permission; add ` +
+        `${JSON.stringify(route.url)} to the option "except" of require(), or remove permit: false`)
+    }
     let guard: preHandlerHookHandler | undefined
-    if (annotation !== undefined && compiled !== undefined && compiled.kind !== 'public') {
+    if (compiled !== undefined && compiled.kind !== 'public') {
       requireParams(compiled.params, route.url, `config.permit of ${name}`)
-      guard = this.#make(compiled, annotation.value as Exclude<Annotation, false>, true)
+      guard = this.#make(compiled, required as Exclude<Annotation, false>, 'annotation')
       guards.push(guard)
+    }
+    if (ofScope.length > 0 || guard !== undefined) {
       // After the route's own hooks, so that every kind of authentication has run. A route that was created from a copy of another route's
       // options has that route's guard, which is replaced.
-      route.preHandler = [...toArray(route.preHandler).filter(hook => this.#made.get(hook)?.byAnnotation !== true), guard]
+      const replaced = (hook: object): boolean => guard !== undefined && this.#made.get(hook)?.by === 'annotation'
+      route.preHandler = [
+        ...toArray(route.preHandler).filter(hook => !replaced(hook)), ...ofScope, ...guard === undefined ? [] : [guard]
+      ]
     }
-    if (this.#openapi && guards.length > 0) documentRoute(scope, route, this.#describe(annotation, own))
     route.config = config as RouteOptions['config']
-    const seen: SeenRoute = { route, annotation, guard, hooks: own }
-    putBehind(route, this.#post(scope, guards, seen))
+    const hooks = [...own, ...ofScope]
+    const isExcepted = this.#scopes.isExcepted(scope, identity)
+    const seen: SeenRoute = { route, scope, annotation, required, guard, hooks, lists: [], isExcepted, isOwn }
+    const described = this.#guardsOf(seen)
+    if (this.#openapi && guards.length + described.length > 0) documentRoute(scope, route, this.#describe(route, required, described))
+    putBehind(route, this.#post(scope, guards, seen), seen.lists)
     this.#seen.push(seen)
   }
 
-  /** Adds the annotation of the option `urls.default`. */
-  #withDefault (route: RouteOptions, read: ReturnType<typeof readConfig>): ReturnType<typeof readConfig> {
-    const isDefault = this.#enforcement?.urls?.isDefault === true
-    if (read.annotation !== undefined || !isDefault || this.#strict?.isPublic(identityOf(route)) === true) return read
-    return { config: { ...read.config, permit: 'url' }, annotation: { value: 'url' } }
+  /** Adds the annotation of the option `routes`, or of `urls.default`. */
+  #withDefault (route: RouteIdentity, read: ReturnType<typeof readConfig>, isGuarded: boolean): ReturnType<typeof readConfig> {
+    if (read.annotation !== undefined) return read
+    const value = this.#entryOf(route)?.value ?? (isGuarded ? undefined : this.#defaultOf(route))
+    return value === undefined ? read : { config: { ...read.config, permit: value }, annotation: { value } }
+  }
+
+  #defaultOf (route: RouteIdentity): Annotation | undefined {
+    return this.#enforcement?.urls?.isDefault === true && this.#strict?.isPublic(route) !== true ? 'url' : undefined
+  }
+
+  /** The first entry of the option `routes` that covers a route. */
+  #entryOf (route: RouteIdentity): RouteEntry | undefined {
+    const entry = this.#entries.find(({ covers }) => covers(route))
+    if (entry !== undefined) entry.isUsed = true
+    return entry
   }
 
   /** Returns the options and the handler to set instead of a 404 handler. */
@@ -182,14 +302,20 @@ export class RouteGuards {
     scope: FastifyInstance, options: NotFoundOptions, handler: NotFoundHandler
   ): readonly [NotFoundOptions, NotFoundHandler] {
     const name = 'the 404 handler'
-    const guards = this.#guardsAmong(options, '*', name)
+    const guards = this.#guardsAmong(options, '*', name, undefined)
     const { config, annotation } = readConfig(options.config)
     if (annotation === undefined) refuseMisplaced(options, config, name)
+    if (annotation !== undefined) named(`config.permit of ${name}`, () => forMethods(annotation.value, undefined))
     const compiled = annotation === undefined ? undefined : this.#compile(annotation.value, `config.permit of ${name}`)
     const preHandler = [...toArray(options.preHandler)]
+    // A requirement of the scope is for its 404 handler, too, which may serve pages or hand requests on.
+    const ofScope = compiled?.kind === 'public' ? [] : this.#scopes.requiredOf(scope, undefined).filter(guard => !guards.includes(guard))
+    for (const guard of ofScope) this.#requireFits(guard, '*', `require() on ${name}`, undefined)
+    guards.push(...ofScope)
+    preHandler.push(...ofScope)
     if (annotation !== undefined && compiled !== undefined && compiled.kind !== 'public') {
       requireParams(compiled.params, '*', `config.permit of ${name}`)
-      const guard = this.#make(compiled, annotation.value as Exclude<Annotation, false>, true)
+      const guard = this.#make(compiled, annotation.value as Exclude<Annotation, false>, 'annotation')
       guards.push(guard)
       preHandler.push(guard)
     }
@@ -199,15 +325,23 @@ export class RouteGuards {
   }
 
   /** The guards among the hooks of a route. */
-  #guardsAmong (hooks: NotFoundOptions, url: string, name: string): preHandlerHookHandler[] {
+  #guardsAmong (hooks: NotFoundOptions, url: string, name: string, methods: readonly string[] | undefined): preHandlerHookHandler[] {
     const guards: preHandlerHookHandler[] = []
     for (const hook of hooksOf(hooks)) {
       const made = this.#made.get(hook)
-      if (made === undefined || made.byAnnotation) continue
-      requireParams(made.params, url, `guard() on ${name}`)
+      if (made === undefined || made.by === 'annotation') continue
+      this.#requireFits(hook, url, `guard() on ${name}`, methods)
       guards.push(hook as preHandlerHookHandler)
     }
     return guards
+  }
+
+  /** Checks that the URL of a route has the params of a guard, and that the guard names the route's methods. */
+  #requireFits (guard: object, url: string, name: string, methods: readonly string[] | undefined): void {
+    const made = this.#made.get(guard)
+    if (made === undefined) return
+    requireParams(made.params, url, name)
+    named(name, () => forMethods(made.annotation, methods))
   }
 
   #post (scope: FastifyInstance, guards: readonly preHandlerHookHandler[], declared: Declared): Post {
@@ -223,24 +357,37 @@ export class RouteGuards {
     const { config, handler } = request.routeOptions
     const declared = this.#declared.get(handler)
     const annotation = annotationIn(config)
-    if (annotation === undefined) {
-      const isSeen = declared !== undefined || request.is404
-      done(this.#strict === undefined || isSeen ? undefined : undeclaredLate(this.#strict, request))
-      return
-    }
-    if (declared?.annotation !== undefined && Object.is(declared.annotation.value, annotation.value)) {
+    if (declared !== undefined && Object.is(declared.annotation?.value, annotation?.value) &&
+      (declared.annotation === undefined) === (annotation === undefined)) {
       done()
       return
     }
-    let guard: preHandlerHookHandler | 'public'
+    let guards: readonly preHandlerHookHandler[]
     try {
-      guard = this.#guardLate(annotation.value, request)
+      guards = declared === undefined || annotation !== undefined ? this.#guardsLate(annotation, request, declared !== undefined) : []
     } catch (error) {
       done(error as Error)
       return
     }
-    if (guard === 'public') done()
-    else guard.call(request.server, request, reply, done)
+    runInTurn(guards, request, reply, done)
+  }
+
+  /** The guards of a request whose route was not seen. */
+  #guardsLate (annotation: Boxed | undefined, request: FastifyRequest, isSeen: boolean): readonly preHandlerHookHandler[] {
+    const { url = '', method, handler } = request.routeOptions
+    const identity = identityOf({ method, url })
+    // The one that Fastify has without a handler of the app. All others are bound functions.
+    const isPlainNotFound = request.is404 && handler.name === 'basic404'
+    const ofScope = isSeen || isPlainNotFound ? [] : this.#scopes.requiredOf(request.server, request.is404 ? undefined : identity)
+    const value = annotation === undefined && !request.is404 ? this.#entryOf(identity)?.value : annotation?.value
+    if (annotation === undefined && value === undefined) {
+      const isDeclared = request.is404 || ofScope.length > 0 || this.#scopes.isExcepted(request.server, identity)
+      const error = this.#strict === undefined || isDeclared ? undefined : undeclaredLate(this.#strict, request)
+      if (error !== undefined) throw error
+      return ofScope
+    }
+    const guard = this.#guardLate(value as Annotation, request)
+    return guard === 'public' ? ofScope : [...ofScope, guard]
   }
 
   #guardLate (annotation: Annotation, request: FastifyRequest): preHandlerHookHandler | 'public' {
@@ -252,7 +399,7 @@ export class RouteGuards {
     let guard: preHandlerHookHandler | 'public' = 'public'
     if (compiled.kind !== 'public') {
       requireParams(compiled.params, url, `config.permit of ${name}`)
-      guard = this.#make(compiled, annotation as Exclude<Annotation, false>, true)
+      guard = this.#make(compiled, annotation as Exclude<Annotation, false>, 'annotation')
       request.log.warn(printable(`permit: ${name} was declared before fastify-permit was registered, so its guard runs before its own ` +
         'preHandler hooks. Move "await app.register(permit, …)" above it'))
     }
@@ -260,25 +407,49 @@ export class RouteGuards {
     return guard
   }
 
-  /** When all routes are declared: checks that the guards are still in place. */
+  /**
+   * When all routes are declared: checks that the guards are still in place, and adds those among the hooks of scopes to what handlers wait
+   * for.
+   */
   #verify (app: FastifyInstance): void {
+    this.#isVerified = true
     try {
       const isGuarded = (config: unknown, hooks: readonly object[]): boolean =>
         annotationIn(config) !== undefined || hooks.some(hook => this.#made.has(hook))
       verifyNotFoundHooks(app, this.#withNotFound, isGuarded)
-      for (const seen of this.#seen) verifyRoute(seen)
-      if (this.#strict !== undefined) this.#verifyDeclared(this.#strict)
+      for (const seen of this.#seen) {
+        verifyRoute(seen)
+        for (const guard of this.#scopes.hooksOf(seen.scope)) {
+          for (const list of seen.lists) if (!list.includes(guard)) list.push(guard)
+        }
+      }
+      if (this.#strict !== undefined) this.#verifyDeclared(this.#strict, app)
+      this.#verifyEntries(app)
     } catch (error) {
       this.#broken = error as Error
       throw error
     }
   }
 
-  #verifyDeclared (strict: Strictness): void {
-    const silent = this.#seen.filter(({ annotation, hooks }) => annotation === undefined && hooks.length === 0)
+  #verifyDeclared (strict: Strictness, app: FastifyInstance): void {
+    const silent = this.#seen.filter(seen => seen.required === undefined && !seen.isExcepted && this.#guardsOf(seen).length === 0)
     const isNotPublic = (route: RouteIdentity): boolean => !strict.isPublic(route)
-    const error = undeclared(silent.map(({ route }) => identityOf(route)).filter(isNotPublic), this.#unseen.filter(isNotPublic))
+    const isUnsaid = (route: RouteIdentity): boolean => isNotPublic(route) && this.#entryOf(route) === undefined &&
+      this.#scopes.requiredOf(app, route).length === 0 && !this.#scopes.isExcepted(app, route)
+    const error = undeclared(silent.map(({ route }) => identityOf(route)).filter(isNotPublic), this.#unseen.filter(isUnsaid))
     if (error !== undefined) throw error
+  }
+
+  /** An entry that covers no route is a mistake: the routes that it was meant for are open. */
+  #verifyEntries (app: FastifyInstance): void {
+    if (this.#entries.every(({ isUsed }) => isUsed)) return
+    for (const route of this.#unseen) this.#entryOf(route)
+    const unused = this.#entries.find(({ isUsed, covers }) => !isUsed && !this.#seen.some(({ route }) => covers(identityOf(route))))
+    // Routes that older scopes have declared since then are known to nobody.
+    if (unused === undefined || !this.#seesAll) return
+    const [, index = ''] = /\[(\d+)\]/.exec(unused.name) ?? []
+    throw new AnnotationError(`option "routes[${index}].url" covers no route; expected the URL of a route as it is declared, with its ` +
+      `prefix. The routes are listed by app.permit.routes()${app.prefix === '' ? '' : `; the option is about those below ${app.prefix}`}`)
   }
 
   #compile (annotation: Annotation, name: string, url?: string): CompiledAnnotation {
@@ -304,14 +475,21 @@ function verifyRoute ({ route, annotation, guard }: SeenRoute): void {
 /**
  * Wraps the handlers of a route with its guards, and with the check that the app has started. When a later plugin replaces the handler by a
  * wrapper of its own, that one is wrapped, too, so that Fastify always runs one of our wrappers.
+ * @param lists - receives the lists of guards, which may grow until the app is ready
  */
-function putBehind (route: RouteOptions, post: Post): void {
+function putBehind (route: RouteOptions, { guards, ...rest }: Post, lists: GuardIdentity[][]): void {
+  const listed = (guards: readonly GuardIdentity[]): Post => {
+    const list = [...guards]
+    lists.push(list)
+    return { ...rest, guards: list }
+  }
+  const post = listed(guards)
   let handler = behindGuards(route.handler, post)
   Object.defineProperty(route, 'handler', {
     enumerable: true,
     get: () => handler,
     set (given: RouteOptions['handler']) {
-      handler = behindGuards(given, { ...post, guards: [...new Set([...post.guards, ...guardsWorn(given)])] })
+      handler = behindGuards(given, listed([...new Set([...post.guards, ...guardsWorn(given)])]))
     }
   })
   // @fastify/websocket adds a second handler for routes that answer both.
@@ -369,6 +547,29 @@ function requireUrls (enforcement: FastifyEnforcement | undefined, name: string,
   const read = new Set(paramsOfUrl(url))
   if (known.size !== read.size || [...known].some(param => !read.has(param))) {
     throw new AnnotationError(`${name}: permit: 'url' cannot read the params of this URL; name the permission instead`)
+  }
+}
+
+/** Runs guards one after the other, each at most once for a request. */
+function runInTurn (
+  guards: readonly preHandlerHookHandler[], request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction
+): void {
+  const [guard, ...others] = guards
+  if (guard === undefined) done()
+  else {
+    guard.call(request.server, request, reply, error => {
+      if (error === undefined || error === null) runInTurn(others, request, reply, done)
+      else done(error)
+    })
+  }
+}
+
+/** Adds the name of a route to the message of an `AnnotationError`. */
+function named<T> (name: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw error instanceof AnnotationError ? new AnnotationError(`${name}: ${error.message}`) : error
   }
 }
 

@@ -5,6 +5,10 @@ import { withoutHead, withoutHeadTwins } from '../guard/head-twins.js'
 import { identityText, type RouteIdentity } from '../guard/strict.js'
 import { readJson } from '../kit/read-json.js'
 
+/** Where the guards of a route come from. */
+export type GuardedBy =
+  | 'annotation' | 'hook' | 'scope' | 'annotation and hook' | 'annotation and scope' | 'hook and scope' | 'annotation, hook and scope'
+
 /** A route and what it requires. */
 export interface RouteRow {
   /** `GET`, or several with commas. */
@@ -23,8 +27,11 @@ export interface RouteRow {
   readonly tenant: string | null
   /** Whether the route is declared public, by `permit: false` or by `strict.public`. */
   readonly public: boolean
-  /** `config.permit`, `guard()`, both, or none; `unknown` for a route that was declared before the plugin. */
-  readonly guardedBy: 'annotation' | 'hook' | 'annotation and hook' | 'unknown' | null
+  /**
+   * `annotation` (`config.permit`, or the option `routes`), `hook` (a `guard()` of the route), `scope` (`require()`, or a guard among the
+   * hooks of a scope), several of them, or null; `unknown` for a route that was declared before the plugin.
+   */
+  readonly guardedBy: GuardedBy | 'unknown' | null
 }
 
 /** The data of a row. */
@@ -32,12 +39,13 @@ export interface RouteFacts {
   readonly route: Pick<RouteOptions, 'method' | 'url' | 'constraints'>
   readonly byAnnotation: Description | undefined
   readonly byHooks: readonly Description[]
+  readonly byScope: readonly Description[]
   readonly isPublic: boolean
 }
 
 /** Creates a row. */
-export function rowOf ({ route, byAnnotation, byHooks, isPublic }: RouteFacts): RouteRow {
-  const described = [...byHooks, ...byAnnotation === undefined ? [] : [byAnnotation]]
+export function rowOf ({ route, byAnnotation, byHooks, byScope, isPublic }: RouteFacts): RouteRow {
+  const described = [...byScope, ...byHooks, ...byAnnotation === undefined ? [] : [byAnnotation]]
   const permissions = described.flatMap(({ permissions }) => permissions)
   return {
     method: methodsOf(route).join(','),
@@ -48,10 +56,13 @@ export function rowOf ({ route, byAnnotation, byHooks, isPublic }: RouteFacts): 
     resource: described.length === 0 ? null : listed(permissions.map(({ resource }) => resource)),
     tenant: described.length === 0 ? null : listed(permissions.map(({ tenant }) => tenant)),
     public: isPublic,
-    guardedBy: byAnnotation === undefined
-      ? byHooks.length === 0 ? null : 'hook'
-      : byHooks.length === 0 ? 'annotation' : 'annotation and hook'
+    guardedBy: sources(byAnnotation !== undefined, byHooks.length > 0, byScope.length > 0)
   }
+}
+
+function sources (annotation: boolean, hook: boolean, scope: boolean): GuardedBy | null {
+  if (scope) return annotation ? hook ? 'annotation, hook and scope' : 'annotation and scope' : hook ? 'hook and scope' : 'scope'
+  return annotation ? hook ? 'annotation and hook' : 'annotation' : hook ? 'hook' : null
 }
 
 /** The row of a route that was declared before the plugin. */

@@ -4,6 +4,7 @@ import type { AffectedUsers } from '../contract/affected-users.js'
 import { affectedBy, MAX_UPDATE_SIZE, UPDATES_HEADER } from '../decision/update-reports.js'
 import { type UpdatesEndpoint } from '../decision/path-options.js'
 import { secretCheck } from '../kit/secret.js'
+import { OWN_ROUTE } from './route-guards.js'
 
 /**
  * Declares the route in a separate scope, so that the body is read unchanged, whatever parsers the app has. The route is public for the
@@ -23,7 +24,7 @@ export function declareUpdatesRoute (
       throw error
     })
     scope.post(path, {
-      config: { permit: false },
+      config: { permit: false, [OWN_ROUTE]: true } as object,
       // For @fastify/swagger, whose types are not needed here.
       schema: { hide: true } as object,
       bodyLimit: MAX_UPDATE_SIZE,

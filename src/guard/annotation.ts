@@ -34,8 +34,24 @@ export type Requirement<R> =
   | { readonly anyOf: readonly Requirement<R>[] }
   | { readonly allOf: readonly Requirement<R>[] }
 
+/** A function of the request that returns a requirement (its templates are not filled in). */
+export type RequirementFunction<R> = (request: R) => MaybePromise<Requirement<R>>
+
 /**
- * What a route requires: a requirement, a function of the request that returns a requirement (its templates are not filled in), or `false`
- * for a public route.
+ * What each method requires: `{ GET: 'task:list', POST: 'task:create' }`. HEAD is as GET unless it is named, and `*` is every method that
+ * is not named. `false` is public.
  */
-export type Annotation<R> = Requirement<R> | ((request: R) => MaybePromise<Requirement<R>>) | false
+export type MethodMap<R> = { readonly [M in AnnotatedMethod]?: Requirement<R> | RequirementFunction<R> | false } &
+  // Otherwise a requirement with a misspelled permission would be a map without methods.
+  { readonly [M in 'action' | 'resource' | 'anyOf' | 'allOf']?: never }
+
+/** The methods that Fastify and Express know, and `*` for all others. */
+export type AnnotatedMethod =
+  | 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS' | 'TRACE' | 'CONNECT' | 'QUERY' | 'COPY' | 'LOCK' | 'MKCALENDAR'
+  | 'MKCOL' | 'MOVE' | 'PROPFIND' | 'PROPPATCH' | 'REPORT' | 'SEARCH' | 'UNLOCK' | '*'
+
+/**
+ * What a route requires: a requirement, a function of the request that returns one, one of these for each method, or `false` for a public
+ * route.
+ */
+export type Annotation<R> = Requirement<R> | RequirementFunction<R> | MethodMap<R> | false

@@ -6,8 +6,9 @@ import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import { AnnotationError, ForbiddenError, QueryError } from '../contract/errors.js'
 import type { JsonObject, QueryResource, QueryUser } from '../contract/point.js'
 import { ignore, isThenable, whenever, type MaybePromise } from '../kit/whenever.js'
-import type { Annotation, Permission, PermissionRequirement, PerRequest, Requirement } from './annotation.js'
+import type { Annotation, MethodMap, Permission, PermissionRequirement, PerRequest, Requirement } from './annotation.js'
 import { FORMS, onlyKnown, permissionMeant, refuseOtherPlaceholders, REQUIREMENT_NAMES } from './annotation-mistakes.js'
+import { isMethodMap, requireMethodNames } from './method-map.js'
 import { fillKey, hasBrace, parseKeyTemplate, type KeyTemplate } from './key-template.js'
 
 /** The part of a request that templates read, in every framework. */
@@ -23,6 +24,14 @@ export type CompiledAnnotation<R> = { readonly kind: 'public' } | CompiledGuard<
 export type CompiledGuard<R> =
   | CompiledRequirement<R>
   | CompiledFunction<R>
+  | CompiledMethods<R>
+
+/** A requirement for each method. */
+interface CompiledMethods<R> {
+  readonly kind: 'methods'
+  readonly params: readonly string[]
+  readonly of: ReadonlyMap<string, CompiledAnnotation<R>>
+}
 
 interface CompiledFunction<R> {
   readonly kind: 'function'
@@ -54,6 +63,7 @@ const MAX_DEPTH = 8
  */
 export function compileAnnotation<R extends WithParams> (annotation: Annotation<R>, tenantOption: TenantOf<R>): CompiledAnnotation<R> {
   if (annotation === false) return { kind: 'public' }
+  if (isMethodMap<R>(annotation)) return compileMethods(annotation, tenantOption)
   if (typeof annotation === 'function') {
     return {
       kind: 'function',
@@ -62,6 +72,16 @@ export function compileAnnotation<R extends WithParams> (annotation: Annotation<
     }
   }
   return compileRequirement(annotation, { declared: true, tenantOption })
+}
+
+function compileMethods<R extends WithParams> (map: MethodMap<R>, tenantOption: TenantOf<R>): CompiledMethods<R> {
+  requireMethodNames(map)
+  const compiled = new Map<string, CompiledAnnotation<R>>()
+  for (const [method, annotation] of Object.entries(map)) {
+    if (isMethodMap(annotation)) throw new AnnotationError(`${method} has a requirement for each method again; expected ${FORMS}`)
+    compiled.set(method, compileAnnotation<R>(annotation, tenantOption))
+  }
+  return { kind: 'methods', of: compiled, params: [...compiled.values()].flatMap(part => part.kind === 'public' ? [] : part.params) }
 }
 
 /**
@@ -81,6 +101,7 @@ export function compileNamed<R extends WithParams> (
 
 /** Whether URL mapping rules take part; not known of a function, whose result decides. */
 export function asksUrl<R> (annotation: CompiledAnnotation<R>): boolean {
+  if (annotation.kind === 'methods') return [...annotation.of.values()].some(asksUrl)
   return annotation.kind === 'url' || ((annotation.kind === 'any' || annotation.kind === 'all') && annotation.parts.some(asksUrl))
 }
 

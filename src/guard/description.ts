@@ -1,6 +1,7 @@
 // Describes annotations as text, for the table of routes and for OpenAPI. The text does not affect any decision.
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
-import type { Annotation, PermissionRequirement, Requirement } from './annotation.js'
+import type { Annotation, MethodMap, PermissionRequirement, Requirement } from './annotation.js'
+import { isMethodMap } from './method-map.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
 
 /** Shown when the value depends on the request. */
@@ -26,6 +27,8 @@ export interface Description {
   readonly text: string
   /** Empty when a function returns the whole requirement. */
   readonly permissions: readonly DescribedPermission[]
+  /** Whether the methods of the route require different things. */
+  readonly isByMethod?: true
 }
 
 /**
@@ -33,7 +36,18 @@ export interface Description {
  * @param hasTenantOption - whether the plugin's `tenant` option applies when the annotation names no tenant
  */
 export function describeAnnotation<R> (annotation: Exclude<Annotation<R>, false>, hasTenantOption: boolean): Description {
-  return typeof annotation === 'function' ? { text: BY_FUNCTION, permissions: [] } : describeRequirement(annotation, hasTenantOption)
+  if (typeof annotation === 'function') return { text: BY_FUNCTION, permissions: [] }
+  return isMethodMap<R>(annotation) ? describeMethods(annotation, hasTenantOption) : describeRequirement(annotation, hasTenantOption)
+}
+
+function describeMethods<R> (map: MethodMap<R>, hasTenantOption: boolean): Description {
+  const parts = Object.entries(map).map(([method, annotation]) =>
+    [method, annotation === false ? { text: 'public', permissions: [] } : describeAnnotation(annotation, hasTenantOption)] as const)
+  return {
+    text: `(${parts.map(([method, { text }]) => `${method}: ${text}`).join(', ')})`,
+    permissions: parts.flatMap(([, { permissions }]) => permissions),
+    isByMethod: true
+  }
 }
 
 function describeRequirement<R> (requirement: Requirement<R>, hasTenantOption: boolean): Description {

@@ -2,11 +2,14 @@
 import type { ServerResponse } from 'node:http'
 import { forbidden, type Checks } from '../decision/checks.js'
 import { normaliseUser, Question, type UserInput } from '../decision/query.js'
-import { ForbiddenError, UnauthenticatedError } from '../contract/errors.js'
+import { AnnotationError, ForbiddenError, UnauthenticatedError } from '../contract/errors.js'
 import type { Caller, Decision, DecisionSource, Outcome, QueryUser, Trace } from '../contract/point.js'
 import { isThenable, whenever, type MaybePromise } from '../kit/whenever.js'
 import { askByUrl, type UrlAsking } from './asked-url.js'
-import type { AskPermission, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf } from './compile-annotation.js'
+import type {
+  AskPermission, CompiledAnnotation, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf
+} from './compile-annotation.js'
+import { entryOf } from './method-map.js'
 
 /** Only `true` lets a request through. An error refuses it. */
 export type Verdict = true | Error
@@ -33,14 +36,26 @@ export interface Enforcement<R> {
  * This is the hot path: it creates no closure and no promise unless it has to wait.
  */
 export function enforce<R> (enforcement: Enforcement<R>, annotation: CompiledGuard<R>, request: R): MaybePromise<Verdict> {
+  if (annotation.kind === 'methods') {
+    const own = ofMethod(annotation.of, request)
+    return own.kind === 'public' || enforce(enforcement, own, request)
+  }
   const who = enforcement.user(request)
   return isThenable(who)
     ? Promise.resolve(who).then(who => enforceFor(enforcement, annotation, request, who))
     : enforceFor(enforcement, annotation, request, who)
 }
 
+/** What the method of a request requires. A method that the map does not have is a mistake of the app, and gets in nowhere. */
+function ofMethod<R> (map: ReadonlyMap<string, CompiledAnnotation<R>>, request: R): CompiledAnnotation<R> {
+  const { method } = request as { method?: unknown }
+  const own = typeof method === 'string' ? entryOf(map, method) : undefined
+  if (own === undefined) throw new AnnotationError(`the annotation has no requirement for the method ${String(method)}`)
+  return own
+}
+
 function enforceFor<R> (
-  enforcement: Enforcement<R>, annotation: CompiledGuard<R>, request: R, who: UserInput | null | undefined
+  enforcement: Enforcement<R>, annotation: Exclude<CompiledGuard<R>, { kind: 'methods' }>, request: R, who: UserInput | null | undefined
 ): MaybePromise<Verdict> {
   if (who === undefined || who === null || who === '') return new UnauthenticatedError()
   const user = normaliseUser(who)

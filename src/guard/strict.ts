@@ -2,6 +2,7 @@
 import { UndeclaredRouteError } from '../contract/errors.js'
 import { printable } from '../kit/printable.js'
 import { withoutHeadTwins } from './head-twins.js'
+import { opensRoute } from './route-patterns.js'
 
 /** What identifies a route. */
 export interface RouteIdentity {
@@ -18,36 +19,9 @@ export interface Strictness {
   isPublic (route: RouteIdentity): boolean
 }
 
-interface Entry {
-  /** Undefined for every method. */
-  readonly method: string | undefined
-  readonly url: string
-  /** The prefix of all URLs below; undefined for exactly this URL. */
-  readonly below: string | undefined
-}
-
-/**
- * Reads the entries of `strict.public`: a URL as declared, or with `/*` at its end also everything below it; a method and a space may
- * precede it. `/*` and `*` mean the routes with exactly that URL, because one entry must not open the whole app.
- */
+/** Reads the entries of `strict.public`. */
 export function strictness (entries: readonly string[] = []): Strictness {
-  const parsed = entries.map(parseEntry)
-  return {
-    isPublic: ({ methods, url }) => methods.length > 0 && methods.every(method => parsed.some(entry => covers(entry, method, url)))
-  }
-}
-
-function parseEntry (text: string): Entry {
-  const space = text.indexOf(' ')
-  const method = space === -1 ? undefined : text.slice(0, space)
-  const url = text.slice(space + 1)
-  const isTree = url.endsWith('/*') && url !== '/*'
-  return isTree ? { method, url: url.slice(0, -2), below: url.slice(0, -1) } : { method, url, below: undefined }
-}
-
-function covers (entry: Entry, method: string, url: string): boolean {
-  if (entry.method !== undefined && entry.method !== method) return false
-  return url === entry.url || (entry.below !== undefined && url.startsWith(entry.below))
+  return { isPublic: opensRoute(entries) }
 }
 
 /**
@@ -60,8 +34,9 @@ export function undeclared (routes: readonly RouteIdentity[], unseen: readonly R
   if (routes.length > 0) {
     parts.push(`${count(routes)} neither which permission is required nor that the route is public:\n${listOf(routes)}\n` +
       "Add config: { permit: 'type:action' } to the route, config: { permit: false } if it is public on purpose, " +
-      "or preHandler: app.permit.guard('type:action'). For the routes of another plugin: strict: { public: ['/docs/*'] }. " +
-      'A guard among the hooks of a scope, or inside of another hook, does not count.')
+      "or preHandler: app.permit.guard('type:action'). For a whole scope: app.permit.require('type:action'). For the routes of another " +
+      "plugin: routes: [{ url: '/docs/*', permit: 'type:action' }], or strict: { public: ['/docs/*'] }. " +
+      'A guard inside of another hook does not count.')
   }
   if (unseen.length > 0) {
     parts.push(`declared before fastify-permit, so their annotations cannot be read:\n${listOf(unseen)}\n` +

@@ -82,6 +82,7 @@ const ASKED: ReadonlyArray<readonly string[]> = [
   ['list task @default', 'create task @default'],
   ['retrieve task @default', 'update task:7 @default'],
   ['list task @default'],
+  ['list task @default'],
   []
 ]
 

@@ -27,6 +27,7 @@ export interface ResolvedOptions<R, Reply> extends PathOptions {
   readonly openTelemetry: OpenTelemetryOptions | false
   readonly strict: { readonly public?: readonly string[] } | false
   readonly openapi: boolean
+  readonly routes: NonNullable<AnyOptions['routes']>
   readonly urls: AnyOptions['urls']
 }
 
@@ -64,6 +65,7 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
     openTelemetry: options.openTelemetry === true ? {} : options.openTelemetry ?? false,
     strict: options.strict === true ? {} : options.strict ?? false,
     openapi: options.openapi ?? true,
+    routes: options.routes ?? [],
     urls: options.urls
   }
 }

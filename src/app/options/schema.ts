@@ -9,6 +9,8 @@ import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { EvaluationMap } from '../../contract/evaluation.js'
 import type { OnDenied } from '../../guard/on-denied.js'
+import type { Annotation } from '../../guard/annotation.js'
+import { ROUTE_PATTERN } from '../../guard/route-patterns.js'
 import { checkerOf } from '../../kit/checker.js'
 
 /** Returns the user of a request. `undefined` or `null` means that the request is not authenticated: 401 on a guarded route. */
@@ -356,12 +358,31 @@ const StrictSchema = Type.Object({
    * `/*` and `*` match only the routes with exactly that URL, not all routes. A route with an annotation is guarded in any case.
    * @defaultValue none
    */
-  public: Type.Optional(Type.Array(Type.String({ pattern: '^(?:[A-Z-]+ )?(?:\\*|/\\*|/[^*]*(?:/\\*)?)$' }), {
+  public: Type.Optional(Type.Array(Type.String({ pattern: ROUTE_PATTERN }), {
     maxItems: 1_000,
     description: 'Public routes without an annotation, because another plugin declares them.',
     expected: "an array of URLs as they are declared, such as '/docs', '/docs/*' for all below it, or 'OPTIONS *'",
     shownDefault: 'none'
   }))
+}, { additionalProperties: false })
+
+const RouteEntrySchema = Type.Object({
+  /**
+   * The URL of routes as declared, or with `/*` at its end of all routes below it. Prefixes are part of it. A slash at the end and the
+   * case make no difference, unless `permit` is `false`.
+   */
+  url: Type.String({
+    pattern: '^(?:\\*|/\\*|/[^*]*(?:/\\*)?)$',
+    description: 'The URL of routes as declared, or with `/*` at its end of all routes below it.',
+    expected: "a URL as it is declared, such as '/docs', or '/docs/*' for all below it"
+  }),
+  /** What these routes require, or `false`: every form that `config.permit` has. */
+  /** What these routes require, as their `config.permit`. `false` is public. */
+  permit: Type.Unsafe<unknown>({
+    ...Type.Unknown(),
+    description: 'What these routes require, as their `config.permit`.',
+    expected: 'an annotation'
+  })
 }, { additionalProperties: false })
 
 /** The schema of the options, for tools and documentation. */
@@ -676,6 +697,18 @@ export const OptionsSchema = Type.Object({
     shownDefault: '`false`'
   })),
   /**
+   * Annotations of routes that other plugins declare. For static files, proxies, documentation and metrics. Of several entries that cover a
+   * route, the first counts. A route with an annotation of its own keeps it. An entry that covers no route stops the app at boot. For
+   * Fastify.
+   * @defaultValue none
+   */
+  routes: Type.Optional(Type.Array(RouteEntrySchema, {
+    maxItems: 1_000,
+    description: '[Annotations of routes that other plugins declare.](scopes.md)',
+    expected: "an array such as [{ url: '/docs/*', permit: 'docs:read' }]",
+    shownDefault: 'none'
+  })),
+  /**
    * Decides by URL mapping rules, where a route says `permit: 'url'`. For Fastify.
    * @defaultValue none: `permit: 'url'` stops the app at boot
    */
@@ -718,7 +751,7 @@ export type BusOption = Static<typeof BusSchema>
  * })
  * ```
  */
-export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'headers' | 'onDenied' | 'onDecision'> & {
+export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'headers' | 'onDenied' | 'onDecision' | 'routes'> & {
   /**
    * Headers of every request to the PDP. Or a function from the app's request to headers, for traces: a batch carries those of the first of
    * its requests that has some. Checks without a request, as `app.permit.check`, have none of the function.
@@ -747,6 +780,13 @@ export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'head
    * @defaultValue none
    */
   onDecision?: OnDecision<R>
+  /**
+   * Annotations of routes that other plugins declare. For static files, proxies, documentation and metrics. `url` is the URL as declared,
+   * including prefixes; with `/*` at its end, also of all routes below it. Of several entries that cover a route, the first counts. A route
+   * with an annotation of its own keeps it. An entry that covers no route stops the app at boot. For Fastify.
+   * @defaultValue none
+   */
+  routes?: ReadonlyArray<{ readonly url: string, readonly permit: Annotation<R> }>
 }
 
 export const optionsChecker = checkerOf(OptionsSchema)
