@@ -1,7 +1,7 @@
 // Validates the arguments of checks: rejects values of the wrong kind and unknown names.
 import { QueryError } from '../contract/errors.js'
-import { isRecord } from '../kit/is-record.js'
-import { closest } from '../kit/suggest.js'
+import { hidesContent, isRecord } from '../kit/is-record.js'
+import { closest, isNearly } from '../kit/suggest.js'
 
 /** @throws `QueryError` */
 export function requireText (what: string, value: unknown): asserts value is string {
@@ -27,12 +27,12 @@ export function requireNoMore (form: string, more: readonly unknown[]): void {
 }
 
 /**
- * Rejects a value that is not an object, and an object with an unknown name.
+ * Rejects a value that is not an object, an object with an unknown name, and one whose content cannot be seen, such as a promise.
  * @param hint - what to do about a name that resembles no known one
  * @throws `QueryError`
  */
 export function requireKnown (what: string, value: unknown, known: readonly string[], hint = ''): asserts value is object {
-  if (!isRecord(value)) {
+  if (!isRecord(value) || (hidesContent(value) && !known.some(name => name in value))) {
     throw new QueryError(`${what} must be an object with ${known.join(', ')}, got ${describe(value)}`)
   }
   const unknown = Object.keys(value).find(name => !known.includes(name))
@@ -40,6 +40,18 @@ export function requireKnown (what: string, value: unknown, known: readonly stri
   const meant = closest(unknown, known.filter(name => !Object.hasOwn(value, name)))
   const advice = meant === undefined ? hint : `; did you mean "${meant}"?`
   throw new QueryError(`${what}: ${describe(unknown)} is not known; expected ${known.join(', ')}${advice}`)
+}
+
+/**
+ * Rejects a name that resembles a known one that is missing, such as `atributes` or `first_name`. Other names are left alone.
+ * @throws `QueryError`
+ */
+export function requireNoTypo (what: string, value: object, known: readonly string[]): void {
+  for (const name of Object.keys(value)) {
+    if (known.includes(name)) continue
+    const meant = known.find(word => !(word in value) && isNearly(name.replace('_', ''), word))
+    if (meant !== undefined) throw new QueryError(`${what}: ${describe(name)} is not known; did you mean "${meant}"?`)
+  }
 }
 
 /** Describes a value in an error message, without the content of an object. */
@@ -52,5 +64,8 @@ export function describe (value: unknown): string {
 /** The kind of a value, without its content: attribute values must not get into errors. */
 export function kindOf (value: unknown): string {
   if (value === null) return 'null'
-  return Array.isArray(value) ? 'an array' : `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
+  if (Array.isArray(value)) return 'an array'
+  if (value instanceof Promise) return 'a promise, which needs an await'
+  if (value instanceof Map || value instanceof Set) return `a ${value instanceof Map ? 'Map' : 'Set'}`
+  return `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`
 }

@@ -7,8 +7,8 @@ import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/po
 import type { AttributesOf, ContextValues, ResourceType, UserAttributes } from '../contract/vocabulary.js'
 import { readJson } from '../kit/read-json.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
-import { isRecord } from '../kit/is-record.js'
-import { describe, kindOf, optionalText, requireKnown, requireText } from './input-checks.js'
+import { isOpaque, isRecord } from '../kit/is-record.js'
+import { describe, kindOf, optionalText, requireKnown, requireNoTypo, requireText } from './input-checks.js'
 import type { Keys } from './cache-key.js'
 import { compact, keyAbout, keyOfUser } from './cache-key.js'
 
@@ -129,7 +129,9 @@ export class UrlQuestion extends Question {
   }
 }
 
-/** Validates and copies a user. */
+const USER_NAMES: readonly string[] = ['key', 'email', 'firstName', 'lastName', 'attributes']
+
+/** Validates and copies a user. Other properties of the app's user are left out, but none that was meant to be one of these. */
 export function normaliseUser (user: UserInput): QueryUser {
   if (typeof user === 'string') {
     requireText('the user', user)
@@ -139,6 +141,7 @@ export function normaliseUser (user: UserInput): QueryUser {
     const hint = typeof user === 'number' ? '. Convert the number with String(…)' : ''
     throw new QueryError(`the user is ${describe(user)}; expected a string or { key, email?, attributes? }${hint}`)
   }
+  requireNoTypo('the user', user, USER_NAMES)
   const { key, email, firstName, lastName, attributes } = user
   requireText("the user's key", key)
   optionalText("the user's email", email)
@@ -200,7 +203,7 @@ export function normaliseTenant (tenant: string | readonly string[] | undefined 
 
 /** A deep copy of `value` as JSON represents it. So a query cannot change while it waits, and every PDP gets the same values. */
 export function toJsonObject (what: string, value: unknown): JsonObject {
-  if (!isRecord(value)) throw new QueryError(`${what} must be an object, got ${kindOf(value)}`)
+  if (!isRecord(value) || isOpaque(value)) throw new QueryError(`${what} must be an object, got ${kindOf(value)}`)
   const excess = excessOf(value, MAX_VALUES)
   // Not a mistake of the app: the values may come from a client.
   if (excess === 'large') {
@@ -212,7 +215,7 @@ export function toJsonObject (what: string, value: unknown): JsonObject {
     text = canonicalJson(value)
   } catch {
     // Without the cause, whose message may quote an attribute value.
-    throw new QueryError(`${what} cannot be sent as JSON. Remove NaN, BigInt, functions and circular references`)
+    throw new QueryError(`${what} cannot be sent as JSON. Remove NaN, BigInt, functions, promises, Map, Set and circular references`)
   }
   const copy: unknown = text === undefined ? undefined : readJson(text)
   if (!isRecord(copy)) throw new QueryError(`${what} must be an object when serialized as JSON`)

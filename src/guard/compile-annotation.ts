@@ -141,7 +141,8 @@ function compileRequirement<R extends WithParams> (requirement: Requirement<R>, 
   const parts = (requirement as Record<typeof kind, readonly Requirement<R>[]>)[kind]
   // An empty allOf would allow everyone.
   if (!Array.isArray(parts) || parts.length === 0) throw new AnnotationError(`${kind} must be an array of at least one permission`)
-  const compiled = parts.map((part: Requirement<R>) => compileRequirement(part, mode, depth + 1))
+  // `map` would skip the holes of an array.
+  const compiled = Array.from(parts, (part: Requirement<R>) => compileRequirement(part, mode, depth + 1))
   return { kind: kind === 'anyOf' ? 'any' : 'all', parts: compiled, params: compiled.flatMap(part => part.params) }
 }
 

@@ -1,8 +1,9 @@
 // JSON with sorted names: one text for equal values, for keys and digests.
+import { isOpaque } from './is-record.js'
 
 /**
- * Serializes a value as JSON with sorted names. What JSON cannot represent (NaN, infinity, BigInt, functions, symbols) is refused, and not
- * changed as `JSON.stringify` does.
+ * Serializes a value as JSON with sorted names. What JSON cannot represent (NaN, infinity, BigInt, functions, symbols, promises, `Map`,
+ * `Set`) is refused, and not changed as `JSON.stringify` does.
  *
  * @returns undefined for `undefined`
  * @throws `TypeError`; `RangeError` for a cycle
@@ -34,8 +35,10 @@ function arrayText (items: readonly unknown[]): string {
 }
 
 function objectText (value: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(value)
+  if (names.length === 0 && isOpaque(value)) throw new TypeError('JSON has no text for the content of this object')
   let text = ''
-  for (const name of Object.keys(value).sort()) {
+  for (const name of names.sort()) {
     const part = textOf(value[name], name)
     if (part !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${part}`
   }
