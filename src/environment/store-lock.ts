@@ -161,7 +161,8 @@ async function connectTo (path: string): Promise<Socket | undefined> {
     const socket = connect({ path })
     // The listener stays: the process that listens there may end before the caller has its own.
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(undefined)
+      // The kernel resets connections that nobody had accepted when the listening process ends.
+      if (['ECONNREFUSED', 'ECONNRESET', 'ENOENT'].includes(error.code ?? '')) resolve(undefined)
       else reject(error)
     })
     socket.once('connect', () => resolve(socket))
