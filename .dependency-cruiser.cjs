@@ -3,6 +3,7 @@
 // From the top to the bottom. A room may import the rooms of the lines below its own, and nothing above.
 const ROOMS = [
   ['cli'],
+  ['moving'],
   ['fastify', 'express'],
   ['app'],
   ['guard'],

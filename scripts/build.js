@@ -90,6 +90,8 @@ function chunkOf (file) {
   if (file === 'decision/stages/cached.js') return 'cached'
   if (file === 'observe/prometheus.js') return 'prometheus'
   if (file === 'observe/opentelemetry.js') return 'opentelemetry'
+  // Loaded by the commands that move a policy, and by nothing else.
+  if (room === 'moving') return 'cli/moving'
   if (room === 'server') return 'server/local-pdp'
   if (room === 'fastify') return 'fastify'
   if (room === 'oauth') return 'oauth/oauth'
@@ -111,6 +113,7 @@ function chunkOfCommand (file) {
   if (/^testing\/(?:expectations|given)/.test(file)) return 'cli/expectations'
   if (file.startsWith('testing/')) return 'cli/test-run'
   if (file.startsWith('matrix/')) return 'cli/permission-matrix'
+  if (file.startsWith('moving/')) return 'cli/moving-report'
   if (/^looking\/(?:loaded-app|routes-table)/.test(file)) return 'cli/loaded-app'
   if (file.startsWith('looking/')) return 'cli/policy-names'
   return `cli/${file.replace(/\.js$/, '').replace(/^.*\//, '')}`

@@ -49,6 +49,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/routes-command.js')).routesCommand
   },
   {
+    name: 'pull',
+    summary: "write the policy of an environment of Permit's cloud as a file",
+    load: async () => (await import('./commands/pull-command.js')).pullCommand
+  },
+  {
+    name: 'diff',
+    summary: 'compare a policy file with an environment of Permit; exit code 2 when they differ',
+    load: async () => (await import('./commands/diff-command.js')).diffCommand
+  },
+  {
+    name: 'push',
+    summary: 'make an environment of Permit say what a policy file says',
+    load: async () => (await import('./commands/push-command.js')).pushCommand
+  },
+  {
     name: 'backup',
     summary: 'write the facts of a data folder into a file',
     load: async () => (await import('./commands/backup-command.js')).backupCommand

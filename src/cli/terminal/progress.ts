@@ -5,12 +5,12 @@ import type { Terminal } from './terminal.js'
 const EVERY_MS = 1_000
 
 /** Returns a function that prints the progress from time to time. */
-export function progressOn (terminal: Terminal): (done: number, total: number) => void {
+export function progressOn (terminal: Terminal, things = 'records'): (done: number, total?: number) => void {
   let last = performance.now()
   return (done, total) => {
     const now = performance.now()
     if (now - last < EVERY_MS) return
     last = now
-    terminal.err([`${done} of ${total} records`])
+    terminal.err([total === undefined ? `${done} ${things}` : `${done} of ${total} ${things}`])
   }
 }

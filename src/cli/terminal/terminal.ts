@@ -1,4 +1,5 @@
 // The only way to the terminal: each line of each command goes through here and is printable, whatever it was made of.
+import { isatty } from 'node:tty'
 import { inspect } from 'node:util'
 import { escaped, isCommand, printable } from '../../kit/printable.js'
 import { spansOf, type Line, type Paint, type Span } from './line.js'
@@ -12,6 +13,8 @@ export interface Terminal {
   out (lines: readonly Line[]): void
   /** Writes lines to the standard error: what went wrong, and notes. */
   err (lines: readonly Line[]): void
+  /** Prints a question and reads a line as its answer. Undefined where nobody can answer. */
+  readonly ask?: (question: string) => Promise<string>
 }
 
 /** What a terminal needs of a stream. */
@@ -36,7 +39,19 @@ export function processTerminal (): Terminal {
     env,
     ...columns,
     out: writerTo(whileRead(stdout), env),
-    err: lines => { (err ??= writerTo(whileRead(process.stderr), env))(lines) }
+    err: lines => { (err ??= writerTo(whileRead(process.stderr), env))(lines) },
+    ...(isatty(0) ? { ask: askPerson } : {})
+  }
+}
+
+/** Asks on the standard error: the standard output has answers only. */
+async function askPerson (question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const asking = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await asking.question(printable(question))
+  } finally {
+    asking.close()
   }
 }
 

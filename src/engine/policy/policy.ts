@@ -197,7 +197,10 @@ export const PolicySchema = Type.Object({
   resource_instances: Type.Optional(Type.Array(ResourceInstance, {
     description: 'Resource instances. Instances that are only used in assignments or tuples need not be listed.'
   })),
-  relationship_tuples: Type.Optional(Type.Array(RelationshipTuple, { description: 'Links between instances.' }))
+  relationship_tuples: Type.Optional(Type.Array(RelationshipTuple, { description: 'Links between instances.' })),
+  permit: Type.Optional(Type.Record(Type.String(), Type.Unknown(), {
+    description: 'What `fastify-permit pull` found in Permit\'s environment and no other section can say. It does not affect decisions.'
+  }))
 }, { ...strict, description: 'A policy of fastify-permit: schema and facts, under the names of Permit\'s REST API.' })
 
 /** A policy document. */

@@ -10,7 +10,7 @@ import { beginsWithBracket } from './json-scan.js'
 import { policyLimits, POLICY_WORDS, readPolicyText, type ReadPolicyOptions } from './policy-text.js'
 import { streamPolicy } from './policy-stream.js'
 import type { LoadedPolicy } from './loaded-policy.js'
-import type { ParsedFile } from './parsed-file.js'
+import { MAX_PROBLEMS, type ParsedFile } from './parsed-file.js'
 import type { Policy } from '../../engine/policy/policy.js'
 
 export { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
@@ -42,6 +42,36 @@ export async function readPolicyFile (path: string, options: ReadPolicyOptions =
 export async function loadPolicyFile (path: string, options: ReadPolicyOptions = {}): Promise<LoadedPolicy> {
   const text = await readPolicyText(path, options)
   return checkPolicy(await parseWhole(text, { ...options, file: path }))
+}
+
+/** A policy file that has been read, and where its parts are. */
+export interface PlacedPolicy {
+  readonly text: string
+  readonly loaded: LoadedPolicy
+  /** The line of each path; undefined for what the file does not have. */
+  linesOf (paths: ReadonlyArray<ReadonlyArray<string | number>>): Array<number | undefined>
+}
+
+/**
+ * Reads, checks and compiles a policy file, and tells the lines of its parts.
+ *
+ * @throws {@link PolicyError} when the file cannot be read or the policy is invalid, with all problems
+ */
+export async function readPlacedPolicy (path: string, options: ReadPolicyOptions = {}): Promise<PlacedPolicy> {
+  const text = await readPolicyText(path, options)
+  const parsed = await parseWhole(text, { ...options, file: path })
+  return {
+    text,
+    loaded: checkPolicy(parsed),
+    linesOf (paths) {
+      const lines = new Map<string, number | undefined>()
+      for (let from = 0; from < paths.length; from += MAX_PROBLEMS) {
+        const some = paths.slice(from, from + MAX_PROBLEMS).map(path => ({ path, message: '', hint: '' }))
+        for (const { path, line } of parsed.locate(some)) lines.set(JSON.stringify(path), line)
+      }
+      return paths.map(path => lines.get(JSON.stringify(path)))
+    }
+  }
 }
 
 /**

@@ -1,0 +1,72 @@
+// `fastify-permit pull`: an environment of Permit as a policy file.
+import { parseOptions } from '../terminal/arguments.js'
+import { EXIT, type Command } from '../terminal/command.js'
+import { maybe } from '../terminal/line.js'
+import { progressOn } from '../terminal/progress.js'
+import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../moving/remote-options.js'
+
+const HELP = `Usage: fastify-permit pull [--out <file>] [--facts] [options]
+
+Writes the policy of an environment of Permit as a file: resources, roles, condition sets and rules, and with --facts tenants, users,
+role assignments, resource instances and relationship tuples. If the file exists, what has not changed stays as it is, with its comments.
+Without --facts, the facts in the file stay, too.
+
+What a policy file cannot say, such as groups, is listed as a warning and kept in the file under "permit".
+
+Options:
+  --out <file>      the file to write, .yaml, .yml or .json; default: standard output
+  --facts           also read the facts
+${REMOTE_HELP}
+  --help            show this help
+
+Exit codes:
+  0  the policy was written
+  1  the environment cannot be read
+  2  the arguments are invalid
+
+Example:
+  PERMIT_API_KEY=your-api-key npx fastify-permit pull --out permit.yaml`
+
+/** The command. */
+export const pullCommand: Command = {
+  help: HELP,
+
+  async run (args, terminal) {
+    const options = parseOptions(args, { ...REMOTE_OPTIONS, out: { type: 'string' }, facts: { type: 'boolean', default: false } })
+    const { out, facts } = options
+    return withEnvironment(options, terminal, async client => {
+      const { readEnvironment } = await import('../../moving/read-environment.js')
+      const { readExistingPolicy, replaceFile, textOfPolicy } = await import('../../moving/policy-files.js')
+      // First: a file that cannot be kept is no surprise at the end.
+      const existing = out === undefined ? undefined : await readExistingPolicy(out)
+      const progress = progressOn(terminal, 'objects')
+      let read = 0
+      const remote = await readEnvironment(client, { facts, onItems: count => progress(read += count) })
+      const { unsaid } = remote
+      // Permit's API only has those of its own proxies.
+      const proxyConfigs = { ...existing?.model.schema.proxy_configs, ...remote.schema.proxy_configs }
+      const schema = { ...remote.schema, ...(Object.keys(proxyConfigs).length === 0 ? {} : { proxy_configs: proxyConfigs }) }
+      const written = { schema, facts: remote.facts, permit: unsaid.data }
+      const { text, problems, lostComments } = await textOfPolicy(written, out?.endsWith('.json') === true ? 'json' : 'yaml', existing)
+      if (unsaid.names.length > 0) {
+        terminal.err([
+          [maybe('warning: '), 'a policy file cannot say this; a push does not touch it:'],
+          ...unsaid.names.map(name => `  ${name}`)
+        ])
+      }
+      if (problems.length > 0) {
+        terminal.err([[maybe('warning: '), 'a PDP does not take this policy as it is:'], ...problems.map(problem => `  ${problem}`)])
+      }
+      if (lostComments) terminal.err([[maybe('warning: '), 'the comments of the file are gone: it cannot be changed in place']])
+      if (out === undefined) {
+        terminal.out(text.trimEnd().split('\n'))
+      } else if (text === existing?.text) {
+        terminal.err([`${out} is up to date`])
+      } else {
+        await replaceFile(out, text)
+        terminal.err([`Written to ${out}`])
+      }
+      return EXIT.ok
+    })
+  }
+}

@@ -1,0 +1,102 @@
+// `fastify-permit push`: makes an environment of Permit say what a policy file says.
+import { parseOptions } from '../terminal/arguments.js'
+import { EXIT, UsageError, type Command } from '../terminal/command.js'
+import { confirmed } from '../terminal/question.js'
+import { no } from '../terminal/line.js'
+import { progressOn } from '../terminal/progress.js'
+import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../moving/remote-options.js'
+
+const HELP = `Usage: fastify-permit push --policy <file> [--facts] [--prune] [--yes] [options]
+
+Makes an environment of Permit say what a policy file says. fastify-permit diff prints what it would do. It stops at the first failure;
+run it again to go on. A second push changes nothing.
+
+What only the environment has stays there, unless --prune is given. Facts are only written and deleted with --facts.
+
+Options:
+  --policy <file>   a policy file, permit.yaml or .json
+  --facts           also write users, tenants, role assignments, resource instances and relationship tuples
+  --prune           delete what the file does not have
+  --yes             do not ask before deletions
+${REMOTE_HELP}
+  --help            show this help
+
+Exit codes:
+  0  the environment says what the file says
+  1  it does not: the push failed, or was not confirmed
+  2  the arguments are invalid
+
+Example:
+  PERMIT_API_KEY=your-api-key npx fastify-permit push --policy permit.yaml`
+
+/** The command. */
+export const pushCommand: Command = {
+  help: HELP,
+
+  async run (args, terminal) {
+    const options = parseOptions(args, {
+      ...REMOTE_OPTIONS,
+      policy: { type: 'string' },
+      facts: { type: 'boolean', default: false },
+      prune: { type: 'boolean', default: false },
+      yes: { type: 'boolean', default: false }
+    })
+    const { policy: file, facts, prune } = options
+    if (file === undefined) throw new UsageError('--policy is missing; give the policy file')
+    const { readPolicyToMove } = await import('../../moving/policy-files.js')
+    // First: a mistake in it is found without a network.
+    const policy = await readPolicyToMove(file)
+    return withEnvironment(options, terminal, async client => {
+      const { differenceOf } = await import('../moving/difference.js')
+      const { planLines, summaryOf } = await import('../moving/plan-report.js')
+      const { push, PushError } = await import('../../moving/push.js')
+      const { nameOf } = await import('../../moving/moved-objects.js')
+      const { factsThatWouldGo } = await import('../../moving/facts-in-the-way.js')
+      const report = await differenceOf(client, policy, { facts, prune }, terminal)
+      const { plan } = report
+      terminal.out(planLines(report))
+      if (plan.steps.length === 0) return EXIT.ok
+      if (!prune && plan.steps.some(({ op }) => op === 'replace')) {
+        terminal.err(['Nothing was changed: some objects can only be deleted and created anew. Give --prune to do that.'])
+        return EXIT.failed
+      }
+      if (!facts) {
+        const found = await factsThatWouldGo(client, plan)
+        if (found.length > 0) {
+          terminal.err([
+            'Nothing was changed: facts would be deleted, too. Give --facts to compare and delete them, or delete them yourself:',
+            ...found.map(line => `  ${line}`)
+          ])
+          return EXIT.failed
+        }
+      }
+      const deletions = plan.steps.filter(({ op }) => op === 'delete' || op === 'replace').length
+      if (deletions > 0 && !options.yes) {
+        const question = `Delete ${deletions === 1 ? '1 object' : `${deletions} objects`} of the environment?`
+        if (!await confirmed(terminal, question)) {
+          terminal.err(['Nothing was changed.'])
+          return EXIT.failed
+        }
+      }
+      const progress = progressOn(terminal, 'changes')
+      try {
+        await push(client, plan, done => progress(done, plan.steps.length))
+      } catch (error) {
+        if (!(error instanceof PushError)) throw error
+        const { step: { op, object }, applied } = error
+        const [line] = op === 'delete' ? [] : policy.linesOf([object.path])
+        const place = line === undefined ? '' : ` (${file}:${line})`
+        terminal.err([
+          [no(`Cannot ${op} ${nameOf(object)}`), `${place}:`],
+          ...error.message.split('\n').map(line => `  ${line}`),
+          applied === 0
+            ? 'Nothing was changed.'
+            : `${applied} of ${plan.steps.length} changes are done and stay done. Run the command again to go on.`
+        ])
+        return EXIT.failed
+      }
+      terminal.err([`Done: ${summaryOf(plan).replaceAll('to ', '')}`])
+      return EXIT.ok
+    })
+  }
+}

@@ -1,0 +1,14 @@
+// Asks a person before something cannot be undone.
+import { UsageError } from './command.js'
+import type { Terminal } from './terminal.js'
+
+/**
+ * Asks a question whose answer is yes or no.
+ *
+ * @throws {@link UsageError} where nobody can answer
+ */
+export async function confirmed ({ ask }: Terminal, question: string): Promise<boolean> {
+  if (ask === undefined) throw new UsageError(`${question} There is nobody to ask; give --yes`)
+  const answer = await ask(`${question} [y/N] `)
+  return /^y(es)?$/i.test(answer.trim())
+}

@@ -1,0 +1,97 @@
+// Policy files as what is moved: read with the places of their objects, and written so that they say what was read.
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { PolicyError } from '../engine/policy/problems.js'
+import { loadPolicy, readPlacedPolicy, type PlacedPolicy } from '../environment/file/policy-file.js'
+import { canonicalJson } from '../kit/canonical-json.js'
+import { modelOf, type Model } from './model.js'
+import { planMove } from './move-plan.js'
+import { policyJson, policyYaml, type ExistingPolicy, type WrittenPolicy } from './policy-writer.js'
+
+/** A policy file. */
+export interface PolicyToMove extends ExistingPolicy {
+  readonly file: string
+  readonly linesOf: PlacedPolicy['linesOf']
+}
+
+/**
+ * Reads a policy file.
+ *
+ * @throws `PolicyError` when it is invalid, with all problems
+ */
+export async function readPolicyToMove (file: string): Promise<PolicyToMove> {
+  const { text, loaded: { schema: policy, compiled }, linesOf } = await readPlacedPolicy(file)
+  return { file, text, policy, model: modelOf(policy, compiled.facts), linesOf }
+}
+
+/** The same, if there is such a file. */
+export async function readExistingPolicy (file: string): Promise<PolicyToMove | undefined> {
+  try {
+    await readFile(file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+  }
+  return readPolicyToMove(file)
+}
+
+/** The text of a policy file, and why a PDP would not take it. */
+export interface WrittenFile {
+  readonly text: string
+  readonly problems: readonly string[]
+  /** Whether comments of the existing file are gone, because of what is in it. */
+  readonly lostComments: boolean
+}
+
+/** The text of a policy file, checked: read again, it says what was to be written. */
+export async function textOfPolicy (
+  written: WrittenPolicy, format: 'yaml' | 'json', existing: ExistingPolicy | undefined
+): Promise<WrittenFile> {
+  if (format === 'json') {
+    const text = policyJson(written, existing)
+    return { text, problems: problemsOf(await readBack(text)), lostComments: false }
+  }
+  if (existing === undefined) {
+    const text = policyYaml(written)
+    return { text, problems: problemsOf(await readBack(text)), lostComments: false }
+  }
+  const { schema, facts = existing.model.facts, permit } = written
+  const isCarried = canonicalJson(existing.policy.permit ?? {}) === canonicalJson(permit)
+  if (isCarried && isSame(existing.model, { schema, facts })) return { text: existing.text, problems: [], lostComments: false }
+  const text = policyYaml(written, existing)
+  const read = await readBack(text)
+  if (!(read instanceof PolicyError) && isSame(read, { schema, facts })) return { text, problems: [], lostComments: false }
+  // What is in the file cannot be changed in place, such as an anchor that others need.
+  const fresh = policyYaml({ ...written, facts })
+  return { text: fresh, problems: problemsOf(await readBack(fresh)), lostComments: /^\s*#/m.test(existing.text) }
+}
+
+/** Whether a file and what it is to say are the same. A file need not have the tenant `default`. */
+function isSame (file: Model, written: Model): boolean {
+  const { steps, extra } = planMove(file, written, { prune: false })
+  return steps.length === 0 && extra.length === 0
+}
+
+/** Writes a file as a whole or not at all. */
+export async function replaceFile (file: string, text: string): Promise<void> {
+  const beside = `${file}.${process.pid}.tmp`
+  try {
+    await writeFile(beside, text)
+    await rename(beside, file)
+  } catch (error) {
+    await rm(beside, { force: true })
+    throw error
+  }
+}
+
+async function readBack (text: string): Promise<Model | PolicyError> {
+  try {
+    const { schema, compiled } = await loadPolicy(text)
+    return modelOf(schema, compiled.facts)
+  } catch (error) {
+    if (error instanceof PolicyError) return error
+    throw error
+  }
+}
+
+function problemsOf (read: Model | PolicyError): readonly string[] {
+  return read instanceof PolicyError ? read.message.split('\n') : []
+}
