@@ -24,7 +24,7 @@ export async function bundlePackages (root) {
   const files = {}
   for (const [name, entries] of Object.entries(PACKAGES)) {
     const folder = join(FOLDER, name, versionOf(root, name))
-    // Node before 20.19 needs the extension.
+    // There is no package.json beside them.
     for (const specifier of Object.keys(entries)) files[specifier] = `${join(folder, specifier)}.mjs`
     if (Object.keys(entries).every(specifier => existsSync(join(root, files[specifier])))) continue
     await rm(join(root, FOLDER, name), { recursive: true, force: true })

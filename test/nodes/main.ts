@@ -10,7 +10,7 @@ const PACKAGES = join(root, 'test/nodes/packages/node_modules')
  * What is tested of each version; everything where nothing is named. On the oldest it is what users get: the package, and the enforcement.
  */
 const VERSIONS: Readonly<Record<string, readonly string[]>> = {
-  '20.18.1': ['test/package.test.ts', 'test/fastify', 'test/express', 'test/guard', 'test/environment', 'test/cli/process.test.ts'],
+  '20.19.0': ['test/package.test.ts', 'test/fastify', 'test/express', 'test/guard', 'test/environment', 'test/cli/process.test.ts'],
   22: [],
   24: []
 }
