@@ -9,19 +9,8 @@ import { fields, toKysely } from 'fastify-permit/kysely'
 import { fields as prismaFields, toPrisma } from 'fastify-permit/prisma'
 import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import { median } from './http.js'
+import type { PageRow } from './lists.js'
 import { OWNERS, postgresql, prismaOn, sqlite, TENANTS, type BenchDatabase } from './lists-databases.js'
-
-export interface PageRow {
-  database: string
-  page: string
-  name: string
-  /** For a page, and how often that was measured. */
-  microseconds: number
-  /** Against the same page by the where-clause of an expert. */
-  ratio: number
-  /** How the database found the rows; empty where the statement is not at hand. */
-  found: string
-}
 
 const ROWS = 1_000_000
 const SIZE = 20
