@@ -5,6 +5,7 @@ const ROOMS = [
   ['cli'],
   ['moving'],
   ['fastify', 'express'],
+  ['inspector'],
   ['app'],
   ['guard'],
   ['decision'],

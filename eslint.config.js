@@ -20,7 +20,7 @@ export default [
   {
     // V8 misreads names with escape sequences: src/kit/read-json.ts.
     files: ['src/**/*.ts'],
-    ignores: ['src/kit/read-json.ts', 'src/environment/file/policy-schema.ts', 'src/cli/testing/expectations-json-schema.ts', 'src/cli/**/*.ts'],
+    ignores: ['src/kit/read-json.ts', 'src/environment/file/policy-schema.ts', 'src/cli/testing/expectations-json-schema.ts', 'src/cli/**/*.ts', 'src/inspector/page/**'],
     rules: { 'no-restricted-properties': ['error', { object: 'JSON', property: 'parse', message: 'Use readJson.' }] }
   },
   {

@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { rollup } from 'rollup'
 import ts from 'typescript'
 import { writeDeclarations } from './declarations.js'
+import { writeInspectorPage } from './inspector-page.js'
 import { codeOf } from './schema-code.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -55,6 +56,7 @@ await bundle.write({
 })
 writeDeclarations(compiled, dist, ENTRIES.filter(name => name !== 'cli/main'))
 await writeJsonSchemas()
+await writeInspectorPage()
 
 /** The chunk of a file. Files that are loaded together share a chunk. */
 function chunkOf (file) {
@@ -62,6 +64,8 @@ function chunkOf (file) {
   const [room, ...rest] = file.split('/')
   // What every part needs, including commands.
   if (room === 'contract' || QUESTION_FILES.test(file)) return 'question'
+  // The inspector and the local PDP.
+  if (file === 'kit/loopback-host.js') return 'loopback-host'
   if (room === 'kit' && !/^kit\/(checker|secret|deadlines)\.js$/.test(file)) return 'kit'
   if (/^environment\/file\/(text-file|policy-text|policy-lines|parsed-file)\.js$/.test(file)) return 'policy-text'
   if (/^environment\/file\/(policy-file|policy-stream|check-policy|json-)/.test(file)) return 'policy-file'
@@ -93,6 +97,10 @@ function chunkOf (file) {
   // Loaded by the commands that move a policy, and by nothing else.
   if (room === 'moving') return 'cli/moving'
   if (room === 'server') return 'server/local-pdp'
+  // Loaded with the option `inspector`.
+  if (room === 'inspector') return 'inspector/inspector'
+  if (file === 'fastify/inspector-routes.js') return 'inspector/routes'
+  if (file === 'express/inspector-handler.js') return 'inspector/express'
   if (room === 'fastify') return 'fastify'
   if (room === 'oauth') return 'oauth/oauth'
   if (room === 'express') return 'express/middleware'

@@ -30,7 +30,7 @@ export interface Opening<R, Reply> {
   /** Observers of checks are added here. */
   readonly observation: Observation
   /** Options that the framework's adapter implements itself. */
-  readonly options: Pick<ResolvedOptions<R, Reply>, 'updates' | 'onDenied' | 'onDecision' | 'strict' | 'openapi' | 'routes'>
+  readonly options: Pick<ResolvedOptions<R, Reply>, 'updates' | 'onDenied' | 'onDecision' | 'inspector' | 'strict' | 'openapi' | 'routes'>
   /** Opens the decision point. Rejects with `PolicyFileError` or `DataError`. */
   open (): Promise<void>
   /**

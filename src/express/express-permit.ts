@@ -85,7 +85,7 @@ export function permit (options: PermitOptions): ExpressPermit {
   })
   const path = untilOpen(prepared, gate)
   const { enforcement, checks, writer, observation, options: resolved, open, close: closeAll } = prepared.around(path)
-  const { updates, onDenied, onDecision } = resolved
+  const { updates, onDenied, onDecision, inspector } = resolved
   const scope: Scope = { enforcement, log, onDenied }
   const report = updates === undefined ? undefined : updatesHandler(updates, affected => checks.forget(affected))
   // A request may reach a guard of these options without having passed through the middleware.
@@ -95,8 +95,15 @@ export function permit (options: PermitOptions): ExpressPermit {
     ? undefined
     : new AuditTrail<Request>(onDecision, reportError, request => awaited.has(request))
   if (trail !== undefined) observation.add(trail)
+  // Here, so that a mistake in it is thrown at once.
+  const inspectorGuard = inspector?.guard === undefined ? undefined : guardOf(scope, inspector.guard)
 
-  const opening = open()
+  const inspecting = inspector === undefined
+    ? undefined
+    : import('./inspector-handler.js').then(({ inspectorHandler }) => inspectorHandler(inspector, inspectorGuard, observation))
+  // Its error is that of the opening.
+  inspecting?.catch(() => {})
+  const opening = open().then(async () => { await inspecting })
   opening.then(() => gate.open(), (error: unknown) => {
     gate.fail()
     log.error({ err: error }, 'permit: could not start; guarded routes answer 503')
@@ -117,6 +124,10 @@ export function permit (options: PermitOptions): ExpressPermit {
       awaited.add(request)
       response.once('close', () => trail.answered(request))
     }
+    if (inspector !== undefined && isForInspector(inspector.path, request)) {
+      inspecting?.then(({ middleware }) => middleware(request, response, next), next)
+      return
+    }
     next()
   }
 
@@ -124,6 +135,7 @@ export function permit (options: PermitOptions): ExpressPermit {
   const close = async (): Promise<void> => {
     // Opening must have finished, because a half-opened PDP cannot be closed.
     await opening.catch(() => {})
+    await inspecting?.then(({ close }) => close(), () => {})
     await closeAll()
   }
 
@@ -151,6 +163,11 @@ const PERMIT: PropertyDescriptor & ThisType<Request> = {
     return scope === undefined ? undefined : new RequestPermit(this, scope.enforcement)
   },
   set (value: unknown) { Object.defineProperty(this, 'permit', { configurable: true, enumerable: true, writable: true, value }) }
+}
+
+/** Whether a request is for the page at this path, which is relative to the app or router that uses `permit(…)`, or for its data. */
+function isForInspector (path: string, { url }: Request): boolean {
+  return url.startsWith(path) && /^(?:$|[/?])/.test(url.slice(path.length))
 }
 
 function isObject (value: unknown): value is object {

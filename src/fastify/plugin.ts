@@ -65,7 +65,7 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
     readUrl: routeUrl
   })
   const { enforcement: shared, checks, writer, observation, options, open, unknownWord, close } = prepared.around(await prepared.load())
-  const { updates, onDenied, onDecision, strict, openapi, routes } = options
+  const { updates, onDenied, onDecision, inspector, strict, openapi, routes } = options
   const enforcement = { ...shared, onDenied }
   if (onDecision !== undefined) observation.add(auditTrail(app, onDecision))
   // With a requirement for every route, a route that is not seen must not be open.
@@ -83,6 +83,10 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   app.addHook('onClose', () => close())
 
   if (updates !== undefined) declareUpdatesRoute(app, updates, affected => checks.forget(affected))
+  if (inspector !== undefined) {
+    const { declareInspector } = await import('./inspector-routes.js')
+    observation.add(await declareInspector(app, inspector))
+  }
 
   await open()
   app.addHook('onReady', () => warnOfUnknownWords(guards.rows(), unknownWord, app.log))

@@ -6,10 +6,13 @@ import { targetOfClient, targetOfText, type BusSettings, type BusTarget } from '
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
+import type { Requirement, RequirementFunction } from '../../guard/annotation.js'
+import { isMethodMap } from '../../guard/method-map.js'
 import type { OnDenied } from '../../guard/on-denied.js'
 import {
   DEFAULT_CHANNEL, headersChecker,
   HEADER_SAFE, BusSchema, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, busChecker,
+  DEFAULT_INSPECTOR_PATH,
   optionsChecker, type BusOption, type HeadersFunction, type UserOption, type TenantOption, type Words, type AnyOptions
 } from './schema.js'
 import { complain, show } from '../../kit/complain.js'
@@ -25,10 +28,18 @@ export interface ResolvedOptions<R, Reply> extends PathOptions {
   readonly onDecision: OnDecision<R> | undefined
   readonly metrics: MetricsOptions | false
   readonly openTelemetry: OpenTelemetryOptions | false
+  readonly inspector: ResolvedInspector<R> | undefined
   readonly strict: { readonly public?: readonly string[] } | false
   readonly openapi: boolean
   readonly routes: NonNullable<AnyOptions['routes']>
   readonly urls: AnyOptions['urls']
+}
+
+/** The option `inspector`, when it is on. */
+export interface ResolvedInspector<R> {
+  readonly path: string
+  readonly guard: Requirement<R> | RequirementFunction<R> | undefined
+  readonly attributes: boolean
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -63,11 +74,26 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
     onDecision: options.onDecision,
     metrics: options.metrics === true ? {} : options.metrics ?? false,
     openTelemetry: options.openTelemetry === true ? {} : options.openTelemetry ?? false,
+    inspector: resolveInspector(options.inspector, env),
     strict: options.strict === true ? {} : options.strict ?? false,
     openapi: options.openapi ?? true,
     routes: options.routes ?? [],
     urls: options.urls
   }
+}
+
+function resolveInspector<R> (inspector: AnyOptions['inspector'], env: Environment): ResolvedInspector<R> | undefined {
+  if (inspector === undefined || inspector === false) return undefined
+  const { path = DEFAULT_INSPECTOR_PATH, guard, attributes = false } = inspector === true ? {} : inspector
+  if (guard === undefined && env.NODE_ENV === 'production') {
+    throw new OptionsError('option "inspector" is on with NODE_ENV=production, and does not say who may see it; ' +
+      "expected inspector: { guard: 'type:action' }, or inspector: false")
+  }
+  // An entry could be `false`, which guards nothing.
+  if (isMethodMap(guard)) {
+    throw new OptionsError('option "inspector.guard" is a map of methods; expected one requirement, because the inspector only answers GET')
+  }
+  return { path, guard: guard as ResolvedInspector<R>['guard'], attributes }
 }
 
 function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {

@@ -8,8 +8,8 @@ import type { TokenFunction, TokenSource } from '../../pdp/http/token.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { EvaluationMap } from '../../contract/evaluation.js'
+import type { Annotation, Requirement, RequirementFunction } from '../../guard/annotation.js'
 import type { OnDenied } from '../../guard/on-denied.js'
-import type { Annotation } from '../../guard/annotation.js'
 import { ROUTE_PATTERN } from '../../guard/route-patterns.js'
 import { checkerOf } from '../../kit/checker.js'
 
@@ -52,6 +52,8 @@ export const headersChecker = checkerOf(HeadersSchema)
 const TOKEN_EXPECTED = 'a string of visible ASCII characters, without spaces, a function that returns one, or { file }'
 
 export const DEFAULT_CHANNEL = 'fastify-permit'
+
+export const DEFAULT_INSPECTOR_PATH = '/_permit'
 
 const BUS_EXPECTED = "a URL that begins with redis:, rediss: or postgres:, 'cluster', a client of ioredis, redis or pg, " +
   'an object with publish and subscribe, or { url or client, channel?, degradedTtl?, secret? }'
@@ -385,6 +387,48 @@ const RouteEntrySchema = Type.Object({
   })
 }, { additionalProperties: false })
 
+const GUARD_EXPECTED = "'type:action', { action, resource, … }, { anyOf } or { allOf }, or a function, as config.permit of a route"
+
+export const InspectorSchema = Type.Object({
+  /**
+   * The path of the route.
+   * @defaultValue `/_permit`
+   */
+  path: Type.Optional(Type.String({
+    // Without a segment that begins with a dot.
+    pattern: '^(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$',
+    maxLength: 200,
+    default: DEFAULT_INSPECTOR_PATH,
+    description: 'The path of the route.',
+    expected: "a path of letters, digits and -._~, without a slash at its end, such as '/_permit'",
+    shownDefault: '`/_permit`'
+  })),
+  /**
+   * What a user must be allowed to do to see the page and its data. Required with `NODE_ENV=production`. Without it, only requests from
+   * this machine see them. A requirement, as `config.permit` of a route.
+   */
+  guard: Type.Optional(Type.Unsafe<Requirement<unknown> | RequirementFunction<unknown>>({
+    ...Type.Union([
+      Type.String({ minLength: 1 }),
+      callable<() => unknown>({ description: 'Returns a requirement.', expected: GUARD_EXPECTED }),
+      Type.Object({})
+    ]),
+    description: 'What a user must be allowed to do to see the page and its data. Required with `NODE_ENV=production`. ' +
+      'Without it, only requests from this machine see them.',
+    expected: GUARD_EXPECTED,
+    shownDefault: 'none'
+  })),
+  /**
+   * Whether the page shows attributes of users and resources, and contexts.
+   * @defaultValue `false`
+   */
+  attributes: Type.Optional(Type.Boolean({
+    default: false,
+    description: 'Whether the page shows attributes of users and resources, and contexts.',
+    expected: 'true or false'
+  }))
+}, { additionalProperties: false })
+
 /** The schema of the options, for tools and documentation. */
 export const OptionsSchema = Type.Object({
   /**
@@ -688,6 +732,16 @@ export const OptionsSchema = Type.Object({
     shownDefault: '`false`'
   })),
   /**
+   * A page that shows decisions while they are made. For development: without a guard, it answers requests from this machine only, and
+   * the app does not start with `NODE_ENV=production`.
+   * @defaultValue `false`
+   */
+  inspector: Type.Optional(Type.Union([Type.Boolean(), InspectorSchema], {
+    description: '[A page that shows decisions while they are made.](inspector.md)',
+    expected: 'true, false or { path?, guard?, attributes? }',
+    shownDefault: '`false`'
+  })),
+  /**
    * Refuses to start when a route has no annotation. An annotation is a permission, or `permit: false`. For Fastify.
    * @defaultValue `false`
    */
@@ -734,6 +788,9 @@ export type AnyOptions = Static<typeof OptionsSchema>
 /** The option `bus`, if it is an object with settings. */
 export type BusOption = Static<typeof BusSchema>
 
+/** Options whose types depend on the framework. */
+type OfFramework = 'user' | 'tenant' | 'headers' | 'onDenied' | 'onDecision' | 'inspector' | 'routes'
+
 /**
  * The options, for a framework whose request is `R`. Set exactly one of `pdp` and `policy`.
  *
@@ -751,7 +808,7 @@ export type BusOption = Static<typeof BusSchema>
  * })
  * ```
  */
-export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'headers' | 'onDenied' | 'onDecision' | 'routes'> & {
+export type PermitOptions<R, Reply> = Omit<AnyOptions, OfFramework> & {
   /**
    * Headers of every request to the PDP. Or a function from the app's request to headers, for traces: a batch carries those of the first of
    * its requests that has some. Checks without a request, as `app.permit.check`, have none of the function.
@@ -787,6 +844,22 @@ export type PermitOptions<R, Reply> = Omit<AnyOptions, 'user' | 'tenant' | 'head
    * @defaultValue none
    */
   routes?: ReadonlyArray<{ readonly url: string, readonly permit: Annotation<R> }>
+  /**
+   * A page that shows decisions while they are made. It is at `/_permit`. Without a guard, it answers requests from this machine only, and
+   * the app does not start with `NODE_ENV=production`.
+   * @defaultValue `false`
+   */
+  inspector?: boolean | InspectorOption<R>
+}
+
+/** The option `inspector`, if it is an object with settings. */
+export type InspectorOption<R> = Omit<Static<typeof InspectorSchema>, 'guard'> & {
+  /**
+   * What a user must be allowed to do to see the page and its data. Required with `NODE_ENV=production`. Without it, only requests from
+   * this machine see them. A requirement, as `config.permit` of a route.
+   * @defaultValue none: only requests from this machine see them
+   */
+  guard?: Requirement<R> | RequirementFunction<R>
 }
 
 export const optionsChecker = checkerOf(OptionsSchema)

@@ -1,6 +1,6 @@
 // Authenticates requests: by the bearer token, or, without a token, by the loopback.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { isLoopbackHost } from './loopback.js'
+import { hostnameOf, isLoopbackHost } from '../../kit/loopback-host.js'
 import { secretCheck } from '../../kit/secret.js'
 
 /** Guards every route that is declared after it in this scope, including routes that do not exist. */
@@ -55,9 +55,4 @@ export function refuse (reply: FastifyReply, { status, text }: Refusal): Fastify
   // A 401 must name the expected scheme (RFC 9110, section 15.5.2).
   if (status === 401) reply.header('www-authenticate', 'Bearer')
   return reply.code(status).type('text/plain; charset=utf-8').send(text)
-}
-
-/** `Host` without the port. */
-function hostnameOf (host = ''): string {
-  return host.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1')
 }

@@ -1,19 +1,8 @@
-// Recognizes loopback addresses, and provides a server that listens only on them.
+// A server that listens only on the loopback.
 import { Server } from 'node:http'
-import { BlockList, isIP, type ListenOptions } from 'node:net'
+import type { ListenOptions } from 'node:net'
 import { OptionsError } from '../../contract/errors.js'
-
-const LOOPBACK = new BlockList()
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
-LOOPBACK.addAddress('::1', 'ipv6')
-
-/** Whether a host can only be reached from this machine: a loopback address, or `localhost`. */
-export function isLoopbackHost (host: string): boolean {
-  const address = host.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '')
-  const family = isIP(address)
-  if (family === 0) return address === 'localhost'
-  return LOOPBACK.check(address, family === 4 ? 'ipv4' : 'ipv6')
-}
+import { isLoopbackHost } from '../../kit/loopback-host.js'
 
 /**
  * A server that listens only on the loopback. For any other address it emits an error, as it does for a port in use. Every way to listen

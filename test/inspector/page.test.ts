@@ -1,0 +1,110 @@
+// The inspector's page in a real Chromium: as a person uses it, with texts that would like to be more than text.
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { gzipSync } from 'node:zlib'
+import type { Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { browserFor } from '../support/browser.js'
+import { built } from '../support/built.js'
+import { FRAMEWORKS, type Inspecting, type Watched } from './watching.js'
+
+const start = (t: Test, inspector: Inspecting) => (FRAMEWORKS.Fastify as typeof FRAMEWORKS[string])(t, inspector)
+
+/** Opens the page; what goes wrong in it is collected. */
+async function opened (page: Page, { url }: Watched) {
+  page.setDefaultTimeout(15_000)
+  const problems: string[] = []
+  page.on('pageerror', error => problems.push(error.message))
+  page.on('console', message => { if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text()) })
+  page.on('dialog', dialog => { problems.push(`dialog: ${dialog.message()}`); dialog.dismiss().catch(() => {}) })
+  page.on('request', request => { if (!request.url().startsWith(url)) problems.push(`request to ${request.url()}`) })
+  await page.goto(`${url}/_permit`)
+  await page.locator('[data-connection=live]').waitFor()
+  return problems
+}
+
+const HOSTILE = [
+  '<script>window.owned = 1; alert(1)</script>', '<img src=x onerror="window.owned = 1">', '"><svg onload=window.owned=1>', "javascript:window.owned='1'",
+  '{{window.owned = 1}}', '</td></tr></table><iframe srcdoc="<script>parent.owned = 1</script>">', '&lt;b&gt;', '\u202e\u2028\u0007"\'`', '__proto__', 'constructor'
+]
+
+t.test('decisions appear while they are made; they can be filtered, stopped and looked at, by keyboard alone', async t => {
+  const app = await start(t, true)
+  const page = await (await browserFor(t)).newPage({ viewport: { width: 1_300, height: 900 } })
+  const problems = await opened(page, app)
+  await page.getByText('No decision yet').waitFor()
+  t.equal(await app.ask('ann', '7'), 200)
+  t.equal(await app.ask('eve', '8'), 403)
+  const rows = page.locator('tbody tr')
+  await rows.nth(1).waitFor()
+  t.match((await rows.first().innerText()).split('\t').map(text => text.trim()), [/\d/, 'eve', 'read', 'task:8', 'default', 'denied', /\w/, 'embedded', /\d/, 'GET /tasks/:id'], 'the newest first')
+
+  await page.getByLabel('User').fill('AN')
+  await page.getByText('1 of 2 decisions').waitFor()
+  t.match(await rows.allInnerTexts(), [/ann\s+read\s+task:7\s+default\s+allowed/])
+  await page.getByRole('button', { name: 'Reset filters' }).click()
+  await page.locator('select[name=outcome]').selectOption('denied')
+  t.match(await rows.allInnerTexts(), [/eve/])
+  await page.getByRole('button', { name: 'Reset filters' }).click()
+  await page.getByText('2 of 2 decisions').waitFor()
+
+  await page.getByRole('button', { name: 'Pause' }).focus()
+  await page.keyboard.press('Enter')
+  await app.ask('ann', '9')
+  await page.getByText('Paused: 1 new').waitFor()
+  t.equal(await rows.count(), 2)
+  await page.getByRole('button', { name: 'Continue' }).press('Enter')
+  await rows.nth(2).waitFor()
+
+  await rows.nth(1).getByRole('button').press('Enter')
+  const details = page.getByRole('region', { name: 'Details of the decision' })
+  t.match(await details.innerText(), /User\s+eve[^]*Resource\s+task:8[^]*Reason\s+\S[^]*Route\s+GET \/tasks\/:id/)
+  await details.getByRole('button', { name: 'Close details' }).press('Enter')
+  t.equal(await details.count(), 0)
+  t.same(problems, [])
+})
+
+t.test('hostile users, resources, tenants and attributes are text: nothing of them runs', async t => {
+  const app = await start(t, { attributes: true })
+  const page = await (await browserFor(t)).newPage()
+  const problems = await opened(page, app)
+  for (const text of HOSTILE) await app.check(text, text, { [text]: text })
+  const rows = page.locator('tbody tr')
+  await rows.nth(HOSTILE.length - 1).waitFor()
+  for (const [index, text] of HOSTILE.toReversed().entries()) {
+    t.equal(await rows.nth(index).locator('td').nth(1).textContent(), text)
+    await rows.nth(index).getByRole('button').click()
+    const details = page.getByRole('region', { name: 'Details of the decision' })
+    t.ok((await details.textContent())?.includes(`task:${text}`))
+  }
+  t.equal(await page.evaluate('window.owned'), undefined)
+  t.equal(await page.locator('td *:not(button, span), dd *, script:not([src]), iframe, img').count(), 0)
+  // The policy holds: what the page itself is not may not run either.
+  t.equal(await page.evaluate('fetch("https://example.com").then(() => "sent", () => "refused")'), 'refused')
+  t.ok(problems.splice(0).every(text => text.includes('example.com')))
+})
+
+t.test('axe finds nothing, light or dark, from 320 pixels to 4K', async t => {
+  const app = await start(t, true)
+  await app.ask('ann', '7')
+  await app.ask('eve', '8')
+  const browser = await browserFor(t)
+  const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+  for (const [colorScheme, width, height] of [['light', 1_300, 900], ['dark', 320, 640], ['light', 3_840, 2_160]] as const) {
+    // Only here, so that axe can be put into the page.
+    const page = await browser.newPage({ viewport: { width, height }, colorScheme, bypassCSP: true })
+    await opened(page, app)
+    await page.locator('tbody tr').first().getByRole('button').click()
+    await page.evaluate(axe)
+    const { violations, passes } = await page.evaluate('axe.run()') as { violations: Array<{ id: string, nodes: Array<{ html: string }> }>, passes: unknown[] }
+    t.same(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), [], `${colorScheme}, ${width} pixels`)
+    t.ok(passes.length > 10)
+    t.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true, 'only the table scrolls to the side')
+    await page.close()
+  }
+})
+
+t.test('the page stays small', async t => {
+  const files = await Promise.all(['page.js', 'page.css'].map(name => readFile(built(`inspector/${name}`))))
+  t.ok(files.reduce((sum, file) => sum + gzipSync(file).length, 0) < 120_000)
+})
