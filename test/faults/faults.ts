@@ -73,45 +73,45 @@ const HEAD = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n'
 
 function connections (): Fault[] {
   return [
-    { name: 'the port is closed', outcome: 'none', begin: pdp => pdp.stopListening(), end: pdp => pdp.listen() },
-    { name: 'the host name is not found', outcome: 'none', host: LOST_HOST, accept: socket => { socket.destroy() } },
-    { name: 'it accepts, and closes', outcome: 'none', accept: socket => { socket.end() } },
-    { name: 'it accepts, and resets', outcome: 'none', accept: socket => { socket.resetAndDestroy() } },
-    { name: 'it accepts, and reads nothing', outcome: 'none', accept: socket => { socket.pause() } },
-    refusing('it reads, and never answers', () => {}),
-    refusing('it closes before the headers', ({ socket }) => { socket.end() }),
-    refusing('it resets before the headers', ({ socket }) => { socket.resetAndDestroy() }),
-    refusing('it closes in the status line', ({ socket }) => { socket.end('HTTP/1.1 20') }),
-    refusing('it closes in the headers', ({ socket }) => { socket.end(HEAD) }),
-    refusing('it resets in the headers', ({ socket }) => thenReset(socket, HEAD)),
-    refusing('it hangs in the headers', ({ socket }) => { socket.write(HEAD) }),
-    refusing('it closes after the headers', ({ socket }) => { socket.end(`${HEAD}content-length: 14\r\n\r\n`) }),
-    refusing('it resets after the headers', ({ socket }) => thenReset(socket, `${HEAD}content-length: 14\r\n\r\n`)),
-    refusing('it resets in the body', ({ socket, yes }) => thenReset(socket, response(yes).subarray(0, -1))),
-    refusing('it sends the headers byte by byte', ({ socket, yes }) => drip(socket, response(yes), SLOWLY)),
-    refusing('it sends the body byte by byte', ({ socket, yes }) => {
+    { name: 'port closed', outcome: 'none', begin: pdp => pdp.stopListening(), end: pdp => pdp.listen() },
+    { name: 'host name not found', outcome: 'none', host: LOST_HOST, accept: socket => { socket.destroy() } },
+    { name: 'connection closed after accept', outcome: 'none', accept: socket => { socket.end() } },
+    { name: 'connection reset after accept', outcome: 'none', accept: socket => { socket.resetAndDestroy() } },
+    { name: 'accepts, but reads nothing', outcome: 'none', accept: socket => { socket.pause() } },
+    refusing('reads the request, but never responds', () => {}),
+    refusing('connection closed before the headers', ({ socket }) => { socket.end() }),
+    refusing('connection reset before the headers', ({ socket }) => { socket.resetAndDestroy() }),
+    refusing('connection closed within the status line', ({ socket }) => { socket.end('HTTP/1.1 20') }),
+    refusing('connection closed within the headers', ({ socket }) => { socket.end(HEAD) }),
+    refusing('connection reset within the headers', ({ socket }) => thenReset(socket, HEAD)),
+    refusing('stalls within the headers', ({ socket }) => { socket.write(HEAD) }),
+    refusing('connection closed after the headers', ({ socket }) => { socket.end(`${HEAD}content-length: 14\r\n\r\n`) }),
+    refusing('connection reset after the headers', ({ socket }) => thenReset(socket, `${HEAD}content-length: 14\r\n\r\n`)),
+    refusing('connection reset within the body', ({ socket, yes }) => thenReset(socket, response(yes).subarray(0, -1))),
+    refusing('headers sent byte by byte', ({ socket, yes }) => drip(socket, response(yes), SLOWLY)),
+    refusing('body sent byte by byte', ({ socket, yes }) => {
       socket.write(`${HEAD}content-length: ${yes.length}\r\n\r\n`)
       drip(socket, Buffer.from(yes), SLOWLY)
     }),
-    harmless('it closes connections that are idle', { begin: cutIdle, respond: tell }),
-    harmless('it resets a connection when it is used again', {
+    harmless('idle connections closed', { begin: cutIdle, respond: tell }),
+    harmless('connection reset on reuse', {
       begin: pdp => pdp.cut(),
       respond: asked => { if (asked.nth > 1) asked.socket.resetAndDestroy(); else tell(asked) }
     }),
-    harmless('it closes each connection after its answer, without a word before', { respond: asked => { asked.socket.end(response(asked.truth)) } }),
-    harmless('it resets each connection after its answer', { respond: asked => thenReset(asked.socket, response(asked.truth)) }),
-    harmless('it says something on connections that are idle: a yes', { begin: pdp => interrupt(pdp, yesToOne(pdp.wire)), respond: tell }),
-    harmless('it says something on connections that are idle: 408', {
+    harmless('connection closed after each response, without Connection: close', { respond: asked => { asked.socket.end(response(asked.truth)) } }),
+    harmless('connection reset after each response', { respond: asked => thenReset(asked.socket, response(asked.truth)) }),
+    harmless('unsolicited response on an idle connection: an allow', { begin: pdp => interrupt(pdp, yesToOne(pdp.wire)), respond: tell }),
+    harmless('unsolicited response on an idle connection: 408', {
       begin: pdp => interrupt(pdp, response('', { status: 408, headers: ['connection: close'] })), respond: tell
     }),
-    harmless('it says something on connections that are idle: half a yes', { begin: pdp => interrupt(pdp, yesToOne(pdp.wire).subarray(0, -3)), respond: tell }),
-    harmless('it answers twice', { respond: asked => { asked.socket.write(Buffer.concat([response(asked.truth), yesToOne(asked.wire)])) } }),
-    harmless('it answers a hundred times', {
+    harmless('unsolicited response on an idle connection: half an allow', { begin: pdp => interrupt(pdp, yesToOne(pdp.wire).subarray(0, -3)), respond: tell }),
+    harmless('two responses to one request', { respond: asked => { asked.socket.write(Buffer.concat([response(asked.truth), yesToOne(asked.wire)])) } }),
+    harmless('a hundred responses to one request', {
       respond: asked => { asked.socket.write(Buffer.concat([response(asked.truth), ...Array.from({ length: HUNDRED }, () => yesToOne(asked.wire))])) }
     }),
-    harmless('it says a little more than its length', { respond: asked => { asked.socket.write(Buffer.concat([response(asked.truth), Buffer.from('}\r\n{"')])) } }),
-    harmless('it answers in HTTP/1.0, with a length', { respond: asked => { asked.socket.end(response(asked.truth, { version: 'HTTP/1.0' })) } }),
-    harmless('it answers in chunks of a byte', {
+    harmless('extra bytes after the body', { respond: asked => { asked.socket.write(Buffer.concat([response(asked.truth), Buffer.from('}\r\n{"')])) } }),
+    harmless('HTTP/1.0 with a length', { respond: asked => { asked.socket.end(response(asked.truth, { version: 'HTTP/1.0' })) } }),
+    harmless('chunks of one byte', {
       respond: asked => { asked.socket.write(response(chunked(...asked.truth), { length: 'unsaid', headers: ['transfer-encoding: chunked'] })) }
     })
   ]
@@ -156,14 +156,14 @@ function certificates (authority: Authority, stranger: Authority): Fault[] {
   const tls = (name: string, accept: NonNullable<Fault['accept']>): Fault => ({ name: `TLS: ${name}`, outcome: 'none', certified, accept })
   const showing = (name: string, shown: ReturnType<Authority['issue']>) => tls(name, (socket, pdp) => pdp.handshake(socket, shown))
   return [
-    showing('its certificate has expired', authority.issue({ name: address, from: -2, to: -1 })),
-    showing('its certificate is not valid yet', authority.issue({ name: address, from: 1, to: 2 })),
-    showing('its certificate is for another host', authority.issue({ name: 'pdp.example', from: -1, to: 1 })),
-    showing('its certificate is from somebody unknown', stranger.issue({ name: address, from: -1, to: 1 })),
-    tls('it says nothing in the handshake', silent),
-    tls('it resets in the handshake', socket => { socket.once('data', () => socket.resetAndDestroy()) }),
-    tls('it answers the handshake byte by byte', socket => { socket.resume(); drip(socket, Buffer.from('160303007a0200007603', 'hex'), SLOWLY) }),
-    tls('it speaks HTTP without TLS', (socket, { wire }) => { socket.once('data', () => socket.write(yesToOne(wire))) })
+    showing('expired certificate', authority.issue({ name: address, from: -2, to: -1 })),
+    showing('certificate not valid yet', authority.issue({ name: address, from: 1, to: 2 })),
+    showing('certificate for another host', authority.issue({ name: 'pdp.example', from: -1, to: 1 })),
+    showing('certificate of an unknown authority', stranger.issue({ name: address, from: -1, to: 1 })),
+    tls('handshake without an answer', silent),
+    tls('connection reset within the handshake', socket => { socket.once('data', () => socket.resetAndDestroy()) }),
+    tls('handshake sent byte by byte', socket => { socket.resume(); drip(socket, Buffer.from('160303007a0200007603', 'hex'), SLOWLY) }),
+    tls('plain HTTP on the TLS port', (socket, { wire }) => { socket.once('data', () => socket.write(yesToOne(wire))) })
   ]
 }
 
@@ -174,22 +174,22 @@ function lengths (): Fault[] {
   return [
     enveloped('Content-Length: too short', ({ yes }) => ({ length: yes.length - 1 })),
     enveloped('Content-Length: 0', { length: 0 }),
-    enveloped('Content-Length: too long, then nothing', ({ yes }) => ({ length: yes.length + 1 })),
-    refusing('Content-Length: too long, then the end', ({ socket, yes }) => { socket.end(response(yes, { length: yes.length + 1 })) }),
+    enveloped('Content-Length: too long, then silence', ({ yes }) => ({ length: yes.length + 1 })),
+    refusing('Content-Length: too long, then closed', ({ socket, yes }) => { socket.end(response(yes, { length: yes.length + 1 })) }),
     enveloped('Content-Length: negative', { length: -1 }),
-    enveloped('Content-Length: no number', { length: 'long' }),
-    enveloped('Content-Length: past every integer', { length: '99999999999999999999999' }),
-    enveloped('Content-Length: two that differ', ({ yes }) => ({ headers: [`content-length: ${yes.length - 1}`] })),
-    enveloped('Content-Length and chunks', { headers: chunks }),
-    refusing('no length, then the end', ({ socket, yes }) => { socket.end(response(yes, { length: 'unsaid' })) }),
+    enveloped('Content-Length: not a number', { length: 'long' }),
+    enveloped('Content-Length: larger than any integer', { length: '99999999999999999999999' }),
+    enveloped('Content-Length: twice, with different values', ({ yes }) => ({ headers: [`content-length: ${yes.length - 1}`] })),
+    enveloped('Content-Length and chunked encoding', { headers: chunks }),
+    refusing('no length, then closed', ({ socket, yes }) => { socket.end(response(yes, { length: 'unsaid' })) }),
     refusing('HTTP/1.0 without a length', ({ socket, yes }) => { socket.end(response(yes, { version: 'HTTP/1.0', length: 'unsaid' })) }),
-    inChunks('no sizes', yes => yes),
-    inChunks('a size that is no number', yes => `zz\r\n${yes}\r\n0\r\n\r\n`),
+    inChunks('without sizes', yes => yes),
+    inChunks('a size that is not a number', yes => `zz\r\n${yes}\r\n0\r\n\r\n`),
     inChunks('a size that is too small', yes => `1\r\n${yes}\r\n0\r\n\r\n`),
-    inChunks('a size past every integer', yes => `fffffffffffffffffff\r\n${yes}\r\n0\r\n\r\n`),
-    inChunks('no last one', yes => chunked(yes).slice(0, -5)),
-    inChunks('no end of the last one', yes => chunked(yes).slice(0, -2)),
-    refusing('chunks: the end in the middle', ({ socket, yes }) => { socket.end(response(chunked(yes).slice(0, -5), { length: 'unsaid', headers: chunks })) }),
+    inChunks('a size larger than any integer', yes => `fffffffffffffffffff\r\n${yes}\r\n0\r\n\r\n`),
+    inChunks('without the last chunk', yes => chunked(yes).slice(0, -5)),
+    inChunks('last chunk without its end', yes => chunked(yes).slice(0, -2)),
+    refusing('chunks: the last chunk in the middle', ({ socket, yes }) => { socket.end(response(chunked(yes).slice(0, -5), { length: 'unsaid', headers: chunks })) }),
     enveloped('Transfer-Encoding: identity', { length: 'unsaid', headers: ['transfer-encoding: identity'] }),
     refusing('Transfer-Encoding: gzip, chunked', ({ socket, yes }) => {
       socket.write(response(chunked(yes), { length: 'unsaid', headers: ['transfer-encoding: gzip, chunked', 'content-encoding: gzip'] }))
@@ -200,33 +200,33 @@ function lengths (): Fault[] {
 function garbage (): Fault[] {
   return [
     raw('zeros', () => Buffer.alloc(64)),
-    raw('every byte that there is', () => Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))),
+    raw('all 256 byte values', () => Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))),
     raw("another protocol's greeting", () => 'SSH-2.0-OpenSSH_9.6\r\n'),
     raw('a TLS alert', () => Buffer.from('15030300020228', 'hex')),
     raw('HTTP/2', () => Buffer.from('000012040000000000000300000080000400010000000500ffffff', 'hex')),
-    raw('its own request, sent back', ({ wire }) => `POST ${wire.single} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n`),
-    raw('JSON without HTTP', ({ yes }) => yes),
-    raw('a status that is no number', ({ yes }) => response(yes, { status: 'yes' })),
-    raw('a status of two digits', ({ yes }) => response(yes, { status: 20 })),
-    raw('a version that there is not', ({ yes }) => response(yes, { version: 'HTTP/9.9' })),
-    raw('a header without a name', ({ yes }) => response(yes, { headers: [': nameless'] })),
-    raw('a header with a zero in it', ({ yes }) => response(yes, { headers: ['x-zero: \0'] })),
-    raw('a line of headers that goes on in the next', ({ yes }) => response(yes, { type: undefined, headers: ['content-type: text/html;', ' application/json'] }))
+    raw('the request echoed back', ({ wire }) => `POST ${wire.single} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n`),
+    raw('JSON without HTTP headers', ({ yes }) => yes),
+    raw('status line without a number', ({ yes }) => response(yes, { status: 'yes' })),
+    raw('status line with two digits', ({ yes }) => response(yes, { status: 20 })),
+    raw('unknown HTTP version', ({ yes }) => response(yes, { version: 'HTTP/9.9' })),
+    raw('header without a name', ({ yes }) => response(yes, { headers: [': nameless'] })),
+    raw('header with a NUL byte', ({ yes }) => response(yes, { headers: ['x-zero: \0'] })),
+    raw('folded header line', ({ yes }) => response(yes, { type: undefined, headers: ['content-type: text/html;', ' application/json'] }))
   ]
 }
 
 function envelopes (): Fault[] {
   return [
-    enveloped('content type: none', { type: undefined }),
+    enveloped('content type: missing', { type: undefined }),
     enveloped('content type: text/html', { type: 'text/html' }),
     enveloped('content type: text/plain', { type: 'text/plain; x=application/json' }),
     enveloped('content type: application/jsonp', { type: 'application/jsonp' }),
-    enveloped('content type: two', { headers: ['content-type: text/html'] }),
+    enveloped('content type: twice', { headers: ['content-type: text/html'] }),
     refusing('HTML with 200', ({ socket }) => { socket.write(response('<html><script>{"allow":true}</script></html>', { type: 'text/html; charset=utf-8' })) }),
-    saying('HTML that says it is JSON', () => '<!doctype html><title>Sign in</title>'),
-    refusing('gzip that was not asked for', ({ socket, yes }) => { socket.write(response(gzipSync(yes), { headers: ['content-encoding: gzip'] })) }),
-    saying('gzip that does not say so', ({ yes }) => gzipSync(yes)),
-    enveloped('an encoding that there is not', { headers: ['content-encoding: true'] })
+    saying('HTML sent as JSON', () => '<!doctype html><title>Sign in</title>'),
+    refusing('gzip without Accept-Encoding', ({ socket, yes }) => { socket.write(response(gzipSync(yes), { headers: ['content-encoding: gzip'] })) }),
+    saying('gzip without Content-Encoding', ({ yes }) => gzipSync(yes)),
+    enveloped('unknown content encoding', { headers: ['content-encoding: true'] })
   ]
 }
 
@@ -238,16 +238,16 @@ function statuses (elsewhere: string): Fault[] {
     ...Array.from({ length: 12 }, (_, index) => 500 + index), 599, 999
   ].map(status => enveloped(`status ${status}`, { status }))
   return [
-    enveloped('200 to another host, by Refresh and Location', { type: 'text/html', headers: [`location: ${elsewhere}`, `refresh: 0; url=${elsewhere}`] }),
+    enveloped('200 with Refresh and Location to another host', { type: 'text/html', headers: [`location: ${elsewhere}`, `refresh: 0; url=${elsewhere}`] }),
     ...redirects,
     ...others,
     raw('status 204', () => 'HTTP/1.1 204 No Content\r\n\r\n'),
     raw('status 204 with a body', ({ yes }) => response(yes, { status: 204 })),
     enveloped('status 429 with Retry-After', { status: 429, headers: ['retry-after: 3600'] }),
     enveloped('status 503 with Retry-After', { status: 503, headers: ['retry-after: 3600'] }),
-    raw('100, and nothing after it', () => 'HTTP/1.1 100 Continue\r\n\r\n'),
-    raw('101 to another protocol', ({ yes }) => `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n${yes}`),
-    raw('103, and nothing after it', () => 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n')
+    raw('100 Continue, then silence', () => 'HTTP/1.1 100 Continue\r\n\r\n'),
+    raw('101 Switching Protocols', ({ yes }) => `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n${yes}`),
+    raw('103 Early Hints, then silence', () => 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n')
   ]
 }
 
@@ -262,15 +262,15 @@ function decisions (field: string): Fault[] {
     ['only in result', '{"result":true}'],
     ['in __proto__', `{"__proto__":{"${field}":true}}`],
     ['in constructor.prototype', `{"constructor":{"prototype":{"${field}":true}}}`],
-    ['in other letters', `{"${field.toUpperCase()}":true}`],
-    ['with a space', `{"${field} ":true}`],
-    ['with an invisible sign', `{"${field}\\u200b":true}`],
+    ['in upper case', `{"${field.toUpperCase()}":true}`],
+    ['name with a space', `{"${field} ":true}`],
+    ['name with an invisible character', `{"${field}\\u200b":true}`],
     ['in an array', `[{"${field}":true}]`],
-    ['as a pair', `["${field}",true]`],
+    ['as a pair of name and value', `["${field}",true]`],
     ['as text', JSON.stringify(`{"${field}":true}`)],
-    ['alone, without a name', 'true'],
-    ['null in place of an answer', 'null'],
-    ['twice, the last no boolean', `{"${field}":true,"${field}":"true"}`]
+    ['value without a name', 'true'],
+    ['null instead of a decision', 'null'],
+    ['twice, the last not a boolean', `{"${field}":true,"${field}":"true"}`]
   ]
   return [
     ...lies.map(lie => saying(`${field}: ${lie}`, ({ each }) => each(`{"${field}":${lie}}`))),
@@ -284,22 +284,22 @@ function decisions (field: string): Fault[] {
 function texts (field: string): Fault[] {
   const deep = (depth: number, inside: string) => '['.repeat(depth) + inside + ']'.repeat(depth)
   return [
-    saying('JSON: nothing', () => ''),
-    saying('JSON: white space', () => ' \r\n\t'),
-    saying('JSON: half of it', ({ yes }) => yes.slice(0, -1)),
-    saying('JSON: followed by something', ({ yes }) => `${yes} x`),
-    saying('JSON: followed by a zero', ({ yes }) => `${yes}\0`),
+    saying('JSON: empty body', () => ''),
+    saying('JSON: white space only', () => ' \r\n\t'),
+    saying('JSON: cut in half', ({ yes }) => yes.slice(0, -1)),
+    saying('JSON: trailing text', ({ yes }) => `${yes} x`),
+    saying('JSON: trailing NUL byte', ({ yes }) => `${yes}\0`),
     saying('JSON: twice', ({ yes }) => yes + yes),
     saying('JSON: with a byte order mark', ({ yes }) => `\ufeff${yes}`),
-    saying('JSON: with a prefix against hijacking', ({ yes }) => `)]}',\n${yes}`),
-    saying('JSON: as a function call', ({ yes }) => `callback(${yes})`),
+    saying('JSON: with an anti-hijacking prefix', ({ yes }) => `)]}',\n${yes}`),
+    saying('JSON: as JSONP', ({ yes }) => `callback(${yes})`),
     saying('JSON: with a comment', ({ yes }) => `${yes}//`),
-    saying('JSON: with a comma at the end', ({ each }) => each(`{"${field}":true,}`)),
+    saying('JSON: with a trailing comma', ({ each }) => each(`{"${field}":true,}`)),
     saying('JSON: with single quotes', ({ yes }) => yes.replaceAll('"', "'")),
     saying('JSON: NaN', ({ each }) => each(`{"${field}":true,"debug":NaN}`)),
     saying('JSON: in UTF-16', ({ yes }) => Buffer.from(`\ufeff${yes}`, 'utf16le')),
-    saying('JSON: bytes that are not UTF-8', ({ each }) => Buffer.from(each(`{"${field}":true,"debug":"\u00ff\u00fe"}`), 'latin1')),
-    saying('JSON: UTF-8 that is longer than it need be', ({ each }) => Buffer.from(each(`{"${field}":true,"debug":"\u00c0\u00ae"}`), 'latin1')),
+    saying('JSON: invalid UTF-8', ({ each }) => Buffer.from(each(`{"${field}":true,"debug":"\u00ff\u00fe"}`), 'latin1')),
+    saying('JSON: overlong UTF-8', ({ each }) => Buffer.from(each(`{"${field}":true,"debug":"\u00c0\u00ae"}`), 'latin1')),
     saying(`JSON: ${field} 100,000 deep`, ({ each, bulk }) => each(`{"${field}":${deep(bulk ? 1_000 : 100_000, 'true')}}`)),
     saying('JSON: 100,000 deep, not closed', ({ yes }) => '['.repeat(100_000) + yes)
   ]
@@ -327,12 +327,12 @@ function bulkAnswers ({ field, list }: Wire): Fault[] {
     lying('the last one "true"', ({ keys }) => many(keys.length - 1).replace(/\]\}$/, `${keys.length > 1 ? ',' : ''}{"${field}":"true"}]}`)),
     lying('the first one missing', ({ keys }) => many(keys.length).replace(yes, '{}')),
     lying('one of them in __proto__', ({ keys }) => many(keys.length).replace(yes, `{"__proto__":${yes}}`)),
-    harmless('bulk: 404, as one that has none', {
+    harmless('bulk: 404 (no such endpoint)', {
       respond: asked => { asked.socket.write(asked.bulk ? response('{}', { status: 404 }) : response(asked.truth)) }
     }),
     harmless('bulk: 422', { respond: asked => { asked.socket.write(asked.bulk ? response(asked.yes, { status: 422 }) : response(asked.truth)) } }),
-    harmless('bulk: it resets', { respond: asked => { if (asked.bulk) asked.socket.resetAndDestroy(); else tell(asked) } }),
-    harmless('bulk: it never answers', { respond: asked => { if (!asked.bulk) tell(asked) } })
+    harmless('bulk: connection reset', { respond: asked => { if (asked.bulk) asked.socket.resetAndDestroy(); else tell(asked) } }),
+    harmless('bulk: no response', { respond: asked => { if (!asked.bulk) tell(asked) } })
   ]
 }
 
