@@ -64,6 +64,8 @@ interface Contestant {
   readonly statement?: (asker: Asker) => Promise<{ readonly sql: string, readonly parameters: readonly unknown[] }>
   /** Pages in one turn; default: all askers. */
   readonly pages?: number
+  /** Whether it asks another process than the database's. */
+  readonly isRemote?: boolean
 }
 
 function withKysely (database: BenchDatabase, kind: 'sqlite' | 'postgresql', action: Action): Contestant[] {
@@ -89,7 +91,7 @@ function withKysely (database: BenchDatabase, kind: 'sqlite' | 'postgresql', act
     const mine = await app.permit.filter(key, action, rows, ({ id, owner_id: owner }) => ({ type: 'task', key: String(id), tenant, attributes: { owner } }))
     return mine.slice(OFFSET, OFFSET + SIZE)
   }
-  return [...contestants, { name: `fastify-permit, filter of the tenant's ${ROWS / TENANTS} rows`, page: filter, pages: 2 }]
+  return [...contestants, { name: `fastify-permit, filter of the tenant's ${ROWS / TENANTS} rows`, page: filter, pages: 1 }]
 }
 
 function withPrisma (database: BenchDatabase, action: 'own' | 'visible', cerbosUrl: string | undefined): Contestant[] {
@@ -120,7 +122,7 @@ function withPrisma (database: BenchDatabase, action: 'own' | 'visible', cerbosU
     if (result.kind !== PlanKind.CONDITIONAL) throw new Error('Cerbos has no condition')
     return pageOf(result.filters)
   }
-  return [...contestants, { name: 'Cerbos, @cerbos/orm-prisma', page: byCerbos, pages: 10 }]
+  return [...contestants, { name: 'Cerbos, @cerbos/orm-prisma', page: byCerbos, pages: 10, isRemote: true }]
 }
 
 async function contest (database: string, page: string, contestants: readonly Contestant[], explain: BenchDatabase['explain'], rounds: number): Promise<PageRow[]> {
@@ -131,24 +133,31 @@ async function contest (database: string, page: string, contestants: readonly Co
     if (wrong >= 0) throw new Error(`${database}, ${page}: ${contestants[wrong]!.name} has ${pages[wrong]}, and by hand it is ${pages[0]}`)
   }
   const times = contestants.map((): number[] => [])
+  const processors = contestants.map((): number[] => [])
   for (let round = -1; round < rounds; round++) {
     // Whoever is first in a round is not always the same.
     const order = contestants.map((_, index) => index)
     for (const index of round % 2 === 0 ? order : order.toReversed()) {
       const { page, pages = askers.length } = contestants[index]!
+      const used = process.cpuUsage()
       const start = performance.now()
       for (let number = 0; number < pages; number++) await page(askers[(number + Math.max(0, round) * pages) % askers.length]!)
-      if (round >= 0) times[index]!.push((performance.now() - start) / pages * 1000)
+      if (round < 0) continue
+      times[index]!.push((performance.now() - start) / pages * 1000)
+      const { user, system } = process.cpuUsage(used)
+      processors[index]!.push((user + system) / pages)
     }
   }
-  return Promise.all(contestants.map(async ({ name, statement }, index) => {
+  return Promise.all(contestants.map(async ({ name, statement, isRemote = false }, index) => {
+    const measured = isRemote || database.startsWith('PostgreSQL') ? times : processors
     const asked = await statement?.(askers[0]!)
     return {
       database,
       page,
       name,
       microseconds: median(times[index]!),
-      ratio: median(times[index]!.map((time, round) => time / times[0]![round]!)),
+      processor: median(processors[index]!),
+      ratio: median(measured[index]!.map((time, round) => time / measured[0]![round]!)),
       found: asked === undefined ? '' : indexesIn(await explain(asked.sql, asked.parameters))
     }
   }))
