@@ -4,7 +4,7 @@
 const ROOMS = [
   ['cli'],
   ['moving'],
-  ['fastify', 'express'],
+  ['fastify', 'express', 'nest'],
   ['inspector'],
   ['app'],
   ['guard'],
@@ -45,8 +45,8 @@ module.exports = {
       name: 'frameworks-apart',
       comment: 'One framework must not load another. Move what they share into src/app or src/guard.',
       severity: 'error',
-      from: { path: '^src/(fastify|express)/' },
-      to: { path: '^src/(fastify|express)/', pathNot: '^src/$1/' }
+      from: { path: '^src/(fastify|express|nest)/' },
+      to: { path: '^src/(fastify|express|nest)/', pathNot: '^src/$1/' }
     },
     {
       name: 'targets-are-light',

@@ -19,7 +19,8 @@ const LIST_TARGETS = ['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma
 
 /** What users import and run, with the names of package.json. */
 const ENTRIES = [
-  'index', 'express/index', 'server/index', 'cli/main', 'oauth/client-credentials', ...LIST_TARGETS.map(target => `lists/${target}`)
+  'index', 'express/index', 'nest/index', 'server/index', 'cli/main', 'oauth/client-credentials',
+  ...LIST_TARGETS.map(target => `lists/${target}`)
 ]
 
 /** Modules that run as separate processes, found by a path beside the module that starts them. */
@@ -104,6 +105,7 @@ function chunkOf (file) {
   if (room === 'fastify') return 'fastify'
   if (room === 'oauth') return 'oauth/oauth'
   if (room === 'express') return 'express/middleware'
+  if (room === 'nest') return 'nest/module'
   // The code of all targets is separate from the code of SQL targets.
   if (room === 'lists') return file.startsWith('lists/sql/') ? 'lists/sql' : 'lists/mapping'
   if (room === 'cli') return chunkOfCommand(rest.join('/'))

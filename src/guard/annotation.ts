@@ -41,9 +41,10 @@ export type RequirementFunction<R> = (request: R) => MaybePromise<Requirement<R>
  * What each method requires: `{ GET: 'task:list', POST: 'task:create' }`. HEAD is as GET unless it is named, and `*` is every method that
  * is not named. `false` is public.
  */
-export type MethodMap<R> = { readonly [M in AnnotatedMethod]?: Requirement<R> | RequirementFunction<R> | false } &
-  // Otherwise a requirement with a misspelled permission would be a map without methods.
-  { readonly [M in 'action' | 'resource' | 'anyOf' | 'allOf']?: never }
+export type MethodMap<R> = object &
+  { readonly [M in AnnotatedMethod]?: Requirement<R> | RequirementFunction<R> | false } &
+  // Otherwise a requirement or a function with a misspelled permission would be a map without methods.
+  { readonly [M in 'action' | 'resource' | 'anyOf' | 'allOf' | 'apply']?: never }
 
 /** The methods that Fastify and Express know, and `*` for all others. */
 export type AnnotatedMethod =
