@@ -28,6 +28,8 @@ export type DecisionOrigin =
     readonly factsTimeout: number
     readonly retries: number
     readonly breaker: BreakerOptions | false
+    /** The path at which the PDP says whether it is ready, so that a denial counts; `false`: each denial counts. */
+    readonly readiness: string | false
     readonly hedge: HedgeOptions | false
   }
   | { readonly kind: 'policy', readonly policy: string | Policy, readonly data?: string, readonly unknown?: 'permit' | 'deny' }

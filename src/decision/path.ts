@@ -88,12 +88,15 @@ export async function openPath (
   }
 
   const { urls, headers, authzen, http2, proxy, dispatcher, connections, queue, batch, factsTimeout, retries, breaker, hedge } = origin
+  const { readiness } = origin
   const { httpTransport, Tls, Token } = await import('../pdp/http/transport.js')
   // One for all requests, so that a new token is asked for once.
   const token = new Token(origin.token)
   const tls = origin.tls === undefined ? undefined : new Tls(origin.tls)
   const wire = { token, headers, tls, http2, proxy, dispatcher, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
-  const checking = { ...wire, connections, maxQueue: queue, retries, breaker, hedge, log }
+  const checking = {
+    ...wire, connections, maxQueue: queue, retries, breaker, hedge, log, ...(readiness === false ? {} : { readiness })
+  }
   // The endpoints of an AuthZEN PDP may be anywhere at its origin. At a Unix socket there is no origin, and they are at its root.
   const hosts = authzen === undefined ? urls : urls.map(url => isSocket(url) ? url : new URL(url.origin))
   const bases = urls.map(url => isSocket(url) ? new URL('http://localhost') : url)

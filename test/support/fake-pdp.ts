@@ -53,7 +53,7 @@ export async function startFakePdp (options: FakePdpOptions = {}): Promise<FakeP
     }
     // The question about nothing, with which an app finds out at boot, and while its breaker is open, whether a PDP is well.
     const probe = request.method === 'POST' && request.url?.endsWith('/allowed/bulk') === true && text === '[]'
-    if (!probe) requests.push(request)
+    if (!probe && request.url !== '/healthy') requests.push(request)
     if (await pdp.options.intercept?.(request, response) === true) return
 
     const route = `${request.method} ${request.url}`

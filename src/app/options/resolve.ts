@@ -154,12 +154,16 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
     factsTimeout: options.factsTimeout ?? defaultOf(factsTimeout),
     retries: options.retries ?? defaultOf(retries),
     breaker: resolveBreaker(options.breaker),
+    readiness: options.readiness ?? (isAuthZen ? false : PERMIT_HEALTH),
     hedge: resolveHedge(options.hedge)
   }
 }
 
 /** The most checks in one AuthZEN batch, unless an option says otherwise: what Cerbos accepts by default. */
 const AUTHZEN_BATCH = 50
+
+/** The path at which Permit's PDP says whether it is ready. */
+const PERMIT_HEALTH = '/healthy'
 
 /** Headers that say how a request is read, or who sends it: with one of them, a request could become two, or another user's. */
 const OWN_HEADERS = new Set([

@@ -549,6 +549,18 @@ export const OptionsSchema = Type.Object({
     expected: '{ discovery?, map?, plans? }'
   })),
   /**
+   * The path at which the PDP says, by its status, whether it is ready. A denial counts only from a PDP that is ready: one that has just
+   * started, and has no data yet, denies everything. The path is asked when a denial arrives on a new connection or after a failure. At an
+   * AuthZEN PDP it is a path at the URL's origin. `false`: each denial counts at once. Only with `pdp`.
+   * @defaultValue `/healthy`; `false` with `protocol: 'authzen'`
+   */
+  readiness: Type.Optional(Type.Union([Type.Literal(false), Type.String({ pattern: '^/[!-~]*$', maxLength: 2_000 })], {
+    description: 'The path at which the PDP says whether it is [ready](resilience.md#a-pdp-that-is-up-and-empty). ' +
+      'A denial counts only from a PDP that is ready.',
+    expected: "false or a path, such as '/healthy'",
+    shownDefault: "`/healthy`; `false` with `protocol: 'authzen'`"
+  })),
+  /**
    * The folder for the facts of the embedded PDP, which then survive restarts. Requires the package `lmdb`. Facts are users, tenants,
    * roles, resource instances and relationship tuples. The path is relative to the working directory; the folder is created when it does
    * not exist. Acknowledged writes survive a crash of the process. The facts in the policy are written to it once, when it is empty.

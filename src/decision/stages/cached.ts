@@ -196,7 +196,8 @@ function isUnreachable (error: unknown): boolean {
   const cause = pdpErrorOf(error)
   if (cause === undefined) return false
   const { failure, status = 0 } = cause
-  return failure === 'network' || failure === 'timeout' || failure === 'circuit' || (failure === 'status' && TEMPORARY.has(status))
+  return failure === 'network' || failure === 'timeout' || failure === 'circuit' || failure === 'unready' ||
+    (failure === 'status' && TEMPORARY.has(status))
 }
 
 const ALLOW: Decision = Object.freeze({ allow: true })

@@ -12,6 +12,7 @@ import type { BatchingPdp, BulkAnswer, Caller, Decision, Query } from '../../con
 import { probeAtBoot } from '../http/boot-probe.js'
 import { HeldSlots } from '../http/slots.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
+import { saysNo, someSayNo } from '../says-no.js'
 
 export interface AuthZenLog extends DiscoveryLog, TransportLog {
   debug (details: object, message: string): void
@@ -79,7 +80,8 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
     written: WrittenEvaluation, path: string, deadline: number, caller: Caller | undefined
   ): Promise<readonly Decision[]> {
     const headers = headersFor(idOf(caller), caller?.headers)
-    return [await transport.send({ method: 'POST', path, headers, body: evaluationBody(written), deadline, read: readEvaluation })]
+    const body = evaluationBody(written)
+    return [await transport.send({ method: 'POST', path, headers, body, deadline, read: readEvaluation, needsReadyPdp: saysNo })]
   }
 
   async function evaluateAll (
@@ -96,7 +98,8 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       headers: headersFor(idOfAll(callers, log), firstHeaders(callers)),
       body: evaluationsBody(written),
       deadline,
-      read: answer => readEvaluations(answer, written.length)
+      read: answer => readEvaluations(answer, written.length),
+      needsReadyPdp: someSayNo
     })
   }
 

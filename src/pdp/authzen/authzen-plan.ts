@@ -5,6 +5,7 @@ import type { Plan } from '../../contract/plan.js'
 import type { PlanQuestion } from '../../contract/point.js'
 import { readJson } from '../../kit/read-json.js'
 import { planOfKeys } from '../keys-plan.js'
+import { mayLackSomething } from '../says-no.js'
 import { cerbosPlanBody, readCerbosPlan } from './cerbos-plan.js'
 import type { Endpoints } from './discovery.js'
 import { writeEvaluation } from './mapping.js'
@@ -24,7 +25,8 @@ export async function cerbosPlan ({ transport, map, prefix }: AuthZenPlanning, q
   const read = (answer: unknown): Plan | Error => readCerbosPlan(answer, question)
   let plan: Plan | Error
   try {
-    plan = await transport.send({ method: 'POST', path: `${prefix}/api/plan/resources`, body, deadline, read })
+    const path = `${prefix}/api/plan/resources`
+    plan = await transport.send({ method: 'POST', path, body, deadline, read, needsReadyPdp: mayLackSomething })
   } catch (error) {
     throw new UnavailableError(error)
   }

@@ -6,6 +6,7 @@ import { isRecord } from '../../kit/is-record.js'
 import { readJson } from '../../kit/read-json.js'
 import type { Transport } from '../http/transport.js'
 import { PageReader } from '../page-reader.js'
+import { mayLackSomething } from '../says-no.js'
 import type { Endpoints } from './discovery.js'
 import { ANY_ID, writeEvaluation } from './mapping.js'
 
@@ -43,7 +44,9 @@ export async function * authzenSearch (
     const body = JSON.stringify({ ...asked, page })
     let answer: Answer
     try {
-      answer = await transport.send({ method: 'POST', path, body, deadline: deadline(), read: readAnswer, signal, session })
+      answer = await transport.send({
+        method: 'POST', path, body, deadline: deadline(), read: readAnswer, needsReadyPdp: mayLackSomething, signal, session
+      })
     } catch (error) {
       const status = error instanceof PdpError ? error.status : undefined
       if (status === 404 || status === 405 || status === 501) throw noSearch(question, transport.name)

@@ -22,6 +22,8 @@ function report ({ url, error }: ProbeResult, log: TransportLog): void {
       'Set the option "token" or PERMIT_API_KEY to the API key that this PDP runs with')
   } else if (error.failure === 'answer') {
     log.warn(details, `permit: the server at ${url} does not respond like a PDP. Check the option "pdp" or PERMIT_PDP_URL`)
+  } else if (error.failure === 'unready') {
+    log.warn(details, `permit: the PDP at ${url} is not ready. The app starts anyway; denials get 503 until its health says that it is`)
   } else if (isUnavailable(error)) {
     log.warn(details, `permit: the PDP at ${url} is unreachable. The app starts anyway; checks get 503 until the PDP can be reached`)
   }

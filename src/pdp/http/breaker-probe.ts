@@ -1,7 +1,7 @@
 // The probe of the circuit breaker: asks one PDP whether it is healthy, on a connection of its own, until one probe succeeds.
 import { PdpError } from '../../contract/errors.js'
 import type { WireDispatcher, WireOptions } from './dispatcher.js'
-import { Exchange } from './exchange.js'
+import { HealthExchange } from './health-exchange.js'
 import { countsAgainstPdp, toPdpError } from './failure.js'
 import { settingsFor, trackedSockets, type Connection } from './sockets.js'
 import type { Token } from './token.js'
@@ -40,7 +40,7 @@ interface BreakerProbeOptions {
 /** Probes one PDP. Probes are not counted in the stats. */
 export class BreakerProbe {
   readonly #options: BreakerProbeOptions
-  readonly #probes = new Set<Exchange<unknown>>()
+  readonly #probes = new Set<HealthExchange>()
 
   constructor (options: BreakerProbeOptions) {
     this.#options = options
@@ -58,12 +58,14 @@ export class BreakerProbe {
       const client = dispatcher === undefined
         ? new undici.Client(origin, { ...settingsFor(connection), connect: sockets.connect })
         : undefined
-      const exchange = new ProbeExchange(request, maxResponseSize, connection.http2 === true, error => {
-        clearTimeout(timer)
-        this.#probes.delete(exchange)
-        client?.destroy().catch(() => {})
-        sockets.destroy()
-        resolve(error)
+      const exchange = new HealthExchange(request, maxResponseSize, connection.http2 === true, {
+        done: error => {
+          clearTimeout(timer)
+          this.#probes.delete(exchange)
+          client?.destroy().catch(() => {})
+          sockets.destroy()
+          resolve(error)
+        }
       })
       const timer = setTimeout(() => exchange.expire(), timeout)
       timer.unref()
@@ -120,20 +122,4 @@ export function firstSuccess (probe: (timeout: number) => Promise<PdpError | und
     timer.unref()
     send()
   })
-}
-
-/** The exchange of a probe. */
-class ProbeExchange extends Exchange<unknown> {
-  readonly #done: (error: PdpError | undefined) => void
-
-  constructor (request: TransportRequest<unknown>, maxSize: number, isFramed: boolean, done: (error: PdpError | undefined) => void) {
-    super(request, performance.now(), maxSize, isFramed)
-    this.#done = done
-  }
-
-  protected override settled (error: PdpError | undefined): void {
-    this.#done(error)
-  }
-
-  protected override finished (): void {}
 }

@@ -14,6 +14,9 @@ export interface FailedAttempt {
 /** Statuses of a PDP, or of a proxy before it, that is temporarily unavailable. */
 const TEMPORARY = new Set([502, 503, 504])
 
+/** Failures in which another replica may succeed. */
+const MAY_BE_OTHERWISE_ELSEWHERE: ReadonlySet<PdpFailure> = new Set(['network', 'timeout', 'answer', 'token', 'unready'])
+
 /** Statuses below 500 that are not about this request: another replica may answer it. */
 const NOT_ABOUT_THE_REQUEST = new Set([408, 421, 425, 429])
 
@@ -28,7 +31,7 @@ export function countsAgainstPdp ({ failure, status = 0 }: PdpError): boolean {
 /** Whether another replica may succeed. Only for checks, which are safe to repeat. */
 export function mayAnotherReplicaAnswer ({ failure, status = 0 }: PdpError): boolean {
   if (failure === 'undecided') return status < 400 || status >= 500 || NOT_ABOUT_THE_REQUEST.has(status)
-  if (failure !== 'status') return failure === 'network' || failure === 'timeout' || failure === 'answer' || failure === 'token'
+  if (failure !== 'status') return MAY_BE_OTHERWISE_ELSEWHERE.has(failure)
   // 501 is about the request, too: the batching stage learns from it that there is no bulk endpoint.
   return status < 400 || (status >= 500 && status !== 501) || NOT_ABOUT_THE_REQUEST.has(status)
 }

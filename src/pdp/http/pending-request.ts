@@ -1,4 +1,5 @@
 // One request until it is answered or fails: picks a replica, tries another one when that fails or is slow, retries, and gives up.
+import type { Dispatcher } from 'undici'
 import { PdpError } from '../../contract/errors.js'
 import type { Dated, Deadlines } from '../../kit/deadlines.js'
 import type { Balance } from './load-balancing.js'
@@ -20,6 +21,8 @@ export interface RequestHost {
   readonly balance: Balance
   /** Whether requests may change data. If so, a request is sent again only when it certainly did not arrive. */
   readonly writes: boolean
+  /** How long a replica may take to say whether it is ready, ms. */
+  readonly connectTimeout: number
   readonly maxResponseSize: number
   /** Whether the protocol itself says where a response ends. */
   readonly isFramed: boolean
@@ -61,6 +64,8 @@ export class PendingRequest<T> implements Alarm {
   #error: PdpError | undefined
   #hasNewToken = false
   #extraAttempt: Alarm | undefined
+  /** The replicas that have said that they are ready: their next no counts. */
+  #confirmed: Replica[] | undefined
   #settled = false
   /** Stops listening to the request's signal. */
   #deafen: (() => void) | undefined
@@ -164,7 +169,10 @@ export class PendingRequest<T> implements Alarm {
     if (this.#running.length === 1) this.#running.pop()
     else this.#running.splice(this.#running.indexOf(attempt), 1)
     if (this.#settled) return
-    if (error === undefined) {
+    if (error === undefined && this.#isInDoubt(attempt, result as T)) {
+      // The other attempt may still be answered by a replica that is ready.
+      if (this.#running.length === 0) this.#confirm(attempt)
+    } else if (error === undefined) {
       this.#settle()
       this.#host.done(this as PendingRequest<unknown>, false)
       if (this.#request.session !== undefined) this.#request.session.replica = attempt.replica.name
@@ -175,6 +183,36 @@ export class PendingRequest<T> implements Alarm {
     } else {
       this.#failed(attempt, error)
     }
+  }
+
+  /** Whether this is a no that does not count yet. */
+  #isInDoubt ({ isTrusted, replica }: Attempt<T>, result: T): boolean {
+    return !isTrusted && this.#request.needsReadyPdp?.(result) === true && this.#confirmed?.includes(replica) !== true
+  }
+
+  /**
+   * Asks the replica whether it is ready. If it is, the question is asked again: the replica may have become ready after its answer. The
+   * next answer counts. So a PDP that closes its connection after each answer is believed, too.
+   */
+  #confirm (attempt: Attempt<T>): void {
+    const { deadlines, connectTimeout } = this.#host
+    const { replica } = attempt
+    const waiting = {
+      deadline: this.deadline,
+      expire: () => this.end(this.#error ?? new PdpError('timeout', 'the deadline passed before the PDP said whether it is ready'))
+    }
+    deadlines.add(waiting)
+    replica.confirmReady(connectTimeout).then(error => {
+      deadlines.delete(waiting)
+      if (this.#settled) return
+      if (error !== undefined) {
+        this.#failed(attempt, error)
+        return
+      }
+      (this.#confirmed ??= []).push(replica)
+      this.#tried = [...this.#excluded]
+      this.begin()
+    })
   }
 
   #failed (attempt: Attempt<T>, error: PdpError): void {
@@ -270,6 +308,8 @@ class Attempt<T> extends Exchange<T> {
   /** Undefined when the attempt is settled, for the reason that `Flight` names. */
   #ask: PendingRequest<T> | undefined
   readonly replica: Replica
+  /** Whether the replica was known to be ready when the request was written to its connection. */
+  isTrusted = false
   readonly #era: number
   readonly #host: RequestHost
 
@@ -280,6 +320,11 @@ class Attempt<T> extends Exchange<T> {
     this.#era = replica.era
     this.#host = host
     this.token = host.token.current
+  }
+
+  override onRequestStart (controller: Dispatcher.DispatchController): void {
+    this.isTrusted = this.replica.ready
+    super.onRequestStart(controller)
   }
 
   protected override settled (error: PdpError | undefined, result?: T): void {

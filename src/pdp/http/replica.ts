@@ -1,13 +1,15 @@
 // One replica of the PDP: its connections, its circuit breaker and its counters.
 import type { Pool } from 'undici'
-import type { PdpError } from '../../contract/errors.js'
+import { PdpError } from '../../contract/errors.js'
 import { Slots } from './slots.js'
 import type { WireDispatcher, WireOptions } from './dispatcher.js'
 import { settingsFor, trackedSockets, type Connection, type Sockets } from './sockets.js'
 import { Breaker, type BreakerOptions } from './breaker.js'
 import { BreakerProbe } from './breaker-probe.js'
 import type { Exchange } from './exchange.js'
-import { countsAgainstPdp, mayAnotherReplicaAnswer } from './failure.js'
+import { HealthExchange } from './health-exchange.js'
+import { countsAgainstPdp, mayAnotherReplicaAnswer, toPdpError } from './failure.js'
+import { Readiness, readHealth, type HealthAnswer } from './readiness.js'
 import type { Token } from './token.js'
 import type { Probe, TransportRequest } from './transport-request.js'
 import type { Undici } from './undici.js'
@@ -32,6 +34,8 @@ interface ReplicaOptions {
   readonly connectTimeout: number
   readonly probe: Probe | undefined
   readonly breaker: BreakerOptions | false
+  /** The path that says whether the PDP is ready; undefined when it is not asked. */
+  readonly readiness: string | undefined
   /** Called when the breaker opens, with the reason, and when it closes. */
   readonly onChange: (replica: Replica, reason: PdpError | undefined) => void
 }
@@ -57,6 +61,10 @@ export class Replica {
   #jsonHeaders!: Readonly<Record<string, string>>
   readonly #probe: BreakerProbe | undefined
   readonly #breaker: Breaker | undefined
+  readonly #readiness: Readiness | undefined
+  readonly #maxResponseSize: number
+  readonly #isFramed: boolean
+  readonly #healths = new Set<HealthExchange>()
   #requests = 0
   #failures = 0
   #inFlight = 0
@@ -74,7 +82,11 @@ export class Replica {
     this.#extraHeaders = headers
     this.#makeHeaders(token.current)
     const connection = { ...options.connection, ...(socketPath === undefined ? {} : { socketPath }) }
-    this.#sockets = trackedSockets(undici, connectTimeout, connection)
+    const { readiness } = options
+    this.#readiness = readiness === undefined ? undefined : new Readiness(readiness, timeout => this.#askHealth(readiness, timeout))
+    this.#maxResponseSize = maxResponseSize
+    this.#isFramed = connection.http2 === true
+    this.#sockets = trackedSockets(undici, connectTimeout, connection, () => this.#readiness?.connected())
     this.#pool = dispatcher === undefined
       ? new undici.Pool(this.#origin, { ...settingsFor(connection), connect: this.#sockets.connect, connections })
       : undefined
@@ -96,6 +108,11 @@ export class Replica {
     if (breaker !== false) {
       this.#breaker = new Breaker(breaker, suspected => breakerProbe.checkHealth(suspected), reason => options.onChange(this, reason))
     }
+  }
+
+  /** Whether a no of a request that is written now counts. */
+  get ready (): boolean {
+    return this.#readiness === undefined || this.#readiness.ready
   }
 
   /** Whether it may get requests: its breaker is closed. */
@@ -139,12 +156,48 @@ export class Replica {
   failed (era: number, error: PdpError): void {
     this.#failures++
     if (mayAnotherReplicaAnswer(error)) this.#penalizedUntil = performance.now() + PENALTY
-    if (countsAgainstPdp(error)) this.#breaker?.failure(era)
+    if (!countsAgainstPdp(error)) return
+    this.#readiness?.failed()
+    this.#breaker?.failure(era)
   }
 
-  /** Probes the PDP once, within `timeout` ms. Resolves with the error, or with undefined when the PDP is healthy. */
-  probe (timeout: number): Promise<PdpError | undefined> {
-    return this.#probe === undefined ? Promise.resolve(undefined) : this.#probe.send(timeout)
+  /** Finds out whether it is ready. Resolves with the error, or with undefined when a no counts that is given after this. */
+  async confirmReady (timeout: number): Promise<PdpError | undefined> {
+    const error = await this.#readiness?.confirm(timeout)
+    if (error !== undefined) this.#penalizedUntil = performance.now() + PENALTY
+    return error
+  }
+
+  /** Asks on one of the connections for checks, so that the first one is there, and in no doubt, before the first check. */
+  #askHealth (path: string, timeout: number): Promise<HealthAnswer> {
+    const request = { method: 'GET' as const, path, deadline: performance.now() + timeout, read: readHealth }
+    return new Promise(resolve => {
+      let doubts = -1
+      const holdsSlot = this.slots.free > 0
+      if (holdsSlot) this.slots.take()
+      const exchange = new HealthExchange(request, this.#maxResponseSize, this.#isFramed, {
+        written: () => { doubts = this.#readiness?.doubts ?? -1 },
+        finished: () => { if (holdsSlot) this.slots.release() },
+        done: error => {
+          clearTimeout(timer)
+          this.#healths.delete(exchange)
+          resolve({ error, doubts })
+        }
+      })
+      const timer = setTimeout(() => exchange.expire(), timeout)
+      timer.unref()
+      this.#healths.add(exchange)
+      const now = performance.now()
+      const send = (): void => { this.#dispatcher.dispatch(this.#toWire(request), exchange) }
+      if (this.#token.isReady(now)) send()
+      else this.#token.ready(now).then(send).catch((error: unknown) => exchange.fail(toPdpError(error)))
+    })
+  }
+
+  /** Probes the PDP once, within `timeout` ms. Resolves with the error, or with undefined when the PDP is healthy and ready. */
+  async probe (timeout: number): Promise<PdpError | undefined> {
+    const ready = this.confirmReady(timeout)
+    return await this.#probe?.send(timeout) ?? await ready
   }
 
   #toWire ({ method, path, body, headers }: TransportRequest<unknown>): WireOptions {
@@ -176,6 +229,7 @@ export class Replica {
   async close (deadline: number): Promise<void> {
     this.#breaker?.close()
     this.#probe?.close()
+    for (const health of this.#healths) health.fail(new PdpError('closed', 'the app is closing'))
     let timer: NodeJS.Timeout | undefined
     // `close` never settles once `destroy` was called, so the first of both ends the wait.
     const destroyed = new Promise<void>(resolve => {

@@ -33,9 +33,12 @@ export interface Connection {
   readonly http2?: boolean
 }
 
-/** @param timeout how long connecting may take, including the TLS handshake, ms */
+/**
+ * @param timeout how long connecting may take, including the TLS handshake, ms
+ * @param onConnect called for each new connection, before a request is sent on it
+ */
 export function trackedSockets (
-  { buildConnector }: Undici, timeout: number, { socketPath, tls, proxy, http2 = false }: Connection = {}
+  { buildConnector }: Undici, timeout: number, { socketPath, tls, proxy, http2 = false }: Connection = {}, onConnect?: () => void
 ): Sockets {
   let context = tls?.context
   let connector = connectorWith()
@@ -74,7 +77,8 @@ export function trackedSockets (
 
   return {
     connect (options, given) {
-      const callback = http2 ? onlyHttp2(given) : given
+      const told = onConnect === undefined ? given : telling(given, onConnect)
+      const callback = http2 ? onlyHttp2(told) : told
       const current = tls?.context
       if (current !== context) {
         // Also drops the sessions that were agreed on with the earlier certificates.
@@ -89,6 +93,13 @@ export function trackedSockets (
       for (const giveUp of openings) giveUp()
       for (const socket of sockets) socket.destroy()
     }
+  }
+}
+
+function telling (callback: buildConnector.Callback, onConnect: () => void): buildConnector.Callback {
+  return (...outcome) => {
+    if (outcome[0] === null) onConnect()
+    callback(...outcome)
   }
 }
 

@@ -54,6 +54,8 @@ type TransportOptions = {
   readonly writes?: boolean
   /** How often a request is retried on the same PDP after a temporary failure; default 0. Other replicas are tried in any case. */
   readonly retries?: number
+  /** The path that says by its status whether the PDP is ready, so that a no counts. Default: every no counts. */
+  readonly readiness?: string
   /** Default: no hedging. */
   readonly hedge?: HedgeOptions | false
   /** Gets a log line when a breaker opens or closes. */
@@ -118,6 +120,7 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
   readonly slots: FreeSlots = this
   readonly balance: Balance
   readonly writes: boolean
+  readonly connectTimeout: number
   readonly maxResponseSize: number
   readonly isFramed: boolean
   readonly deadlines = new Deadlines<Alarm>(expire)
@@ -127,7 +130,6 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
   readonly hedging: Hedging | undefined
   readonly #replicas: readonly Replica[]
   readonly #maxQueue: number
-  readonly #connectTimeout: number
   readonly #log: TransportLog | undefined
   readonly #retries: number
   readonly #retryBudget = new Budget(RETRY_SHARE, RETRY_BURST)
@@ -145,7 +147,7 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
 
   constructor (options: TransportOptions, undici: Undici) {
     const { url, writes = false, retries = 0, hedge = false, probe, breaker = false, log } = options
-    const { connections, maxResponseSize, connectTimeout, headers = {}, tls, http2 = false, proxy, dispatcher } = options
+    const { connections, maxResponseSize, connectTimeout, headers = {}, tls, http2 = false, proxy, dispatcher, readiness } = options
     const token = options.token instanceof Token ? options.token : new Token(options.token)
     this.token = token
     const urls = url instanceof URL ? [url] : url
@@ -161,18 +163,19 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
       connectTimeout,
       probe,
       breaker,
+      readiness,
       onChange: (replica, reason) => this.#onBreakerChange(replica, reason)
     }))
     this.name = this.#replicas.map(replica => replica.name).join(', ')
     // A single replica needs no balancing.
     this.balance = writes || urls.length === 1 ? inOrder(this.#replicas) : byLoad(this.#replicas)
     this.writes = writes
+    this.connectTimeout = connectTimeout
     this.maxResponseSize = maxResponseSize
     this.isFramed = http2
     this.hedging = hedge === false || writes ? undefined : new Hedging(hedge)
     this.extraAttempts = (urls.length > 1 && !writes) || this.hedging !== undefined ? new Deadlines<Alarm>(expire) : undefined
     this.#maxQueue = options.maxQueue
-    this.#connectTimeout = connectTimeout
     this.#log = log
     this.#retries = retries
     for (const replica of this.#replicas) replica.slots.onFree(() => this.#onSlotFree(replica))
@@ -312,7 +315,7 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
 
   async probe (onResult: (result: ProbeResult) => void): Promise<void> {
     await Promise.all(this.#replicas.map(async replica => {
-      onResult({ url: replica.name, error: await replica.probe(this.#connectTimeout) })
+      onResult({ url: replica.name, error: await replica.probe(this.connectTimeout) })
     }))
   }
 

@@ -3,10 +3,10 @@ import { pdpErrorOf } from '../../contract/errors.js'
 import type { TransportRequest } from '../http/transport-request.js'
 
 /** Sends a request, and reads what comes back. Rejects with an `UnavailableError`. */
-export type Post = <T>(path: string, body: unknown, deadline: number, read: (answer: unknown) => T, how?: How) => Promise<T>
+export type Post = <T>(path: string, body: unknown, deadline: number, read: (answer: unknown) => T, how?: How<T>) => Promise<T>
 
 /** How a request is sent. */
-export type How = Pick<TransportRequest<unknown>, 'signal' | 'session' | 'headers'>
+export type How<T = unknown> = Pick<TransportRequest<T>, 'signal' | 'session' | 'headers' | 'needsReadyPdp'>
 
 /** How long a PDP without the call is not asked for it, ms. It may be replaced by one that has it. */
 const ASK_AGAIN_AFTER = 60_000
@@ -25,7 +25,7 @@ export class LocalPdpCall {
     this.#clock = clock
   }
 
-  async ask<T> (body: object, deadline: number, read: (answer: unknown) => T, how?: How): Promise<T | undefined> {
+  async ask<T> (body: object, deadline: number, read: (answer: unknown) => T, how?: How<T>): Promise<T | undefined> {
     if (this.#clock.now() < this.#containerUntil) return undefined
     try {
       return await this.#post(this.#path, body, deadline, read, how)

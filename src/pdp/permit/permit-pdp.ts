@@ -1,9 +1,10 @@
 // Permit's PDP over HTTP as a decision point: writes its wire format, and validates every response.
 import { PdpError, UnavailableError, pdpErrorOf } from '../../contract/errors.js'
-import type { BatchingPdp, BulkAnswer, Caller, Decision, Health, PermissionsQuestion, UserPermissions } from '../../contract/point.js'
+import type { BatchingPdp, BulkAnswer, Decision, Health, PermissionsQuestion, UserPermissions } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
 import { firstHeaders } from '../caller-headers.js'
 import { readReason } from '../reason.js'
+import { mayLackSomething, saysNo, someSayNo } from '../says-no.js'
 import { undecided } from '../undecided.js'
 import { probeAtBoot } from '../http/boot-probe.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
@@ -23,9 +24,9 @@ export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body:
 export function permitPdp (transport: ProbingTransport, log?: TransportLog): BatchingPdp {
   const states = () => transport.stats().replicas.map(({ url, state }) => ({ url, state }))
 
-  async function postText<T> (path: string, body: string, deadline: number, read: (answer: unknown) => T, how?: How): Promise<T> {
+  async function postText<T> (path: string, body: string, deadline: number, read: (answer: unknown) => T, how?: How<T>): Promise<T> {
     try {
-      return await transport.send({ method: 'POST', path, body, deadline, read, ...how })
+      return await transport.send({ method: 'POST', path, body, deadline, read, needsReadyPdp: mayLackSomething, ...how })
     } catch (error) {
       throw new UnavailableError(error)
     }
@@ -52,7 +53,7 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
 
     async decide (query, deadline, trace, caller): Promise<Decision> {
       if (trace !== undefined) trace.source = 'pdp'
-      const how = howWith(caller?.headers)
+      const how = { needsReadyPdp: saysNo, headers: caller?.headers }
       return query.url === undefined
         ? postText('/allowed', queryText(query), deadline, readDecision, how)
         : postText('/allowed_url', urlText(query, query.url), deadline, readUrlDecision, how)
@@ -64,7 +65,7 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
         return Promise.all(queries.map((query, index) => this.decide(query, deadline, undefined, callers?.[index]).catch(errorOf)))
       }
       const read = (answer: unknown) => readDecisions(answer, queries.length)
-      return postText('/allowed/bulk', queriesText(queries), deadline, read, howWith(firstHeaders(callers)))
+      return postText('/allowed/bulk', queriesText(queries), deadline, read, { needsReadyPdp: someSayNo, headers: firstHeaders(callers) })
     },
 
     permissions: (question, deadline) => permissions(question, deadline),
@@ -149,8 +150,4 @@ function readDecisions (answer: unknown, count: number): readonly BulkAnswer[] {
 function readPermissions (answer: unknown): UserPermissions {
   if (!permissionsAnswer.Check(answer)) throw new PdpError('answer', "the PDP's response to /user-permissions has an unexpected shape")
   return answer
-}
-
-function howWith (headers: Caller['headers']): How | undefined {
-  return headers === undefined ? undefined : { headers }
 }
