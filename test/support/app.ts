@@ -21,9 +21,9 @@ export function fastifyFor (t: Test, options: FastifyServerOptions = {}): Fastif
   return app
 }
 
-/** Options for a fake PDP; nothing is cached unless the test says so. */
+/** Options for a fake PDP; nothing is cached, and each denial counts at once, unless the test says so. */
 export function optionsFor (pdp: FakePdp, options: Partial<PermitOptions> = {}): PermitOptions {
-  return { pdp: pdp.url, token: pdp.token, user: byHeader, cache: false, ...options }
+  return { pdp: pdp.url, token: pdp.token, user: byHeader, cache: false, readiness: false, ...options }
 }
 
 /** An app with the plugin registered, and the PDP that decides: everybody but `eve` may do everything, unless told otherwise. */

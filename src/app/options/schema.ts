@@ -549,9 +549,9 @@ export const OptionsSchema = Type.Object({
     expected: '{ discovery?, map?, plans? }'
   })),
   /**
-   * The path at which the PDP says, by its status, whether it is ready. A denial counts only from a PDP that is ready: one that has just
-   * started, and has no data yet, denies everything. The path is asked when a denial arrives on a new connection or after a failure. At an
-   * AuthZEN PDP it is a path at the URL's origin. `false`: each denial counts at once. Only with `pdp`.
+   * The path at which the PDP says whether it is ready. A denial counts only from a PDP that is ready. One that has just started, and has
+   * no data yet, denies everything. The path is asked when a denial arrives on a new connection or after a failure; its status is the
+   * answer. At an AuthZEN PDP it is a path at the URL's origin. `false`: each denial counts at once. Only with `pdp`.
    * @defaultValue `/healthy`; `false` with `protocol: 'authzen'`
    */
   readiness: Type.Optional(Type.Union([Type.Literal(false), Type.String({ pattern: '^/[!-~]*$', maxLength: 2_000 })], {

@@ -28,7 +28,7 @@ function fakeOf (state: { ready: boolean, healths: number }): FakePdpOptions {
 async function appFor (t: Test, pdp: FakePdp, options: Partial<PermitOptions>) {
   const log = logSink()
   const app = fastifyFor(t, { logger: log.logger })
-  await app.register(permit, optionsFor(pdp, options))
+  await app.register(permit, optionsFor(pdp, { readiness: undefined, ...options }))
   app.get('/tasks/:id', { config: { permit: { action: 'read', resource: 'task:{id}' } } }, async () => 'ok')
   await app.ready()
   const ask = async (user: string, id: string) => (await app.inject({ url: `/tasks/${id}`, headers: { 'x-user': user } })).statusCode
