@@ -1,5 +1,6 @@
 // Invalidation in a fleet: other instances are told, and what they tell is done here.
 import { Generations } from './generations.js'
+import { RecentlyForgotten } from './recently-forgotten.js'
 import type { Bus } from '../bus/bus.js'
 import { SLOTS, type Forgetting } from '../bus/bus-message.js'
 
@@ -9,13 +10,15 @@ import { SLOTS, type Forgetting } from '../bus/bus-message.js'
  */
 export class FleetGenerations extends Generations {
   readonly #slots = new Float64Array(SLOTS)
+  readonly #recentSlots = new RecentlyForgotten<number>()
   #bus: Bus | undefined
 
   /** Tells `bus` of invalidations from now on. */
   connect (bus: Bus): void {
     this.#bus = bus
     // Stamps from before have no slot.
-    this.invalidateHere('all')
+    this.clock++
+    this.all = this.clock
   }
 
   override stampFor (user: string): number {
@@ -43,8 +46,19 @@ export class FleetGenerations extends Generations {
   /** Invalidates without telling the others: they have said so. */
   invalidateHere (what: Forgetting): void {
     this.clock++
-    if (what === 'all') this.all = this.clock
-    else for (const slot of what) this.#slots[slot] = this.clock
+    if (what === 'all') {
+      this.all = this.clock
+      this.#recentSlots.add('all')
+    } else {
+      for (const slot of what) {
+        this.#slots[slot] = this.clock
+        this.#recentSlots.add(slot)
+      }
+    }
+  }
+
+  override isRecentlyForgotten (user?: string): boolean {
+    return this.#recentSlots.any && (user === undefined || this.#recentSlots.has(this.#bus?.slotOf(user) ?? 0))
   }
 
   override async told (): Promise<void> {

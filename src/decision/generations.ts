@@ -1,5 +1,6 @@
 // Invalidation by generation: tells whether a check started before or after an invalidation, without searching for cached decisions.
 import type { AffectedUsers } from '../contract/affected-users.js'
+import { RecentlyForgotten } from './recently-forgotten.js'
 
 /** Until when decisions may be used at any age; after that, a time of `performance.now()`, no longer than `maxAge`, ms. */
 export interface AgeLimit {
@@ -16,6 +17,7 @@ export class Generations {
   protected all = 0
   readonly #users = new Map<string, number>()
   readonly #maxUsers: number
+  readonly #recent = new RecentlyForgotten<string>()
   /** Set when a bus cannot be relied on for longer than that. */
   limit: AgeLimit | undefined
 
@@ -51,6 +53,7 @@ export class Generations {
   /** Invalidates older stamps of `user`, or of all users. */
   invalidate (user?: string): void {
     this.clock++
+    this.#recent.add(user ?? 'all')
     if (user === undefined || (this.#users.size >= this.#maxUsers && !this.#users.has(user))) {
       // Invalidating too much is safe. Losing an invalidation is not.
       this.all = this.clock
@@ -58,6 +61,13 @@ export class Generations {
     } else {
       this.#users.set(user, this.clock)
     }
+  }
+
+  /**
+   * Whether decisions of `user` were forgotten so recently that a cache of the PDP may still have them; without a user, whether any were.
+   */
+  isRecentlyForgotten (user?: string): boolean {
+    return user === undefined ? this.#recent.any : this.#recent.has(user)
   }
 
   /** Resolves when other instances have been told of the invalidations until now, if there are others. Never rejects. */

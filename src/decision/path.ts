@@ -104,10 +104,11 @@ export async function openPath (
   const { permitPdp, permitProbe } = await import('../pdp/permit/permit-pdp.js')
   const { permitFacts } = await import('../pdp/permit/permit-facts.js')
   const { authzenFacts, authzenPdp, authzenProbe } = await import('../pdp/authzen/authzen-pdp.js')
+  const forgotten = (user?: string): boolean => generations.isRecentlyForgotten(user)
   const pdp = authzen === undefined
-    ? permitPdp(await httpTransport({ ...checking, url: hosts, probe: permitProbe }), log)
+    ? permitPdp(await httpTransport({ ...checking, url: hosts, probe: permitProbe }), log, forgotten)
     : authzenPdp(await httpTransport({ ...checking, url: hosts, probe: authzenProbe(bases) }), {
-      urls: bases, name, ...authzen, timeout, log
+      urls: bases, name, ...authzen, timeout, log, forgotten
     })
   const writes = authzen === undefined
     ? await httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })

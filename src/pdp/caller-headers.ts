@@ -1,6 +1,17 @@
 // Headers that depend on the request: a batch carries those of one of its callers.
 import type { Caller } from '../contract/point.js'
 
+/** Tells whether decisions of a user, or any, were forgotten so recently that a cache of the PDP may still have them. */
+export type Forgotten = (user?: string) => boolean
+
+/** Asks the PDP to decide anew, past its own cache. */
+const ANEW: Caller['headers'] = { 'cache-control': 'no-cache' }
+
+/** Adds the header that asks the PDP to decide anew. */
+export function decidedAnew (headers: Caller['headers']): Caller['headers'] {
+  return headers === undefined ? ANEW : { ...headers, ...ANEW }
+}
+
 /** The headers of the first caller that has some. */
 export function firstHeaders (callers: ReadonlyArray<Caller | undefined> = []): Caller['headers'] {
   for (const caller of callers) {

@@ -6,7 +6,7 @@ import { batches, evaluationBody, evaluationsBody } from './evaluations-body.js'
 import { Discovery, type DiscoveryLog, type Endpoints } from './discovery.js'
 import { ANY_ID, writeEvaluation, type WrittenEvaluation } from './mapping.js'
 import { type EvaluationMap } from '../../contract/evaluation.js'
-import { firstHeaders } from '../caller-headers.js'
+import { decidedAnew, firstHeaders, type Forgotten } from '../caller-headers.js'
 import type { FactsApi } from '../mutation-kinds.js'
 import type { BatchingPdp, BulkAnswer, Caller, Decision, Query } from '../../contract/point.js'
 import { probeAtBoot } from '../http/boot-probe.js'
@@ -31,6 +31,8 @@ interface AuthZenOptions {
   /** The timeout for reading the metadata, ms. */
   readonly timeout: number
   readonly log?: AuthZenLog
+  /** Tells what must be decided anew, past a cache of the PDP. Default: nothing. */
+  readonly forgotten?: Forgotten
 }
 
 type Ask = (endpoints: Endpoints) => Promise<readonly BulkAnswer[]>
@@ -40,7 +42,7 @@ type Ask = (endpoints: Endpoints) => Promise<readonly BulkAnswer[]>
  * @param transport - connects to the origin of the URL; a path in the URL is part of the endpoints' paths
  */
 export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions): BatchingPdp {
-  const { urls, discovery: enabled, map, plans = 'search', timeout, log } = options
+  const { urls, discovery: enabled, map, plans = 'search', timeout, log, forgotten = () => false } = options
   const discovery = new Discovery(transport, { urls, enabled, timeout, log })
   const slots = new HeldSlots(transport.slots)
   const name = options.name ?? urls.map(url => url.origin + url.pathname.replace(/\/+$/, '')).join(', ')
@@ -77,25 +79,27 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
   }
 
   async function evaluate (
-    written: WrittenEvaluation, path: string, deadline: number, caller: Caller | undefined
+    written: WrittenEvaluation, path: string, deadline: number, caller: Caller | undefined, anew: boolean
   ): Promise<readonly Decision[]> {
-    const headers = headersFor(idOf(caller), caller?.headers)
+    const own = headersFor(idOf(caller), caller?.headers)
+    const headers = anew ? decidedAnew(own) : own
     const body = evaluationBody(written)
     return [await transport.send({ method: 'POST', path, headers, body, deadline, read: readEvaluation, needsReadyPdp: saysNo })]
   }
 
   async function evaluateAll (
-    written: readonly WrittenEvaluation[], endpoints: Endpoints, deadline: number, callers: ReadonlyArray<Caller | undefined>
+    written: readonly WrittenEvaluation[], endpoints: Endpoints, deadline: number, callers: ReadonlyArray<Caller | undefined>, anew: boolean
   ): Promise<readonly BulkAnswer[]> {
     const { evaluation, evaluations } = endpoints
     const [first] = written
-    if (first !== undefined && written.length === 1) return evaluate(first, evaluation, deadline, callers[0])
+    if (first !== undefined && written.length === 1) return evaluate(first, evaluation, deadline, callers[0], anew)
     // The batching stage knows this status, and then sends the checks one by one.
     if (evaluations === undefined) throw new PdpError('status', 'the PDP has no evaluations endpoint', { status: 501 })
+    const own = headersFor(idOfAll(callers, log), firstHeaders(callers))
     return transport.send({
       method: 'POST',
       path: evaluations,
-      headers: headersFor(idOfAll(callers, log), firstHeaders(callers)),
+      headers: anew ? decidedAnew(own) : own,
       body: evaluationsBody(written),
       deadline,
       read: answer => readEvaluations(answer, written.length),
@@ -119,7 +123,8 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       if (trace !== undefined) trace.source = 'pdp'
       if (isReserved(query)) return RESERVED
       const written = writeEvaluation(query, map)
-      const [decision] = await whenKnown(deadline, ({ evaluation }) => evaluate(written, evaluation, deadline, caller))
+      const anew = forgotten(query.user.key)
+      const [decision] = await whenKnown(deadline, ({ evaluation }) => evaluate(written, evaluation, deadline, caller, anew))
       return decision as Decision
     },
 
@@ -131,8 +136,10 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       const ask = async () => {
         for (let places = groups[next++]; places !== undefined; places = groups[next++]) {
           const group = places
-          const found = await whenKnown(deadline, endpoints =>
-            evaluateAll(group.map(place => written[place] as WrittenEvaluation), endpoints, deadline, group.map(place => callers[place])))
+          const evaluations = group.map(place => written[place] as WrittenEvaluation)
+          const askers = group.map(place => callers[place])
+          const anew = forgotten() && group.some(place => forgotten((queries[place] as Query).user.key))
+          const found = await whenKnown(deadline, endpoints => evaluateAll(evaluations, endpoints, deadline, askers, anew))
           group.forEach((place, index) => { answers[place] = found[index] as BulkAnswer })
         }
       }

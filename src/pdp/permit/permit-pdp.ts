@@ -2,7 +2,7 @@
 import { PdpError, UnavailableError, pdpErrorOf } from '../../contract/errors.js'
 import type { BatchingPdp, BulkAnswer, Decision, Health, PermissionsQuestion, UserPermissions } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
-import { firstHeaders } from '../caller-headers.js'
+import { decidedAnew, firstHeaders, type Forgotten } from '../caller-headers.js'
 import { readReason } from '../reason.js'
 import { mayLackSomething, saysNo, someSayNo } from '../says-no.js'
 import { undecided } from '../undecided.js'
@@ -20,8 +20,9 @@ export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body:
  * `POST /user-permissions`.
  * @param transport has {@link permitProbe} as its probe
  * @param log gets a line at boot when the token is rejected or the PDP is unreachable
+ * @param forgotten tells what must be decided anew, past a cache of the PDP
  */
-export function permitPdp (transport: ProbingTransport, log?: TransportLog): BatchingPdp {
+export function permitPdp (transport: ProbingTransport, log?: TransportLog, forgotten: Forgotten = () => false): BatchingPdp {
   const states = () => transport.stats().replicas.map(({ url, state }) => ({ url, state }))
 
   async function postText<T> (path: string, body: string, deadline: number, read: (answer: unknown) => T, how?: How<T>): Promise<T> {
@@ -32,7 +33,9 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
     }
   }
 
-  const post: Post = (path, body, deadline, read, how) => postText(path, JSON.stringify(body), deadline, read, how)
+  // A list may be about many users.
+  const post: Post = (path, body, deadline, read, how) =>
+    postText(path, JSON.stringify(body), deadline, read, forgotten() ? { ...how, headers: decidedAnew(how?.headers) } : how)
 
   const permissions = (question: PermissionsQuestion, deadline: number, signal?: AbortSignal): Promise<UserPermissions> =>
     post('/user-permissions', permissionsToWire(question), deadline, readPermissions, { signal })
@@ -53,7 +56,8 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
 
     async decide (query, deadline, trace, caller): Promise<Decision> {
       if (trace !== undefined) trace.source = 'pdp'
-      const how = { needsReadyPdp: saysNo, headers: caller?.headers }
+      const headers = forgotten(query.user.key) ? decidedAnew(caller?.headers) : caller?.headers
+      const how = { needsReadyPdp: saysNo, headers }
       return query.url === undefined
         ? postText('/allowed', queryText(query), deadline, readDecision, how)
         : postText('/allowed_url', urlText(query, query.url), deadline, readUrlDecision, how)
@@ -65,7 +69,9 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog): Bat
         return Promise.all(queries.map((query, index) => this.decide(query, deadline, undefined, callers?.[index]).catch(errorOf)))
       }
       const read = (answer: unknown) => readDecisions(answer, queries.length)
-      return postText('/allowed/bulk', queriesText(queries), deadline, read, { needsReadyPdp: someSayNo, headers: firstHeaders(callers) })
+      const own = firstHeaders(callers)
+      const headers = forgotten() && queries.some(({ user }) => forgotten(user.key)) ? decidedAnew(own) : own
+      return postText('/allowed/bulk', queriesText(queries), deadline, read, { needsReadyPdp: someSayNo, headers })
     },
 
     permissions: (question, deadline) => permissions(question, deadline),
