@@ -53,6 +53,9 @@ function createQuotingError<T extends [string, { cause: unknown }?]> (code: stri
 /** `Retry-After` of a 503, in seconds: long enough not to overload the service, short enough to notice a recovery. */
 const RETRY_AFTER_SECONDS = 1
 
+/** `Retry-After` of a 503 whose reason lasts until the app or the PDP is changed, in seconds. */
+const LASTING_RETRY_AFTER_SECONDS = 30
+
 /**
  * The options given to `app.register(permit, options)` cannot be used. The app does not start.
  * The message names the option, what was given and what is expected.
@@ -229,7 +232,8 @@ export class UnavailableError extends Unavailable {
   constructor (cause?: unknown) {
     super({ cause })
     // Not enumerable: an error handler that sends `{ ...error }` would otherwise put them into the body.
-    Object.defineProperty(this, 'headers', { value: { 'retry-after': String(RETRY_AFTER_SECONDS) } })
+    const seconds = isLasting(cause) ? LASTING_RETRY_AFTER_SECONDS : RETRY_AFTER_SECONDS
+    Object.defineProperty(this, 'headers', { value: { 'retry-after': String(seconds) } })
     Object.defineProperty(this, 'cause', { value: cause, enumerable: false })
   }
 }
@@ -263,6 +267,16 @@ export class PdpError extends Error {
     this.status = options.status
     this.mayHaveArrived = options.mayHaveArrived === true
   }
+}
+
+/** Statuses below 500 that are not about the request. */
+const PASSING: ReadonlySet<number> = new Set([408, 421, 425, 429])
+
+/** Whether a failure lasts until somebody changes something: the PDP rejects the token or the question. */
+export function isLasting (error: unknown): boolean {
+  if (!(error instanceof PdpError)) return false
+  const { failure, status = 0 } = error
+  return failure === 'token' || ((failure === 'status' || failure === 'undecided') && status >= 400 && status < 500 && !PASSING.has(status))
 }
 
 /** The PDP's error behind a failed check: the cause of an {@link UnavailableError}, or the error itself; undefined for other errors. */

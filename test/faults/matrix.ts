@@ -204,7 +204,7 @@ function isDocumented (status: number, retryAfter: unknown, body: string): boole
   if (status === 200) return body === 'the secret'
   const { code, statusCode } = JSON.parse(body) as { code?: unknown, statusCode?: unknown }
   if (statusCode !== status) return false
-  return status === 503 ? code === 'FST_PERMIT_UNAVAILABLE' && retryAfter === '1' : status === 403 && code === 'FST_PERMIT_FORBIDDEN'
+  return status === 503 ? code === 'FST_PERMIT_UNAVAILABLE' && (retryAfter === '1' || retryAfter === '30') : status === 403 && code === 'FST_PERMIT_FORBIDDEN'
 }
 
 function watchMemory (wanted: boolean): { stop (): number } {

@@ -1,5 +1,5 @@
 // The stage that logs outages: one line when checks begin to fail and one when they recover, however many checks fail.
-import { pdpErrorOf } from '../../contract/errors.js'
+import { isLasting, pdpErrorOf, type PdpError } from '../../contract/errors.js'
 import type { AskedPoint, Caller, Decision, DecisionPoint, Outcome, Query, Trace } from '../../contract/point.js'
 import { Stage } from './stage.js'
 
@@ -15,6 +15,15 @@ const QUIET_PERIOD = 1_000
 /** The interval at which an ongoing outage is logged again, with the number of failed checks, ms. */
 const REPEAT_AFTER = 60_000
 
+/** The most kinds of rejected questions that are known at a time. */
+const MAX_REJECTIONS = 100
+
+/** What the log says of a question. */
+interface QuestionInLog {
+  readonly action: string
+  readonly type: string
+}
+
 /** Logs when `next` stops giving decisions, and when it gives decisions again. */
 export function withOutageLog (next: DecisionPoint, log: OutageLog): AskedPoint {
   return new OutageStage(next, new Outage(log))
@@ -26,12 +35,12 @@ class OutageStage extends Stage {
   }
 
   override ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void {
-    this.next.ask(query, deadline, new Watched(this.outage, outcome), trace, caller)
+    this.next.ask(query, deadline, new Watched(this.outage, outcome, query), trace, caller)
   }
 }
 
 class Watched implements Outcome {
-  constructor (private readonly outage: Outage, private readonly outcome: Outcome) {}
+  constructor (private readonly outage: Outage, private readonly outcome: Outcome, private readonly query: Query) {}
 
   settle (decision: Decision): void {
     this.outcome.settle(decision)
@@ -42,7 +51,10 @@ class Watched implements Outcome {
     this.outcome.fail(error)
     const cause = pdpErrorOf(error)
     // A bug in the app is not an outage, and neither is a caller that is gone or an app that is closing.
-    if (cause !== undefined && cause.failure !== 'abandoned' && cause.failure !== 'closed') this.outage.failed(cause.failure, cause.message)
+    if (cause === undefined || cause.failure === 'abandoned' || cause.failure === 'closed') return
+    const { action, resource: { type } } = this.query
+    if (cause.failure !== 'token' && isLasting(cause)) this.outage.rejected(cause, { action, type })
+    else this.outage.failed(cause.failure, cause.message, { action, type })
   }
 }
 
@@ -54,6 +66,8 @@ export class Outage {
   #logged = 0
   #failures = 0
   readonly #kinds = new Set<string>()
+  /** When rejected questions were logged, by status, action and type. */
+  readonly #rejections = new Map<string, number>()
 
   /** @param clock for tests; default: the process's monotonic clock. */
   constructor (log: OutageLog, clock: { now (): number } = performance) {
@@ -67,7 +81,7 @@ export class Outage {
   }
 
   /** A check failed without a decision. */
-  failed (failure: string, reason: string | undefined): void {
+  failed (failure: string, reason: string | undefined, question?: QuestionInLog): void {
     const now = this.#clock.now()
     if (this.#failures === 0) {
       this.#since = now
@@ -79,12 +93,23 @@ export class Outage {
     if (!this.#kinds.has(failure)) {
       // Each kind of failure is logged: a rejected token, for example, must not stay hidden behind an unreachable PDP.
       this.#kinds.add(failure)
-      this.#log.warn({ permit: { failure, reason } },
-        'permit: no decision from the PDP: checks that the cache cannot answer get 503 (logged once)')
+      this.#log.warn({ permit: { failure, reason, ...question } },
+        'permit: no decision from the PDP: checks that the cache cannot answer get 503 (logged once for each kind of failure)')
     } else if (now - this.#logged >= REPEAT_AFTER) {
       this.#logged = now
-      this.#log.warn({ permit: { failure, reason, ...this.#summary(now) } }, 'permit: still no decision from the PDP')
+      this.#log.warn({ permit: { failure, reason, ...question, ...this.#summary(now) } }, 'permit: still no decision from the PDP')
     }
+  }
+
+  /** The PDP rejected a question, and answers others: not an outage. Logged once a minute for each action, type and status. */
+  rejected ({ failure, message, status }: PdpError, { action, type }: QuestionInLog): void {
+    const now = this.#clock.now()
+    const key = JSON.stringify([status, action, type])
+    if (now - (this.#rejections.get(key) ?? -Infinity) < REPEAT_AFTER) return
+    if (this.#rejections.size >= MAX_REJECTIONS) this.#rejections.clear()
+    this.#rejections.set(key, now)
+    this.#log.warn({ permit: { failure, reason: message, action, type } },
+      'permit: the PDP rejects this question, so it gets 503; it answers others (logged once a minute for each action and type)')
   }
 
   /** The PDP has decided a check. */

@@ -4,14 +4,26 @@ import type { Dispatcher } from 'undici'
 import { PdpError } from '../../contract/errors.js'
 import type { Dated } from '../../kit/deadlines.js'
 import { readJson } from '../../kit/read-json.js'
+import { wordsIn } from './error-words.js'
 import { statusError, toPdpError, type FailedAttempt } from './failure.js'
 import type { TransportRequest } from './transport-request.js'
 
 /** A rejected response is read up to this many bytes to keep the connection alive; a longer one closes the connection. */
 const DISCARD_LIMIT = 16 * 1024
 
+/** The largest body of an error that is read for its words, bytes, and how long it may take to arrive, ms. */
+const MAX_WORDS = 4 * 1024
+const WORDS_WITHIN = 50
+
 /** The most interim (1xx) responses. A flood of them would block the event loop past the deadline. */
 const MAX_INTERIM = 16
+
+/** A response with an error status, whose body may say more about it. */
+interface Rejection {
+  readonly error: PdpError
+  readonly isJson: boolean
+  readonly timer: NodeJS.Timeout
+}
 
 type Headers = Record<string, string | string[] | undefined>
 
@@ -37,6 +49,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   #chunks: Buffer[] = []
   #size = 0
   #settled = false
+  #rejection: Rejection | undefined
 
   /** @param isFramed - whether the protocol itself says where a response ends, as HTTP/2 does */
   constructor (request: TransportRequest<T>, start: number, maxSize: number, isFramed: boolean) {
@@ -74,7 +87,27 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     this.status = status
     // Checked before the body arrives: an error status with an endless body is still an error.
     const error = this.#checkHead(status, headers as Headers)
-    if (error !== undefined) this.#conclude(error)
+    if (error === undefined) return
+    const length = Number((headers as Headers)['content-length'])
+    const type = String((headers as Headers)['content-type'] ?? '')
+    const isJson = /^application\/(?:[a-z.-]+\+)?json\b/i.test(type)
+    // The error itself waits for a short body only, and only for a moment.
+    if (error.failure === 'answer' || !(length > 0 && length <= MAX_WORDS) || !(isJson || /^text\/plain\b/i.test(type))) {
+      this.#conclude(error)
+    } else {
+      this.#rejection = { error, isJson, timer: setTimeout(() => this.#conclude(error), WORDS_WITHIN).unref() }
+    }
+  }
+
+  /** The secret that must not be quoted from a response. */
+  protected get secret (): string | undefined {
+    return undefined
+  }
+
+  #rejectWithWords ({ error, isJson }: Rejection, request: string | undefined): void {
+    const words = wordsIn(Buffer.concat(this.#chunks).toString(), isJson, request, this.secret)
+    const { failure, message, status } = error
+    this.#conclude(words === undefined ? error : new PdpError(failure, `${message}: ${words}`, status === undefined ? {} : { status }))
   }
 
   #checkHead (status: number, headers: Headers): PdpError | undefined {
@@ -105,6 +138,8 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     this.#size += chunk.length
     if (this.#settled) {
       if (this.#size > DISCARD_LIMIT) this.#controller?.abort(new Error('the rest of a rejected response is discarded'))
+    } else if (this.#rejection !== undefined && this.#size > MAX_WORDS) {
+      this.#conclude(this.#rejection.error)
     } else if (this.#size > this.#maxSize) {
       this.fail(new PdpError('answer', `the PDP's response is larger than ${this.#maxSize} bytes`))
     } else {
@@ -117,6 +152,10 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     this.#request = undefined
     this.finished()
     if (this.#settled || request === undefined) return
+    if (this.#rejection !== undefined) {
+      this.#rejectWithWords(this.#rejection, request.body)
+      return
+    }
     let result: T
     try {
       result = request.read(this.#parse(), this.status)
@@ -157,7 +196,10 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     if (this.#settled) return
     this.#settled = true
     this.#chunks = []
-    this.settled(error, result)
+    const rejection = this.#rejection
+    if (rejection !== undefined) clearTimeout(rejection.timer)
+    // What happens to the body of an error does not change the error.
+    this.settled(rejection === undefined || error?.status === rejection.error.status ? error : rejection.error, result)
   }
 }
 

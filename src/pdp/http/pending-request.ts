@@ -327,6 +327,10 @@ class Attempt<T> extends Exchange<T> {
     super.onRequestStart(controller)
   }
 
+  protected override get secret (): string | undefined {
+    return this.token
+  }
+
   protected override settled (error: PdpError | undefined, result?: T): void {
     if (error === undefined) {
       this.replica.succeeded(this.#era)

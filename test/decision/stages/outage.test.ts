@@ -21,7 +21,7 @@ t.test('a thousand refused checks are one log line, and the line at the end has 
     outage.failed('network', 'it is gone')
     pass(10)
   }
-  t.same(lines, ['warn permit: no decision from the PDP: checks that the cache cannot answer get 503 (logged once) ' +
+  t.same(lines, ['warn permit: no decision from the PDP: checks that the cache cannot answer get 503 (logged once for each kind of failure) ' +
     '{"permit":{"failure":"network","reason":"it is gone"}}'])
   pass(1_000)
   outage.decided()
