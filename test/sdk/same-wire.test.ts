@@ -20,7 +20,7 @@ async function bothClients (t: Test, options: { connections?: number } = {}) {
   const recorder = await recorderFor(t, pdp.url)
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(permit, { pdp: recorder.url, token: TOKEN, cache: false, ...options })
+  await app.register(permit, { pdp: recorder.url, token: TOKEN, cache: false, readiness: false, ...options })
   // The look at boot has nothing to do with the SDK's wire, but for going where questions go.
   const boot: Recorded[] = []
   await until(() => boot.push(...recorder.take()) > 0)
