@@ -16,6 +16,8 @@ const ROWS = 1_000_000
 const SIZE = 20
 /** The third page. */
 const OFFSET = 40
+/** How often each asker asks in one turn. */
+const TURNS = 6
 /** Instances on which each user has a role. */
 const SHARED = 200
 
@@ -62,7 +64,7 @@ interface Contestant {
   readonly page: (asker: Asker) => Promise<ReadonlyArray<{ readonly id: number }>>
   /** The statement, for `EXPLAIN`. */
   readonly statement?: (asker: Asker) => Promise<{ readonly sql: string, readonly parameters: readonly unknown[] }>
-  /** Pages in one turn; default: all askers. */
+  /** Pages in one turn. Default: those of all askers, several times, so that the compiler is done before the rounds that count. */
   readonly pages?: number
   /** Whether it asks another process than the database's. */
   readonly isRemote?: boolean
@@ -138,7 +140,7 @@ async function contest (database: string, page: string, contestants: readonly Co
     // Whoever is first in a round is not always the same.
     const order = contestants.map((_, index) => index)
     for (const index of round % 2 === 0 ? order : order.toReversed()) {
-      const { page, pages = askers.length } = contestants[index]!
+      const { page, pages = TURNS * askers.length } = contestants[index]!
       const used = process.cpuUsage()
       const start = performance.now()
       for (let number = 0; number < pages; number++) await page(askers[(number + Math.max(0, round) * pages) % askers.length]!)

@@ -25,7 +25,8 @@ export type SchemaKind = typeof SCHEMA_KINDS[number]
 
 /** All of these kinds. */
 export const SCHEMA_KINDS = [
-  'resource', 'action', 'attribute', 'resource_role', 'relation', 'role', 'user_set', 'resource_set', 'set_rule', 'action_group'
+  'resource', 'action', 'attribute', 'resource_role', 'relation', 'role', 'user_set', 'resource_set', 'set_rule', 'action_group',
+  'proxy_config'
 ] as const
 
 /** One object of a schema. */
@@ -73,6 +74,7 @@ export function * objectsOf (schema: SchemaDocument): Generator<SchemaObject> {
   for (const [key, content] of Object.entries(schema.roles)) yield { kind: 'role', key, content }
   for (const [key, content] of Object.entries(schema.user_sets)) yield { kind: 'user_set', key, content }
   for (const [key, content] of Object.entries(schema.resource_sets)) yield { kind: 'resource_set', key, content }
+  for (const [key, content] of Object.entries(schema.proxy_configs ?? {})) yield { kind: 'proxy_config', key, content }
   for (const rule of schema.set_rules) yield { kind: 'set_rule', key: ruleKey(rule), content: rule }
 }
 

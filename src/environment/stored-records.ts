@@ -21,7 +21,8 @@ const CODES: Readonly<Record<ObjectKind, number>> = {
   user_set: 16,
   resource_set: 17,
   set_rule: 18,
-  action_group: 19
+  action_group: 19,
+  proxy_config: 20
 }
 
 const KINDS = new Map(Object.entries(CODES).map(([kind, code]) => [code, kind as ObjectKind]))

@@ -215,12 +215,12 @@ const OTHERS = [
   'GET /v2/orgs/active/org', 'POST /v2/orgs/1/invites', 'GET /v2/members', 'GET /v2/members/me', 'POST /v2/auth/elements_login_as', 'POST /v2/auth/login',
   'GET /v2/elements/default/default/config', 'GET /v2/elements/default/default/config/1/data/users', 'GET /v2/pdps/default/default/configs', 'GET /v2/pdps/default/default/audit_logs',
   'GET /v2/history', 'GET /v2/history/1/request', 'GET /v2/activity', 'GET /v2/activity/types', 'GET /v2/deprecated/history', 'GET /v2/policy_guards/scopes', 'POST /v2/audit-log-replay',
-  'GET /v2/internal/opal_data/1/default/default', 'POST /v2/facts/default/default/proxy_configs', 'PATCH /v2/facts/default/default/proxy_configs/1',
+  'GET /v2/internal/opal_data/1/default/default',
   'GET /v2/facts/default/default/email_configurations', 'GET /v2/facts/default/default/email_templates/', 'POST /v2/facts/default/default/user_invites',
   'GET /v2/facts/default/default/access_requests/1/user/1/tenant/1', 'PUT /v2/facts/default/default/bulk/tenants',
   'PUT /v2/schema/default/default/bulk/roles', 'GET /v2/schema/default/default/condition_sets/adults/ancestors', 'GET /v2/schema/default/default/condition_sets/adults/descendants',
   'GET /v2/schema/default/default/resources/doc/roles/owner/ancestors', 'GET /v2/schema/default/default/roles/admin/descendants', 'GET /v2/schema/default/default/groups',
-  'PUT /v2/schema/default/default/groups/1/users/1', 'POST /facts/proxy_configs'
+  'PUT /v2/schema/default/default/groups/1/users/1'
 ]
 
 t.test('unsupported parts of Permit\'s API are a 501 that names them; unknown paths are 404; the token is checked first', async t => {

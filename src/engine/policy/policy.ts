@@ -219,6 +219,8 @@ export type PolicyRole = Static<typeof Role>
 export type PolicyAttribute = Static<typeof Attribute>
 /** A rule that joins a user set, a permission and a resource set. */
 export type PolicySetRule = Static<typeof SetRule>
+/** URL mapping rules that belong together, as they are written. */
+export type PolicyProxyConfig = Static<typeof ProxyConfig>
 /** A rule from a URL to a permission. */
 export type PolicyMappingRule = Static<typeof MappingRule>
 /** A condition as it is written. */

@@ -97,27 +97,6 @@ export const accountRoutes: readonly Route[] = [
   })
 ]
 
-const ProxyConfigs = Type.Array(Type.Object({}), { maxItems: 0 })
-
-/** The routes of proxy configurations, of which there are none: URL mappings are not part of a local PDP. */
-export const proxyConfigRoutes: readonly Route[] = [
-  route({
-    method: 'GET',
-    path: '/proxy_configs',
-    summary: 'Lists the proxy configurations: none.',
-    answer: ProxyConfigs,
-    handle: () => ok([])
-  }),
-  ...(['GET', 'DELETE'] as const).map(method => route({
-    method,
-    path: '/proxy_configs/:config',
-    summary: 'There is no proxy configuration: 404.',
-    handle ({ params }) {
-      throw notFound(`proxy configuration '${params.config}'`)
-    }
-  }))
-]
-
 function requireProject (given: string): void {
   if (!PROJECT.has(given)) throw notFound(`project '${given}'`)
 }

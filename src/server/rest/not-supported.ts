@@ -3,7 +3,6 @@ import createRouter from 'find-my-way'
 
 const CLOUD = "only Permit's cloud has that"
 const ONE = 'a local PDP holds one project with one environment; start another one on another port'
-const MAPPINGS = 'it takes URL mapping rules from the policy file only (proxy_configs)'
 
 type Row = readonly [methods: readonly string[] | 'all', paths: readonly string[], what: string, why: string]
 
@@ -26,8 +25,6 @@ const TABLE: readonly Row[] = [
   ['all', ['/v2/audit-log-replay'], 'the replay of audit logs', CLOUD],
   ['all', ['/v2/internal/*'], "OPAL's data", 'the local PDP needs no OPAL'],
   ...inEnvironment('facts', [
-    [['POST'], ['/proxy_configs'], 'writing proxy configurations', MAPPINGS],
-    [['PATCH', 'PUT'], ['/proxy_configs/:config'], 'writing proxy configurations', MAPPINGS],
     ['all', ['/email_configurations', '/email_configurations/*', '/email_templates', '/email_templates/*'], 'e-mail', CLOUD],
     ['all', ['/user_invites', '/user_invites/*'], 'invitations of users', CLOUD],
     ['all', ['/access_requests/*'], 'access requests', CLOUD],
