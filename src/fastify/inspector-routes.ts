@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ResolvedInspector } from '../app/options/resolve.js'
 import { openInspector } from '../inspector/inspector.js'
 import type { CheckObserver } from '../observe/observation.js'
+import type { RouteRow } from './route-table.js'
 
 /**
  * Opens the inspector and declares its routes. With a guard they are guarded as every other route; without one they are public for the
@@ -10,12 +11,13 @@ import type { CheckObserver } from '../observe/observation.js'
  * @returns the observer of checks
  */
 export async function declareInspector (
-  app: FastifyInstance, { path, guard, attributes }: ResolvedInspector<FastifyRequest>
+  app: FastifyInstance, { path, guard, attributes }: ResolvedInspector<FastifyRequest>, routes: () => readonly RouteRow[]
 ): Promise<CheckObserver> {
   const own = new Set<string | undefined>([path, `${path}/*`].map(url => app.prefix + url))
   const inspector = await openInspector({
     path,
     attributes,
+    routes,
     isGuarded: guard !== undefined,
     isOwn: asker => own.has((asker as FastifyRequest).routeOptions.url),
     routeOf: asker => {

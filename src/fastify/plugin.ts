@@ -85,7 +85,7 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   if (updates !== undefined) declareUpdatesRoute(app, updates, affected => checks.forget(affected))
   if (inspector !== undefined) {
     const { declareInspector } = await import('./inspector-routes.js')
-    observation.add(await declareInspector(app, inspector))
+    observation.add(await declareInspector(app, inspector, () => guards.rows()))
   }
 
   await open()

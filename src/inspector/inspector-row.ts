@@ -40,3 +40,20 @@ export interface InspectorRows {
   /** Whether these rows begin anew: the app was restarted, or it is the first event. */
   readonly fresh: boolean
 }
+
+/** A route and what protects it. */
+export interface InspectorRoute {
+  /** `GET`, or several with commas. */
+  readonly method: string
+  /** As declared. */
+  readonly url: string
+  /** `task:create`, `(task:list or task:create)`, `by function`; null when nothing is required. */
+  readonly permission: string | null
+  /** `task:{id}` */
+  readonly resource: string | null
+  readonly tenant: string | null
+  /** Whether it is declared public. */
+  readonly public: boolean
+  /** What guards it; `unknown` for a route that was declared before the plugin. */
+  readonly guardedBy: string | null
+}

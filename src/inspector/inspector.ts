@@ -7,6 +7,7 @@ import { OptionsError } from '../contract/errors.js'
 import { DecisionFeed, type FeedOptions } from './decision-feed.js'
 import { DecisionStreams } from './decision-streams.js'
 import { refusalOf } from './inspector-access.js'
+import type { InspectorRoute } from './inspector-row.js'
 
 /** What an inspector is made of. */
 export interface InspectorOptions extends FeedOptions {
@@ -14,6 +15,8 @@ export interface InspectorOptions extends FeedOptions {
   readonly path: string
   /** Whether a guard of the framework decides who may see it. Without one, only requests from this machine may. */
   readonly isGuarded: boolean
+  /** The routes of the app; undefined for a framework that does not tell. */
+  readonly routes?: () => readonly InspectorRoute[]
 }
 
 /** Nothing of other hosts, nothing inline, no frame around it, and no text that becomes HTML. */
@@ -88,6 +91,7 @@ export class Inspector {
       return answer(response, 302, TEXT, '')
     }
     if (rest === 'stream') return this.#stream(request, response)
+    if (rest === 'routes') return answer(response, 200, JSON_TYPE, this.#routes())
     const asset = this.#assets.get(rest)
     if (asset === undefined) return answer(response, 404, TEXT, 'The inspector has no such page.\n')
     answer(response, 200, asset.type, asset.body)
@@ -96,6 +100,13 @@ export class Inspector {
   /** Ends the streams. A server that closes would wait for them. */
   close (): void {
     this.#streams.close()
+  }
+
+  /** As JSON; null when the framework does not tell. */
+  #routes (): string {
+    const routes = this.#options.routes?.().map(({ method, url, permission, resource, tenant, public: isPublic, guardedBy }) =>
+      ({ method, url, permission, resource, tenant, public: isPublic, guardedBy } satisfies InspectorRoute))
+    return JSON.stringify(routes ?? null)
   }
 
   #stream (request: IncomingMessage, response: ServerResponse): void {
@@ -109,6 +120,7 @@ export class Inspector {
 }
 
 const TEXT = 'text/plain; charset=utf-8'
+const JSON_TYPE = 'application/json; charset=utf-8'
 
 function answer (response: ServerResponse, status: number, type: string, body: string): void {
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) }).end(body)

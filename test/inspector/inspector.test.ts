@@ -13,7 +13,7 @@ import { createQuery } from '../../src/decision/query.js'
 import { pdpFor } from '../support/app.js'
 import { FRAMEWORKS, get, policy, streamOf } from './watching.js'
 
-const PATHS = ['/_permit', '/_permit/', '/_permit/page.js', '/_permit/page.css', '/_permit/icon.svg', '/_permit/stream', '/_permit/nothing']
+const PATHS = ['/_permit', '/_permit/', '/_permit/page.js', '/_permit/page.css', '/_permit/icon.svg', '/_permit/stream', '/_permit/routes', '/_permit/nothing']
 
 /** What a request of someone else has that reached the app from this machine. */
 const foreign = fc.oneof(
@@ -173,6 +173,15 @@ t.test('a browser that does not read loses decisions and is told how many; what 
   await stream.until(() => stream.rows().at(-1)?.id === made)
   t.ok(stream.lost() > 0, `${stream.lost()} lost`)
   t.equal(stream.rows().length + stream.lost(), made)
+})
+
+t.test('the routes are listed with what protects them; Express does not tell', async t => {
+  const [fastify, express] = await Promise.all(Object.values(FRAMEWORKS).map(async start => {
+    const { port } = await start(t, true)
+    return JSON.parse((await get(port, '/_permit/routes')).body)
+  }))
+  t.match(fastify, [{ method: 'GET', url: '/_permit', public: true, guardedBy: null }, { url: '/_permit/*', public: true }, { method: 'GET', url: '/tasks/:id', permission: 'task:read', resource: 'task:{id}', public: false, guardedBy: 'annotation' }])
+  t.equal(express, null)
 })
 
 t.test('an address of another machine is refused, whatever its headers say', async t => {

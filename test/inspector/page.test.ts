@@ -23,6 +23,9 @@ async function opened (page: Page, { url }: Watched) {
   return problems
 }
 
+// One for all tests: its start takes longer than most of them.
+const browser = await browserFor(t)
+
 const HOSTILE = [
   '<script>window.owned = 1; alert(1)</script>', '<img src=x onerror="window.owned = 1">', '"><svg onload=window.owned=1>', "javascript:window.owned='1'",
   '{{window.owned = 1}}', '</td></tr></table><iframe srcdoc="<script>parent.owned = 1</script>">', '&lt;b&gt;', '\u202e\u2028\u0007"\'`', '__proto__', 'constructor'
@@ -30,7 +33,7 @@ const HOSTILE = [
 
 t.test('decisions appear while they are made; they can be filtered, stopped and looked at, by keyboard alone', async t => {
   const app = await start(t, true)
-  const page = await (await browserFor(t)).newPage({ viewport: { width: 1_300, height: 900 } })
+  const page = await browser.newPage({ viewport: { width: 1_300, height: 900 } })
   const problems = await opened(page, app)
   await page.getByText('No decision yet').waitFor()
   t.equal(await app.ask('ann', '7'), 200)
@@ -66,7 +69,7 @@ t.test('decisions appear while they are made; they can be filtered, stopped and 
 
 t.test('hostile users, resources, tenants and attributes are text: nothing of them runs', async t => {
   const app = await start(t, { attributes: true })
-  const page = await (await browserFor(t)).newPage()
+  const page = await browser.newPage()
   const problems = await opened(page, app)
   for (const text of HOSTILE) await app.check(text, text, { [text]: text })
   const rows = page.locator('tbody tr')
@@ -84,11 +87,28 @@ t.test('hostile users, resources, tenants and attributes are text: nothing of th
   t.ok(problems.splice(0).every(text => text.includes('example.com')))
 })
 
+t.test('the routes show what protects each, and axe finds nothing', async t => {
+  const app = await start(t, true)
+  const page = await browser.newPage({ bypassCSP: true })
+  const problems = await opened(page, app)
+  await page.getByRole('link', { name: 'Routes' }).click()
+  const rows = page.locator('tbody tr')
+  await rows.nth(2).waitFor()
+  t.match(await rows.allInnerTexts(), [/_permit.*public, as declared/s, /_permit/, /GET\s+\/tasks\/:id\s+guarded\s+task:read\s+task:\{id\}/])
+  await page.getByLabel('Search').fill('task:READ')
+  await page.getByText('1 of 3 routes').waitFor()
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
+  const { violations } = await page.evaluate('axe.run()') as { violations: Array<{ id: string }> }
+  t.same(violations.map(({ id }) => id), [])
+  await page.getByRole('link', { name: 'Decisions' }).click()
+  await page.getByText('No decision yet').waitFor()
+  t.same(problems, [])
+})
+
 t.test('axe finds nothing, light or dark, from 320 pixels to 4K', async t => {
   const app = await start(t, true)
   await app.ask('ann', '7')
   await app.ask('eve', '8')
-  const browser = await browserFor(t)
   const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
   for (const [colorScheme, width, height] of [['light', 1_300, 900], ['dark', 320, 640], ['light', 3_840, 2_160]] as const) {
     // Only here, so that axe can be put into the page.
