@@ -4,6 +4,7 @@
 const ROOMS = [
   ['cli'],
   ['moving'],
+  ['browser', 'trpc'],
   ['fastify', 'express', 'nest'],
   ['inspector'],
   ['app'],

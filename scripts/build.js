@@ -19,7 +19,7 @@ const LIST_TARGETS = ['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma
 
 /** What users import and run, with the names of package.json. */
 const ENTRIES = [
-  'index', 'express/index', 'nest/index', 'server/index', 'cli/main', 'oauth/client-credentials',
+  'index', 'express/index', 'nest/index', 'trpc/index', 'browser/index', 'server/index', 'cli/main', 'oauth/client-credentials',
   ...LIST_TARGETS.map(target => `lists/${target}`)
 ]
 
@@ -105,6 +105,7 @@ function chunkOf (file) {
   if (room === 'fastify') return 'fastify'
   if (room === 'oauth') return 'oauth/oauth'
   if (room === 'express') return 'express/middleware'
+  if (room === 'trpc' || room === 'browser') return `${room}/${room === 'trpc' ? 'middleware' : 'route'}`
   if (room === 'nest') return 'nest/module'
   // The code of all targets is separate from the code of SQL targets.
   if (room === 'lists') return file.startsWith('lists/sql/') ? 'lists/sql' : 'lists/mapping'

@@ -94,7 +94,7 @@ t.test('it contains a declaration for each file that the public ones import, and
     const { importedFiles } = ts.preProcessFile(await readFile(join(installed, path), 'utf8'))
     for (const { fileName: name } of importedFiles) if (name.startsWith('.')) await follow(join(dirname(path), name.replace(/\.js$/, '.d.ts')))
   }
-  for (const entry of ['dist/index.d.ts', 'dist/express/index.d.ts', 'dist/nest/index.d.ts', 'dist/server/index.d.ts', 'dist/oauth/client-credentials.d.ts', ...['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma'].map(name => `dist/lists/${name}.d.ts`)]) await follow(entry)
+  for (const entry of ['dist/index.d.ts', 'dist/express/index.d.ts', 'dist/nest/index.d.ts', 'dist/trpc/index.d.ts', 'dist/browser/index.d.ts', 'dist/server/index.d.ts', 'dist/oauth/client-credentials.d.ts', ...['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma'].map(name => `dist/lists/${name}.d.ts`)]) await follow(entry)
   t.same(shipped.sort(), [...led].sort())
 })
 
