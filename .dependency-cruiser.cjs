@@ -4,7 +4,7 @@
 const ROOMS = [
   ['cli'],
   ['moving'],
-  ['browser', 'trpc'],
+  ['browser', 'trpc', 'graphql'],
   ['fastify', 'express', 'nest'],
   ['inspector'],
   ['app'],

@@ -19,7 +19,8 @@ const LIST_TARGETS = ['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma
 
 /** What users import and run, with the names of package.json. */
 const ENTRIES = [
-  'index', 'express/index', 'nest/index', 'trpc/index', 'browser/index', 'server/index', 'cli/main', 'oauth/client-credentials',
+  'index', 'express/index', 'nest/index', 'trpc/index', 'browser/index', 'graphql/index', 'server/index', 'cli/main',
+  'oauth/client-credentials',
   ...LIST_TARGETS.map(target => `lists/${target}`)
 ]
 
@@ -106,6 +107,7 @@ function chunkOf (file) {
   if (room === 'oauth') return 'oauth/oauth'
   if (room === 'express') return 'express/middleware'
   if (room === 'trpc' || room === 'browser') return `${room}/${room === 'trpc' ? 'middleware' : 'route'}`
+  if (room === 'graphql') return 'graphql/schema'
   if (room === 'nest') return 'nest/module'
   // The code of all targets is separate from the code of SQL targets.
   if (room === 'lists') return file.startsWith('lists/sql/') ? 'lists/sql' : 'lists/mapping'

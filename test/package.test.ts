@@ -94,15 +94,15 @@ t.test('it contains a declaration for each file that the public ones import, and
     const { importedFiles } = ts.preProcessFile(await readFile(join(installed, path), 'utf8'))
     for (const { fileName: name } of importedFiles) if (name.startsWith('.')) await follow(join(dirname(path), name.replace(/\.js$/, '.d.ts')))
   }
-  for (const entry of ['dist/index.d.ts', 'dist/express/index.d.ts', 'dist/nest/index.d.ts', 'dist/trpc/index.d.ts', 'dist/browser/index.d.ts', 'dist/server/index.d.ts', 'dist/oauth/client-credentials.d.ts', ...['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma'].map(name => `dist/lists/${name}.d.ts`)]) await follow(entry)
+  for (const entry of ['dist/index.d.ts', 'dist/express/index.d.ts', 'dist/nest/index.d.ts', 'dist/trpc/index.d.ts', 'dist/graphql/index.d.ts', 'dist/browser/index.d.ts', 'dist/server/index.d.ts', 'dist/oauth/client-credentials.d.ts', ...['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma'].map(name => `dist/lists/${name}.d.ts`)]) await follow(entry)
   t.same(shipped.sort(), [...led].sort())
 })
 
 t.test('the code is bundled into few modules with clear names, and is small', async t => {
   const modules = files.map(({ path }) => path).filter(path => path.endsWith('.js'))
-  t.ok(modules.length < 70, `${modules.length} modules`)
+  t.ok(modules.length < 90, `${modules.length} modules`)
   t.same(modules.filter(path => !/^dist\/(?:[a-z]+\/)?[a-z-]+\.js$/.test(path)), [])
-  t.ok(size <= 500_000, `packed it has ${size} bytes`)
+  t.ok(size <= 560_000, `packed it has ${size} bytes`)
 })
 
 t.test('no code is generated from strings at run time', async t => {
