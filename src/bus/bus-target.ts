@@ -98,6 +98,12 @@ export function targetOfText (text: string): BusTarget | undefined {
   return protocol === 'postgres:' || protocol === 'postgresql:' ? { kind: 'postgres', url: text } : undefined
 }
 
+/** Whether a client is one of a Redis Cluster: of `ioredis`, or of `redis`. It subscribes in another way than a client of one node. */
+export function isRedisCluster (client: object): boolean {
+  return has(client, 'publish', 'subscribe') &&
+    (('isCluster' in client && client.isCluster === true) || has(client, 'getRandomNode') || has(client, 'nodeClient'))
+}
+
 /** The bus that a client is; undefined for an object that is none. */
 export function targetOfClient (client: object): BusTarget | undefined {
   if (has(client, 'query', 'connect', 'on')) {
@@ -106,7 +112,7 @@ export function targetOfClient (client: object): BusTarget | undefined {
       : { kind: 'pg-client', client: client as unknown as PgClient }
   }
   if (!has(client, 'publish', 'subscribe')) return undefined
-  if (has(client, 'duplicate', 'connect', 'disconnect') && !('isCluster' in client && client.isCluster === true)) {
+  if (has(client, 'duplicate', 'connect', 'disconnect')) {
     if ('status' in client && typeof client.status === 'string') return { kind: 'ioredis', client: client as unknown as IoredisClient }
     if ('isOpen' in client && typeof client.isOpen === 'boolean') {
       return { kind: 'node-redis', client: client as unknown as NodeRedisClient }

@@ -41,6 +41,9 @@ export interface DecisionPath {
 /** The largest response of a PDP, bytes. A decision has some hundred, a bulk response some ten thousand; the rest is for debug output. */
 const MAX_RESPONSE_SIZE = 1024 * 1024
 
+/** With a bus there are other instances, which may start at the same time: their first probes are sent within so many ms. */
+const FLEET_PROBES_WITHIN = 1_000
+
 /** Items that a filter takes at a time when the embedded PDP decides. */
 const EMBEDDED_CHUNK = 256
 
@@ -94,8 +97,9 @@ export async function openPath (
   const token = new Token(origin.token)
   const tls = origin.tls === undefined ? undefined : new Tls(origin.tls)
   const wire = { token, headers, tls, http2, proxy, dispatcher, maxResponseSize: MAX_RESPONSE_SIZE, connectTimeout: timeout }
+  const probeWithin = bus === undefined ? 0 : FLEET_PROBES_WITHIN
   const checking = {
-    ...wire, connections, maxQueue: queue, retries, breaker, hedge, log, ...(readiness === false ? {} : { readiness })
+    ...wire, connections, maxQueue: queue, retries, breaker, hedge, log, probeWithin, ...(readiness === false ? {} : { readiness })
   }
   // The endpoints of an AuthZEN PDP may be anywhere at its origin. At a Unix socket there is no origin, and they are at its root.
   const hosts = authzen === undefined ? urls : urls.map(url => isSocket(url) ? url : new URL(url.origin))
@@ -151,6 +155,7 @@ function isSocket ({ protocol }: URL): boolean {
 
 async function cacheStage (cache: PathOptions['cache'], generations: Generations): Promise<(next: DecisionPoint) => DecisionPoint> {
   if (cache === false) return next => next
-  const { cached } = await import('./stages/cached.js')
-  return next => cached(next, cache, generations)
+  const { cached, ttlOfInstance } = await import('./stages/cached.js')
+  const ttl = ttlOfInstance(cache.ttl, Math.random())
+  return next => cached(next, { ...cache, ttl }, generations)
 }

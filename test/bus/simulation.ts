@@ -102,6 +102,8 @@ export class SimulatedBus {
   /** Which instance has heard which. */
   readonly heard = new Map<number, Set<number>>()
   delivered = 0
+  published = 0
+  connected = 0
 
   constructor (time: Time, random: () => number) {
     this.#time = time
@@ -141,6 +143,7 @@ export class SimulatedBus {
       name: 'simulated',
       connect: async events => {
         if (this.#cut.has(who) || this.paused) throw new Error('unreachable')
+        this.connected++
         const subscriber = { message: (text: unknown) => run(() => events.message(text)), lost: events.lost }
         this.#subscribers.set(who, subscriber)
         return {
@@ -157,6 +160,7 @@ export class SimulatedBus {
 
   /** Passes a text on to everybody. */
   inject (text: unknown, from = -1): void {
+    this.published++
     for (const [to, subscriber] of this.#subscribers) {
       const { lost, doubled, delayed, delay } = this.faults
       const copies = this.#random() < lost ? 0 : this.#random() < doubled ? 2 : 1

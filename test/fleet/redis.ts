@@ -1,7 +1,7 @@
 // The bus over a real Redis, by `ioredis` and by `redis`: run by `npm run test:fleet`, because Redis does not come with npm.
 import t from 'tap'
 import { redisFor } from './servers.js'
-import { outages, propagation, soak, twoInstances } from './two-instances.js'
+import { outages, promptness, propagation, soak, twoInstances } from './two-instances.js'
 
 t.setTimeout(600_000)
 
@@ -9,6 +9,7 @@ t.test('Redis by its URL: B follows what A writes, and an outage is survived', a
   const server = await redisFor(t)
   const instances = await twoInstances(t, () => server.urlAt(server.port))
   await propagation(t, instances, 300, 'redis')
+  await promptness(t, instances, 'redis')
   await outages(t, server, instances)
 })
 

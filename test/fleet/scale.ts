@@ -1,5 +1,6 @@
 // `npm run fleet`: what a fleet costs one PDP, in simulated time with the real cache and the real bus. Writes docs/fleet.svg and prints the figures.
 import { writeFileSync } from 'node:fs'
+import { ttlOfInstance } from '../../src/decision/stages/cached.js'
 import { Instance, randomOf, SimulatedBus, SimulatedPdp, Time } from '../bus/simulation.js'
 
 const USERS = 100_000
@@ -101,6 +102,64 @@ async function storm (instances: number, requestsEach: number): Promise<Storm> {
   return { before: quiet, peak: Math.max(...perTenth.slice(from)), forgotten }
 }
 
+interface Crowd { readonly connects: number, readonly published: number, readonly questions: number }
+
+/** The most in a second, when many instances start at once, in steady use, and when the bus and all connections to it end at once. */
+async function crowd (instances: number): Promise<Record<'start' | 'steady' | 'outage', Crowd> & { readonly upAgain: number }> {
+  const random = randomOf(instances)
+  const time = new Time()
+  const network = new SimulatedBus(time, random)
+  const pdp = new SimulatedPdp(time, random)
+  const fleet = Array.from({ length: instances }, (_, number) => new Instance(number, time, random, network, pdp, { ttl: 60_000, degradedTtl: 60_000 }))
+  const requests = instances * 2
+  const user = zipf(random)
+  const measure = async (seconds: number): Promise<Crowd> => {
+    let most = { connects: 0, published: 0, questions: 0 }
+    for (let second = 0; second < seconds; second++) {
+      const before = { connects: network.connected, published: network.published, questions: pdp.asked }
+      for (let index = 0; index < requests; index++) {
+        if (index % 100 === 0) await time.runUntil(time.now + 100_000 / requests)
+        ;(fleet[Math.floor(random() * instances)] as Instance).ask(`user-${user() % 10}`, () => {})
+      }
+      most = {
+        connects: Math.max(most.connects, network.connected - before.connects),
+        published: Math.max(most.published, network.published - before.published),
+        questions: Math.max(most.questions, pdp.asked - before.questions)
+      }
+    }
+    return most
+  }
+  for (const instance of fleet) instance.bus.open().catch(() => {})
+  const start = await measure(3)
+  await measure(8)
+  const steady = await measure(2)
+  network.restart()
+  const from = time.now
+  const outage = await measure(3)
+  return { start, steady, outage, upAgain: fleet.every(({ bus }) => bus.stats().up) ? time.now - from : Infinity }
+}
+
+/** Many instances get the same decisions at once, as after a reload: the most questions in a tenth of a second when those expire, twice. */
+async function expiries (instances: number, ttlOf: (ttl: number, random: number) => number): Promise<readonly [number, number]> {
+  const random = randomOf(instances)
+  const time = new Time()
+  const network = new SimulatedBus(time, random)
+  const pdp = new SimulatedPdp(time, random)
+  const TTL = 10_000
+  const fleet = Array.from({ length: instances }, (_, number) =>
+    new Instance(number, time, random, network, pdp, { ttl: ttlOf(TTL, random()), degradedTtl: TTL, alone: true }))
+  const most: number[] = [0, 0, 0]
+  while (time.now < 2.5 * TTL) {
+    const before = pdp.asked
+    // Each instance uses its decision all the time.
+    for (const instance of fleet) instance.ask('user-0', () => {})
+    await time.runUntil(time.now + 100)
+    const turn = Math.round(time.now / TTL)
+    most[turn] = Math.max(most[turn] ?? 0, pdp.asked - before)
+  }
+  return [most[1] as number, most[2] as number]
+}
+
 const REQUESTS = 2_000
 const rows: Array<Setting & Cost> = []
 for (const { ttl, bus } of [{ ttl: 2_000, bus: false }, { ttl: 60_000, bus: false }, { ttl: 60_000, bus: true }]) {
@@ -116,6 +175,17 @@ for (const instances of [16, 100]) {
   const { before, peak } = await storm(instances, 20)
   console.log(`${instances} instances with ${instances * 20} requests/s forget everything: from ${before.toFixed(0)} to ${peak.toFixed(0)} questions/s`)
 }
+
+const CROWD = Number(process.env.CROWD ?? 1_000)
+for (const [name, ttlOf] of [['the same ttl', (ttl: number) => ttl], ['a ttl each', ttlOfInstance]] as const) {
+  const [first, second] = await expiries(CROWD, ttlOf)
+  console.log(`${CROWD} instances with ${name}, which got a decision at once, ask at most ${first} times in 0.1 s when it expires, then ${second} times`)
+}
+const { upAgain, ...situations } = await crowd(CROWD)
+for (const [name, { connects, published, questions }] of Object.entries(situations)) {
+  console.log(`${CROWD} instances, ${name}: in a second at most ${connects} connections and ${published} messages at the bus, and ${questions} questions to the PDP`)
+}
+console.log(`after an outage all of them are on the bus within ${(upAgain / 1_000).toFixed(0)} s`)
 
 /** Bars: what the PDP is asked, by instances, for each setting. */
 function chart (): string {

@@ -2,7 +2,7 @@
 import type { TSchema } from 'typebox'
 import type { DecisionOrigin, PathOptions, UpdatesEndpoint } from '../../decision/path-options.js'
 import { OptionsError } from '../../contract/errors.js'
-import { targetOfClient, targetOfText, type BusSettings, type BusTarget } from '../../bus/bus-target.js'
+import { isRedisCluster, targetOfClient, targetOfText, type BusSettings, type BusTarget } from '../../bus/bus-target.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
@@ -352,6 +352,7 @@ function readBus (bus: NonNullable<AnyOptions['bus']>): { readonly target: BusTa
     if (target === undefined) throw new OptionsError(`option "bus" cannot be used; expected ${expected}`)
     return { target, settings: {} }
   }
+  refuseCluster('bus', bus)
   const itself = targetOfClient(bus)
   if (itself !== undefined) return { target: itself, settings: {} }
   if (!busChecker.Check(bus)) throw new OptionsError(complain(OptionsWithBus, { bus }))
@@ -360,11 +361,18 @@ function readBus (bus: NonNullable<AnyOptions['bus']>): { readonly target: BusTa
     throw new OptionsError(`option "bus" has ${url === undefined ? 'neither "url" nor "client"' : 'both "url" and "client"'}; ` +
       'expected exactly one of them')
   }
+  if (client !== undefined) refuseCluster('bus.client', client as object)
   const target = url === undefined ? targetOfClient(client as object) : targetOfText(url)
   if (target === undefined) {
     throw new OptionsError(`option "bus.${url === undefined ? 'client' : 'url'}" cannot be used; expected ${expected}`)
   }
   return { target, settings: bus }
+}
+
+function refuseCluster (option: string, client: object): void {
+  if (!isRedisCluster(client)) return
+  throw new OptionsError(`option "${option}" is a client of a Redis Cluster, which is not supported; ` +
+    'expected a client of one of its nodes, or the URL of one: a message that one node gets reaches the subscribers of all')
 }
 
 /** The schema of the option with its settings, for a message that names the setting. */

@@ -24,6 +24,18 @@ const FIRST_SIZE = 1_000
 /** The factor by which it grows when it is full. */
 const GROWTH = 8
 
+/** The part of the ttl by which that of one instance may be shorter. */
+const TTL_SPREAD = 0.1
+
+/**
+ * The ttl of one instance: instances that started together, or forgot everything together, would otherwise ask again together.
+ *
+ * @param random - from 0 to 1
+ */
+export function ttlOfInstance (ttl: number, random: number): number {
+  return Math.ceil(ttl * (1 - TTL_SPREAD * random))
+}
+
 interface Remembered {
   readonly decision: Decision
   readonly stamp: number

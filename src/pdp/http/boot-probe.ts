@@ -5,12 +5,17 @@ import type { ProbeResult, ProbingTransport, TransportLog } from './transport.js
 /** How long starting waits for the probes, ms: enough for a PDP that is up. */
 const MAX_WAIT = 250
 
-/** Probes each replica once and logs problems. Resolves after a short wait; later results are logged when they arrive. Never rejects. */
-export async function probeAtBoot (transport: Pick<ProbingTransport, 'probe'>, log: TransportLog): Promise<void> {
+/**
+ * Probes each replica once and logs problems. Resolves after a short wait, and at once when the probes are spread over a time. Later
+ * results are logged when they arrive. Never rejects.
+ */
+export async function probeAtBoot (
+  transport: Pick<ProbingTransport, 'probe' | 'probeWithin'>, log: TransportLog
+): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const waitedEnough = new Promise<void>(resolve => { timer = setTimeout(resolve, MAX_WAIT) })
   const probed = transport.probe(result => report(result, log))
-  await Promise.race([probed, waitedEnough])
+  if (transport.probeWithin === 0) await Promise.race([probed, waitedEnough])
   clearTimeout(timer)
 }
 

@@ -58,6 +58,8 @@ type TransportOptions = {
   readonly readiness?: string
   /** Default: no hedging. */
   readonly hedge?: HedgeOptions | false
+  /** The first probes are sent at a random time within so many ms: the instances of a fleet may start together. Default: at once. */
+  readonly probeWithin?: number
   /** Gets a log line when a breaker opens or closes. */
   readonly log?: TransportLog
 } & (
@@ -93,9 +95,11 @@ export interface ProbeResult {
 
 /** A transport that can probe its replicas. */
 export interface ProbingTransport extends Transport {
+  /** The time in which the probes of a start begin, ms; 0 for at once. */
+  readonly probeWithin: number
   /**
    * Probes each replica on a connection of its own, and reports each result as soon as it is known. Never rejects; resolves when all
-   * results are known, within the connect timeout.
+   * results are known, within the connect timeout after `probeWithin`.
    */
   probe (onResult: (result: ProbeResult) => void): Promise<void>
 }
@@ -144,6 +148,9 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
   #failures = 0
   #retried = 0
   #closed = false
+  readonly probeWithin: number
+  /** Ends the pause before the first probes. */
+  #endPause = (): void => {}
 
   constructor (options: TransportOptions, undici: Undici) {
     const { url, writes = false, retries = 0, hedge = false, probe, breaker = false, log } = options
@@ -177,6 +184,7 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
     this.extraAttempts = (urls.length > 1 && !writes) || this.hedging !== undefined ? new Deadlines<Alarm>(expire) : undefined
     this.#maxQueue = options.maxQueue
     this.#log = log
+    this.probeWithin = options.probeWithin ?? 0
     this.#retries = retries
     for (const replica of this.#replicas) replica.slots.onFree(() => this.#onSlotFree(replica))
   }
@@ -314,9 +322,21 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
   }
 
   async probe (onResult: (result: ProbeResult) => void): Promise<void> {
+    if (this.probeWithin > 0) await this.#pause(Math.random() * this.probeWithin)
+    if (this.#closed) return
     await Promise.all(this.#replicas.map(async replica => {
       onResult({ url: replica.name, error: await replica.probe(this.connectTimeout) })
     }))
+  }
+
+  #pause (ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const timer = setTimeout(resolve, ms).unref()
+      this.#endPause = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   stats (): NonNullable<DecisionPointStats['pdp']> {
@@ -337,6 +357,7 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
 
   async close (deadline: number): Promise<void> {
     this.#closed = true
+    this.#endPause()
     for (const request of [...this.#waiting, ...this.#paused, ...this.withoutToken]) {
       this.stopWaiting(request)
       request.end(new PdpError('closed', 'the app is closing'))

@@ -135,3 +135,16 @@ t.test('no error message quotes the token or a password', async t => {
   }
   t.throws(() => resolveOptions({ pdp }, { PERMIT_API_KEY: 'hunter2\n' }), { message: /^(?!.*hunter2).*PERMIT_API_KEY/ })
 })
+
+t.test('a client of a Redis Cluster is refused as a bus, and a client of one node is not', async t => {
+  const { Redis, Cluster } = await import('ioredis')
+  const { createClient, createCluster } = await import('redis')
+  const clusters = [new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true }), createCluster({ rootNodes: [{ url: 'redis://127.0.0.1:1' }] })]
+  for (const client of clusters) {
+    for (const bus of [client, { client }]) {
+      t.throws(() => resolveOptions({ pdp, token, bus: bus as never }, {}), /is a client of a Redis Cluster, which is not supported/)
+    }
+  }
+  t.equal(resolveOptions({ pdp, token, bus: new Redis({ lazyConnect: true }) as never }, {}).bus?.target.kind, 'ioredis')
+  t.equal(resolveOptions({ pdp, token, bus: createClient() as never }, {}).bus?.target.kind, 'node-redis')
+})

@@ -1,7 +1,7 @@
 // Cache, coalescing and generations: what is remembered, for how long, and what never is.
 import fc from 'fast-check'
 import t from 'tap'
-import { cached } from '../../../src/decision/stages/cached.js'
+import { cached, ttlOfInstance } from '../../../src/decision/stages/cached.js'
 import { coalesced } from '../../../src/decision/stages/coalesced.js'
 import { Generations } from '../../../src/decision/generations.js'
 import { createQuery } from '../../../src/decision/query.js'
@@ -266,4 +266,12 @@ t.test('promise 4: under any interleaving, no decision older than the last inval
     await Promise.all(given)
   }), { numRuns: 500 })
   t.pass('500 interleavings')
+})
+
+t.test('the ttl of one instance is 90 to 100 % of the option, at least a millisecond, and not that of the others', async t => {
+  fc.assert(fc.property(fc.integer({ min: 1, max: 86_400_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (ttl, random) => {
+    const own = ttlOfInstance(ttl, random)
+    if (!Number.isInteger(own) || own < 1 || own > ttl || own < ttl * 0.9) throw new Error(`${own} of ${ttl}`)
+  }))
+  t.same([ttlOfInstance(60_000, 0), ttlOfInstance(60_000, 0.5), ttlOfInstance(60_000, 1)], [60_000, 57_000, 54_000])
 })

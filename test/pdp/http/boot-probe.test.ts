@@ -1,9 +1,28 @@
 // What an app that starts says about its PDP: a wrong token and a PDP that is not there are told apart, and neither keeps it from starting.
+import { EventEmitter } from 'node:events'
 import t, { type Test } from 'tap'
 import permit, { type PermitOptions } from '../../../src/index.js'
+import { httpTransport } from '../../../src/pdp/http/transport.js'
+import { permitProbe } from '../../../src/pdp/permit/permit-pdp.js'
 import { fastifyFor, logSink, optionsFor, pdpFor } from '../../support/app.js'
 import { startFakePdp, type FakePdp, type FakePdpOptions } from '../../support/fake-pdp.js'
 import { until } from '../../support/replicas.js'
+
+/** A bus within this process. */
+class EventBus extends EventEmitter {
+  constructor (readonly name: string) {
+    super()
+  }
+
+  publish (channel: string, message: string): boolean {
+    return this.emit(channel, message)
+  }
+
+  subscribe (channel: string, listener: (message: string) => void): () => void {
+    this.on(channel, listener)
+    return () => this.off(channel, listener)
+  }
+}
 
 const SECRET = 'token-that-stays-in'
 
@@ -31,6 +50,31 @@ t.test('a healthy PDP causes no log line, and no check', async t => {
   t.same(complaints(), [])
   t.same([pdp.requests, pdp.questions], [[], []])
   t.match(app.permit.stats().pdp, { requests: 0, failures: 0, latency: undefined })
+})
+
+t.test('in a fleet, probes are sent at a random time within a second, and no start waits for its probe', async t => {
+  const arrivals: number[] = []
+  const pdp = await fake(t, { intercept: () => { arrivals.push(performance.now()); return false } })
+  const bus = (name: string) => ({ client: new EventBus(name), secret: 'the secret of this fleet' })
+  const began = performance.now()
+  const apps = await Promise.all(Array.from({ length: 30 }, (_, index) => start(t, pdp, { cache: { ttl: 1_000 }, bus: bus(String(index)) })))
+  await until(() => arrivals.length === 30)
+  const [first, last] = [Math.min(...arrivals), Math.max(...arrivals)]
+  // 30 random times within a second are within 300 ms once in 10^14.
+  t.ok(last - first > 300 && first >= began, `${(last - first).toFixed(0)} ms apart`)
+  for (const { complaints } of apps) t.same(complaints(), [])
+})
+
+t.test('a transport that closes before its probes are sent sends none', async t => {
+  const pdp = await fake(t)
+  const transport = await httpTransport({
+    url: new URL(pdp.url), token: SECRET, connections: 1, maxQueue: 1, maxResponseSize: 1_000, connectTimeout: 1_000, probe: permitProbe, probeWithin: 60_000
+  })
+  const results: unknown[] = []
+  const probed = transport.probe(result => results.push(result))
+  await transport.close(performance.now() + 1_000)
+  await probed
+  t.same(results, [])
 })
 
 t.test('a refused token is one error with what to do', async t => {
