@@ -247,6 +247,7 @@ export type PdpFailure =
   | 'answer'        // 200, but an invalid answer
   | 'unready'       // the PDP said no, and its health says that it has not loaded everything
   | 'undecided'     // the PDP says that it could not decide this question
+  | 'unsendable'    // not sent: the question is too large, nested too deep, or no Unicode text
   | 'overload'      // a limit of this package was reached
   | 'closed'        // the app is closing
   | 'abandoned'     // the caller is gone
@@ -276,7 +277,8 @@ const PASSING: ReadonlySet<number> = new Set([408, 421, 425, 429])
 export function isLasting (error: unknown): boolean {
   if (!(error instanceof PdpError)) return false
   const { failure, status = 0 } = error
-  return failure === 'token' || ((failure === 'status' || failure === 'undecided') && status >= 400 && status < 500 && !PASSING.has(status))
+  if (failure === 'token' || failure === 'unsendable') return true
+  return (failure === 'status' || failure === 'undecided') && status >= 400 && status < 500 && !PASSING.has(status)
 }
 
 /** The PDP's error behind a failed check: the cause of an {@link UnavailableError}, or the error itself; undefined for other errors. */

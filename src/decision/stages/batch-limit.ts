@@ -7,12 +7,22 @@ const BULK_RETRY_AFTER = 5 * 60_000
 /** The lowest limit that is learned: a few large or unusual checks must not end batching for all callers. */
 const LEAST_LIMIT = 10
 
+/** How many bulk requests fail before the next ones are smaller, and how many answered ones make up for a failed one: four. */
+const PATIENCE = 4
+const RECOVERY = 0.25
+
+/** The smallest size that failing bulk requests are shrunk to. */
+const LEAST_SHRUNK = 4
+
 /** How many checks one bulk request may carry: the option `batch`, or less while the PDP has shown that it takes less. */
 export class BatchLimit {
   readonly #batch: number
   readonly #clock: { now (): number }
   #singleUntil = -Infinity
   #learned = Infinity
+  #shrunk = Infinity
+  /** Failed bulk requests, less a part for each that was answered since. */
+  #failures = 0
   #learnedUntil = -Infinity
 
   /** @param batch - the option `batch` */
@@ -24,7 +34,22 @@ export class BatchLimit {
   get now (): number {
     const now = this.#clock.now()
     if (now < this.#singleUntil) return 1
-    return now < this.#learnedUntil ? Math.min(this.#learned, this.#batch) : this.#batch
+    const most = Math.min(this.#batch, this.#shrunk)
+    return now < this.#learnedUntil ? Math.min(this.#learned, most) : most
+  }
+
+  /** A bulk request failed and is sent again in halves. When this goes on, the next ones are smaller. */
+  failed (size: number): void {
+    this.#failures = Math.min(this.#failures + 1, 2 * PATIENCE)
+    if (this.#failures >= PATIENCE) this.#shrunk = Math.max(LEAST_SHRUNK, Math.ceil(Math.min(this.#shrunk, size) / 2))
+  }
+
+  /** A bulk request of this size was answered. */
+  succeeded (size: number): void {
+    if (this.#failures === 0 && this.#shrunk === Infinity) return
+    this.#failures = Math.max(0, this.#failures - RECOVERY)
+    if (this.#failures < PATIENCE && size >= this.#shrunk) this.#shrunk++
+    if (this.#shrunk >= this.#batch) this.#shrunk = Infinity
   }
 
   /** The PDP has no bulk call: one check a request, until it is tried again. */
@@ -54,6 +79,11 @@ export function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
   if (cause.status === 404 || cause.status === 405 || cause.status === 501) return 'one by one'
   // More requests do not help a PDP that is overloaded.
   return cause.status === 429 || cause.status === 503 ? undefined : 'split'
+}
+
+/** Whether a question that failed by itself in this way would make a bulk request fail. */
+export function isPoison (error: unknown): boolean {
+  return remedyFor(error) === 'split'
 }
 
 /** Whether the PDP may have rejected a bulk request because of its size. */

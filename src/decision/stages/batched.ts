@@ -1,7 +1,7 @@
 // The batching stage: sends many waiting checks in one bulk request, and a single check by itself.
 import { PdpError, UnavailableError } from '../../contract/errors.js'
 import { Deadlines, type Dated } from '../../kit/deadlines.js'
-import { BatchLimit, mayBeTooLarge, remedyFor } from './batch-limit.js'
+import { BatchLimit, isPoison, mayBeTooLarge, remedyFor } from './batch-limit.js'
 import type {
   AskedPoint, BatchingPdp, BulkAnswer, Caller, Decision, DecisionPointStats, Outcome, Query, Trace
 } from '../../contract/point.js'
@@ -39,6 +39,13 @@ export interface Closable {
   /** Resolves when nothing is in flight or waiting, at `deadline` at the latest. */
   close (deadline: number): Promise<void>
 }
+
+/** How long a question that failed by itself is not sent with others, ms, and the most such questions that are known. */
+const LONER_FOR = 60_000
+const MAX_LONERS = 1_000
+
+/** A PDP that has answered within this time works, so a failure is about the question, ms. */
+const ANSWERING_WITHIN = 1_000
 
 /** A check that waits to be sent, or for its answer. When it is settled it refers to nothing, for the reason that `Flight` names. */
 class Waiting implements Dated {
@@ -118,6 +125,11 @@ class Batcher implements AskedPoint, Closable {
   /** Checks that wait to be sent by themselves. */
   readonly #alone: Waiting[] = []
   #lastWasAlone = false
+  /** Questions that failed by themselves while others were answered, by their keys, and until when they are sent by themselves. */
+  readonly #loners = new Map<string, number>()
+  readonly #clock: { now (): number }
+  /** When the PDP last answered. */
+  #answeredAt = -Infinity
   #busy = 0
   /** The number of checks that the PDP has answered. */
   #answers = 0
@@ -132,6 +144,7 @@ class Batcher implements AskedPoint, Closable {
   constructor (pdp: BatchingPdp, options: BatchOptions, clock: { now (): number }) {
     this.#pdp = pdp
     this.#options = options
+    this.#clock = clock
     this.#limit = new BatchLimit(options.batch, clock)
     pdp.slots.onFree(() => { if (this.#waiting > 0) this.#schedule() })
   }
@@ -153,7 +166,8 @@ class Batcher implements AskedPoint, Closable {
       return
     }
     const waiting = new Waiting(query, this.#answers, deadline, caller, outcome)
-    this.#queue.push(waiting)
+    if (this.#loners.size > 0 && this.#isLoner(query.key)) this.#alone.push(waiting)
+    else this.#queue.push(waiting)
     this.#schedule()
     if (!this.#scheduled) this.#setAlarm(waiting)
   }
@@ -241,6 +255,7 @@ class Batcher implements AskedPoint, Closable {
       this.#ask(group).then(this.#release, this.#release)
     }
     for (const waiting of this.#queue) this.#setAlarm(waiting)
+    for (const waiting of this.#alone) this.#setAlarm(waiting)
     if (this.#waiting === 0 && this.#busy === 0) this.#idle?.()
   }
 
@@ -276,22 +291,27 @@ class Batcher implements AskedPoint, Closable {
   }
 
   /** Sends a group in one request. Settles each check and never rejects; resolves with whether the one request was sufficient. */
-  async #ask (group: readonly Waiting[]): Promise<boolean> {
+  async #ask (group: readonly Waiting[], isPart = false): Promise<boolean> {
     const [first] = group
     if (first === undefined) return true
     for (const waiting of group) waiting.sent = true
     this.#options.onSent?.(group.length)
     try {
-      if (group.length > 1) return await this.#askInBulk(group)
+      if (group.length > 1) return await this.#askInBulk(group, isPart)
       this.#answer(first, await this.#pdp.decide(first.query, first.deadline, undefined, first.caller))
+      this.#answeredAt = this.#clock.now()
+      if (this.#loners.size > 0) this.#loners.delete(first.query.key)
       return true
     } catch (error) {
+      // While nothing is answered, it is the PDP that fails, and not this question.
+      const isAnswering = this.#clock.now() - this.#answeredAt < ANSWERING_WITHIN
+      if (group.length === 1 && isAnswering && isPoison(error)) this.#keepAlone(first.query.key)
       for (const waiting of group) this.#fail(waiting, error)
       return false
     }
   }
 
-  async #askInBulk (group: readonly Waiting[]): Promise<boolean> {
+  async #askInBulk (group: readonly Waiting[], isPart: boolean): Promise<boolean> {
     this.#bulkRequests++
     this.#bulkQueries += group.length
     this.#largest = Math.max(this.#largest, group.length)
@@ -300,6 +320,8 @@ class Batcher implements AskedPoint, Closable {
     try {
       const answers = await this.#decideAll(group)
       for (let index = 0; index < answers.length; index++) this.#answer(group[index] as Waiting, answers[index] as BulkAnswer)
+      this.#answeredAt = this.#clock.now()
+      this.#limit.succeeded(group.length)
       return true
     } catch (error) {
       const remedy = remedyFor(error)
@@ -311,9 +333,14 @@ class Batcher implements AskedPoint, Closable {
       }
       // One question that the PDP chokes on must not take the others down: halves, until it is alone.
       this.#splits++
+      // The parts of a failed batch fail for the same reason.
+      if (!isPart) this.#limit.failed(group.length)
       const middle = Math.ceil(group.length / 2)
-      const first = await this.#ask(this.#stillWanted(group.slice(0, middle)))
-      const second = await this.#ask(this.#stillWanted(group.slice(middle)))
+      const firstHalf = this.#ask(this.#stillWanted(group.slice(0, middle)), true)
+      // At the same time, if a connection is free for it.
+      if (this.#pdp.slots.free === 0) await firstHalf
+      const second = await this.#ask(this.#stillWanted(group.slice(middle)), true)
+      const first = await firstHalf
       // If a single check had caused the rejection, one of the halves would have failed, too.
       if (first && second && mayBeTooLarge(error)) this.#limit.learn(middle)
       return false
@@ -337,6 +364,20 @@ class Batcher implements AskedPoint, Closable {
     const answers = await this.#pdp.decideAll(queries, latest, callers)
     if (answers.length !== group.length) throw noDecision('answer', "the PDP's bulk response does not have one decision for each check")
     return answers
+  }
+
+  #isLoner (key: string): boolean {
+    const until = this.#loners.get(key)
+    if (until === undefined) return false
+    if (this.#clock.now() < until) return true
+    this.#loners.delete(key)
+    return false
+  }
+
+  #keepAlone (key: string): void {
+    const [oldest] = this.#loners.keys()
+    if (this.#loners.size >= MAX_LONERS && oldest !== undefined) this.#loners.delete(oldest)
+    this.#loners.set(key, this.#clock.now() + LONER_FOR)
   }
 
   /** Puts a group that was sent back into the queue, before the others. */

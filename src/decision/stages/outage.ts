@@ -108,8 +108,9 @@ export class Outage {
     if (now - (this.#rejections.get(key) ?? -Infinity) < REPEAT_AFTER) return
     if (this.#rejections.size >= MAX_REJECTIONS) this.#rejections.clear()
     this.#rejections.set(key, now)
-    this.#log.warn({ permit: { failure, reason: message, action, type } },
-      'permit: the PDP rejects this question, so it gets 503; it answers others (logged once a minute for each action and type)')
+    const what = failure === 'unsendable' ? 'this question cannot be sent to the PDP' : 'the PDP rejects this question'
+    this.#log.warn({ permit: { failure, reason: message, action, type } }, `permit: ${what}, so it gets 503; ` +
+      'others are answered (logged once a minute for each action and type)')
   }
 
   /** The PDP has decided a check. */

@@ -13,6 +13,7 @@ import { probeAtBoot } from '../http/boot-probe.js'
 import { HeldSlots } from '../http/slots.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 import { saysNo, someSayNo } from '../says-no.js'
+import { unsendable } from '../sendable.js'
 
 export interface AuthZenLog extends DiscoveryLog, TransportLog {
   debug (details: object, message: string): void
@@ -123,14 +124,23 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       if (trace !== undefined) trace.source = 'pdp'
       if (isReserved(query)) return RESERVED
       const written = writeEvaluation(query, map)
+      const error = unsendable(evaluationBody(written))
+      if (error !== undefined) throw new UnavailableError(error)
       const anew = forgotten(query.user.key)
       const [decision] = await whenKnown(deadline, ({ evaluation }) => evaluate(written, evaluation, deadline, caller, anew))
       return decision as Decision
     },
 
     async decideAll (queries, deadline, callers = []): Promise<readonly BulkAnswer[]> {
-      const written = queries.map(query => isReserved(query) ? undefined : writeEvaluation(query, map))
       const answers = new Array<BulkAnswer>(queries.length).fill(RESERVED)
+      const written = queries.map((query, place) => {
+        if (isReserved(query)) return undefined
+        const evaluation = writeEvaluation(query, map)
+        const error = unsendable(evaluationBody(evaluation))
+        if (error === undefined) return evaluation
+        answers[place] = error
+        return undefined
+      })
       const groups = batches(written)
       let next = 0
       const ask = async () => {

@@ -1,6 +1,6 @@
 // Permit's PDP over HTTP as a decision point: writes its wire format, and validates every response.
 import { PdpError, UnavailableError, pdpErrorOf } from '../../contract/errors.js'
-import type { BatchingPdp, BulkAnswer, Decision, Health, PermissionsQuestion, UserPermissions } from '../../contract/point.js'
+import type { BatchingPdp, BulkAnswer, Decision, Health, PermissionsQuestion, Query, UserPermissions } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
 import { decidedAnew, firstHeaders, type Forgotten } from '../caller-headers.js'
 import { readReason } from '../reason.js'
@@ -10,7 +10,8 @@ import { probeAtBoot } from '../http/boot-probe.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 import type { How, Post } from './local-pdp-call.js'
 import { allowedAnswer, permissionsAnswer } from './permit-answer-schema.js'
-import { queriesText, queryText, urlText } from './query-text.js'
+import { queryText, urlText } from './query-text.js'
+import { unsendable } from '../sendable.js'
 
 /** Probes a Permit PDP with an empty bulk check, which takes the same path as a check and requires the token. */
 export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body: '[]', read: answer => readDecisions(answer, 0) }
@@ -58,9 +59,12 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog, forg
       if (trace !== undefined) trace.source = 'pdp'
       const headers = forgotten(query.user.key) ? decidedAnew(caller?.headers) : caller?.headers
       const how = { needsReadyPdp: saysNo, headers }
+      const text = query.url === undefined ? queryText(query) : urlText(query, query.url)
+      const error = unsendable(text)
+      if (error !== undefined) throw new UnavailableError(error)
       return query.url === undefined
-        ? postText('/allowed', queryText(query), deadline, readDecision, how)
-        : postText('/allowed_url', urlText(query, query.url), deadline, readUrlDecision, how)
+        ? postText('/allowed', text, deadline, readDecision, how)
+        : postText('/allowed_url', text, deadline, readUrlDecision, how)
     },
 
     async decideAll (queries, deadline, callers): Promise<readonly BulkAnswer[]> {
@@ -68,10 +72,16 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog, forg
       if (queries.some(({ url }) => url !== undefined)) {
         return Promise.all(queries.map((query, index) => this.decide(query, deadline, undefined, callers?.[index]).catch(errorOf)))
       }
-      const read = (answer: unknown) => readDecisions(answer, queries.length)
+      const answers = new Array<BulkAnswer>(queries.length)
       const own = firstHeaders(callers)
       const headers = forgotten() && queries.some(({ user }) => forgotten(user.key)) ? decidedAnew(own) : own
-      return postText('/allowed/bulk', queriesText(queries), deadline, read, { needsReadyPdp: someSayNo, headers })
+      const how = { needsReadyPdp: someSayNo, headers }
+      await Promise.all(bulksOf(queries, answers).map(async ({ places, text }) => {
+        const read = (answer: unknown) => readDecisions(answer, places.length)
+        const found = await postText('/allowed/bulk', `[${text}]`, deadline, read, how)
+        for (let index = 0; index < places.length; index++) answers[places[index] as number] = found[index] as BulkAnswer
+      }))
+      return answers
     },
 
     permissions: (question, deadline) => permissions(question, deadline),
@@ -98,6 +108,32 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog, forg
     stats: () => ({ pdp: transport.stats() }),
     close: deadline => transport.close(deadline)
   }
+}
+
+/** The most characters in one bulk request with more than one question. */
+const MAX_BULK = 256 * 1024
+
+interface Bulk {
+  readonly places: number[]
+  text: string
+}
+
+/** Puts questions into bulk requests, most into one. Those that cannot be sent are answered. */
+function bulksOf (queries: readonly Query[], answers: BulkAnswer[]): readonly Bulk[] {
+  let bulk: Bulk = { places: [], text: '' }
+  const bulks = [bulk]
+  for (let place = 0; place < queries.length; place++) {
+    const text = queryText(queries[place] as Query)
+    const error = unsendable(text)
+    if (error !== undefined) {
+      answers[place] = error
+      continue
+    }
+    if (bulk.places.length > 0 && bulk.text.length + text.length > MAX_BULK) bulks.push(bulk = { places: [], text: '' })
+    bulk.text += bulk.places.length === 0 ? text : `,${text}`
+    bulk.places.push(place)
+  }
+  return bulks.filter(({ places }) => places.length > 0)
 }
 
 /** The PDP's error behind a failed check, as the answer to one of many queries. */

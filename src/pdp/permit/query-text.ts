@@ -10,13 +10,6 @@ export function queryText (query: Query): string {
   return `{"user":${userText(user)},${family === undefined ? aboutText(query) : familyText(family, query)}}`
 }
 
-/** The body of many checks. */
-export function queriesText (queries: readonly Query[]): string {
-  let text = '['
-  for (const query of queries) text += text === '[' ? queryText(query) : `,${queryText(query)}`
-  return `${text}]`
-}
-
 /** The body of a check by URL. */
 export function urlText ({ user, resource: { tenant }, context = {} }: Query, { method, href }: NonNullable<Query['url']>): string {
   return `{"user":${userText(user)},${JSON.stringify({ http_method: method, url: href, tenant, context }).slice(1)}`
