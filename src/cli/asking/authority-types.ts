@@ -1,6 +1,6 @@
 // What the commands ask for decisions: a policy in this process or a PDP over HTTP, and what comes back.
 import type { Plan } from '../../contract/plan.js'
-import type { PlanQuestion, Query } from '../../contract/point.js'
+import type { PlanQuestion, Query, UserPermissions } from '../../contract/point.js'
 import type { Engine } from '../../engine/engine.js'
 import type { Policy } from '../../engine/policy/policy.js'
 import type { LoadedPolicy } from '../../environment/file/loaded-policy.js'
@@ -39,6 +39,11 @@ export interface PdpAuthority {
   ask (query: Query): Promise<Answer>
   /** @throws `NoDecisionError` when the PDP gives no valid answer; `PlanError` when there is no exact plan */
   plan (question: PlanQuestion): Promise<Plan>
+  /**
+   * The permissions of a user by roles.
+   * @throws `NoDecisionError` when the PDP gives no valid answer; `UnsupportedError` when it cannot list permissions
+   */
+  permissions (user: string, tenants?: readonly string[]): Promise<UserPermissions>
   close (): Promise<void>
 }
 

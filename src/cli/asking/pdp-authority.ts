@@ -46,6 +46,7 @@ export async function openPdp ({ pdp, token, timeout }: AuthorityValues, env: Te
       return { allow, code, reason, debug }
     }),
     plan: question => answered(() => checks.plan('allOf', [question])),
+    permissions: (user, tenants) => answered(() => checks.permissions(user, tenants === undefined ? undefined : { tenants: [...tenants] })),
     close: () => checks.close()
   }
 }

@@ -3,12 +3,14 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import fc from 'fast-check'
+import { parse } from 'yaml'
 import { matrixHtml } from '../../../src/cli/matrix/matrix-html.js'
 import { matrixText } from '../../../src/cli/matrix/matrix-text.js'
 import { matrixOf } from '../../../src/cli/matrix/permission-matrix.js'
 import { widthOf } from '../../../src/cli/terminal/columns.js'
 import { Engine } from '../../../src/engine/engine.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
+import { createLocalPdp } from '../../../src/server/index.js'
 import { policy as anyPolicy, query as anyQuery } from '../../engine/arbitraries.js'
 import { wrongWith } from '../../support/hostile.js'
 import { permit, terminalFor } from '../in-process.js'
@@ -72,8 +74,28 @@ t.test('one tenant, and as JSON with the reasons of each cell', async t => {
   t.match(await permit(['matrix', '--policy', policy, '--tenant', 'acne']), { code: 2, err: /'acne' is not in the policy; did you mean 'acme'/ })
   t.match(await permit(['matrix', '--policy', policy, '--json', '--html', 'x']), { code: 2, err: /--html and --json/ })
   t.match(await permit(['matrix']), { code: 2, err: /--policy is missing/ })
-  t.match(await permit(['matrix', '--pdp', 'http://localhost:7766']), { code: 2, err: /matrix cannot ask a PDP.*explain --pdp/ })
+  t.match(await permit(['matrix', '--policy', policy, '--user', 'ada']), { code: 2, err: /--user needs --pdp/ })
   t.match(await permit(['matrix', '--policy', policy, '--html', join(policy, 'no-folder.html')]), { code: 3, err: /no-folder/ })
+})
+
+t.test('a PDP is asked about the users that are named', async t => {
+  const pdp = createLocalPdp({ policy: parse(POLICY) as Policy, token: 'secret' })
+  t.teardown(() => pdp.close())
+  const url = await pdp.listen({ port: 0 })
+  const matrix = (...args: string[]) => permit(['matrix', '--pdp', url, '--token', 'secret', ...args])
+  const { code, out, err } = await matrix('--user', 'ada', '--user', 'victor', '--user', 'noel')
+  t.equal(code, 0)
+  t.match(out, /^ada\n {2}every resource in tenant default: task:create, task:delete, task:retrieve\n\nvictor\n/)
+  t.match(out, 'every resource in tenant acme: task:retrieve')
+  t.match(out, 'folder:plans in tenant default: folder:open')
+  t.match(out, /noel\n {2}no permissions by roles/)
+  t.match(err, /by roles only/)
+  t.same(JSON.parse((await matrix('--user', 'victor', '--tenant', 'acme', '--json')).out), [{ user: 'victor', tenant: 'acme', permissions: ['task:retrieve'] }])
+
+  t.match(await matrix(), { code: 2, err: /--pdp needs --user/ })
+  t.match(await matrix('--user', 'ada', '--html', 'x.html'), { code: 2, err: /--html needs --policy/ })
+  t.match(await matrix('--user', 'ada', '--policy', 'x'), { code: 2, err: /--policy and --pdp/ })
+  t.match(await permit(['matrix', '--pdp', url, '--token', 'wrong', '--user', 'ada']), { code: 3 })
 })
 
 t.test('a policy without users shows its roles, and how to add users', async t => {
