@@ -94,6 +94,7 @@ function chunkOf (file) {
   if (/^pdp\/authzen\/((authzen|cerbos)-plan|search-endpoints)\.js$/.test(file)) return 'remote-plans'
   if (room === 'pdp') return rest[0] === 'embedded' ? 'embedded' : 'remote'
   if (file === 'decision/stages/cached.js') return 'cached'
+  if (file === 'app/shadow.js') return 'shadow'
   if (file === 'observe/prometheus.js') return 'prometheus'
   if (file === 'observe/opentelemetry.js') return 'opentelemetry'
   // Loaded by the commands that move a policy, and by nothing else.

@@ -1,4 +1,5 @@
 // Opens the plugin: creates everything that a framework's adapter needs from the options. All adapters use this one function.
+import type { Shadow } from './shadow.js'
 import type { ServerResponse } from 'node:http'
 import { Checks } from '../decision/checks.js'
 import { Observation } from '../observe/observation.js'
@@ -94,6 +95,7 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
   function openingOf (path: DecisionPath): Opening<R, Reply> {
     const checks = new Checks(path, timeout, observation)
     let observers: Observers | undefined
+    let shadow: Shadow | undefined
     return {
       enforcement: { checks, user, tenant, urls: urlsOf(path), caller, requestId, response },
       checks,
@@ -105,6 +107,13 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
         for (const observer of observers.list) observation.add(observer)
         observers.read(() => checks.stats())
         await path.pdp.open()
+        if (options.shadow !== undefined) {
+          const { Shadow } = await import('./shadow.js')
+          const opened = await Shadow.open(options.shadow, timeout, log)
+          shadow = opened
+          observation.add(opened)
+          checks.countShadow(() => opened.stats)
+        }
         // Last, so that no decision is cached before this instance hears the others.
         await path.bus?.open()
         log.debug({ permit: { pdp: origin.kind === 'pdp' ? path.pdp.name : 'embedded', cache, timeout } }, 'permit: ready')
@@ -116,7 +125,7 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
         return code === 'no_such_resource' || code === 'no_such_action' ? reason : undefined
       },
       async close () {
-        await checks.close()
+        await Promise.all([checks.close(), shadow?.close(performance.now() + timeout)])
         observers?.close()
       }
     }

@@ -64,6 +64,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/push-command.js')).pushCommand
   },
   {
+    name: 'replay',
+    summary: 'show which decisions of an audit trail another policy would have made differently',
+    exitCodeOnError: EXIT.unanswered,
+    load: async () => (await import('./commands/replay-command.js')).replayCommand
+  },
+  {
     name: 'backup',
     summary: 'write the facts of a data folder into a file',
     load: async () => (await import('./commands/backup-command.js')).backupCommand

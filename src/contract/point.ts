@@ -114,6 +114,19 @@ export interface AskedPoint extends DecisionPoint {
   ask (query: Query, deadline: number, outcome: Outcome, trace: Trace, caller?: Caller): void
 }
 
+/** Counters of the option `shadow`. */
+export interface ShadowStats {
+  /** Questions that the shadow was asked; those that it answered alike and differently, and those without an answer. */
+  readonly asked: number
+  readonly same: number
+  readonly different: number
+  readonly failed: number
+  /** Questions that it was not asked, because too many were in flight. */
+  readonly skipped: number
+  /** Questions that it has not answered yet. */
+  readonly inFlight: number
+}
+
 /** Counters of the decision path; a part that is turned off is absent. */
 export interface DecisionPointStats {
   /** Checks by result; `failed` are those without a decision. */
@@ -144,6 +157,8 @@ export interface DecisionPointStats {
   }
   /** The bus of the option `bus`. */
   bus?: BusStats
+  /** The shadow of the option `shadow`. */
+  shadow?: ShadowStats
   /** Checks that shared the decision of an equal check in flight. */
   coalesced?: number
   pdp?: {

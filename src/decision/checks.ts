@@ -1,7 +1,8 @@
 // Runs checks on the decision path, one or many, and gives each its deadline.
 import { ForbiddenError, PdpError, UnavailableError } from '../contract/errors.js'
 import type {
-  Caller, Decision, DecisionPointStats, DecisionSource, Health, Outcome, Pdp, PlanQuestion, Query, SearchQuestion, Trace, UserPermissions
+  Caller, Decision, DecisionPointStats, ShadowStats, DecisionSource, Health, Outcome, Pdp, PlanQuestion, Query,
+  SearchQuestion, Trace, UserPermissions
 } from '../contract/point.js'
 import type { MaybePromise } from '../kit/whenever.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
@@ -43,6 +44,7 @@ export class Checks {
   readonly #timeout: number
   readonly #observation: Observation
   #plans: Plans | undefined
+  #shadow: (() => ShadowStats) | undefined
 
   /** @param timeout how long a check may take, ms */
   constructor (path: DecisionPath, timeout: number, observation: Observation = new Observation()) {
@@ -234,12 +236,19 @@ export class Checks {
     this.#path.generations.forget(affected)
   }
 
+  /** Adds the counters of a shadow to those of the checks. */
+  countShadow (stats: () => ShadowStats): void {
+    this.#shadow = stats
+  }
+
   /** Counters and latencies since the start. */
   stats (): DecisionPointStats {
     const counters = this.#path.point.stats()
     const { bus } = this.#path
     if (this.#plans !== undefined) counters.plans = this.#plans.stats()
     if (bus !== undefined) counters.bus = bus.stats()
+    const shadow = this.#shadow?.()
+    if (shadow !== undefined) counters.shadow = shadow
     return counters
   }
 

@@ -3,6 +3,7 @@ import type { TSchema } from 'typebox'
 import type { DecisionOrigin, PathOptions, UpdatesEndpoint } from '../../decision/path-options.js'
 import { OptionsError } from '../../contract/errors.js'
 import { isRedisCluster, targetOfClient, targetOfText, type BusSettings, type BusTarget } from '../../bus/bus-target.js'
+import type { ShadowReport } from '../../contract/shadow.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
@@ -13,7 +14,7 @@ import {
   DEFAULT_CHANNEL, headersChecker,
   HEADER_SAFE, BusSchema, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, busChecker,
   DEFAULT_INSPECTOR_PATH,
-  optionsChecker, type BusOption, type HeadersFunction, type UserOption, type TenantOption, type Words, type AnyOptions
+  optionsChecker, ShadowSchema, type BusOption, type HeadersFunction, type UserOption, type TenantOption, type Words, type AnyOptions
 } from './schema.js'
 import { complain, show } from '../../kit/complain.js'
 
@@ -33,6 +34,17 @@ export interface ResolvedOptions<R, Reply> extends PathOptions {
   readonly openapi: boolean
   readonly routes: NonNullable<AnyOptions['routes']>
   readonly urls: AnyOptions['urls']
+  readonly shadow: ShadowSettings | undefined
+}
+
+/** The option `shadow`, with its defaults. */
+export interface ShadowSettings {
+  readonly origin: DecisionOrigin
+  /** From 0 to 1. */
+  readonly sample: number
+  /** The most questions to the shadow at a time. */
+  readonly max: number
+  readonly report: ShadowReport | undefined
 }
 
 /** The option `inspector`, when it is on. */
@@ -78,7 +90,8 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
     strict: options.strict === true ? {} : options.strict ?? false,
     openapi: options.openapi ?? true,
     routes: options.routes ?? [],
-    urls: options.urls
+    urls: options.urls,
+    shadow: resolveShadow(options.shadow, env)
   }
 }
 
@@ -295,6 +308,26 @@ function resolveCache (cache: AnyOptions['cache'], origin: DecisionOrigin): Path
     throw new OptionsError(`option "cache.staleIfError" is ${staleIfError}; expected more than cache.ttl, which is ${ttl}`)
   }
   return { ttl, max: cache?.max ?? defaultOf(max), ...(staleIfError === undefined ? {} : { staleIfError }) }
+}
+
+function resolveShadow (shadow: AnyOptions['shadow'], env: Environment): ShadowSettings | undefined {
+  if (shadow === undefined) return undefined
+  const { sample: share, max: most } = ShadowSchema.properties
+  const { pdp, policy, token, sample = defaultOf(share), max = defaultOf(most), report } = shadow
+  if ((pdp === undefined) === (policy === undefined)) {
+    throw new OptionsError(`option "shadow" has ${pdp === undefined ? 'neither "pdp" nor "policy"' : 'both "pdp" and "policy"'}; ` +
+      'expected exactly one of them')
+  }
+  if (policy !== undefined && token !== undefined) {
+    throw new OptionsError('option "shadow.token" is given with "shadow.policy"; expected it with "shadow.pdp" only')
+  }
+  try {
+    const given = policy === undefined ? { pdp, ...(token === undefined ? {} : { token }) } : { policy }
+    return { origin: resolveOrigin(given as AnyOptions, env), sample, max, report }
+  } catch (error) {
+    if (error instanceof OptionsError) throw new OptionsError(error.message.replace(/\boption "(\w+)"/g, 'option "shadow.$1"'))
+    throw error
+  }
 }
 
 function resolveUpdates (updates: AnyOptions['updates'], origin: DecisionOrigin, env: Environment): UpdatesEndpoint | undefined {

@@ -5,6 +5,7 @@ import type { CustomBus } from '../../bus/bus-target.js'
 import type { Policy } from '../../engine/policy/policy.js'
 import type { WireDispatcher } from '../../pdp/http/dispatcher.js'
 import type { TokenFunction, TokenSource } from '../../pdp/http/token.js'
+import type { ShadowReport } from '../../contract/shadow.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { EvaluationMap } from '../../contract/evaluation.js'
@@ -207,6 +208,56 @@ export const UpdatesSchema = Type.Object({
     description: 'The secret that reports must carry in the header `x-permit-updates-secret`.',
     expected: 'a string of at least 16 visible ASCII characters',
     shownDefault: '`PERMIT_UPDATES_SECRET`'
+  }))
+}, { additionalProperties: false })
+
+/** A PDP or a policy that is asked beside the one that decides. */
+export const ShadowSchema = Type.Object({
+  /** The URL of a PDP, or several of replicas, with Permit's wire format. Set this or `policy`. */
+  pdp: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
+    description: "The URL of a PDP, or several of replicas, with Permit's wire format. Set this or `policy`.",
+    expected: "a URL such as 'http://localhost:7766', or an array of them"
+  })),
+  /** The token of that PDP. @defaultValue the environment's PERMIT_API_KEY */
+  token: Type.Optional(Type.String({
+    pattern: HEADER_SAFE,
+    description: 'The token of that PDP.',
+    expected: 'a string of visible ASCII characters, without spaces',
+    shownDefault: '`PERMIT_API_KEY`'
+  })),
+  /** A policy file, or a policy as an object, with its own facts. Set this or `pdp`. */
+  policy: Type.Optional(Type.Unsafe<string | Policy>({
+    ...Type.Union([Type.String({ minLength: 1 }), Type.Object({})]),
+    description: 'A policy file, or a policy as an object, with its own facts. Set this or `pdp`.',
+    expected: 'the path of a policy file (.yaml, .yml or .json), or a policy as an object'
+  })),
+  /**
+   * The share of questions that are asked, from 0 to 1.
+   * @defaultValue 1
+   */
+  sample: Type.Optional(Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 1,
+    description: 'The share of questions that are asked, from 0 to 1.',
+    expected: 'a number from 0 to 1'
+  })),
+  /**
+   * The most questions to the shadow at a time. More of them are skipped and counted.
+   * @defaultValue 100
+   */
+  max: Type.Optional(Type.Integer({
+    minimum: 1,
+    maximum: 10_000,
+    default: 100,
+    description: 'The most questions to the shadow at a time. More of them are skipped and counted.',
+    expected: 'an integer from 1 to 10000'
+  })),
+  /** Called for each difference. Its first error is logged. */
+  report: Type.Optional(callable<ShadowReport>({
+    description: 'Called for each difference.',
+    expected: 'a function of the difference; may be async',
+    shownDefault: 'none: differences are counted and logged'
   }))
 }, { additionalProperties: false })
 
@@ -715,6 +766,17 @@ export const OptionsSchema = Type.Object({
     ...Type.Union([Type.String({ minLength: 1 }), Type.Object({})]),
     description: '[Tells all instances what to forget](fleet.md): Redis, PostgreSQL, `cluster`, or a client that the app has already.',
     expected: BUS_EXPECTED,
+    shownDefault: 'none'
+  })),
+  /**
+   * Asks another PDP or policy the same questions, and tells where it would decide otherwise. That is after the decision and out of the
+   * way of the request; it never changes a decision. Differences are counted in `stats().shadow`, logged, and given to `report`. Decisions
+   * from the cache are not compared.
+   * @defaultValue none
+   */
+  shadow: Type.Optional(Type.Union([ShadowSchema], {
+    description: '[Asks another PDP or policy the same questions](moving.md#shadow), and tells where it would decide otherwise.',
+    expected: '{ pdp or policy, token?, sample?, max?, report? }',
     shownDefault: 'none'
   })),
   onDenied: Type.Optional(callable<OnDenied<unknown, unknown>>({
