@@ -338,7 +338,7 @@ t.test('property: whatever the scopes, the options and the spelling of the URL, 
       }
       for (const [index, url] of ASKED.entries()) {
         for (const method of ['GET', 'HEAD', 'POST'] as const) {
-          for (const user of [undefined, 'ab', 'c', 'abcd']) {
+          for (const user of [undefined, 'ab', 'abcd']) {
             const headers = { ...index % 3 === 0 ? { 'accept-version': '1.0.0' } : {}, ...user === undefined ? {} : { 'x-user': user } }
             const { headers: { 'x-ran': id } } = await app.inject({ method, url, headers })
             if (id === undefined) { refused++; continue }
@@ -352,6 +352,6 @@ t.test('property: whatever the scopes, the options and the spelling of the URL, 
     } finally {
       await app.close()
     }
-  }), { numRuns: 25, examples: [[FIXED]] })
+  }), { numRuns: 10, examples: [[FIXED]] })
   t.ok(ran > 0 && refused > 0, `${ran} ran, ${refused} were refused`)
 })
