@@ -64,3 +64,8 @@ export function toPdpError (error: unknown, sent = false): PdpError {
   // Only code and message are kept: undici's errors may reference sockets, and with them the data that was sent.
   return new PdpError(failure, `the request to the PDP failed: ${what}`, { mayHaveArrived: sent })
 }
+
+/** The error for a request that is not sent, because no replica is usable. */
+export function circuitOpen (): PdpError {
+  return new PdpError('circuit', 'the circuit breaker is open: the PDP failed repeatedly')
+}

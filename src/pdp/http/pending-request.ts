@@ -4,7 +4,7 @@ import { PdpError } from '../../contract/errors.js'
 import type { Dated, Deadlines } from '../../kit/deadlines.js'
 import type { Balance } from './load-balancing.js'
 import { Exchange } from './exchange.js'
-import { mayAnotherReplicaAnswer, toPdpError, type FailedAttempt } from './failure.js'
+import { circuitOpen, mayAnotherReplicaAnswer, toPdpError, type FailedAttempt } from './failure.js'
 import type { Hedging } from './hedging.js'
 import type { Replica } from './replica.js'
 import type { Token } from './token.js'
@@ -96,7 +96,7 @@ export class PendingRequest<T> implements Alarm {
     if (replica !== undefined) {
       this.go(replica)
     } else if (!balance.has(this.#tried)) {
-      this.end(this.#error ?? new PdpError('circuit', 'the circuit breaker is open: the PDP failed repeatedly'))
+      this.end(this.#error ?? circuitOpen())
     } else if (!this.#host.wait(this as PendingRequest<unknown>)) {
       this.end(this.#error ?? new PdpError('overload', 'too many requests are waiting for a connection to the PDP'))
     }

@@ -7,7 +7,7 @@ import { PendingRequest, type Alarm, type RequestHost } from './pending-request.
 import { byLoad, inOrder, type Balance } from './load-balancing.js'
 import type { BreakerOptions } from './breaker.js'
 import { Budget } from './budget.js'
-import type { FailedAttempt } from './failure.js'
+import { circuitOpen, type FailedAttempt } from './failure.js'
 import { Hedging, type HedgeOptions } from './hedging.js'
 import type { WireDispatcher } from './dispatcher.js'
 import { proxyFor } from './proxy.js'
@@ -216,6 +216,8 @@ class HttpTransport implements ProbingTransport, RequestHost, FreeSlots {
       return new PdpError('overload', `the queue is full: ${this.withoutToken.size} requests are waiting for a token`)
     }
     if (deadline <= now) return new PdpError('timeout', 'the deadline passed before the request could be sent to the PDP')
+    // Not a request: nothing is sent.
+    if (!this.#replicas.some(({ usable }) => usable)) return circuitOpen()
     return undefined
   }
 

@@ -128,7 +128,7 @@ t.test('an unreachable PDP costs microseconds: a check fails at once, with 503 a
   const { statusCode, headers } = await app.inject({ url: '/tasks', headers: { 'x-user': 'ann' } })
   t.equal(statusCode, 503)
   t.equal(headers['retry-after'], '1')
-  const before = app.permit.stats().pdp?.replicas[0]?.requests
+  const { requests, failures, replicas: [{ requests: before }] } = app.permit.stats().pdp as unknown as { requests: number, failures: number, replicas: [{ requests: number }] }
   const count = 1_000
   const start = performance.now()
   for (let index = 0; index < count; index++) {
@@ -139,6 +139,7 @@ t.test('an unreachable PDP costs microseconds: a check fails at once, with 503 a
   t.comment(`${each.toFixed(1)} µs for a check while the breaker is open`)
   t.ok(each < 2_000, `${each} µs, on however busy a machine, and not the timeout of a second`)
   t.equal(app.permit.stats().pdp?.replicas[0]?.requests, before, 'nothing was sent')
+  t.match(app.permit.stats(), { pdp: { requests, failures } }, 'and nothing is counted as sent')
   t.match(await app.permit.health(), { ok: false, pdp: pdp.url, reason: /circuit breaker is open/, replicas: [{ url: pdp.url, state: /open/ }] })
 })
 
