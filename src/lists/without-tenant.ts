@@ -1,4 +1,4 @@
-// The condition of a plan apart from its tenant: targets say the tenant themselves, in front.
+// Removes the tenant from the condition of a plan: targets write it themselves, first, where an index begins.
 
 import type { Condition, FieldCondition } from '../contract/plan.js'
 import { isRecord } from '../kit/is-record.js'

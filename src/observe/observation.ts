@@ -37,7 +37,7 @@ export interface ListOutcome {
   readonly rows?: 'all' | 'some' | 'none'
   /** The error of a question without an answer. */
   readonly error?: unknown
-  /** As of a check. */
+  /** Where the answer came from, as for a check. */
   readonly source: DecisionSource | undefined
   /** Ms. */
   readonly duration: number

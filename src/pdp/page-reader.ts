@@ -1,4 +1,4 @@
-// Follows the pages of a search, and does not believe a PDP whose pages repeat, do not end, or have other counts than they say.
+// Reads the pages of a search. Rejects a PDP whose pages repeat, do not end, or have wrong counts.
 import { PdpError, SearchError, UnavailableError } from '../contract/errors.js'
 import { isRecord } from '../kit/is-record.js'
 

@@ -1,10 +1,10 @@
-// The error for a question of which the PDP says that it could not decide it: no decision, although the response is valid.
+// The error for a valid response in which the PDP says that it could not decide: no decision.
 import { PdpError } from '../contract/errors.js'
 import { cut } from './reason.js'
 
 /**
  * @param message - what the PDP says about it
- * @param status - the status that it gives, as of a request by itself
+ * @param status - the status that the PDP would give a single request
  */
 export function undecided (message?: string, status?: unknown): PdpError {
   const said = message === undefined || message === '' ? '' : `: ${cut(message)}`

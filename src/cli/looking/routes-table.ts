@@ -28,7 +28,7 @@ export function routesMarkdown (rows: readonly RouteRow[]): Line[] {
   ]
 }
 
-/** Text in a cell of a table: nothing in it is a link, an image, emphasis, HTML or the end of the cell. */
+/** Escapes text for a cell of a table: no links, images, emphasis, HTML or end of the cell. */
 function markdownText (text: string): string {
   return text.replace(/[\\`*_[\]<>|&~]/g, character => `\\${character}`)
 }

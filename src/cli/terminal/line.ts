@@ -26,7 +26,7 @@ export const strong = painter('bold')
 /** What is there for orientation only. */
 export const faint = painter('dim')
 
-/** A value as the lines of a JSON document. What is not printable is escaped when it is written, which leaves it the same document. */
+/** A value as the lines of a JSON document. Unprintable characters are escaped on output, which does not change the document. */
 export function jsonLines (value: unknown): Line[] {
   return (JSON.stringify(value, null, 2) ?? 'null').split('\n')
 }

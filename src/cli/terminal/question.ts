@@ -5,7 +5,7 @@ import type { Terminal } from './terminal.js'
 /**
  * Asks a question whose answer is yes or no.
  *
- * @throws {@link UsageError} where nobody can answer
+ * @throws {@link UsageError} when no terminal is attached
  */
 export async function confirmed ({ ask }: Terminal, question: string): Promise<boolean> {
   if (ask === undefined) throw new UsageError(`${question} There is nobody to ask; give --yes`)

@@ -4,7 +4,7 @@ import { closest } from '../../kit/suggest.js'
 import { EXIT, UsageError, type CommandEntry } from './command.js'
 import type { Terminal } from './terminal.js'
 
-/** Characters of a line of an error at most: a name in it may be as long as the file that it comes from. */
+/** Maximum length of a line of an error, characters: a name in it may be as long as its file. */
 const MAX_LINE = 2_000
 
 /**

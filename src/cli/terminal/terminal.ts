@@ -13,7 +13,7 @@ export interface Terminal {
   out (lines: readonly Line[]): void
   /** Writes lines to the standard error: what went wrong, and notes. */
   err (lines: readonly Line[]): void
-  /** Prints a question and reads a line as its answer. Undefined where nobody can answer. */
+  /** Prints a question and reads a line as its answer. Undefined when no terminal is attached. */
   readonly ask?: (question: string) => Promise<string>
 }
 

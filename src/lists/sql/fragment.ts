@@ -1,5 +1,4 @@
-// A piece of SQL whose values and columns are apart from its text, so that each library writes them in its own way and none is written into
-// the text.
+// SQL with its values and columns kept apart from the text: each library binds them in its own way, and none becomes part of the text.
 
 import { joinParts } from '../condition-parts.js'
 

@@ -35,7 +35,7 @@ export async function * authzenSearch (
   const path = endpoints[endpoint]
   if (path === undefined) throw noSearch(question, transport.name)
   const { given, searched } = partsOf(question, ANY_ID, map)
-  // The action of a search for actions has no type, and stays away.
+  // A search for actions has no action.
   const asked = question.find === 'actions' ? given : { ...given, [part]: searched }
   const reader = new PageReader(transport.name)
   const session = {}

@@ -67,7 +67,7 @@ export function openTunnel (
   const timer = setTimeout(() => fail(`did not open a tunnel within ${timeout} ms`), timeout)
   timer.unref()
   request.on('connect', ({ statusCode = 0 }, socket: Socket, head: Buffer) => {
-    // Nobody speaks before this side does.
+    // A client speaks first: until then, no bytes may arrive.
     if (statusCode >= 200 && statusCode < 300 && head.length === 0) return finish(null, socket)
     socket.on('error', () => {}).destroy()
     fail(head.length > 0 ? 'sent more than its answer' : `refused with status ${statusCode}`)

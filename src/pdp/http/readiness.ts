@@ -37,7 +37,7 @@ export class Readiness {
 
   /**
    * @param path - of the health, for messages
-   * @param ask - asks for the health within so many ms; never rejects
+   * @param ask - asks for the health within a timeout, in ms; never rejects
    */
   constructor (path: string, ask: (timeout: number) => Promise<HealthAnswer>) {
     this.#path = path

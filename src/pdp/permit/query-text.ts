@@ -1,4 +1,4 @@
-// Queries as the JSON of Permit's wire. To put an object of each query together and to serialize it would take most of a miss.
+// Writes queries as JSON of Permit's wire. Building an object for each query and serializing it would take most of the time of a miss.
 import { isKeyOnly, type Query, type QueryUser } from '../../contract/point.js'
 
 /** The JSON of what the queries of a family have in common: everything but the user. */
