@@ -111,6 +111,7 @@ async function crowd (instances: number): Promise<Record<'start' | 'steady' | 'o
   const network = new SimulatedBus(time, random)
   const pdp = new SimulatedPdp(time, random)
   const fleet = Array.from({ length: instances }, (_, number) => new Instance(number, time, random, network, pdp, { ttl: 60_000, degradedTtl: 60_000 }))
+  network.together = true
   const requests = instances * 2
   const user = zipf(random)
   const measure = async (seconds: number): Promise<Crowd> => {
@@ -131,7 +132,7 @@ async function crowd (instances: number): Promise<Record<'start' | 'steady' | 'o
   }
   for (const instance of fleet) instance.bus.open().catch(() => {})
   const start = await measure(3)
-  await measure(8)
+  await measure(4)
   const steady = await measure(2)
   network.restart()
   const from = time.now
