@@ -43,7 +43,7 @@ export function requireKnown (what: string, value: unknown, known: readonly stri
 }
 
 /**
- * Rejects a name that resembles a known one that is missing, such as `atributes` or `first_name`. Other names are left alone.
+ * Rejects a name that resembles a known one that is missing, such as `atributes` or `e_mail`. Other names are left alone.
  * @throws `QueryError`
  */
 export function requireNoTypo (what: string, value: object, known: readonly string[]): void {

@@ -129,7 +129,8 @@ export class UrlQuestion extends Question {
   }
 }
 
-const USER_NAMES: readonly string[] = ['key', 'email', 'firstName', 'lastName', 'attributes']
+/** Those of a user in a query, and two that a row of a database has for the same and that are left out. */
+const USER_NAMES: readonly string[] = ['key', 'email', 'firstName', 'lastName', 'attributes', 'first_name', 'last_name']
 
 /** Validates and copies a user. Other properties of the app's user are left out, but none that was meant to be one of these. */
 export function normaliseUser (user: UserInput): QueryUser {

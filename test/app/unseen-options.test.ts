@@ -86,7 +86,7 @@ t.test('a user with a misspelled property is refused, and other properties of a 
   t.teardown(() => app.close())
   await app.register(permit, { policy })
   await app.ready()
-  for (const name of ['atributes', 'attribute', 'Attributes', 'attributes_', 'first_name', 'lastname', 'e_mail', 'Email']) {
+  for (const name of ['atributes', 'attribute', 'Attributes', 'attributes_', 'firstname', 'lastname', 'e_mail', 'Email']) {
     await t.rejects(app.permit.check({ key: 'ann', [name]: {} } as never, 'create', 'task'), /did you mean/, name)
   }
   const row = { key: 'ann', email: 'a@x.org', id: 7, createdAt: new Date(), sub: 'ann', roles: ['x'], iat: 1, exp: 2, name: 'Ann' }

@@ -64,9 +64,10 @@ export async function testList (authority: Authority, { query, list }: ListExpec
 /** The check of a row: with every attribute that the plan names, as {@link Plan} says. */
 export function checkOf ({ user, action, resource, context }: Query, { key, tenant, attributes }: ExpectedRow, plan?: Plan): Query {
   const { type } = resource
+  const asker = { ...user, firstName: user.first_name, lastName: user.last_name }
   const given = structuredClone({ ...attributes })
   if (plan?.kind === 'some') addMissing(given, plan.condition)
-  return createQuery(user, action, { type, key, attributes: given }, tenant, context)
+  return createQuery(asker, action, { type, key, attributes: given }, tenant, context)
 }
 
 /** Attributes that a row does not have are `null`, as NULL in a column. */

@@ -175,7 +175,8 @@ t.test('a PDP over HTTP gets the same checks; missing answers exit with 3', asyn
   const { file } = files(t, 'tenant: acme\ntests:\n  - ada may create, retrieve and delete task\n  - victor may not create task:1 in default\n  - ada may create task in default\n')
   const args = ['test', file, '--pdp', pdp.url, '--token', pdp.token]
   t.match(await permit(args), { code: 1, out: /:5:5 {2}ada may create task in default\n.*but is denied[^]*1 of 5 expectations failed/ })
-  t.equal(pdp.questions.length, 5)
+  // Those with a no are asked again, when the PDP has said that it is ready.
+  t.equal(new Set(pdp.questions.map(question => JSON.stringify(question))).size, 5)
   t.match(pdp.questions.find(({ user }) => user.key === 'victor'), { resource: { type: 'task', key: '1', tenant: 'default' } })
   t.match(await permit([...args, '--coverage']), { code: 2, err: /--policy/ })
   t.match(await permit([...args, '--policy', file]), { code: 2, err: /both/ })
