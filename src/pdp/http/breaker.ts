@@ -12,8 +12,8 @@ export interface BreakerOptions {
 
 /**
  * Consecutive failures alone do not open it. They may be caused by certain requests, and a request that the PDP cannot handle must not
- * lock out all users. Instead they trigger a probe; the breaker opens when the probe fails, too. While open, it keeps probing, with or
- * without traffic, and closes at the first probe that succeeds.
+ * lock out all users. Instead they trigger a probe; the breaker opens when the probe fails, too, and no request has succeeded meanwhile.
+ * While open, it keeps probing, with or without traffic, and closes at the first probe that succeeds.
  *
  * A successful request costs one assignment and no promise.
  */
@@ -75,9 +75,10 @@ export class Breaker {
   #probed (reason: PdpError | undefined): void {
     this.#probing = false
     if (this.#closed) return
-    const healthy = reason === undefined
-    if (healthy) this.#failures = 0
-    else this.#scheduleProbe()
+    // A request that succeeded since the probe was sent is the later word.
+    const healthy = reason === undefined || (this.usable && this.#failures < this.#allowedFailures)
+    if (reason === undefined) this.#failures = 0
+    else if (!healthy) this.#scheduleProbe()
     if (healthy === this.usable) return
     this.usable = healthy
     this.era++

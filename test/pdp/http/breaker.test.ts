@@ -57,6 +57,20 @@ t.test('during a probe it is half-open and not usable, and there is one probe at
   await until(() => breaker.usable)
 })
 
+t.test('a check that succeeds during the probe keeps it closed although the probe fails, unless enough checks fail after it', async t => {
+  for (const [after, state] of [[0, 'closed'], [1, 'closed'], [2, 'open']] as const) {
+    let fail = (_error: Error): void => {}
+    const breaker = new Breaker({ failures: 2, halfOpenAfter: 60_000 }, () => new Promise<void>((_resolve, reject) => { fail = reject }), () => {})
+    t.teardown(() => breaker.close())
+    for (let count = 0; count < 2; count++) breaker.failure(breaker.era)
+    breaker.success(breaker.era)
+    for (let count = 0; count < after; count++) breaker.failure(breaker.era)
+    fail(new PdpError('status', 'an answer from before'))
+    await turns()
+    t.equal(breaker.state, state, `${after} failures after the success`)
+  }
+})
+
 t.test('results of checks sent before it opened do not count after it has closed', async t => {
   let well = false
   const breaker = new Breaker({ failures: 2, halfOpenAfter: 10 }, async () => { if (!well) throw new PdpError('network', 'gone') }, () => {})
