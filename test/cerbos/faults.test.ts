@@ -99,8 +99,8 @@ else {
       t.equal(reached, 0, name)
       t.ok(proxy.exchanges.slice(before).some(({ path }) => path.endsWith('evaluations')), `${name}: in a batch, too`)
       proxy.fault = undefined
-      await recovered(() => ask('0').then(status => status === 200), name)
-      t.same(await Promise.all(['1', '2', '3'].map(ask)), [200, 200, 200], `after ${name}`)
+      // A probe that failed before may open the breaker while the first answers arrive.
+      await recovered(() => Promise.all(['0', '1', '2', '3'].map(ask)).then(statuses => statuses.every(status => status === 200)), name)
       t.equal(await app.permit.check(user('ann'), 'write', 'task:1'), false, `after ${name}`)
     }
   })
