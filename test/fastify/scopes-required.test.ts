@@ -274,8 +274,9 @@ const FIXED: World = {
 const ASKED = ['/', '/x', '/x/', '/X', '/x/y', '/X/Y', '/x//y', '//x', '/%78', '/x%2fy', '/x/%79', '/x/../x', '/x/y/', '/y/x', '/y', '/x/y/x', '/x-y', '/x%2520y', '/x%20y', '/x?y', '/x;y', '/x/x/y/z', '/q/x']
 
 /** Declares a world, and says of each route by its id which permissions a request must have been asked about. */
-async function build (app: FastifyInstance, { scopes, entries }: World): Promise<Map<string, Set<string>>> {
+async function build (app: FastifyInstance, { scopes, entries }: World): Promise<{ needed: Map<string, Set<string>>, isAnyTwice: () => boolean }> {
   const needed = new Map<string, Set<string>>()
+  let isAnyTwice = false
   let ids = 0
   const same = (url: string) => url.toLowerCase().replace(/\/+/g, '/').replace(/(?<=.)\/$/, '')
   const opens = (except: readonly string[], method: string, url: string) => except.some(pattern => {
@@ -311,13 +312,14 @@ async function build (app: FastifyInstance, { scopes, entries }: World): Promise
       } catch (error) {
         // The router has the route already.
         if (!/already declared|already exists/.test((error as Error).message)) throw error
+        isAnyTwice = true
       }
     }
     for (const inner of world.inner) scope.register(declare(inner, required, hooked), { prefix: inner.prefix })
     done()
   }
   for (const world of scopes) app.register(declare(world, [], []), { prefix: world.prefix })
-  return needed
+  return { needed, isAnyTwice: () => isAnyTwice }
 }
 
 t.test('property: whatever the scopes, the options and the spelling of the URL, a handler runs only for a user with every permission', async t => {
@@ -328,7 +330,7 @@ t.test('property: whatever the scopes, the options and the spelling of the URL, 
     try {
       if (world.isEarly) app.get('/earlier', ok)
       await app.register(permit, { policy, user: byHeader, routes: world.entries as PermitOptions['routes'] } as PermitOptions)
-      const needed = await build(app, world)
+      const { needed, isAnyTwice } = await build(app, world)
       try {
         await app.ready()
       } catch (error) {
@@ -340,7 +342,11 @@ t.test('property: whatever the scopes, the options and the spelling of the URL, 
         for (const method of ['GET', 'HEAD', 'POST'] as const) {
           for (const user of [undefined, 'ab', 'abcd']) {
             const headers = { ...index % 3 === 0 ? { 'accept-version': '1.0.0' } : {}, ...user === undefined ? {} : { 'x-user': user } }
-            const { headers: { 'x-ran': id } } = await app.inject({ method, url, headers })
+            const { headers: { 'x-ran': id } } = await app.inject({ method, url, headers }).catch((error: unknown) => {
+              // Fastify 5.0 keeps the first methods of a route whose last method is there already, without its hooks: requests to it fail.
+              if (isAnyTwice() && error instanceof TypeError) return { headers: { 'x-ran': undefined } }
+              throw error
+            })
             if (id === undefined) { refused++; continue }
             ran++
             const all = needed.get(`${String(id)} ${method}`)
