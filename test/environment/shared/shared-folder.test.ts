@@ -307,8 +307,9 @@ t.test('an owner that ends at any moment of a connection ends no other process, 
   const data = await shortFolder(t)
   const end = await busyOwner(data)
   const socket = await connectToHolder(data) as Socket
-  const [, closed] = await Promise.all([end(), new Promise(resolve => socket.once('close', resolve))])
-  t.equal(closed, true, 'with an error that nobody had to expect')
+  // Some versions of Node report an error, which nobody had to expect.
+  await Promise.all([end(), new Promise(resolve => socket.once('close', resolve))])
+  t.ok(socket.destroyed)
   for (let round = 0; round < 30; round++) {
     const end = await busyOwner(data)
     const connecting = FactFollower.connect(data, undefined, new AbortController().signal)

@@ -29,7 +29,7 @@ async function attack (client: ThreadClient, url: string, body: unknown): Promis
   const text = JSON.stringify(body)
   let held = Infinity
   let status = 0
-  for (let attempt = 0; attempt < 4 && held > LONGEST; attempt++) {
+  for (let attempt = 0; attempt < 10 && held > LONGEST; attempt++) {
     const beat = new Beat()
     beat.start()
     const exchange = await client.send({ url, method: 'POST', headers: { 'content-type': 'application/json' }, body: text })
@@ -125,7 +125,7 @@ t.test('a bulk check, a filter and a list of permissions let other requests run'
       permissions: () => app.permit.permissions('ann')
     } as Record<string, () => Promise<unknown>>)) {
       let held = Infinity
-      for (let attempt = 0; attempt < 4 && held > LONGEST; attempt++) {
+      for (let attempt = 0; attempt < 10 && held > LONGEST; attempt++) {
         await new Promise(resolve => setImmediate(resolve))
         beat.start()
         const result = await run()
