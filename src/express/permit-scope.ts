@@ -22,6 +22,8 @@ interface Mark {
   readonly app: App | undefined
   /** How many routers of the same app are around this one, if known. The scope still applies when the request leaves this router. */
   readonly routers: number | undefined
+  /** Taken over from a router that only a search of the app has found: a `permit(…)` in a function cannot be found. */
+  readonly unsure?: boolean
 }
 
 interface Layer { readonly handle?: unknown, readonly route?: { readonly stack?: unknown } }
@@ -35,6 +37,7 @@ export function enter (request: object, scope: Scope, middleware: object): void 
   const way = follow<Mark>(request, leave)
   requireWay(way)
   const { app } = request as { app?: App }
+  if (way.run.mark?.unsure === true && way.run.mark.app !== app) way.run.mark = undefined
   for (let run: Run<Mark> | undefined = way.run; run !== undefined; run = isLeft(run, app) ? undefined : run.around) {
     if (run.mark !== undefined && run.mark.scope !== scope) {
       throw new OptionsError('a request has passed through two different permit(…) of one app, so it is ambiguous which one applies. ' +
@@ -53,8 +56,11 @@ export function scopeOf (request: object): Scope | undefined {
   const way = wayOf<Mark>(request)
   if (way === undefined) return undefined
   requireWay(way)
+  let { app } = request as { app?: unknown }
   for (let run: Run<Mark> | undefined = way.run; run !== undefined; run = run.around) {
-    if (run.mark === undefined) continue
+    const around = app
+    app = run.app
+    if (run.mark === undefined || (run.mark.unsure === true && run.mark.app !== around)) continue
     if (run.mark.scope === undefined) {
       throw new OptionsError('a request has passed through routers with different permit(…), so it is ambiguous which one applies. ' +
         'Use one permit(…) for each app, or its own guard: authz.guard(…)')
@@ -76,7 +82,8 @@ function leave (left: Run<Mark>, to: Run<Mark>): void {
   const { mark } = left
   if (mark === undefined || mark.routers === 0 || (mark.routers === undefined && isLeft(left, mark.app))) return
   const { scope } = mark
-  if (to.mark === undefined) to.mark = { ...mark, routers: mark.routers === undefined ? undefined : mark.routers - 1 }
+  const unsure = mark.unsure === true || left.around === undefined
+  if (to.mark === undefined) to.mark = { ...mark, unsure, routers: mark.routers === undefined ? undefined : mark.routers - 1 }
   else if (to.mark.scope !== scope) to.mark = { ...to.mark, scope: undefined }
 }
 

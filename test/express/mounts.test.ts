@@ -135,6 +135,13 @@ function scopesFor (t: Test): readonly ExpressPermit[] {
 
 const [[, five], [, four]] = EXPRESSES as readonly [readonly [string, Express], readonly [string, Express]]
 
+/** The same permit(…) by a function in an app and by itself in the app's router: where the function's stands cannot be seen. */
+const WRAPPED: readonly Node[] = [
+  { kind: 'app', other: false, items: [{ kind: 'mount', path: '/', by: 1, called: false }, { kind: 'guard', url: '/h' }] },
+  { kind: 'app', other: false, items: [{ kind: 'permit', scope: 0, wrapped: true }, { kind: 'mount', path: '/', by: 1, called: false }] },
+  { kind: 'router', other: false, items: [{ kind: 'permit', scope: 0, wrapped: false }, { kind: 'guard', url: '/g' }] }
+]
+
 for (const [version, expresses] of [['Express 5', [five, five]], ['Express 4', [four, four]], ['both versions', [five, four]]] as const) {
   t.test(`${version}: in any mount tree, the permit(…) that the request has passed last applies`, async t => {
     const scopes = scopesFor(t)
@@ -159,7 +166,7 @@ for (const [version, expresses] of [['Express 5', [five, five]], ['Express 4', [
           if (!statuses.includes(status)) throw new Error(`GET ${url} as u${user}: ${status}, expected ${statuses.join(' or ')}: ${[...expected].join(' or ')}`)
         }
       }
-    }), { numRuns: 100 }, () => {
+    }), { numRuns: 100, examples: [[WRAPPED]] }, () => {
       for (const outcome of ['decided', 'none', 'conflict']) t.ok((seen.get(outcome) ?? 0) > 5, `${outcome}: ${seen.get(outcome)}`)
     })
   })

@@ -139,7 +139,11 @@ async function play (declarations: readonly Declaration[]) {
         const into = (to: FastifyInstance) => {
           to.route({ ...made, method: method === 'several' ? ['GET', 'POST'] : method, url: path, constraints: constraint === undefined ? {} : { [constraint]: value } } as unknown as RouteOptions)
           for (const verb of method === 'several' ? ['GET', 'POST', 'HEAD'] as const : method === 'GET' ? ['GET', 'HEAD'] as const : [method as 'POST' | 'HEAD']) {
-            for (const called_ of url === 'root of a prefix' ? [to.prefix, `${to.prefix}/`] : [to.prefix + path]) called.push({ method: verb, url: called_, headers, requires })
+            for (const called_ of url === 'root of a prefix' ? [to.prefix, `${to.prefix}/`] : [to.prefix + path]) {
+              // A GET route has no HEAD of its own where the app has declared one.
+              const isThere = verb !== method && called.some(other => other.method === verb && other.url === called_ && JSON.stringify(other.headers) === JSON.stringify(headers))
+              if (!isThere) called.push({ method: verb, url: called_, headers, requires })
+            }
           }
         }
         if (url === 'root of a prefix') scope.register(async child => { into(child) }, { prefix: `/p${n}` })
