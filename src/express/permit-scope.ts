@@ -24,6 +24,8 @@ interface Mark {
   readonly routers: number | undefined
   /** Taken over from a router that only a search of the app has found: a `permit(…)` in a function cannot be found. */
   readonly unsure?: boolean
+  /** Taken over from a router that may be of another app: it is ambiguous whether the scope applies here. */
+  readonly unplaced?: boolean
 }
 
 interface Layer { readonly handle?: unknown, readonly route?: { readonly stack?: unknown } }
@@ -37,7 +39,9 @@ export function enter (request: object, scope: Scope, middleware: object): void 
   const way = follow<Mark>(request, leave)
   requireWay(way)
   const { app } = request as { app?: App }
-  if (way.run.mark?.unsure === true && way.run.mark.app !== app) way.run.mark = undefined
+  const { mark } = way.run
+  // The request passes through it here for sure.
+  if ((mark?.unplaced === true && mark.scope === scope) || (mark?.unsure === true && mark.app !== app)) way.run.mark = undefined
   for (let run: Run<Mark> | undefined = way.run; run !== undefined; run = isLeft(run, app) ? undefined : run.around) {
     if (run.mark !== undefined && run.mark.scope !== scope) {
       throw new OptionsError('a request has passed through two different permit(…) of one app, so it is ambiguous which one applies. ' +
@@ -61,7 +65,7 @@ export function scopeOf (request: object): Scope | undefined {
     const around = app
     app = run.app
     if (run.mark === undefined || (run.mark.unsure === true && run.mark.app !== around)) continue
-    if (run.mark.scope === undefined) {
+    if (run.mark.scope === undefined || run.mark.unplaced === true) {
       throw new OptionsError('a request has passed through routers with different permit(…), so it is ambiguous which one applies. ' +
         'Use one permit(…) for each app, or its own guard: authz.guard(…)')
     }
@@ -81,10 +85,12 @@ function requireWay ({ isLost }: Way<Mark>): void {
 function leave (left: Run<Mark>, to: Run<Mark>): void {
   const { mark } = left
   if (mark === undefined || mark.routers === 0 || (mark.routers === undefined && isLeft(left, mark.app))) return
-  const { scope } = mark
   const unsure = mark.unsure === true || left.around === undefined
-  if (to.mark === undefined) to.mark = { ...mark, unsure, routers: mark.routers === undefined ? undefined : mark.routers - 1 }
-  else if (to.mark.scope !== scope) to.mark = { ...to.mark, scope: undefined }
+  // Where a `permit(…)` in a function stands is not known, and `req.app` may still be that of an app that was called as a function.
+  const unplaced = mark.unplaced === true || mark.routers === undefined
+  const routers = mark.routers === undefined ? undefined : mark.routers - 1
+  if (to.mark === undefined) to.mark = { ...mark, unsure, unplaced, routers }
+  else if (to.mark.scope !== mark.scope) to.mark = { ...to.mark, scope: undefined }
 }
 
 /** Whether leaving a run means leaving the app, because the run is the app's own router. True if the outer run is unknown. */
