@@ -1,6 +1,7 @@
 // `fastify-permit diff`: what a push would do.
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
+import { PLAN_OPTIONS, policyOf } from '../moving/plan-options.js'
 import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../moving/remote-options.js'
 
 const HELP = `Usage: fastify-permit diff --policy <file> [--facts] [--prune] [options]
@@ -36,18 +37,13 @@ export const diffCommand: Command = {
   async run (args, terminal) {
     const options = parseOptions(args, {
       ...REMOTE_OPTIONS,
-      policy: { type: 'string' },
-      facts: { type: 'boolean', default: false },
-      prune: { type: 'boolean', default: false },
+      ...PLAN_OPTIONS,
       format: { type: 'string', default: 'text' }
     })
-    const { policy: file, facts, prune } = options
-    if (file === undefined) throw new UsageError('--policy is missing; give the policy file')
+    const { facts, prune } = options
     const format = FORMATS.find(name => name === options.format)
     if (format === undefined) throw new UsageError(`--format must be one of ${FORMATS.join(', ')}`)
-    const { readPolicyToMove } = await import('../../moving/policy-files.js')
-    // First: a mistake in it is found without a network.
-    const policy = await readPolicyToMove(file)
+    const policy = await policyOf(options.policy)
     return withEnvironment(options, terminal, async client => {
       const { differenceOf } = await import('../moving/difference.js')
       const { planJson, planLines, planMarkdown } = await import('../moving/plan-report.js')

@@ -1,9 +1,10 @@
 // `fastify-permit push`: makes an environment of Permit say what a policy file says.
 import { parseOptions } from '../terminal/arguments.js'
-import { EXIT, UsageError, type Command } from '../terminal/command.js'
+import { EXIT, type Command } from '../terminal/command.js'
 import { confirmed } from '../terminal/question.js'
 import { no } from '../terminal/line.js'
 import { progressOn } from '../terminal/progress.js'
+import { PLAN_OPTIONS, policyOf } from '../moving/plan-options.js'
 import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../moving/remote-options.js'
 
 const HELP = `Usage: fastify-permit push --policy <file> [--facts] [--prune] [--yes] [options]
@@ -36,16 +37,11 @@ export const pushCommand: Command = {
   async run (args, terminal) {
     const options = parseOptions(args, {
       ...REMOTE_OPTIONS,
-      policy: { type: 'string' },
-      facts: { type: 'boolean', default: false },
-      prune: { type: 'boolean', default: false },
+      ...PLAN_OPTIONS,
       yes: { type: 'boolean', default: false }
     })
-    const { policy: file, facts, prune } = options
-    if (file === undefined) throw new UsageError('--policy is missing; give the policy file')
-    const { readPolicyToMove } = await import('../../moving/policy-files.js')
-    // First: a mistake in it is found without a network.
-    const policy = await readPolicyToMove(file)
+    const { facts, prune } = options
+    const policy = await policyOf(options.policy)
     return withEnvironment(options, terminal, async client => {
       const { differenceOf } = await import('../moving/difference.js')
       const { planLines, summaryOf } = await import('../moving/plan-report.js')
