@@ -42,15 +42,25 @@ export function requireKnown (what: string, value: unknown, known: readonly stri
   throw new QueryError(`${what}: ${describe(unknown)} is not known; expected ${known.join(', ')}${advice}`)
 }
 
+/** The most names that are remembered as resembling no known one. */
+const MAX_HARMLESS = 1_000
+
 /**
- * Rejects a name that resembles a known one that is missing, such as `atributes` or `e_mail`. Other names are left alone.
- * @throws `QueryError`
+ * Creates a check that rejects a name that resembles a known one that is missing, such as `atributes` or `e_mail`. Other names are left
+ * alone, and remembered, because the check may run for each request.
+ *
+ * @returns the check, which throws a `QueryError`
  */
-export function requireNoTypo (what: string, value: object, known: readonly string[]): void {
-  for (const name of Object.keys(value)) {
-    if (known.includes(name)) continue
-    const meant = known.find(word => !(word in value) && isNearly(name.replace('_', ''), word))
-    if (meant !== undefined) throw new QueryError(`${what}: ${describe(name)} is not known; did you mean "${meant}"?`)
+export function typoCheck (what: string, known: readonly string[]): (value: object) => void {
+  const harmless = new Set<string>()
+  return value => {
+    for (const name of Object.keys(value)) {
+      if (known.includes(name) || harmless.has(name)) continue
+      const near = known.filter(word => isNearly(name.replace('_', ''), word))
+      if (near.length === 0 && harmless.size < MAX_HARMLESS) harmless.add(name)
+      const meant = near.find(word => !(word in value))
+      if (meant !== undefined) throw new QueryError(`${what}: ${describe(name)} is not known; did you mean "${meant}"?`)
+    }
   }
 }
 

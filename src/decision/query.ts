@@ -8,7 +8,7 @@ import type { AttributesOf, ContextValues, ResourceType, UserAttributes } from '
 import { readJson } from '../kit/read-json.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
 import { isOpaque, isRecord } from '../kit/is-record.js'
-import { describe, kindOf, optionalText, requireKnown, requireNoTypo, requireText } from './input-checks.js'
+import { describe, kindOf, optionalText, requireKnown, requireText, typoCheck } from './input-checks.js'
 import type { Keys } from './cache-key.js'
 import { compact, keyAbout, keyOfUser } from './cache-key.js'
 
@@ -129,8 +129,8 @@ export class UrlQuestion extends Question {
   }
 }
 
-/** Those of a user in a query, and two that a row of a database has for the same and that are left out. */
-const USER_NAMES: readonly string[] = ['key', 'email', 'firstName', 'lastName', 'attributes', 'first_name', 'last_name']
+/** The names are those of a user in a query, and two that a row of a database has for the same and that are left out. */
+const requireNoTypo = typoCheck('the user', ['key', 'email', 'firstName', 'lastName', 'attributes', 'first_name', 'last_name'])
 
 /** Validates and copies a user. Other properties of the app's user are left out, but none that was meant to be one of these. */
 export function normaliseUser (user: UserInput): QueryUser {
@@ -142,7 +142,7 @@ export function normaliseUser (user: UserInput): QueryUser {
     const hint = typeof user === 'number' ? '. Convert the number with String(…)' : ''
     throw new QueryError(`the user is ${describe(user)}; expected a string or { key, email?, attributes? }${hint}`)
   }
-  requireNoTypo('the user', user, USER_NAMES)
+  requireNoTypo(user)
   const { key, email, firstName, lastName, attributes } = user
   requireText("the user's key", key)
   optionalText("the user's email", email)
