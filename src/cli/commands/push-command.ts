@@ -81,7 +81,7 @@ export const pushCommand: Command = {
         if (!(error instanceof PushError)) throw error
         const { step: { op, object }, applied } = error
         const [line] = op === 'delete' ? [] : policy.linesOf([object.path])
-        const place = line === undefined ? '' : ` (${file}:${line})`
+        const place = line === undefined ? '' : ` (${options.policy}:${line})`
         terminal.err([
           [no(`Cannot ${op} ${nameOf(object)}`), `${place}:`],
           ...error.message.split('\n').map(line => `  ${line}`),
