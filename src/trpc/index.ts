@@ -76,7 +76,8 @@ export function permitMiddleware<Context> (
       const asking = permit(ctx)
       if (asking === undefined || typeof asking.assert !== 'function') throw mistake(NO_PERMIT)
       try {
-        const [target, more] = await Promise.all([resource?.({ ctx, input }) ?? type, options?.({ ctx, input })])
+        // A function that returns nothing is a mistake, and no check of the whole type.
+        const [target, more] = await Promise.all([resource === undefined ? type : resource({ ctx, input }), options?.({ ctx, input })])
         await asking.assert(action as ActionOf<ResourceType>, ofType(type, target), more)
       } catch (error) {
         throw toTrpc(error)

@@ -11,11 +11,12 @@ import { byHeader, fastifyFor, pdpFor } from '../support/app.js'
 
 const policy = {
   resources: { task: { actions: { read: {}, create: {}, update: {} }, roles: { owner: { permissions: ['update'] } } }, secret: { actions: { update: {} } } },
-  roles: { reader: { permissions: ['task:read'] }, keeper: { permissions: ['secret:update'] } },
+  roles: { reader: { permissions: ['task:read'] }, keeper: { permissions: ['secret:update'] }, boss: { permissions: ['task:update'] } },
   tenants: { acme: {} },
-  users: { ann: {}, vic: {} },
+  users: { ann: {}, vic: {}, boss: {} },
   resource_instances: [{ resource: 'task', key: '7' }, { resource: 'task', key: '8' }],
   role_assignments: [
+    { user: 'boss', role: 'boss' }, { user: 'boss', role: 'boss', tenant: 'acme' },
     { user: 'vic', role: 'reader' }, { user: 'vic', role: 'keeper' }, { user: 'vic', role: 'owner', resource_instance: 'task:7' },
     { user: 'ann', role: 'reader', tenant: 'acme' }
   ]
@@ -111,6 +112,25 @@ t.test('mistakes are reported: an invalid permission, and a context without chec
   const answer = await fetch(`http://127.0.0.1:${address.address().port}/x`)
   t.equal(answer.status, 500)
   t.match(await answer.text(), /context has no checks/)
+})
+
+t.test('a function that returns no resource, no options, or something else is a mistake, and no check of the whole type', async t => {
+  const nothing = [undefined, null, '', 0, false, [], {}, { key: '7' }, { type: 'task', key: null }, 'task:', 'secret']
+  const returning = (value: unknown) => [() => value, async () => value] as unknown as Array<() => string>
+  const guards = [
+    ...nothing.flatMap(returning).map(resource => permitted('task:update', resource)),
+    ...[null, '', 0, false, 'acme', [], { tenants: 'acme' }].flatMap(returning).map(options => permitted('task:update', undefined, options as never))
+  ]
+  let ran = 0
+  const app = fastifyFor(t)
+  await app.register(permit, { user: byHeader, policy } as never)
+  const one = trpc.router(Object.fromEntries(guards.map((guard, i) => [`at${i}`, trpc.procedure.use(guard).query(() => { ran += 1 })])))
+  await app.register(fastifyTRPCPlugin, { prefix: '/trpc', trpcOptions: { router: one, createContext: ({ req }: CreateFastifyContextOptions) => ({ req }) } } as never)
+  for (const i of guards.keys()) {
+    const { statusCode, body } = await app.inject({ url: `/trpc/at${i}`, headers: { 'x-user': 'boss' } })
+    t.ok(statusCode === 500 || statusCode === 400, `${i}: ${statusCode} ${body}`)
+  }
+  t.equal(ran, 0)
 })
 
 t.test('the checks may be anywhere in the context', async t => {
