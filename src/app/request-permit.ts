@@ -174,7 +174,7 @@ export class RequestPermit<R = unknown> {
   }
 
   async * #results (question: SearchQuestion, limits: Pick<SearchOptions, 'limit' | 'signal'>): AsyncGenerator<string, void, undefined> {
-    const results = this.#enforcement.checks.search(question, limits)
+    const results = this.#enforcement.checks.search(question, limits, this.#asker)
     try {
       for (;;) {
         const next = await this.#answer(async () => results.next())

@@ -133,12 +133,17 @@ export class Checks {
     return combinePlans(how, [first, ...others])
   }
 
-  /** The results of a search. Never cached; each page has the time of a check. */
+  /**
+   * The results of a search. Never cached; each page has the time of a check.
+   * @param asker - the request that it belongs to, for observers
+   */
   async * search (
-    question: SearchQuestion, limits: { readonly limit?: number, readonly signal?: AbortSignal }
+    question: SearchQuestion, limits: { readonly limit?: number, readonly signal?: AbortSignal }, asker?: object
   ): AsyncGenerator<string, void, undefined> {
-    const { resultsOf } = await import('./search.js')
-    yield * resultsOf(this.#pdp, question, limits, this.#timeout)
+    const { asListQuestion, resultsOf, watchedResults } = await import('./search.js')
+    if (!this.#observation.watchesLists) return yield * resultsOf(this.#pdp, question, limits, this.#timeout)
+    const watch = this.#observation.watchList(asListQuestion(question), asker)
+    yield * watchedResults(this.#pdp, question, limits, this.#timeout, watch)
   }
 
   async #watchedPlan (plans: Plans, question: PlanQuestion, deadline: number, asker: object | undefined): Promise<Plan> {
@@ -151,8 +156,15 @@ export class Checks {
       return kept
     }
     const trace: Trace = { source: undefined }
-    const ask = (): Promise<Plan> => plans.plan(question, deadline, trace)
-    return this.#observation.watchList(asked, asker, () => trace.source, ({ kind }: Plan) => kind, ask)
+    const watch = this.#observation.watchList(asked, asker)
+    try {
+      const plan = await watch.run(() => plans.plan(question, deadline, trace))
+      watch.ended({ rows: plan.kind, source: trace.source })
+      return plan
+    } catch (error) {
+      watch.ended({ error, source: trace.source })
+      throw error
+    }
   }
 
   async #planning (): Promise<Plans> {

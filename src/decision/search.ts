@@ -1,6 +1,7 @@
 // Runs searches: one page after the other, each with its own deadline, up to a bound on the results.
 import { SearchError, UnsupportedError } from '../contract/errors.js'
 import type { Pdp, QueryUser, SearchAsking, SearchQuestion } from '../contract/point.js'
+import type { ListQuestion, ListWatch } from '../observe/observation.js'
 import { requireText } from './input-checks.js'
 import { normaliseResource, toJsonObject, type ContextInput, type ResourceInput } from './query.js'
 import type { SearchOptions, TenantsOptions } from './question-options.js'
@@ -17,9 +18,10 @@ interface Limits {
  * The results of a search, each once.
  *
  * @param timeout - how long each page may take, ms
+ * @param run - runs the request for each page
  */
 export async function * resultsOf (
-  pdp: Pdp, question: SearchQuestion, { limit, signal }: Limits, timeout: number
+  pdp: Pdp, question: SearchQuestion, { limit, signal }: Limits, timeout: number, run: ListWatch['run'] = async ask => ask()
 ): AsyncGenerator<string, void, undefined> {
   signal?.throwIfAborted()
   const most = limit ?? MAX_RESULTS
@@ -30,7 +32,7 @@ export async function * resultsOf (
   const seen = new Set<string>()
   try {
     for (;;) {
-      const page = await unlessAborted(pages.next(), signal)
+      const page = await run(async () => unlessAborted(pages.next(), signal))
       if (page.done === true) return
       for (const key of page.value) {
         if (seen.has(key)) continue
@@ -47,6 +49,44 @@ export async function * resultsOf (
   } finally {
     // Not awaited: a page that is still on its way may take until its deadline.
     pages.return?.().catch(() => {})
+  }
+}
+
+/** The results of a search that is observed. */
+export async function * watchedResults (
+  pdp: Pdp, question: SearchQuestion, limits: Limits, timeout: number, watch: ListWatch
+): AsyncGenerator<string, void, undefined> {
+  const source = pdp.name === 'embedded' ? 'embedded' : 'pdp'
+  let found = 0
+  try {
+    for await (const key of resultsOf(pdp, question, limits, timeout, watch.run)) {
+      found++
+      yield key
+    }
+  } catch (error) {
+    const { signal } = limits
+    watch.ended({ found, error, aborted: signal?.aborted === true && error === signal.reason, source })
+    throw error
+  } finally {
+    // Also runs when the caller takes no more results.
+    watch.ended({ rows: found > 0 ? 'some' : 'none', found, source })
+  }
+}
+
+const METHODS = {
+  resources: 'searchResources', actions: 'searchActions', users: 'searchUsers', tenants: 'tenants'
+} as const satisfies Record<SearchQuestion['find'], ListQuestion['kind']>
+
+/** What observers are told of the question. */
+export function asListQuestion (question: SearchQuestion): ListQuestion {
+  const { action, resource } = question.find === 'tenants' ? question.access ?? {} : { action: undefined, ...question }
+  const key = resource === undefined || !('key' in resource) ? undefined : resource.key
+  return {
+    kind: METHODS[question.find],
+    user: question.find === 'users' ? undefined : question.user.key,
+    action,
+    resource: key === undefined ? resource?.type : `${resource?.type}:${key}`,
+    tenant: question.find === 'tenants' ? undefined : question.resource.tenant
   }
 }
 

@@ -74,20 +74,21 @@ export class DecisionFeed implements CheckObserver {
     }, this.#options.attributes ? query : undefined)
   }
 
-  listEnded (question: ListQuestion, { rows, error, source, duration }: ListOutcome, asker: object | undefined): void {
+  listEnded (question: ListQuestion, { rows, found, error, aborted, source, duration }: ListOutcome, asker: object | undefined): void {
     if (asker !== undefined && this.#options.isOwn(asker)) return
-    const { user = '', action = '', resource, tenant } = question
+    const { kind, user = '', action = '', resource = '', tenant = '' } = question
     this.#keep({
       id: this.#next,
       time: Date.now(),
-      kind: 'plan',
+      kind,
       user: bounded(user),
       action: bounded(action),
       resource: bounded(resource),
       tenant: bounded(tenant),
       outcome: rows === undefined ? 'none' : rows === 'none' ? 'no' : 'yes',
       rows,
-      code: error === undefined ? undefined : codeOf(error),
+      found,
+      code: aborted === true ? 'aborted' : error === undefined ? undefined : codeOf(error),
       failure: pdpErrorOf(error)?.failure,
       source,
       duration,

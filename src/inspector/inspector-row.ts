@@ -1,12 +1,13 @@
 // A decision as the inspector's page gets it. The page imports these types, so this file imports nothing.
 
-/** One check or plan. Texts are cut after 512 characters. */
+/** One check, plan or search. Texts are cut after 512 characters. */
 export interface InspectorRow {
   /** Counts up from 1. */
   readonly id: number
   /** When it ended, ms since 1970. */
   readonly time: number
-  readonly kind: 'check' | 'plan'
+  /** `check`, or the method that asks for a plan or searches. */
+  readonly kind: 'check' | 'plan' | 'searchResources' | 'searchActions' | 'searchUsers' | 'tenants'
   readonly user: string
   readonly action: string
   /** `type` or `type:key`. */
@@ -14,8 +15,10 @@ export interface InspectorRow {
   readonly tenant: string
   /** `none`: there is no decision, and access is refused. */
   readonly outcome: 'yes' | 'no' | 'none'
-  /** Of a plan: which rows of the tenant. */
+  /** Of a plan: which rows of the tenant; of a search: whether there are results. */
   readonly rows?: 'all' | 'some' | 'none'
+  /** Of a search: how many results the caller got. */
+  readonly found?: number
   /** The PDP's reason code. */
   readonly code?: string
   /** The PDP's reason as a sentence. */

@@ -1,25 +1,33 @@
 // The option `onDecision`: reports every decision to the app after the response, when it can neither be changed nor delayed.
-import type { CheckObserver, CheckOutcome, ListOutcome, ListQuestion } from './observation.js'
+import type { CheckObserver, CheckOutcome, ListKind, ListOutcome, ListQuestion } from './observation.js'
 import { codeOf, pdpErrorOf, type Denial, type PdpFailure } from '../contract/errors.js'
 import type { DecisionSource, Query } from '../contract/point.js'
 import { ignore, isThenable } from '../kit/whenever.js'
 
-/** One check or plan and its result, for an audit trail. Without attribute values. */
+/** One check, plan or search and its result, for an audit trail. Without attribute values. */
 export interface DecisionEvent {
-  /** `check`, or `plan`: which rows of the type the user may act on. */
-  readonly kind: 'check' | 'plan'
+  /** `check`, or the method that asks for a plan or searches. */
+  readonly kind: 'check' | ListKind
+  /** Empty for `searchUsers`. */
   readonly user: string
+  /** Empty for `searchActions`, and for `tenants` without an action. */
   readonly action: string
-  /** `type` or `type:key`. */
+  /** `type` or `type:key`. Empty for `tenants` without a resource. */
   readonly resource: string
+  /** Empty for `tenants`. */
   readonly tenant: string
-  /** The decision; undefined without one, in which case access is refused. Of a plan: whether there may be rows. */
+  /**
+   * The decision; undefined without one, in which case access is refused. Of a plan: whether there may be rows. Of a search: whether there
+   * are results; undefined for a search that failed or was aborted.
+   */
   readonly allow: boolean | undefined
-  /** Of a plan: all rows of the tenant, some or none. */
+  /** Of a plan: all rows of the tenant, some or none. Of a search: some results or none. */
   readonly rows?: 'all' | 'some' | 'none'
-  /** The PDP's reason code, if it sent one; of a plan that cannot be had, the error's code. */
+  /** Of a search: how many results the caller got, those before an error included. */
+  readonly found?: number
+  /** The PDP's reason code, if it sent one; of a plan or a search without an answer, the error's code, or `aborted`. */
   readonly code?: string
-  /** The PDP's reason as a sentence, if it sent one; of a plan that cannot be had, the error's message. */
+  /** The PDP's reason as a sentence, if it sent one; of a plan or a search without an answer, the error's message. */
   readonly reason?: string
   /** Why there is no decision. */
   readonly failure?: PdpFailure
@@ -28,14 +36,14 @@ export interface DecisionEvent {
    * as `no_url_mapping`.
    */
   readonly source: DecisionSource | undefined
-  /** How long it took, ms. */
+  /** How long it took, ms. Of a search: the time of its pages. */
   readonly duration: number
-  /** When the check ended. */
+  /** When it ended. */
   readonly time: Date
 }
 
 /**
- * The option `onDecision`: called for each check and each plan, allowed, denied or without a decision. Its first error is logged.
+ * The option `onDecision`: called for each check, plan and search, allowed, denied or without a decision. Its first error is logged.
  *
  * @example
  * ```ts
@@ -138,8 +146,8 @@ function eventOf ({ user, action, resource }: Query, { decision, error, source, 
   }
 }
 
-function eventOfList (question: ListQuestion, { rows, error, source, duration }: ListOutcome): DecisionEvent {
-  const { kind, user = '', action = '', resource, tenant } = question
+function eventOfList (question: ListQuestion, { rows, found, error, aborted, source, duration }: ListOutcome): DecisionEvent {
+  const { kind, user = '', action = '', resource = '', tenant = '' } = question
   const failure = pdpErrorOf(error)?.failure
   return {
     kind,
@@ -149,10 +157,17 @@ function eventOfList (question: ListQuestion, { rows, error, source, duration }:
     tenant,
     allow: rows === undefined ? undefined : rows !== 'none',
     rows,
-    ...(failure === undefined && error instanceof Error ? { code: codeOf(error), reason: error.message } : {}),
+    ...(found === undefined ? {} : { found }),
+    ...(failure === undefined ? whyNot(error, aborted) : {}),
     failure,
     source,
     duration,
     time: new Date()
   }
+}
+
+/** The reason of an `AbortSignal` is anything that the app gave, and may hold anything. */
+function whyNot (error: unknown, aborted: boolean | undefined): Pick<DecisionEvent, 'code' | 'reason'> {
+  if (aborted === true) return { code: 'aborted' }
+  return error instanceof Error ? { code: codeOf(error), reason: error.message } : {}
 }

@@ -1,4 +1,5 @@
-// Reports checks and plans to observers: the diagnostics channel, and those that options add. Without observers it costs one comparison.
+// Reports checks, plans and searches to observers: those that options add, and for checks the diagnostics channel. Without observers it
+// costs one comparison.
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { Denial } from '../contract/errors.js'
 import type { Decision, DecisionSource, Query } from '../contract/point.js'
@@ -15,36 +16,48 @@ export interface CheckOutcome {
   readonly duration: number
 }
 
-/** A question about many resources at once. */
+/** A question with many results: a plan or a search. */
 export interface ListQuestion {
-  /** The method that asks. */
   readonly kind: ListKind
   /** The user's key; undefined when the question is which users. */
   readonly user: string | undefined
   /** Undefined when the question is which actions. */
   readonly action: string | undefined
-  /** `type`, or `type:key` when the question is about one resource. */
-  readonly resource: string
-  readonly tenant: string
+  /** `type`, or `type:key` when the question is about one resource. Undefined for `tenants` without a resource. */
+  readonly resource: string | undefined
+  /** Undefined when the question is which tenants. */
+  readonly tenant: string | undefined
 }
 
-/** The methods that ask about many resources at once. */
-export type ListKind = 'plan'
+/** The method that asks such a question. */
+export type ListKind = 'plan' | 'searchResources' | 'searchActions' | 'searchUsers' | 'tenants'
 
 /** How such a question ended. */
 export interface ListOutcome {
-  /** Which rows: all of the tenant, some, or none. Undefined for a question without an answer. */
+  /** Which rows or results: all of the tenant, some, or none. Undefined for a question without a whole answer. */
   readonly rows?: 'all' | 'some' | 'none'
+  /** Of a search: how many results the caller got, those before an error included. */
+  readonly found?: number
   /** The error of a question without an answer. */
   readonly error?: unknown
+  /** Whether the error is that of the caller's own `AbortSignal`. */
+  readonly aborted?: boolean
   /** Where the answer came from, as for a check. */
   readonly source: DecisionSource | undefined
-  /** Ms. */
+  /** How long the PDP took, ms. Of a search: the time of its pages, without that of the caller between them. */
   readonly duration: number
 }
 
+/** What is told to the observers of one plan or search. */
+export interface ListWatch {
+  /** Runs a part of the question within the observers' contexts. Its time counts. */
+  run<T> (ask: () => Promise<T>): Promise<T>
+  /** The question has ended. Only the first call counts. */
+  ended (outcome: Omit<ListOutcome, 'duration'>): void
+}
+
 /**
- * Observes checks and plans. Its errors are caught: it can neither change nor delay a decision.
+ * Observes checks, plans and searches. Its errors are caught: it can neither change nor delay a decision.
  */
 export interface CheckObserver {
   /** A check starts that is not answered in the same tick. The return value is passed to `within` and `ended`. */
@@ -64,10 +77,10 @@ export interface CheckObserver {
   refused? (denial: Denial, asker: object | undefined): void
   /** A request with this number of checks was sent to the PDP. */
   sent? (checks: number): void
-  /** A plan is made that was not kept. The return value is passed to `within` and `listEnded`. */
+  /** A plan is made that was not kept, or a search begins. The return value is passed to `within` and `listEnded`. */
   listStarted? (question: ListQuestion): unknown
   /**
-   * A plan was made, or was kept.
+   * A plan was made, or was kept; or a search has ended, by its end, its limit, an error, or because the caller takes no more results.
    * @param begun - the return value of `listStarted`
    */
   listEnded? (question: ListQuestion, outcome: ListOutcome, asker: object | undefined, begun: unknown): void
@@ -155,7 +168,7 @@ export class Observation {
     }
   }
 
-  /** Whether there are observers of plans. */
+  /** Whether there are observers of plans and searches. */
   get watchesLists (): boolean {
     return this.#observers.some(({ listEnded }) => listEnded !== undefined)
   }
@@ -165,24 +178,25 @@ export class Observation {
     this.#each((observer, begun) => observer.listEnded?.(question, outcome, asker, begun))
   }
 
-  /** Makes a plan, and reports its start and end. */
-  async watchList<T> (
-    question: ListQuestion, asker: object | undefined, source: () => DecisionSource | undefined,
-    rowsOf: (answer: T) => ListOutcome['rows'], ask: () => Promise<T>
-  ): Promise<T> {
+  /** Reports the start of a plan or a search, and its end when the caller of this tells it. */
+  watchList (question: ListQuestion, asker: object | undefined): ListWatch {
     const begun = this.#observers.map(observer => this.#guarded(() => observer.listStarted?.(question)))
-    const start = performance.now()
-    const ended = (outcome: Pick<ListOutcome, 'rows' | 'error'>): void => {
-      const complete = { ...outcome, source: source(), duration: performance.now() - start }
-      this.#each((observer, begun) => observer.listEnded?.(question, complete, asker, begun), begun)
-    }
-    try {
-      const answer = await this.#within(begun, ask)
-      ended({ rows: rowsOf(answer) })
-      return answer
-    } catch (error) {
-      ended({ error })
-      throw error
+    let duration = 0
+    let isOver = false
+    return {
+      run: async ask => {
+        const start = performance.now()
+        try {
+          return await this.#within(begun, ask)
+        } finally {
+          duration += performance.now() - start
+        }
+      },
+      ended: outcome => {
+        if (isOver) return
+        isOver = true
+        this.#each((observer, begun) => observer.listEnded?.(question, { ...outcome, duration }, asker, begun), begun)
+      }
     }
   }
 

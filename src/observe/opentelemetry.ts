@@ -1,4 +1,4 @@
-// The option `openTelemetry`: a span for each check that goes to a PDP and each plan that is made, and histograms of all of them.
+// The option `openTelemetry`: spans for checks that go to a PDP, plans that are made and searches, and histograms of all of them.
 import type * as OpenTelemetry from '@opentelemetry/api'
 import type { CheckObserver, CheckOutcome, ListOutcome, ListQuestion } from './observation.js'
 import { codeOf, pdpErrorOf } from '../contract/errors.js'
@@ -28,7 +28,7 @@ export function openTelemetry (api: Api, options: OpenTelemetryOptions): CheckOb
     description: 'Duration of checks.', unit: 's', advice: { explicitBucketBoundaries: BOUNDARIES }
   })
   const listDuration = meter.createHistogram('fastify_permit.list.duration', {
-    description: 'Duration of plans.', unit: 's', advice: { explicitBucketBoundaries: BOUNDARIES }
+    description: 'Duration of plans and searches.', unit: 's', advice: { explicitBucketBoundaries: BOUNDARIES }
   })
   const refusals = meter.createCounter('fastify_permit.guard.refusals', { description: 'Requests that the guard refused without a check.' })
   const batchSize = meter.createHistogram('fastify_permit.batch.size', {
@@ -68,7 +68,8 @@ export function openTelemetry (api: Api, options: OpenTelemetryOptions): CheckOb
       listDuration.record(outcome.duration / 1000, { 'permit.kind': question.kind, ...questionOfList(question), ...answer }, context)
       if (span === undefined) return
       span.setAttributes(answer)
-      if (outcome.rows === undefined) span.setStatus({ code: api.SpanStatusCode.ERROR, message: failureOf(outcome) })
+      if (outcome.found !== undefined) span.setAttribute('permit.found', outcome.found)
+      if (answer['error.type'] !== undefined) span.setStatus({ code: api.SpanStatusCode.ERROR, message: answer['error.type'] })
       span.end()
     },
     sent (checks) {
@@ -92,15 +93,18 @@ function answerOf (outcome: CheckOutcome): Attributes {
 }
 
 function questionOfList ({ action, resource }: ListQuestion): Attributes {
-  return { ...(action === undefined ? {} : { 'permit.action': action }), 'permit.resource.type': splitAtColon(resource).before }
+  return {
+    ...(action === undefined ? {} : { 'permit.action': action }),
+    ...(resource === undefined ? {} : { 'permit.resource.type': splitAtColon(resource).before })
+  }
 }
 
 function answerOfList (outcome: ListOutcome): Attributes {
-  const { rows, source } = outcome
+  const { rows, aborted, source } = outcome
   return {
-    'permit.result': rows ?? 'error',
+    'permit.result': rows ?? (aborted === true ? 'aborted' : 'error'),
     ...(source === undefined ? {} : { 'permit.source': source }),
-    ...(rows === undefined ? { 'error.type': failureOf(outcome) } : {})
+    ...(rows === undefined && aborted !== true ? { 'error.type': failureOf(outcome) } : {})
   }
 }
 

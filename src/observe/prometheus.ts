@@ -1,4 +1,4 @@
-// The option `metrics`: Prometheus metrics through prom-client, counted when checks and plans end or read from existing counters.
+// The option `metrics`: Prometheus metrics through prom-client, counted when checks, plans and searches end or read from existing counters.
 import type * as PromClient from 'prom-client'
 import type { CheckObserver } from './observation.js'
 import type { DecisionPointStats, BreakerState } from '../contract/point.js'
@@ -55,13 +55,13 @@ export function prometheus (client: Client, options: MetricsOptions): Metrics {
   })
   const lists = existing<PromClient.Counter>(register, `${prefix}lists_total`) ?? new client.Counter({
     name: `${prefix}lists_total`,
-    help: 'Plans by kind, by result (all, some, none, error) and by source.',
+    help: 'Plans and searches by kind, by result (all, some, none, error, aborted) and by source.',
     labelNames: ['kind', 'result', 'source'],
     registers
   })
   const listDuration = existing<PromClient.Histogram>(register, `${prefix}list_duration_seconds`) ?? new client.Histogram({
     name: `${prefix}list_duration_seconds`,
-    help: 'Duration of plans by kind and by source.',
+    help: 'Duration of plans and searches by kind and by source.',
     labelNames: ['kind', 'source'],
     buckets: BUCKETS,
     registers
@@ -82,8 +82,8 @@ export function prometheus (client: Client, options: MetricsOptions): Metrics {
       refused ({ code = 'none' }) {
         refusals.inc({ code })
       },
-      listEnded ({ kind }, { rows, source = 'none', duration }) {
-        lists.inc({ kind, result: rows ?? 'error', source })
+      listEnded ({ kind }, { rows, aborted, source = 'none', duration }) {
+        lists.inc({ kind, result: rows ?? (aborted === true ? 'aborted' : 'error'), source })
         listDuration.observe({ kind, source }, duration / 1000)
       },
       sent (checks) {

@@ -95,7 +95,7 @@ function Row ({ row, isChosen, choose }: RowProps): VNode {
     <tr class=${isChosen ? 'chosen' : ''}>
       <td><button type="button" class="link" title="Details of this decision" onClick=${() => choose(row)}>${timeOf(row)}</button></td>
       <td>${row.user}</td>
-      <td>${row.kind === 'plan' ? `list: ${row.action}` : row.action}</td>
+      <td>${row.kind === 'check' ? row.action : `${KINDS[row.kind]}${row.action}`}</td>
       <td>${row.resource}</td>
       <td>${row.tenant}</td>
       <td><${Outcome} row=${row} /></td>
@@ -106,14 +106,15 @@ function Row ({ row, isChosen, choose }: RowProps): VNode {
     </tr>`
 }
 
-function Outcome ({ row: { outcome, rows } }: { readonly row: InspectorRow }): VNode {
-  return html`<span class=${`outcome ${outcome}`}>${OUTCOMES[outcome]}${rows === 'some' ? ': some rows' : ''}</span>`
+function Outcome ({ row: { outcome, rows, found } }: { readonly row: InspectorRow }): VNode {
+  const more = found !== undefined ? `: ${found} found` : rows === 'some' ? ': some rows' : ''
+  return html`<span class=${`outcome ${outcome}`}>${OUTCOMES[outcome]}${more}</span>`
 }
 
 function Details ({ row, close }: { readonly row: InspectorRow, readonly close: () => void }): VNode {
   const entries: Array<[string, unknown]> = [
     ['User', row.user], ['Action', row.action], ['Resource', row.resource], ['Tenant', row.tenant], ['Decision', OUTCOMES[row.outcome]],
-    ['Rows', row.rows], ['Code', row.code], ['Reason', row.reason], ['Failure', row.failure], ['Source', row.source],
+    ['Rows', row.rows], ['Found', row.found], ['Code', row.code], ['Reason', row.reason], ['Failure', row.failure], ['Source', row.source],
     ['Duration', `${row.duration.toFixed(3)} ms`], ['Time', new Date(row.time).toISOString()], ['Route', row.route],
     ['Attributes and context', row.values]
   ]
@@ -125,6 +126,10 @@ function Details ({ row, close }: { readonly row: InspectorRow, readonly close: 
       </dl>
     </section>`
 }
+
+const KINDS = {
+  plan: 'list: ', searchResources: 'resources: ', searchActions: 'actions', searchUsers: 'users: ', tenants: 'tenants '
+} as const satisfies Record<Exclude<InspectorRow['kind'], 'check'>, string>
 
 function titleOf (name: string): string {
   return `${name[0]?.toUpperCase()}${name.slice(1)}`
