@@ -84,7 +84,9 @@ function requireWay ({ isLost }: Way<Mark>): void {
 /** A `permit(…)` in a router applies in the router's app. A `permit(…)` in the app itself ends when the request leaves the app. */
 function leave (left: Run<Mark>, to: Run<Mark>): void {
   const { mark } = left
-  if (mark === undefined || mark.routers === 0 || (mark.routers === undefined && isLeft(left, mark.app))) return
+  if (mark === undefined || mark.routers === 0) return
+  // A search of the app finds no `permit(…)` in a function, so the app may be left although a router is said to be around.
+  if (isLeft(left, mark.app) && (mark.routers === undefined || left.around?.app !== undefined)) return
   const unsure = mark.unsure === true || left.around === undefined
   // Where a `permit(…)` in a function stands is not known, and `req.app` may still be that of an app that was called as a function.
   const unplaced = mark.unplaced === true || mark.routers === undefined

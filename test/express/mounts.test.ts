@@ -142,6 +142,12 @@ const WRAPPED: readonly Node[] = [
   { kind: 'router', other: false, items: [{ kind: 'permit', scope: 0, wrapped: false }, { kind: 'guard', url: '/g' }] }
 ]
 
+/** Such an app in another one with its own permit(…): it is left, and the other's applies. */
+const WRAPPED_INSIDE: readonly Node[] = [
+  { kind: 'app', other: false, items: [{ kind: 'permit', scope: 1, wrapped: false }, { kind: 'mount', path: '/', by: 1, called: false }, { kind: 'guard', url: '/h' }] },
+  ...WRAPPED.slice(1)
+]
+
 for (const [version, expresses] of [['Express 5', [five, five]], ['Express 4', [four, four]], ['both versions', [five, four]]] as const) {
   t.test(`${version}: in any mount tree, the permit(…) that the request has passed last applies`, async t => {
     const scopes = scopesFor(t)
@@ -166,7 +172,7 @@ for (const [version, expresses] of [['Express 5', [five, five]], ['Express 4', [
           if (!statuses.includes(status)) throw new Error(`GET ${url} as u${user}: ${status}, expected ${statuses.join(' or ')}: ${[...expected].join(' or ')}`)
         }
       }
-    }), { numRuns: 100, examples: [[WRAPPED]] }, () => {
+    }), { numRuns: 100, examples: [[WRAPPED], [WRAPPED_INSIDE]] }, () => {
       for (const outcome of ['decided', 'none', 'conflict']) t.ok((seen.get(outcome) ?? 0) > 5, `${outcome}: ${seen.get(outcome)}`)
     })
   })
