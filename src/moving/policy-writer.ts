@@ -3,6 +3,7 @@ import { Document, isMap, isScalar, isSeq, parseDocument, Scalar, visit, type No
 import { canonicalJson } from '../kit/canonical-json.js'
 import { isRecord } from '../kit/is-record.js'
 import type { Policy } from '../engine/policy/policy.js'
+import { permissionsOfResourceRole, permissionsOfRole, WILDCARD } from '../engine/policy/wildcards.js'
 import { FACT_LISTS, factBlocks, factLists, factSections, type Facts, type ListedFact, type Model } from './model.js'
 import type { Schema } from './normal-form.js'
 
@@ -76,6 +77,7 @@ function merge ({ schema, facts, permit }: WrittenPolicy, { text, policy, model 
   const before = { ...model.schema, ...(facts === undefined || model.facts === undefined ? {} : factBlocks(model.facts)) }
   const carried = Object.keys(permit).length === 0 ? {} : { permit }
   const old = (policy as { permit?: unknown }).permit
+  listWildcards(document, model.schema, schema)
   const merge = new Merge(document)
   merge.map(document.contents, { ...schema, ...blocks, ...carried }, { ...before, ...(old === undefined ? {} : { permit: old }) }, [])
   if (facts !== undefined) {
@@ -87,6 +89,28 @@ function merge ({ schema, facts, permit }: WrittenPolicy, { text, policy, model 
   } catch {
     // An alias to something that is gone. Its comments cannot be kept, but what the file says can.
     return undefined
+  }
+}
+
+/**
+ * Lists what a wildcard in the file stands for, where it would stand for more or less with the resources that the file is to have: then the
+ * role is not changed by accident.
+ */
+function listWildcards (document: Document, before: Schema, wanted: Schema): void {
+  const listed = (path: Path, expand: (texts: string[], schema: Schema) => string[]) => {
+    const list = document.getIn([...path, 'permissions'])
+    if (!isSeq(list)) return
+    const texts = list.items.map(item => isScalar(item) ? String(item.value) : '')
+    if (!texts.some(text => text.endsWith(WILDCARD)) || isSame(expand(texts, before), expand(texts, wanted))) return
+    list.items = expand(texts, before).map(text => document.createNode(text))
+  }
+  for (const role of Object.keys(before.roles ?? {})) {
+    listed(['roles', role], (texts, { resources }) => permissionsOfRole(texts, resources))
+  }
+  for (const [type, { roles = {} }] of Object.entries(before.resources ?? {})) {
+    for (const role of Object.keys(roles)) {
+      listed(['resources', type, 'roles', role], (texts, { resources }) => permissionsOfResourceRole(type, texts, resources))
+    }
   }
 }
 

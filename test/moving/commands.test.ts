@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { environmentFor, folderFor } from './support.js'
+import { environmentFor, folderFor, KEY } from './support.js'
 
 const POLICY = `# The policy of the tests.
 resources:
@@ -148,4 +148,30 @@ t.test('a push stops at the first failure, says what and where, and goes on when
   t.match(err, /^Cannot create user set 'engineering' \(.*permit\.yaml:24\):\n {2}http:.* answered POST .* with status 405.*\n12 of 14 changes are done/)
   t.match(await client.ask('GET', 'schema', '/roles'), [{ key: 'viewer' }, { key: 'admin' }])
   t.match(await permit('push', '--policy', file), { code: 0, err: 'Done: 2 create.' })
+})
+
+t.test('wildcards are pushed as the permissions that they stand for, and a pull keeps them as long as they say the same', async t => {
+  const { permit, file, url, edit } = await world(t)
+  await edit("permissions: ['document:edit', read]", "permissions: ['*']")
+  await edit("extends: [viewer], permissions: ['document:edit'] }", "permissions: ['document:*'] } # everything")
+  t.match(await permit('push', '--policy', file), { code: 0 })
+  t.match(await permit('diff', '--policy', file), { code: 0 })
+  const before = await readFile(file, 'utf8')
+  t.match(await permit('pull', '--out', file), { code: 0 })
+  t.equal(await readFile(file, 'utf8'), before)
+  // The environment has an action more, and its roles do not hold it: the wildcards must not widen them.
+  const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }
+  const scope = await (await fetch(`${url}/v2/api-key/scope`, { headers })).json() as { project_id: string, environment_id: string }
+  const added = await fetch(`${url}/v2/schema/${scope.project_id}/${scope.environment_id}/resources/document/actions`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ key: 'shred', name: 'shred' })
+  })
+  t.equal(added.status, 200, await added.text())
+  t.match(await permit('pull', '--out', file), { code: 0 })
+  const after = await readFile(file, 'utf8')
+  t.match(after, /shred/)
+  t.notMatch(after, /permissions: .*\*/)
+  t.match(after, /# everything/)
+  t.match(await permit('diff', '--policy', file), { code: 0 })
 })

@@ -11,6 +11,7 @@ import type { CompiledDerivation, CompiledResourceRole } from '../decide/derivat
 import type { CompiledPermission, CompiledType } from '../decide/decision-schema.js'
 import type { Policy } from './policy.js'
 import { addProblem, type PolicyProblem } from './problems.js'
+import { typeOfWildcard, WILDCARD } from './wildcards.js'
 
 /** A path in the document. */
 export type Path = ReadonlyArray<string | number>
@@ -56,9 +57,13 @@ export class Compilation {
   readonly problems: PolicyProblem[]
   readonly types = new Map<string, TypeDraft>()
   readonly roles: ReadonlySet<string>
+  readonly #hasWildcards: boolean
   #grants = 0
+  #permissions = 0
 
-  constructor (policy: Policy, problems: PolicyProblem[]) {
+  /** @param hasWildcards - whether roles may hold `task:*` and `*`, which Permit's API does not have */
+  constructor (policy: Policy, problems: PolicyProblem[], hasWildcards: boolean) {
+    this.#hasWildcards = hasWildcards
     this.policy = blockOf(policy)
     this.problems = problems
     this.roles = new Set(entriesOf(this.policy.roles).map(([key]) => key))
@@ -70,6 +75,36 @@ export class Compilation {
 
   problem (path: Path, message: string, hint: string): void {
     addProblem(this.problems, { path, message, hint })
+  }
+
+  /** How many permissions the texts of a tenant role stand for. */
+  countOf (texts: ReadonlyArray<readonly [number, string]>): number {
+    return texts.reduce((sum, [, text]) => sum + this.#countOf(text), 0)
+  }
+
+  #countOf (text: string): number {
+    if (text === WILDCARD) return this.#permissions
+    const type = typeOfWildcard(text)
+    return type === undefined ? 1 : this.types.get(type)?.permissions.size ?? 1
+  }
+
+  /** The permissions that a text of a tenant role stands for: one, or with a wildcard several. Reports a problem when there are none. */
+  permissionsFor (text: string, path: Path): readonly PermissionDraft[] {
+    const key = typeOfWildcard(text)
+    if (text !== WILDCARD && key === undefined) {
+      const found = this.permission(text, path)
+      return found === undefined ? [] : [found.permission]
+    }
+    if (!this.mayHaveWildcard(path)) return []
+    if (key === undefined) return [...this.types.values()].flatMap(({ permissions }) => [...permissions.values()])
+    return [...this.type(key, path)?.permissions.values() ?? []]
+  }
+
+  /** Whether wildcards are allowed. Reports a problem when they are not. */
+  mayHaveWildcard (path: Path): boolean {
+    if (this.#hasWildcards) return true
+    this.problem(path, 'wildcards are only allowed in a policy file, or in the policy of an app', 'list each permission')
+    return false
   }
 
   /** Whether this many more permissions may be granted. Reports a problem, once, when they may not. */
@@ -98,6 +133,10 @@ export class Compilation {
     const parts = splitPair(text)
     if (parts === undefined) {
       this.problem(path, `'${text}' is not a permission`, "write '<resource type>:<action>', such as 'task:read'")
+      return undefined
+    }
+    if (parts.before === WILDCARD) {
+      this.problem(path, `'${text}' is not a permission`, "'*' stands for all actions of a type, as in 'task:*', or of all types")
       return undefined
     }
     const type = this.type(parts.before, path)
@@ -164,6 +203,7 @@ export class Compilation {
         held: null
       })
     }
+    this.#permissions += permissions.size
     this.types.set(key, { key, permissions, resourceRoles: new Map(), relations: new Map() })
   }
 }

@@ -23,8 +23,8 @@ export interface CompiledPolicy {
 /** The options of compiling. */
 interface CompileOptions {
   /**
-   * Whether conditions may only use declared attributes. For policies that people write: a schema that was written through Permit's API may
-   * use attributes that are not declared.
+   * Whether conditions may only use declared attributes, and roles may have wildcards. For policies that people write: a schema that was
+   * written through Permit's API may use attributes that are not declared, and lists each permission.
    */
   readonly strict?: boolean
   /** The facts, each in the shape that the policy's schema requires. Default: those of the document. */
@@ -64,7 +64,7 @@ export function * compileInSteps (policy: Policy, options: CompileOptions = {}):
 
 function * compileParts (policy: Policy, records: FactRecords, problems: PolicyProblem[], strict: boolean) {
   try {
-    const compilation = new Compilation(policy, problems)
+    const compilation = new Compilation(policy, problems, strict)
     compileRoles(compilation)
     const sets = compileRules(compilation)
     if (strict) requireDeclaredAttributes(policy, problems)

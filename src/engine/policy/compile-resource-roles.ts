@@ -6,6 +6,7 @@ import { suggest } from '../../kit/suggest.js'
 import { verdict } from '../decide/verdict.js'
 import type { Compilation, Path, ResourceRoleDraft, TypeDraft } from './compilation.js'
 import type { PolicyResource, PolicyResourceRole } from './policy.js'
+import { typeOfWildcard, WILDCARD } from './wildcards.js'
 
 type DerivationBlock = NonNullable<NonNullable<PolicyResourceRole['granted_to']>['users_with_role']>[number]
 
@@ -46,11 +47,12 @@ function addRoles (compilation: Compilation, type: TypeDraft, resource: Partial<
   for (const [key, role] of roles) {
     const permissions = textsOf(role.permissions)
     const heirs = permissions.length === 0 ? new Set<string>() : inheritance.heirs(key)
-    if (!compilation.mayGrant(permissions.length * heirs.size, [...at, key, 'permissions'])) return
+    const held = permissions.reduce((sum, [, text]) => sum + (isOwnWildcard(type, text) ? type.permissions.size : 1), 0)
+    if (!compilation.mayGrant(held * heirs.size, [...at, key, 'permissions'])) return
     for (const [index, text] of permissions) {
-      const action = ownAction(compilation, type, text, [...at, key, 'permissions', index])
-      if (action === undefined) continue
-      for (const heir of heirs) type.resourceRoles.get(heir)?.actions.add(action)
+      for (const action of ownActions(compilation, type, text, [...at, key, 'permissions', index])) {
+        for (const heir of heirs) type.resourceRoles.get(heir)?.actions.add(action)
+      }
     }
   }
   const holders = new Map<string, ResourceRoleDraft[]>()
@@ -71,6 +73,17 @@ function addRoles (compilation: Compilation, type: TypeDraft, resource: Partial<
       denied: verdict('no_permission', `no role of the user on the resource instance holds the permission '${key}'`)
     }
   }
+}
+
+/** Whether a text stands for all actions of the role's own type. */
+function isOwnWildcard (type: TypeDraft, text: string): boolean {
+  return text === WILDCARD || typeOfWildcard(text) === type.key
+}
+
+function ownActions (compilation: Compilation, type: TypeDraft, text: string, path: Path): Iterable<string> {
+  if (isOwnWildcard(type, text)) return compilation.mayHaveWildcard(path) ? type.permissions.keys() : []
+  const action = ownAction(compilation, type, text, path)
+  return action === undefined ? [] : [action]
 }
 
 /** The key of an action. Permit accepts it with or without the type, which must be the role's own. */

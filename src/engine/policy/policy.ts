@@ -63,7 +63,7 @@ const GrantedTo = Type.Object({
 const ResourceRole = Type.Object({
   name,
   description,
-  permissions: Type.Optional(Type.Array(text('An action of this resource type: `read`, or `document:read`.'), {
+  permissions: Type.Optional(Type.Array(text('An action of this resource type: `read`, or `document:read`. `*` stands for all of them.'), {
     description: 'Actions that the role allows on its instance.'
   })),
   extends: Type.Optional(Type.Array(text('Another role of this resource type.'), {
@@ -92,7 +92,9 @@ const Resource = Type.Object({
 const Role = Type.Object({
   name,
   description,
-  permissions: Type.Optional(Type.Array(text('A permission: `<resource type>:<action>`.'), {
+  permissions: Type.Optional(Type.Array(text(
+    'A permission: `<resource type>:<action>`. `<resource type>:*` stands for all actions of the type, `*` for those of all types.'
+  ), {
     description: 'The permissions that the role grants in its tenant.'
   })),
   extends: Type.Optional(Type.Array(text('Another role.'), { description: 'Parent roles: this role also has their permissions.' })),

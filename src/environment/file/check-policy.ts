@@ -2,6 +2,7 @@
 import { compileInSteps } from '../../engine/policy/compile-policy.js'
 import { recordsOf } from '../../engine/policy/fact-records.js'
 import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
+import { withoutWildcards } from '../../engine/policy/wildcards.js'
 import { atOnce } from '../../kit/turns.js'
 import { byPlace, MAX_PROBLEMS, type ParsedFile } from './parsed-file.js'
 import { partsWithLines, type PolicyLines } from './policy-lines.js'
@@ -21,7 +22,8 @@ export function checkPolicy ({ value, duplicates, locate }: ParsedFile): LoadedP
   try {
     const compiled = atOnce(compileInSteps(policy, { strict: true, records }))
     if (duplicates.length === 0) {
-      return { schema: policy, compiled, lines: linesOf(policy, locate), compileWith: schema => compileInSteps(schema, { records }) }
+      const lines = linesOf(policy, locate)
+      return { schema: withoutWildcards(policy), compiled, lines, compileWith: schema => compileInSteps(schema, { records }) }
     }
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error

@@ -1,12 +1,13 @@
-// A policy for an environment, from any source: the schema as written, and the compiled schema and facts.
+// A policy for an environment, from any source: the schema, its roles with each permission by name, and the compiled schema and facts.
 import { compileInSteps, compilePolicy, type CompiledPolicy } from '../../engine/policy/compile-policy.js'
 import { recordsOf } from '../../engine/policy/fact-records.js'
 import type { Policy } from '../../engine/policy/policy.js'
+import { withoutWildcards } from '../../engine/policy/wildcards.js'
 import type { PolicyLines } from './policy-lines.js'
 
 /** A policy, compiled. */
 export interface LoadedPolicy {
-  /** The document; it may lack its facts. */
+  /** The document, without wildcards; it may lack its facts. */
   readonly schema: Policy
   readonly compiled: CompiledPolicy
   /** Undefined if it is not from a file. */
@@ -25,5 +26,10 @@ export interface LoadedPolicy {
  */
 export function policyOfObject (policy: Policy): LoadedPolicy {
   const compiled = compilePolicy(policy, { strict: true })
-  return { schema: policy, compiled, lines: undefined, compileWith: schema => compileInSteps(schema, { records: recordsOf(policy) }) }
+  return {
+    schema: withoutWildcards(policy),
+    compiled,
+    lines: undefined,
+    compileWith: schema => compileInSteps(schema, { records: recordsOf(policy) })
+  }
 }

@@ -4,6 +4,7 @@ import { compileInSteps } from '../../engine/policy/compile-policy.js'
 import { KEYED_SECTIONS, LISTED_SECTIONS, type FactRecords, type FactSection } from '../../engine/policy/fact-records.js'
 import { policyChecker, type Policy } from '../../engine/policy/policy.js'
 import { PolicyError } from '../../engine/policy/problems.js'
+import { withoutWildcards } from '../../engine/policy/wildcards.js'
 import { readJson } from '../../kit/read-json.js'
 import { membersOf } from './json-file.js'
 import { offsetsOf, placesOf } from './json-places.js'
@@ -26,7 +27,8 @@ export function * streamPolicy (text: string): Generator<undefined, LoadedPolicy
     const schema = schemaIn(text, sections)
     const records = recordsIn(text, sections)
     const compiled = yield * compileInSteps(schema, { strict: true, records })
-    return { schema, compiled, lines: linesIn(text, sections, schema), compileWith: other => compileInSteps(other, { records }) }
+    const lines = linesIn(text, sections, schema)
+    return { schema: withoutWildcards(schema), compiled, lines, compileWith: other => compileInSteps(other, { records }) }
   } catch (error) {
     if (error instanceof NotStreamed || error instanceof PolicyError) return undefined
     throw error
