@@ -7,7 +7,7 @@ import {
 } from '../guard/compile-annotation.js'
 import { NO_URLS } from '../guard/asked-url.js'
 import { describeAnnotation, type Description } from '../guard/description.js'
-import { forMethods } from '../guard/method-map.js'
+import { forMethods, isMethodMap } from '../guard/method-map.js'
 import { guardsRoute, opensRoute, ROUTE_PATTERN } from '../guard/route-patterns.js'
 import { readGuardOptions, type GuardOptions } from '../guard/guard-options.js'
 import { undeclared, type RouteIdentity, type Strictness } from '../guard/strict.js'
@@ -38,6 +38,8 @@ interface Declared {
 interface SeenRoute extends Declared {
   readonly route: RouteOptions
   readonly scope: FastifyInstance
+  /** Its methods and its URL as they were read: a later onRoute hook can change them. */
+  readonly identity: RouteIdentity
   /** What the annotation means for the methods of the route. */
   readonly required: Annotation | undefined
   readonly guard: preHandlerHookHandler | undefined
@@ -164,9 +166,12 @@ export class RouteGuards {
    */
   require (scope: FastifyInstance, requirement: Exclude<Annotation, false>, { except = [] }: RequireOptions): void {
     if (this.#isVerified) throw new AnnotationError('require() was called after the app is ready; call it where the scope is declared')
-    const wrong = except.find(pattern => !new RegExp(ROUTE_PATTERN).test(pattern))
+    const patterns: unknown = except
+    const isPattern = (pattern: unknown): boolean => typeof pattern === 'string' && new RegExp(ROUTE_PATTERN).test(pattern)
+    const wrong: unknown = Array.isArray(patterns) ? patterns.find(pattern => !isPattern(pattern)) : patterns
     if (wrong !== undefined) {
-      throw new AnnotationError(`require(): the option "except" has ${JSON.stringify(wrong)}; expected URLs as they are declared, with ` +
+      const given = typeof wrong === 'string' ? JSON.stringify(wrong) : typeof wrong
+      throw new AnnotationError(`require(): the option "except" has ${given}; expected an array of URLs as they are declared, with ` +
         "prefixes, such as '/admin/login', '/admin/docs/*' or 'GET /admin/health'")
     }
     const early = this.#seen.find(({ scope: of, isOwn }) => !isOwn && isInside(of, scope))
@@ -272,11 +277,34 @@ export class RouteGuards {
     route.config = config as RouteOptions['config']
     const hooks = [...own, ...ofScope]
     const isExcepted = this.#scopes.isExcepted(scope, identity)
-    const seen: SeenRoute = { route, scope, annotation, required, guard, hooks, lists: [], isExcepted, isOwn }
+    const seen: SeenRoute = { route, scope, identity, annotation, required, guard, hooks, lists: [], isExcepted, isOwn }
     const described = this.#guardsOf(seen)
     if (this.#openapi && guards.length + described.length > 0) documentRoute(scope, route, this.#describe(route, required, described))
-    putBehind(route, this.#post(scope, guards, seen), seen.lists)
+    const post = this.#post(scope, guards, seen)
+    // Fastify binds the handler when all onRoute hooks have run.
+    const onBound = (handler: object): void => {
+      this.#requireUnchanged(seen)
+      post.onBound(handler)
+    }
+    putBehind(route, { ...post, onBound }, seen.lists)
     this.#seen.push(seen)
+  }
+
+  /** Checks that a later onRoute hook has not given a route a method or a URL for which something else is required. */
+  #requireUnchanged ({ route, scope, identity, annotation, isOwn }: SeenRoute): void {
+    const now = identityOf(route)
+    const isSlashAdded = identity.url === scope.prefix && now.url === `${scope.prefix}/`
+    const isSameUrl = isSlashAdded || now.url === identity.url
+    const isSameMethod = now.methods.length === identity.methods.length && now.methods.every(method => identity.methods.includes(method))
+    if (isOwn || (isSameUrl && isSameMethod)) return
+    const required = (route: RouteIdentity): readonly unknown[] =>
+      [this.#entryOf(route)?.value, ...this.#scopes.requiredOf(scope, route), this.#defaultOf(route)]
+    const before = required(identity)
+    const after = required(now)
+    const isByMethod = !isSameMethod && isMethodMap(annotation?.value)
+    if (!isByMethod && before.length === after.length && before.every((value, index) => value === after[index])) return
+    throw new AnnotationError(`${nameOf(identity.methods, identity.url)} became ${nameOf(now.methods, now.url)} after fastify-permit had ` +
+      'read it, and something else is required of it; add the onRoute hook that changes it before you register fastify-permit')
   }
 
   /** Adds the annotation of the option `routes`, or of `urls.default`. */

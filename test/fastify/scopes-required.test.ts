@@ -101,6 +101,8 @@ t.test('mistakes about require() stop the app, with what to do', async t => {
     ['false', (scope: FastifyInstance) => scope.permit.require(false as never), /require\(false\) requires nothing/],
     ['a misspelled option', (scope: FastifyInstance) => scope.permit.require('thing:a', { exept: [] } as never), /exept.*did you mean.*except/],
     ['a pattern that is none', (scope: FastifyInstance) => scope.permit.require('thing:a', { except: ['login'] }), /"except" has "login"/],
+    ['a pattern that is no text', (scope: FastifyInstance) => scope.permit.require('thing:a', { except: [/login/] as never }), /"except" has object; expected an array/],
+    ['one pattern instead of several', (scope: FastifyInstance) => scope.permit.require('thing:a', { except: '/login' as never }), /"except" has "\/login"; expected an array/],
     ['a method that it does not name', (scope: FastifyInstance) => { scope.permit.require({ GET: 'thing:a' }); scope.post('/x', ok) }, /require\(\) on POST \/x\/x: it answers POST.*'\*'/],
     ["'url' without the option", (scope: FastifyInstance) => scope.permit.require('url'), /needs the option "urls"/]
   ] as const) {
