@@ -33,8 +33,12 @@ export function planMove (wanted: Model, actual: Model, { prune }: { prune: bool
   const existing = new Map(Array.from(movedObjects(actual), object => [idOf(object), object] as const))
   const objects = [...movedObjects(wanted)].sort(byRank)
   const kept = new Set(objects.map(idOf))
-  const extra = [...existing].filter(([id, object]) => !kept.has(id) && !(object.kind === 'tenant' && object.keys[0] === DEFAULT_TENANT))
-    .map(([, object]) => object)
+  const stays = ({ kind, keys: [key] }: Moved): boolean => {
+    if (kind === 'tenant') return key === DEFAULT_TENANT
+    // A proxy configuration has a secret that nobody can write again: it is deleted for a file that speaks of them, and for no other.
+    return kind === 'proxy_config' && wanted.schema.proxy_configs === undefined
+  }
+  const extra = [...existing].filter(([id, object]) => !kept.has(id) && !stays(object)).map(([, object]) => object)
   const replaced = objects.filter(object => {
     const before = existing.get(idOf(object))
     return before !== undefined && isOther(before, object)

@@ -5,7 +5,7 @@ import type { Model } from './model.js'
 /** The kinds, in the order of what depends on what: each only needs those before it. */
 export const KINDS = [
   'resource', 'action', 'attribute', 'action_group', 'relation', 'resource_role', 'role', 'derivation', 'derivation_settings', 'user_set',
-  'resource_set', 'set_rule', 'tenant', 'user', 'resource_instance', 'role_assignment', 'relationship_tuple'
+  'resource_set', 'set_rule', 'proxy_config', 'tenant', 'user', 'resource_instance', 'role_assignment', 'relationship_tuple'
 ] as const
 
 export type Kind = typeof KINDS[number]
@@ -56,6 +56,7 @@ export function nameOf ({ kind, keys }: Pick<Moved, 'kind' | 'keys'>): string {
     case 'user_set': return `user set '${first}'`
     case 'resource_set': return `resource set '${first}'`
     case 'set_rule': return `rule that '${first}' has '${second}' on '${rest[0] ?? ''}'`
+    case 'proxy_config': return `proxy configuration '${first}'`
     case 'tenant': return `tenant '${first}'`
     case 'user': return `user '${first}'`
     case 'resource_instance': return `resource instance '${first}:${second}'`
@@ -127,6 +128,11 @@ export function * movedObjects ({ schema, facts }: Model): Generator<Moved> {
     const ofResource = isResource === true || !Object.hasOwn(resourceSets, resources)
     const keys = [users, permission, resources, ofRole ? 'role' : 'set', ofResource ? 'resource' : 'set']
     yield { kind: 'set_rule', keys, value: {}, path: ['set_rules', index] }
+  }
+  for (const [key, config] of Object.entries(schema.proxy_configs ?? {})) {
+    // Permit's API has no description of it.
+    const { description: _, ...value } = config ?? {}
+    yield { kind: 'proxy_config', keys: [key], value, path: ['proxy_configs', key] }
   }
   if (facts === undefined) return
   for (const { key, ...tenant } of facts.tenants) yield { kind: 'tenant', keys: [key], value: tenant, path: ['tenants', key] }

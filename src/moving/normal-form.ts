@@ -39,7 +39,8 @@ export function normalSchema (policy: Policy): Schema {
         ...(type === 'regex' ? { url_type: type } : {})
       }))
     }))
-  })
+    // Without the section, the configurations of an environment stay; with an empty one, --prune deletes them.
+  }, ['proxy_configs'])
 }
 
 function normalResource (type: string, resource: PolicyResource): PolicyResource {

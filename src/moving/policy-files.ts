@@ -66,7 +66,9 @@ export async function textOfPolicy (
 
 /** Whether a file and what it is to say are the same. A file need not have the tenant `default`. */
 function isSame (file: Model, written: Model): boolean {
-  const { steps, extra } = planMove(file, written, { prune: false })
+  // With a section, so that no proxy configuration of the other one is left out of the comparison.
+  const { proxy_configs: proxyConfigs = {} } = file.schema
+  const { steps, extra } = planMove({ ...file, schema: { ...file.schema, proxy_configs: proxyConfigs } }, written, { prune: false })
   return steps.length === 0 && extra.length === 0
 }
 

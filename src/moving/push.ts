@@ -1,7 +1,9 @@
 // Carries out a plan by Permit's REST API, in its order, and stops at the first failure.
+import { apiProxyConfig } from './api-shapes.js'
 import type { MovePlan, Step } from './move-plan.js'
 import type { Kind, Moved } from './moved-objects.js'
 import { MovingError } from './moving-error.js'
+import { hasHeaders } from './read-environment.js'
 import { ApiError, type Method, type RestClient } from './rest-client.js'
 
 /** The most facts in one request, and the most characters. */
@@ -185,6 +187,7 @@ class Pusher {
       case 'user_set':
       case 'resource_set': return this.#schema('POST', '/condition_sets', body)
       case 'set_rule': return this.#facts('POST', '/set_rules', body)
+      case 'proxy_config': return this.#facts('POST', '/proxy_configs', body)
       case 'tenant': return this.#facts('POST', '/tenants', body)
       case 'user': return this.#facts('PUT', `/users/${encodeURIComponent(first)}`, body)
       case 'resource_instance': return this.#facts('POST', '/resource_instances', body)
@@ -210,6 +213,11 @@ class Pusher {
         return this.#create(object)
       case 'tenant': return this.#facts('PATCH', `/tenants/${encodeURIComponent(first)}`, body)
       case 'resource_instance': return this.#facts('PATCH', `/resource_instances/${encodeURIComponent(`${first}:${second}`)}`, body)
+      case 'proxy_config': {
+        const path = `/proxy_configs/${encodeURIComponent(first)}`
+        const { mapping_rules: rules } = await this.#client.ask('GET', 'facts', path, undefined, apiProxyConfig)
+        return this.#facts('PATCH', path, { ...body, mapping_rules: withRulesOfHeaders(body['mapping_rules'] as object[], rules ?? []) })
+      }
       case 'set_rule': return undefined
       default: return this.#create(object)
     }
@@ -246,6 +254,7 @@ class Pusher {
       case 'user_set':
       case 'resource_set': return this.#schema('DELETE', `/condition_sets/${encodeURIComponent(first)}`)
       case 'set_rule': return this.#facts('DELETE', '/set_rules', body)
+      case 'proxy_config': return this.#facts('DELETE', `/proxy_configs/${encodeURIComponent(first)}`)
       case 'tenant': return this.#facts('DELETE', `/tenants/${encodeURIComponent(first)}`)
       case 'user': return this.#facts('DELETE', `/users/${encodeURIComponent(first)}`)
       case 'resource_instance': return this.#facts('DELETE', `/resource_instances/${encodeURIComponent(`${first}:${second}`)}`)
@@ -261,6 +270,15 @@ class Pusher {
   #facts (method: Method, path: string, body?: unknown): Promise<unknown> {
     return this.#client.ask(method, 'facts', path, body)
   }
+}
+
+/** The rules of the file, and between them those with headers, which no file has, where they were. */
+function withRulesOfHeaders (rules: readonly object[], before: ReadonlyArray<Parameters<typeof hasHeaders>[0]>): object[] {
+  const all: object[] = [...rules]
+  for (const [index, rule] of before.entries()) {
+    if (hasHeaders(rule)) all.splice(index, 0, rule)
+  }
+  return all
 }
 
 function partsPath (kind: Kind, resource: string): string {
@@ -295,6 +313,8 @@ function bodyOf ({ kind, keys, value, fixed }: Moved): Record<string, unknown> {
     case 'resource_set': return { ...named, type: 'resourceset', resource_id: fixed ?? '' }
     case 'set_rule':
       return { user_set: first, permission: second, resource_set: third, is_role: fourth === 'role', is_resource: fifth === 'resource' }
+    // Permit's API wants a secret. It stays empty until somebody sets it in Permit, which only a proxy of Permit's needs.
+    case 'proxy_config': return { ...named, secret: '' }
     case 'tenant': return named
     case 'resource_instance': return { resource: first, key: second, tenant: fixed ?? '', ...value }
     case 'role_assignment': return { user: first, role: second, tenant: third, ...(fourth === '' ? {} : { resource_instance: fourth }) }
@@ -318,6 +338,7 @@ function changesOf ({ kind, keys, value }: Moved): Record<string, unknown> {
     case 'user_set':
     case 'resource_set': return { ...named, conditions: value['conditions'] }
     case 'tenant': return { ...named, attributes }
+    case 'proxy_config': return { name: named.name, mapping_rules: value['mapping_rules'] ?? [] }
     default: return { attributes }
   }
 }

@@ -8,7 +8,6 @@ import { shorten } from '../kit/shorten.js'
 import type { Checker } from '../kit/checker.js'
 import { proxyFor } from '../pdp/http/proxy.js'
 import { settingsFor, trackedSockets } from '../pdp/http/sockets.js'
-import { loadUndici } from '../pdp/http/undici.js'
 import { apiScope } from './api-shapes.js'
 import { MovingError } from './moving-error.js'
 
@@ -200,7 +199,8 @@ class Connection {
   }
 
   static async open (options: RestClientOptions): Promise<Connection> {
-    const undici = await loadUndici()
+    // The whole of it, unlike an app: its parts have no `request`.
+    const undici = await import('undici')
     const { url, timeout = TIMEOUT } = options
     const proxy = proxyFor(url, undefined)
     const sockets = trackedSockets(undici, timeout, proxy === undefined ? {} : { proxy })
@@ -259,6 +259,8 @@ class Connection {
       return { error: this.#failure(status, what, text), again, wait: waitOf(headers['retry-after']) }
     } catch (error) {
       if (error instanceof MovingError) return { error, again: false }
+      // A mistake in this program is not the network's.
+      if (error instanceof TypeError) throw error
       if (signal.aborted) {
         return { error: new MovingError(`${this.#name} did not answer ${what} within ${Math.ceil(left)} ms`), again: false }
       }

@@ -149,6 +149,15 @@ export const policies: fc.Arbitrary<Policy> = shapes.chain(shapes => {
     const tuples = instances.flatMap(([type, key]) => Object.entries(shapes[type]!.relations).flatMap(([relation, on]) =>
       instances.filter(([other, otherKey]) => other === on && homeOf.get(`${other}:${otherKey}`) === homeOf.get(`${type}:${key}`))
         .map(([other, otherKey]) => ({ subject: `${other}:${otherKey}`, relation, object: `${type}:${key}` }))))
+    const mapped = permissions.map(permission => permission.split(':') as [string, string])
+    const mappings = mapped.length === 0
+      ? fc.constant([])
+      : fc.array(fc.record({
+        url: fc.webPath().map(path => `https://example.com${path}/{id}`),
+        http_method: fc.constantFrom('get', 'POST', 'delete'),
+        to: fc.constantFrom(...mapped),
+        priority: fc.nat(3)
+      }).map(({ to: [resource, action], ...rule }) => ({ ...rule, resource, action })), { maxLength: 3 })
     return fc.record({
       resources: fc.constant(resources),
       user_attributes: blocks(['a', 'b', 'ü x'], () => attribute),
@@ -158,6 +167,7 @@ export const policies: fc.Arbitrary<Policy> = shapes.chain(shapes => {
       resource_sets: blocks(sets.map(([key]) => key), key => fc.tuple(texts, condition('resource')).map(([texts, conditions]) =>
         ({ ...texts, resource: sets.find(([other]) => other === key)![1], conditions }))),
       set_rules: someOf(rules),
+      proxy_configs: keys(2).chain(names => blocks(names, () => fc.record({ name: noColon, mapping_rules: mappings }, { requiredKeys: ['mapping_rules'] }))),
       tenants: blocks(homes, () => fc.record({ texts, attributes: values }).map(({ texts, attributes }) => ({ ...texts, attributes }))),
       users: blocks(users, () => fc.record({ email: noColon, first_name: noColon, last_name: noColon, attributes: values }, { requiredKeys: [] })),
       resource_instances: fc.tuple(...instances.map(([resource, key]) => values.map(attributes =>

@@ -3,6 +3,7 @@ import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, type Command } from '../terminal/command.js'
 import { maybe } from '../terminal/line.js'
 import { progressOn } from '../terminal/progress.js'
+import type { RemoteEnvironment } from '../../moving/read-environment.js'
 import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../moving/remote-options.js'
 
 const HELP = `Usage: fastify-permit pull [--out <file>] [--facts] [options]
@@ -27,6 +28,21 @@ Exit codes:
 Example:
   PERMIT_API_KEY=your-api-key npx fastify-permit pull --out permit.yaml`
 
+type ProxyConfigs = RemoteEnvironment['schema']['proxy_configs']
+
+/** What Permit's API does not say stays as the file has it: descriptions, and all proxy configurations if the key may not read them. */
+function withProxyConfigs ({ schema, hasProxyConfigs }: RemoteEnvironment, kept: ProxyConfigs): RemoteEnvironment['schema'] {
+  if (kept === undefined) return schema
+  if (!hasProxyConfigs) return { ...schema, proxy_configs: kept }
+  return {
+    ...schema,
+    proxy_configs: Object.fromEntries(Object.entries(schema.proxy_configs ?? {}).map(([key, config]) => {
+      const description = Object.hasOwn(kept, key) ? kept[key]?.description : undefined
+      return [key, { ...(description === undefined ? {} : { description }), ...config }]
+    }))
+  }
+}
+
 /** The command. */
 export const pullCommand: Command = {
   help: HELP,
@@ -43,9 +59,7 @@ export const pullCommand: Command = {
       let read = 0
       const remote = await readEnvironment(client, { facts, onItems: count => progress(read += count) })
       const { unsaid } = remote
-      // Permit's API only has those of its own proxies.
-      const proxyConfigs = { ...existing?.model.schema.proxy_configs, ...remote.schema.proxy_configs }
-      const schema = { ...remote.schema, ...(Object.keys(proxyConfigs).length === 0 ? {} : { proxy_configs: proxyConfigs }) }
+      const schema = withProxyConfigs(remote, existing?.model.schema.proxy_configs)
       const written = { schema, facts: remote.facts, permit: unsaid.data }
       const { text, problems, lostComments } = await textOfPolicy(written, out?.endsWith('.json') === true ? 'json' : 'yaml', existing)
       if (unsaid.names.length > 0) {

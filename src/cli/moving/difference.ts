@@ -1,7 +1,8 @@
 // What the commands diff and push have in common: a policy file, the environment, and the plan between them.
-import { canonicalJson } from '../../kit/canonical-json.js'
 import { planMove, type MovePlan } from '../../moving/move-plan.js'
+import { nameOf } from '../../moving/moved-objects.js'
 import { readEnvironment, type RemoteEnvironment } from '../../moving/read-environment.js'
+import type { Model } from '../../moving/model.js'
 import type { PolicyToMove } from '../../moving/policy-files.js'
 import type { RestClient } from '../../moving/rest-client.js'
 import { progressOn } from '../terminal/progress.js'
@@ -21,18 +22,28 @@ export async function differenceOf (
   const progress = progressOn(terminal, 'objects read')
   let read = 0
   const remote = await readEnvironment(client, { facts, onItems: count => progress(read += count) })
-  const wanted = { schema: policy.model.schema, facts: facts ? policy.model.facts : undefined }
+  const { proxy_configs: _, ...others } = policy.model.schema
+  const schema = remote.hasProxyConfigs ? policy.model.schema : others
+  const wanted = { schema, facts: facts ? policy.model.facts : undefined }
   const plan = planMove(wanted, remote, { prune })
-  return { file: policy.file, plan, linesOf: policy.linesOf, notes: notesOn(policy, remote, plan, prune) }
+  return { file: policy.file, plan, linesOf: policy.linesOf, notes: notesOn(policy.model, remote, plan, prune) }
 }
 
-function notesOn ({ model: { schema } }: PolicyToMove, remote: RemoteEnvironment, { steps }: MovePlan, prune: boolean): string[] {
-  const own = schema.proxy_configs ?? {}
-  const others = remote.schema.proxy_configs ?? {}
-  const unlike = Object.keys(own).filter(key => canonicalJson(own[key]) !== canonicalJson(others[key]))
+function notesOn (
+  { schema }: Model, remote: RemoteEnvironment, { steps }: MovePlan, prune: boolean
+): string[] {
+  const own = Object.keys(schema.proxy_configs ?? {})
+  const others = Object.keys(remote.schema.proxy_configs ?? {})
+  const created = steps.filter(({ op, object: { kind } }) => op === 'create' && kind === 'proxy_config')
   const replaced = steps.filter(({ op }) => op === 'replace').length
   return [
-    ...unlike.map(key => `proxy configuration '${key}' is not pushed: Permit's API wants its secret, which no policy file has`),
+    ...(own.length > 0 && !remote.hasProxyConfigs
+      ? ['proxy configurations are not compared and not pushed: the API does not let this key read them']
+      : []),
+    ...(schema.proxy_configs === undefined && others.length > 0
+      ? [`proxy configurations (${others.join(', ')}) stay as they are: the file has no section 'proxy_configs'`]
+      : []),
+    ...created.map(({ object }) => `${nameOf(object)} is created without a secret: set it in Permit if a proxy of Permit's uses it`),
     ...remote.unsaid.names.map(name => `${name} is in the environment and not in a policy file; a push does not touch it`),
     ...(replaced > 0 && !prune ? ['what is to be replaced is deleted and created anew, with what depends on it: a push needs --prune'] : [])
   ]
