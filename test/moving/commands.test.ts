@@ -175,3 +175,15 @@ t.test('wildcards are pushed as the permissions that they stand for, and a pull 
   t.match(after, /# everything/)
   t.match(await permit('diff', '--policy', file), { code: 0 })
 })
+
+t.test('a policy with a word that Permit does not have is refused with its line, by diff and by push, before anything is changed', async t => {
+  const { permit, file, edit } = await world(t)
+  await edit('{ user.department: { equals: engineering } }', "{ context.ip: { ip_in: '10.0.0.0/8' } }")
+  for (const command of ['diff', 'push']) {
+    const { code, err } = await permit(command, '--policy', file)
+    t.equal(code, 1)
+    t.match(err, 'permit.yaml:24: user set \'engineering\' uses \'ip_in\', which only the embedded and the local PDP have')
+  }
+  await edit("ip_in: '10.0.0.0/8'", "equals: '10.0.0.1'")
+  t.match((await permit('diff', '--policy', file)).code, 2, 'nothing of it was pushed')
+})

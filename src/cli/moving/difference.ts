@@ -1,6 +1,8 @@
 // What the commands diff and push have in common: a policy file, the environment, and the plan between them.
 import { planMove, type MovePlan } from '../../moving/move-plan.js'
 import { nameOf } from '../../moving/moved-objects.js'
+import { MovingError } from '../../moving/moving-error.js'
+import { onlyHere } from '../../moving/only-here.js'
 import { readEnvironment, type RemoteEnvironment } from '../../moving/read-environment.js'
 import type { Model } from '../../moving/model.js'
 import type { PolicyToMove } from '../../moving/policy-files.js'
@@ -15,10 +17,15 @@ export interface DifferenceOptions {
   readonly prune: boolean
 }
 
-/** The plan that makes the environment say what the file says. */
+/**
+ * The plan that makes the environment say what the file says.
+ *
+ * @throws {@link MovingError} when the file says what Permit cannot
+ */
 export async function differenceOf (
   client: RestClient, policy: PolicyToMove, { facts, prune }: DifferenceOptions, terminal: Terminal
 ): Promise<PlanReport> {
+  refuseOnlyHere(policy)
   const progress = progressOn(terminal, 'objects read')
   let read = 0
   const remote = await readEnvironment(client, { facts, onItems: count => progress(read += count) })
@@ -27,6 +34,19 @@ export async function differenceOf (
   const wanted = { schema, facts: facts ? policy.model.facts : undefined }
   const plan = planMove(wanted, remote, { prune })
   return { file: policy.file, plan, linesOf: policy.linesOf, notes: notesOn(policy.model, remote, plan, prune) }
+}
+
+function refuseOnlyHere ({ file, model, linesOf }: PolicyToMove): void {
+  const found = onlyHere(model.schema)
+  if (found.length === 0) return
+  const lines = linesOf(found.map(({ path }) => path))
+  throw new MovingError([
+    'Permit cannot have this policy, and nothing was compared or changed:',
+    ...found.map(({ word, path: [section, key] }, index) => {
+      const set = `${section === 'user_sets' ? 'user set' : 'resource set'} '${key}'`
+      return `  ${file}:${lines[index] ?? 1}: ${set} uses '${word}', which only the embedded and the local PDP have`
+    })
+  ].join('\n'))
 }
 
 function notesOn (

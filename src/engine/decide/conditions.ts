@@ -1,6 +1,7 @@
 // Conditions: compiled once, when a policy is loaded, into functions that decisions call.
 
 import { closest } from '../../kit/suggest.js'
+import { IpRanges, isIpRange } from '../../kit/ip-ranges.js'
 import { isRecord } from '../../kit/is-record.js'
 import { equal, includes, Members, own, walk } from './values.js'
 import { addProblem, type PolicyProblem } from '../policy/problems.js'
@@ -43,7 +44,7 @@ interface Operator {
   readonly types?: readonly string[]
   readonly accepts: (value: unknown) => boolean
   /** Compares with a list that is known when the policy is loaded. */
-  readonly prepare?: (value: Members) => (attribute: unknown, attributes: AttributeSource) => boolean
+  readonly prepare?: (value: readonly unknown[]) => (attribute: unknown, attributes: AttributeSource) => boolean
 }
 
 const anything = { wants: 'any value', accepts: (value: unknown) => value !== undefined }
@@ -56,7 +57,32 @@ function withList (compare: (attribute: unknown, list: Members, attributes: Attr
     types: ['array'],
     accepts: Array.isArray,
     compare: (attribute, value, attributes) => Array.isArray(value) && compare(attribute, attributes.members(value), attributes),
-    prepare: members => (attribute, attributes) => compare(attribute, members, attributes)
+    prepare (list) {
+      const members = new Members(list)
+      return (attribute, attributes) => compare(attribute, members, attributes)
+    }
+  }
+}
+
+/** Parsing a text as an address, or looking an address up, compared with a step of work. */
+const IP_STEPS = 4
+
+/** An address in ranges. What is no address is in none, and what is no range has none. */
+const ipIn: Operator = {
+  wants: 'an IP range such as "10.0.0.0/8" or "2001:db8::/32", an address, or a list of them',
+  types: ['string', 'array'],
+  accepts: value => Array.isArray(value) ? value.every(isIpRange) : isIpRange(value),
+  compare (attribute, value, { work }) {
+    const texts = Array.isArray(value) ? value : [value]
+    work.spend(IP_STEPS * (1 + texts.length))
+    return typeof attribute === 'string' && new IpRanges(texts).has(attribute)
+  },
+  prepare (list) {
+    const ranges = new IpRanges(list)
+    return (attribute, { work }) => {
+      work.spend(IP_STEPS + (ranges.size >>> 3))
+      return ranges.has(attribute)
+    }
   }
 }
 
@@ -88,7 +114,8 @@ const OPERATORS: ReadonlyMap<string, Operator> = new Map<string, Operator>(Objec
   array_subset: withList((attribute, list, { work }) => Array.isArray(attribute) && attribute.every(item => list.has(item, work))),
   array_superset: withList((attribute, list, attributes) =>
     Array.isArray(attribute) && attributes.members(attribute).hasAll(list, attributes.work)),
-  array_intersect: withList((attribute, list, { work }) => Array.isArray(attribute) && attribute.some(item => list.has(item, work)))
+  array_intersect: withList((attribute, list, { work }) => Array.isArray(attribute) && attribute.some(item => list.has(item, work))),
+  ip_in: ipIn
 } satisfies Record<string, Operator>))
 
 /** Operators for objects: which of the objects must match. */
@@ -135,7 +162,8 @@ const SCOPES: ReadonlyMap<string, AttributeScope> = new Map<string, AttributeSco
  * is false, and `not` is true when none of its conditions is. A comparison is false when its attribute or its `ref` is missing; this
  * includes `not-equals`. `not` around it is then true, as in Permit's PDP: to require that the attribute exists, add a comparison outside
  * of the `not`. `between` includes both ends. Ordering compares numbers with numbers and texts with texts, by code unit, so that ISO 8601
- * times in the same zone compare as times. `all_match` and `array_subset` are true for an empty list.
+ * times in the same zone compare as times. `ip_in` is false for what is no address. `all_match` and `array_subset` are true for an empty
+ * list.
  *
  * @param path - the path of the condition in the document
  * @param problems - receives the problems of the condition; a condition with problems is never met
@@ -223,7 +251,7 @@ class ConditionCompiler {
     }
     const { literal } = operand
     if (!operator.accepts(literal)) return this.#problem(path, `'${key}' cannot compare with this value`, `write ${operator.wants}`)
-    const prepared = Array.isArray(literal) ? operator.prepare?.(new Members(literal)) : undefined
+    const prepared = Array.isArray(literal) ? operator.prepare?.(literal) : undefined
     const comparison = prepared ?? ((attribute: unknown, attributes: AttributeSource) => compare(attribute, literal, attributes))
     return (attribute, attributes) => {
       if (attribute === undefined) return false

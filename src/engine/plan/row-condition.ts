@@ -2,6 +2,7 @@
 import { walk } from '../decide/values.js'
 import { isRecord } from '../../kit/is-record.js'
 import { compareValues, type AttributeSource } from '../decide/conditions.js'
+import { NoPlanError } from './plan-query.js'
 import type { Conditions, Outcome } from './plan-conditions.js'
 import type { Attribute, Group, Part, Test } from './condition-parts.js'
 
@@ -69,6 +70,11 @@ export class RowCondition {
 
   #compare (operator: string, subject: Subject, operand: Subject): Outcome {
     this.#attributes.work.spend(1)
+    const field = 'field' in subject ? subject.field : 'field' in operand ? operand.field : undefined
+    if (operator === 'ip_in' && field !== undefined) {
+      const message = `'ip_in' compares '${field}' of the row, and databases do not compare IP ranges alike`
+      throw new NoPlanError(`${message}. Check each row, with filter`)
+    }
     if ('field' in subject && 'field' in operand) {
       this.#whole(subject.field)
       this.#whole(operand.field)

@@ -34,7 +34,7 @@ const LISTS = ['array_contains', 'array_subset', 'array_superset', 'array_inters
 const OPERATORS: Readonly<Record<AttributeType, readonly string[] | undefined>> = {
   bool: ['equals', 'not-equals', 'in'],
   number: ['equals', 'not-equals', 'in', 'between', ...ORDERED],
-  string: ['equals', 'not-equals', 'in', 'between', 'contains', ...ORDERED],
+  string: ['equals', 'not-equals', 'in', 'between', 'contains', 'ip_in', ...ORDERED],
   time: ['equals', 'not-equals', 'in', 'between', 'contains', ...ORDERED],
   array: ['equals', 'not-equals', 'in', 'any_match', 'all_match', ...LISTS],
   object_array: ['equals', 'not-equals', 'in', 'any_match', 'all_match', ...LISTS],
@@ -164,7 +164,7 @@ function itemsOf (value: unknown, path: Path): Array<[unknown, Path]> {
 /** The literals that are compared with the attribute itself. */
 function literalsOf (operator: string, value: unknown): readonly unknown[] {
   if (operator === 'in' || operator === 'between') return Array.isArray(value) ? value : []
-  return LISTS.includes(operator) || operator.endsWith('_match') ? [] : [value]
+  return operator === 'ip_in' || LISTS.includes(operator) || operator.endsWith('_match') ? [] : [value]
 }
 
 function hintFor (operator: string, type: AttributeType): string {
@@ -191,7 +191,8 @@ function areComparable (operator: string, type: AttributeType, other: AttributeT
   if (other === 'json') return true
   const isList = other === 'array' || other === 'object_array'
   if (operator === 'array_contains' || operator.endsWith('_match')) return true
-  if (operator === 'in' || operator === 'between' || LISTS.includes(operator)) return isList
+  if (operator === 'ip_in' && other === 'string') return true
+  if (operator === 'ip_in' || operator === 'in' || operator === 'between' || LISTS.includes(operator)) return isList
   const groups: ReadonlyArray<readonly AttributeType[]> = [
     ['bool'], ['number', 'time'], ['string', 'time'], ['array', 'object_array'], ['object']
   ]

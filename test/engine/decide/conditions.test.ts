@@ -60,6 +60,11 @@ const OPERATORS: Array<[string, unknown, unknown[], unknown[]]> = [
   ['array_subset', ['a', 'b', 'c'], [['a', 'b'], ['c'], [], ['a', 'a']], [['a', 'd'], 'a', {}]],
   ['array_superset', ['a', 'b'], [['a', 'b', 'c'], ['b', 'a']], [['a'], [], 'ab']],
   ['array_intersect', ['c', 'd'], [['a', 'c'], ['d']], [['a'], [], 'c']],
+  ['ip_in', '10.0.0.0/8', ['10.0.0.0', '10.255.255.255', '::ffff:10.1.2.3', '::FFFF:0a01:0203'], ['11.0.0.0', '9.255.255.255', '010.0.0.1', '10.0.0.1 ', '10.0.0.1:80', '10.1', 167772161, ['10.0.0.1'], '', null]],
+  ['ip_in', ['2001:db8::/32', '192.0.2.7'], ['2001:db8::1', '2001:0DB8:0:0:0:0:0:1', '192.0.2.7'], ['2001:db9::1', '192.0.2.8', '2001:db8::1%eth0', '[2001:db8::1]']],
+  ['ip_in', '::/0', ['::1', 'fe80::1'], ['10.0.0.1', '::ffff:10.0.0.1']],
+  ['ip_in', '::ffff:10.0.0.0/104', ['10.0.0.1', '::ffff:10.0.0.1'], ['11.0.0.1']],
+  ['ip_in', [], [], ['10.0.0.1', '']],
   ['object_match', { match: { city: { equals: 'NY' } } }, [{ city: 'NY', zip: 1 }], [{ city: 'LA' }, {}, 'NY', ['NY'], [{ city: 'NY' }], null]],
   ['object_match', { match: { age: { 'greater-than': 1, 'less-than': 5 }, 'in.ner': { equals: 1 } } }, [{ age: 3, in: { ner: 1 } }], [{ age: 3 }, { age: 7, in: { ner: 1 } }]],
   ['any_match', { match: { role: { equals: 'x' } } }, [[{ role: 'y' }, { role: 'x' }]], [[{ role: 'y' }], [], { role: 'x' }, ['x'], [null]]],
@@ -196,6 +201,8 @@ t.test('mistakes in conditions are reported when the policy is loaded, with the 
     [{ 'user.a': { between: [1, '2'] } }, ['user.a', 'between'], /cannot compare/, /two numbers/],
     [{ 'user.a': { 'less-than': true } }, ['user.a', 'less-than'], /cannot compare/, /a number/],
     [{ 'user.a': { contains: 1 } }, ['user.a', 'contains'], /cannot compare/, /a text/],
+    ...['10.0.0.0/33', '10.0.0/8', '10.0.0.1/', '10.0.0.1/08', '/8', '', '::/129', '::ffff:10.0.0.0/95', 'fe80::1%eth0', '10.0.0.0/8 ', 8, ['10.0.0.0/8', 'x'], [['::1']]]
+      .map(value => [{ 'user.a': { ip_in: value } }, ['user.a', 'ip_in'], /cannot compare/, /an IP range such as/] as never),
     [{ 'user.a': { any_match: { role: { equals: 1 } } } }, ['user.a', 'any_match'], /needs the fields/, /"match"/],
     [{ 'user.a': { any_match: { match: {} } } }, ['user.a', 'any_match', 'match'], /nothing to match/, /./],
     [{ 'user.a': { any_match: { match: { role: { eq: 1 } } } } }, ['user.a', 'any_match', 'match', 'role', 'eq'], /unknown operator/, /./]

@@ -47,6 +47,15 @@ t.test('parts that depend only on the user, the tenant and the context are evalu
   t.equal(short({ 'resource.a': { equals: 1 } }, { action: 'unheard' }), 'none')
 })
 
+t.test('IP ranges are compared before the database is asked, and never by it', async t => {
+  t.equal(short({ 'context.ip': { ip_in: '10.0.0.0/8' } }, { context: { ip: '10.0.0.1' } }), 'all')
+  t.equal(short({ 'context.ip': { ip_in: '10.0.0.0/8' } }, { context: { ip: '11.0.0.1' } }), 'none')
+  for (const condition of [
+    { 'resource.ip': { ip_in: '10.0.0.0/8' } }, { 'user.city': { ip_in: { ref: 'resource.ranges' } } },
+    { 'resource.ips': { any_match: { match: { ip: { ip_in: '::/0' } } } } }, { 'resource.ip': { ip_in: { ref: 'resource.ranges' } } }
+  ]) t.throws(() => short(condition), { name: 'NoPlanError', message: /'ip_in' compares/ })
+})
+
 t.test('a reference to the row on the right side reverses the comparison', async t => {
   t.equal(short({ 'user.city': { equals: { ref: 'resource.city' } } }), 'city eq "Bern"')
   t.equal(short({ 'context.level': { 'greater-than': { ref: 'resource.level' } } }, { context: { level: 3 } }), 'level lt 3')
