@@ -71,6 +71,14 @@ export function addGuard (handlers: readonly Handler[], guard: object): void {
   }
 }
 
+/** Removes the guard of an app that has closed: another app may have the same controllers. */
+export function removeGuard (handlers: readonly Handler[], guard: object): void {
+  for (const { method } of handlers) {
+    const guards = (metadata().getMetadata(GUARDS, method) ?? []) as readonly unknown[]
+    metadata().defineMetadata(GUARDS, guards.filter(other => other !== guard), method)
+  }
+}
+
 /** The error for handlers that say nothing; undefined when there is none. */
 export function undeclaredHandlers (handlers: readonly Handler[]): Error | undefined {
   const silent = handlers.filter(({ required }) => required === undefined).map(({ type, name }) => `  ${nameOf(type, name)}`)

@@ -80,17 +80,16 @@ function record (value: annotation.Annotation<NestRequest>): ClassDecorator & Me
   }
 }
 
-/** What a method of a class requires: what it says itself, or what its class says; of a base class, if neither says anything. */
+/**
+ * What a method of a class requires: what it says itself, or what its class says; of a base class, if neither says anything. What a base
+ * class declares public is its own functions: one that overrides them, or that a class adds, is not public by that.
+ */
 export function requirementOf (type: Class, name: PropertyKey): { readonly value: annotation.Annotation<NestRequest> } | undefined {
-  for (const owner of chainOf(type.prototype)) {
-    const known = recorded.get(owner)?.methods.get(name)
-    if (known !== undefined) return known
-  }
-  for (const owner of chainOf(type)) {
-    const known = recorded.get(owner)?.own
-    if (known !== undefined) return known
-  }
-  return undefined
+  const owners = chainOf(type.prototype)
+  const definedBy = owners.findIndex(owner => Object.hasOwn(owner, name))
+  const counts = (known: Recorded['own'], index: number): boolean => known !== undefined && (known.value !== false || index <= definedBy)
+  const ofMethod = owners.map(owner => recorded.get(owner)?.methods.get(name)).find(counts)
+  return ofMethod ?? chainOf(type).map(owner => recorded.get(owner)?.own).find(counts)
 }
 
 /** The methods of a class with a decorator of their own, and whether the class has one. */

@@ -10,8 +10,9 @@ import { RequestCaller } from '../guard/caller.js'
 import { asksUrl, compileNamed, type CompiledAnnotation } from '../guard/compile-annotation.js'
 import { describeAnnotation } from '../guard/description.js'
 import { AuditTrail } from '../observe/audit-trail.js'
-import { addGuard, handlersOf, nameOf, undeclaredHandlers, type Handler } from './handlers.js'
+import { addGuard, handlersOf, nameOf, removeGuard, undeclaredHandlers, type Handler } from './handlers.js'
 import { NestGuard, PassedCheck, type GuardParts } from './nest-guard.js'
+import { printable } from '../kit/printable.js'
 import type { NestRequest, NotInNest, PermitModuleOptions } from './nest-types.js'
 import { PERMIT } from './permit-decorators.js'
 
@@ -43,10 +44,12 @@ class OpenedPermit implements OnApplicationShutdown {
   constructor (
     readonly service: PermitService,
     private readonly opening: Opening<NestRequest, unknown>,
+    private readonly unguard: () => void,
     readonly passed: WeakMap<object, object>
   ) {}
 
   async onApplicationShutdown (): Promise<void> {
+    this.unguard()
     await this.opening.close()
   }
 }
@@ -91,10 +94,17 @@ async function openPermit (given: PermitModuleOptions, modules: ModulesContainer
   const required = compileAll(handlers, opening)
   const passed = new WeakMap<object, object>()
   const requirementOf: GuardParts['requirementOf'] = (type, handler) => required.get(type)?.get(handler)
-  addGuard(handlers, new NestGuard({ enforcement, log, trail, awaited, passed, requirementOf }))
-  await opening.open()
+  const guard = new NestGuard({ enforcement, log, trail, awaited, passed, requirementOf })
+  const unguard = (): void => removeGuard(handlers, guard)
+  addGuard(handlers, guard)
+  try {
+    await opening.open()
+  } catch (error) {
+    unguard()
+    throw error
+  }
   await warnOfUnknownPermissions(handlers, opening, log)
-  return new OpenedPermit(new PermitService(checks, writer), opening, passed)
+  return new OpenedPermit(new PermitService(checks, writer), opening, unguard, passed)
 }
 
 /** By class and function: a function may be inherited by several classes that require different things. */
@@ -138,8 +148,8 @@ function logOfNest (): OpeningLog {
   const logger = new Logger('Permit')
   const text = (details: object, message: string): string => {
     const { permit, err } = details as { permit?: unknown, err?: unknown }
-    if (err instanceof Error) return `${message}: ${err.message}`
-    return permit === undefined ? message : `${message} ${JSON.stringify(permit)}`
+    if (err instanceof Error) return printable(`${message}: ${err.message}`)
+    return permit === undefined ? message : printable(`${message} ${JSON.stringify(permit)}`)
   }
   return {
     debug: (details, message) => logger.debug(text(details, message)),

@@ -208,6 +208,48 @@ export function testModule (version: number, nest: Nest): void {
       t.ok([401, 404, 500].includes(await status('/rebound')), 'refused')
       t.notOk(ran.includes('rebound'))
     })
+
+    t.test(`${title}: what a base class declares public opens neither what overrides it nor what a subclass adds`, async t => {
+      // Where something is declared: at the method and the class of the base, and of the subclass; and which class has the function.
+      const says = [undefined, 'public', 'task:create'] as const
+      const worlds = says.flatMap(baseMethod => says.flatMap(baseClass => says.flatMap(subMethod => says.flatMap(subClass =>
+        ['inherits', 'overrides', 'adds'].map(how => ({ baseMethod, baseClass, subMethod, subClass, how })))))).filter(({ how, subMethod, baseMethod }) =>
+        how === 'inherits' ? subMethod === undefined : how === 'overrides' || baseMethod === undefined)
+      const decorators = (said: typeof says[number]): Decorator[] => said === undefined ? [] : [said === 'public' ? Public() : Permit(said)] as Decorator[]
+      const controllers = worlds.map(({ baseMethod, baseClass, subMethod, subClass, how }, index) => {
+        class Base { list () { return 'base' }; other () { return 'other' } }
+        decorate(Base, decorators(baseClass), how === 'adds' ? {} : { list: [Get(''), ...decorators(baseMethod)] })
+        class Inherits extends Base {}
+        class Overrides extends Base { override list () { return 'sub' } }
+        class Adds extends Base { added () { return 'sub' } }
+        const Sub = how === 'inherits' ? Inherits : how === 'overrides' ? Overrides : Adds
+        return decorate(Sub, [Controller(`w${index}`), ...decorators(subClass)], how === 'inherits' ? {} : { [how === 'adds' ? 'added' : 'list']: [Get(''), ...decorators(subMethod)] })
+      })
+      const { status } = await start(t, controllers, { user: request => request.headers['x-user']?.toString() })
+      for (const [index, { baseMethod, baseClass, subMethod, subClass, how }] of worlds.entries()) {
+        // By distance: the method and the class, of the subclass and then of the base. Public counts for functions of the same class, or of one above it.
+        const ofBase = (said: typeof says[number]) => said === 'public' && how !== 'inherits' ? undefined : said
+        const expected = subMethod ?? ofBase(how === 'adds' ? undefined : baseMethod) ?? subClass ?? ofBase(baseClass)
+        t.equal(await status(`/w${index}`, 'vic'), expected === 'task:create' ? 403 : 200, JSON.stringify(worlds[index]))
+      }
+      class Open { open () { return 'open' } }
+      decorate(Open, [Public()], { open: [Get('open'), Public()] })
+      class Silent extends Open { override open () { return 'not open' } }
+      decorate(Silent, [Controller('silent')], { open: [Get('open')] })
+      await t.rejects(start(t, [Silent], { strict: true }), { code: 'FST_PERMIT_UNDECLARED', message: /Silent\.open/ })
+    })
+
+    t.test(`${title}: an app that has closed, or has not started, leaves no guard on controllers that another app has`, async t => {
+      class Tasks { list () { return 'list' } }
+      decorate(Tasks, [Controller('tasks'), Permit('task:read')], { list: [Get('')] })
+      const user = (request: Entry.NestRequest) => request.headers['x-user']?.toString()
+      const first = await start(t, [Tasks], { user })
+      t.equal(await first.status('/tasks', 'vic'), 200)
+      await first.app.close()
+      await t.rejects(start(t, [Tasks], { user, policy: { resources: { task: { actions: 1 } } } as never }), { code: 'FST_PERMIT_POLICY' })
+      const second = await start(t, [Tasks], { user })
+      t.same([await second.status('/tasks'), await second.status('/tasks', 'eve'), await second.status('/tasks', 'vic')], [401, 403, 200])
+    })
   }
 }
 
