@@ -58,6 +58,31 @@ export async function measureAsItIs (rounds: number, seconds: number, progress: 
   })
 }
 
+/** A round against a PDP that is the bottleneck: both, one after the other. */
+export interface BusyPdpPair { readonly own: Measured, readonly sdk: Measured }
+
+/** Misses and the SDK in a hook against a PDP that takes 2 ms of processor time for each check, in turns. */
+export async function measureBusyPdp (rounds: number, seconds: number, progress: (text: string) => void): Promise<BusyPdpPair[]> {
+  const at = { pdp: './busy-pdp.js', connections: 50 }
+  const pairs: BusyPdpPair[] = []
+  for (let round = 0; round < rounds; round++) {
+    const [first, second] = round % 2 === 0 ? [MISSES, SDK] : [SDK, MISSES]
+    const both = { [first]: await measure(first, seconds, at), [second]: await measure(second, seconds, at) }
+    const pair = { own: both[MISSES]!, sdk: both[SDK]! }
+    pairs.push(pair)
+    const { own, sdk } = pair
+    progress(`a busy PDP, round ${round + 1} of ${rounds}: ${Math.round(own.requests)} requests/s, p99 ${own.p99} ms; SDK ${Math.round(sdk.requests)}, ${sdk.p99} ms`)
+  }
+  return pairs
+}
+
+export function busyPdpTable (pairs: readonly BusyPdpPair[]): void {
+  console.table(pairs.map(({ own, sdk }) => ({
+    'requests/s': Math.round(own.requests), 'p99 ms': own.p99, 'SDK in a hook': Math.round(sdk.requests), 'its p99 ms': sdk.p99,
+    'against it': Number((own.requests / sdk.requests).toFixed(2)), 'p99 against it': Number((own.p99 / sdk.p99).toFixed(2))
+  })))
+}
+
 export function asItIsTable (rows: readonly AsItIsRow[]): void {
   console.table(rows.map(({ name, requests, ratio, p99, p99Ratio, cpu }) => ({
     name,
@@ -74,13 +99,13 @@ export function asItIsRow (rows: readonly AsItIsRow[], name: string): AsItIsRow 
   return rows.find(row => row.name === name)!
 }
 
-async function measure (variant: string, seconds: number): Promise<Measured> {
-  const pdp = await start<{ port: number }>('./pdp.js')
+async function measure (variant: string, seconds: number, { pdp: file = './pdp.js', connections = CONNECTIONS } = {}): Promise<Measured> {
+  const pdp = await start<{ port: number }>(file)
   const server = await start<{ port: number }>('./server.js', [variant, `http://127.0.0.1:${pdp.hello.port}`])
   try {
-    await load(server.hello.port, WARM_UP)
+    await load(server.hello.port, WARM_UP, connections)
     const before = await processorTime(server.child)
-    const { requests, p99, total } = await load(server.hello.port, seconds)
+    const { requests, p99, total } = await load(server.hello.port, seconds, connections)
     return { requests, p99, cpu: (await processorTime(server.child) - before) / total }
   } finally {
     stop(server.child)
@@ -88,8 +113,8 @@ async function measure (variant: string, seconds: number): Promise<Measured> {
   }
 }
 
-async function load (port: number, seconds: number): Promise<{ requests: number, p99: number, total: number }> {
-  const args = [AUTOCANNON, '--json', '--no-progress', '-c', String(CONNECTIONS), '-d', String(seconds), `http://127.0.0.1:${port}/`]
+async function load (port: number, seconds: number, connections: number): Promise<{ requests: number, p99: number, total: number }> {
+  const args = [AUTOCANNON, '--json', '--no-progress', '-c', String(connections), '-d', String(seconds), `http://127.0.0.1:${port}/`]
   const { stdout } = await run(process.execPath, args)
   const { requests, latency, non2xx, errors } = JSON.parse(stdout) as {
     requests: { average: number, total: number }, latency: { p99: number }, non2xx: number, errors: number

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { asItIsRow, asItIsTable, BARE, CACHED, FLOOR, measureAsItIs, MISSES, SDK, type AsItIsRow } from './as-it-is.js'
+import { asItIsRow, asItIsTable, BARE, busyPdpTable, CACHED, FLOOR, measureAsItIs, measureBusyPdp, MISSES, SDK, type AsItIsRow, type BusyPdpPair } from './as-it-is.js'
 import { againstTheFaster, measureCerbos } from './cerbos.js'
 import { chart } from './chart.js'
 import { compare } from './compare.js'
@@ -12,7 +12,7 @@ import { measureDecisions } from './contest.js'
 import { measureGrowth, type GrowthRow } from './growth.js'
 import { measureDeopts, type DeoptRow } from './deopts.js'
 import { measureGuards } from './guard.js'
-import { measureHttp, type Row } from './http.js'
+import { measureHttp, median, type Row } from './http.js'
 import { listsTable, measureLists, perInstance, slowestPage, slowestPlan, type ListsResult } from './lists.js'
 import { loadingTable, measureLoading, measureReload, type LoadingRow, type ReloadRow } from './loading.js'
 import { writePages } from './pages.js'
@@ -40,6 +40,7 @@ export interface Results {
   /** The parts below are missing in results of before they were measured, and some of them in those of `--quick`. */
   start?: StartResult
   asItIs?: AsItIsRow[]
+  busyPdp?: BusyPdpPair[]
   loading?: LoadingRow[]
   reload?: ReloadRow
   profile?: Record<string, ProfileRow[]>
@@ -48,7 +49,7 @@ export interface Results {
 }
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' }, profile: { type: 'string' }, start: { type: 'boolean', default: false }, 'as-it-is': { type: 'boolean', default: false }, loading: { type: 'boolean', default: false }, lists: { type: 'boolean', default: false }, write: { type: 'boolean', default: false } }
+  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' }, profile: { type: 'string' }, start: { type: 'boolean', default: false }, 'as-it-is': { type: 'boolean', default: false }, loading: { type: 'boolean', default: false }, lists: { type: 'boolean', default: false }, 'busy-pdp': { type: 'boolean', default: false }, write: { type: 'boolean', default: false } }
 })
 
 if (options.compare !== undefined) {
@@ -83,6 +84,14 @@ if (options['as-it-is']) {
   const rows = await measureAsItIs(5, 3, progress)
   asItIsTable(rows)
   targetTable(asItIsTargets(rows))
+  stopAll()
+  process.exit()
+}
+
+if (options['busy-pdp']) {
+  const pairs = await measureBusyPdp(10, 4, progress)
+  busyPdpTable(pairs)
+  targetTable(busyPdpTargets(pairs))
   stopAll()
   process.exit()
 }
@@ -131,6 +140,7 @@ progress('By a real Cerbos')
 const cerbos = await measureCerbos(rounds, quick ? 500 : 2_000, progress)
 progress('As it is run')
 const asItIs = await measureAsItIs(quick ? 2 : 5, quick ? 1 : 3, progress)
+const busyPdp = await measureBusyPdp(quick ? 2 : 10, quick ? 1 : 4, progress)
 progress('Over HTTP')
 const http = await measureHttp({ variants: ['bare', ...BY_THEMSELVES, ...WITH_A_PDP], starts: quick ? 1 : 4, rounds: 2, seconds: quick ? 0.5 : 0.7 }, progress)
 
@@ -192,6 +202,7 @@ const results: Results = {
     atMost('bytes of heap for a decision in the cache', 300, memory.hello.bytes),
     ...startTargets(fromStart),
     ...asItIsTargets(asItIs),
+    ...busyPdpTargets(busyPdp),
     atLeast('requests/s, every decision a miss, against the floor: a hook that only batches', 0.95, uncached.ratio / floor.ratio),
     ...loadingTargets(loading, reload),
     ...listsTargets(lists)
@@ -206,6 +217,7 @@ const results: Results = {
   bytesPerDecision: memory.hello.bytes,
   start: fromStart,
   asItIs,
+  busyPdp,
   loading,
   reload,
   lists,
@@ -230,6 +242,7 @@ console.table(cerbos.map(({ name, concurrency, perSecond, ratio }) => ({ name, '
 console.table(guards.map(({ name, nanoseconds }) => ({ name, 'ns a call': Math.round(nanoseconds) })))
 startTable(fromStart)
 asItIsTable(asItIs)
+busyPdpTable(busyPdp)
 loadingTable(loading)
 listsTable(lists)
 progress(`written to ${out} after ${Math.round((performance.now() - began) / 60_000)} minutes`)
@@ -258,6 +271,15 @@ function asItIsTargets (rows: readonly AsItIsRow[]): Target[] {
     atLeast('as it is run: the same, against the SDK in a hook', 12, misses.requests / sdk.requests),
     atLeast("as it is run: the SDK's p99 latency, against that of misses", 8, sdk.p99 / misses.p99),
     atMost("as it is run: p99 latency, warm cache, against bare's", 1.2, cached.p99 / bare.p99)
+  ]
+}
+
+function busyPdpTargets (pairs: readonly BusyPdpPair[]): Target[] {
+  const ratios = pairs.map(({ own, sdk }) => own.requests / sdk.requests)
+  return [
+    atLeast('a PDP that takes 2 ms for a check: requests/s against the SDK in a hook', 1.5, median(ratios)),
+    atLeast('the same, in the worst of the rounds', 1, Math.min(...ratios)),
+    atMost("the same: p99 latency, against the SDK's", 0.5, median(pairs.map(({ own, sdk }) => own.p99 / sdk.p99)))
   ]
 }
 

@@ -1,6 +1,7 @@
 // The batching stage: sends many waiting checks in one bulk request, and a single check by itself.
 import { PdpError, UnavailableError } from '../../contract/errors.js'
 import { Deadlines, type Dated } from '../../kit/deadlines.js'
+import { BatchSize } from './batch-size.js'
 import { BatchLimit, isPoison, mayBeTooLarge, remedyFor } from './batch-limit.js'
 import type {
   AskedPoint, BatchingPdp, BulkAnswer, Caller, Decision, DecisionPointStats, Outcome, Query, Trace
@@ -58,6 +59,8 @@ class Waiting implements Dated {
 
   constructor (
     readonly query: Query,
+    /** When it arrived, if that is measured; else 0. */
+    readonly arrival: number,
     /** The number of answers when the check was queued. */
     readonly since: number,
     readonly deadline: number,
@@ -135,6 +138,9 @@ class Batcher implements AskedPoint, Closable {
   #answers = 0
   #scheduled = false
   readonly #limit: BatchLimit
+  readonly #size: BatchSize
+  /** The number of checks in flight. */
+  #asked = 0
   #bulkRequests = 0
   #bulkQueries = 0
   #largest = 0
@@ -146,6 +152,7 @@ class Batcher implements AskedPoint, Closable {
     this.#options = options
     this.#clock = clock
     this.#limit = new BatchLimit(options.batch, clock)
+    this.#size = new BatchSize(options.batch, clock)
     pdp.slots.onFree(() => { if (this.#waiting > 0) this.#schedule() })
   }
 
@@ -165,7 +172,7 @@ class Batcher implements AskedPoint, Closable {
       outcome.fail(noDecision('overload', `the queue is full: ${this.#waiting} checks are waiting for the PDP`))
       return
     }
-    const waiting = new Waiting(query, this.#answers, deadline, caller, outcome)
+    const waiting = new Waiting(query, this.#size.arrival(), this.#answers, deadline, caller, outcome)
     if (this.#loners.size > 0 && this.#isLoner(query.key)) this.#alone.push(waiting)
     else this.#queue.push(waiting)
     this.#schedule()
@@ -268,7 +275,7 @@ class Batcher implements AskedPoint, Closable {
 
   /** Takes the next checks from the queue that still have to be sent. */
   #take (): readonly Waiting[] {
-    const { now } = this.#limit
+    const now = Math.min(this.#limit.now, this.#size.now)
     const queue = this.#queue
     if (queue.length > now) return this.#stillWanted(queue.splice(0, now))
     this.#queue = []
@@ -296,10 +303,17 @@ class Batcher implements AskedPoint, Closable {
     if (first === undefined) return true
     for (const waiting of group) waiting.sent = true
     this.#options.onSent?.(group.length)
+    this.#asked += group.length
+    const sentAt = this.#clock.now()
     try {
-      if (group.length > 1) return await this.#askInBulk(group, isPart)
+      if (group.length > 1) {
+        const isEnough = await this.#askInBulk(group, isPart)
+        if (isEnough) this.#size.answered(group.length, this.#answeredAt - sentAt)
+        return isEnough
+      }
       this.#answer(first, await this.#pdp.decide(first.query, first.deadline, undefined, first.caller))
       this.#answeredAt = this.#clock.now()
+      this.#size.answered(1, this.#answeredAt - sentAt)
       if (this.#loners.size > 0) this.#loners.delete(first.query.key)
       return true
     } catch (error) {
@@ -308,6 +322,8 @@ class Batcher implements AskedPoint, Closable {
       if (group.length === 1 && isAnswering && isPoison(error)) this.#keepAlone(first.query.key)
       for (const waiting of group) this.#fail(waiting, error)
       return false
+    } finally {
+      this.#asked -= group.length
     }
   }
 
@@ -391,6 +407,7 @@ class Batcher implements AskedPoint, Closable {
 
   #answer (waiting: Waiting, answer: BulkAnswer): void {
     this.#answers++
+    if (waiting.arrival > 0) this.#size.checked(waiting.arrival, this.#asked + this.#waiting)
     if (!(answer instanceof PdpError)) {
       this.#dropAlarm(waiting)
       if (!waiting.settled) waiting.answer(answer)
