@@ -4,7 +4,7 @@
 const ROOMS = [
   ['cli'],
   ['moving'],
-  ['browser', 'trpc', 'graphql'],
+  ['browser', 'trpc', 'graphql', 'mcp'],
   ['fastify', 'express', 'nest'],
   ['inspector'],
   ['app'],

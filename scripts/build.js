@@ -19,7 +19,7 @@ const LIST_TARGETS = ['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma
 
 /** What users import and run, with the names of package.json. */
 const ENTRIES = [
-  'index', 'express/index', 'nest/index', 'trpc/index', 'browser/index', 'graphql/index', 'server/index', 'cli/main',
+  'index', 'express/index', 'nest/index', 'mcp/index', 'trpc/index', 'browser/index', 'graphql/index', 'server/index', 'cli/main',
   'oauth/client-credentials',
   ...LIST_TARGETS.map(target => `lists/${target}`)
 ]
@@ -109,6 +109,7 @@ function chunkOf (file) {
   if (room === 'express') return 'express/middleware'
   if (room === 'trpc' || room === 'browser') return `${room}/${room === 'trpc' ? 'middleware' : 'route'}`
   if (room === 'graphql') return 'graphql/schema'
+  if (room === 'mcp') return 'mcp/server'
   if (room === 'nest') return 'nest/module'
   // The code of all targets is separate from the code of SQL targets.
   if (room === 'lists') return file.startsWith('lists/sql/') ? 'lists/sql' : 'lists/mapping'

@@ -94,7 +94,7 @@ t.test('it contains a declaration for each file that the public ones import, and
     const { importedFiles } = ts.preProcessFile(await readFile(join(installed, path), 'utf8'))
     for (const { fileName: name } of importedFiles) if (name.startsWith('.')) await follow(join(dirname(path), name.replace(/\.js$/, '.d.ts')))
   }
-  for (const entry of ['dist/index.d.ts', 'dist/express/index.d.ts', 'dist/nest/index.d.ts', 'dist/trpc/index.d.ts', 'dist/graphql/index.d.ts', 'dist/browser/index.d.ts', 'dist/server/index.d.ts', 'dist/oauth/client-credentials.d.ts', ...['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma'].map(name => `dist/lists/${name}.d.ts`)]) await follow(entry)
+  for (const entry of ['dist/index.d.ts', 'dist/express/index.d.ts', 'dist/nest/index.d.ts', 'dist/trpc/index.d.ts', 'dist/graphql/index.d.ts', 'dist/browser/index.d.ts', 'dist/mcp/index.d.ts', 'dist/server/index.d.ts', 'dist/oauth/client-credentials.d.ts', ...['drizzle', 'knex', 'kysely', 'mongo', 'predicate', 'prisma'].map(name => `dist/lists/${name}.d.ts`)]) await follow(entry)
   t.same(shipped.sort(), [...led].sort())
 })
 
@@ -102,7 +102,7 @@ t.test('the code is bundled into few modules with clear names, and is small', as
   const modules = files.map(({ path }) => path).filter(path => path.endsWith('.js'))
   t.ok(modules.length < 90, `${modules.length} modules`)
   t.same(modules.filter(path => !/^dist\/(?:[a-z]+\/)?[a-z-]+\.js$/.test(path)), [])
-  t.ok(size <= 560_000, `packed it has ${size} bytes`)
+  t.ok(size <= 580_000, `packed it has ${size} bytes`)
 })
 
 t.test('no code is generated from strings at run time', async t => {
@@ -121,7 +121,7 @@ t.test('its imports are exactly its dependencies', async t => {
   }
   // These are loaded when an option needs them, by a function that gets the name.
   const code = (await Promise.all(files.filter(({ path }) => path.endsWith('.js')).map(({ path }) => readFile(join(installed, path), 'utf8')))).join('\n')
-  for (const name of ['ioredis', 'oauth4webapi', 'pg', 're2js', 'redis']) if (new RegExp(`["']${name}["']`).test(code)) imported.add(name)
+  for (const name of ['@modelcontextprotocol/sdk', 'ioredis', 'oauth4webapi', 'pg', 're2js', 'redis']) if (new RegExp(`["']${name}["']`).test(code)) imported.add(name)
   t.same([...imported].sort(), [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)].sort())
 })
 

@@ -16,6 +16,9 @@ import type { Caller, Query, QueryUser, SearchQuestion, UserPermissions } from '
 import type { Enforcement } from '../guard/enforce.js'
 import { askToComeBack } from '../guard/retry-after.js'
 
+/** The request of its checks, and how it is decided: for entries that guard what a framework does not know as a route. */
+export let behind: <R>(permit: RequestPermit<R>) => { readonly request: R, readonly enforcement: Enforcement<R> }
+
 /**
  * Checks for the user of a request. Every method rejects with a 401 error when the request is not authenticated, with a 503 error when
  * there is no decision, and with a `QueryError` when an argument is invalid.
@@ -25,6 +28,10 @@ import { askToComeBack } from '../guard/retry-after.js'
  * the plugin's options.
  */
 export class RequestPermit<R = unknown> {
+  static {
+    behind = permit => ({ request: permit.#request, enforcement: permit.#enforcement })
+  }
+
   readonly #request: R
   readonly #enforcement: Enforcement<R>
 
