@@ -85,6 +85,8 @@ function chunkOf (file) {
   if (transport !== undefined) return `bus/${transport}`
   if (file === 'bus/transports/socket-hub.js') return 'bus/cluster'
   if (room === 'bus' && file !== 'bus/bus-target.js') return 'bus'
+  if (file === 'engine/explain/decision-tree.js') return 'decision-tree'
+  if (file === 'engine/explain/what-would-allow.js') return 'what-would-allow'
   if (room === 'engine' || room === 'environment') return room
   // Core invalidates decisions by the kind of a mutation.
   if (file === 'pdp/mutation-kinds.js') return 'core'

@@ -12,6 +12,7 @@ import type { Caller } from '../contract/point.js'
 import { Writer } from './write/writer.js'
 import type { UrlAsking } from '../guard/asked-url.js'
 import type { Enforcement } from '../guard/enforce.js'
+import type { Inspected } from './inspected.js'
 import { callerWithHeaders } from './caller-with-headers.js'
 import { OptionsError } from '../contract/errors.js'
 
@@ -30,6 +31,8 @@ export interface Opening<R, Reply> {
   readonly writer: Writer
   /** Observers of checks are added here. */
   readonly observation: Observation
+  /** What the inspector reads. */
+  readonly inspected: Inspected
   /** Options that the framework's adapter implements itself. */
   readonly options: Pick<ResolvedOptions<R, Reply>, 'updates' | 'onDenied' | 'onDecision' | 'inspector' | 'strict' | 'openapi' | 'routes'>
   /** Opens the decision point. Rejects with `PolicyFileError` or `DataError`. */
@@ -101,6 +104,7 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
       checks,
       writer: new Writer(path.facts),
       observation,
+      inspected: { path, timeout, checks },
       options,
       async open () {
         observers = await openObservers(options)

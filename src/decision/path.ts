@@ -1,6 +1,6 @@
 // Assembles the decision path: the one place that shows every stage, outermost first.
 import type { Bus } from '../bus/bus.js'
-import type { EnvironmentLog } from '../environment/environment.js'
+import type { Environment, EnvironmentLog } from '../environment/environment.js'
 import type { AuthZenLog } from '../pdp/authzen/authzen-pdp.js'
 import type { FactsApi } from '../pdp/mutation-kinds.js'
 import type { AskedPoint, DecisionPoint, DecisionSource, Pdp } from '../contract/point.js'
@@ -21,6 +21,8 @@ export interface DecisionPath {
   readonly pdp: Pdp
   /** The source of decisions that are available without asking the PDP. */
   readonly atHand: DecisionSource
+  /** Policy and facts of the embedded PDP, for the inspector; absent for a PDP over the network, undefined while it is not open. */
+  readonly environment?: () => Environment | undefined
   /** Writes facts. */
   readonly facts: FactsApi
   readonly generations: Generations
@@ -77,6 +79,7 @@ export async function openPath (
     return {
       point,
       pdp,
+      environment: () => pdp.environment(),
       atHand: cache === false ? 'embedded' : 'cache',
       facts: bus === undefined ? pdp.facts : telling(pdp.facts, generations),
       generations,

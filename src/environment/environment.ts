@@ -159,6 +159,11 @@ export class Environment {
     return this.#shared === undefined ? Infinity : this.#shared.currentUntil
   }
 
+  /** How rules treat users that were never synced and tenants that do not exist. */
+  get unknown (): UnknownPolicy {
+    return this.#unknown ?? 'permit'
+  }
+
   /** The current schema: that of the policy, with the changes of the API. Read only. */
   get schema (): SchemaDocument {
     return this.#schema.document

@@ -84,7 +84,8 @@ export function permit (options: PermitOptions): ExpressPermit {
     env: process.env, log, caller: request => new RequestCaller(request), requestId: () => undefined, response: ({ res }) => res
   })
   const path = untilOpen(prepared, gate)
-  const { enforcement, checks, writer, observation, options: resolved, open, close: closeAll } = prepared.around(path)
+  const opened = prepared.around(path)
+  const { enforcement, checks, writer, observation, inspected, options: resolved, open, close: closeAll } = opened
   const { updates, onDenied, onDecision, inspector } = resolved
   const scope: Scope = { enforcement, log, onDenied }
   const report = updates === undefined ? undefined : updatesHandler(updates, affected => checks.forget(affected))
@@ -100,7 +101,8 @@ export function permit (options: PermitOptions): ExpressPermit {
 
   const inspecting = inspector === undefined
     ? undefined
-    : import('./inspector-handler.js').then(({ inspectorHandler }) => inspectorHandler(inspector, inspectorGuard, observation))
+    : import('./inspector-handler.js').then(({ inspectorHandler }) =>
+      inspectorHandler(inspector, inspectorGuard, observation, inspected, log))
   // Its error is that of the opening.
   inspecting?.catch(() => {})
   const opening = open().then(async () => { await inspecting })

@@ -1,10 +1,12 @@
 // Answers requests for the inspector in an Express app.
 import type { IncomingMessage } from 'node:http'
 import type { Request } from 'express'
+import type { Inspected } from '../app/inspected.js'
 import type { ResolvedInspector } from '../app/options/resolve.js'
 import { openInspector } from '../inspector/inspector.js'
 import type { Observation } from '../observe/observation.js'
 import type { Guard, Middleware } from './express-types.js'
+import type { Log } from './log.js'
 
 /** The inspector of a `permit(…)`. */
 export interface InspectorHandler {
@@ -19,12 +21,14 @@ export interface InspectorHandler {
  * @param guard - decides who may see it; without one, only requests from this machine may
  */
 export async function inspectorHandler (
-  { path, attributes }: ResolvedInspector<Request>, guard: Guard | undefined, observation: Observation
+  { path, attributes }: ResolvedInspector<Request>, guard: Guard | undefined, observation: Observation, inspected: Inspected, log: Log
 ): Promise<InspectorHandler> {
   const own = new WeakSet<object>()
   const inspector = await openInspector({
     path,
     attributes,
+    inspected,
+    log,
     isGuarded: guard !== undefined,
     isOwn: asker => own.has(asker),
     routeOf: asker => routeOf(asker as Request)

@@ -87,6 +87,7 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
   return {
     get generations () { return loaded?.generations ?? early },
     get bus () { return loaded?.bus },
+    environment: () => loaded?.environment?.(),
     cache,
     opened: () => gate.wait(performance.now() + MAX_OPENING),
     get atHand () { return origin.kind === 'policy' && cache === false ? 'embedded' : 'cache' },

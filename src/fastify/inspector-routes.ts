@@ -1,5 +1,6 @@
 // Declares the routes of the inspector.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Inspected } from '../app/inspected.js'
 import type { ResolvedInspector } from '../app/options/resolve.js'
 import { openInspector } from '../inspector/inspector.js'
 import type { CheckObserver } from '../observe/observation.js'
@@ -11,13 +12,16 @@ import type { RouteRow } from './route-table.js'
  * @returns the observer of checks
  */
 export async function declareInspector (
-  app: FastifyInstance, { path, guard, attributes }: ResolvedInspector<FastifyRequest>, routes: () => readonly RouteRow[]
+  app: FastifyInstance, { path, guard, attributes }: ResolvedInspector<FastifyRequest>, inspected: Inspected,
+  routes: () => readonly RouteRow[]
 ): Promise<CheckObserver> {
   const own = new Set<string | undefined>([path, `${path}/*`].map(url => app.prefix + url))
   const inspector = await openInspector({
     path,
     attributes,
     routes,
+    inspected,
+    log: app.log,
     isGuarded: guard !== undefined,
     isOwn: asker => own.has((asker as FastifyRequest).routeOptions.url),
     routeOf: asker => {

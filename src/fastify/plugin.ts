@@ -64,7 +64,8 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
     response: responseOf,
     readUrl: routeUrl
   })
-  const { enforcement: shared, checks, writer, observation, options, open, unknownWord, close } = prepared.around(await prepared.load())
+  const opening = prepared.around(await prepared.load())
+  const { enforcement: shared, checks, writer, observation, inspected, options, open, unknownWord, close } = opening
   const { updates, onDenied, onDecision, inspector, strict, openapi, routes } = options
   const enforcement = { ...shared, onDenied }
   if (onDecision !== undefined) observation.add(auditTrail(app, onDecision))
@@ -85,7 +86,7 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   if (updates !== undefined) declareUpdatesRoute(app, updates, affected => checks.forget(affected))
   if (inspector !== undefined) {
     const { declareInspector } = await import('./inspector-routes.js')
-    observation.add(await declareInspector(app, inspector, () => guards.rows()))
+    observation.add(await declareInspector(app, inspector, inspected, () => guards.rows()))
   }
 
   await open()

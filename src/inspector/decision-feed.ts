@@ -12,6 +12,10 @@ export const MAX_KEPT = 1_000
 const MAX_TEXT = 512
 const MAX_VALUES = 4_096
 
+/** Values, and characters of texts, in a question that is kept. */
+const MAX_KEPT_VALUES = 256
+const MAX_KEPT_TEXT = 16_384
+
 /** What the feed asks of the framework. */
 export interface FeedOptions {
   /** Whether a check belongs to a request for the inspector itself. Such checks are left out. */
@@ -71,7 +75,7 @@ export class DecisionFeed implements CheckObserver {
       source,
       duration,
       route: this.#routeOf(asker)
-    }, this.#options.attributes ? query : undefined)
+    }, isSmall(query) ? query : undefined)
   }
 
   listEnded (question: ListQuestion, { rows, found, error, aborted, source, duration }: ListOutcome, asker: object | undefined): void {
@@ -100,7 +104,16 @@ export class DecisionFeed implements CheckObserver {
   json (id: number): string | undefined {
     if (id < this.first || id > this.last) return undefined
     const entry = this.#ring[id % MAX_KEPT] as Entry
-    return (entry.json ??= JSON.stringify({ ...entry.row, values: valuesOf(entry.query) } satisfies InspectorRow))
+    return (entry.json ??= this.#jsonOf(entry))
+  }
+
+  /** A decision with its question, unless that is too large to be kept; undefined as for {@link DecisionFeed.json}. */
+  kept (id: number): { readonly row: Omit<InspectorRow, 'values'>, readonly query: Query | undefined } | undefined {
+    return id < this.first || id > this.last ? undefined : this.#ring[id % MAX_KEPT]
+  }
+
+  #jsonOf ({ row, query }: Entry): string {
+    return JSON.stringify({ ...row, values: this.#options.attributes ? valuesOf(query) : undefined } satisfies InspectorRow)
   }
 
   #keep (row: Entry['row'], query: Query | undefined): void {
@@ -122,6 +135,23 @@ export class DecisionFeed implements CheckObserver {
   #routeOf (asker: object | undefined): string | undefined {
     return asker === undefined ? undefined : boundedIf(this.#options.routeOf(asker))
   }
+}
+
+/** Whether so many questions may stay in memory. Most have no attributes, and cost a few comparisons. */
+function isSmall ({ user, action, resource, context }: Query): boolean {
+  const room = { values: MAX_KEPT_VALUES, text: MAX_KEPT_TEXT - user.key.length - action.length - (resource.key?.length ?? 0) }
+  return [user.attributes, resource.attributes, context].every(values => values === undefined || fits(values, room)) && room.text >= 0
+}
+
+function fits (value: unknown, room: { values: number, text: number }): boolean {
+  if (typeof value === 'string') room.text -= value.length
+  if (--room.values < 0 || room.text < 0) return false
+  if (typeof value !== 'object' || value === null) return true
+  for (const name in value) {
+    room.text -= name.length
+    if (!fits((value as Readonly<Record<string, unknown>>)[name], room)) return false
+  }
+  return true
 }
 
 function boundedIf (text: string | undefined): string | undefined {

@@ -44,6 +44,45 @@ export interface InspectorRows {
   readonly fresh: boolean
 }
 
+/** The values of a query that the page shows. */
+type Shown = Readonly<Record<string, unknown>>
+
+/** A whole question. Values are `(hidden)` without the option `attributes`. */
+export interface InspectorQuestion {
+  readonly user: { readonly key: string, readonly attributes?: Shown } & Shown
+  readonly action: string
+  readonly resource: { readonly type: string, readonly key?: string, readonly tenant: string, readonly attributes?: Shown }
+  readonly context?: Shown
+  /** Whether values are left out. */
+  readonly hidden: boolean
+}
+
+/** A node of the tree that explains a decision. */
+export interface InspectorBranch {
+  readonly text: string
+  /** Whether it is a yes or a no; undefined when it is neither. */
+  readonly mark?: boolean
+  readonly branches?: readonly InspectorBranch[]
+}
+
+/** The answer to a question, by the policy and the facts of now. */
+export interface InspectorAnswer {
+  readonly question: InspectorQuestion
+  readonly outcome: InspectorRow['outcome']
+  readonly code?: string
+  readonly reason?: string
+  /** Why there is no decision. */
+  readonly failure?: string
+  readonly tree?: InspectorBranch
+  /** What would make it a yes: each entry is enough, and needs all of its changes. Null when it is about too many facts. */
+  readonly changes?: ReadonlyArray<readonly string[]> | null
+}
+
+/** The policy of the embedded PDP. */
+export interface InspectorPolicy {
+  readonly types: ReadonlyArray<{ readonly key: string, readonly actions: readonly string[] }>
+}
+
 /** A route and what protects it. */
 export interface InspectorRoute {
   /** `GET`, or several with commas. */

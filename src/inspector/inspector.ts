@@ -3,10 +3,13 @@ import { readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { OptionsError } from '../contract/errors.js'
+import type { Inspected } from '../app/inspected.js'
+import { OptionsError, QueryError } from '../contract/errors.js'
 import { DecisionFeed, type FeedOptions } from './decision-feed.js'
 import { DecisionStreams } from './decision-streams.js'
 import { refusalOf } from './inspector-access.js'
+import { InspectorAnswers } from './inspector-answers.js'
+import { QUESTION_HEADER, readParameters } from './inspector-question.js'
 import type { InspectorRoute } from './inspector-row.js'
 
 /** What an inspector is made of. */
@@ -15,6 +18,9 @@ export interface InspectorOptions extends FeedOptions {
   readonly path: string
   /** Whether a guard of the framework decides who may see it. Without one, only requests from this machine may. */
   readonly isGuarded: boolean
+  /** What it reads beside the decisions. */
+  readonly inspected: Inspected
+  readonly log: { error (details: object, message: string): void }
   /** The routes of the app; undefined for a framework that does not tell. */
   readonly routes?: () => readonly InspectorRoute[]
 }
@@ -61,12 +67,14 @@ export class Inspector {
   /** Takes the decisions. Added to the observers of checks. */
   readonly feed: DecisionFeed
   readonly #streams: DecisionStreams
+  readonly #answers: InspectorAnswers
   readonly #options: InspectorOptions
   readonly #assets: ReadonlyMap<string, Asset>
 
   constructor (options: InspectorOptions, assets: ReadonlyMap<string, Asset>) {
     this.feed = new DecisionFeed(options)
     this.#streams = new DecisionStreams(this.feed)
+    this.#answers = new InspectorAnswers(options.inspected, this.feed, options.attributes)
     this.#options = options
     this.#assets = assets
   }
@@ -93,8 +101,21 @@ export class Inspector {
     if (rest === 'stream') return this.#stream(request, response)
     if (rest === 'routes') return answer(response, 200, JSON_TYPE, this.#routes())
     const asset = this.#assets.get(rest)
-    if (asset === undefined) return answer(response, 404, TEXT, 'The inspector has no such page.\n')
-    answer(response, 200, asset.type, asset.body)
+    if (asset !== undefined) return answer(response, 200, asset.type, asset.body)
+    this.#answerWith(response, async () => this.#answers.answer(rest, () => readParameters(request.headers[QUESTION_HEADER])))
+  }
+
+  #answerWith (response: ServerResponse, ask: () => Promise<unknown>): void {
+    ask().then(
+      value => {
+        if (value === undefined) return answer(response, 404, TEXT, 'The inspector has no such page.\n')
+        answer(response, 200, JSON_TYPE, JSON.stringify(value))
+      },
+      (error: unknown) => {
+        if (error instanceof QueryError) return answer(response, 400, TEXT, `${error.message}\n`)
+        this.#options.log.error({ err: error }, 'permit: the inspector could not answer')
+        answer(response, 500, TEXT, 'The inspector could not answer. The reason is in the log of the app.\n')
+      })
   }
 
   /** Ends the streams. A server that closes would wait for them. */

@@ -13,7 +13,7 @@ import { createQuery } from '../../src/decision/query.js'
 import { pdpFor } from '../support/app.js'
 import { FRAMEWORKS, get, policy, streamOf } from './watching.js'
 
-const PATHS = ['/_permit', '/_permit/', '/_permit/page.js', '/_permit/page.css', '/_permit/icon.svg', '/_permit/stream', '/_permit/routes', '/_permit/nothing']
+const PATHS = ['/_permit', '/_permit/', '/_permit/page.js', '/_permit/page.css', '/_permit/icon.svg', '/_permit/stream', '/_permit/routes', '/_permit/why', '/_permit/decision', '/_permit/names', '/_permit/policy', '/_permit/nothing']
 
 /** What a request of someone else has that reached the app from this machine. */
 const foreign = fc.oneof(
@@ -57,7 +57,7 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
       const { headers } = await get(port, path, { 'x-user': 'ann' })
       t.equal(headers['cache-control'], 'no-store', path)
       if (path === '/_permit/stream') continue
-      t.equal((await get(port, path, { 'x-user': 'otto', host: 'app.example.com', 'x-forwarded-for': '10.0.0.1' })).status, { '/_permit': 302, '/_permit/nothing': 404 }[path] ?? 200, path)
+      t.equal((await get(port, path, { 'x-user': 'otto', host: 'app.example.com', 'x-forwarded-for': '10.0.0.1' })).status, ({ '/_permit': 302, '/_permit/nothing': 404, '/_permit/why': 400, '/_permit/decision': 400, '/_permit/names': 400 } as Record<string, number>)[path] ?? 200, path)
     }
     const stream = await streamOf(t, port, { 'x-user': 'otto', host: 'app.example.com' })
     t.equal(stream.status, 200)
@@ -142,6 +142,60 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     await Promise.all([close(), ...streams.map(({ ended }) => ended)])
   })
 }
+
+/** Asks as the page does. */
+async function answerOf (port: number, path: string, parameters: object) {
+  const { status, body } = await get(port, `/_permit/${path}`, { 'x-inspector-question': encodeURIComponent(JSON.stringify(parameters)) })
+  return status === 200 ? JSON.parse(body) : { status, body }
+}
+
+for (const [name, start] of Object.entries(FRAMEWORKS)) {
+  t.test(`${name}: a decision and any other question are answered with a tree and what would allow them, and nothing is counted or changed`, async t => {
+    const { port, ask, check } = await start(t, true)
+    await ask('eve', '7')
+    await check('ann', '8', { salary: '5ecret' })
+    const stream = await streamOf(t, port)
+    const decision = await answerOf(port, 'decision', { id: 1 })
+    t.match(decision, {
+      question: { user: { key: 'eve' }, action: 'read', resource: { type: 'task', key: '7', tenant: 'default' }, hidden: false },
+      outcome: 'no',
+      code: 'user_not_synced',
+      tree: { mark: false, text: 'eve may not read task:7 in default (user_not_synced)', branches: [{ mark: false, text: 'RBAC: roles in the tenant' }] },
+      changes: [["create user 'eve'", "assign role 'reader' to 'eve' in tenant 'default'"]]
+    })
+    const hidden = await answerOf(port, 'decision', { id: 2 })
+    t.match(hidden, { question: { user: { attributes: { salary: '(hidden)' } }, hidden: true }, outcome: 'yes', tree: { mark: true } })
+    t.notMatch(JSON.stringify(hidden), /5ecret/)
+    t.equal(await answerOf(port, 'decision', { id: 3 }), null)
+    t.match(await answerOf(port, 'why', { user: 'ann', action: 'inspect', resource: 'task' }), { outcome: 'no', changes: [["assign role 'operator' to 'ann' in tenant 'default'"], ["give role 'reader' the permission 'task:inspect'"]] })
+    t.match(await answerOf(port, 'policy', {}), { types: [{ key: 'task', actions: ['read', 'inspect'] }] })
+    t.same(await answerOf(port, 'names', { kind: 'user', text: 'N' }), ['ann'])
+    t.same(await answerOf(port, 'names', { kind: 'tenant' }), ['default'])
+    t.match(await answerOf(port, 'why', { user: 'ann', action: 'inspect', resource: 'task:' }), { status: 400 })
+    t.match(await answerOf(port, 'why', { user: '', action: 'inspect', resource: 'task' }), { status: 400, body: /the user is missing/ })
+    t.match(await answerOf(port, 'why', { user: 'ann', action: 'inspect', resource: 'task', context: 'x'.repeat(20_000) }), { status: 431 })
+    t.match(await get(port, '/_permit/why', { 'x-inspector-question': '%' }), { status: 400 })
+    t.match(await get(port, '/_permit/why', { 'x-inspector-question': '[]' }), { status: 400 })
+    await stream.until(() => stream.rows().length > 0)
+    t.equal(stream.rows().length, 2, 'no row of its own')
+    const shown = await start(t, { attributes: true })
+    await shown.check('ann', '8', { salary: '5ecret' })
+    t.match(await answerOf(shown.port, 'decision', { id: 1 }), { question: { user: { attributes: { salary: '5ecret' } }, hidden: false } })
+  })
+}
+
+t.test('a question is kept with its attributes, unless it is so large that many of them would fill the memory', t => {
+  const feed = new DecisionFeed({ isOwn: () => false, routeOf: () => undefined, attributes: false })
+  const outcome = { decision: { allow: true }, source: 'pdp', duration: 1 } as const
+  const many = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`n${index}`, index]))
+  for (const attributes of [{ a: [{ b: 1 }] }, { a: 'x'.repeat(20_000) }, many, { a: { ['x'.repeat(20_000)]: 1 } }]) {
+    feed.ended(createQuery({ key: 'ann', attributes }, 'read', 'task'), outcome, undefined)
+  }
+  feed.ended(createQuery('x'.repeat(20_000), 'read', 'task'), outcome, undefined)
+  t.same([1, 2, 3, 4, 5].map(id => feed.kept(id)?.query !== undefined), [true, false, false, false, false])
+  t.equal(feed.kept(6), undefined)
+  t.end()
+})
 
 t.test('a browser that does not read loses decisions and is told how many; what waits for it is bounded, and the app goes on', async t => {
   const feed = new DecisionFeed({ isOwn: () => false, routeOf: () => undefined, attributes: false })
@@ -242,6 +296,27 @@ t.test('over a PDP, the token, the secrets and attribute values are in nothing t
   await stream.until(() => stream.rows().length === 3)
   t.match(stream.rows(), [{ source: 'pdp', reason: 'user has the permission' }, { source: 'cache' }, { outcome: 'none', failure: /./ }])
   t.notMatch(stream.text(), /5ecret/)
+  const none = await answerOf(port, 'why', { user: 'ann', action: 'read', resource: 'task', context: { pin: 1 } })
+  t.match(none, { outcome: 'none', failure: /./ })
+  t.notMatch(JSON.stringify([none, await answerOf(port, 'decision', { id: 1 })]), /5ecret/)
+  t.equal(await answerOf(port, 'policy', {}), null)
+})
+
+t.test('over a PDP, a question goes to the PDP by the cache, and what it says of attributes is shown with the option only', async t => {
+  for (const attributes of [false, true]) {
+    const pdp = await pdpFor(t, { decide: ({ user }) => user.key === 'ann' })
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(permit, { pdp: pdp.url, token: pdp.token, inspector: { attributes }, user: () => 'ann' })
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const port = Number(new URL(app.listeningOrigin).port)
+    const question = { user: 'eve', action: 'read', resource: 'task:1', userAttributes: { pin: '5ecret' } }
+    const answer = await answerOf(port, 'why', question)
+    t.match(answer, { outcome: 'no', question: { user: { key: 'eve', attributes: { pin: attributes ? '5ecret' : '(hidden)' } } }, tree: { mark: false, text: /eve may not read task:1/ } })
+    t.equal('changes' in answer, false)
+    t.equal(app.permit.stats().checks?.denied, 0, 'not counted')
+    t.equal(app.permit.stats().cache?.size, 0, 'not kept')
+  }
 })
 
 t.test('the feed keeps the latest decisions only, with texts of bounded length, and computes no reason while nobody watches', t => {

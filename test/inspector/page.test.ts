@@ -1,9 +1,13 @@
 // The inspector's page in a real Chromium: as a person uses it, with texts that would like to be more than text.
+import { execFileSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { gzipSync } from 'node:zlib'
+import { runInNewContext } from 'node:vm'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
+import { parse } from 'yaml'
+import { LINES } from '../../src/inspector/page/test-lines.js'
 import { browserFor } from '../support/browser.js'
 import { built } from '../support/built.js'
 import { FRAMEWORKS, type Inspecting, type Watched } from './watching.js'
@@ -62,6 +66,8 @@ t.test('decisions appear while they are made; they can be filtered, stopped and 
   await rows.nth(1).getByRole('button').press('Enter')
   const details = page.getByRole('region', { name: 'Details of the decision' })
   t.match(await details.innerText(), /User\s+eve[^]*Resource\s+task:8[^]*Reason\s+\S[^]*Route\s+GET \/tasks\/:id/)
+  await details.getByRole('list', { name: 'Why' }).waitFor()
+  t.match(await details.innerText(), /eve may not read task:8 in default[^]*RBAC: roles in the tenant[^]*create user 'eve' and assign role 'reader' to 'eve'[^]*"key": "8"/)
   await details.getByRole('button', { name: 'Close details' }).press('Enter')
   t.equal(await details.count(), 0)
   t.same(problems, [])
@@ -79,12 +85,65 @@ t.test('hostile users, resources, tenants and attributes are text: nothing of th
     await rows.nth(index).getByRole('button').click()
     const details = page.getByRole('region', { name: 'Details of the decision' })
     t.ok((await details.textContent())?.includes(`task:${text}`))
+    await details.getByRole('list', { name: 'Why' }).waitFor()
   }
   t.equal(await page.evaluate('window.owned'), undefined)
-  t.equal(await page.locator('td *:not(button, span), dd *, script:not([src]), iframe, img').count(), 0)
+  t.equal(await page.locator('td *:not(button, span), dd *, .tree *:not(ul, li, span), pre *, script:not([src]), iframe, img').count(), 0)
   // The policy holds: what the page itself is not may not run either.
   t.equal(await page.evaluate('fetch("https://example.com").then(() => "sent", () => "refused")'), 'refused')
   t.ok(problems.splice(0).every(text => text.includes('example.com')))
+})
+
+t.test('any question can be asked: the form completes from the policy, the answer says what would make it a yes, and lines are copied', async t => {
+  const app = await start(t, true)
+  const page = await browser.newPage({ viewport: { width: 1_300, height: 900 } })
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+  const problems = await opened(page, app)
+  await page.getByRole('link', { name: 'Why?' }).click()
+  const form = page.getByRole('form', { name: 'Question' })
+  const known = (name: string) => page.locator(`#known-${name} option`).evaluateAll(options => options.map(option => (option as unknown as { value: string }).value))
+  await form.getByLabel('User', { exact: true }).fill('an')
+  await page.locator('#known-user option').first().waitFor({ state: 'attached' })
+  t.same(await known('user'), ['ann'])
+  t.same(await known('resource'), ['task'])
+  await form.getByLabel('User', { exact: true }).fill('ann')
+  await form.getByLabel('Resource', { exact: true }).fill('task')
+  t.same(await known('action'), ['read', 'inspect'])
+  await form.getByLabel('Action').fill('inspect')
+  await form.getByLabel('Context').fill('{ "hour": ')
+  await form.getByRole('button', { name: 'Ask why' }).press('Enter')
+  await page.getByRole('alert').getByText('Context (JSON) is not JSON').waitFor()
+  await form.getByLabel('Context').fill('')
+  await form.getByRole('button', { name: 'Ask why' }).press('Enter')
+  const changes = page.getByRole('list', { name: 'What would make it a yes' })
+  await changes.waitFor()
+  t.same(await changes.getByRole('listitem').allInnerTexts(), ["assign role 'operator' to 'ann' in tenant 'default'", "give role 'reader' the permission 'task:inspect'"])
+  t.match(await page.getByRole('list', { name: 'Why', exact: true }).innerText(), /ann may not inspect task in default[^]*has role reader in default, which does not hold task:inspect[^]*needed: role operator/)
+
+  const copied = async (name: string): Promise<string> => {
+    await page.getByRole('button', { name: `Copy ${name}` }).click()
+    await page.getByText(`Copied ${name}.`).waitFor()
+    return await page.evaluate('navigator.clipboard.readText()')
+  }
+  const test = await copied('test')
+  t.same(parse(test), [{ user: { key: 'ann' }, tenant: 'default', resource: { type: 'task' }, may_not: ['inspect'] }])
+  t.match(await copied('curl'), /curl -s "\$PERMIT_PDP_URL\/allowed"[^]*Bearer \$PERMIT_API_KEY[^]*-d '\{"user":\{"key":"ann"\},"action":"inspect"/)
+  t.match(await copied('TypeScript'), 'await app.permit.explain("ann", "inspect", {"type":"task","tenant":"default"})')
+  t.same(problems, [])
+})
+
+t.test('lines to copy are what was asked, whatever it was called: the shell, YAML and JavaScript read the same texts', t => {
+  for (const [index, text] of [...HOSTILE, "'; rm -rf x; '", '$(id)', '`id`', '$PATH', '- a: b', '# c', 'a\nb'].entries()) {
+    const question = { user: { key: text, attributes: { [text]: text } }, action: text, resource: { type: 'task', key: text, tenant: text }, context: { [text]: text }, hidden: false }
+    const answer = { question, outcome: 'no' } as const
+    const [entry] = parse(LINES.test.of(answer)) as Array<Record<string, unknown>>
+    t.strictSame(JSON.stringify(entry), JSON.stringify({ user: question.user, tenant: text, resource: { type: 'task', key: text, attributes: undefined }, context: question.context, may_not: [text] }), `text ${index}`)
+    const printed = execFileSync('sh', ['-c', LINES.curl.of(answer).replace('curl ', 'printf "%s\\n" ')], { env: {}, encoding: 'utf8' })
+    t.equal(JSON.stringify(JSON.parse(printed.split('\n').at(-2) as string)), JSON.stringify({ user: question.user, action: text, resource: question.resource, context: question.context }), `text ${index}`)
+    const call = LINES.typescript.of(answer).replace(/^.*explain/, 'read')
+    t.equal(runInNewContext(call, { read: (...given: unknown[]) => JSON.stringify(given) }), JSON.stringify([question.user, text, question.resource, { context: question.context }]), `text ${index}`)
+  }
+  t.end()
 })
 
 t.test('the routes show what protects each, and axe finds nothing', async t => {
@@ -115,6 +174,7 @@ t.test('axe finds nothing, light or dark, from 320 pixels to 4K', async t => {
     const page = await browser.newPage({ viewport: { width, height }, colorScheme, bypassCSP: true })
     await opened(page, app)
     await page.locator('tbody tr').first().getByRole('button').click()
+    await page.getByRole('list', { name: 'Why' }).waitFor()
     await page.evaluate(axe)
     const { violations, passes } = await page.evaluate('axe.run()') as { violations: Array<{ id: string, nodes: Array<{ html: string }> }>, passes: unknown[] }
     t.same(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), [], `${colorScheme}, ${width} pixels`)

@@ -1,7 +1,7 @@
 // Plans for the commands, with what in the policy each part comes from.
 import type { Condition, Plan } from '../../contract/plan.js'
 import type { PlanQuestion } from '../../contract/point.js'
-import type { Branch } from '../terminal/tree.js'
+import type { Branch } from '../../engine/explain/decision-tree.js'
 import type { Authority } from './authority-types.js'
 import { wordsOf } from './plan-words.js'
 

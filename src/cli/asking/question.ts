@@ -48,15 +48,6 @@ export function questionOf (values: QuestionValues): Query {
   ))
 }
 
-/**
- * The query as a sentence: `ada may create task in default`.
- *
- * @param may - `may` or `may not`
- */
-export function sentenceOf ({ user, action, resource: { type, key, tenant } }: Query, may: string): string {
-  return `${user.key} ${may} ${action} ${key === undefined ? type : `${type}:${key}`} in ${tenant}`
-}
-
 function required (name: string, value: string | undefined): string {
   if (value === undefined || value === '') throw new UsageError(`--${name} is missing`)
   return value

@@ -1,13 +1,6 @@
 // A tree as text, drawn as `tree` and `npm ls` draw it.
+import type { Branch } from '../../engine/explain/decision-tree.js'
 import { faint, no, spansOf, yes, type Line, type Span } from './line.js'
-
-/** A node of a tree. */
-export interface Branch {
-  readonly text: string
-  /** Whether the node is a yes or a no; undefined when it is neither. */
-  readonly mark?: boolean
-  readonly branches?: readonly Branch[]
-}
 
 /** Returns the lines of the tree. */
 export function drawTree (root: Branch): Line[] {

@@ -7,7 +7,7 @@ import { explain } from '../asking/explanation.js'
 import { openUserSetNotes } from '../asking/open-user-set-notes.js'
 import { FileError } from '../terminal/file-error.js'
 import type { Terminal } from '../terminal/terminal.js'
-import type { Branch } from '../terminal/tree.js'
+import type { Branch } from '../../engine/explain/decision-tree.js'
 import { Coverage, type CoverageReport } from './coverage.js'
 import {
   readExpectations, type CheckExpectation, type Expectation, type Expectations, type ExpectedRow, type ListExpectation

@@ -1,7 +1,9 @@
 // The table of decisions with its filters, and the details of one.
-import { useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { VNode } from 'preact'
-import type { InspectorRow } from '../inspector-row.js'
+import type { InspectorAnswer, InspectorRow } from '../inspector-row.js'
+import { askApp } from './ask-app.js'
+import { Answer } from './answer-view.js'
 import { CHOICES, isShown, NO_FILTER, TEXT_FILTERS, type DecisionFilter } from './decision-filter.js'
 import { html } from './html.js'
 import type { LiveDecisions, LiveState } from './live-decisions.js'
@@ -112,6 +114,15 @@ function Outcome ({ row: { outcome, rows, found } }: { readonly row: InspectorRo
 }
 
 function Details ({ row, close }: { readonly row: InspectorRow, readonly close: () => void }): VNode {
+  const [answer, setAnswer] = useState<InspectorAnswer | null | 'loading' | 'failed'>('loading')
+  useEffect(() => {
+    let isChosen = true
+    const show = (answer: InspectorAnswer | null | 'failed'): void => { if (isChosen) setAnswer(answer) }
+    setAnswer('loading')
+    if (row.kind === 'plan') show(null)
+    else askApp<InspectorAnswer | null>('decision', { id: row.id }).then(show, () => show('failed'))
+    return () => { isChosen = false }
+  }, [row])
   const entries: Array<[string, unknown]> = [
     ['User', row.user], ['Action', row.action], ['Resource', row.resource], ['Tenant', row.tenant], ['Decision', OUTCOMES[row.outcome]],
     ['Rows', row.rows], ['Found', row.found], ['Code', row.code], ['Reason', row.reason], ['Failure', row.failure], ['Source', row.source],
@@ -124,6 +135,13 @@ function Details ({ row, close }: { readonly row: InspectorRow, readonly close: 
       <dl>${entries.filter(([, value]) => value !== undefined).map(([name, value]) => html`
         <div><dt>${name}</dt><dd>${value}</dd></div>`)}
       </dl>
+      ${answer === 'loading' && html`<p>Asking why …</p>`}
+      ${answer === 'failed' && html`<p class="warning">The app did not answer why.</p>`}
+      ${answer === null && row.kind === 'check' && html`<p>The question is too large, or too old, to be kept.</p>`}
+      ${typeof answer === 'object' && answer !== null && html`
+        ${answer.outcome !== row.outcome && html`
+          <p class="warning">The answer now is: ${OUTCOMES[answer.outcome]}. Policy, facts or the PDP have changed since.</p>`}
+        <${Answer} answer=${answer} isMade />`}
     </section>`
 }
 

@@ -4,8 +4,11 @@ import { useEffect, useState } from 'preact/hooks'
 import { DecisionsView } from './decisions-view.js'
 import { html } from './html.js'
 import { RoutesView } from './routes-view.js'
+import { WhyView } from './why-view.js'
 import { LiveDecisions, type LiveState } from './live-decisions.js'
 import './page.css'
+
+const VIEWS = [{ hash: '#decisions', title: 'Decisions' }, { hash: '#why', title: 'Why?' }, { hash: '#routes', title: 'Routes' }]
 
 function Page ({ live, listen }: { readonly live: LiveDecisions, readonly listen: (listener: (state: LiveState) => void) => void }): VNode {
   const [state, setState] = useState(live.state)
@@ -14,16 +17,19 @@ function Page ({ live, listen }: { readonly live: LiveDecisions, readonly listen
     listen(setState)
     addEventListener('hashchange', () => setView(location.hash))
   }, [])
-  const isRoutes = view === '#routes'
+  const current = VIEWS.find(({ hash }) => view.split('?')[0] === hash)?.hash ?? '#decisions'
   return html`
     <header>
       <h1>fastify-permit inspector</h1>
       <nav aria-label="Views">
-        <a href="#decisions" aria-current=${isRoutes ? null : 'page'}>Decisions</a>
-        <a href="#routes" aria-current=${isRoutes ? 'page' : null}>Routes</a>
+        ${VIEWS.map(({ hash, title }) => html`<a href=${hash} aria-current=${hash === current ? 'page' : null}>${title}</a>`)}
       </nav>
     </header>
-    <main>${isRoutes ? html`<${RoutesView} />` : html`<${DecisionsView} live=${live} state=${state} />`}</main>`
+    <main>
+      ${current === '#decisions' && html`<${DecisionsView} live=${live} state=${state} />`}
+      ${current === '#why' && html`<${WhyView} key=${view} rows=${live.state.rows} />`}
+      ${current === '#routes' && html`<${RoutesView} />`}
+    </main>`
 }
 
 let listener = (_state: LiveState): void => {}

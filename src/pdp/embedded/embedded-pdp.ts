@@ -27,8 +27,15 @@ interface EmbeddedPdpOptions {
   readonly log?: EnvironmentLog
 }
 
+/** The embedded PDP. */
+export interface EmbeddedPdp extends Pdp {
+  readonly facts: FactsApi
+  /** Policy and facts, for reading; undefined while it is not open. */
+  environment (): Environment | undefined
+}
+
 /** Creates a decision point that decides in this process. */
-export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedPdpOptions): Pdp & { readonly facts: FactsApi } {
+export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedPdpOptions): EmbeddedPdp {
   let environment: Environment | undefined
 
   function opened (): Environment {
@@ -87,6 +94,7 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
 
   return {
     name: 'embedded',
+    environment: () => environment,
     facts: embeddedFacts(opened, warnAtFirstWrite(data, log)),
     async open () {
       environment = await openEnvironment({ policy, data, unknown, log })

@@ -1,0 +1,124 @@
+// Answers the page's questions: why a decision is what it is, what would make it a yes, and which names there are. Nothing is cached,
+// counted or changed by them.
+import { PdpError, QueryError, UnavailableError, codeOf, pdpErrorOf } from '../contract/errors.js'
+import type { Query } from '../contract/point.js'
+import type { Inspected } from '../app/inspected.js'
+import { treeOfAnswer, treeOfTrace } from '../engine/explain/decision-tree.js'
+import type { Environment } from '../environment/environment.js'
+import { inTurns } from '../kit/turns.js'
+import type { DecisionFeed } from './decision-feed.js'
+import { queryOfForm, shownQuestion } from './inspector-question.js'
+import type { InspectorAnswer, InspectorPolicy } from './inspector-row.js'
+
+/** The most names that one completion has. */
+const MAX_NAMES = 20
+
+/** After how many names other work gets its turn. */
+const NAMES_A_TURN = 500
+
+/** The answers of one inspector. */
+export class InspectorAnswers {
+  readonly #inspected: Inspected
+  readonly #feed: DecisionFeed
+  readonly #values: boolean
+
+  /** @param values - whether attribute values are shown */
+  constructor (inspected: Inspected, feed: DecisionFeed, values: boolean) {
+    this.#inspected = inspected
+    this.#feed = feed
+    this.#values = values
+  }
+
+  /**
+   * The answer at an address below the page's; undefined when there is none.
+   * @throws `QueryError` for a wrong question, `UnavailableError` when there is no answer
+   */
+  answer (rest: string, parameters: () => Readonly<Record<string, unknown>>): Promise<unknown> | undefined {
+    switch (rest) {
+      case 'why': return this.#why(queryOfForm(parameters()))
+      case 'decision': return this.#decision(parameters()['id'])
+      case 'names': return this.#names(parameters())
+      case 'policy': return Promise.resolve(this.#policy())
+      default: return undefined
+    }
+  }
+
+  /** A decision that was made, with the answer to its question now. */
+  async #decision (id: unknown): Promise<InspectorAnswer | null> {
+    const kept = typeof id === 'number' ? this.#feed.kept(id) : undefined
+    return kept?.query === undefined ? null : this.#why(kept.query)
+  }
+
+  async #why (query: Query): Promise<InspectorAnswer> {
+    const question = shownQuestion(query, this.#values)
+    const environment = this.#inspected.path.environment?.()
+    try {
+      return { question, ...await (environment === undefined ? this.#asked(query) : this.#traced(environment, query)) }
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error
+      return { question, outcome: 'none', failure: pdpErrorOf(error)?.failure ?? codeOf(error) }
+    }
+  }
+
+  async #traced (environment: Environment, query: Query): Promise<Omit<InspectorAnswer, 'question'>> {
+    const { engine, schema: policy, unknown, currentUntil } = environment
+    if (performance.now() > currentUntil) throw new UnavailableError(new PdpError('network', 'the facts may be too old'))
+    const trace = engine.trace(query)
+    const { allow, code, reason } = trace
+    const tree = treeOfTrace(query, trace, this.#values)
+    const answer = { outcome: allow ? 'yes' : 'no', code, reason, tree } as const
+    if (allow) return answer
+    // Imported here, because an app with a PDP over the network has no engine.
+    const { stepsOfWhatWouldAllow, wordsOf } = await import('../engine/explain/what-would-allow.js')
+    const remedies = await inTurns(stepsOfWhatWouldAllow({ policy, facts: engine.facts, unknown }, query))
+    return { ...answer, changes: remedies?.map(remedy => remedy.map(change => wordsOf(change, query))) ?? null }
+  }
+
+  /** Asks a PDP over the network, not the cache before it. Its debug output may quote attributes. */
+  async #asked (query: Query): Promise<Omit<InspectorAnswer, 'question'>> {
+    const { path: { pdp }, timeout } = this.#inspected
+    if (pdp === undefined) throw new UnavailableError(new PdpError('closed', 'the PDP is not open'))
+    const { allow, code, reason, debug } = await pdp.decide(query, performance.now() + timeout, { source: undefined })
+    const tree = treeOfAnswer(query, { allow: allow === true, code, reason, debug: this.#values ? debug : undefined })
+    return { outcome: allow === true ? 'yes' : 'no', code, reason, tree }
+  }
+
+  /** Keys of users, tenants or instances of a type that contain a text, those that begin with it first. */
+  async #names ({ kind, text = '', type }: Readonly<Record<string, unknown>>): Promise<readonly string[]> {
+    const facts = this.#inspected.path.environment?.()?.engine.facts
+    if (facts === undefined) return []
+    const wanted = String(text).toLowerCase()
+    switch (kind) {
+      case 'user': return inTurns(stepsOfNames(facts.users(), ({ key }) => key, wanted))
+      case 'tenant': return inTurns(stepsOfNames(facts.tenants(), ({ key }) => key, wanted))
+      case 'instance': {
+        const instances = facts.resourceInstances(typeof type === 'string' ? { resource: type } : {})
+        return inTurns(stepsOfNames(instances, ({ resource, key }) => `${resource}:${key}`, wanted))
+      }
+      default: throw new QueryError('the kind of the names is missing; expected user, tenant or instance')
+    }
+  }
+
+  /** Null for a PDP over the network, which does not tell its policy. */
+  #policy (): InspectorPolicy | null {
+    const environment = this.#inspected.path.environment?.()
+    if (environment === undefined) return null
+    const { schema: { resources } } = environment
+    return { types: Object.entries(resources).map(([key, { actions }]) => ({ key, actions: Object.keys(actions) })) }
+  }
+}
+
+function * stepsOfNames<T> (facts: Iterable<T>, nameOf: (fact: T) => string, wanted: string): Generator<undefined, string[]> {
+  const beginning: string[] = []
+  const containing: string[] = []
+  let read = 0
+  for (const fact of facts) {
+    if (++read % NAMES_A_TURN === 0) yield
+    const name = nameOf(fact)
+    const place = name.toLowerCase().indexOf(wanted)
+    if (place === 0) beginning.push(name)
+    else if (place > 0 && containing.length < MAX_NAMES) containing.push(name)
+    if (beginning.length === MAX_NAMES) break
+  }
+  return [...beginning, ...containing].slice(0, MAX_NAMES)
+}
