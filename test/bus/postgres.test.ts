@@ -3,6 +3,11 @@ import t from 'tap'
 import { postgresFor } from '../fleet/servers.js'
 import { outages, propagation, soak, twoInstances } from '../fleet/two-instances.js'
 
+const SOAK_SECONDS = Number(process.env.SOAK_SECONDS ?? 6)
+
+// Run by itself, without the runner, it would have less.
+t.setTimeout(100_000 + SOAK_SECONDS * 1_000)
+
 const server = await postgresFor(t)
 
 t.test('PostgreSQL by its URL: B follows what A writes, and an outage is survived', async t => {
@@ -24,8 +29,8 @@ t.test('a pool and a client of pg that the app has are used, and stay open', asy
   for (const open of [pool, client]) t.match(await open.query('SELECT 1 AS one'), { rows: [{ one: 1 }] })
 })
 
-t.test('a soak: PostgreSQL is killed, paused and cut off at random, and no role works longer than the bound', async t => {
-  const { wrong, revoked, outages } = await soak(t, server, Number(process.env.SOAK_SECONDS ?? 6), 1_000)
+t.test('a soak: PostgreSQL is killed, paused and cut off at random, and no role works longer than the bound', { timeout: 60_000 + SOAK_SECONDS * 1_000 }, async t => {
+  const { wrong, revoked, outages } = await soak(t, server, SOAK_SECONDS, 1_000)
   t.equal(wrong, 0)
   t.ok(revoked > 10 && outages > 0, 'there was something to see')
 })

@@ -1,4 +1,4 @@
-// `npm run test:fleet`: the tests that need a real Redis.
+// `npm run test:fleet`: the tests that need a real Redis, or Valkey with `REDIS_SERVER=valkey-server`.
 import { hasRedis } from './servers.js'
 
 if (hasRedis()) {

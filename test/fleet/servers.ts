@@ -73,13 +73,16 @@ async function processAt (
   return server
 }
 
+/** The program: Redis, or Valkey with `REDIS_SERVER=valkey-server`. */
+const REDIS = process.env.REDIS_SERVER ?? 'redis-server'
+
 export function hasRedis (): boolean {
-  return spawnSync('redis-server', ['--version']).status === 0
+  return spawnSync(REDIS, ['--version']).status === 0
 }
 
 export async function redisFor (t: Test): Promise<BusServer> {
   const port = await freePort()
-  const command = ['redis-server', '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no']
+  const command = [REDIS, '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no']
   return processAt(t, port, port => `redis://127.0.0.1:${port}`, command, {})
 }
 

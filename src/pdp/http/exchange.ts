@@ -6,6 +6,7 @@ import type { Dated } from '../../kit/deadlines.js'
 import { readJson } from '../../kit/read-json.js'
 import { wordsIn } from './error-words.js'
 import { statusError, toPdpError, type FailedAttempt } from './failure.js'
+import type { FramedConnection } from './framed-client.js'
 import type { TransportRequest } from './transport-request.js'
 
 /** A rejected response is read up to this many bytes to keep the connection alive; a longer one closes the connection. */
@@ -42,6 +43,10 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   /** The status of the response; 0 before it arrives. */
   status = 0
   retryAfter: number | undefined
+  /** Of HTTP/2: the connection that it is on. */
+  connection: FramedConnection | undefined
+  /** When it was sent, or when a part of its response arrived. */
+  #waitsSince: number
   readonly #maxSize: number
   readonly #isFramed: boolean
   #controller: Dispatcher.DispatchController | undefined
@@ -56,6 +61,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     this.deadline = request.deadline
     this.#request = request
     this.start = start
+    this.#waitsSince = start
     this.#maxSize = maxSize
     this.#isFramed = isFramed
   }
@@ -67,6 +73,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
 
   /** The deadline has passed. */
   expire (): void {
+    this.connection?.silentSince(this.#waitsSince)
     this.fail(new PdpError('timeout', `the PDP did not answer within ${Math.round(this.deadline - this.start)} ms`))
   }
 
@@ -75,6 +82,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     // The deadline may have passed while undici was connecting: then the request is not sent.
     if (this.#settled) controller.abort(new Error('the deadline has passed'))
     else this.sent = true
+    if (this.connection !== undefined) this.#waitsSince = performance.now()
   }
 
   onResponseStart (_controller: Dispatcher.DispatchController, status: number, headers: Dispatcher.DispatchController['rawHeaders']): void {
@@ -85,6 +93,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
       return
     }
     this.status = status
+    if (this.connection !== undefined) this.#waitsSince = this.connection.heard()
     // Checked before the body arrives: an error status with an endless body is still an error.
     const error = this.#checkHead(status, headers as Headers)
     if (error === undefined) return
@@ -136,6 +145,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
 
   onResponseData (_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length
+    if (this.connection !== undefined) this.#waitsSince = this.connection.heard()
     if (this.#settled) {
       if (this.#size > DISCARD_LIMIT) this.#controller?.abort(new Error('the rest of a rejected response is discarded'))
     } else if (this.#rejection !== undefined && this.#size > MAX_WORDS) {

@@ -8,6 +8,7 @@ import { Breaker, type BreakerOptions } from './breaker.js'
 import { BreakerProbe } from './breaker-probe.js'
 import type { Exchange } from './exchange.js'
 import { HealthExchange } from './health-exchange.js'
+import { framedClient } from './framed-client.js'
 import { countsAgainstPdp, mayAnotherReplicaAnswer, toPdpError } from './failure.js'
 import { Readiness, readHealth, type HealthAnswer } from './readiness.js'
 import type { Token } from './token.js'
@@ -88,7 +89,12 @@ export class Replica {
     this.#isFramed = connection.http2 === true
     this.#sockets = trackedSockets(undici, connectTimeout, connection, () => this.#readiness?.connected())
     this.#pool = dispatcher === undefined
-      ? new undici.Pool(this.#origin, { ...settingsFor(connection), connect: this.#sockets.connect, connections })
+      ? new undici.Pool(this.#origin, {
+        ...settingsFor(connection),
+        connect: this.#sockets.connect,
+        connections,
+        ...(this.#isFramed ? { factory: (origin, options) => framedClient(undici, origin, options) } : {})
+      })
       : undefined
     this.#dispatcher = dispatcher ?? this.#pool as Pool
     this.slots = new Slots(connections)
@@ -130,7 +136,7 @@ export class Replica {
     this.slots.take()
     this.#requests++
     this.#inFlight++
-    this.#dispatcher.dispatch(this.#toWire(request), exchange)
+    this.#dispatch(request, exchange)
   }
 
   finished (): void {
@@ -188,7 +194,7 @@ export class Replica {
       timer.unref()
       this.#healths.add(exchange)
       const now = performance.now()
-      const send = (): void => { this.#dispatcher.dispatch(this.#toWire(request), exchange) }
+      const send = (): void => this.#dispatch(request, exchange)
       if (this.#token.isReady(now)) send()
       else this.#token.ready(now).then(send).catch((error: unknown) => exchange.fail(toPdpError(error)))
     })
@@ -198,6 +204,11 @@ export class Replica {
   async probe (timeout: number): Promise<PdpError | undefined> {
     const ready = this.confirmReady(timeout)
     return await this.#probe?.send(timeout) ?? await ready
+  }
+
+  #dispatch (request: TransportRequest<unknown>, exchange: Exchange<unknown>): void {
+    const wire = this.#toWire(request)
+    this.#dispatcher.dispatch(this.#isFramed ? { ...wire, carried: exchange } : wire, exchange)
   }
 
   #toWire ({ method, path, body, headers }: TransportRequest<unknown>): WireOptions {

@@ -91,7 +91,11 @@ export function trackedSockets (
     },
     destroy () {
       for (const giveUp of openings) giveUp()
-      for (const socket of sockets) socket.destroy()
+      for (const socket of sockets) {
+        // undici throws when a connection of HTTP/2 ends without an error.
+        const hasListener = http2 && socket.listenerCount('error') > 0
+        socket.destroy(hasListener ? new Error('the connection is closed') : undefined)
+      }
     }
   }
 }

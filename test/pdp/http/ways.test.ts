@@ -1,214 +1,15 @@
-// Every way to a PDP: a Unix socket, TLS, HTTP/2, a proxy, a dispatcher. Each carries decisions, and on each the same faults are no decision.
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
+// What only some ways to a PDP have: HTTP/2, a proxy, headers by request, a dispatcher. See way-faults.test.ts for what all have.
 import { createServer as createTlsServer } from 'node:https'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, type AddressInfo, type Server as NetServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import type { Socket } from 'node:net'
+import t from 'tap'
 import { Agent } from 'undici'
 import permit, { type PermitOptions } from '../../../src/index.js'
-import { createAuthority } from '../../faults/certificates.js'
 import { fastifyFor, logSink } from '../../support/app.js'
-
-const TIMEOUT = 400
+import { YES } from './way-faults.js'
+import { appFor, authority, certificate, Pdp, proxyFor, tell, TIMEOUT, ways, type Way } from './ways.js'
 
 // Run by itself, without the runner, it would have less.
 t.setTimeout(100_000)
-
-const authority = createAuthority('ways')
-const certificate = authority.issue({ name: 'pdp.internal', from: -1, to: 1 })
-const tls = { ca: authority.cert, servername: 'pdp.internal' }
-
-type Request = IncomingMessage | Http2ServerRequest
-type Response = ServerResponse | Http2ServerResponse
-type Answer = (text: string, response: Response, request: Request) => void
-
-/** The truth: Ann may, others may not. In Permit's wire, and in that of AuthZEN. */
-function truthOf (text: string): string {
-  if (text === '') return '{"status":"ok"}'
-  const body = JSON.parse(text) as { subject?: { id: string }, user?: { key: string }, evaluations?: { subject?: { id: string } }[] } | { user: { key: string } }[]
-  if (Array.isArray(body)) return JSON.stringify({ allow: body.map(({ user }) => ({ allow: user.key === 'ann' })) })
-  const evaluations = body.evaluations?.map(({ subject = body.subject }) => ({ decision: subject?.id === 'ann' }))
-  return JSON.stringify({ evaluations, allow: body.user?.key === 'ann', decision: body.subject?.id === 'ann' })
-}
-
-const tell: Answer = (text, response) => {
-  (response as ServerResponse).writeHead(200, { 'content-type': 'application/json' }).end(truthOf(text))
-}
-
-/** A PDP whose answer can be changed. */
-class Pdp {
-  answer: Answer = tell
-  readonly seen: { readonly url: string, readonly headers: IncomingHttpHeaders }[] = []
-  readonly sockets = new Set<Socket>()
-
-  readonly listener = (request: Request, response: Response): void => {
-    let text = ''
-    this.seen.push({ url: request.url ?? '', headers: request.headers })
-    request.setEncoding('utf8').on('data', (chunk: string) => { text += chunk }).on('end', () => this.answer(text, response, request)).on('error', () => {})
-  }
-
-  async listen (t: Test, server: NetServer | Server, path?: string): Promise<number> {
-    // Of a TLS server the sockets below TLS, too.
-    server.on('connection', (socket: Socket) => { this.sockets.add(socket.on('error', () => {})) })
-    await new Promise<void>(resolve => { if (path === undefined) server.listen(0, '127.0.0.1', resolve); else server.listen(path, resolve) })
-    t.teardown(() => {
-      for (const socket of this.sockets) socket.destroy()
-      server.close()
-    })
-    return path === undefined ? (server.address() as AddressInfo).port : 0
-  }
-}
-
-/** A proxy that knows one host. */
-async function proxyFor (t: Test, port: number) {
-  const proxy = { asked: [] as { readonly target: string, readonly authorization: string | undefined }[], bytes: '', url: '', refuse: undefined as ((socket: Socket) => void) | undefined }
-  const open = new Set<Socket>()
-  const server = createServer((_, response) => { response.writeHead(405).end() })
-  server.on('connection', socket => { open.add(socket) })
-  server.on('connect', (request: IncomingMessage, socket: Socket) => {
-    proxy.asked.push({ target: request.url ?? '', authorization: request.headers['proxy-authorization'] })
-    socket.on('error', () => {})
-    if (proxy.refuse !== undefined) return proxy.refuse(socket)
-    const upstream = connect(port, '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
-      socket.on('data', chunk => { proxy.bytes += chunk.toString('latin1') })
-      socket.pipe(upstream).pipe(socket)
-    })
-    open.add(upstream.on('error', () => socket.destroy()))
-    socket.on('close', () => upstream.destroy())
-  })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    for (const socket of open) socket.destroy()
-    server.close()
-  })
-  proxy.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return proxy
-}
-
-async function appFor (t: Test, options: Partial<PermitOptions>, logger?: object) {
-  const app = fastifyFor(t, logger === undefined ? {} : { logger })
-  const user = (request: { headers: IncomingHttpHeaders }) => request.headers['x-user'] as string
-  await app.register(permit, { token: 'the-token', cache: false, timeout: TIMEOUT, user, ...options } as PermitOptions)
-  app.get('/:id', { config: { permit: { action: 'read', resource: 'task:{id}' } } }, async () => 'in')
-  await app.ready()
-  let count = 0
-  return { app, ask: async (user: string, headers = {}) => (await app.inject({ url: `/${++count}`, headers: { 'x-user': user, ...headers } })).statusCode }
-}
-
-interface Way {
-  readonly options: Partial<PermitOptions>
-  readonly pdp: Pdp
-}
-
-const ways: Record<string, (t: Test) => Promise<Way>> = {
-  async TCP (t) {
-    const pdp = new Pdp()
-    return { pdp, options: { pdp: `http://127.0.0.1:${await pdp.listen(t, createServer(pdp.listener))}` } }
-  },
-  async 'a Unix socket' (t) {
-    const pdp = new Pdp()
-    const path = await socketPath(t)
-    await pdp.listen(t, createServer(pdp.listener), path)
-    return { pdp, options: { pdp: `unix:${path}` } }
-  },
-  async 'AuthZEN over a Unix socket' (t) {
-    const { pdp, options } = await ways['a Unix socket']?.(t) as Way
-    return { pdp, options: { ...options, protocol: 'authzen' } }
-  },
-  async TLS (t) {
-    const pdp = new Pdp()
-    return { pdp, options: { tls, pdp: `https://127.0.0.1:${await pdp.listen(t, createTlsServer(certificate, pdp.listener))}` } }
-  },
-  async 'HTTP/2' (t) {
-    const pdp = new Pdp()
-    return { pdp, options: { tls, http2: true, pdp: `https://127.0.0.1:${await pdp.listen(t, createSecureServer(certificate, pdp.listener))}` } }
-  },
-  async 'a proxy' (t) {
-    const pdp = new Pdp()
-    const proxy = await proxyFor(t, await pdp.listen(t, createTlsServer(certificate, pdp.listener)))
-    return { pdp, options: { tls: { ca: authority.cert }, pdp: 'https://pdp.internal', proxy: proxy.url } }
-  },
-  async 'HTTP/2 through a proxy' (t) {
-    const pdp = new Pdp()
-    const proxy = await proxyFor(t, await pdp.listen(t, createSecureServer(certificate, pdp.listener)))
-    return { pdp, options: { tls: { ca: authority.cert }, pdp: 'https://pdp.internal', proxy: proxy.url, http2: true } }
-  },
-  async 'a dispatcher' (t) {
-    const { pdp, options } = await ways['TCP']?.(t) as Way
-    const agent = new Agent({ pipelining: 1 })
-    t.teardown(() => agent.destroy())
-    return { pdp, options: { ...options, dispatcher: agent } }
-  }
-}
-
-async function socketPath (t: Test): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'pdp-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  return join(folder, 'pdp.sock')
-}
-
-const YES = '{"allow":true,"decision":true}'
-const head = (response: Response, more: Record<string, string | number> = {}) =>
-  (response as ServerResponse).writeHead(200, { 'content-type': 'application/json', ...more })
-
-/** Each would be a yes, if it were an answer. */
-const faults: Record<string, Answer> = {
-  'it says nothing' () {},
-  'it resets' (_, response, request) { reset(response, request) },
-  'it resets in the body' (_, response, request) {
-    head(response, { 'content-length': YES.length }).write(YES.slice(0, -1))
-    setTimeout(() => reset(response, request), 20)
-  },
-  'it stops in the body' (_, response) { head(response, { 'content-length': YES.length }).write(YES.slice(0, -1)) },
-  'it sends a byte now and then' (_, response) {
-    head(response, { 'content-length': YES.length })
-    let sent = 0
-    const timer = setInterval(() => { if (sent < YES.length) (response as ServerResponse).write(YES.slice(sent, ++sent)) }, 50)
-    response.on('close', () => clearInterval(timer)).on('error', () => {})
-  },
-  'it says more than an answer may have' (_, response) { head(response).end(`{"allow":true,"decision":true,"more":"${'x'.repeat(2_000_000)}"}`) },
-  'it says "true"' (_, response) { head(response).end('{"allow":"true","decision":"true"}') },
-  'it says half of it' (_, response) { head(response).end(YES.slice(0, -1)) },
-  'it sends elsewhere' (_, response) { (response as ServerResponse).writeHead(307, { location: 'http://127.0.0.1:1/allowed', 'content-type': 'application/json' }).end(YES) },
-  'it fails' (_, response) { (response as ServerResponse).writeHead(500, { 'content-type': 'application/json' }).end(YES) },
-  'it answers in HTML' (_, response) { (response as ServerResponse).writeHead(200, { 'content-type': 'text/html' }).end(YES) }
-}
-
-function reset (response: Response, request: Request): void {
-  const { stream } = request as Http2ServerRequest
-  // Of a stream of HTTP/2 the stream alone; see below for its connection.
-  if (stream !== undefined) stream.close(8)
-  else (response.socket as Socket).destroy()
-}
-
-for (const [name, open] of Object.entries(ways)) {
-  t.test(`by ${name}: the PDP decides, no fault of it lets anybody in or takes longer than the deadline, and closing leaves nothing`, async t => {
-    const { pdp, options } = await open(t)
-    const { app, ask } = await appFor(t, { ...options, breaker: false, retries: 0 })
-    t.same(await Promise.all([...Array.from({ length: 20 }, () => ask('ann')), ask('eve')]), [...Array.from({ length: 20 }, () => 200), 403])
-    t.match(await app.permit.health(), { ok: true })
-    t.ok(pdp.seen.filter(({ url }) => /allowed|evaluation/.test(url)).every(({ headers }) => headers.authorization === 'Bearer the-token'))
-    for (const [fault, answer] of Object.entries(faults)) {
-      pdp.answer = answer
-      const begun = performance.now()
-      t.same(new Set(await Promise.all(['ann', 'eve', 'ann'].map(user => ask(user)))), new Set([503]), fault)
-      t.ok(performance.now() - begun < TIMEOUT + 2_000, `${fault}: in time`)
-    }
-    pdp.answer = tell
-    t.equal(await ask('ann'), 200, 'and well again')
-    for (const socket of pdp.sockets) socket.destroy()
-    let status = await ask('eve')
-    for (let n = 0; status === 503 && n < 20; n++) status = await ask('eve')
-    t.equal(status, 403, 'after its connections were cut')
-    await app.close()
-    if (name !== 'a dispatcher') for (const socket of pdp.sockets) while (!socket.destroyed) await delay(5)
-  })
-}
 
 t.test('HTTP/2 has one connection for many checks, and is not mixed with HTTP/1.1', async t => {
   const { pdp, options } = await ways['HTTP/2']?.(t) as Way
@@ -218,6 +19,25 @@ t.test('HTTP/2 has one connection for many checks, and is not mixed with HTTP/1.
   const old = await ways['TLS']?.(t) as Way
   const { ask: askOld } = await appFor(t, { ...old.options, http2: true })
   t.equal(await askOld('ann'), 503)
+})
+
+t.test('a connection of HTTP/2 that says nothing is closed with the request that waits for it, and other requests are answered', async t => {
+  const { pdp, options } = await ways['HTTP/2']?.(t) as Way
+  const { ask } = await appFor(t, { ...options, batch: 1, breaker: false, retries: 0 })
+  const closed = () => [...pdp.sockets].filter(({ destroyed }) => destroyed).length
+  t.equal(await ask('ann'), 200)
+  const before = closed()
+  pdp.answer = () => {}
+  t.equal(await ask('ann'), 503)
+  while (closed() === before) await new Promise(resolve => setImmediate(resolve))
+  pdp.answer = (text, response, request) => { if (!text.includes('eve')) tell(text, response, request) }
+  t.equal(await ask('ann'), 200)
+  const waiting = ask('eve')
+  const others: number[] = []
+  while (await Promise.race([waiting, ask('ann').then(status => { others.push(status) })]) === undefined);
+  t.equal(await waiting, 503)
+  t.equal(await ask('ann'), 200)
+  t.ok(others.length > 1 && others.every(status => status === 200), `${others.length} requests were answered meanwhile`)
 })
 
 t.test('a proxy by the environment: https alone, unless it is excluded or turned off; it sees neither the token nor a question', async t => {
