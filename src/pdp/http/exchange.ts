@@ -6,7 +6,7 @@ import type { Dated } from '../../kit/deadlines.js'
 import { readJson } from '../../kit/read-json.js'
 import { wordsIn } from './error-words.js'
 import { statusError, toPdpError, type FailedAttempt } from './failure.js'
-import type { FramedConnection } from './framed-client.js'
+import type { FramedConnection } from './dispatcher.js'
 import type { TransportRequest } from './transport-request.js'
 
 /** A rejected response is read up to this many bytes to keep the connection alive; a longer one closes the connection. */

@@ -2,21 +2,8 @@
 // get all requests, until TCP gives it up after many minutes.
 import type { Socket } from 'node:net'
 import type { buildConnector, Client } from 'undici'
-import type { WireOptions } from './dispatcher.js'
+import type { FramedConnection, WireOptions } from './dispatcher.js'
 import type { Undici } from './undici.js'
-
-/** What an exchange tells the connection that it is on. */
-export interface FramedConnection {
-  /** A part of a response has arrived. Returns the time, ms of `performance.now()`. */
-  heard (): number
-  /** A request has waited in vain since `time`. The connection is closed if nothing was heard since then. */
-  silentSince (time: number): void
-}
-
-/** An exchange that is told its connection. */
-export interface Carried {
-  connection: FramedConnection | undefined
-}
 
 type Connect = (options: buildConnector.Options, callback: buildConnector.Callback) => void
 
