@@ -8,7 +8,7 @@ import { rolesOf } from './roles.js'
  * embedded PDP, with the policy file PERMIT_POLICY or the one beside this file.
  */
 export function decidedBy (): Pick<PermitOptions, 'pdp' | 'protocol' | 'authzen' | 'policy' | 'token'> {
-  if (isStateless()) return { pdp: process.env.CERBOS_URL, protocol: 'authzen', authzen: { plans: 'cerbos' } }
+  if (isStateless()) return { pdp: process.env.CERBOS_URL, authzen: 'cerbos' }
   const { PERMIT_PDP_URL: url, PERMIT_API_KEY_FILE: keyFile, PERMIT_POLICY: policy } = process.env
   if (url) return { pdp: url, ...(keyFile ? { token: { file: keyFile } } : {}) }
   return { policy: policy || fileURLToPath(new URL('./permit.yaml', import.meta.url)) }

@@ -15,7 +15,7 @@ export type { FoundResource, SearchResults } from './decision/search-results.js'
 export type { ContextInput, ResourceInput, UserInput } from './decision/query.js'
 export type { Decision, DecisionPointStats, DecisionSource, Health, Query, UserPermissions } from './contract/point.js'
 export type { CompoundCondition, Condition, FieldCondition, FieldOperator, Plan } from './contract/plan.js'
-export type { Entity, Evaluation, EvaluationMap } from './contract/evaluation.js'
+export type { Entity, Evaluation, EvaluationIds, EvaluationMap, TenantPlace, TypeObject } from './contract/evaluation.js'
 export type { InitialRole, MutationResult, PartlyApplied } from './contract/mutation-result.js'
 export type { FactMutation } from './pdp/mutation-kinds.js'
 export type {

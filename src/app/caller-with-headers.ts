@@ -6,14 +6,16 @@ import type { HeadersFunction } from './options/schema.js'
 /**
  * Returns a function that makes callers whose headers are those of the option. The option's function is called when a check is sent, at
  * most once for each caller. Its first error is logged; the request to the PDP is sent without its headers then.
+ * @param fixed - headers of every request to the PDP, which the function cannot change
  */
 export function callerWithHeaders<R> (
-  callerOf: (request: R) => Caller | undefined, headersOf: HeadersFunction<R>, log: { warn (details: object, message: string): void }
+  callerOf: (request: R) => Caller | undefined, headersOf: HeadersFunction<R>, log: { warn (details: object, message: string): void },
+  fixed?: Readonly<Record<string, string>>
 ): (request: R) => Caller {
   let isFirst = true
   return request => new CallerWithHeaders(callerOf(request), () => {
     try {
-      return readHeaders(headersOf(request))
+      return readHeaders(headersOf(request), fixed)
     } catch (error) {
       if (isFirst) {
         log.warn({ err: error }, 'permit: the function in the option "headers" failed; requests to the PDP are sent without its headers')

@@ -14,7 +14,8 @@ import type { UrlAsking } from '../guard/asked-url.js'
 import type { Enforcement } from '../guard/enforce.js'
 import type { Inspected } from './inspected.js'
 import { callerWithHeaders } from './caller-with-headers.js'
-import { OptionsError } from '../contract/errors.js'
+import { AnnotationError, OptionsError } from '../contract/errors.js'
+import { BY_FUNCTION, type DescribedPermission } from '../guard/description.js'
 
 /** The plugin's logger, in the shape of pino and Fastify. */
 export interface OpeningLog {
@@ -42,6 +43,12 @@ export interface Opening<R, Reply> {
    * undefined otherwise, and always for a PDP over the network.
    */
   unknownWord (type: string, action: string): Promise<string | undefined>
+  /**
+   * Checks that the PDP can be asked for the permissions of an annotation. For PDPs that are asked by AuthZEN.
+   * @param name - of the annotation, for the message
+   * @throws `AnnotationError`
+   */
+  requireAskable (name: string, permissions: readonly DescribedPermission[]): void
   /** Waits for checks in flight, at most for the deadline of a check, then closes everything. */
   close (): Promise<void>
 }
@@ -75,7 +82,8 @@ export interface Prepared<R, Reply> {
 export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): Prepared<R, Reply> {
   const { env, log, requestId, response, readUrl } = context
   const options = resolveOptions<R, Reply>(input, env)
-  const caller = options.headersOf === undefined ? context.caller : callerWithHeaders(context.caller, options.headersOf, log)
+  const fixed = options.origin.kind === 'pdp' ? options.origin.headers : undefined
+  const caller = options.headersOf === undefined ? context.caller : callerWithHeaders(context.caller, options.headersOf, log, fixed)
   const { origin, cache, timeout, bus, user, tenant, urls } = options
   const observation = new Observation(error => log.error({ err: error }, 'permit: a subscriber of checks threw an error'))
   const measures = options.metrics !== false || options.openTelemetry !== false
@@ -127,6 +135,14 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
         // Asks the engine directly: this is not a user's check and must not be counted or reported as one.
         const { code, reason } = await path.pdp.decide(createQuery('nobody', action, type), Infinity, { source: undefined })
         return code === 'no_such_resource' || code === 'no_such_action' ? reason : undefined
+      },
+      requireAskable (name, permissions) {
+        for (const { type, resource, tenant: of } of permissions) {
+          // The resource of a function is not known before a request.
+          if (type === undefined) continue
+          const mistake = path.pdp.mistakeIn?.(type, resource === type, of === BY_FUNCTION ? undefined : of)
+          if (mistake !== undefined) throw new AnnotationError(`${name} cannot be asked: ${mistake}`)
+        }
       },
       async close () {
         await Promise.all([checks.close(), shadow?.close(performance.now() + timeout)])

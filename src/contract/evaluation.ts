@@ -34,3 +34,43 @@ export interface Evaluation {
  * ```
  */
 export type EvaluationMap = (evaluation: Evaluation, query: Query) => Evaluation
+
+/**
+ * How keys are written as ids of a PDP, and read back. Both give the same for the same arguments, and `read` reverses `write`.
+ *
+ * @example
+ * ```ts
+ * import type { EvaluationIds } from 'fastify-permit'
+ *
+ * // The PDP has no ids with capital letters.
+ * export const ids: EvaluationIds = {
+ *   write: key => /^[a-z0-9-]+$/.test(key) ? key : undefined,
+ *   read: id => id
+ * }
+ * ```
+ */
+export interface EvaluationIds {
+  /**
+   * The id for a key. `undefined`: the PDP cannot have such an id, so the question is denied without asking.
+   * @param type - the type in the evaluation: `user`, the resource's type, or `tenant` for the key of a tenant
+   */
+  write (key: string, type: string): string | undefined
+  /** The key for an id that a search has found. `undefined`: no key has this id, so the result is left out. */
+  read (id: string, type: string): string | undefined
+}
+
+/**
+ * Where the tenant of a question goes.
+ *
+ * - `properties`: into `resource.properties.tenant`, which the PDP's policies compare.
+ * - `ids`: into the resource's id, before the key: `acme/7`. What is stored for one tenant is never found for another.
+ * - `{ context: name }`: into the context, under this name.
+ * - `map`: the function `map` puts it somewhere.
+ */
+export type TenantPlace = 'properties' | 'ids' | 'map' | { readonly context: string }
+
+/**
+ * The object that stands for a resource type, as `type:id`, for instance `folder:root` or `tenant:{tenant}`. `{tenant}` is the id of the
+ * tenant, `{type}` the resource's type. With `action`, the action is renamed: `{action}_{type}`.
+ */
+export type TypeObject = string | { readonly resource: string, readonly action?: string }

@@ -202,6 +202,12 @@ export interface Pdp extends DecisionPoint {
    * Throws an `UnavailableError` when that takes too much work.
    */
   mapUrl? (method: string, url: string): MappedUrl | undefined
+  /**
+   * Why the PDP cannot be asked about resources of a type, as a sentence; undefined when it can.
+   * @param isType - whether the question is about the type, without a key
+   * @param tenant - undefined when it depends on the request
+   */
+  mistakeIn? (type: string, isType: boolean, tenant: string | undefined): string | undefined
   /** Whether the PDP decides queries with a `url`. */
   readonly decidesUrls?: boolean
   /** Whether the PDP can give decisions now; never rejects. */

@@ -1,7 +1,7 @@
 // The resolved options of the decision path: which PDP decides, and how it is reached.
 import type { BusSettings } from '../bus/bus-target.js'
 import type { Policy } from '../engine/policy/policy.js'
-import type { EvaluationMap } from '../contract/evaluation.js'
+import type { MappingSettings } from '../pdp/authzen/mapping.js'
 import type { WireDispatcher } from '../pdp/http/dispatcher.js'
 import type { TlsSettings } from '../pdp/http/tls.js'
 import type { TokenSource } from '../pdp/http/token.js'
@@ -13,6 +13,8 @@ export type DecisionOrigin =
     readonly kind: 'pdp'
     /** One URL, or several of PDPs that are replicas. */
     readonly urls: readonly URL[]
+    /** What the app sets for the URL and the token, for messages: an option or a variable of the environment. */
+    readonly named?: { readonly pdp: string, readonly token: string }
     readonly token: TokenSource | undefined
     readonly headers: Readonly<Record<string, string>> | undefined
     readonly tls: TlsSettings | undefined
@@ -37,7 +39,7 @@ export type DecisionOrigin =
 /** Settings for an AuthZEN PDP. */
 interface AuthZenSettings {
   readonly discovery: boolean
-  readonly map: EvaluationMap | undefined
+  readonly mapping: MappingSettings
   readonly plans?: 'search' | 'cerbos'
 }
 

@@ -65,7 +65,7 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
     readUrl: routeUrl
   })
   const opening = prepared.around(await prepared.load())
-  const { enforcement: shared, checks, writer, observation, inspected, options, open, unknownWord, close } = opening
+  const { enforcement: shared, checks, writer, observation, inspected, options, open, close } = opening
   const { updates, onDenied, onDecision, inspector, strict, openapi, routes } = options
   const enforcement = { ...shared, onDenied }
   if (onDecision !== undefined) observation.add(auditTrail(app, onDecision))
@@ -90,7 +90,10 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   }
 
   await open()
-  app.addHook('onReady', () => warnOfUnknownWords(guards.rows(), unknownWord, app.log))
+  app.addHook('onReady', async () => {
+    for (const { name, permissions } of guards.described()) opening.requireAskable(name, permissions)
+  })
+  app.addHook('onReady', () => warnOfUnknownWords(guards.rows(), opening.unknownWord, app.log))
 }
 
 /** Decorates a scope and the scopes inside of it with `permit`, each with its own, which knows its scope. */

@@ -6,7 +6,7 @@ import {
   asksUrl, compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard
 } from '../guard/compile-annotation.js'
 import { NO_URLS } from '../guard/asked-url.js'
-import { describeAnnotation, type Description } from '../guard/description.js'
+import { describeAnnotation, type DescribedPermission, type Description } from '../guard/description.js'
 import { forMethods, isMethodMap } from '../guard/method-map.js'
 import { guardsRoute, opensRoute, ROUTE_PATTERN } from '../guard/route-patterns.js'
 import { readGuardOptions, type GuardOptions } from '../guard/guard-options.js'
@@ -199,6 +199,14 @@ export class RouteGuards {
         isPublic: guards.length === 0 && this.#isPublic(seen)
       })
     })])
+  }
+
+  /** The permissions that the routes require, by the names of the routes. */
+  described (): Array<{ readonly name: string, readonly permissions: readonly DescribedPermission[] }> {
+    return this.#seen.map(seen => ({
+      name: nameOf(seen.route.method, seen.route.url),
+      permissions: this.#describe(seen.route, seen.required, this.#guardsOf(seen)).flatMap(({ permissions }) => permissions)
+    }))
   }
 
   #isPublic ({ route, required, isExcepted }: SeenRoute): boolean {

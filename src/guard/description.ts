@@ -5,7 +5,7 @@ import { isMethodMap } from './method-map.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
 
 /** Shown when the value depends on the request. */
-const BY_FUNCTION = 'by function'
+export const BY_FUNCTION = 'by function'
 
 /** Shown when URL mapping rules name the resource. */
 const BY_URL = 'by URL'

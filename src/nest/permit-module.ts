@@ -129,7 +129,9 @@ async function warnOfUnknownPermissions (
 ): Promise<void> {
   for (const { type, name, required } of handlers) {
     if (required === undefined || required.value === false) continue
-    for (const permission of describeAnnotation(required.value, false).permissions) {
+    const { permissions } = describeAnnotation(required.value, opening.enforcement.tenant !== undefined)
+    opening.requireAskable(`@Permit of ${nameOf(type, name)}`, permissions)
+    for (const permission of permissions) {
       if (permission.type === undefined) continue
       const sentence = await opening.unknownWord(permission.type, permission.action)
       if (sentence === undefined) continue

@@ -92,7 +92,7 @@ const CERTAIN: Policy = {
 for (const [name, runs, open] of [
   ['the embedded PDP', 40, async (policy: Policy) => worldOf({ policy })],
   ['the local PDP over Permit\'s wire', 8, async (policy: Policy) => over(await pdpWith(policy), {})],
-  ['the local PDP over AuthZEN', 8, async (policy: Policy) => over(await pdpWith(policy), { protocol: 'authzen' })]
+  ['the local PDP over AuthZEN', 8, async (policy: Policy) => over(await pdpWith(policy), { protocol: 'authzen', authzen: { tenants: 'properties' } })]
 ] as const) {
   t.test(`a search over ${name} finds what check allows`, async t => {
     const seen = { listed: 0, asked: 0 }

@@ -16,7 +16,7 @@ else {
 
   async function appFor (t: Test, options: Partial<PermitOptions> = {}) {
     const app = fastifyFor(t)
-    await app.register(permit, { pdp: cerbos.url, protocol: 'authzen', cache: false, user: byHeader, ...options })
+    await app.register(permit, { pdp: cerbos.url, protocol: 'authzen', cache: false, user: byHeader, ...options, authzen: { tenants: 'properties', ...options.authzen as object } })
     return app
   }
 

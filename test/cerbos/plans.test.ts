@@ -55,7 +55,7 @@ ${[...Object.values(SAYABLE), ...Object.values(UNSAYABLE)].flat().join('\n')}
 `]
   })
   const app = fastifyFor(t)
-  await app.register(permit, { pdp: cerbos.url, protocol: 'authzen', authzen: { plans: 'cerbos' }, cache: false, user: byHeader, timeout: 20_000 })
+  await app.register(permit, { pdp: cerbos.url, protocol: 'authzen', authzen: { plans: 'cerbos', tenants: 'properties' }, cache: false, user: byHeader, timeout: 20_000 })
   await app.ready()
 
   const value = fc.constantFrom<unknown>('ann', 'bob', 0, 1, 2, 3, true, false, null, '', ['ann'], ['bob', 'eve'], [], { city: 'Bern' })

@@ -94,7 +94,7 @@ function answering (wire: Wire) {
 async function optionsWith (t: Test, wire: Wire, intercept = answering(wire)): Promise<Partial<PermitOptions>> {
   if (wire === permitWire) return optionsFor(await pdpFor(t, { intercept }))
   const { url } = await authzenPdpFor(t, { intercept })
-  return { pdp: url, protocol: 'authzen', authzen: { discovery: false } }
+  return { pdp: url, protocol: 'authzen', authzen: { discovery: false, tenants: 'properties' } }
 }
 
 for (const [name, wire] of [["Permit's wire", permitWire], ['AuthZEN', authzenWire]] as const) {

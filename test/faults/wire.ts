@@ -39,7 +39,7 @@ export const authzenWire: Wire = {
   field: 'decision',
   list: 'evaluations',
   answersOnly: true,
-  options: (pdp, token) => ({ pdp, token, protocol: 'authzen', authzen: { discovery: false } }),
+  options: (pdp, token) => ({ pdp, token, protocol: 'authzen', authzen: { discovery: false, tenants: 'properties' } }),
   // What is the same for all stands at the top. The question about nothing, with which an app finds out whether a PDP is well, has no resource.
   keysOf: (body, bulk) => {
     const { resource, evaluations = [] } = body as AuthzenQuestion

@@ -106,14 +106,14 @@ export const DECISION_POINTS: readonly DecisionPointRow[] = [
   {
     name: 'AuthZEN, local PDP',
     // What is written goes to the facts of Permit's API, which AuthZEN does not have.
-    start: async () => ({ ...await startLocalPdp(pdp => ({ pdp, token: TOKEN, protocol: 'authzen' })), writes: false })
+    start: async () => ({ ...await startLocalPdp(pdp => ({ pdp, token: TOKEN, protocol: 'authzen', authzen: 'permit' })), writes: false })
   },
   {
     name: 'AuthZEN, Cerbos',
     available: () => binary !== undefined,
     async start (t) {
       const cerbos = await startCerbos(t, { policies: MATRIX_IN_CERBOS })
-      return { options: { pdp: cerbos.url, protocol: 'authzen' }, writes: false, vanish: () => cerbos.kill(), stop: async () => {} }
+      return { options: { pdp: cerbos.url, authzen: 'cerbos' }, writes: false, vanish: () => cerbos.kill(), stop: async () => {} }
     }
   }
 ]

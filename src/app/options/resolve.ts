@@ -17,6 +17,9 @@ import {
   optionsChecker, ShadowSchema, type BusOption, type HeadersFunction, type UserOption, type TenantOption, type Words, type AnyOptions
 } from './schema.js'
 import { complain, show } from '../../kit/complain.js'
+import type { MappingSettings } from '../../pdp/authzen/mapping.js'
+import { typeObjectMistake } from '../../pdp/authzen/type-objects.js'
+import { DEFAULT_RESERVED, withPreset, withStore } from './authzen-presets.js'
 
 /** The options with all defaults filled in. */
 export interface ResolvedOptions<R, Reply> extends PathOptions {
@@ -109,9 +112,11 @@ function resolveInspector<R> (inspector: AnyOptions['inspector'], env: Environme
   return { path, guard: guard as ResolvedInspector<R>['guard'], attributes }
 }
 
-function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
-  if (options.authzen !== undefined && options.protocol !== 'authzen') {
-    throw new OptionsError('option "authzen" is given without protocol: \'authzen\'; expected both')
+function resolveOrigin (given: AnyOptions, env: Environment): DecisionOrigin {
+  const { options, authzen, path, headers } = withPreset(given)
+  if (options.authzen !== undefined && (options.protocol === 'permit' || options.policy !== undefined)) {
+    const other = options.policy === undefined ? "protocol: 'permit'" : 'option "policy"'
+    throw new OptionsError(`option "authzen" is given with ${other}; expected one of them`)
   }
   if (options.pdp !== undefined && options.policy !== undefined) {
     throw new OptionsError('both options "pdp" and "policy" are given; expected exactly one: ' +
@@ -139,37 +144,59 @@ function resolveOrigin (options: AnyOptions, env: Environment): DecisionOrigin {
       "such as pdp: 'http://localhost:7766' or policy: './permit.yaml'")
   }
   const { connections, queue, batch, factsTimeout, retries } = OptionsSchema.properties
-  const isAuthZen = options.protocol === 'authzen'
-  const parsed = parseUrls(options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"', urls)
+  const isAuthZen = options.protocol === 'authzen' || options.authzen !== undefined
+  const name = options.pdp === undefined ? 'PERMIT_PDP_URL' : 'option "pdp"'
+  const parsed = withStore(parseUrls(name, urls), name, path, presetOf(options))
   const hasSocket = parsed.some(({ protocol }) => protocol === 'unix:')
-  if (isAuthZen && hasSocket && options.authzen?.discovery === true) {
+  if (isAuthZen && hasSocket && authzen.discovery === true) {
     throw new OptionsError('option "authzen.discovery" is true and option "pdp" a Unix socket; expected one of them, ' +
       'because the metadata of a PDP names URLs')
   }
   if (isAuthZen && !hasSocket && new Set(parsed.map(({ pathname }) => pathname.replace(/\/+$/, ''))).size > 1) {
     throw new OptionsError('option "pdp" has URLs with different paths; expected the same path for all replicas of an AuthZEN PDP')
   }
+  const mapping = isAuthZen ? resolveMapping(options, authzen) : undefined
+  const most = options.batch ?? (isAuthZen ? AUTHZEN_BATCH : defaultOf(batch))
   return {
     kind: 'pdp',
     urls: parsed,
+    named: { pdp: name, token: options.token === undefined && !isAuthZen ? 'PERMIT_API_KEY' : 'option "token"' },
     token: options.token ?? (isAuthZen ? undefined : tokenOf(env)),
-    headers: typeof options.headers === 'function' ? undefined : resolveHeaders(options.headers),
+    headers: resolveHeaders(typeof options.headers === 'function' ? undefined : options.headers, headers),
     tls: resolveTls(options.tls, parsed),
     http2: resolveHttp2(options.http2, parsed),
     proxy: resolveProxy(options.proxy),
     dispatcher: resolveDispatcher(options, hasSocket),
-    authzen: isAuthZen
-      ? { discovery: options.authzen?.discovery ?? !hasSocket, map: options.authzen?.map, plans: options.authzen?.plans }
-      : undefined,
+    authzen: mapping === undefined ? undefined : { discovery: authzen.discovery ?? !hasSocket, mapping, plans: authzen.plans },
     connections: options.connections ?? defaultOf(connections),
     queue: options.queue ?? defaultOf(queue),
-    batch: options.batch ?? (isAuthZen ? AUTHZEN_BATCH : defaultOf(batch)),
+    // A check is two evaluations then.
+    batch: mapping?.inheritFromType === true ? Math.max(1, Math.floor(most / 2)) : most,
     factsTimeout: options.factsTimeout ?? defaultOf(factsTimeout),
     retries: options.retries ?? defaultOf(retries),
     breaker: resolveBreaker(options.breaker),
     readiness: options.readiness ?? (isAuthZen ? false : PERMIT_HEALTH),
     hedge: resolveHedge(options.hedge)
   }
+}
+
+function presetOf ({ authzen }: AnyOptions): string | undefined {
+  return typeof authzen === 'object' ? authzen.preset : authzen
+}
+
+function resolveMapping (options: AnyOptions, authzen: ReturnType<typeof withPreset>['authzen']): MappingSettings {
+  const { map, ids, tenants, types, inheritFromType, longest, reserved = DEFAULT_RESERVED, named } = authzen
+  if (options.tenant !== undefined && tenants === undefined) {
+    throw new OptionsError('option "tenant" is given, and option "authzen.tenants" does not say where the tenant goes; ' +
+      "expected 'properties' for a PDP whose policies compare resource.properties.tenant (Cerbos, Permit), 'ids' for one that does not " +
+      "know tenants (OpenFGA), { context: 'name' }, or 'map'. Otherwise tenants could separate nothing")
+  }
+  if (tenants === 'map' && map === undefined) {
+    throw new OptionsError('option "authzen.tenants" is \'map\', and there is no option "authzen.map"; expected both')
+  }
+  const mistake = types === undefined ? undefined : typeObjectMistake(types, tenants === 'ids')
+  if (mistake !== undefined) throw new OptionsError(`option ${mistake}`)
+  return { map, ids, tenants, types, inheritFromType, longest, reserved, named }
 }
 
 /** The most checks in one AuthZEN batch, unless an option says otherwise: what Cerbos accepts by default. */
@@ -186,13 +213,13 @@ const OWN_HEADERS = new Set([
 
 type FixedHeaders = Readonly<Record<string, string>> | undefined
 
-function resolveHeaders (headers: FixedHeaders): FixedHeaders {
+function resolveHeaders (headers: FixedHeaders, ofPreset: Readonly<Record<string, string>>): FixedHeaders {
   const own = ownHeaderIn(headers)
   if (own !== undefined) {
     throw new OptionsError(`option "headers" contains ${own}, which requests to the PDP have already; expected other headers` +
       (own.toLowerCase() === 'authorization' ? '. The option "token" is sent as authorization' : ''))
   }
-  return headers
+  return Object.keys(ofPreset).length === 0 ? headers : { ...ofPreset, ...headers }
 }
 
 function ownHeaderIn (headers: FixedHeaders): string | undefined {
@@ -201,9 +228,10 @@ function ownHeaderIn (headers: FixedHeaders): string | undefined {
 
 /**
  * Checks what a function has returned as headers, with their names in lower case.
+ * @param fixed - headers of every request: decisions are shared by requests, so none of them can choose another value
  * @throws `OptionsError`, without a value of a header
  */
-export function readHeaders (given: Readonly<Record<string, string | undefined>> | undefined): FixedHeaders {
+export function readHeaders (given: Readonly<Record<string, string | undefined>> | undefined, fixed: FixedHeaders = {}): FixedHeaders {
   if (given === undefined) return undefined
   const headers: unknown = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   if (!headersChecker.Check(headers)) throw new OptionsError('the function in the option "headers" returned headers that cannot be sent')
@@ -211,7 +239,12 @@ export function readHeaders (given: Readonly<Record<string, string | undefined>>
   if (own !== undefined) {
     throw new OptionsError(`the function in the option "headers" returned ${own}, which requests to the PDP have already`)
   }
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const read = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const again = Object.keys(fixed).find(name => Object.hasOwn(read, name.toLowerCase()))
+  if (again !== undefined) {
+    throw new OptionsError(`the function in the option "headers" returned ${again}, which every request to the PDP has already`)
+  }
+  return read
 }
 
 function resolveHttp2 (http2: boolean | undefined, urls: readonly URL[]): boolean {

@@ -8,7 +8,7 @@ import type { TokenFunction, TokenSource } from '../../pdp/http/token.js'
 import type { ShadowReport } from '../../contract/shadow.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
-import type { EvaluationMap } from '../../contract/evaluation.js'
+import type { EvaluationIds, EvaluationMap, TenantPlace, TypeObject } from '../../contract/evaluation.js'
 import type { Annotation, Requirement, RequirementFunction } from '../../guard/annotation.js'
 import type { OnDenied } from '../../guard/on-denied.js'
 import { ROUTE_PATTERN } from '../../guard/route-patterns.js'
@@ -353,7 +353,146 @@ const OpenTelemetrySchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-const AuthZenSchema = Type.Object({
+const CONTEXT_NAMES = "an array of names, such as ['subject_*', 'resource_tenant']"
+
+export const AuthZenSchema = Type.Object({
+  /**
+   * The PDP behind the protocol. A preset only sets other options, and each of them can be given beside it.
+   * @defaultValue none
+   */
+  preset: Type.Optional(Type.Enum(['openfga', 'cerbos', 'permit'], {
+    description: '[The PDP behind the protocol](openfga.md#the-preset).',
+    expected: "'openfga', 'cerbos' or 'permit'",
+    shownDefault: 'none'
+  })),
+  /**
+   * The id of the store of OpenFGA. Only with `preset: 'openfga'`.
+   * @defaultValue the store in the path of `pdp`
+   */
+  store: Type.Optional(Type.String({
+    pattern: '^[0-9A-Z]{26}$',
+    description: "The id of the store of OpenFGA. Only with `preset: 'openfga'`.",
+    expected: 'the id of a store: 26 digits and capital letters',
+    shownDefault: 'in the path of `pdp`'
+  })),
+  /**
+   * The id of the authorization model of OpenFGA. Only with `preset: 'openfga'`.
+   * @defaultValue the store's latest model
+   */
+  model: Type.Optional(Type.String({
+    pattern: '^[0-9A-Z]{26}$',
+    description: "The id of the authorization model of OpenFGA. Only with `preset: 'openfga'`.",
+    expected: 'the id of a model: 26 digits and capital letters',
+    shownDefault: 'the latest'
+  })),
+  /**
+   * How keys are written as ids. `encode` is percent-encoding, for PDPs whose ids have no `:`, `#`, `@` and
+   * spaces. Or functions. A key that has no id is denied without asking the PDP, with the code `impossible_id`.
+   * @defaultValue keys are ids
+   */
+  ids: Type.Optional(Type.Union([
+    Type.Literal('encode'),
+    Type.Object({
+      /** The id for a key and its type; `undefined` when there is none. */
+      write: callable<EvaluationIds['write']>({
+        description: 'The id for a key and its type; `undefined` when there is none.',
+        expected: 'a function from a key and its type to an id, or to nothing'
+      }),
+      /** The key for an id and its type; `undefined` when there is none. */
+      read: callable<EvaluationIds['read']>({
+        description: 'The key for an id and its type; `undefined` when there is none.',
+        expected: 'a function from an id and its type to a key, or to nothing'
+      })
+    }, { additionalProperties: false })
+  ], {
+    description: '[How keys are written as ids](authzen.md#ids).',
+    expected: "'encode' or { write, read }",
+    shownDefault: 'as they are'
+  })),
+  /**
+   * Where the tenant goes. Required where tenants are used. Into `resource.properties.tenant`, before the key in the resource's id, into
+   * the context, or where `map` puts it.
+   * @defaultValue none: there is only the tenant `default`
+   */
+  tenants: Type.Optional(Type.Unsafe<TenantPlace>({
+    ...Type.Union([
+      Type.Enum(['properties', 'ids', 'map']),
+      Type.Object({
+        /** The name in the context. */
+        context: Type.String({ minLength: 1, description: 'The name in the context.', expected: 'a name' })
+      }, { additionalProperties: false })
+    ]),
+    description: '[Where the tenant goes](authzen.md#tenants). Required where tenants are used.',
+    expected: "'properties', 'ids', 'map' or { context: 'name' }",
+    shownDefault: 'only the tenant `default`'
+  })),
+  /**
+   * The objects that stand for resource types. In questions without a key. `'*'` is for all types without an entry. `{tenant}` is the id of
+   * the tenant, `{type}` the resource's type.
+   * @defaultValue the id `*` of each type
+   */
+  types: Type.Optional(Type.Unsafe<Readonly<Record<string, TypeObject>>>({
+    ...Type.Record(Type.String(), Type.Union([
+      Type.String({ minLength: 3 }),
+      Type.Object(
+        { resource: Type.String({ minLength: 3 }), action: Type.Optional(Type.String({ minLength: 1 })) }, { additionalProperties: false }
+      )
+    ])),
+    description: '[The objects that stand for resource types](authzen.md#types).',
+    expected: "an object such as { document: 'folder:root' } or { '*': '{type}:{tenant}/*' }, or with { resource, action }",
+    shownDefault: 'the id `*` of each'
+  })),
+  /**
+   * Whether what is allowed on a type is allowed on each resource of it, as with Permit's roles. Each question about a resource is then
+   * two.
+   * @defaultValue `false`
+   */
+  inheritFromType: Type.Optional(Type.Boolean({
+    default: false,
+    description: "Whether what is allowed on a type is allowed on each resource of it, as with Permit's roles.",
+    expected: 'true or false'
+  })),
+  /**
+   * The most characters that the PDP accepts for a type, a colon and an id. A key whose id is longer is denied, with the code
+   * `impossible_id`.
+   * @defaultValue no limit
+   */
+  longest: Type.Optional(Type.Object({
+    /** Of the subject. */
+    subject: Type.Optional(Type.Integer({
+      minimum: 1, description: 'Of the subject.', expected: 'a number of characters', shownDefault: 'no limit'
+    })),
+    /** Of the resource. */
+    resource: Type.Optional(Type.Integer({
+      minimum: 1, description: 'Of the resource.', expected: 'a number of characters', shownDefault: 'no limit'
+    }))
+  }, {
+    additionalProperties: false,
+    description: 'The most characters that the PDP accepts for a type, a colon and an id.',
+    expected: '{ subject?, resource? }',
+    shownDefault: 'no limit'
+  })),
+  /**
+   * Names that the context of a question must not have. The PDP gives them a meaning. A question with one is denied, with the code
+   * `reserved_context`. With `*` at its end, every name that begins so.
+   * @defaultValue `['subject_*', 'resource_*', 'action_*']`, which have a meaning in OpenFGA
+   */
+  reserved: Type.Optional(Type.Array(Type.String({ minLength: 1 }), {
+    maxItems: 100,
+    description: '[Names that the context of a question must not have](authzen.md#context).',
+    expected: CONTEXT_NAMES,
+    shownDefault: "`['subject_*', 'resource_*', 'action_*']`"
+  })),
+  /**
+   * Exceptions to `reserved`. Names that a context may have.
+   * @defaultValue none
+   */
+  named: Type.Optional(Type.Array(Type.String({ minLength: 1 }), {
+    maxItems: 100,
+    description: 'Exceptions to `reserved`.',
+    expected: CONTEXT_NAMES,
+    shownDefault: 'none'
+  })),
   /**
    * Whether the PDP's endpoints are read from `/.well-known/authzen-configuration`. With `false`, the default paths are used.
    * @defaultValue true
@@ -594,10 +733,10 @@ export const OptionsSchema = Type.Object({
     description: "The protocol of the PDP: Permit's own, or [OpenID AuthZEN](authzen.md).",
     expected: "'permit' or 'authzen'"
   })),
-  /** Settings for an AuthZEN PDP. Only with `protocol: 'authzen'`. */
-  authzen: Type.Optional(Type.Union([AuthZenSchema], {
-    description: 'Settings for an AuthZEN PDP.',
-    expected: '{ discovery?, map?, plans? }'
+  /** Settings for an AuthZEN PDP, or the name of a preset. Implies `protocol: 'authzen'`. */
+  authzen: Type.Optional(Type.Union([Type.Enum(['openfga', 'cerbos', 'permit']), AuthZenSchema], {
+    description: 'Settings for an AuthZEN PDP, or the name of a preset.',
+    expected: "'openfga', 'cerbos', 'permit', or { preset?, discovery?, tenants?, ids?, types?, map?, plans?, … }"
   })),
   /**
    * The path at which the PDP says whether it is ready. A denial counts only from a PDP that is ready. One that has just started, and has

@@ -4,12 +4,12 @@ import { PdpError, UnavailableError, UnsupportedError } from '../../contract/err
 import { readEvaluation, readEvaluations } from './read-evaluation.js'
 import { batches, evaluationBody, evaluationsBody } from './evaluations-body.js'
 import { Discovery, type DiscoveryLog, type Endpoints } from './discovery.js'
-import { ANY_ID, writeEvaluation, type WrittenEvaluation } from './mapping.js'
-import { type EvaluationMap } from '../../contract/evaluation.js'
+import { ANY_ID, isDecision, Mapping, type MappingSettings, type Written, type WrittenEvaluation } from './mapping.js'
 import { decidedAnew, firstHeaders, type Forgotten } from '../caller-headers.js'
 import type { FactsApi } from '../mutation-kinds.js'
 import type { BatchingPdp, BulkAnswer, Caller, Decision, Query } from '../../contract/point.js'
 import { probeAtBoot } from '../http/boot-probe.js'
+import { isRecord } from '../../kit/is-record.js'
 import { HeldSlots } from '../http/slots.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 import { saysNo, someSayNo } from '../says-no.js'
@@ -26,7 +26,7 @@ interface AuthZenOptions {
   readonly name?: string
   /** Whether the endpoints are read from the PDP's metadata. */
   readonly discovery: boolean
-  readonly map?: EvaluationMap
+  readonly mapping?: MappingSettings
   /** How plans are made: by the standard's resource search, or by Cerbos' own API. */
   readonly plans?: 'search' | 'cerbos'
   /** The timeout for reading the metadata, ms. */
@@ -43,7 +43,8 @@ type Ask = (endpoints: Endpoints) => Promise<readonly BulkAnswer[]>
  * @param transport - connects to the origin of the URL; a path in the URL is part of the endpoints' paths
  */
 export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions): BatchingPdp {
-  const { urls, discovery: enabled, map, plans = 'search', timeout, log, forgotten = () => false } = options
+  const { urls, discovery: enabled, plans = 'search', timeout, log, forgotten = () => false } = options
+  const mapping = new Mapping(options.mapping ?? {})
   const discovery = new Discovery(transport, { urls, enabled, timeout, log })
   const slots = new HeldSlots(transport.slots)
   const name = options.name ?? urls.map(url => url.origin + url.pathname.replace(/\/+$/, '')).join(', ')
@@ -108,6 +109,15 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
     })
   }
 
+  async function decideOne (written: Written, query: Query, deadline: number, caller: Caller | undefined): Promise<Decision> {
+    if (isDecision(written)) return written
+    const error = unsendable(evaluationBody(written))
+    if (error !== undefined) throw new UnavailableError(error)
+    const anew = forgotten(query.user.key)
+    const [decision] = await whenKnown(deadline, ({ evaluation }) => evaluate(written, evaluation, deadline, caller, anew))
+    return decision as Decision
+  }
+
   return {
     name,
     slots,
@@ -119,27 +129,32 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
     },
 
     peek: () => undefined,
+    mistakeIn: (type, isType, tenant) => mapping.mistakeIn(type, isType, tenant),
 
     async decide (query, deadline, trace, caller): Promise<Decision> {
       if (trace !== undefined) trace.source = 'pdp'
-      if (isReserved(query)) return RESERVED
-      const written = writeEvaluation(query, map)
-      const error = unsendable(evaluationBody(written))
-      if (error !== undefined) throw new UnavailableError(error)
-      const anew = forgotten(query.user.key)
-      const [decision] = await whenKnown(deadline, ({ evaluation }) => evaluate(written, evaluation, deadline, caller, anew))
-      return decision as Decision
+      const written = mapping.write(query)
+      const [first] = written
+      const answers = first !== undefined && written.length === 1
+        ? [await decideOne(first, query, deadline, caller)]
+        : await Promise.all(written.map(part => decideOne(part, query, deadline, caller).catch((error: unknown) => error)))
+      return decisionOf(answers)
     },
 
     async decideAll (queries, deadline, callers = []): Promise<readonly BulkAnswer[]> {
-      const answers = new Array<BulkAnswer>(queries.length).fill(RESERVED)
-      const written = queries.map((query, place) => {
-        if (isReserved(query)) return undefined
-        const evaluation = writeEvaluation(query, map)
-        const error = unsendable(evaluationBody(evaluation))
-        if (error === undefined) return evaluation
-        answers[place] = error
-        return undefined
+      const answers: BulkAnswer[] = []
+      const written: (WrittenEvaluation | undefined)[] = []
+      /** The query of each evaluation, and the places of the evaluations of each query. */
+      const ofQuery: number[] = []
+      const starts = queries.map((query, place) => {
+        const start = ofQuery.length
+        for (const part of mapping.write(query)) {
+          ofQuery.push(place)
+          const error = isDecision(part) ? undefined : unsendable(evaluationBody(part))
+          written.push(isDecision(part) || error !== undefined ? undefined : part)
+          answers.push(isDecision(part) ? part : error ?? NOT_ANSWERED)
+        }
+        return start
       })
       const groups = batches(written)
       let next = 0
@@ -147,15 +162,15 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
         for (let places = groups[next++]; places !== undefined; places = groups[next++]) {
           const group = places
           const evaluations = group.map(place => written[place] as WrittenEvaluation)
-          const askers = group.map(place => callers[place])
-          const anew = forgotten() && group.some(place => forgotten((queries[place] as Query).user.key))
+          const askers = group.map(place => callers[ofQuery[place] as number])
+          const anew = forgotten() && group.some(place => forgotten((queries[ofQuery[place] as number] as Query).user.key))
           const found = await whenKnown(deadline, endpoints => evaluateAll(evaluations, endpoints, deadline, askers, anew))
           group.forEach((place, index) => { answers[place] = found[index] as BulkAnswer })
         }
       }
       // Only as many batches as there are free connections: waiting batches would get a connection before other callers' checks.
       await Promise.all(Array.from({ length: Math.min(groups.length, Math.max(1, slots.free)) }, ask))
-      return answers
+      return starts.map((start, place) => oneOf(answers.slice(start, starts[place + 1])) as BulkAnswer)
     },
 
     async permissions () {
@@ -165,8 +180,11 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
 
     async plan (question, deadline) {
       const { cerbosPlan, searchPlan } = await import('./authzen-plan.js')
-      const planning = { transport, map, prefix: (urls[0] as URL).pathname.replace(/\/+$/, '') }
+      const planning = { transport, mapping, prefix: (urls[0] as URL).pathname.replace(/\/+$/, '') }
       if (plans === 'cerbos') return cerbosPlan(planning, question, deadline)
+      const { user, action, type, tenant, context } = question
+      const whole = mapping.inherited({ user, action, resource: { type, key: ANY_ID, tenant }, context, key: '' })
+      if (whole !== undefined && (await this.decide(whole, deadline)).allow) return { kind: 'all', type, tenant }
       return searchPlan(planning, await knownEndpoints(deadline), question, deadline)
     },
 
@@ -175,7 +193,12 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
         throw new UnsupportedError('tenants() is not supported by an AuthZEN PDP: the standard has no tenants')
       }
       const { authzenSearch } = await import('./search-endpoints.js')
-      yield * authzenSearch({ transport, map }, await knownEndpoints(asking.deadline()), question, asking)
+      const searching = { transport, mapping }
+      const endpoints = await knownEndpoints(asking.deadline())
+      yield * authzenSearch(searching, endpoints, question, asking)
+      if (question.find === 'resources' || !mapping.inherits || question.resource.key === undefined) return
+      const { key: _, ...type } = question.resource
+      yield * authzenSearch(searching, endpoints, { ...question, resource: type }, asking)
     },
 
     async health (deadline) {
@@ -221,15 +244,19 @@ async function inTime<T> (promise: Promise<T>, deadline: number): Promise<T> {
   }
 }
 
-/** Denies a resource whose key is the id that stands for "no key": the PDP would decide on the resource type instead. */
-const RESERVED: Decision = Object.freeze({
-  allow: false,
-  code: 'reserved_key',
-  reason: `the resource key "${ANY_ID}" is reserved for checks on the resource type, so the PDP was not asked`
-})
+/** Stands where an answer will be. */
+const NOT_ANSWERED = new PdpError('answer', 'the PDP has not answered')
 
-function isReserved ({ resource }: Query): boolean {
-  return resource.key === ANY_ID
+/** The answer for a query whose evaluations have these answers: a yes of any counts, and otherwise an error does. */
+function oneOf (answers: readonly unknown[]): unknown {
+  if (answers.length === 1) return answers[0]
+  return answers.find(answer => isRecord(answer) && answer.allow === true) ?? answers.find(answer => answer instanceof Error) ?? answers[0]
+}
+
+function decisionOf (answers: readonly unknown[]): Decision {
+  const answer = oneOf(answers)
+  if (answer instanceof Error) throw answer
+  return answer as Decision
 }
 
 /** An id that a header can carry. A client may choose its id freely. */

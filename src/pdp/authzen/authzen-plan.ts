@@ -1,14 +1,11 @@
 // Plans of an AuthZEN PDP: the resources that its search finds, page by page; of Cerbos, its own plans.
 import { PlanError, SearchError, UnavailableError } from '../../contract/errors.js'
-import type { Evaluation, EvaluationMap } from '../../contract/evaluation.js'
 import type { Plan } from '../../contract/plan.js'
 import type { PlanQuestion } from '../../contract/point.js'
-import { readJson } from '../../kit/read-json.js'
 import { planOfKeys } from '../keys-plan.js'
 import { mayLackSomething } from '../says-no.js'
 import { cerbosPlanBody, readCerbosPlan } from './cerbos-plan.js'
 import type { Endpoints } from './discovery.js'
-import { writeEvaluation } from './mapping.js'
 import { authzenSearch, type AuthZenSearching } from './search-endpoints.js'
 
 /** The most resources in a plan. */
@@ -20,8 +17,13 @@ export interface AuthZenPlanning extends AuthZenSearching {
 }
 
 /** Asks Cerbos for a plan. */
-export async function cerbosPlan ({ transport, map, prefix }: AuthZenPlanning, question: PlanQuestion, deadline: number): Promise<Plan> {
-  const body = cerbosPlanBody(evaluationOf(question, map))
+export async function cerbosPlan (
+  { transport, mapping, prefix }: AuthZenPlanning, question: PlanQuestion, deadline: number
+): Promise<Plan> {
+  const { user, action, type, tenant, context } = question
+  const evaluation = mapping.evaluationOf({ user, action, resource: { type, tenant }, context, key: '' })
+  if ('allow' in evaluation) return { kind: 'none', type, tenant }
+  const body = cerbosPlanBody(evaluation)
   const read = (answer: unknown): Plan | Error => readCerbosPlan(answer, question)
   let plan: Plan | Error
   try {
@@ -52,10 +54,4 @@ export async function searchPlan (
     throw error instanceof SearchError ? new PlanError(error.message) : error
   }
   return planOfKeys(keys, type, tenant)
-}
-
-function evaluationOf ({ user, action, type, tenant, context }: PlanQuestion, map: EvaluationMap | undefined): Evaluation {
-  const written = writeEvaluation({ user, action, resource: { type, tenant }, context, key: '' }, map)
-  const parts = (['subject', 'action', 'resource', 'context'] as const).map(name => [name, readJson(written[name])])
-  return Object.fromEntries(parts) as Evaluation
 }

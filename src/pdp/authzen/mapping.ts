@@ -1,35 +1,44 @@
 // Maps a query to an AuthZEN evaluation, and writes each part as JSON text, which is then compared and sent as it is.
 import { QueryError } from '../../contract/errors.js'
+import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { isRecord } from '../../kit/is-record.js'
-import type { Query } from '../../contract/point.js'
-import type { Evaluation, EvaluationMap } from '../../contract/evaluation.js'
+import type { Decision, JsonObject, Query, QueryResource } from '../../contract/point.js'
+import type { Evaluation, EvaluationIds, EvaluationMap, TenantPlace } from '../../contract/evaluation.js'
 import { readJson } from '../../kit/read-json.js'
+import { actionFor, objectFor, typeObjectOf, type TypeObjects } from './type-objects.js'
+import { WireIds } from './wire-ids.js'
 
 /** The subject's type, unless `map` changes it. */
 const SUBJECT_TYPE = 'user'
 
+/** The type of a tenant's id. */
+const TENANT_TYPE = 'tenant'
+
+/** Between the tenant and the key in an id. No tenant's id contains it, so the tenant ends at the first one. */
+const TENANT_END = '/'
+
 /**
- * The resource id in a check on a resource type: AuthZEN requires an id. A resource with this key could not be distinguished from its
- * type, so it is denied without asking the PDP.
+ * The resource id in a check on a resource type, unless another object stands for it: AuthZEN requires an id. A resource with this key
+ * could not be distinguished from its type, so it is denied without asking the PDP.
  */
 export const ANY_ID = '*'
 
-/**
- * The default mapping. The query's own fields take precedence over attributes of the same name, so that no attribute can be mistaken for
- * the tenant or the user's email.
- */
-function toEvaluation ({ user, action, resource, context }: Query): Evaluation {
-  const { key, attributes, ...named } = user
-  // A field that is undefined must not override an attribute.
-  const given = Object.entries(named).filter(([, value]) => value !== undefined)
-  const properties = attributes === undefined && given.length === 0 ? undefined : { ...attributes, ...Object.fromEntries(given) }
-  return {
-    subject: { type: SUBJECT_TYPE, id: key, properties },
-    action: { name: action },
-    resource: { type: resource.type, id: resource.key ?? ANY_ID, properties: { ...resource.attributes, tenant: resource.tenant } },
-    // Some PDPs require a context in a batch.
-    context: context ?? {}
-  }
+/** How queries become evaluations. */
+export interface MappingSettings {
+  readonly map?: EvaluationMap | undefined
+  readonly ids?: 'encode' | EvaluationIds | undefined
+  /** Undefined: there is only the tenant `default`. */
+  readonly tenants?: TenantPlace | undefined
+  /** Undefined: the id {@link ANY_ID} stands for every type. */
+  readonly types?: TypeObjects | undefined
+  /** Whether what is allowed on a type is allowed on each of its instances. */
+  readonly inheritFromType?: boolean | undefined
+  /** The most characters in `type:id`. */
+  readonly longest?: { readonly subject?: number | undefined, readonly resource?: number | undefined } | undefined
+  /** Names that the context of a question must not have; with `*` at its end, every name that begins so. */
+  readonly reserved?: readonly string[] | undefined
+  /** Exceptions to `reserved`. */
+  readonly named?: readonly string[] | undefined
 }
 
 /** An evaluation with each part as JSON text, and its ids. */
@@ -43,13 +52,202 @@ export interface WrittenEvaluation {
   readonly resourceId: string
 }
 
-/**
- * Writes the evaluation for a query.
- * @throws `QueryError` when `map` throws or returns an invalid evaluation
- */
-export function writeEvaluation (query: Query, map?: EvaluationMap): WrittenEvaluation {
-  const evaluation = map === undefined ? toEvaluation(query) : mapped(query, map)
-  const { subject, action, resource, context } = evaluation
+/** What becomes of a query: an evaluation, or a denial without asking the PDP. */
+export type Written = WrittenEvaluation | Decision
+
+/** Whether a query was denied without asking. */
+export function isDecision (written: Written): written is Decision {
+  return 'allow' in written
+}
+
+/** The mapping of one PDP. */
+export class Mapping {
+  readonly #settings: MappingSettings
+  readonly #ids: WireIds
+  readonly #reserved: ReadonlySet<string>
+  readonly #reservedStarts: readonly string[]
+  readonly #named: ReadonlySet<string>
+
+  constructor (settings: MappingSettings) {
+    this.#settings = settings
+    this.#ids = new WireIds(settings.ids)
+    const { reserved = [], named = [], tenants } = settings
+    this.#reservedStarts = reserved.filter(name => name.endsWith('*')).map(name => name.slice(0, -1))
+    this.#reserved = new Set([...reserved.filter(name => !name.endsWith('*')), ...typeof tenants === 'object' ? [tenants.context] : []])
+    this.#named = new Set(named)
+  }
+
+  /** Whether the app has a function that maps. */
+  get hasMap (): boolean {
+    return this.#settings.map !== undefined
+  }
+
+  /** Whether what is allowed on a type is allowed on its instances. */
+  get inherits (): boolean {
+    return this.#settings.inheritFromType === true
+  }
+
+  /**
+   * What stands in the way of questions about a resource, as a sentence; undefined when nothing does.
+   * @param isType - whether it is about the type
+   * @param tenant - undefined when it is not known
+   */
+  mistakeIn (type: string, isType: boolean, tenant: string | undefined): string | undefined {
+    const { types, tenants } = this.#settings
+    if (tenants === undefined && tenant !== undefined && tenant !== DEFAULT_TENANT) {
+      return 'a tenant is named, and the option "authzen.tenants" does not say where it goes, so it would separate nothing'
+    }
+    if (isType && (types === undefined ? tenants === 'ids' : typeObjectOf(types, type) === undefined)) {
+      return `it is about the whole type ${JSON.stringify(type)}, and the option "authzen.types" does not say which object stands for it`
+    }
+    return undefined
+  }
+
+  /**
+   * Writes the evaluations for a query. Access is allowed when one of them is.
+   * @throws `QueryError` when the query cannot be mapped, or a function of the app fails
+   */
+  write (query: Query): readonly Written[] {
+    const written = this.#writeOne(query)
+    const inherited = this.inherited(query)
+    return inherited === undefined ? [written] : [written, this.#writeOne(inherited)]
+  }
+
+  /** The query about the type, if what it allows is allowed on the resource of this query. */
+  inherited (query: Query): Query | undefined {
+    return this.#settings.inheritFromType === true && query.resource.key !== undefined ? withoutKey(query) : undefined
+  }
+
+  /**
+   * The evaluation for a query as an object, or the denial without asking.
+   * @param searched - the part whose id is searched for, and is {@link ANY_ID} here
+   */
+  evaluationOf (query: Query, searched?: 'subject' | 'resource'): Evaluation | Decision {
+    const written = this.#writeOne(query, searched)
+    if (isDecision(written)) return written
+    const parts = (['subject', 'action', 'resource', 'context'] as const).map(name => [name, readJson(written[name])])
+    return Object.fromEntries(parts) as Evaluation
+  }
+
+  /** The key of the resource with this id in this tenant; undefined when it is no resource of this tenant. */
+  resourceKey (id: string, type: string, tenant: string): string | undefined {
+    if (this.#standsForType({ type, id }, { type, tenant })) return undefined
+    if (this.#settings.tenants !== 'ids') return this.#ids.read(id, type)
+    const start = this.#tenantId(tenant)
+    if (start === undefined || !id.startsWith(start + TENANT_END)) return undefined
+    return this.#ids.read(id.slice(start.length + TENANT_END.length), type)
+  }
+
+  /** The key of the user with this id; undefined when no user has it. */
+  userKey (id: string): string | undefined {
+    return this.#ids.read(id, SUBJECT_TYPE)
+  }
+
+  #writeOne (query: Query, searched?: 'subject' | 'resource'): Written {
+    const { user, resource, context } = query
+    const { map, longest = {} } = this.#settings
+    const mistake = this.mistakeIn(resource.type, resource.key === undefined && searched !== 'resource', resource.tenant)
+    if (mistake !== undefined) throw new QueryError(`the question cannot be sent: ${mistake}`)
+    if (context !== undefined && this.#hasReserved(context)) return RESERVED_CONTEXT
+    const subjectId = searched === 'subject' ? ANY_ID : this.#ids.write(user.key, SUBJECT_TYPE)
+    const object = searched === 'resource'
+      ? { type: resource.type, id: ANY_ID, action: query.action }
+      : this.#objectOf(resource, query.action)
+    if (subjectId === undefined || object === undefined) return IMPOSSIBLE_ID
+    if (resource.key !== undefined && searched !== 'resource' && this.#standsForType(object, resource)) return RESERVED_KEY
+    const mapped = this.#evaluation(query, subjectId, object)
+    const evaluation = map === undefined ? mapped : mappedByApp(mapped, query, map)
+    if (isLonger(evaluation.subject, longest.subject) || isLonger(evaluation.resource, longest.resource)) return IMPOSSIBLE_ID
+    return textOf(evaluation)
+  }
+
+  #hasReserved (context: JsonObject): boolean {
+    if (this.#reserved.size === 0 && this.#reservedStarts.length === 0) return false
+    return Object.keys(context).some(name => !this.#named.has(name) &&
+      (this.#reserved.has(name) || this.#reservedStarts.some(start => name.startsWith(start))))
+  }
+
+  /**
+   * The default evaluation. The query's own fields take precedence over attributes of the same name, so that no attribute can be mistaken
+   * for the tenant or the user's email.
+   */
+  #evaluation ({ user, resource, context = {} }: Query, id: string, { type, id: resourceId, action }: ObjectOfQuery): Evaluation {
+    const { tenants } = this.#settings
+    const { key: _, attributes, ...named } = user
+    // A field that is undefined must not override an attribute.
+    const given = Object.entries(named).filter(([, value]) => value !== undefined)
+    const properties = attributes === undefined && given.length === 0 ? undefined : { ...attributes, ...Object.fromEntries(given) }
+    return {
+      subject: { type: SUBJECT_TYPE, id, properties },
+      action: { name: action },
+      resource: { type, id: resourceId, properties: { ...resource.attributes, tenant: resource.tenant } },
+      // Some PDPs require a context in a batch.
+      context: typeof tenants === 'object' ? { ...context, [tenants.context]: resource.tenant } : context
+    }
+  }
+
+  /** The object that a query is about; undefined when the PDP cannot have its id. */
+  #objectOf ({ type, key, tenant }: QueryResource, action: string): ObjectOfQuery | undefined {
+    const { types, tenants } = this.#settings
+    if (key === undefined) {
+      const entry = types === undefined ? undefined : typeObjectOf(types, type)
+      if (entry === undefined) return { type, id: ANY_ID, action }
+      const tenantId = entry.resource.includes('{tenant}') ? this.#tenantId(tenant) : ''
+      return tenantId === undefined
+        ? undefined
+        : { ...objectFor(entry.resource, type, tenantId), action: actionFor(entry.action, action, type) }
+    }
+    const id = this.#ids.write(key, type)
+    if (id === undefined || tenants !== 'ids') return id === undefined ? undefined : { type, id, action }
+    const tenantId = this.#tenantId(tenant)
+    return tenantId === undefined ? undefined : { type, id: tenantId + TENANT_END + id, action }
+  }
+
+  /** The id of a tenant; undefined when the PDP cannot have it, or when another tenant and key could have the same id. */
+  #tenantId (tenant: string): string | undefined {
+    const id = this.#ids.write(tenant, TENANT_TYPE)
+    return id?.includes(TENANT_END) === true ? undefined : id
+  }
+
+  /** Whether the object of a resource with a key is the one that stands for its whole type. */
+  #standsForType ({ type, id }: { readonly type: string, readonly id: string }, { type: of, tenant }: QueryResource): boolean {
+    if (!id.endsWith(ANY_ID)) return false
+    if (this.#settings.types !== undefined && typeObjectOf(this.#settings.types, of) === undefined) return false
+    const whole = this.#objectOf({ type: of, tenant }, '')
+    return whole !== undefined && whole.type === type && whole.id === id
+  }
+}
+
+interface ObjectOfQuery { readonly type: string, readonly id: string, readonly action: string }
+
+function withoutKey ({ user, action, resource: { type, tenant, attributes }, context, key }: Query): Query {
+  return { user, action, resource: { type, tenant, attributes }, context, key }
+}
+
+function isLonger ({ type, id }: { readonly type: string, readonly id: string }, most: number | undefined): boolean {
+  return most !== undefined && type.length + 1 + id.length > most
+}
+
+/** Denies a resource whose key is the id that stands for "no key": the PDP would decide on the resource type instead. */
+const RESERVED_KEY: Decision = Object.freeze({
+  allow: false,
+  code: 'reserved_key',
+  reason: `the resource's id stands for its whole type (the key "${ANY_ID}" is reserved), so the PDP was not asked`
+})
+
+const IMPOSSIBLE_ID: Decision = Object.freeze({
+  allow: false,
+  code: 'impossible_id',
+  reason: 'the PDP cannot have an id for this key (too long, or not possible with the option "authzen.ids"), so it was not asked'
+})
+
+const RESERVED_CONTEXT: Decision = Object.freeze({
+  allow: false,
+  code: 'reserved_context',
+  reason: 'the context has a name to which the PDP gives a meaning of its own, so the PDP was not asked; see the option "authzen.named"'
+})
+
+function textOf ({ subject, action, resource, context }: Evaluation): WrittenEvaluation {
   return {
     subject: JSON.stringify(subject),
     action: JSON.stringify(action),
@@ -61,13 +259,13 @@ export function writeEvaluation (query: Query, map?: EvaluationMap): WrittenEval
   }
 }
 
-function mapped (query: Query, map: EvaluationMap): Evaluation {
+function mappedByApp (given: Evaluation, query: Query, map: EvaluationMap): Evaluation {
   let evaluation: unknown
   let sendable: boolean
   try {
-    const given: unknown = map(toEvaluation(query), query)
+    const mapped: unknown = map(given, query)
     // Converted through JSON once, so that the validated, compared and sent values are the same.
-    evaluation = isEvaluation(given) ? readJson(JSON.stringify(given)) : undefined
+    evaluation = isEvaluation(mapped) ? readJson(JSON.stringify(mapped)) : undefined
     sendable = isEvaluation(evaluation)
   } catch (cause) {
     throw new QueryError('the option "authzen.map" threw an error or returned a value that JSON cannot represent', { cause })

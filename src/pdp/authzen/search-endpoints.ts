@@ -1,21 +1,19 @@
 // The three searches of AuthZEN 1.0 (section 8), page by page.
 import { PdpError, SearchError, UnavailableError, UnsupportedError } from '../../contract/errors.js'
-import type { Evaluation, EvaluationMap } from '../../contract/evaluation.js'
-import type { SearchAsking, SearchQuestion } from '../../contract/point.js'
+import type { Query, SearchAsking, SearchQuestion } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
-import { readJson } from '../../kit/read-json.js'
 import type { Transport } from '../http/transport.js'
 import { PageReader } from '../page-reader.js'
 import { mayLackSomething } from '../says-no.js'
 import type { Endpoints } from './discovery.js'
-import { ANY_ID, writeEvaluation } from './mapping.js'
+import { ANY_ID, type Mapping } from './mapping.js'
 
 /** Results that are asked for at a time. */
 const PAGE = 1_000
 
 export interface AuthZenSearching {
   readonly transport: Pick<Transport, 'send' | 'name'>
-  readonly map: EvaluationMap | undefined
+  readonly mapping: Mapping
 }
 
 type Searchable = Exclude<SearchQuestion, { find: 'tenants' }>
@@ -29,12 +27,15 @@ const PARTS = {
 
 /** The pages of a search. */
 export async function * authzenSearch (
-  { transport, map }: AuthZenSearching, endpoints: Endpoints, question: Searchable, { deadline, limit, signal }: SearchAsking
+  { transport, mapping }: AuthZenSearching, endpoints: Endpoints, question: Searchable, { deadline, limit, signal }: SearchAsking
 ): AsyncGenerator<readonly string[], void, undefined> {
   const { part, endpoint } = PARTS[question.find]
   const path = endpoints[endpoint]
   if (path === undefined) throw noSearch(question, transport.name)
-  const { given, searched } = partsOf(question, ANY_ID, map)
+  const parts = partsOf(question, ANY_ID, mapping)
+  // Each check would be denied without asking the PDP.
+  if (parts === undefined) return
+  const { given, searched } = parts
   // A search for actions has no action.
   const asked = question.find === 'actions' ? given : { ...given, [part]: searched }
   const reader = new PageReader(transport.name)
@@ -53,9 +54,9 @@ export async function * authzenSearch (
       throw new UnavailableError(error)
     }
     reader.read(answer.page, answer.results.length)
-    const keys = keysIn(answer.results, question, searched.type)
-    if (map !== undefined) requireSame(keys, question, map)
-    yield keys
+    const found = keysIn(answer.results, question, searched.type, mapping)
+    if (mapping.hasMap) requireSame(found, question, mapping)
+    yield found.map(({ key }) => key)
   } while (reader.token !== undefined)
 }
 
@@ -69,64 +70,80 @@ function readAnswer (answer: unknown): Answer {
   throw new PdpError('answer', "the PDP's response to a search has no list of results")
 }
 
-function keysIn (results: readonly unknown[], question: Searchable, type: string | undefined): string[] {
-  const { part, id } = PARTS[question.find]
-  const keys: string[] = []
+/** A result: the id that the PDP has, and the key that a check takes. */
+interface Found { readonly id: string, readonly key: string }
+
+function keysIn (results: readonly unknown[], question: Searchable, type: string | undefined, mapping: Mapping): Found[] {
+  const { part, id: name } = PARTS[question.find]
+  const found: Found[] = []
   for (const result of results) {
-    const key: unknown = isRecord(result) ? result[id] : undefined
-    if (!isRecord(result) || typeof key !== 'string' || key === '' || (id === 'id' && result['type'] !== type)) {
+    const id: unknown = isRecord(result) ? result[name] : undefined
+    if (!isRecord(result) || typeof id !== 'string' || id === '' || (name === 'id' && result['type'] !== type)) {
       throw new UnavailableError(new PdpError('answer',
         `the PDP's response to a search has a result that is no ${part} of the kind that was asked about`))
     }
     if (question.find === 'resources') {
-      // A check for this key would be about the type, and is denied.
-      if (key === ANY_ID) continue
       // Some say the tenant, and find resources of others, too.
       const properties: unknown = result['properties']
       const { tenant } = question.resource
       if (isRecord(properties) && typeof properties['tenant'] === 'string' && properties['tenant'] !== tenant) continue
     }
-    keys.push(key)
+    if (question.find === 'users' && id === ANY_ID) {
+      throw new SearchError('the PDP allows it to all users, so there is no list of them. Use check() or bulkCheck()')
+    }
+    const key = keyOf(id, question, mapping)
+    if (key !== undefined) found.push({ id, key })
   }
-  return keys
+  return found
+}
+
+/** Undefined for an id that no key of this tenant has, or that stands for a whole type: no check would be about it. */
+function keyOf (id: string, question: Searchable, mapping: Mapping): string | undefined {
+  if (question.find === 'actions') return id
+  if (question.find === 'users') return mapping.userKey(id)
+  const { type, tenant } = question.resource
+  return mapping.resourceKey(id, type, tenant)
 }
 
 /**
  * Results count if a check for the key would be the question that was searched. `map` may give keys other ids, or make other parts depend
  * on the key: then the PDP has answered another question.
  */
-function requireSame (keys: readonly string[], question: Searchable, map: EvaluationMap): void {
+function requireSame (found: readonly Found[], question: Searchable, mapping: Mapping): void {
   const { part } = PARTS[question.find]
-  const { id: _any, ...searched } = partsOf(question, ANY_ID, map)
-  const text = JSON.stringify(searched)
-  for (const key of keys) {
-    const { id, ...asked } = partsOf(question, key, map)
-    if (id === key && JSON.stringify(asked) === text) continue
+  const text = JSON.stringify(partsOf(question, ANY_ID, mapping)?.given) + JSON.stringify(partsOf(question, ANY_ID, mapping)?.searched)
+  for (const { id, key } of found) {
+    const asked = partsOf(question, key, mapping, true)
+    if (asked?.id === id && JSON.stringify(asked.given) + JSON.stringify(asked.searched) === text) continue
     throw new SearchError(`the option "authzen.map" gives a ${part} another id than its key, or makes other parts depend on the key, ` +
       'so that a search cannot find what a check would allow. Use filter() or bulkCheck()')
   }
 }
 
-/** The evaluation in parts: what is given, what is searched, and the id in it. */
-function partsOf (question: Searchable, key: string, map: EvaluationMap | undefined) {
+/**
+ * The evaluation in parts: what is given, what is searched, and the id in it. Undefined when it would be denied without asking.
+ * @param key - stands for what is searched
+ * @param isKnown - whether the key is a real one
+ */
+function partsOf (question: Searchable, key: string, mapping: Mapping, isKnown = false) {
   const { part, id } = PARTS[question.find]
-  const { [part]: whole, ...given } = evaluationOf(question, key, map)
+  const evaluation = mapping.evaluationOf(queryOf(question, key), isKnown || part === 'action' ? undefined : part)
+  if ('allow' in evaluation) return undefined
+  const { [part]: whole, ...given } = evaluation
   const { [id as 'id']: found, ...searched } = whole as Entity
   return { given, searched: searched as Omit<Entity, 'id'>, id: found }
 }
 
-/** The evaluation that a check would send, in which `key` stands for what is searched. */
-function evaluationOf (question: Searchable, key: string, map: EvaluationMap | undefined): Evaluation {
+/** The query of a check, in which `key` stands for what is searched. */
+function queryOf (question: Searchable, key: string): Query {
   const { find, resource, context } = question
-  const written = writeEvaluation({
+  return {
     user: find === 'users' ? { key } : question.user,
     action: find === 'actions' ? key : question.action,
     resource: find === 'resources' ? { ...resource, key } : resource,
     context,
     key: ''
-  }, map)
-  const parts = (['subject', 'action', 'resource', 'context'] as const).map(name => [name, readJson(written[name])])
-  return Object.fromEntries(parts) as Evaluation
+  }
 }
 
 function noSearch ({ find }: Searchable, name: string): Error {

@@ -6,6 +6,7 @@ import permit from '../../../src/index.js'
 
 const pdp = 'http://localhost:7766'
 const token = 'permit_key_secret'
+const STORE = '01HVMMBCMGZNT3SED4Z17ECXCA'
 
 t.test('the defaults are the documented ones', async t => {
   const { origin, cache, timeout, tenant } = resolveOptions({ pdp, token }, {})
@@ -103,14 +104,33 @@ const WRONG: [object | undefined | null | string, RegExp][] = [
   [{ pdp, token, queue: -1 }, /option "queue" is -1/],
   [{ pdp, protocol: 'AuthZEN' }, /option "protocol" is a string that cannot be used; expected 'permit' or 'authzen'/],
   [{ policy: './p.yaml', protocol: 'authzen' }, /both options "policy" and "protocol"/],
-  [{ pdp, token, authzen: {} }, /option "authzen" is given without protocol: 'authzen'/],
-  [{ pdp, token, protocol: 'permit', authzen: {} }, /option "authzen" is given without protocol: 'authzen'/],
-  [{ policy: './p.yaml', authzen: {} }, /option "authzen" is given without protocol: 'authzen'/],
+  [{ pdp, token, protocol: 'permit', authzen: {} }, /option "authzen" is given with protocol: 'permit'; expected one of them/],
+  [{ policy: './p.yaml', authzen: {} }, /option "authzen" is given with option "policy"; expected one of them/],
   [{ pdp, protocol: 'permit' }, /option "token" is missing/],
-  [{ pdp, protocol: 'authzen', authzen: true }, /option "authzen" is true; expected \{ discovery\?, map\?, plans\? \}/],
+  [{ pdp, protocol: 'authzen', authzen: true }, /option "authzen" is true; expected 'openfga', 'cerbos', 'permit', or \{ preset\?/],
   [{ pdp, protocol: 'authzen', authzen: { map: {} } }, /option "authzen.map" is an object; expected a function/],
   [{ pdp, protocol: 'authzen', authzen: { discovery: 'no' } }, /option "authzen.discovery" is a string that cannot be used; expected true or false/],
-  [{ pdp, protocol: 'authzen', authzen: { mapping: 7 } }, /option "authzen.mapping" is not known; expected one of discovery, map, plans/]
+  [{ pdp, protocol: 'authzen', authzen: { mapping: 7 } }, /option "authzen.mapping" is not known; expected one of preset, store, model, ids, tenants/],
+  [{ pdp, authzen: 'opanfga' }, /option "authzen" is a string that cannot be used; expected 'openfga', 'cerbos', 'permit'/],
+  [{ pdp, authzen: 'openfga' }, /option "authzen.store" is missing; expected authzen: \{ preset: 'openfga', store/],
+  [{ pdp: `${pdp}/stores/${STORE}`, authzen: { preset: 'openfga', store: STORE } }, /"authzen.store" is given, and option "pdp" has a store in its path/],
+  [{ pdp: 'unix:/run/fga.sock', authzen: { preset: 'openfga', store: STORE } }, /a Unix socket, which has no path for the store/],
+  [{ pdp, authzen: { preset: 'openfga', store: 'acme' } }, /option "authzen.store" is a string that cannot be used; expected the id of a store/],
+  [{ pdp, authzen: { store: STORE } }, /option "authzen.store" is given without preset: 'openfga'/],
+  [{ pdp, authzen: { preset: 'cerbos', model: STORE } }, /option "authzen.model" is given without preset: 'openfga'/],
+  [{ pdp, authzen: {}, tenant: () => 'acme' }, /option "tenant" is given, and option "authzen.tenants" does not say where the tenant goes/],
+  [{ pdp, protocol: 'authzen', tenant: () => 'acme' }, /option "tenant" is given, and option "authzen.tenants" does not say where the tenant goes/],
+  [{ pdp, authzen: { tenants: 'map' } }, /option "authzen.tenants" is 'map', and there is no option "authzen.map"/],
+  [{ pdp, authzen: { tenants: 'relation' } }, /option "authzen.tenants" is a string that cannot be used; expected 'properties', 'ids', 'map' or/],
+  [{ pdp, authzen: { ids: 'base64' } }, /option "authzen.ids" is a string that cannot be used; expected 'encode' or \{ write, read \}/],
+  [{ pdp, authzen: { ids: { write: String } } }, /option "authzen.ids.*expected/],
+  [{ pdp, authzen: { types: { document: 'root' } } }, /"authzen.types" has for "document" "root"; expected 'type:id', such as 'folder:root'/],
+  [{ pdp, authzen: { types: { document: 'a:b:c' } } }, /"authzen.types" has for "document" "a:b:c"; expected 'type:id'/],
+  [{ pdp, authzen: { types: { document: '{tenant}:x' } } }, /expected \{type\} before the colon and \{tenant\} after it, each at most once/],
+  [{ pdp, authzen: { types: { document: 'x:{tenant}{tenant}' } } }, /each at most once, and no other braces/],
+  [{ pdp, authzen: { types: { document: { resource: 'x:y', action: '{verb}' } } } }, /expected \{type\} and \{action\}/],
+  [{ pdp, authzen: { types: { '*': 'folder:root' } } }, /for all other types "folder:root"; expected \{type\} in it or in its action/],
+  [{ pdp, authzen: { tenants: 'ids', types: { document: 'folder:root' } } }, /expected \{tenant\} in the id, because a permission in one tenant would be one in every other/]
 ]
 
 t.test('a wrong option is named with its value and what is expected, and the app does not start', async t => {

@@ -9,7 +9,7 @@ import { pdpFor as localPdpFor, TOKEN } from '../../server/support.js'
 async function appFor (t: Test, options: Partial<PermitOptions> = {}, fake: AuthZenPdpOptions = {}, logger: object | false = false) {
   const pdp = await authzenPdpFor(t, fake)
   const app = fastifyFor(t, { logger })
-  await app.register(permit, { pdp: pdp.url, protocol: 'authzen', cache: false, user: byHeader, ...options })
+  await app.register(permit, { pdp: pdp.url, protocol: 'authzen', cache: false, user: byHeader, ...options, authzen: { tenants: 'properties', ...options.authzen as object } })
   return { app, pdp }
 }
 
@@ -272,7 +272,7 @@ t.test('calls without an AuthZEN equivalent are refused, with what to do instead
 t.test('our local PDP speaks it: decisions, reasons, cache, batches and metadata', async t => {
   const { url } = await localPdpFor(t)
   const app = fastifyFor(t)
-  await app.register(permit, { pdp: url, protocol: 'authzen', token: TOKEN, user: byHeader, batch: 10 })
+  await app.register(permit, { pdp: url, protocol: 'authzen', token: TOKEN, user: byHeader, batch: 10, authzen: 'permit' })
   t.equal(await app.permit.check('ada', 'read', { type: 'task', tenant: 'acme' }), true)
   t.equal(await app.permit.check('ada', 'read', 'task'), false)
   t.equal(await app.permit.check({ key: 'bob', attributes: { age: 20 } }, 'approve', 'task'), true)
@@ -283,6 +283,6 @@ t.test('our local PDP speaks it: decisions, reasons, cache, batches and metadata
   t.match(await app.permit.health(), { ok: true })
 
   const stranger = fastifyFor(t)
-  await stranger.register(permit, { pdp: url, protocol: 'authzen', user: byHeader })
+  await stranger.register(permit, { pdp: url, protocol: 'authzen', user: byHeader, authzen: 'permit' })
   await t.rejects(stranger.permit.check('ada', 'read', { type: 'task', tenant: 'acme' }), { code: 'FST_PERMIT_UNAVAILABLE', cause: { failure: 'token' } })
 })

@@ -5,10 +5,10 @@ import type { Evaluation } from '../../../src/index.js'
 import { createQuery } from '../../../src/decision/query.js'
 import { readEvaluation, readEvaluations } from '../../../src/pdp/authzen/read-evaluation.js'
 import { batches, evaluationBody, evaluationsBody } from '../../../src/pdp/authzen/evaluations-body.js'
-import { writeEvaluation, type WrittenEvaluation } from '../../../src/pdp/authzen/mapping.js'
+import { Mapping, type WrittenEvaluation } from '../../../src/pdp/authzen/mapping.js'
 
 /** An evaluation as it is sent: by a map, as it stands. */
-const written = (evaluation: Evaluation): WrittenEvaluation => writeEvaluation(createQuery('somebody', 'acts', 'something'), () => evaluation)
+const written = (evaluation: Evaluation): WrittenEvaluation => new Mapping({ map: () => evaluation }).write(createQuery('somebody', 'acts', 'something'))[0] as WrittenEvaluation
 
 const ALICE = { type: 'user', id: 'alice@example.com' }
 const document = (id: string) => ({ type: 'document', id })

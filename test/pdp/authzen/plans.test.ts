@@ -20,7 +20,7 @@ const policy: Policy = {
 
 async function appFor (t: Test, url: string, options: object = {}) {
   const app = fastifyFor(t)
-  await app.register(permit, { pdp: url, protocol: 'authzen', user: byHeader, cache: false, timeout: 10_000, ...options })
+  await app.register(permit, { pdp: url, protocol: 'authzen', user: byHeader, cache: false, timeout: 10_000, ...options, authzen: { tenants: 'properties', ...(options as { authzen?: object }).authzen } })
   await app.ready()
   return app.permit
 }

@@ -10,7 +10,7 @@ import { assertCounted } from '../../support/counted.js'
 
 async function appFor (t: Pick<Test, 'teardown'>, url: string, options: Partial<PermitOptions> = {}): Promise<AppPermit> {
   const app = fastifyFor(t as Test)
-  await app.register(permit, { pdp: url, protocol: 'authzen', user: byHeader, timeout: 10_000, breaker: false, ...options } as PermitOptions)
+  await app.register(permit, { pdp: url, protocol: 'authzen', user: byHeader, timeout: 10_000, breaker: false, ...options, authzen: { tenants: 'properties', ...options.authzen as object } } as PermitOptions)
   await app.ready()
   return app.permit
 }
