@@ -64,8 +64,19 @@ function compilePattern (
     const hint = 'a {name} stands for a whole segment of the path, or for a whole value of the query'
     compilation.problem(path, `'${wrong}' is neither a text nor a {name}`, hint)
   }
+  const [, query = ''] = url.split('?', 2)
+  const names = url.split(/[/?&=#]/).filter(part => part.startsWith('{'))
+  const twice = duplicateIn(names) ?? duplicateIn([...new URLSearchParams(query)].map(([name]) => name))
+  if (twice !== undefined) {
+    const hint = 'each {name} becomes an attribute, and only one of its values would count: give each a name of its own'
+    compilation.problem(path, `'${twice}' is in it twice`, hint)
+  }
   if (!/^https?:\/\/[^/?#{}]+/i.test(url)) {
     compilation.problem(path, `'${url}' can never match`, 'write the whole URL, such as https://api.acme.com/tasks/{id}')
   }
   return urlTemplate(url)
+}
+
+function duplicateIn (texts: readonly string[]): string | undefined {
+  return texts.find((text, index) => texts.indexOf(text) !== index)
 }
