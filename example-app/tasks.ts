@@ -19,7 +19,7 @@ export const TaskPageSchema = Type.Object({
 export type TaskPage = Static<typeof TaskPageSchema>
 
 /** The columns of the table, for plans. An attribute that conditions of the policy use would need its column here, too. */
-const taskFields = fields({ key: taskTable.id, tenant: taskTable.tenant })
+const taskFields = fields({ type: 'task', key: taskTable.id, tenant: taskTable.tenant })
 
 export class Tasks {
   readonly #database = openDatabase()

@@ -55,6 +55,8 @@ export type Database = 'postgresql' | 'sqlite'
 
 /** The argument of {@link fields}. `C` is a column: a name, or with Drizzle the column of the schema. */
 export interface Mapping<C = string> {
+  /** The resource type of the rows. A plan of another type is then a `TranslationError`. Default: plans of any type are accepted. */
+  readonly type?: string
   /** The database. Required for Kysely, Knex and Prisma; Drizzle knows it. */
   readonly database?: Database
   /** The column with the key of the resource, usually the primary key. */
@@ -87,6 +89,7 @@ export interface Place<C = string> {
 
 /** A checked mapping, made by {@link fields}. */
 export interface Fields<C = string> {
+  readonly type: string | undefined
   readonly database: Database | undefined
   readonly key: Column<C>
   readonly tenant: Column<C> | OneTenant
@@ -94,7 +97,7 @@ export interface Fields<C = string> {
   readonly columns: ReadonlyMap<string, Column<C>>
 }
 
-const MAPPING_OPTIONS: ReadonlyArray<keyof Mapping> = ['database', 'key', 'tenant', 'attributes', 'relations']
+const MAPPING_OPTIONS: ReadonlyArray<keyof Mapping> = ['type', 'database', 'key', 'tenant', 'attributes', 'relations']
 const COLUMN_OPTIONS: ReadonlyArray<keyof ColumnOptions> = ['column', 'type', 'nullable']
 const DATABASES: readonly Database[] = ['postgresql', 'sqlite']
 
@@ -107,6 +110,7 @@ const DATABASES: readonly Database[] = ['postgresql', 'sqlite']
  * import { fields } from 'fastify-permit/kysely'
  *
  * export const taskFields = fields({
+ *   type: 'task',
  *   database: 'postgresql',
  *   key: 'id',
  *   tenant: 'tenant_id',
@@ -116,7 +120,10 @@ const DATABASES: readonly Database[] = ['postgresql', 'sqlite']
  */
 export function fields<C = string> (mapping: Mapping<C>): Fields<C> {
   requireOptions('fields()', mapping, MAPPING_OPTIONS)
-  const { database, key, tenant, attributes = {}, relations = {} } = mapping
+  const { type, database, key, tenant, attributes = {}, relations = {} } = mapping
+  if (type !== undefined && (typeof type !== 'string' || type === '')) {
+    throw new OptionsError("fields(): type must be the resource type of the rows, such as type: 'task'")
+  }
   if (database !== undefined && !DATABASES.includes(database)) {
     throw new OptionsError(`fields(): database is ${quoted(database)}; ${suggest(String(database), DATABASES, '')}`)
   }
@@ -138,7 +145,7 @@ export function fields<C = string> (mapping: Mapping<C>): Fields<C> {
       columns.set(field, columnOf(field, column as Mapped<C>, group === 'relations'))
     }
   }
-  return Object.freeze({ database, key: columnOf('key', key, true), tenant: tenantOf(tenant), columns })
+  return Object.freeze({ type, database, key: columnOf('key', key, true), tenant: tenantOf(tenant), columns })
 }
 
 function tenantOf<C> (tenant: Mapped<C> | OneTenant): Column<C> | OneTenant {
@@ -194,6 +201,20 @@ function requireOptions (what: string, options: unknown, known: readonly string[
 
 function quoted (value: unknown): string {
   return typeof value === 'string' ? `'${shorten(value, 100)}'` : typeof value
+}
+
+/**
+ * Refuses a plan of another resource type than that of the rows.
+ *
+ * @param target - the calling function, for the error: `toPrisma`
+ * @throws `TranslationError`
+ */
+export function requireSameType<C> (target: string, plan: Plan, { type }: Pick<Fields<C>, 'type'>): void {
+  if (type === undefined || plan.type === type) return
+  throw new TranslationError(
+    `${target}: the plan is for '${shorten(String(plan.type), 100)}', and the mapping is for '${shorten(type, 100)}'; ` +
+    "pass the fields() of the plan's type"
+  )
 }
 
 /**

@@ -4,7 +4,7 @@ import { TranslationError } from '../contract/errors.js'
 import type { Condition, FieldCondition, Plan } from '../contract/plan.js'
 import { isRecord } from '../kit/is-record.js'
 import { isCompound, joinParts, listOf, textOf } from './condition-parts.js'
-import { hasTenant, isOneTenant, placeOf, sourcesOf, type Column, type Fields } from './fields.js'
+import { hasTenant, isOneTenant, placeOf, requireSameType, sourcesOf, type Column, type Fields } from './fields.js'
 import { columnField, settle } from './known.js'
 import {
   isOrder, isWellFormed, isWholeNumberText, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed, timeOf, timesOf, type Order
@@ -48,8 +48,12 @@ type Expression = unknown
  */
 export function toMongo<Result = Record<string, unknown>> (plan: Plan, fields: Fields, options: MongoOptions = {}): Result {
   const asked: Asked = { target: 'toMongo', sources: field => sourcesOf(plan, field) }
+  requireSameType('toMongo', plan, fields)
   return new Translation(asked, plan, fields, options).filter() as Result
 }
+
+/** MongoDB accepts 100 levels in a document. A level of a condition is two of them, and a comparison several. */
+const MAX_DEPTH = 32
 
 const NOTHING: Filter = { _id: { $in: [] } }
 const EVERYTHING: Filter = {}
@@ -85,7 +89,7 @@ class Translation {
     switch (plan.kind) {
       case 'none': return NOTHING
       case 'all': return this.#tenant(plan.tenant)
-      case 'some': return all([this.#tenant(plan.tenant), this.#condition(withoutTenant(plan.condition, plan.tenant))])
+      case 'some': return all([this.#tenant(plan.tenant), this.#condition(withoutTenant(plan.condition, plan.tenant), 0)])
     }
     throw new TranslationError('toMongo was not called with a plan; pass the result of permit.plan()')
   }
@@ -96,10 +100,11 @@ class Translation {
     return refusing(this.#asked, 'eq', 'tenant', () => this.#isText(mapped, [tenant]))
   }
 
-  #condition (condition: Condition): Filter {
+  #condition (condition: Condition, depth: number): Filter {
+    if (depth > MAX_DEPTH) throw new TranslationError(`toMongo: the plan's condition is nested deeper than ${MAX_DEPTH} levels`)
     if (!isRecord(condition)) throw new TranslationError('toMongo: the condition of the plan is invalid')
     if (isCompound(condition)) {
-      const parts = condition.value.map(part => this.#condition(part))
+      const parts = condition.value.map(part => this.#condition(part, depth + 1))
       switch (condition.operator) {
         case 'and': return all(parts)
         case 'or': return any(parts)

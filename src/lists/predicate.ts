@@ -2,7 +2,7 @@
 
 import type { Plan } from '../contract/plan.js'
 import { testOf, walk } from './evaluate.js'
-import { isOneTenant, placeOf, type Column, type Fields } from './fields.js'
+import { isOneTenant, placeOf, requireSameType, type Column, type Fields } from './fields.js'
 import { columnField } from './known.js'
 import { keyOf, valueOf } from './row.js'
 
@@ -37,6 +37,7 @@ export interface ResourceLike {
 export function toPredicate<Row extends object> (plan: Plan, fields: Fields): (row: Row) => boolean
 export function toPredicate (plan: Plan): (row: ResourceLike) => boolean
 export function toPredicate (plan: Plan, fields?: Fields): (row: object) => boolean {
+  if (fields !== undefined) requireSameType('toPredicate', plan, fields)
   if (plan.kind === 'none') return () => false
   const readers = new Map<string, (row: object) => unknown>()
   const read = (field: string): ((row: object) => unknown) => {

@@ -4,7 +4,7 @@ import { TranslationError } from '../contract/errors.js'
 import type { Condition, FieldCondition, Plan } from '../contract/plan.js'
 import { isRecord } from '../kit/is-record.js'
 import { isCompound, joinParts, listOf } from './condition-parts.js'
-import { hasTenant, isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from './fields.js'
+import { hasTenant, isOneTenant, placeOf, requireSameType, sourcesOf, type Column, type Database, type Fields } from './fields.js'
 import { columnField, settle } from './known.js'
 import {
   isOrder, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed,
@@ -55,7 +55,29 @@ export function toPrisma<Result = Record<string, unknown>> (plan: Plan, fields: 
     throw new TranslationError("toPrisma requires the database: write database: 'postgresql' or database: 'sqlite' in fields()")
   }
   const asked: Asked = { target: 'toPrisma', sources: field => sourcesOf(plan, field) }
-  return new Translation(asked, plan, fields, database).where() as Result
+  requireSameType('toPrisma', plan, fields)
+  const where = new Translation(asked, plan, fields, database).where()
+  const { most, limit } = VALUES[database]
+  const values = valuesIn(where)
+  if (values > limit) {
+    throw new TranslationError(
+      `toPrisma: the plan's condition has ${values} values, and Prisma accepts ${most} in a query; the limit is ${limit}, so that there ` +
+      'is room for the values of your own conditions. Use toKysely, toKnex or toDrizzle, which bind a long list as one value, or ' +
+      'name the relations that are columns'
+    )
+  }
+  return where as Result
+}
+
+/** The most values that Prisma accepts in a query, and those that a plan may have. */
+const VALUES = {
+  sqlite: { most: 999, limit: 900 },
+  postgresql: { most: 32_766, limit: 32_000 }
+} as const satisfies Record<Database, { most: number, limit: number }>
+
+function valuesIn (where: unknown): number {
+  if (typeof where !== 'object' || where === null || where instanceof Date) return 1
+  return Object.values(where).reduce<number>((count, part) => count + valuesIn(part), 0)
 }
 
 const NOTHING: Where = { OR: [] }

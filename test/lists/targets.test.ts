@@ -32,6 +32,19 @@ t.test('an attribute without a column is an error that names it, the rules, and 
   }
 })
 
+t.test('a plan of another resource type than that of the mapping is refused by every target', async t => {
+  for (const [name, target] of Object.entries(TARGETS)) {
+    const mapping = tasks({ type: 'task' })
+    for (const plan of [all, none, planOf(is('eq', 'attributes.owner', 'ann'))]) {
+      t.doesNotThrow(() => target(plan, mapping), name)
+      t.throws(() => target({ ...plan, type: 'document' }, mapping), {
+        code: 'FST_PERMIT_TRANSLATION',
+        message: `${name}: the plan is for 'document', and the mapping is for 'task'; pass the fields() of the plan's type`
+      })
+    }
+  }
+})
+
 t.test('an operator without an exact translation is refused with its name, the field and what to do, for every target', async t => {
   const refused: Array<[keyof typeof TARGETS, Condition, RegExp, Partial<Mapping>?]> = [
     ['toKysely', is('lt', 'attributes.owner', '\u{1f600}'), /toKysely cannot translate 'lt' on 'attributes\.owner' exactly: the text has characters beyond U\+D7FF/],
@@ -66,6 +79,7 @@ t.test('an invalid mapping is refused by fields()', async t => {
     [{ key: 'id', tenant: 't', attributes: { a: '' } }, /attributes\.a must be a column/],
     [{ key: 'id', tenant: 't', attributes: { 'a..b': 'a' } }, /'a\.\.b'/],
     [{ key: { column: 'id', type: 'json' }, tenant: 't' }, /key is a key, and a key cannot have the type 'json'/],
+    [{ type: '', key: 'id', tenant: 't' }, /type must be the resource type of the rows/],
     [{ key: 'id', tenant: { only: '' } }, /tenant\.only/],
     [{ key: 'id', tenant: { ony: 'a' } }, /unknown option 'ony'/]
   ]
@@ -185,6 +199,62 @@ t.test('a list of 100,000 keys, also unusual ones, is one statement within the l
     t.ok(values.length < 10, `${values.length} values`)
     t.same((await all(sql, values)).map(({ id }) => id).sort(), ['a"b', "it's", 'key 0', 'key 99999', '\u2028', 'é'].sort(), database)
   }
+})
+
+const texts = (count: number, start = 'k') => Array.from({ length: count }, (_, index) => `${start}${index}`)
+const anyOf = (parts: Condition[]): Condition => ({ operator: 'or', value: parts })
+const LARGE: Record<string, [condition: Condition, refused: Record<'sqlite' | 'postgresql', RegExp | undefined>]> = {
+  'as many comparisons as are accepted': [
+    anyOf(texts(1_990).map(text => is('contains', 'attributes.owner', text))), { sqlite: undefined, postgresql: undefined }
+  ],
+  'as many that do not hold': [
+    { operator: 'and', value: texts(1_990).map(text => ({ operator: 'not', value: [is('contains', 'attributes.owner', text)] })) }, { sqlite: undefined, postgresql: undefined }
+  ],
+  'more comparisons': [
+    anyOf(texts(2_001).map(text => is('contains', 'attributes.owner', text))),
+    { sqlite: /more than 2000 comparisons\. Use filter\(\)/, postgresql: /more than 2000 comparisons/ }
+  ],
+  'a superset of many': [is('array_superset', 'attributes.data', texts(2_000)), { sqlite: /more than 2000 comparisons/, postgresql: /more than 2000 comparisons/ }],
+  'a list of many booleans and objects': [is('in', 'attributes.data', texts(2_000).map(a => ({ a }))), { sqlite: /more than 2000 comparisons/, postgresql: /more than 2000 comparisons/ }],
+  'many lists that are short enough to be bound one by one': [
+    anyOf(texts(70).map(text => ({ operator: 'and', value: [is('in', 'attributes.owner', texts(499, text)), is('contains', 'key', text)] }))),
+    { sqlite: /has 35001 values, which are too many for a statement of SQLite; the limit is 30000/, postgresql: undefined }
+  ],
+  'a long list of texts with NUL': [
+    is('in', 'attributes.owner', texts(33_000, 'a\0')), { sqlite: /has 33001 values, which are too many/, postgresql: undefined }
+  ],
+  'many columns for each value': [
+    anyOf(texts(1_900).map((_, index) => is('lt', 'attributes.owner', index))), { sqlite: undefined, postgresql: undefined }
+  ]
+}
+
+t.test('what is too much for a statement is refused when the plan is translated, and what is translated is accepted by the databases', async t => {
+  const sqlite = sqliteFor(t)
+  for (const [database, all] of [['sqlite', sqlite.all], ['postgresql', postgresql.all]] as const) {
+    await all(`CREATE TABLE things (id text, tenant_id text, owner_id text, data ${database === 'sqlite' ? 'text' : 'jsonb'})`)
+    const mapping = tasks({ database, attributes: { owner: 'owner_id', data: { column: 'data', type: 'json' } } })
+    for (const [name, [condition, { [database]: refused }]] of Object.entries(LARGE)) {
+      const made = () => kyselySelect(mapping, database)(planOf(condition))
+      if (refused === undefined) {
+        const { sql, values } = made()
+        t.same(await all(sql, values), [], `${database}: ${name}`)
+      } else t.throws(made, { code: 'FST_PERMIT_TRANSLATION', message: refused }, `${database}: ${name}`)
+    }
+  }
+})
+
+t.test('what is too much for Prisma and MongoDB is refused when the plan is translated', async t => {
+  const keys = (count: number) => planOf(is('in', 'key', texts(count)))
+  t.equal((toPrisma(keys(899), tasks({ database: 'sqlite' })) as { AND: unknown[] }).AND.length, 2)
+  t.throws(() => toPrisma(keys(900), tasks({ database: 'sqlite' })), {
+    code: 'FST_PERMIT_TRANSLATION', message: /has 901 values, and Prisma accepts 999 in a query; the limit is 900, .* Use toKysely/
+  })
+  t.equal((toPrisma(keys(31_999), tasks()) as { AND: unknown[] }).AND.length, 2)
+  t.throws(() => toPrisma(keys(32_000), tasks()), { message: /has 32001 values, and Prisma accepts 32766/ })
+  let deep = is('eq', 'attributes.owner', 'ann')
+  for (let depth = 0; depth < 34; depth++) deep = { operator: depth % 2 === 0 ? 'not' : 'and', value: [deep, ...depth % 2 === 0 ? [] : [is('ne', 'key', String(depth))]] } as Condition
+  t.throws(() => toMongo(planOf(deep), tasks()), { message: /nested deeper than 32 levels/ })
+  t.throws(() => toKysely(planOf(deep), tasks()), { message: /nested deeper than 32 levels/ })
 })
 
 t.test('a number in jsonb halfway between two doubles is the one that JSON.parse returns', async t => {

@@ -14,30 +14,42 @@ export interface Reference<C = unknown> {
 
 export type Piece<C = unknown> = string | Bound | Reference<C>
 
-/** SQL as texts, values and columns in turn. */
+/**
+ * SQL as texts, values and columns in turn. Fragments are put into fragments, and laid out once at the end: a plan may have thousands of
+ * parts.
+ */
 export class Fragment<C = unknown> {
-  readonly pieces: ReadonlyArray<Piece<C>>
+  readonly #parts: ReadonlyArray<Piece<C> | Fragment<C>>
 
-  constructor (pieces: ReadonlyArray<Piece<C>>) {
-    this.pieces = pieces
+  constructor (parts: ReadonlyArray<Piece<C> | Fragment<C>>) {
+    this.#parts = parts
+  }
+
+  get pieces (): ReadonlyArray<Piece<C>> {
+    const pieces: Array<Piece<C>> = []
+    this.#layOut(pieces)
+    return pieces
+  }
+
+  #layOut (pieces: Array<Piece<C>>): void {
+    for (const part of this.#parts) {
+      if (part instanceof Fragment) {
+        part.#layOut(pieces)
+        continue
+      }
+      const last = pieces.at(-1)
+      if (typeof part === 'string' && typeof last === 'string') pieces[pieces.length - 1] = last + part
+      else if (part !== '') pieces.push(part)
+    }
   }
 }
 
 /** SQL with values, columns and other fragments in it. */
 export function sql (strings: TemplateStringsArray, ...parts: Array<Fragment | Bound | Reference>): Fragment {
-  const pieces: Piece[] = []
-  const add = (piece: Piece): void => {
-    const last = pieces.at(-1)
-    if (typeof piece === 'string' && typeof last === 'string') pieces[pieces.length - 1] = last + piece
-    else if (piece !== '') pieces.push(piece)
-  }
-  for (const [index, text] of strings.entries()) {
-    add(text)
+  return new Fragment(strings.flatMap((text, index) => {
     const part = parts[index]
-    if (part instanceof Fragment) part.pieces.forEach(add)
-    else if (part !== undefined) add(part)
-  }
-  return new Fragment(pieces)
+    return part === undefined ? [text] : [text, part]
+  }))
 }
 
 /** SQL of the translation's own making: an operator, an alias. Never anything from outside. */
@@ -54,7 +66,17 @@ export function commas (parts: ReadonlyArray<Fragment | Bound>): Fragment {
 }
 
 function joined (parts: ReadonlyArray<Fragment | Bound>, between: string): Fragment {
-  return parts.reduce<Fragment>((all, part, index) => sql`${all}${raw(index === 0 ? '' : between)}${part}`, raw(''))
+  return new Fragment(parts.flatMap((part, index) => index === 0 ? [part] : [between, part]))
+}
+
+/** As many parts follow one another; more are put in halves. SQLite accepts a depth of 1,000, and each operator is one deeper. */
+const MANY_PARTS = 16
+
+/** The parts in brackets, with an operator between them that is associative. */
+function grouped (parts: readonly Fragment[], operator: ' AND ' | ' OR '): Fragment {
+  if (parts.length <= MANY_PARTS) return sql`(${joined(parts, operator)})`
+  const middle = parts.length >>> 1
+  return sql`(${grouped(parts.slice(0, middle), operator)}${raw(operator)}${grouped(parts.slice(middle), operator)})`
 }
 
 export const TRUE = raw('1 = 1')
@@ -62,12 +84,12 @@ export const FALSE = raw('1 = 0')
 
 /** All of them; what is true anyway is left out. */
 export function all (parts: readonly Fragment[]): Fragment {
-  return joinParts(parts, TRUE, FALSE, rest => sql`(${joined(rest, ' AND ')})`)
+  return joinParts(parts, TRUE, FALSE, rest => grouped(rest, ' AND '))
 }
 
 /** One of them; what is never true is left out. */
 export function any (parts: readonly Fragment[]): Fragment {
-  return joinParts(parts, FALSE, TRUE, rest => sql`(${joined(rest, ' OR ')})`)
+  return joinParts(parts, FALSE, TRUE, rest => grouped(rest, ' OR '))
 }
 
 /** True exactly where the other is not, NULL included. */

@@ -189,7 +189,7 @@ class PostgresColumn implements Node {
     if (!this.#mayBeText()) return this.#noPart(this.#column.type === 'date')
     requireWellFormed(value)
     // No column has a NUL, and so is a part of one of what is between.
-    return any(value.split('\0').map(part => sql`strpos(${text(part)}, ${this.#text}) > 0`))
+    return any([...new Set(value.split('\0'))].map(part => sql`strpos(${text(part)}, ${this.#text}) > 0`))
   }
 
   isList (): Fragment { return this.#noJson() }

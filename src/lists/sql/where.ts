@@ -5,12 +5,12 @@ import type { Condition, FieldCondition, Plan } from '../../contract/plan.js'
 import { isRecord } from '../../kit/is-record.js'
 import { suggest } from '../../kit/suggest.js'
 import { isCompound, listOf, textOf } from '../condition-parts.js'
-import { hasTenant, isOneTenant, placeOf, sourcesOf, type Column, type Database, type Fields } from '../fields.js'
+import { hasTenant, isOneTenant, placeOf, requireSameType, sourcesOf, type Column, type Database, type Fields } from '../fields.js'
 import { columnField, settle } from '../known.js'
 import { isOrder } from '../literals.js'
 import { refusing, Unsayable, type Asked } from '../refusal.js'
 import { withoutTenant } from '../without-tenant.js'
-import { all, any, FALSE, not, TRUE, type Fragment } from './fragment.js'
+import { all, any, FALSE, Fragment, not, TRUE } from './fragment.js'
 import type { Dialect, Node } from './node.js'
 import { postgresql } from './postgresql.js'
 import { sqlite } from './sqlite.js'
@@ -18,6 +18,14 @@ import { sqlite } from './sqlite.js'
 /** Conditions nested deeper, and literals with more parts, are refused: a statement has limits, too. */
 const MAX_DEPTH = 32
 const MAX_PARTS = 200
+
+/** A statement with more comparisons takes too long to make, and for the database to plan. */
+const MAX_COMPARISONS = 2_000
+
+/** SQLite accepts 32,766 values in a statement, PostgreSQL 65,535. The app's own conditions need some, too. */
+const MAX_VALUES = 30_000
+
+const FEWER = 'Use filter() for this list, or compare with fewer values in the policy'
 
 const DIALECTS = { postgresql, sqlite } as const satisfies Record<Database, () => Dialect>
 
@@ -32,8 +40,18 @@ export function whereOf<C> (target: string, plan: Plan, fields: Fields<C>, datab
     throw new TranslationError(`${target} requires the database: write database: 'postgresql' or database: 'sqlite' in fields()`)
   }
   const asked: Asked = { target, sources: field => sourcesOf(plan, field) }
+  requireSameType(target, plan, fields)
+  const dialect = DIALECTS[database]()
   // The translation does not use the column itself; it only passes it on.
-  return new Translation(asked, plan, fields as unknown as Fields, DIALECTS[database]()).where() as Fragment<C>
+  const { pieces } = new Translation(asked, plan, fields as unknown as Fields, dialect).where() as Fragment<C>
+  const values = pieces.filter(piece => typeof piece !== 'string' && 'value' in piece).length
+  if (values > MAX_VALUES) {
+    throw new TranslationError(
+      `${target}: the plan's condition has ${values} values, which are too many for a statement of ${dialect.name}; ` +
+      `the limit is ${MAX_VALUES}. ${FEWER}`
+    )
+  }
+  return new Fragment(pieces)
 }
 
 class Translation {
@@ -41,6 +59,7 @@ class Translation {
   readonly #plan: Plan
   readonly #fields: Fields
   readonly #dialect: Dialect
+  #comparisons = 0
 
   constructor (asked: Asked, plan: Plan, fields: Fields, dialect: Dialect) {
     this.#asked = asked
@@ -84,6 +103,10 @@ class Translation {
   }
 
   #comparison (asked: FieldCondition, item: Node | undefined, depth: number): Fragment {
+    this.#comparisons += comparisonsIn(asked)
+    if (this.#comparisons > MAX_COMPARISONS) {
+      throw new TranslationError(`${this.#asked.target}: the plan's condition has more than ${MAX_COMPARISONS} comparisons. ${FEWER}`)
+    }
     return refusing(this.#asked, asked.operator, asked.field, () => {
       const condition = settle(asked, this.#fields, this.#plan)
       if (typeof condition === 'boolean') return condition ? TRUE : FALSE
@@ -173,6 +196,13 @@ const OPERATORS: readonly string[] = [
   'object_match', 'any_match', 'all_match',
   'eq_field', 'ne_field', 'lt_field', 'lte_field', 'gt_field', 'gte_field', 'in_field', 'contains_field', 'array_contains_field'
 ]
+
+/** Texts and numbers in a list are one comparison; other values, and the items of a superset, are one each. */
+function comparisonsIn ({ operator, value }: FieldCondition): number {
+  if (!Array.isArray(value)) return 1
+  if (operator === 'array_superset') return 1 + value.length
+  return 1 + value.filter(item => typeof item !== 'string' && typeof item !== 'number').length
+}
 
 function isJson (column: Column, path: readonly string[]): boolean {
   return path.length > 0 || column.type === 'json' || column.type === 'array'
