@@ -1,10 +1,10 @@
 // The entry for GraphQL: the directive `@permit` on fields and types, enforced in front of their resolvers, with any server.
 import {
-  defaultFieldResolver, isObjectType, valueFromASTUntyped, type ConstDirectiveNode, type GraphQLField, type GraphQLFieldResolver,
-  type GraphQLInterfaceType, type GraphQLObjectType, type GraphQLSchema
+  defaultFieldResolver, GraphQLError, isObjectType, valueFromASTUntyped, type ConstDirectiveNode, type GraphQLField,
+  type GraphQLFieldResolver, type GraphQLInterfaceType, type GraphQLObjectType, type GraphQLSchema
 } from 'graphql'
 import type { RequestPermit } from '../app/request-permit.js'
-import { AnnotationError, ForbiddenError, UndeclaredRouteError } from '../contract/errors.js'
+import { AnnotationError, ForbiddenError, UnauthenticatedError, UnavailableError, UndeclaredRouteError } from '../contract/errors.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 import { describe, requireKnown } from '../decision/input-checks.js'
 import { fillKey, hasBrace, parseKeyTemplate, type KeyTemplate } from '../guard/key-template.js'
@@ -139,7 +139,11 @@ function guardField (
   const guarded = (resolver: Resolver): Resolver => async function (this: unknown, source, args, context, info) {
     const asking = permit(context)
     if (asking === undefined || typeof asking.assert !== 'function') throw new AnnotationError(NO_PERMIT)
-    await Promise.all(requirements.map(async requirement => assertMet(asking, requirement, args)))
+    try {
+      await Promise.all(requirements.map(async requirement => assertMet(asking, requirement, args)))
+    } catch (error) {
+      throw forClients(error)
+    }
     return resolver.call(this, source, args, context, info)
   }
   for (const property of isSubscription ? ['resolve', 'subscribe'] as const : ['resolve'] as const) {
@@ -152,6 +156,22 @@ function guardField (
       set (given: Resolver | undefined) { resolver = guarded(given ?? defaultFieldResolver) }
     })
   }
+}
+
+/** A refusal for clients. GraphQL Yoga hides every other error; mercurius answers with its status when there is no data. */
+class Refusal extends GraphQLError {
+  readonly statusCode: number | undefined
+
+  constructor (error: Error & { readonly code: string, readonly statusCode?: number }) {
+    super(error.message, { extensions: { code: error.code } })
+    this.statusCode = error.statusCode
+    Object.defineProperty(this, 'cause', { value: error, configurable: true, writable: true })
+  }
+}
+
+function forClients (error: unknown): unknown {
+  const isRefusal = error instanceof ForbiddenError || error instanceof UnauthenticatedError || error instanceof UnavailableError
+  return isRefusal ? new Refusal(error) : error
 }
 
 async function assertMet (asking: AskingPermit, { type, action, key }: FieldRequirement, args: unknown): Promise<void> {
