@@ -98,6 +98,8 @@ export class SimulatedBus {
   readonly #random: () => number
   readonly #subscribers = new Map<number, { message (text: unknown): void, lost (reason: unknown): void }>()
   readonly #cut = new Set<number>()
+  /** The last messages of instances. */
+  readonly #said: string[] = []
   readonly #lag = new Map<number, (at: number) => number>()
   /** Which instance has heard which. */
   readonly heard = new Map<number, Set<number>>()
@@ -160,9 +162,31 @@ export class SimulatedBus {
     }
   }
 
+  /** What somebody does who can send to the bus, and does not have the secret: plays messages again, changes them, makes some up, floods. */
+  attack (): void {
+    const any = () => this.#said[Math.floor(this.#random() * this.#said.length)] ?? ''
+    const kind = Math.floor(this.#random() * 4)
+    if (kind === 0) {
+      for (let count = 0; count < 50; count++) this.inject(any())
+    } else if (kind === 1) {
+      const text = any()
+      const at = Math.floor(this.#random() * text.length)
+      this.inject(text.slice(0, at) + String.fromCharCode(32 + Math.floor(this.#random() * 90)) + text.slice(at + 1))
+      this.inject(text.slice(0, 22) + any().slice(22))
+    } else if (kind === 2) {
+      for (const text of [undefined, null, {}, '', 'x'.repeat(5_000), `${'A'.repeat(22)}{"v":1,"i":"0123456789abcdef","n":1,"c":1,"s":[],"f":"all"}`]) this.inject(text)
+    } else {
+      for (let count = 0; count < 700; count++) this.inject('flood')
+    }
+  }
+
   /** Passes a text on to everybody. */
   inject (text: unknown, from = -1): void {
     this.published++
+    if (from >= 0 && typeof text === 'string') {
+      this.#said.push(text)
+      if (this.#said.length > 500) this.#said.shift()
+    }
     if (this.together) {
       const to = [...this.#subscribers.values()]
       this.#time.at(this.#time.now + 0.1 + this.#random() * 0.3, () => {

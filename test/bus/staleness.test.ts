@@ -16,10 +16,15 @@ interface World {
   readonly freezes: number
   readonly pauses: number
   readonly slow: number
+  /** Attacks by somebody who can send to the bus. */
+  readonly attacks: number
 }
 
 const USERS = 12
 const LIFE = 25_000
+
+/** How long a write may wait for its bus, and for the PDP, ms. */
+const MAX_WRITE = 300
 
 async function live (world: World) {
   const { seed, instances, degradedTtl } = world
@@ -41,6 +46,7 @@ async function live (world: World) {
   let hits = 0
   let stale = 0
   let missedOwn = 0
+  let hung = 0
   const read = (instance: Instance): void => {
     if (time.now < instance.frozenUntil) return
     const user = `user-${Math.floor(random() * USERS)}`
@@ -61,7 +67,11 @@ async function live (world: World) {
     const instance = any(fleet)
     if (time.now < instance.frozenUntil) return
     const others = fleet.filter(other => other !== instance).map(({ number }) => number)
-    instance.write(`user-${Math.floor(random() * USERS)}`, pdp, network, others).catch(() => {})
+    const begun = time.now
+    let isOver = false
+    instance.write(`user-${Math.floor(random() * USERS)}`, pdp, network, others).then(() => { isOver = true }, () => {})
+    // An instance that stands still, or was killed, resolves nothing.
+    time.at(begun + MAX_WRITE, () => { if (!isOver && instance.frozenUntil <= begun) hung++ })
   })
   randomly(world.cuts, () => {
     const { number } = any(fleet)
@@ -79,6 +89,7 @@ async function live (world: World) {
     // The first thing after a freeze is a request, before any timer and any message.
     for (let index = 0; index < 20; index++) time.at(instance.frozenUntil, () => read(instance))
   })
+  randomly(world.attacks, () => network.attack())
   randomly(world.slow, () => network.slow(any(fleet).number, 0.2 + random() * 2, 8_000))
   randomly(world.crashes, () => {
     const index = Math.floor(random() * fleet.length)
@@ -111,7 +122,7 @@ async function live (world: World) {
   const gaps = fleet.reduce((sum, { bus }) => sum + bus.stats().gaps, 0)
   for (const { bus } of fleet) bus.close().catch(() => {})
   await time.runUntil(time.now + 2_000)
-  return { worst, hits, stale, missedOwn, health, late, gaps }
+  return { worst, hits, stale, missedOwn, health, late, gaps, hung }
 }
 
 const probability = (max: number) => fc.double({ min: 0, max, noNaN: true })
@@ -128,10 +139,11 @@ const worlds: fc.Arbitrary<World> = fc.record({
   crashes: fc.integer({ min: 0, max: 3 }),
   freezes: fc.integer({ min: 0, max: 4 }),
   pauses: fc.integer({ min: 0, max: 2 }),
-  slow: fc.integer({ min: 0, max: 2 })
+  slow: fc.integer({ min: 0, max: 2 }),
+  attacks: fc.integer({ min: 0, max: 8 })
 })
 
-t.test('a write on one instance is followed by the others within degradedTtl, whatever is lost, doubled, late, overtaken, cut off or restarted', async t => {
+t.test('a write on one instance is followed by the others within degradedTtl, whatever is lost, doubled, late, overtaken, cut off, restarted, played again or made up, and no write hangs', async t => {
   let stale = 0
   let hits = 0
   let gaps = 0
@@ -141,6 +153,7 @@ t.test('a write on one instance is followed by the others within degradedTtl, wh
     hits += lived.hits
     gaps += lived.gaps
     if (lived.worst > world.degradedTtl) throw new Error(`a decision was used ${lived.worst} ms after the write`)
+    if (lived.hung > 0) throw new Error(`${lived.hung} writes waited for the bus for longer than ${MAX_WRITE} ms`)
     if (lived.missedOwn > 0) throw new Error('an instance did not follow its own write')
     if (lived.late > 0) throw new Error('a write is not followed although nothing disturbs the fleet any more')
     const silent = lived.health.filter(({ ok }) => !ok)
@@ -152,7 +165,7 @@ t.test('a write on one instance is followed by the others within degradedTtl, wh
 })
 
 const CALM: Omit<World, 'seed' | 'instances' | 'degradedTtl'> = {
-  faults: { lost: 0, doubled: 0, delayed: 0, delay: 0 }, cuts: 0, restarts: 0, crashes: 0, freezes: 0, pauses: 0, slow: 0
+  faults: { lost: 0, doubled: 0, delayed: 0, delay: 0 }, cuts: 0, restarts: 0, crashes: 0, freezes: 0, pauses: 0, slow: 0, attacks: 0
 }
 
 t.test('a network that gets slower and slower, and loses nothing, is noticed: the age of a message is not taken from its arrival', async t => {

@@ -22,8 +22,14 @@ export function postgresBus (connect: (events: BusEvents) => Promise<Connected>,
       client.on('notification', notified)
       client.on('error', failed)
       client.on('end', ended)
+      // One after the other: `pg` will no longer queue queries by itself.
+      let last: Promise<unknown> = Promise.resolve()
       const session: BusSession = {
-        publish: text => client.query('SELECT pg_notify($1, $2)', [channel, text]),
+        publish (text) {
+          const published = last.then(() => client.query('SELECT pg_notify($1, $2)', [channel, text]))
+          last = published.catch(() => {})
+          return published
+        },
         async close () {
           client.removeListener('notification', notified)
           client.removeListener('end', ended)
