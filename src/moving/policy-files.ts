@@ -1,5 +1,6 @@
 // Policy files as what is moved: read with the places of their objects, and written so that they say what was read.
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import type { CompiledSchema } from '../engine/decide/decision-schema.js'
 import { PolicyError } from '../engine/policy/problems.js'
 import { loadPolicy, readPlacedPolicy, type PlacedPolicy } from '../environment/file/policy-file.js'
 import { canonicalJson } from '../kit/canonical-json.js'
@@ -10,6 +11,7 @@ import { policyJson, policyYaml, type ExistingPolicy, type WrittenPolicy } from 
 /** A policy file. */
 export interface PolicyToMove extends ExistingPolicy {
   readonly file: string
+  readonly compiled: CompiledSchema
   readonly linesOf: PlacedPolicy['linesOf']
 }
 
@@ -20,7 +22,7 @@ export interface PolicyToMove extends ExistingPolicy {
  */
 export async function readPolicyToMove (file: string): Promise<PolicyToMove> {
   const { text, loaded: { schema: policy, compiled }, linesOf } = await readPlacedPolicy(file)
-  return { file, text, policy, model: modelOf(policy, compiled.facts), linesOf }
+  return { file, text, policy, compiled: compiled.schema, model: modelOf(policy, compiled.facts), linesOf }
 }
 
 /** The same, if there is such a file. */

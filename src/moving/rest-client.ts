@@ -38,17 +38,25 @@ const MAX_QUOTED = 600
 /** A method of the API. */
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
-/** How the API is reached. */
-export interface RestClientOptions {
-  /** `https://api.permit.io`, or a local PDP. */
+/** How an API is reached. */
+export interface ConnectionOptions {
+  /** `https://api.permit.io`, a local PDP, or OpenFGA. */
   readonly url: URL
-  /** The API key. It is sent to this host only. */
-  readonly key: string
+  /** The API key. It is sent to this host only. Undefined: none is sent. */
+  readonly key: string | undefined
+  /** The options that an error names. */
+  readonly options: { readonly url: string, readonly key: string }
   /** When everything must be done: a time of `performance.now()`, ms. */
   readonly deadline: number
   /** @defaultValue 30 s for each request, ms */
   readonly timeout?: number
 }
+
+/** How Permit's API is reached. */
+export type RestClientOptions = Omit<ConnectionOptions, 'options' | 'key'> & { readonly key: string }
+
+/** The options that an error about Permit's API names. */
+const PERMIT_OPTIONS = { url: '--api-url or PERMIT_API_URL', key: '--api-key or PERMIT_API_KEY' }
 
 /** The environment that the key belongs to. */
 export interface Scope {
@@ -70,9 +78,9 @@ export class ApiError extends MovingError {
 /** A connection to Permit's REST API, for one environment. */
 export class RestClient {
   readonly scope: Scope
-  readonly #connection: Connection
+  readonly #connection: ApiConnection
 
-  private constructor (connection: Connection, scope: Scope) {
+  private constructor (connection: ApiConnection, scope: Scope) {
     this.#connection = connection
     this.scope = scope
   }
@@ -83,7 +91,7 @@ export class RestClient {
    * @throws {@link MovingError} when the API cannot be reached, or the key is wrong or not that of one environment
    */
   static async open (options: RestClientOptions): Promise<RestClient> {
-    const connection = await Connection.open(options)
+    const connection = await ApiConnection.open({ ...options, options: PERMIT_OPTIONS })
     try {
       const answer = await connection.ask('GET', '/v2/api-key/scope', undefined, apiScope)
       const { organization_id: organization, project_id: project, environment_id: environment } = answer
@@ -183,14 +191,14 @@ function pageOf<T> (answer: unknown, checker: Checker<T>, path: string): { items
 }
 
 /** The pool of connections to one host, with retries. */
-class Connection {
+export class ApiConnection {
   readonly #pool: Pool
   readonly #destroy: () => void
   readonly #prefix: string
   readonly #name: string
-  readonly #options: RestClientOptions
+  readonly #options: ConnectionOptions
 
-  private constructor (pool: Pool, destroy: () => void, options: RestClientOptions) {
+  private constructor (pool: Pool, destroy: () => void, options: ConnectionOptions) {
     this.#pool = pool
     this.#destroy = destroy
     this.#options = options
@@ -198,20 +206,29 @@ class Connection {
     this.#name = options.url.origin
   }
 
-  static async open (options: RestClientOptions): Promise<Connection> {
+  static async open (options: ConnectionOptions): Promise<ApiConnection> {
     // The whole of it, unlike an app: its parts have no `request`.
     const undici = await import('undici')
     const { url, timeout = TIMEOUT } = options
     const proxy = proxyFor(url, undefined)
     const sockets = trackedSockets(undici, timeout, proxy === undefined ? {} : { proxy })
     const pool = new undici.Pool(url.origin, { ...settingsFor({}), connect: sockets.connect, connections: CONNECTIONS })
-    return new Connection(pool, () => sockets.destroy(), options)
+    return new ApiConnection(pool, () => sockets.destroy(), options)
   }
 
-  async ask<T> (method: Method, path: string, body: unknown, checker?: Checker<T>): Promise<T> {
+  /**
+   * Sends a request, again after a failure that allows it, and checks its answer.
+   *
+   * @param isSafe - whether the same request may be carried out twice. A POST may have been carried out before its answer was lost: sent
+   * again, it would be a conflict with itself
+   * @throws {@link MovingError}
+   */
+  async ask<T> (
+    method: Method, path: string, body: unknown, checker?: Checker<T>, isSafe = method !== 'POST' && method !== 'PATCH'
+  ): Promise<T> {
     const text = body === undefined ? undefined : JSON.stringify(body)
     for (let retry = 0; ; retry++) {
-      const attempt = await this.#attempt(method, path, text)
+      const attempt = await this.#attempt(method, path, text, isSafe)
       const what = `${method} ${pathOnly(path)}`
       if ('answer' in attempt) {
         if (checker !== undefined && !checker.Check(attempt.answer)) throw unexpected(what)
@@ -229,12 +246,10 @@ class Connection {
     this.#destroy()
   }
 
-  async #attempt (method: Method, path: string, body: string | undefined): Promise<Attempt> {
+  async #attempt (method: Method, path: string, body: string | undefined, isSafe: boolean): Promise<Attempt> {
     const { key, deadline, timeout = TIMEOUT } = this.#options
     const what = `${method} ${pathOnly(path)}`
     const left = Math.min(timeout, deadline - performance.now())
-    // A POST may have been carried out before its answer was lost: sent again, it would be a conflict with itself.
-    const isSafe = method !== 'POST' && method !== 'PATCH'
     if (left <= 0) return { error: new MovingError(`the time is over before ${what}`), again: false }
     const signal = AbortSignal.timeout(Math.ceil(left))
     try {
@@ -242,7 +257,9 @@ class Connection {
         method,
         path: this.#prefix + path,
         headers: {
-          authorization: `Bearer ${key}`, accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' })
+          ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+          accept: 'application/json',
+          ...(body === undefined ? {} : { 'content-type': 'application/json' })
         },
         ...(body === undefined ? {} : { body }),
         signal
@@ -269,17 +286,18 @@ class Connection {
   }
 
   #failure (status: number, what: string, text: string): ApiError {
+    const { url: urlOption, key: keyOption } = this.#options.options
     const said = messageIn(text)
     const quoted = said === undefined ? '' : `: ${said}`
     if (status === 401) {
-      return new ApiError(`${this.#name} does not know the key (401)${quoted}\ncheck --api-key or PERMIT_API_KEY`, status)
+      return new ApiError(`${this.#name} does not know the key (401)${quoted}\ncheck ${keyOption}`, status)
     }
     if (status === 403) {
       return new ApiError(`${this.#name} does not allow the key ${what} (403)${quoted}\n` +
-        'check --api-key or PERMIT_API_KEY: it must be a key of this environment, with the right to write if you push', status)
+        `check ${keyOption}: it must be a key of this environment, with the right to write if you push`, status)
     }
     if (status >= 300 && status < 400) {
-      return new ApiError(`${this.#name} redirects ${what} (${status}), which is not followed: check --api-url`, status)
+      return new ApiError(`${this.#name} redirects ${what} (${status}), which is not followed: check ${urlOption}`, status)
     }
     return new ApiError(`${this.#name} answered ${what} with status ${status}${quoted}`, status)
   }
@@ -292,7 +310,7 @@ class Connection {
       return new MovingError(`${this.#name} closed the connection before its answer to ${what} was complete (${kind})`)
     }
     const detail = typeof message === 'string' && message !== '' ? `: ${printableLine(shorten(message, MAX_QUOTED))}` : ''
-    return new MovingError(`${this.#name} cannot be reached (${kind}${detail})\ncheck --api-url or PERMIT_API_URL, and the network`)
+    return new MovingError(`${this.#name} cannot be reached (${kind}${detail})\ncheck ${this.#options.options.url}, and the network`)
   }
 }
 

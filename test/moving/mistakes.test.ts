@@ -108,6 +108,8 @@ t.test('mistakes in arguments', async t => {
     [['push'], /--policy is missing/],
     [['diff', '--policy', 'x.yaml', '--format', 'xml'], /--format must be one of text, json, markdown/],
     [['replay', '--policy', 'x.yaml'], /--log is missing/],
+    [['push', '--policy', 'x.yaml', '--to', 'spicedb'], /--to must be one of permit, openfga/],
+    [['diff', '--policy', 'x.yaml', '--store', '01'], /--store is only for --to openfga/],
     [['pull'], /there is no API key; set PERMIT_API_KEY/],
     [['pull', '--api-url', 'http://user:secret@host'], /--api-url \(PERMIT_API_URL\) must be an http\(s\) URL without credentials/]
   ] as const) {
@@ -116,4 +118,26 @@ t.test('mistakes in arguments', async t => {
     t.match(err, message)
     t.notMatch(err, 'secret')
   }
+})
+
+t.test('a push to OpenFGA refuses by name what it cannot say, before anything is sent, and names what is missing', async t => {
+  const policy = 'resources:\n  task:\n    actions: { read: {} }\nuser_attributes: { level: { type: number } }\nuser_sets:\n' +
+    '  senior: { conditions: { allOf: [{ user.level: { equals: 3 } }] } }\nset_rules:\n'
+  const rule = "  - { user_set: senior, permission: 'task:read', resource_set: task }\n"
+  const folder = await folderFor(t, { 'with.yaml': policy + rule, 'without.yaml': policy.replace('set_rules:\n', '') })
+  let requests = 0
+  const url = await api(t, (_request, response) => { requests++; send(response, 400, { code: 'validation_error', message: 'invalid store id' }) })
+  const run = (command: string, file: string, ...more: string[]) =>
+    permit([command, '--policy', join(folder, file), '--to', 'openfga', '--api-url', url, ...more])
+  const store = ['--store', '01ARZ3NDEKTSV4RRFFQ69G5FAV']
+  for (const command of ['push', 'diff']) {
+    const { code, err } = await run(command, 'with.yaml', ...store)
+    t.equal(code, 1)
+    t.match(err, /OpenFGA cannot decide this as the PDP does, and nothing was written:\n.*with\.yaml:8: rule that 'senior' has 'task:read' on 'task': it depends/)
+  }
+  t.match(await run('push', 'without.yaml'), { code: 2, err: /there is no store; give --store or set FGA_STORE_ID/ })
+  t.match(await run('push', 'without.yaml', '--store', 'my store'), { code: 2, err: /--store \(FGA_STORE_ID\) must be the id of a store/ })
+  t.equal(requests, 0)
+  t.match(await run('push', 'without.yaml', ...store), { code: 1, err: /answered GET \/stores\/01ARZ3NDEKTSV4RRFFQ69G5FAV with status 400: invalid store id/ })
+  t.equal(requests, 1)
 })

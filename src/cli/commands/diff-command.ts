@@ -1,7 +1,8 @@
 // `fastify-permit diff`: what a push would do.
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
-import { PLAN_OPTIONS, policyOf } from '../moving/plan-options.js'
+import { PLAN_OPTIONS, policyOf, targetOf } from '../moving/plan-options.js'
+import type { PlanReport } from '../moving/plan-report.js'
 import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../moving/remote-options.js'
 
 const HELP = `Usage: fastify-permit diff --policy <file> [--facts] [--prune] [options]
@@ -13,6 +14,9 @@ Options:
   --facts           also compare users, tenants, role assignments, resource instances and relationship tuples
   --prune           also list as deletions what only the environment has
   --format <name>   text, json, or markdown for a comment on a pull request; default: text
+  --to <name>       permit, or openfga: the policy becomes an authorization model, and facts become tuples; default: permit
+  --store <id>      the store of OpenFGA; default: FGA_STORE_ID. With --to openfga, --api-url is FGA_API_URL or http://localhost:8080,
+                    and --api-key is FGA_API_TOKEN
 ${REMOTE_HELP}
   --help            show this help
 
@@ -43,13 +47,24 @@ export const diffCommand: Command = {
     const { facts, prune } = options
     const format = FORMATS.find(name => name === options.format)
     if (format === undefined) throw new UsageError(`--format must be one of ${FORMATS.join(', ')}`)
+    const target = targetOf(options)
     const policy = await policyOf(options.policy)
+    const { planJson, planLines, planMarkdown } = await import('../moving/plan-report.js')
+    const tell = (report: PlanReport): number => {
+      terminal.out({ text: planLines, json: planJson, markdown: planMarkdown }[format](report))
+      return report.ops.length === 0 ? EXIT.ok : DIFFERENT
+    }
+    if (target === 'openfga') {
+      const { translated, withStore, fgaDifference } = await import('../moving/to-openfga.js')
+      const translation = translated(policy, facts)
+      return withStore(options, terminal, async store => {
+        const { report } = await fgaDifference(store, policy, translation, { facts, prune }, terminal)
+        return tell(report)
+      })
+    }
     return withEnvironment(options, terminal, async client => {
       const { differenceOf } = await import('../moving/difference.js')
-      const { planJson, planLines, planMarkdown } = await import('../moving/plan-report.js')
-      const report = await differenceOf(client, policy, { facts, prune }, terminal)
-      terminal.out({ text: planLines, json: planJson, markdown: planMarkdown }[format](report))
-      return report.plan.steps.length === 0 ? EXIT.ok : DIFFERENT
+      return tell((await differenceOf(client, policy, { facts, prune }, terminal)).report)
     })
   }
 }

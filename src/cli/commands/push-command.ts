@@ -1,10 +1,10 @@
 // `fastify-permit push`: makes an environment of Permit say what a policy file says.
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, type Command } from '../terminal/command.js'
-import { confirmed } from '../terminal/question.js'
+import { confirmed, unchanged } from '../terminal/question.js'
 import { no } from '../terminal/line.js'
 import { progressOn } from '../terminal/progress.js'
-import { PLAN_OPTIONS, policyOf } from '../moving/plan-options.js'
+import { PLAN_OPTIONS, policyOf, targetOf } from '../moving/plan-options.js'
 import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../moving/remote-options.js'
 
 const HELP = `Usage: fastify-permit push --policy <file> [--facts] [--prune] [--yes] [options]
@@ -19,6 +19,9 @@ Options:
   --facts           also write users, tenants, role assignments, resource instances and relationship tuples
   --prune           delete what the file does not have
   --yes             do not ask before deletions
+  --to <name>       permit, or openfga: the policy becomes an authorization model, and facts become tuples; default: permit
+  --store <id>      the store of OpenFGA; default: FGA_STORE_ID. With --to openfga, --api-url is FGA_API_URL or http://localhost:8080,
+                    and --api-key is FGA_API_TOKEN
 ${REMOTE_HELP}
   --help            show this help
 
@@ -41,15 +44,19 @@ export const pushCommand: Command = {
       yes: { type: 'boolean', default: false }
     })
     const { facts, prune } = options
+    const target = targetOf(options)
     const policy = await policyOf(options.policy)
+    if (target === 'openfga') {
+      const { pushToFga } = await import('../moving/to-openfga.js')
+      return pushToFga(options, policy, terminal)
+    }
     return withEnvironment(options, terminal, async client => {
       const { differenceOf } = await import('../moving/difference.js')
       const { planLines, summaryOf } = await import('../moving/plan-report.js')
       const { push, PushError } = await import('../../moving/push.js')
       const { nameOf } = await import('../../moving/moved-objects.js')
       const { factsThatWouldGo } = await import('../../moving/facts-in-the-way.js')
-      const report = await differenceOf(client, policy, { facts, prune }, terminal)
-      const { plan } = report
+      const { plan, report } = await differenceOf(client, policy, { facts, prune }, terminal)
       terminal.out(planLines(report))
       if (plan.steps.length === 0) return EXIT.ok
       if (!prune && plan.steps.some(({ op }) => op === 'replace')) {
@@ -69,10 +76,7 @@ export const pushCommand: Command = {
       const deletions = plan.steps.filter(({ op }) => op === 'delete' || op === 'replace').length
       if (deletions > 0 && !options.yes) {
         const question = `Delete ${deletions === 1 ? '1 object' : `${deletions} objects`} of the environment?`
-        if (!await confirmed(terminal, question)) {
-          terminal.err(['Nothing was changed.'])
-          return EXIT.failed
-        }
+        if (!await confirmed(terminal, question)) return unchanged(terminal)
       }
       const progress = progressOn(terminal, 'changes')
       try {
@@ -91,7 +95,7 @@ export const pushCommand: Command = {
         ])
         return EXIT.failed
       }
-      terminal.err([`Done: ${summaryOf(plan).replaceAll('to ', '')}`])
+      terminal.err([`Done: ${summaryOf(report.ops).replaceAll('to ', '')}`])
       return EXIT.ok
     })
   }

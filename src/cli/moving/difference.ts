@@ -9,7 +9,7 @@ import type { PolicyToMove } from '../../moving/policy-files.js'
 import type { RestClient } from '../../moving/rest-client.js'
 import { progressOn } from '../terminal/progress.js'
 import type { Terminal } from '../terminal/terminal.js'
-import type { PlanReport } from './plan-report.js'
+import { reportOf, type PlanReport } from './plan-report.js'
 
 /** What is compared, and how. */
 export interface DifferenceOptions {
@@ -24,7 +24,7 @@ export interface DifferenceOptions {
  */
 export async function differenceOf (
   client: RestClient, policy: PolicyToMove, { facts, prune }: DifferenceOptions, terminal: Terminal
-): Promise<PlanReport> {
+): Promise<{ readonly plan: MovePlan, readonly report: PlanReport }> {
   refuseOnlyHere(policy)
   const progress = progressOn(terminal, 'objects read')
   let read = 0
@@ -33,7 +33,8 @@ export async function differenceOf (
   const schema = remote.hasProxyConfigs ? policy.model.schema : others
   const wanted = { schema, facts: facts ? policy.model.facts : undefined }
   const plan = planMove(wanted, remote, { prune })
-  return { file: policy.file, plan, linesOf: policy.linesOf, notes: notesOn(policy.model, remote, plan, prune) }
+  const { file, linesOf } = policy
+  return { plan, report: reportOf({ file, plan, linesOf, notes: notesOn(policy.model, remote, plan, prune) }) }
 }
 
 function refuseOnlyHere ({ file, model, linesOf }: PolicyToMove): void {

@@ -5,9 +5,26 @@ import { UsageError } from '../terminal/command.js'
 /** The options. */
 export const PLAN_OPTIONS = {
   policy: { type: 'string' },
+  to: { type: 'string', default: 'permit' },
+  store: { type: 'string' },
   facts: { type: 'boolean', default: false },
   prune: { type: 'boolean', default: false }
 } as const
+
+/** Where a policy can be moved to. */
+const TARGETS = ['permit', 'openfga'] as const
+
+/**
+ * Where the policy is to be moved.
+ *
+ * @throws {@link UsageError}
+ */
+export function targetOf ({ to, store }: { to: string, store?: string | undefined }): typeof TARGETS[number] {
+  const target = TARGETS.find(name => name === to)
+  if (target === undefined) throw new UsageError(`--to must be one of ${TARGETS.join(', ')}`)
+  if (target === 'permit' && store !== undefined) throw new UsageError('--store is only for --to openfga')
+  return target
+}
 
 /**
  * Reads the policy file of `--policy`. Done before anything else: a mistake in it is found without a network.

@@ -11,110 +11,147 @@ const MAX_LISTED = 200
 /** The most characters of a value. */
 const MAX_VALUE = 100
 
-/** A plan, and where its objects are in the policy file. */
+/** A plan, in words: of objects of Permit's API, or of what another engine has. */
 export interface PlanReport {
   readonly file: string
-  readonly plan: MovePlan
-  readonly linesOf: (paths: ReadonlyArray<Moved['path']>) => Array<number | undefined>
+  /** What each step does, in order. */
+  readonly ops: ReadonlyArray<Step['op']>
+  /** The first of the steps. */
+  readonly tell: (count: number) => readonly Told[]
+  /** The number of objects that are only there, and stay. */
+  readonly extraCount: number
+  /** The first of them. */
+  readonly tellExtra: (count: number) => readonly Named[]
+  /** Where they are: `environment`. */
+  readonly there: string
   /** What is said beside the plan. */
   readonly notes: readonly string[]
 }
 
-/** A step, in words. */
-interface Told {
-  readonly step: Step
+/** The name of an object. */
+export interface Named {
+  readonly kind: string
+  readonly keys: readonly string[]
   readonly name: string
+}
+
+/** A step, in words. */
+export interface Told extends Named {
+  readonly op: Step['op']
   /** `permit.yaml:12`; undefined for what is not in the file. */
   readonly place: string | undefined
   /** What changes: `description: 'a' → 'b'`. */
   readonly changes: readonly string[]
 }
 
+/** What a plan for Permit's API needs, to be told. */
+export interface MoveToTell {
+  readonly file: string
+  readonly plan: MovePlan
+  readonly linesOf: (paths: ReadonlyArray<Moved['path']>) => Array<number | undefined>
+  readonly notes: readonly string[]
+}
+
+/** The report of a plan for Permit's API. */
+export function reportOf ({ file, plan: { steps, extra }, linesOf, notes }: MoveToTell): PlanReport {
+  return {
+    file,
+    ops: steps.map(({ op }) => op),
+    tell: count => tell(file, linesOf, steps.slice(0, count)),
+    extraCount: extra.length,
+    tellExtra: count => extra.slice(0, count).map(namedOf),
+    there: 'environment',
+    notes
+  }
+}
+
 const SIGNS = { create: '+', change: '~', replace: '±', delete: '-' } as const
 
 /** Lines for the terminal. */
 export function planLines (report: PlanReport): Line[] {
-  const { plan, notes } = report
-  const told = tell(report, plan.steps.slice(0, MAX_LISTED))
+  const { ops, notes } = report
   return [
-    ...told.flatMap(({ step: { op }, name, place, changes }): Line[] => {
+    ...report.tell(MAX_LISTED).flatMap(({ op, name, place, changes }): Line[] => {
       const paint = op === 'create' ? yes : op === 'delete' ? no : maybe
       return [
         [paint(`${SIGNS[op]} ${WORDS[op]}`), ` ${name}`, place === undefined ? '' : `  (${place})`],
         ...changes.map(change => `    ${change}`)
       ]
     }),
-    ...(plan.steps.length > MAX_LISTED ? [`  … and ${plan.steps.length - MAX_LISTED} more`] : []),
-    ...extraLines(plan),
+    ...(ops.length > MAX_LISTED ? [`  … and ${ops.length - MAX_LISTED} more`] : []),
+    ...extraLines(report),
     ...notes.map(note => [maybe('note: '), note]),
-    strong(summaryOf(plan))
+    strong(summaryOf(ops))
   ]
 }
 
 /** JSON for programs. Every step is in it. */
 export function planJson (report: PlanReport): Line[] {
-  const { plan, notes } = report
+  const { ops, extraCount, there, notes } = report
   return jsonLines({
-    ...countsOf(plan),
-    steps: tell(report, plan.steps).map(({ step: { op, object }, name, place, changes }) =>
-      ({ op, kind: object.kind, keys: object.keys, name, place, changes })),
-    only_in_environment: plan.extra.map(({ kind, keys, ...object }) => ({ kind, keys, name: nameOf({ kind, keys, ...object }) })),
+    ...countsOf(ops),
+    steps: report.tell(ops.length),
+    [`only_in_${there}`]: report.tellExtra(extraCount),
     notes
   })
 }
 
 /** Markdown for a comment on a pull request. */
 export function planMarkdown (report: PlanReport): Line[] {
-  const { plan, notes, file } = report
-  if (plan.steps.length === 0 && plan.extra.length === 0 && notes.length === 0) return [`**${code(file)}**: ${summaryOf(plan)}`]
+  const { ops, extraCount, there, notes, file } = report
+  if (ops.length === 0 && extraCount === 0 && notes.length === 0) return [`**${code(file)}**: ${summaryOf(ops)}`]
   return [
-    `**${code(file)}**: ${summaryOf(plan)}`,
-    ...(plan.steps.length === 0 ? [] : ['', '| | Object | Change | Line |', '| --- | --- | --- | --- |']),
-    ...tell(report, plan.steps.slice(0, MAX_LISTED)).map(({ step: { op }, name, place, changes }) =>
+    `**${code(file)}**: ${summaryOf(ops)}`,
+    ...(ops.length === 0 ? [] : ['', '| | Object | Change | Line |', '| --- | --- | --- | --- |']),
+    ...report.tell(MAX_LISTED).map(({ op, name, place, changes }) =>
       `| ${WORDS[op]} | ${code(name)} | ${changes.map(code).join('<br>')} | ${place === undefined ? '' : code(place)} |`),
-    ...(plan.steps.length > MAX_LISTED ? ['', `… and ${plan.steps.length - MAX_LISTED} more`] : []),
-    ...(plan.extra.length === 0
+    ...(ops.length > MAX_LISTED ? ['', `… and ${ops.length - MAX_LISTED} more`] : []),
+    ...(extraCount === 0
       ? []
-      : ['', `Only in the environment (\`--prune\` deletes ${plan.extra.length === 1 ? 'it' : 'them'}):`, '',
-          ...plan.extra.slice(0, MAX_LISTED).map(object => `- ${code(nameOf(object))}`),
-          ...(plan.extra.length > MAX_LISTED ? [`- … and ${plan.extra.length - MAX_LISTED} more`] : [])]),
+      : ['', `Only in the ${there} (\`--prune\` deletes ${extraCount === 1 ? 'it' : 'them'}):`, '',
+          ...report.tellExtra(MAX_LISTED).map(({ name }) => `- ${code(name)}`),
+          ...(extraCount > MAX_LISTED ? [`- … and ${extraCount - MAX_LISTED} more`] : [])]),
     ...(notes.length === 0 ? [] : ['', ...notes.map(note => `- ${code(note)}`)])
   ]
 }
 
 /** `3 to create, 1 to change, 2 to delete.` */
-export function summaryOf (plan: MovePlan): string {
-  const counts = Object.entries(countsOf(plan)).filter(([, count]) => count > 0)
+export function summaryOf (ops: PlanReport['ops']): string {
+  const counts = Object.entries(countsOf(ops)).filter(([, count]) => count > 0)
   if (counts.length === 0) return 'There is no difference.'
   return `${counts.map(([op, count]) => `${count} to ${op}`).join(', ')}.`
 }
 
 const WORDS = { create: 'create', change: 'change', replace: 'replace', delete: 'delete' } as const
 
-function countsOf ({ steps }: MovePlan) {
+function countsOf (ops: PlanReport['ops']) {
   const counts = { create: 0, change: 0, replace: 0, delete: 0 }
-  for (const { op } of steps) counts[op]++
+  for (const op of ops) counts[op]++
   return counts
 }
 
-function extraLines ({ extra }: MovePlan): Line[] {
-  if (extra.length === 0) return []
+function extraLines ({ extraCount, tellExtra, there }: PlanReport): Line[] {
+  if (extraCount === 0) return []
   return [
-    `Only in the environment; --prune deletes ${extra.length === 1 ? 'it' : 'them'}:`,
-    ...extra.slice(0, MAX_LISTED).map(object => `  ${nameOf(object)}`),
-    ...(extra.length > MAX_LISTED ? [`  … and ${extra.length - MAX_LISTED} more`] : [])
+    `Only in the ${there}; --prune deletes ${extraCount === 1 ? 'it' : 'them'}:`,
+    ...tellExtra(MAX_LISTED).map(({ name }) => `  ${name}`),
+    ...(extraCount > MAX_LISTED ? [`  … and ${extraCount - MAX_LISTED} more`] : [])
   ]
 }
 
 /** Steps with their places and changes. */
-function tell ({ file, linesOf }: PlanReport, steps: readonly Step[]): Told[] {
+function tell (file: string, linesOf: MoveToTell['linesOf'], steps: readonly Step[]): Told[] {
   const lines = linesOf(steps.map(({ object }) => object.path))
   return steps.map((step, index) => ({
-    step,
-    name: nameOf(step.object),
+    op: step.op,
+    ...namedOf(step.object),
     place: step.op === 'delete' || lines[index] === undefined ? undefined : `${file}:${lines[index]}`,
     changes: changesOf(step)
   }))
+}
+
+function namedOf (object: Moved): Named {
+  return { kind: object.kind, keys: object.keys, name: nameOf(object) }
 }
 
 function changesOf ({ op, object, before }: Step): string[] {

@@ -22,7 +22,8 @@ export const REMOTE_HELP = `  --api-url <url>   Permit's API, or a local PDP; de
   --api-key <key>   the API key of the environment; prefer PERMIT_API_KEY, because every process on this machine can read arguments
   --timeout <s>     how long the command may take, in seconds; default: ${TIMEOUT}`
 
-interface RemoteOptions {
+/** Their values. */
+export interface RemoteOptions {
   readonly 'api-url'?: string | undefined
   readonly 'api-key'?: string | undefined
   readonly timeout: string
@@ -34,16 +35,8 @@ interface RemoteOptions {
  * @throws {@link UsageError} when an option is wrong
  */
 export async function withEnvironment<R> (options: RemoteOptions, { env }: Terminal, run: (client: RestClient) => Promise<R>): Promise<R> {
-  const text = options['api-url'] ?? env['PERMIT_API_URL'] ?? PERMIT_API
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  // The message does not quote the URL: it may contain a password.
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
-    throw new UsageError('--api-url (PERMIT_API_URL) must be an http(s) URL without credentials')
-  }
-  const key = options['api-key'] ?? env['PERMIT_API_KEY']
-  if (key === undefined || key === '') throw new UsageError('there is no API key; set PERMIT_API_KEY')
-  if (!/^[\x21-\x7e]+$/.test(key)) throw new UsageError('--api-key (PERMIT_API_KEY) has characters that no key has')
-  const deadline = performance.now() + integerOf('timeout', options.timeout, 1, 86_400) * 1000
+  const { url, key, deadline } = connectionOf(options, env, { url: 'PERMIT_API_URL', key: 'PERMIT_API_KEY', otherwise: PERMIT_API })
+  if (key === undefined) throw new UsageError('there is no API key; set PERMIT_API_KEY')
   const { RestClient } = await import('../../moving/rest-client.js')
   const client = await RestClient.open({ url, key, deadline })
   try {
@@ -51,4 +44,25 @@ export async function withEnvironment<R> (options: RemoteOptions, { env }: Termi
   } finally {
     await client.close()
   }
+}
+
+/**
+ * Where to connect, with which key, and until when.
+ *
+ * @param names - the variables of the environment, and the URL without one
+ * @throws {@link UsageError} when an option is wrong
+ */
+export function connectionOf (
+  options: RemoteOptions, env: Terminal['env'], names: { readonly url: string, readonly key: string, readonly otherwise: string }
+): { readonly url: URL, readonly key: string | undefined, readonly deadline: number } {
+  const text = options['api-url'] ?? env[names.url] ?? names.otherwise
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  // The message does not quote the URL: it may contain a password.
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+    throw new UsageError(`--api-url (${names.url}) must be an http(s) URL without credentials`)
+  }
+  const given = options['api-key'] ?? env[names.key]
+  const key = given === '' ? undefined : given
+  if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) throw new UsageError(`--api-key (${names.key}) has characters that no key has`)
+  return { url, key, deadline: performance.now() + integerOf('timeout', options.timeout, 1, 86_400) * 1000 }
 }

@@ -1,5 +1,5 @@
 // Asks a person before something cannot be undone.
-import { UsageError } from './command.js'
+import { EXIT, UsageError } from './command.js'
 import type { Terminal } from './terminal.js'
 
 /**
@@ -11,4 +11,10 @@ export async function confirmed ({ ask }: Terminal, question: string): Promise<b
   if (ask === undefined) throw new UsageError(`${question} There is nobody to ask; give --yes`)
   const answer = await ask(`${question} [y/N] `)
   return /^y(es)?$/i.test(answer.trim())
+}
+
+/** What a command that has been answered no says; returns its exit code. */
+export function unchanged ({ err }: Terminal): number {
+  err(['Nothing was changed.'])
+  return EXIT.failed
 }
