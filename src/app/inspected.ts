@@ -1,5 +1,5 @@
 // What the inspector reads beside the decisions that it is told of.
-import type { DecisionPointStats, Health, Pdp } from '../contract/point.js'
+import type { DecisionPointStats, Pdp } from '../contract/point.js'
 import type { Environment } from '../environment/environment.js'
 
 /** The parts of an opened plugin, or of the local PDP, that the inspector reads. It changes none of them. */
@@ -12,5 +12,5 @@ export interface Inspected {
   }
   /** How long a check may take, ms. */
   readonly timeout: number
-  readonly checks: { stats (): DecisionPointStats, health (): Promise<Health> }
+  readonly checks: { stats (): DecisionPointStats }
 }

@@ -346,6 +346,11 @@ export interface ReplicaStats {
   readonly failures: number
   /** Requests in flight. */
   readonly inFlight: number
+  /**
+   * The sum of the times of these requests, ms, so far for those in flight. Its growth divided by that of `requests` is the mean latency of
+   * the time between.
+   */
+  readonly busy: number
 }
 
 /** `closed`: the PDP gets checks. `open`: it gets none. `half-open`: it gets none and is being probed. */

@@ -7,8 +7,9 @@ import { treeOfAnswer, treeOfTrace } from '../engine/explain/decision-tree.js'
 import type { Environment } from '../environment/environment.js'
 import { inTurns } from '../kit/turns.js'
 import type { DecisionFeed } from './decision-feed.js'
+import { HealthSamples } from './health-samples.js'
 import { queryOfForm, shownQuestion } from './inspector-question.js'
-import type { InspectorAnswer, InspectorPolicy } from './inspector-row.js'
+import type { InspectorAnswer, InspectorAudit, InspectorPolicy, InspectorRoute } from './inspector-row.js'
 
 /** The most names that one completion has. */
 const MAX_NAMES = 20
@@ -16,17 +17,34 @@ const MAX_NAMES = 20
 /** After how many names other work gets its turn. */
 const NAMES_A_TURN = 500
 
+/** What answers are made of. */
+export interface AnswersOptions {
+  readonly inspected: Inspected
+  /** Whether attribute values are shown. */
+  readonly attributes: boolean
+  /** The routes of the app; undefined for a framework that does not tell. */
+  readonly routes?: () => readonly InspectorRoute[]
+}
+
 /** The answers of one inspector. */
 export class InspectorAnswers {
   readonly #inspected: Inspected
   readonly #feed: DecisionFeed
   readonly #values: boolean
+  readonly #routes: AnswersOptions['routes']
+  readonly #samples: HealthSamples
 
-  /** @param values - whether attribute values are shown */
-  constructor (inspected: Inspected, feed: DecisionFeed, values: boolean) {
+  constructor ({ inspected, attributes, routes }: AnswersOptions, feed: DecisionFeed) {
     this.#inspected = inspected
     this.#feed = feed
-    this.#values = values
+    this.#values = attributes
+    this.#routes = routes
+    this.#samples = new HealthSamples(() => inspected.checks.stats())
+  }
+
+  /** Takes no more samples. */
+  close (): void {
+    this.#samples.close()
   }
 
   /**
@@ -39,6 +57,8 @@ export class InspectorAnswers {
       case 'decision': return this.#decision(parameters()['id'])
       case 'names': return this.#names(parameters())
       case 'policy': return Promise.resolve(this.#policy())
+      case 'health': return Promise.resolve(this.#samples.taken())
+      case 'audit': return Promise.resolve(this.#audit(parameters()))
       default: return undefined
     }
   }
@@ -97,6 +117,24 @@ export class InspectorAnswers {
       }
       default: throw new QueryError('the kind of the names is missing; expected user, tenant or instance')
     }
+  }
+
+  /** Null without a policy or routes. */
+  #audit ({ user, tenant = 'default' }: Readonly<Record<string, unknown>>): InspectorAudit | null {
+    const engine = this.#inspected.path.environment?.()?.engine
+    const routes = this.#routes?.()
+    if (engine === undefined || routes === undefined) return null
+    const required = new Set(routes.flatMap(({ permissions }) => permissions))
+    const known = new Set(engine.grants().map(({ permission }) => permission))
+    const audit = {
+      unused: [...known].filter(permission => !required.has(permission)),
+      unknown: [...required].filter(permission => !known.has(permission))
+    }
+    if (typeof user !== 'string' || user === '') return audit
+    if (engine.facts.getUser(user) === undefined) return { ...audit, problem: 'The policy does not know this user.' }
+    if (engine.facts.getTenant(String(tenant)) === undefined) return { ...audit, problem: 'This tenant does not exist.' }
+    const prospects = engine.prospects(user, String(tenant)).map(({ permission, may }) => [permission, may] as const)
+    return { ...audit, may: Object.fromEntries(prospects.filter(([permission]) => required.has(permission))) }
   }
 
   /** Null for a PDP over the network, which does not tell its policy. */

@@ -83,6 +83,37 @@ export interface InspectorPolicy {
   readonly types: ReadonlyArray<{ readonly key: string, readonly actions: readonly string[] }>
 }
 
+/** The counters at one moment, since the start; a part that is turned off is absent. */
+export interface InspectorSample {
+  /** Ms since 1970. */
+  readonly time: number
+  readonly checks?: { readonly allowed: number, readonly denied: number, readonly failed: number }
+  readonly cache?: { readonly size: number, readonly max: number, readonly hits: number, readonly misses: number }
+  readonly batches?: { readonly waiting: number, readonly requests: number, readonly checks: number }
+  readonly replicas?: ReadonlyArray<{
+    readonly url: string,
+    readonly state: string,
+    readonly requests: number,
+    readonly failures: number,
+    readonly inFlight: number
+    /** Ms. */
+    readonly busy: number
+  }>
+  readonly bus?: { readonly up: boolean, readonly instances: number, readonly silent: number }
+}
+
+/** What the policy and the routes have in common, and what not. */
+export interface InspectorAudit {
+  /** Permissions of the policy that no route requires. */
+  readonly unused: readonly string[]
+  /** Permissions of routes that the policy does not have. */
+  readonly unknown: readonly string[]
+  /** For a user: whether each permission is held always, depending on resource and context, or never. */
+  readonly may?: Readonly<Record<string, 'always' | 'depends' | 'never'>>
+  /** Why there is no answer for the user. */
+  readonly problem?: string
+}
+
 /** A route and what protects it. */
 export interface InspectorRoute {
   /** `GET`, or several with commas. */
@@ -91,6 +122,8 @@ export interface InspectorRoute {
   readonly url: string
   /** `task:create`, `(task:list or task:create)`, `by function`; null when nothing is required. */
   readonly permission: string | null
+  /** Those of them that are known in advance, as `type:action`. */
+  readonly permissions: readonly string[]
   /** `task:{id}` */
   readonly resource: string | null
   readonly tenant: string | null

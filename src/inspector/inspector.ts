@@ -74,7 +74,7 @@ export class Inspector {
   constructor (options: InspectorOptions, assets: ReadonlyMap<string, Asset>) {
     this.feed = new DecisionFeed(options)
     this.#streams = new DecisionStreams(this.feed)
-    this.#answers = new InspectorAnswers(options.inspected, this.feed, options.attributes)
+    this.#answers = new InspectorAnswers(options, this.feed)
     this.#options = options
     this.#assets = assets
   }
@@ -120,13 +120,14 @@ export class Inspector {
 
   /** Ends the streams. A server that closes would wait for them. */
   close (): void {
+    this.#answers.close()
     this.#streams.close()
   }
 
   /** As JSON; null when the framework does not tell. */
   #routes (): string {
-    const routes = this.#options.routes?.().map(({ method, url, permission, resource, tenant, public: isPublic, guardedBy }) =>
-      ({ method, url, permission, resource, tenant, public: isPublic, guardedBy } satisfies InspectorRoute))
+    const routes = this.#options.routes?.().map(({ method, url, permission, permissions, resource, tenant, public: isPublic, guardedBy }) =>
+      ({ method, url, permission, permissions, resource, tenant, public: isPublic, guardedBy } satisfies InspectorRoute))
     return JSON.stringify(routes ?? null)
   }
 

@@ -13,7 +13,7 @@ import { createQuery } from '../../src/decision/query.js'
 import { pdpFor } from '../support/app.js'
 import { FRAMEWORKS, get, policy, streamOf } from './watching.js'
 
-const PATHS = ['/_permit', '/_permit/', '/_permit/page.js', '/_permit/page.css', '/_permit/icon.svg', '/_permit/stream', '/_permit/routes', '/_permit/why', '/_permit/decision', '/_permit/names', '/_permit/policy', '/_permit/nothing']
+const PATHS = ['/_permit', '/_permit/', '/_permit/page.js', '/_permit/page.css', '/_permit/icon.svg', '/_permit/stream', '/_permit/routes', '/_permit/why', '/_permit/decision', '/_permit/names', '/_permit/policy', '/_permit/health', '/_permit/audit', '/_permit/nothing']
 
 /** What a request of someone else has that reached the app from this machine. */
 const foreign = fc.oneof(
@@ -57,7 +57,7 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
       const { headers } = await get(port, path, { 'x-user': 'ann' })
       t.equal(headers['cache-control'], 'no-store', path)
       if (path === '/_permit/stream') continue
-      t.equal((await get(port, path, { 'x-user': 'otto', host: 'app.example.com', 'x-forwarded-for': '10.0.0.1' })).status, ({ '/_permit': 302, '/_permit/nothing': 404, '/_permit/why': 400, '/_permit/decision': 400, '/_permit/names': 400 } as Record<string, number>)[path] ?? 200, path)
+      t.equal((await get(port, path, { 'x-user': 'otto', host: 'app.example.com', 'x-forwarded-for': '10.0.0.1' })).status, ({ '/_permit': 302, '/_permit/nothing': 404, '/_permit/why': 400, '/_permit/decision': 400, '/_permit/names': 400, '/_permit/audit': 400 } as Record<string, number>)[path] ?? 200, path)
     }
     const stream = await streamOf(t, port, { 'x-user': 'otto', host: 'app.example.com' })
     t.equal(stream.status, 200)
@@ -234,8 +234,23 @@ t.test('the routes are listed with what protects them; Express does not tell', a
     const { port } = await start(t, true)
     return JSON.parse((await get(port, '/_permit/routes')).body)
   }))
+  t.match(fastify.at(-1), { permissions: ['task:read'] })
   t.match(fastify, [{ method: 'GET', url: '/_permit', public: true, guardedBy: null }, { url: '/_permit/*', public: true }, { method: 'GET', url: '/tasks/:id', permission: 'task:read', resource: 'task:{id}', public: false, guardedBy: 'annotation' }])
   t.equal(express, null)
+})
+
+t.test('the audit says which permissions no route requires, which the policy does not have, and what a user holds of those that are required', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(permit, { policy, inspector: true, user: () => 'ann' })
+  app.get('/a', { config: { permit: { allOf: ['task:read', { anyOf: ['task:fly', 'plane:read'] }] } } }, async () => '')
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const port = Number(new URL(app.listeningOrigin).port)
+  t.same(await answerOf(port, 'audit', {}), { unused: ['task:inspect'], unknown: ['task:fly', 'plane:read'] })
+  t.same((await answerOf(port, 'audit', { user: 'ann' })).may, { 'task:read': 'always' })
+  t.same((await answerOf(port, 'audit', { user: 'otto' })).may, { 'task:read': 'never' })
+  t.match(await answerOf(port, 'audit', { user: 'eve' }), { problem: /does not know this user/ })
+  t.match(await answerOf(port, 'audit', { user: 'ann', tenant: 'x' }), { problem: /does not exist/ })
 })
 
 t.test('an address of another machine is refused, whatever its headers say', async t => {
@@ -316,6 +331,13 @@ t.test('over a PDP, a question goes to the PDP by the cache, and what it says of
     t.equal('changes' in answer, false)
     t.equal(app.permit.stats().checks?.denied, 0, 'not counted')
     t.equal(app.permit.stats().cache?.size, 0, 'not kept')
+    await app.permit.check('ann', 'read', 'task')
+    await app.permit.check('ann', 'read', 'task')
+    const [first, last] = await answerOf(port, 'health', {})
+    t.match(first, { checks: { allowed: 0 }, cache: { hits: 0, misses: 0 }, batches: { requests: 0, waiting: 0 }, replicas: [{ url: pdp.url, state: 'closed', busy: Number }] })
+    t.match(last, { checks: { allowed: 2 }, cache: { hits: 1, misses: 1 }, batches: { waiting: 0 }, replicas: [{ requests: 2, inFlight: 0 }] })
+    t.ok(last.replicas[0].busy > 0 && last.replicas[0].busy < 5_000, `${last.replicas[0].busy} ms`)
+    t.equal(await answerOf(port, 'audit', {}), null)
   }
 })
 

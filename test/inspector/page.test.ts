@@ -4,10 +4,13 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { gzipSync } from 'node:zlib'
 import { runInNewContext } from 'node:vm'
+import Fastify from 'fastify'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { parse } from 'yaml'
+import permit from '../../src/index.js'
 import { LINES } from '../../src/inspector/page/test-lines.js'
+import { pdpFor } from '../support/app.js'
 import { browserFor } from '../support/browser.js'
 import { built } from '../support/built.js'
 import { FRAMEWORKS, type Inspecting, type Watched } from './watching.js'
@@ -156,11 +159,42 @@ t.test('the routes show what protects each, and axe finds nothing', async t => {
   t.match(await rows.allInnerTexts(), [/_permit.*public, as declared/s, /_permit/, /GET\s+\/tasks\/:id\s+guarded\s+task:read\s+task:\{id\}/])
   await page.getByLabel('Search').fill('task:READ')
   await page.getByText('1 of 3 routes').waitFor()
+  await page.getByText('Permissions of the policy that no route requires: task:inspect').waitFor()
+  for (const [user, call] of [['ann', '✓ yes'], ['otto', '✗ no']] as const) {
+    await page.getByLabel('Who may call it? User').fill(user)
+    await page.getByRole('columnheader', { name: `May ${user} call it?` }).waitFor()
+    await page.getByRole('cell', { name: call }).waitFor()
+  }
   await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
   const { violations } = await page.evaluate('axe.run()') as { violations: Array<{ id: string }> }
   t.same(violations.map(({ id }) => id), [])
   await page.getByRole('link', { name: 'Decisions' }).click()
   await page.getByText('No decision yet').waitFor()
+  t.same(problems, [])
+})
+
+t.test('the charts of health show the cache, the queue, batches and each replica, and axe finds nothing', async t => {
+  const pdp = await pdpFor(t, { decide: ({ user }) => user.key === 'ann' })
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(permit, { pdp: pdp.url, token: pdp.token, inspector: true, user: () => 'ann' })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const page = await browser.newPage({ bypassCSP: true, viewport: { width: 320, height: 900 }, colorScheme: 'dark' })
+  const problems = await opened(page, { url: app.listeningOrigin } as Watched)
+  await Promise.all(['ann', 'eve'].map(user => app.permit.check(user, 'read', 'task')))
+  for (let i = 0; i < 2; i++) await app.permit.check('ann', 'read', 'task')
+  await page.getByRole('link', { name: 'Health' }).click()
+  await page.getByRole('img', { name: /Cache hits: now 50 %/ }).waitFor()
+  await page.getByRole('img', { name: /Queue: now 0 waiting/ }).waitFor()
+  await page.getByRole('img', { name: /Batches: now 2 checks each/ }).waitFor()
+  await page.getByRole('img', { name: /PDP http.*: now latency [\d.]+ ms; highest/ }).waitFor()
+  await page.getByText('breaker closed, 0 in flight').waitFor()
+  await page.getByRole('img', { name: /Checks: now allowed [\d.]+ \/s, denied [\d.]+ \/s, no decision 0 \/s/ }).waitFor()
+  t.ok(await page.locator('figure path').count() > 6, 'lines are drawn')
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
+  const { violations } = await page.evaluate('axe.run()') as { violations: Array<{ id: string }> }
+  t.same(violations.map(({ id }) => id), [])
+  t.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true)
   t.same(problems, [])
 })
 

@@ -2,13 +2,17 @@
 import { render, type VNode } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { DecisionsView } from './decisions-view.js'
+import { HealthView } from './health-view.js'
 import { html } from './html.js'
 import { RoutesView } from './routes-view.js'
 import { WhyView } from './why-view.js'
 import { LiveDecisions, type LiveState } from './live-decisions.js'
 import './page.css'
 
-const VIEWS = [{ hash: '#decisions', title: 'Decisions' }, { hash: '#why', title: 'Why?' }, { hash: '#routes', title: 'Routes' }]
+const VIEWS = [
+  { hash: '#decisions', title: 'Decisions' }, { hash: '#why', title: 'Why?' }, { hash: '#routes', title: 'Routes' },
+  { hash: '#health', title: 'Health' }
+]
 
 function Page ({ live, listen }: { readonly live: LiveDecisions, readonly listen: (listener: (state: LiveState) => void) => void }): VNode {
   const [state, setState] = useState(live.state)
@@ -28,6 +32,7 @@ function Page ({ live, listen }: { readonly live: LiveDecisions, readonly listen
     <main>
       ${current === '#decisions' && html`<${DecisionsView} live=${live} state=${state} />`}
       ${current === '#why' && html`<${WhyView} key=${view} rows=${live.state.rows} />`}
+      ${current === '#health' && html`<${HealthView} />`}
       ${current === '#routes' && html`<${RoutesView} />`}
     </main>`
 }

@@ -1,7 +1,8 @@
 // The routes of the app and what protects each, open ones first.
 import { useEffect, useState } from 'preact/hooks'
 import type { VNode } from 'preact'
-import type { InspectorRoute } from '../inspector-row.js'
+import type { InspectorAudit, InspectorRoute } from '../inspector-row.js'
+import { askApp } from './ask-app.js'
 import { html } from './html.js'
 
 const PROTECTIONS = ['open', 'unknown', 'public', 'guarded'] as const
@@ -28,6 +29,16 @@ export function RoutesView (): VNode {
   const [filter, setFilter] = useState('')
   const load = (): void => { loadRoutes().then(setRoutes, () => setRoutes('failed')) }
   useEffect(load, [])
+  const [{ user, tenant }, setCaller] = useState({ user: '', tenant: '' })
+  const [audit, setAudit] = useState<InspectorAudit | null>(null)
+  const set = (name: 'user' | 'tenant') => (event: Event) =>
+    setCaller({ user, tenant, [name]: (event.target as HTMLInputElement).value })
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      askApp<InspectorAudit | null>('audit', { user, ...(tenant === '' ? {} : { tenant }) }).then(setAudit, () => {})
+    }, PAUSE)
+    return () => clearTimeout(timer)
+  }, [user, tenant, routes])
   return html`
     <section aria-labelledby="routes-title">
       <div class="bar">
@@ -37,17 +48,47 @@ export function RoutesView (): VNode {
       ${routes === 'loading' && html`<p>Loading …</p>`}
       ${routes === 'failed' && html`<p class="warning" role="status">The app did not tell its routes.</p>`}
       ${routes === null && html`<p>Express does not tell which routes there are.</p>`}
-      ${Array.isArray(routes) && html`<${Table} routes=${routes} filter=${filter} setFilter=${setFilter} />`}
+      ${Array.isArray(routes) && html`
+        ${audit !== null && html`
+          <form class="filters" aria-label="Caller" onSubmit=${(event: Event) => event.preventDefault()}>
+            <label>Who may call it? User
+              <input name="user" value=${user} onInput=${set('user')} autocomplete="off" spellcheck=${false} />
+            </label>
+            <label>In tenant
+              <input name="tenant" value=${tenant} onInput=${set('tenant')} placeholder="default" autocomplete="off" spellcheck=${false} />
+            </label>
+            ${audit.problem !== undefined && html`<p class="warning" role="status">${audit.problem}</p>`}
+          </form>
+          <${Words} title="Permissions of routes that the policy does not have" words=${audit.unknown} warns />
+          <${Words} title="Permissions of the policy that no route requires" words=${audit.unused} />`}
+        <${Table} routes=${routes} filter=${filter} setFilter=${setFilter} may=${audit?.may} user=${user} />`}
     </section>`
 }
 
+/** How long a person may type before the app is asked, ms. */
+const PAUSE = 150
+
+interface WordsProps {
+  readonly title: string
+  readonly words: readonly string[]
+  readonly warns?: boolean
+}
+
+function Words ({ title, words, warns = false }: WordsProps): VNode | null {
+  if (words.length === 0) return null
+  return html`<p class=${warns ? 'warning' : ''}><b>${title}:</b> ${words.join(', ')}</p>`
+}
+
 interface TableProps {
+  /** What the chosen user holds; undefined without one. */
+  readonly may: InspectorAudit['may']
+  readonly user: string
   readonly routes: readonly InspectorRoute[]
   readonly filter: string
   readonly setFilter: (filter: string) => void
 }
 
-function Table ({ routes, filter, setFilter }: TableProps): VNode {
+function Table ({ routes, filter, setFilter, may, user }: TableProps): VNode {
   const shown = routes
     .map(route => ({ route, protection: protectionOf(route) }))
     .filter(({ route, protection }) => textOf(route, protection).includes(filter.toLowerCase()))
@@ -61,7 +102,8 @@ function Table ({ routes, filter, setFilter }: TableProps): VNode {
     </form>
     <div class="scroll" tabindex="0" role="region" aria-label="Table of routes">
       <table>
-        <thead><tr>${COLUMNS.map(title => html`<th scope="col">${title}</th>`)}</tr></thead>
+        <thead><tr>${COLUMNS.map(title => html`<th scope="col">${title}</th>`)}
+          ${may !== undefined && html`<th scope="col">May ${user} call it?</th>`}</tr></thead>
         <tbody>${shown.map(({ route, protection }) => html`
           <tr>
             <td>${route.method}</td>
@@ -71,10 +113,40 @@ function Table ({ routes, filter, setFilter }: TableProps): VNode {
             <td>${route.resource ?? ''}</td>
             <td>${route.tenant ?? ''}</td>
             <td>${route.guardedBy ?? ''}</td>
+            ${may !== undefined && html`<td>${CALLS[callOf(route, protection, may)]}</td>`}
           </tr>`)}
         </tbody>
       </table>
     </div>`
+}
+
+const CALLS = { always: '✓ yes', depends: '~ depends on resource or context', never: '✗ no', function: '? a function decides' }
+
+/** Whether a user may call a route: by the words of its requirement, such as `(task:list or task:create)`. */
+function callOf ({ permission }: InspectorRoute, protection: Protection, may: NonNullable<InspectorAudit['may']>): keyof typeof CALLS {
+  if (permission === null) return protection === 'unknown' ? 'function' : 'always'
+  // Each method has its own.
+  if (/function|\burl\b|[A-Z]+: /.test(permission)) return 'function'
+  const tokens = permission.match(/[()]|[^\s()]+/g) ?? []
+  const order = ['never', 'depends', 'always'] as const
+  const part = (): number => {
+    let value = one()
+    let word: string | undefined
+    while ((word = tokens[0]) === 'and' || word === 'or') {
+      tokens.shift()
+      const next = one()
+      value = word === 'and' ? Math.min(value, next) : Math.max(value, next)
+    }
+    return value
+  }
+  const one = (): number => {
+    const token = tokens.shift() ?? ''
+    if (token !== '(') return order.indexOf(may[token] ?? 'never')
+    const value = part()
+    tokens.shift()
+    return value
+  }
+  return order[part()] ?? 'never'
 }
 
 async function loadRoutes (): Promise<readonly InspectorRoute[] | null> {

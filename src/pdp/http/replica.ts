@@ -69,6 +69,9 @@ export class Replica {
   #requests = 0
   #failures = 0
   #inFlight = 0
+  /** The sum of the times of all requests until `#counted`, a time of `performance.now()`. */
+  #busy = 0
+  #counted = 0
   /** Called when nothing is in flight any more. */
   #idle: (() => void) | undefined
   #penalizedUntil = -Infinity
@@ -135,11 +138,13 @@ export class Replica {
   send (request: TransportRequest<unknown>, exchange: Exchange<unknown>): void {
     this.slots.take()
     this.#requests++
+    this.#count()
     this.#inFlight++
     this.#dispatch(request, exchange)
   }
 
   finished (): void {
+    this.#count()
     this.#inFlight--
     if (this.#inFlight === 0) this.#idle?.()
     this.slots.release()
@@ -226,13 +231,22 @@ export class Replica {
     this.#jsonHeaders = { ...this.#headers, 'content-type': 'application/json' }
   }
 
+  /** Called before the number in flight changes. */
+  #count (): void {
+    const now = performance.now()
+    this.#busy += this.#inFlight * (now - this.#counted)
+    this.#counted = now
+  }
+
   stats (): ReplicaStats {
+    this.#count()
     return {
       url: this.name,
       state: this.#breaker?.state ?? 'closed',
       requests: this.#requests,
       failures: this.#failures,
-      inFlight: this.#inFlight
+      inFlight: this.#inFlight,
+      busy: this.#busy
     }
   }
 
