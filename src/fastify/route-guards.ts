@@ -255,10 +255,12 @@ export class RouteGuards {
       refuseMisplaced(route, read.config, name)
       guards.push(...wornBy(route, name))
     }
+    // A requirement of the scope is in addition to what the route requires, by its URL, too.
+    const saysItself = guards.length > 0
     const ofScope = isOwn ? [] : this.#scopes.requiredOf(scope, identity).filter(guard => !guards.includes(guard))
     for (const guard of ofScope) this.#requireFits(guard, route.url, `require() on ${name}`, identity.methods)
     guards.push(...ofScope)
-    const { config, annotation } = this.#withDefault(identity, read, guards.length > 0)
+    const { config, annotation } = this.#withDefault(identity, read, saysItself)
     const required = annotation === undefined
       ? undefined
       : named(`config.permit of ${name}`, () => forMethods(annotation.value, identity.methods))
@@ -415,7 +417,9 @@ export class RouteGuards {
     // The one that Fastify has without a handler of the app. All others are bound functions.
     const isPlainNotFound = request.is404 && handler.name === 'basic404'
     const ofScope = isSeen || isPlainNotFound ? [] : this.#scopes.requiredOf(request.server, request.is404 ? undefined : identity)
-    const value = annotation === undefined && !request.is404 ? this.#entryOf(identity)?.value : annotation?.value
+    const value = annotation === undefined && !request.is404
+      ? this.#entryOf(identity)?.value ?? this.#defaultOf(identity)
+      : annotation?.value
     if (annotation === undefined && value === undefined) {
       const isDeclared = request.is404 || ofScope.length > 0 || this.#scopes.isExcepted(request.server, identity)
       const error = this.#strict === undefined || isDeclared ? undefined : undeclaredLate(this.#strict, request)

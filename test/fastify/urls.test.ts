@@ -96,6 +96,49 @@ t.test('strict mode and the table of routes know it, and it can be the default o
   await t.rejects(async () => { await before.ready() }, /declared before fastify-permit.*\n.*GET.*\/early/s)
 })
 
+t.test('as the default, it is in addition to what a scope requires', async t => {
+  for (const place of ['at the root', 'in a scope', 'by a hook']) {
+    for (const time of place === 'at the root' ? ['after', 'before'] : ['after']) {
+      for (const said of [undefined, 'annotation', 'hook'] as const) {
+        for (const except of [[], ['/admin']]) {
+          if ((place === 'by a hook' && except.length > 0) || (time === 'before' && said === 'hook')) continue
+          const app = fastifyFor(t, {})
+          const declare = (scope: FastifyInstance) => {
+            const options = said === 'annotation' ? { config: { permit: 'page:read' } as const } : said === 'hook' ? { preHandler: scope.permit.guard('page:read') } : {}
+            scope.get('/admin', options, async () => 'in')
+            scope.get('/welcome', options, async () => 'in')
+            scope.get('/unmapped/:id', options, async () => 'in')
+          }
+          if (time === 'before') declare(app)
+          await app.register(permit, { policy, user: byHeader, urls: { base, default: true } } as PermitOptions)
+          const scoped = async (scope: FastifyInstance) => {
+            if (place === 'by a hook') scope.addHook('preHandler', scope.permit.guard('page:write'))
+            else scope.permit.require('page:write', { except })
+            if (time === 'after') declare(scope)
+          }
+          if (place === 'at the root') await scoped(app)
+          else await app.register(scoped)
+          const status = async (user: string, url: string) => (await app.inject({ url, headers: { 'x-user': user } })).statusCode
+          const name = `${place}, ${time}, ${said}, except ${except.join()}`
+          try {
+            await app.ready()
+          } catch (error) {
+            t.equal((error as { code?: string }).code, 'FST_PERMIT_UNDECLARED', name)
+            t.equal(time, 'before', name)
+            continue
+          }
+          // Eve may write pages by a condition, and nothing else; kim may everything; vic reads pages.
+          t.equal(await status('kim', '/unmapped/7'), said === undefined ? 403 : 200, name)
+          t.equal(await status('eve', '/welcome'), 403, name)
+          t.equal(await status('eve', '/admin'), 403, name)
+          t.equal(await status('vic', '/admin'), said === undefined ? 403 : 200, name)
+          t.equal(await status('kim', '/admin'), 200, name)
+        }
+      }
+    }
+  }
+})
+
 t.test('it combines with permissions, and is a guard, too', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
