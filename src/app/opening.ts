@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http'
 import { Checks } from '../decision/checks.js'
 import { Observation } from '../observe/observation.js'
 import type { Generations } from '../decision/generations.js'
-import { openPath, type DecisionPath } from '../decision/path.js'
+import { openPath, PROBING_KEY, type DecisionPath } from '../decision/path.js'
 import { createQuery } from '../decision/query.js'
 import { openObservers, type Observers } from '../observe/observers.js'
 import { resolveOptions, type ResolvedOptions } from './options/resolve.js'
@@ -49,6 +49,8 @@ export interface Opening<R, Reply> {
    * @throws `AnnotationError`
    */
   requireAskable (name: string, permissions: readonly DescribedPermission[]): void
+  /** Asks the PDP the first of these that is known before a request, and logs why there is no decision. For PDPs asked by AuthZEN. */
+  probeWith (permissions: readonly DescribedPermission[]): Promise<void>
   /** Waits for checks in flight, at most for the deadline of a check, then closes everything. */
   close (): Promise<void>
 }
@@ -143,6 +145,13 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
           const mistake = path.pdp.mistakeIn?.(type, resource === type, of === BY_FUNCTION ? undefined : of)
           if (mistake !== undefined) throw new AnnotationError(`${name} cannot be asked: ${mistake}`)
         }
+      },
+      async probeWith (permissions) {
+        const known = permissions.find(({ type, resource }) => type !== undefined && resource !== BY_FUNCTION)
+        if (known === undefined || path.pdp.probeWith === undefined) return
+        const { type = '', resource, action, tenant: of } = known
+        const key = resource === type ? {} : { key: PROBING_KEY }
+        await path.pdp.probeWith(createQuery(PROBING_KEY, action, { type, ...key }, of === BY_FUNCTION ? undefined : of))
       },
       async close () {
         await Promise.all([checks.close(), shadow?.close(performance.now() + timeout)])

@@ -208,6 +208,8 @@ export interface Pdp extends DecisionPoint {
    * @param tenant - undefined when it depends on the request
    */
   mistakeIn? (type: string, isType: boolean, tenant: string | undefined): string | undefined
+  /** Asks a question of the app's own at boot, logs why there is no decision, and asks it again for `health`. Never rejects. */
+  probeWith? (query: Query): Promise<void>
   /** Whether the PDP decides queries with a `url`. */
   readonly decidesUrls?: boolean
   /** Whether the PDP can give decisions now; never rejects. */

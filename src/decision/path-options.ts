@@ -40,7 +40,9 @@ export type DecisionOrigin =
 interface AuthZenSettings {
   readonly discovery: boolean
   readonly mapping: MappingSettings
-  readonly plans?: 'search' | 'cerbos'
+  readonly plans?: 'search' | 'cerbos' | undefined
+  /** Asked at boot and by `health()`. */
+  readonly probe?: { readonly action: string, readonly resource: string } | undefined
 }
 
 /** The path that receives update reports, and the secret that they must carry. */

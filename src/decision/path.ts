@@ -3,7 +3,7 @@ import type { Bus } from '../bus/bus.js'
 import type { Environment, EnvironmentLog } from '../environment/environment.js'
 import type { AuthZenLog } from '../pdp/authzen/authzen-pdp.js'
 import type { FactsApi } from '../pdp/mutation-kinds.js'
-import type { AskedPoint, DecisionPoint, DecisionSource, Pdp } from '../contract/point.js'
+import type { AskedPoint, DecisionPoint, DecisionSource, Pdp, Query } from '../contract/point.js'
 import type { TransportLog } from '../pdp/http/transport.js'
 import type { PathOptions } from './path-options.js'
 import { batched } from './stages/batched.js'
@@ -11,6 +11,7 @@ import { coalesced } from './stages/coalesced.js'
 import { counted } from './stages/counted.js'
 import type { BusSettings } from '../bus/bus-target.js'
 import { Generations } from './generations.js'
+import { createQuery } from './query.js'
 import { invalidating, telling } from './invalidate-after-write.js'
 import { withOutageLog } from './stages/outage.js'
 
@@ -45,6 +46,9 @@ const MAX_RESPONSE_SIZE = 1024 * 1024
 
 /** With a bus there are other instances, which may start at the same time: their first probes are sent within so many ms. */
 const FLEET_PROBES_WITHIN = 1_000
+
+/** The user, and in Fastify the resource, of a question that is only asked to see whether it can be decided. */
+export const PROBING_KEY = 'fastify-permit-probe'
 
 /** Items that a filter takes at a time when the embedded PDP decides. */
 const EMBEDDED_CHUNK = 256
@@ -113,9 +117,9 @@ export async function openPath (
   const { authzenFacts, authzenPdp, authzenProbe } = await import('../pdp/authzen/authzen-pdp.js')
   const forgotten = (user?: string): boolean => generations.isRecentlyForgotten(user)
   const pdp = authzen === undefined
-    ? permitPdp(await httpTransport({ ...checking, url: hosts, probe: permitProbe }), log, forgotten)
+    ? permitPdp(await httpTransport({ ...checking, url: hosts, probe: permitProbe }), log, forgotten, origin.named)
     : authzenPdp(await httpTransport({ ...checking, url: hosts, probe: authzenProbe(bases) }), {
-      urls: bases, name, ...authzen, timeout, log, forgotten
+      urls: bases, name, ...authzen, probe: probeOf(authzen.probe), timeout, log, forgotten, named: origin.named
     })
   const writes = authzen === undefined
     ? await httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
@@ -141,6 +145,10 @@ export async function openPath (
       await Promise.all([pdp.close(deadline), writes?.close(deadline), bus?.close()])
     }
   }
+}
+
+function probeOf (probe: { readonly action: string, readonly resource: string } | undefined): Query | undefined {
+  return probe === undefined ? undefined : createQuery(PROBING_KEY, probe.action, probe.resource)
 }
 
 /** The generations that are shared by a bus, and the bus, which is still to be opened. */

@@ -91,7 +91,9 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
 
   await open()
   app.addHook('onReady', async () => {
-    for (const { name, permissions } of guards.described()) opening.requireAskable(name, permissions)
+    const described = guards.described()
+    for (const { name, permissions } of described) opening.requireAskable(name, permissions)
+    await opening.probeWith(described.flatMap(({ permissions }) => permissions))
   })
   app.addHook('onReady', () => warnOfUnknownWords(guards.rows(), opening.unknownWord, app.log))
 }

@@ -142,7 +142,8 @@ else {
     t.equal((await app.inject({ url: '/tasks/1', headers })).statusCode, 200)
     t.equal((await app.inject({ method: 'DELETE', url: '/tasks/1', headers })).statusCode, 403)
     t.equal((await app.inject('/tasks/1')).statusCode, 401)
-    t.same(proxy.exchanges.map(({ path, headers }) => [path, headers['x-request-id']]),
+    const exchanges = proxy.exchanges.filter(({ question }) => !JSON.stringify(question ?? '').includes('fastify-permit-probe'))
+    t.same(exchanges.map(({ path, headers }) => [path, headers['x-request-id']]),
       [['/.well-known/authzen-configuration', undefined], ['/access/v1/evaluation', 'req-1'], ['/access/v1/evaluation', 'req-2']])
 
     await Promise.all(['1', '2', '3', '4'].map(id => app.inject({ url: `/tasks/${id}`, headers })))

@@ -13,6 +13,8 @@ export interface AuthZenPdpOptions {
   decide?: (evaluation: Evaluation) => AuthZenAnswer
   /** The metadata, made for the PDP's URL; default: none, 404. */
   metadata?: (url: string) => unknown
+  /** Whether the questions that apps ask at boot are answered, and noted, as others are; default: no. */
+  answersProbes?: boolean
   /** Answers in place of the PDP when it returns true. */
   intercept?: (request: WireRequest, response: ServerResponse) => boolean | Promise<boolean>
 }
@@ -39,6 +41,7 @@ export async function authzenPdpFor (t: Test, options: AuthZenPdpOptions = {}): 
     const request: WireRequest = { method: incoming.method ?? '', url: incoming.url ?? '', headers: incoming.headers, body: text === '' ? undefined : JSON.parse(text) }
     // The question about nothing, with which an app finds out whether a PDP is well.
     if (text === '{}') return sendJson(response, 400, {})
+    if (text.includes('fastify-permit-probe') && options.answersProbes !== true) return sendJson(response, 200, { decision: false })
     requests.push(request)
     if (await options.intercept?.(request, response) === true) return
     if (request.url.startsWith('/.well-known/')) {

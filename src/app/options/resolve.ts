@@ -167,7 +167,9 @@ function resolveOrigin (given: AnyOptions, env: Environment): DecisionOrigin {
     http2: resolveHttp2(options.http2, parsed),
     proxy: resolveProxy(options.proxy),
     dispatcher: resolveDispatcher(options, hasSocket),
-    authzen: mapping === undefined ? undefined : { discovery: authzen.discovery ?? !hasSocket, mapping, plans: authzen.plans },
+    authzen: mapping === undefined
+      ? undefined
+      : { discovery: authzen.discovery ?? !hasSocket, mapping, plans: authzen.plans, probe: authzen.probe },
     connections: options.connections ?? defaultOf(connections),
     queue: options.queue ?? defaultOf(queue),
     // A check is two evaluations then.

@@ -494,6 +494,21 @@ export const AuthZenSchema = Type.Object({
     shownDefault: 'none'
   })),
   /**
+   * A question that the PDP must be able to answer. It is asked at boot and by `health()`, about the user `fastify-permit-probe`.
+   * @defaultValue the first permission that an annotation names
+   */
+  probe: Type.Optional(Type.Object({
+    /** Its action. */
+    action: Type.String({ minLength: 1, description: 'Its action.', expected: 'an action' }),
+    /** Its resource, `type` or `type:key`. */
+    resource: Type.String({ minLength: 1, description: 'Its resource, `type` or `type:key`.', expected: "'type' or 'type:key'" })
+  }, {
+    additionalProperties: false,
+    description: '[A question that the PDP must be able to answer](resilience.md#at-boot).',
+    expected: "{ action, resource }, such as { action: 'create', resource: 'document' }",
+    shownDefault: 'of the routes'
+  })),
+  /**
    * Whether the PDP's endpoints are read from `/.well-known/authzen-configuration`. With `false`, the default paths are used.
    * @defaultValue true
    */

@@ -1,6 +1,6 @@
 // Any PDP that implements OpenID AuthZEN 1.0 (https://openid.net/specs/authorization-api-1_0.html) as a decision point.
 import { randomUUID } from 'node:crypto'
-import { PdpError, UnavailableError, UnsupportedError } from '../../contract/errors.js'
+import { PdpError, pdpErrorOf, UnavailableError, UnsupportedError } from '../../contract/errors.js'
 import { readEvaluation, readEvaluations } from './read-evaluation.js'
 import { batches, evaluationBody, evaluationsBody } from './evaluations-body.js'
 import { Discovery, type DiscoveryLog, type Endpoints } from './discovery.js'
@@ -8,7 +8,7 @@ import { ANY_ID, isDecision, Mapping, type MappingSettings, type Written, type W
 import { decidedAnew, firstHeaders, type Forgotten } from '../caller-headers.js'
 import type { FactsApi } from '../mutation-kinds.js'
 import type { BatchingPdp, BulkAnswer, Caller, Decision, Query } from '../../contract/point.js'
-import { probeAtBoot } from '../http/boot-probe.js'
+import { inWords, probeAtBoot, type SettingNames } from '../http/boot-probe.js'
 import { isRecord } from '../../kit/is-record.js'
 import { HeldSlots } from '../http/slots.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
@@ -32,6 +32,10 @@ interface AuthZenOptions {
   /** The timeout for reading the metadata, ms. */
   readonly timeout: number
   readonly log?: AuthZenLog
+  /** What the app sets for the URL and the token, for messages. */
+  readonly named?: SettingNames | undefined
+  /** A question that the PDP must be able to answer. Default: the first of the routes'. */
+  readonly probe?: Query | undefined
   /** Tells what must be decided anew, past a cache of the PDP. Default: nothing. */
   readonly forgotten?: Forgotten
 }
@@ -118,6 +122,39 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
     return decision as Decision
   }
 
+  async function decide (query: Query, deadline: number, caller?: Caller): Promise<Decision> {
+    const written = mapping.write(query)
+    const [first] = written
+    const answers = first !== undefined && written.length === 1
+      ? [await decideOne(first, query, deadline, caller)]
+      : await Promise.all(written.map(part => decideOne(part, query, deadline, caller).catch((error: unknown) => error)))
+    return decisionOf(answers)
+  }
+
+  let question = options.probe
+  /** What the log has at boot. */
+  const failures = new Set<string>()
+
+  /** Asks a question, and logs why there is no decision. What the probe without a question has reported already is not said again. */
+  async function askAtBoot (query: Query): Promise<void> {
+    const asked = `${query.resource.type}:${query.action}`
+    const { pdp, token } = options.named ?? { pdp: 'option "pdp"', token: 'option "token"' }
+    try {
+      await decide(query, performance.now() + Math.min(timeout, MAX_BOOT_WAIT))
+    } catch (error) {
+      const cause = pdpErrorOf(error)
+      if (cause === undefined || SAID_BY_PROBE.has(cause.failure) || failures.has(cause.failure)) return
+      const details = { permit: { pdp: name, failure: cause.failure, reason: cause.message } }
+      if (cause.failure === 'token') {
+        log?.error(details, `permit: the PDP at ${name} rejects the token, so every check will get 503. Set ${inWords(token)} to a token ` +
+          'that this PDP accepts')
+      } else {
+        log?.error(details, `permit: the PDP at ${name} cannot answer "${asked}", so such checks will get 503: ${cause.message}. ` +
+          `Check ${inWords(pdp)}, the option "authzen", and the PDP's policies`)
+      }
+    }
+  }
+
   return {
     name,
     slots,
@@ -125,7 +162,8 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
     // Discovery is not awaited: an unreachable PDP must not keep the app from starting.
     async open () {
       discovery.find().catch(() => {})
-      if (log !== undefined) await probeAtBoot(transport, log)
+      if (log !== undefined) await probeAtBoot(transport, logOnce(log, failures), { named: options.named, rejections: REJECTS_NOTHING })
+      if (question !== undefined) await askAtBoot(question)
     },
 
     peek: () => undefined,
@@ -133,12 +171,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
 
     async decide (query, deadline, trace, caller): Promise<Decision> {
       if (trace !== undefined) trace.source = 'pdp'
-      const written = mapping.write(query)
-      const [first] = written
-      const answers = first !== undefined && written.length === 1
-        ? [await decideOne(first, query, deadline, caller)]
-        : await Promise.all(written.map(part => decideOne(part, query, deadline, caller).catch((error: unknown) => error)))
-      return decisionOf(answers)
+      return decide(query, deadline, caller)
     },
 
     async decideAll (queries, deadline, callers = []): Promise<readonly BulkAnswer[]> {
@@ -184,7 +217,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       if (plans === 'cerbos') return cerbosPlan(planning, question, deadline)
       const { user, action, type, tenant, context } = question
       const whole = mapping.inherited({ user, action, resource: { type, key: ANY_ID, tenant }, context, key: '' })
-      if (whole !== undefined && (await this.decide(whole, deadline)).allow) return { kind: 'all', type, tenant }
+      if (whole !== undefined && (await decide(whole, deadline)).allow) return { kind: 'all', type, tenant }
       return searchPlan(planning, await knownEndpoints(deadline), question, deadline)
     },
 
@@ -201,20 +234,58 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       yield * authzenSearch(searching, endpoints, { ...question, resource: type }, asking)
     },
 
+    async probeWith (query) {
+      if (question !== undefined) return
+      question = query
+      await askAtBoot(query)
+    },
+
     async health (deadline) {
       try {
         await discovery.ask(deadline)
-        return { ok: true, pdp: name }
       } catch (error) {
         // With discovery off, any response shows that the PDP is up.
-        if (!enabled && error instanceof PdpError && error.status !== undefined && error.status < 500) return { ok: true, pdp: name }
-        return { ok: false, pdp: name, reason: error instanceof Error ? error.message : 'unknown' }
+        const isUp = !enabled && error instanceof PdpError && error.status !== undefined && error.status < 500
+        if (!isUp) return { ok: false, pdp: name, reason: reasonOf(error) }
+      }
+      try {
+        // Only a decision shows that token, path and model are right.
+        if (question !== undefined) await decide(question, deadline)
+        return { ok: true, pdp: name }
+      } catch (error) {
+        return { ok: false, pdp: name, reason: reasonOf(error) }
       }
     },
 
     stats: () => ({ pdp: transport.stats() }),
     close: deadline => transport.close(deadline)
   }
+}
+
+/** How long a start waits for the answer to a question, ms. */
+const MAX_BOOT_WAIT = 250
+
+/** A PDP that is up rejects the empty evaluation of the probe. */
+const REJECTS_NOTHING: ReadonlySet<number> = new Set([400, 422])
+
+/** What the probe without a question finds, too. */
+const SAID_BY_PROBE = new Set(['network', 'timeout', 'circuit', 'closed', 'unready'])
+
+/** A log that notes the failures of its lines. */
+function logOnce (log: TransportLog, failures: Set<string>): TransportLog {
+  const noting = (write: (details: object, message: string) => void) => (details: object, message: string): void => {
+    failures.add((details as { permit: { failure: string } }).permit.failure)
+    write(details, message)
+  }
+  return {
+    info: (details, message) => log.info(details, message),
+    warn: noting((details, message) => log.warn(details, message)),
+    error: noting((details, message) => log.error(details, message))
+  }
+}
+
+function reasonOf (error: unknown): string {
+  return pdpErrorOf(error)?.message ?? (error instanceof Error ? error.message : 'unknown')
 }
 
 /** Probes an AuthZEN PDP with an empty evaluation. A PDP that rejects it, or does not know the path, is up. */

@@ -47,7 +47,7 @@ export function allowedRetries ({ failure }: PdpError, { status }: FailedAttempt
 /** The error for an unexpected status. */
 export function statusError (status: number): PdpError {
   if (status === 401 || status === 403) {
-    return new PdpError('token', `the PDP rejected the token with status ${status}: check the option "token" or PERMIT_API_KEY`, { status })
+    return new PdpError('token', `the PDP rejected the token with status ${status}`, { status })
   }
   return new PdpError('status', `the PDP responded with status ${status}`, { status })
 }

@@ -6,7 +6,7 @@ import { decidedAnew, firstHeaders, type Forgotten } from '../caller-headers.js'
 import { readReason } from '../reason.js'
 import { mayLackSomething, saysNo, someSayNo } from '../says-no.js'
 import { undecided } from '../undecided.js'
-import { probeAtBoot } from '../http/boot-probe.js'
+import { probeAtBoot, type SettingNames } from '../http/boot-probe.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 import type { How, Post } from './local-pdp-call.js'
 import { allowedAnswer, permissionsAnswer } from './permit-answer-schema.js'
@@ -22,8 +22,11 @@ export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body:
  * @param transport has {@link permitProbe} as its probe
  * @param log gets a line at boot when the token is rejected or the PDP is unreachable
  * @param forgotten tells what must be decided anew, past a cache of the PDP
+ * @param named - what the app sets for the URL and the token, for messages
  */
-export function permitPdp (transport: ProbingTransport, log?: TransportLog, forgotten: Forgotten = () => false): BatchingPdp {
+export function permitPdp (
+  transport: ProbingTransport, log?: TransportLog, forgotten: Forgotten = () => false, named?: SettingNames
+): BatchingPdp {
   const states = () => transport.stats().replicas.map(({ url, state }) => ({ url, state }))
 
   async function postText<T> (path: string, body: string, deadline: number, read: (answer: unknown) => T, how?: How<T>): Promise<T> {
@@ -49,7 +52,7 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog, forg
 
     // An unreachable PDP must not keep the app from starting. Until the PDP is up, checks get 503.
     async open () {
-      if (log !== undefined) await probeAtBoot(transport, log)
+      if (log !== undefined) await probeAtBoot(transport, log, { named, rejections: WITHOUT_BULK })
     },
 
     peek: () => undefined,
@@ -109,6 +112,9 @@ export function permitPdp (transport: ProbingTransport, log?: TransportLog, forg
     close: deadline => transport.close(deadline)
   }
 }
+
+/** Older PDPs have no bulk endpoint, and answer checks. */
+const WITHOUT_BULK: ReadonlySet<number> = new Set([404, 405])
 
 /** The most characters in one bulk request with more than one question. */
 const MAX_BULK = 256 * 1024

@@ -15,7 +15,7 @@ const STORE = '01HVMMBCMGZNT3SED4Z17ECXCA'
 async function appFor (t: Test, options: Partial<PermitOptions>, decide?: (evaluation: Evaluation) => { decision: boolean }) {
   const pdp = await authzenPdpFor(t, decide === undefined ? {} : { decide })
   const app = fastifyFor(t)
-  await app.register(permit, { pdp: pdp.url, cache: false, user: byHeader, ...options })
+  await app.register(permit, { pdp: pdp.url, cache: false, user: byHeader, timeout: 10_000, ...options })
   const asked = () => pdp.requests.flatMap(({ url, body }) => url.endsWith('/evaluation') ? [body as Evaluation] : [])
   return { app, pdp, asked }
 }

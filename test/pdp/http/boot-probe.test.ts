@@ -80,7 +80,7 @@ t.test('a refused token is one error with what to do', async t => {
   const pdp = await fake(t, { token: 'another' })
   const { app, complaints, text } = await start(t, pdp)
   await until(() => complaints().length > 0)
-  t.match(complaints(), [{ level: 50, msg: /rejects the token, so every check will get 503\. Set the option "token" or PERMIT_API_KEY/, permit: { pdp: pdp.url, failure: 'token' } }])
+  t.match(complaints(), [{ level: 50, msg: /rejects the token, so every check will get 503\. Set the option "token" to the token/, permit: { pdp: pdp.url, failure: 'token' } }])
   t.equal(complaints().length, 1)
   await t.rejects(app.permit.check('ann', 'read', 'task'), { cause: { failure: 'token' } })
   t.notMatch(text(), SECRET)
