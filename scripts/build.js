@@ -90,6 +90,8 @@ function chunkOf (file) {
   if (room === 'engine' || room === 'environment') return room
   // Core invalidates decisions by the kind of a mutation.
   if (file === 'pdp/mutation-kinds.js') return 'core'
+  // It checks an option.
+  if (file === 'pdp/authzen/type-objects.js') return 'core'
   if (/^pdp\/(permit\/((permit|read)-plan|permit-search|permitted-keys|local-pdp-call)|keys-plan|page-reader)\.js$/.test(file)) {
     return 'remote-plans'
   }
