@@ -1,0 +1,54 @@
+// A real OpenFGA, in memory, on ports of its own.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import type { Test } from 'tap'
+
+/** Its program, as main.ts has found it. */
+const PROGRAM = process.env['OPENFGA'] ?? 'openfga'
+
+/** A server that ends with the test. */
+export async function openfga (t: Test, { token }: { token?: string } = {}): Promise<{ readonly url: string }> {
+  const [http, grpc] = [await freePort(), await freePort()]
+  const child = spawn(PROGRAM, [
+    'run', '--experimentals', 'authzen', '--http-addr', `127.0.0.1:${http}`, '--grpc-addr', `127.0.0.1:${grpc}`,
+    '--playground-enabled=false', '--metrics-enabled=false', '--log-level', 'error',
+    ...(token === undefined ? [] : ['--authn-method', 'preshared', '--authn-preshared-keys', token])
+  ], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const ended = once(child, 'exit')
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await ended.catch(() => {})
+  })
+  const url = `http://127.0.0.1:${http}`
+  const failed = ended.then(([code]) => { throw new Error(`${PROGRAM} ended with ${String(code)}`) })
+  await Promise.race([failed, ready(url)])
+  failed.catch(() => {})
+  return { url }
+}
+
+async function ready (url: string): Promise<void> {
+  for (;;) {
+    try {
+      if ((await fetch(`${url}/healthz`)).ok) return
+    } catch {
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+  }
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Creates a store, and returns its id. */
+export async function storeOf (url: string): Promise<string> {
+  const answer = await fetch(`${url}/stores`, { method: 'POST', body: JSON.stringify({ name: 'test' }) })
+  const { id } = await answer.json() as { id: string }
+  return id
+}
