@@ -1,6 +1,7 @@
 // `npm run fleet`: what a fleet costs one PDP, in simulated time with the real cache and the real bus. Writes docs/fleet.svg and prints the figures.
 import { writeFileSync } from 'node:fs'
 import { ttlOfInstance } from '../../src/decision/stages/cached.js'
+import { probesOf } from './probes.js'
 import { Instance, randomOf, SimulatedBus, SimulatedPdp, Time } from '../bus/simulation.js'
 
 const USERS = 100_000
@@ -182,7 +183,14 @@ for (const [name, ttlOf] of [['the same ttl', (ttl: number) => ttl], ['a ttl eac
   const [first, second] = await expiries(CROWD, ttlOf)
   console.log(`${CROWD} instances with ${name}, which got a decision at once, ask at most ${first} times in 0.1 s when it expires, then ${second} times`)
 }
-// Each message is verified by each instance: a thousand of them take many minutes.
+for (const halfOpenAfter of [500, 5_000]) {
+  for (const hangs of [false, true]) {
+    const { first, perSecond, most, closed } = await probesOf(CROWD, halfOpenAfter, hangs)
+    console.log(`${CROWD} breakers with halfOpenAfter ${halfOpenAfter} before a PDP that ${hangs ? 'hangs' : 'refuses'}: ${first} probes in the first second, then ` +
+      `${perSecond.toFixed(0)} per second, at most ${most} in 0.1 s; all are closed ${closed.toFixed(0)} ms after its return`)
+  }
+}
+// Each message is verified by each instance: a thousand of them take many minutes (MESSENGERS=1000).
 const MESSENGERS = Math.min(CROWD, Number(process.env.MESSENGERS ?? 200))
 const { upAgain, ...situations } = await crowd(MESSENGERS)
 for (const [name, { connects, published, questions }] of Object.entries(situations)) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { chown, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -205,6 +205,70 @@ t.test('whatever a process sends to the owner, nothing is written but valid muta
   }))
   t.same(everythingIn(owner), before)
   t.same(await follower.perform(sync('ann')), { status: 'created' })
+})
+
+t.test('random bytes and random messages to the owner change nothing, and it serves others', async t => {
+  const data = folderOf(t)
+  const owner = await sharing(t, data)
+  const follower = await sharing(t, data)
+  await owner.perform(sync('mia'))
+  const before = everythingIn(owner)
+  const hello = '{"follow":1,"format":"1.1"}\n'
+  const line = fc.oneof(
+    fc.json(), fc.string({ unit: 'binary' }),
+    fc.record({ ping: fc.oneof(fc.integer(), fc.constant('1')), write: fc.integer(), request: fc.anything() }, { requiredKeys: [] }).map(message => JSON.stringify(message) ?? ''),
+    fc.record({ write: fc.integer(), request: fc.record({ kind: fc.constantFrom('syncUser', 'deleteUser', 'createTenant', 'assignRole'), user: fc.anything() }) })
+      .map(message => JSON.stringify(message)))
+  const sent = fc.oneof(fc.uint8Array({ maxLength: 300 }).map(bytes => Buffer.from(bytes)),
+    fc.tuple(fc.boolean(), fc.array(line, { maxLength: 5 })).map(([greets, lines]) => Buffer.from(`${greets ? hello : ''}${lines.join('\n')}\n`)))
+  await fc.assert(fc.asyncProperty(sent, fc.boolean(), async (bytes, ends) => {
+    const socket = await connectToHolder(data) as Socket
+    socket.on('error', () => {}).resume()
+    await new Promise<void>(resolve => { socket.write(bytes, () => resolve()) })
+    if (ends) socket.end()
+    // What was sent before is read before this.
+    await follower.perform(sync('mia'))
+    socket.destroy()
+    const { users, ...rest } = everythingIn(owner)
+    const { users: usersBefore, ...restBefore } = before
+    assert.deepEqual(rest, restBefore)
+    assert.equal(users.length, usersBefore.length)
+  }), { numRuns: 60 })
+})
+
+t.test('two apps with different policies on one folder: a role that a policy does not know grants nothing there, and no fact is lost', async t => {
+  const data = folderOf(t)
+  const first = await sharing(t, data)
+  const other: Policy = { resources: { task: { actions: { read: {} } } }, roles: { admin: { permissions: [] } }, users: { ann: {} } }
+  const second = await Environment.open({ policy: other, data, shared: true, perform })
+  t.teardown(() => second.close())
+  await first.perform(sync('ann'))
+  await first.perform({ kind: 'createResourceInstance', instance: { resource: 'document', key: 'd', tenant: 'default' } })
+  await first.perform({ kind: 'assignRole', assignment: { user: 'ann', role: 'reader', resource_instance: 'document:d' } })
+  await until(() => [...second.engine.facts.roleAssignments({ user: 'ann' })].length === 2)
+  const question = { user: { key: 'ann' }, action: 'read', resource: { type: 'task', tenant: 'default' } }
+  t.equal(first.engine.decide(question).allow, true)
+  t.equal(second.engine.decide(question).allow, false, 'it has no role "viewer"')
+  await t.rejects(second.perform({ kind: 'assignRole', assignment: { user: 'ann', role: 'nobody' } }), { name: 'FactsError' })
+  const facts = everythingIn(first)
+  await first.close()
+  await until(() => second.currentUntil === Infinity)
+  t.equal(second.engine.decide(question).allow, false, 'nor when it has the folder')
+  await second.close()
+  const again = await sharing(t, data)
+  t.same(everythingIn(again), facts)
+  t.equal(again.engine.decide(question).allow, true)
+})
+
+t.test('an owner that belongs to another user is not followed', async t => {
+  const data = await shortFolder(t)
+  await fakeOwner(t, data, (socket, line) => { if (line.startsWith('{"follow"')) socket.write(CONTENT) })
+  const getuid = process.getuid as () => number
+  // A superuser can give the socket to another user; all others can only be told that they are another one.
+  if (getuid() === 0) await chown(join(data, 'lock-00000000-0000-4000-8000-000000000000.sock'), 65_534, 65_534)
+  else process.getuid = () => getuid() + 1
+  t.teardown(() => { process.getuid = getuid })
+  await t.rejects(sharing(t, data), { code: 'FST_PERMIT_DATA', message: /another user/ })
 })
 
 /** A folder with a short path: the address of a socket has about a hundred characters. */
