@@ -5,14 +5,18 @@ import type { Query } from '../contract/point.js'
 import type { Inspected } from '../app/inspected.js'
 import { treeOfAnswer, treeOfTrace } from '../engine/explain/decision-tree.js'
 import type { Environment } from '../environment/environment.js'
+import type { PolicyResource } from '../engine/policy/policy.js'
 import { inTurns } from '../kit/turns.js'
 import type { DecisionFeed } from './decision-feed.js'
 import { HealthSamples } from './health-samples.js'
 import { queryOfForm, shownQuestion } from './inspector-question.js'
-import type { InspectorAnswer, InspectorAudit, InspectorPolicy, InspectorRoute } from './inspector-row.js'
+import type { InspectorAnswer, InspectorAudit, InspectorNear, InspectorPolicy, InspectorRoute, InspectorType } from './inspector-row.js'
 
 /** The most names that one completion has. */
 const MAX_NAMES = 20
+
+/** The most facts of one kind around a user or an instance. */
+const MAX_NEAR = 100
 
 /** After how many names other work gets its turn. */
 const NAMES_A_TURN = 500
@@ -57,6 +61,7 @@ export class InspectorAnswers {
       case 'decision': return this.#decision(parameters()['id'])
       case 'names': return this.#names(parameters())
       case 'policy': return Promise.resolve(this.#policy())
+      case 'near': return Promise.resolve(this.#near(parameters()))
       case 'health': return Promise.resolve(this.#samples.taken())
       case 'audit': return Promise.resolve(this.#audit(parameters()))
       default: return undefined
@@ -141,9 +146,56 @@ export class InspectorAnswers {
   #policy (): InspectorPolicy | null {
     const environment = this.#inspected.path.environment?.()
     if (environment === undefined) return null
-    const { schema: { resources } } = environment
-    return { types: Object.entries(resources).map(([key, { actions }]) => ({ key, actions: Object.keys(actions) })) }
+    const { engine, schema: { resources, roles, set_rules: rules } } = environment
+    return {
+      types: Object.entries(resources).map(([key, resource]) => typeOf(key, resource)),
+      roles: Object.keys(roles),
+      grants: engine.grants(),
+      rules: rules.map(({ user_set: who, permission, resource_set: what }) => `${who} may ${permission} on ${what}`)
+    }
   }
+
+  /** The facts around a user or an instance; null for one that does not exist. */
+  #near ({ user, instance }: Readonly<Record<string, unknown>>): InspectorNear | null {
+    const facts = this.#inspected.path.environment?.()?.engine.facts
+    if (facts === undefined) return null
+    if (typeof user === 'string') {
+      if (facts.getUser(user) === undefined) return null
+      const roles = take(facts.roleAssignmentsNear({ user }))
+      const at = roles.map(({ role, tenant, resource_instance: on }) => ({ role, at: on ?? `tenant ${tenant}` }))
+      return { roles: at, subjects: [], objects: [], more: roles.length === MAX_NEAR }
+    }
+    const id = String(instance)
+    if (facts.getResourceInstance(id) === undefined) return null
+    const roles = take(facts.roleAssignmentsNear({ resource_instance: id }))
+    const subjects = take(facts.relationshipTuplesNear({ object: id }))
+    const objects = take(facts.relationshipTuplesNear({ subject: id }))
+    return {
+      roles: roles.map(({ role, user }) => ({ role, at: user })),
+      subjects: subjects.map(({ relation, subject }) => ({ relation, of: subject })),
+      objects: objects.map(({ relation, object }) => ({ relation, of: object })),
+      more: [roles, subjects, objects].some(({ length }) => length === MAX_NEAR)
+    }
+  }
+}
+
+function typeOf (key: string, { actions, roles = {}, relations = {} }: PolicyResource): InspectorType {
+  const subjectOf = (relation: NonNullable<PolicyResource['relations']>[string]): string =>
+    typeof relation === 'string' ? relation : relation.subject_resource
+  return {
+    key,
+    actions: Object.keys(actions),
+    roles: Object.keys(roles),
+    relations: Object.entries(relations).map(([relation, subject]) => ({ relation, subject: subjectOf(subject) })),
+    derivations: Object.entries(roles).flatMap(([role, definition]) => (definition?.granted_to?.users_with_role ?? [])
+      .map(({ role: from, on_resource: on, linked_by_relation: relation }) => ({ role, from, on, relation })))
+  }
+}
+
+function take<T> (facts: Iterable<T>): T[] {
+  const taken: T[] = []
+  for (const fact of facts) if (taken.push(fact) === MAX_NEAR) break
+  return taken
 }
 
 function * stepsOfNames<T> (facts: Iterable<T>, nameOf: (fact: T) => string, wanted: string): Generator<undefined, string[]> {

@@ -80,7 +80,43 @@ export interface InspectorAnswer {
 
 /** The policy of the embedded PDP. */
 export interface InspectorPolicy {
-  readonly types: ReadonlyArray<{ readonly key: string, readonly actions: readonly string[] }>
+  readonly types: readonly InspectorType[]
+  /** Tenant roles. */
+  readonly roles: readonly string[]
+  /** Who holds each permission (`type:action`): tenant roles, and roles on instances of the type. */
+  readonly grants: ReadonlyArray<{
+    readonly permission: string
+    readonly roles: readonly string[]
+    readonly resource_roles: readonly string[]
+  }>
+  /** Set rules as sentences. */
+  readonly rules: readonly string[]
+}
+
+/** A resource type. */
+export interface InspectorType {
+  readonly key: string
+  readonly actions: readonly string[]
+  readonly roles: readonly string[]
+  readonly relations: ReadonlyArray<{ readonly relation: string, readonly subject: string }>
+  /** A user with `from` on a subject, which `relation` links, has `role`. */
+  readonly derivations: ReadonlyArray<{
+    readonly role: string
+    readonly from: string
+    readonly on: string
+    readonly relation: string
+  }>
+}
+
+/** What is next to a user or an instance. */
+export interface InspectorNear {
+  /** Roles of the user, or who has roles on the instance: a role, and where or who. */
+  readonly roles: ReadonlyArray<{ readonly role: string, readonly at: string }>
+  /** Instances that are a relation of it, and those that it is a relation of. */
+  readonly subjects: ReadonlyArray<{ readonly relation: string, readonly of: string }>
+  readonly objects: ReadonlyArray<{ readonly relation: string, readonly of: string }>
+  /** Whether there is more than is listed. */
+  readonly more: boolean
 }
 
 /** The counters at one moment, since the start; a part that is turned off is absent. */

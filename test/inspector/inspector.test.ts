@@ -13,7 +13,7 @@ import { createQuery } from '../../src/decision/query.js'
 import { pdpFor } from '../support/app.js'
 import { FRAMEWORKS, get, policy, streamOf } from './watching.js'
 
-const PATHS = ['/_permit', '/_permit/', '/_permit/page.js', '/_permit/page.css', '/_permit/icon.svg', '/_permit/stream', '/_permit/routes', '/_permit/why', '/_permit/decision', '/_permit/names', '/_permit/policy', '/_permit/health', '/_permit/audit', '/_permit/nothing']
+const PATHS = ['/_permit', '/_permit/', '/_permit/page.js', '/_permit/page.css', '/_permit/icon.svg', '/_permit/stream', '/_permit/routes', '/_permit/why', '/_permit/decision', '/_permit/names', '/_permit/policy', '/_permit/health', '/_permit/audit', '/_permit/near', '/_permit/nothing']
 
 /** What a request of someone else has that reached the app from this machine. */
 const foreign = fc.oneof(
@@ -57,7 +57,7 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
       const { headers } = await get(port, path, { 'x-user': 'ann' })
       t.equal(headers['cache-control'], 'no-store', path)
       if (path === '/_permit/stream') continue
-      t.equal((await get(port, path, { 'x-user': 'otto', host: 'app.example.com', 'x-forwarded-for': '10.0.0.1' })).status, ({ '/_permit': 302, '/_permit/nothing': 404, '/_permit/why': 400, '/_permit/decision': 400, '/_permit/names': 400, '/_permit/audit': 400 } as Record<string, number>)[path] ?? 200, path)
+      t.equal((await get(port, path, { 'x-user': 'otto', host: 'app.example.com', 'x-forwarded-for': '10.0.0.1' })).status, ({ '/_permit': 302, '/_permit/nothing': 404, '/_permit/why': 400, '/_permit/decision': 400, '/_permit/names': 400, '/_permit/audit': 400, '/_permit/near': 400 } as Record<string, number>)[path] ?? 200, path)
     }
     const stream = await streamOf(t, port, { 'x-user': 'otto', host: 'app.example.com' })
     t.equal(stream.status, 200)
@@ -170,6 +170,8 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     t.match(await answerOf(port, 'why', { user: 'ann', action: 'inspect', resource: 'task' }), { outcome: 'no', changes: [["assign role 'operator' to 'ann' in tenant 'default'"], ["give role 'reader' the permission 'task:inspect'"]] })
     t.match(await answerOf(port, 'policy', {}), { types: [{ key: 'task', actions: ['read', 'inspect'] }] })
     t.same(await answerOf(port, 'names', { kind: 'user', text: 'N' }), ['ann'])
+    t.same(await answerOf(port, 'near', { user: 'ann' }), { roles: [{ role: 'reader', at: 'tenant default' }], subjects: [], objects: [], more: false })
+    t.equal(await answerOf(port, 'near', { user: 'eve' }), null)
     t.same(await answerOf(port, 'names', { kind: 'tenant' }), ['default'])
     t.match(await answerOf(port, 'why', { user: 'ann', action: 'inspect', resource: 'task:' }), { status: 400 })
     t.match(await answerOf(port, 'why', { user: '', action: 'inspect', resource: 'task' }), { status: 400, body: /the user is missing/ })

@@ -198,6 +198,55 @@ t.test('the charts of health show the cache, the queue, batches and each replica
   t.same(problems, [])
 })
 
+t.test('a policy with 50 types and 10,000 users is shown one type and one fact at a time, found by search, and axe finds nothing', async t => {
+  const types = Array.from({ length: 50 }, (_, index) => [`type${index}`, {
+    actions: { read: {}, write: {} },
+    roles: { owner: { permissions: ['write'], ...(index === 0 ? {} : { granted_to: { users_with_role: [{ role: 'owner', on_resource: `type${index - 1}`, linked_by_relation: 'parent' }] } }) } },
+    ...(index === 0 ? {} : { relations: { parent: `type${index - 1}` } })
+  }])
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(permit, {
+    inspector: true,
+    user: () => 'ann',
+    policy: {
+      resources: Object.fromEntries(types),
+      roles: { reader: { permissions: ['type7:read'] } },
+      users: Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`user${index}`, {}])),
+      role_assignments: [{ user: 'user9999', role: 'reader' }, { user: 'user9999', role: 'owner', resource_instance: 'type6:a' }],
+      relationship_tuples: [{ subject: 'type6:a', relation: 'parent', object: 'type7:b' }]
+    }
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const page = await browser.newPage({ bypassCSP: true, viewport: { width: 320, height: 900 } })
+  const problems = await opened(page, { url: app.listeningOrigin } as Watched)
+  await page.getByRole('link', { name: 'Policy' }).click()
+  await page.getByText('50 of 50 types').waitFor()
+  await page.getByLabel('Search types').fill('TYPE7')
+  await page.getByText('1 of 50 types').waitFor()
+  await page.getByRole('button', { name: 'type7' }).click()
+  const rows = page.getByRole('region', { name: 'Matrix of roles' }).locator('tbody tr')
+  t.match(await rows.allInnerTexts(), [/reader\s+✓ yes\s+–/, /owner on a type7\s+–\s+✓ yes/])
+  const graph = page.getByRole('region', { name: 'Graph of types' })
+  t.match(await graph.getByRole('listitem').allInnerTexts(), [/type6\s+is parent; owner gives owner/, /type8\s+is parent/])
+  await graph.getByRole('button', { name: 'type6' }).press('Enter')
+  await page.getByText('Who holds the permissions on type6').waitFor()
+
+  await page.getByLabel('User, or instance').fill('user9999')
+  const facts = page.getByRole('region', { name: 'Graph of facts' })
+  await facts.waitFor()
+  t.match(await facts.getByRole('listitem').allInnerTexts(), [/tenant default\s+role reader/, /type6:a\s+role owner/])
+  await facts.getByRole('button', { name: 'type6:a' }).press('Enter')
+  await facts.getByText('type7:b').waitFor()
+  t.match(await facts.getByRole('listitem').allInnerTexts(), [/user9999\s+role owner/, /type7:b\s+parent/])
+  t.ok(await page.locator('#known-facts option').count() <= 40)
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
+  const { violations } = await page.evaluate('axe.run()') as { violations: Array<{ id: string }> }
+  t.same(violations.map(({ id }) => id), [])
+  t.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true)
+  t.same(problems, [])
+})
+
 t.test('axe finds nothing, light or dark, from 320 pixels to 4K', async t => {
   const app = await start(t, true)
   await app.ask('ann', '7')

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { DecisionsView } from './decisions-view.js'
 import { HealthView } from './health-view.js'
 import { html } from './html.js'
+import { PolicyView } from './policy-view.js'
 import { RoutesView } from './routes-view.js'
 import { WhyView } from './why-view.js'
 import { LiveDecisions, type LiveState } from './live-decisions.js'
@@ -11,7 +12,7 @@ import './page.css'
 
 const VIEWS = [
   { hash: '#decisions', title: 'Decisions' }, { hash: '#why', title: 'Why?' }, { hash: '#routes', title: 'Routes' },
-  { hash: '#health', title: 'Health' }
+  { hash: '#policy', title: 'Policy' }, { hash: '#health', title: 'Health' }
 ]
 
 function Page ({ live, listen }: { readonly live: LiveDecisions, readonly listen: (listener: (state: LiveState) => void) => void }): VNode {
@@ -32,6 +33,7 @@ function Page ({ live, listen }: { readonly live: LiveDecisions, readonly listen
     <main>
       ${current === '#decisions' && html`<${DecisionsView} live=${live} state=${state} />`}
       ${current === '#why' && html`<${WhyView} key=${view} rows=${live.state.rows} />`}
+      ${current === '#policy' && html`<${PolicyView} />`}
       ${current === '#health' && html`<${HealthView} />`}
       ${current === '#routes' && html`<${RoutesView} />`}
     </main>`
