@@ -28,6 +28,8 @@ export async function buildApp (options: FastifyServerOptions = {}) {
     tenant: request => (request.params as { tenant?: string }).tenant,
     // With a secret in the environment, the PDP can report changes that were made elsewhere.
     updates: process.env.PERMIT_PDP_URL && process.env.PERMIT_UPDATES_SECRET ? '/permit/updates' : undefined,
+    // What is decided, and why: a page at /_permit, for this machine only. In production it would need a guard.
+    inspector: process.env.NODE_ENV !== 'production',
     // Every route must declare its permission, or that it is public. The pages of Swagger UI are public on purpose.
     strict: { public: ['/docs/*'] }
   })

@@ -15,7 +15,9 @@ const authz = permit({
   // With PERMIT_PDP_URL (and PERMIT_API_KEY) in the environment that PDP decides, otherwise the embedded PDP with permit.yaml.
   policy: process.env.PERMIT_PDP_URL ? undefined : fileURLToPath(new URL('./permit.yaml', import.meta.url)),
   user: request => userOf(request),
-  tenant: request => request.params.tenant
+  tenant: request => request.params.tenant,
+  // What is decided, and why: a page at /_permit, for this machine only. In production it would need a guard.
+  inspector: process.env.NODE_ENV !== 'production'
 })
 app.use(authz)
 

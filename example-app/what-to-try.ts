@@ -20,5 +20,9 @@ The task service listens on ${url} (${setup}). In another terminal, type
     401: without a login
 
 ${rest}
-`
+${process.env.NODE_ENV === 'production'
+? ''
+: `
+See each decision while it is made, and why: open ${url}/_permit
+`}`
 }
