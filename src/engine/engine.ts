@@ -54,6 +54,11 @@ interface EngineOptions {
    * @defaultValue `permit`
    */
   readonly unknown?: UnknownPolicy
+  /**
+   * The time, ms since 1970: assignments with an end count until then.
+   * @defaultValue none: an assignment with an end does not count
+   */
+  readonly now?: () => number
 }
 
 /** How unknown users and tenants are treated. */
@@ -75,9 +80,9 @@ export type UnknownPolicy = 'permit' | 'deny'
  * then counts as it is when it is read.
  */
 export class Engine {
-  /** Users, tenants, assignments, instances and tuples. A change takes effect with the next decision. */
-  readonly facts = new Facts()
-  readonly #loaded = new LoadedFacts(this.facts)
+  readonly #facts = new Facts()
+  readonly #loaded = new LoadedFacts(this.#facts)
+  readonly #now: () => number
   /** Shared by all decisions, because they run one after the other. Saves an allocation per decision. */
   readonly #work = new Work()
   #schema: CompiledSchema = EMPTY_SCHEMA
@@ -85,9 +90,29 @@ export class Engine {
   readonly #deniesUnknown: boolean
 
   /** @throws {@link PolicyError} when the policy is invalid */
-  constructor (policy?: Policy, { unknown = 'permit' }: EngineOptions = {}) {
+  constructor (policy?: Policy, { unknown = 'permit', now = () => Infinity }: EngineOptions = {}) {
+    this.#now = now
     this.#deniesUnknown = unknown === 'deny'
     if (policy !== undefined) this.load(policy)
+  }
+
+  /**
+   * Users, tenants, assignments, instances and tuples. A change takes effect with the next decision. Assignments that have ended are gone:
+   * every question begins here.
+   */
+  get facts (): Facts {
+    if (this.#facts.nextEnd !== Infinity) this.endAssignments()
+    return this.#facts
+  }
+
+  /** Removes the assignments that have ended by now. */
+  endAssignments (): void {
+    this.#facts.endAssignments(this.#now())
+  }
+
+  /** When the next assignment ends, ms since 1970; `Infinity` for never. */
+  get nextEnd (): number {
+    return this.#facts.nextEnd
   }
 
   /** Increases with every change of schema or facts. */

@@ -12,10 +12,11 @@ import { DEFAULT_TENANT, type FactChange, type TenantFact } from '../engine/fact
 import type { Policy } from '../engine/policy/policy.js'
 import { DataError } from '../contract/errors.js'
 import { Journal } from './journal.js'
-import { factOf, Ledger, type EntityKind, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
+import { factKey, factOf, Ledger, type EntityKind, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
 import { isKind, restore } from './stored-records.js'
 import { digestOf, objectsOf, SCHEMA_KINDS, schemaOf, type SchemaDocument, type SchemaState } from './environment-schema.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
+import type { Step } from './transaction-step.js'
 import { deleteFact, setFact, Transaction, usersOf } from './transaction.js'
 import { FactWriter, stored, type FactOf, type Stored } from './fact-writer.js'
 import { lineIn, type PolicyLines } from './file/policy-lines.js'
@@ -65,6 +66,11 @@ export interface EnvironmentOptions {
    */
   readonly shared?: boolean
   readonly log?: EnvironmentLog
+  /**
+   * The time, ms since 1970.
+   * @defaultValue `Date.now`
+   */
+  readonly now?: () => number
 }
 
 /** Read access to the facts. */
@@ -75,6 +81,9 @@ export type FactsReader = Pick<Facts,
 
 /** The engine, for decisions. Facts and schema are readable here; only the environment changes them. */
 export type DecisionEngine = Omit<Engine, 'load' | 'facts'> & { readonly facts: FactsReader }
+
+/** The longest time until the clock is read again, ms. */
+const LONGEST_WAIT = 10_000
 
 /** The most warnings of one kind in the log. */
 const MAX_WARNINGS = 20
@@ -107,6 +116,10 @@ export class Environment {
   #shared: SharedFolder | undefined
   readonly #perform: EnvironmentOptions['perform']
   #reload: PolicyReload | undefined
+  readonly #now: () => number
+  /** Assignments that have ended since the last write, and whose records are still in the folder. */
+  readonly #ended: Step[] = []
+  #endTimer: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
   readonly #overruns: Overruns
   /** The path of the policy file; and its lines, as long as the schema is that of the file. */
@@ -135,7 +148,8 @@ export class Environment {
     return environment
   }
 
-  private constructor ({ log, unknown, perform }: EnvironmentOptions) {
+  private constructor ({ log, unknown, perform, now = Date.now }: EnvironmentOptions) {
+    this.#now = now
     this.#unknown = unknown
     this.#engine = this.#newEngine()
     this.#log = log
@@ -144,8 +158,11 @@ export class Environment {
   }
 
   #newEngine (): Engine {
-    const engine = new Engine(undefined, { unknown: this.#unknown })
-    engine.facts.subscribe(change => this.#transaction?.noteFact(change))
+    const engine = new Engine(undefined, { unknown: this.#unknown, now: this.#now })
+    engine.facts.subscribe(change => {
+      if (this.#transaction !== undefined) this.#transaction.noteFact(change)
+      else if (change.kind === 'role_assignment' && change.ended === true && engine === this.#engine) this.#noteEnd(change)
+    })
     return engine
   }
 
@@ -269,6 +286,7 @@ export class Environment {
   }
 
   async #close (): Promise<void> {
+    clearTimeout(this.#endTimer)
     await this.#reload?.close()
     await this.#shared?.close()
     await this.#journal?.idle()
@@ -322,6 +340,31 @@ export class Environment {
       this.#log.warn({ sets: subsets.slice(0, MAX_WARNINGS) },
         "permit: 'array_subset', and 'array_superset' of nothing, are true of a missing attribute in Permit's container, and false here")
     }
+  }
+
+  /** An assignment has ended between two writes. Its record is removed from the folder with the next write. */
+  #noteEnd (change: FactChange & { readonly kind: 'role_assignment' }): void {
+    const key = factKey(change)
+    const before = this.#ledger.noted(change.kind, key)
+    if (before !== undefined) {
+      this.#ledger.delete(change.kind, key)
+      if (this.#store !== undefined) this.#ended.push({ kind: change.kind, key, before, after: undefined, change })
+    }
+    for (const listener of this.#listeners) listener({ users: [change.fact.user] })
+  }
+
+  /**
+   * Ends assignments at their time, not with the next question: decisions and plans that are cached are forgotten then. The clock may be
+   * set meanwhile, so it is read again after a while.
+   */
+  #watchEnds (): void {
+    clearTimeout(this.#endTimer)
+    const { nextEnd } = this.#engine
+    if (nextEnd === Infinity || this.#closing !== undefined) return
+    this.#endTimer = setTimeout(() => {
+      this.#engine.endAssignments()
+      this.#watchEnds()
+    }, Math.min(Math.max(nextEnd - this.#now(), 0) + 1, LONGEST_WAIT)).unref()
   }
 
   #noteDefaultTenant (transaction: Transaction): void {
@@ -399,6 +442,8 @@ export class Environment {
     engine.use(compilePolicy(this.#schema.document).schema)
     this.#engine = engine
     this.#ledger = ledger
+    this.#ended.length = 0
+    this.#watchEnds()
     this.#forget()
     if (store === undefined) return
     this.#keepIn(store)
@@ -425,6 +470,7 @@ export class Environment {
       this.#ledger.set(restored.kind, restored.key, restored.entry)
       return restored
     })
+    this.#watchEnds()
     const affected = usersOf(changes)
     if (affected !== undefined) for (const listener of this.#listeners) listener(affected)
   }
@@ -501,6 +547,7 @@ export class Environment {
     const transaction = new Transaction(this.#ledger)
     this.#transaction = transaction
     try {
+      transaction.steps.push(...this.#ended.splice(0))
       const result = change(transaction)
       if (result instanceof Promise) {
         result.catch(() => {})
@@ -516,6 +563,7 @@ export class Environment {
   }
 
   async #commit (transaction: Transaction): Promise<void> {
+    this.#watchEnds()
     this.#tell(transaction)
     if (this.#journal === undefined) return
     let batch: Batch

@@ -156,7 +156,7 @@ export class FactWriter {
 
   /**
    * Assigns a role in a tenant, or a role of the resource type on an instance. A missing instance is created. The result is `unchanged`
-   * when the user already has the role.
+   * when the user already has the role, with the same end.
    */
   assignRole (assignment: TenantOptional<RoleAssignmentFact>): Written<RoleAssignmentFact, 'created' | 'unchanged'> {
     const fact = this.#assignment(assignment)
@@ -241,8 +241,13 @@ export class FactWriter {
     return stored(this.#ledger, kind, fact)
   }
 
-  #assignment ({ user, role, tenant, resource_instance: on }: TenantOptional<RoleAssignmentFact>): TenantOptional<RoleAssignmentFact> {
-    const where = tenant === undefined ? {} : { tenant: this.#need('tenant', tenant) }
+  #assignment (
+    { user, role, tenant, resource_instance: on, expires_at: end }: TenantOptional<RoleAssignmentFact>
+  ): TenantOptional<RoleAssignmentFact> {
+    const where = {
+      ...(tenant === undefined ? {} : { tenant: this.#need('tenant', tenant) }),
+      ...(end === undefined ? {} : { expires_at: end })
+    }
     if (on === undefined) return { user: this.#need('user', user), role: this.#needRole(role), ...where }
     const instance = this.#resolve('resource_instance', on)
     const { resource } = parseInstance(instance)
@@ -255,10 +260,11 @@ export class FactWriter {
   }
 
   #completeAssignment (fact: TenantOptional<RoleAssignmentFact>): RoleAssignmentFact {
-    const { user, role, tenant, resource_instance: on } = fact
+    const { user, role, tenant, resource_instance: on, expires_at: end } = fact
+    const ends = end === undefined ? {} : { expires_at: end }
     return on === undefined
-      ? { user, role, tenant: tenant ?? DEFAULT_TENANT }
-      : { user, role, tenant: tenant ?? this.#tenantOf(on), resource_instance: on }
+      ? { user, role, tenant: tenant ?? DEFAULT_TENANT, ...ends }
+      : { user, role, tenant: tenant ?? this.#tenantOf(on), resource_instance: on, ...ends }
   }
 
   #tuple ({ subject, relation, object, tenant }: TenantOptional<RelationshipTupleFact>): TenantOptional<RelationshipTupleFact> {

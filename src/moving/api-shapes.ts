@@ -76,7 +76,7 @@ export const apiUser = checkerOf(User)
 const Instance = Type.Object({ key, resource: key, tenant: text, attributes: values })
 export const apiInstance = checkerOf(Instance)
 
-const Assignment = Type.Object({ user: key, role: key, tenant: text, resource_instance: text })
+const Assignment = Type.Object({ user: key, role: key, tenant: text, resource_instance: text, expires_at: text })
 export const apiAssignment = checkerOf(Assignment)
 
 const Tuple = Type.Object({ subject: key, relation: key, object: key, tenant: text })

@@ -86,9 +86,12 @@ export function factLists ({ instances, assignments, tuples }: Facts): FactLists
     ...assignments.map(({ resource_instance: on }) => on), ...tuples.flatMap(({ subject, object }) => [subject, object])
   ])
   return {
-    role_assignments: sorted(assignments, ({ user, role, tenant, resource_instance: on }) => on === undefined
-      ? { user, role, ...(tenant === DEFAULT_TENANT ? {} : { tenant }) }
-      : { user, role, resource_instance: on }),
+    role_assignments: sorted(assignments, ({ user, role, tenant, resource_instance: on, expires_at: end }) => ({
+      user,
+      role,
+      ...(on === undefined ? (tenant === DEFAULT_TENANT ? {} : { tenant }) : { resource_instance: on }),
+      ...(end === undefined ? {} : { expires_at: end })
+    })),
     resource_instances: sorted(instances, ({ resource, key, tenant, attributes }) =>
       ({ resource, key, ...(tenant === DEFAULT_TENANT ? {} : { tenant }), ...valuesOf(attributes) }),
     ({ resource, key, tenant, attributes }) =>

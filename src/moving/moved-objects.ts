@@ -140,8 +140,9 @@ export function * movedObjects ({ schema, facts }: Model): Generator<Moved> {
   for (const [index, { resource, key, tenant, ...instance }] of facts.instances.entries()) {
     yield { kind: 'resource_instance', keys: [resource, key], value: instance, fixed: tenant, path: ['resource_instances', index] }
   }
-  for (const [index, { user, role, tenant, resource_instance: on = '' }] of facts.assignments.entries()) {
-    yield { kind: 'role_assignment', keys: [user, role, tenant, on], value: {}, path: ['role_assignments', index] }
+  for (const [index, { user, role, tenant, resource_instance: on = '', expires_at: end }] of facts.assignments.entries()) {
+    const value = end === undefined ? {} : { expires_at: end }
+    yield { kind: 'role_assignment', keys: [user, role, tenant, on], value, path: ['role_assignments', index] }
   }
   for (const [index, { subject, relation, object, tenant }] of facts.tuples.entries()) {
     yield { kind: 'relationship_tuple', keys: [subject, relation, object], value: {}, fixed: tenant, path: ['relationship_tuples', index] }

@@ -1,21 +1,26 @@
 // What a policy file can say and Permit cannot: a push of it would fail, or mean something else.
 import { isRecord } from '../kit/is-record.js'
-import type { Schema } from './normal-form.js'
+import type { Model } from './model.js'
 
 /** Operators of conditions that Permit does not have. */
 const OPERATORS_ONLY_HERE: ReadonlySet<string> = new Set(['ip_in'])
 
-/** A word that Permit does not have, and the place in the policy. */
+/** A word that Permit does not have, what has it, and the place in the policy. */
 export interface OnlyHere {
   readonly word: string
-  readonly path: readonly string[]
+  readonly name: string
+  readonly path: ReadonlyArray<string | number>
 }
 
-/** Each set whose condition has a word that Permit does not have. */
-export function onlyHere ({ user_sets: userSets = {}, resource_sets: resourceSets = {} }: Schema): OnlyHere[] {
-  return Object.entries({ user_sets: userSets, resource_sets: resourceSets }).flatMap(([section, sets]) =>
-    Object.entries(sets).flatMap(([key, { conditions }]) =>
-      [...wordsIn(conditions)].map(word => ({ word, path: [section, key, 'conditions'] }))))
+/** Each set whose condition has a word that Permit does not have, and each assignment with an end. */
+export function onlyHere ({ schema: { user_sets: userSets = {}, resource_sets: resourceSets = {} }, facts }: Model): OnlyHere[] {
+  const sets = [['user_sets', 'user set', userSets], ['resource_sets', 'resource set', resourceSets]] as const
+  return [
+    ...sets.flatMap(([section, what, blocks]) => Object.entries(blocks).flatMap(([key, { conditions }]) =>
+      [...wordsIn(conditions)].map(word => ({ word, name: `${what} '${key}'`, path: [section, key, 'conditions'] })))),
+    ...[...facts?.assignments.entries() ?? []].filter(([, { expires_at: end }]) => end !== undefined).map(([index, { user, role }]) =>
+      ({ word: 'expires_at', name: `role '${role}' of user '${user}'`, path: ['role_assignments', index] }))
+  ]
 }
 
 /** A value may look like a condition, and is none: it is found, too, which refuses more than it must. */

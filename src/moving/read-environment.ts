@@ -109,8 +109,12 @@ class Reader {
       tenants: [...(tenants.some(({ key }) => key === DEFAULT_TENANT) ? [] : [{ key: DEFAULT_TENANT }]), ...tenants.map(normalTenant)],
       users: users.map(normalUser),
       instances: instances.map(normalInstance),
-      assignments: assignments.map(({ user, role, tenant, resource_instance: on }) => ({
-        user, role, tenant: tenant ?? DEFAULT_TENANT, ...(typeof on === 'string' ? { resource_instance: on } : {})
+      assignments: assignments.map(({ user, role, tenant, resource_instance: on, expires_at: end }) => ({
+        user,
+        role,
+        tenant: tenant ?? DEFAULT_TENANT,
+        ...(typeof on === 'string' ? { resource_instance: on } : {}),
+        ...(typeof end === 'string' ? { expires_at: end } : {})
       })),
       tuples: tuples.map(({ subject, relation, object, tenant }) => ({ subject, relation, object, tenant: tenant ?? DEFAULT_TENANT }))
     }

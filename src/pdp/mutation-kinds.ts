@@ -1,5 +1,5 @@
 // Every kind of fact mutation in one table: its data, whose decisions it can change, and how each kind of PDP writes it.
-import { PdpError } from '../contract/errors.js'
+import { PdpError, UnsupportedError } from '../contract/errors.js'
 import { FactsError } from '../engine/facts/fact.js'
 import type {
   RelationshipTupleFact, ResourceInstanceFact, RoleAssignmentFact, TenantFact, TenantOptional, UserFact
@@ -77,7 +77,14 @@ const KINDS: { readonly [K in Kind]: MutationKind<K> } = {
   assignRole: {
     user: ({ assignment }) => assignment.user,
     embedded: (facts, { assignment }) => facts.assignRole(assignment).status,
-    permit: (facts, { assignment }) => facts.create('/role_assignments', assignment)
+    permit: (facts, { assignment }) => {
+      // A PDP that ignored the end would give the role forever.
+      if (assignment.expires_at !== undefined) {
+        const hint = 'Use the embedded PDP, or unassign the role in time'
+        throw new UnsupportedError(`Permit has no role assignments with an end (expiresAt). ${hint}`)
+      }
+      return facts.create('/role_assignments', assignment)
+    }
   },
   unassignRole: {
     user: ({ assignment }) => assignment.user,

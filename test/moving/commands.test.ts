@@ -186,4 +186,7 @@ t.test('a policy with a word that Permit does not have is refused with its line,
   }
   await edit("ip_in: '10.0.0.0/8'", "equals: '10.0.0.1'")
   t.match((await permit('diff', '--policy', file)).code, 2, 'nothing of it was pushed')
+  await edit('role: admin, tenant: acme }', "role: admin, tenant: acme, expires_at: '2999-01-31T18:00:00Z' }")
+  t.match((await permit('diff', '--policy', file)).code, 2, 'facts are not compared')
+  t.match(await permit('push', '--facts', '--policy', file), { code: 1, err: "permit.yaml:33: role 'admin' of user 'ann' uses 'expires_at'" })
 })

@@ -40,6 +40,9 @@ export interface AssignmentInput {
   readonly tenant?: string
   readonly resourceInstance?: InstanceText<ResourceType>
   readonly resource_instance?: InstanceText<ResourceType>
+  /** When the role ends, RFC 3339 with a zone; for `assignRole`, with the embedded PDP. Default: never. */
+  readonly expiresAt?: string
+  readonly expires_at?: string
 }
 
 /** A resource instance to create. */
@@ -125,7 +128,15 @@ export class WriteApi {
 
   /** Assigns a role in a tenant to a user. */
   assignRole (user: string, role: RoleName, tenant?: string): Mutation
-  /** Assigns a role in a tenant, or on a resource instance, to a user. */
+  /**
+   * Assigns a role in a tenant, or on a resource instance, to a user. With `expiresAt` the role ends at that time: only with the
+   * embedded PDP, because Permit has no such assignments. A role that the user has already gets the end that is given, or none.
+   *
+   * @example
+   * ```ts
+   * await app.permit.api.assignRole({ user: 'ann', role: 'editor', tenant: 'acme', expiresAt: '2027-01-31T18:00:00Z' })
+   * ```
+   */
   assignRole (assignment: AssignmentInput): Mutation
   assignRole (user: string | AssignmentInput, role?: string, tenant?: string): Mutation {
     return this.#assignment('assignRole', oneForm('assignRole', user, role, tenant))
@@ -172,6 +183,9 @@ export class WriteApi {
 
   #assignment (kind: 'assignRole' | 'unassignRole', input: unknown): Mutation {
     const assignment = readInput(kind, assignmentInput, input)
+    if (kind === 'unassignRole' && assignment.expires_at !== undefined) {
+      throw new MutationError('unassignRole: expiresAt is for assignRole; a role is taken away at once')
+    }
     // Set explicitly, because not every PDP has a default.
     const tenant = assignment.tenant ?? (assignment.resource_instance === undefined ? DEFAULT_TENANT : undefined)
     return this.#mutation({ kind, assignment: tenant === undefined ? assignment : { ...assignment, tenant } })

@@ -5,6 +5,9 @@ import { checkerOf, type Checker } from '../../kit/checker.js'
 
 const strict = { additionalProperties: false } as const
 
+/** RFC 3339. Whether there is such a day is checked where it is written. */
+const TIME = '^\\d{4}-\\d\\d-\\d\\d[Tt]\\d\\d:\\d\\d:\\d\\d(?:\\.\\d{1,9})?(?:[Zz]|[+-]\\d\\d:\\d\\d)$'
+
 export const KEY = 'a non-empty string'
 export const INSTANCE = { pattern: '^[^:]+:[^]+$', expected: "'<type>:<key>'" }
 
@@ -34,7 +37,8 @@ const AssignmentSchema = Type.Object({
   user: Key,
   role: Key,
   tenant: Type.Optional(Key),
-  resource_instance: Type.Optional(Instance)
+  resource_instance: Type.Optional(Instance),
+  expires_at: Type.Optional(Type.String({ pattern: TIME, expected: "a time with a zone, such as '2027-01-31T18:00:00Z'" }))
 }, strict)
 
 const TupleSchema = Type.Object({ subject: Instance, relation: Key, object: Instance, tenant: Type.Optional(Key) }, strict)

@@ -12,7 +12,8 @@ import { INSTANCE, KEY, RoleInTenant, type Input } from './mutation-input-schema
 const ALIASES: Readonly<Record<string, string>> = {
   firstName: 'first_name',
   lastName: 'last_name',
-  resourceInstance: 'resource_instance'
+  resourceInstance: 'resource_instance',
+  expiresAt: 'expires_at'
 }
 
 /**

@@ -25,7 +25,7 @@ export interface DifferenceOptions {
 export async function differenceOf (
   client: RestClient, policy: PolicyToMove, { facts, prune }: DifferenceOptions, terminal: Terminal
 ): Promise<{ readonly plan: MovePlan, readonly report: PlanReport }> {
-  refuseOnlyHere(policy)
+  refuseOnlyHere(policy, facts)
   const progress = progressOn(terminal, 'objects read')
   let read = 0
   const remote = await readEnvironment(client, { facts, onItems: count => progress(read += count) })
@@ -37,16 +37,17 @@ export async function differenceOf (
   return { plan, report: reportOf({ file, plan, linesOf, notes: notesOn(policy.model, remote, plan, prune) }) }
 }
 
-function refuseOnlyHere ({ file, model, linesOf }: PolicyToMove): void {
-  const found = onlyHere(model.schema)
+/** The most places of a refusal. */
+const MAX_NAMED = 20
+
+function refuseOnlyHere ({ file, model, linesOf }: PolicyToMove, withFacts: boolean): void {
+  const found = onlyHere({ schema: model.schema, facts: withFacts ? model.facts : undefined }).slice(0, MAX_NAMED)
   if (found.length === 0) return
   const lines = linesOf(found.map(({ path }) => path))
   throw new MovingError([
     'Permit cannot have this policy, and nothing was compared or changed:',
-    ...found.map(({ word, path: [section, key] }, index) => {
-      const set = `${section === 'user_sets' ? 'user set' : 'resource set'} '${key}'`
-      return `  ${file}:${lines[index] ?? 1}: ${set} uses '${word}', which only the embedded and the local PDP have`
-    })
+    ...found.map(({ word, name }, index) =>
+      `  ${file}:${lines[index] ?? 1}: ${name} uses '${word}', which only the embedded and the local PDP have`)
   ].join('\n'))
 }
 

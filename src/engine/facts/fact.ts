@@ -36,6 +36,8 @@ export interface RoleAssignmentFact {
   readonly role: string
   readonly tenant: string
   readonly resource_instance?: string
+  /** When the assignment ends by itself, RFC 3339. */
+  readonly expires_at?: string
 }
 
 /** A link between two instances of the same tenant: `subject` is `relation` of `object`, both `type:key`. */
@@ -54,7 +56,13 @@ export type FactChange = { readonly op: 'set' | 'delete' } & (
   | { readonly kind: 'user', readonly fact: UserFact, readonly before?: UserFact }
   | { readonly kind: 'tenant', readonly fact: TenantFact, readonly before?: TenantFact }
   | { readonly kind: 'resource_instance', readonly fact: ResourceInstanceFact, readonly before?: ResourceInstanceFact }
-  | { readonly kind: 'role_assignment', readonly fact: RoleAssignmentFact, readonly before?: undefined }
+  | {
+    readonly kind: 'role_assignment'
+    readonly fact: RoleAssignmentFact
+    readonly before?: undefined
+    /** Whether the assignment has ended by itself. */
+    readonly ended?: true
+  }
   | { readonly kind: 'relationship_tuple', readonly fact: RelationshipTupleFact, readonly before?: undefined }
 )
 

@@ -4,9 +4,11 @@ import {
   type RoleAssignmentFact, type TenantFact, type TenantOptional, type UserFact
 } from './fact.js'
 import { UserNode, TenantNode, TenantRoles, InstanceNode } from './fact-nodes.js'
+import { Expiries } from './expiries.js'
 import { withRole, withoutRole } from './role-lists.js'
 import { StoredObjects } from './stored-objects.js'
 import { clone } from '../../kit/clone.js'
+import { parseInstant } from '../../kit/instant.js'
 import { splitAtColon } from '../../kit/split-at-colon.js'
 
 /**
@@ -26,6 +28,7 @@ export class Facts {
   readonly #tenants = new Map<string, TenantNode>()
   readonly #instances = new Map<string, Map<string, InstanceNode>>()
   readonly #objects = new StoredObjects()
+  readonly #expiries = new Expiries()
   readonly #listeners = new Set<(change: FactChange) => void>()
 
   constructor () {
@@ -200,12 +203,49 @@ export class Facts {
   // Role assignments
 
   /**
-   * Assigns the role to the user, in the tenant or on the instance. Returns whether the assignment is new.
+   * Assigns the role to the user, in the tenant or on the instance. Returns whether the assignment is new, or has another end than before.
    *
-   * @throws {@link FactsError} `not_found` for a user or tenant that does not exist; `conflict` when the instance is in another tenant
+   * @throws {@link FactsError} `not_found` for a user or tenant that does not exist; `conflict` when the instance is in another tenant;
+   * `invalid` for an end that is no time
    */
   assignRole (fact: TenantOptional<RoleAssignmentFact>): boolean {
     needKey('role', fact.role)
+    const { expires_at: end } = fact
+    const at = end === undefined ? undefined : parseInstant(end)
+    if (end !== undefined && at === undefined) {
+      throw new FactsError('invalid', `'${String(end)}' is not a time: write '2027-01-31T18:00:00Z', with a zone`)
+    }
+    // Another end is another assignment.
+    const before = end === undefined && this.nextEnd === Infinity ? undefined : this.#assignmentAt(fact)
+    if (before !== undefined && before.expires_at !== end) this.unassignRole(before)
+    return this.#assign(fact, end, at)
+  }
+
+  /** Removes the assignments that have ended at this time, ms since 1970. */
+  endAssignments (now: number): void {
+    if (now < this.#expiries.next) return
+    for (const fact of this.#expiries.take(now)) this.#unassign(fact, fact.expires_at)
+  }
+
+  /** When the next assignment ends, ms since 1970; `Infinity` for never. */
+  get nextEnd (): number {
+    return this.#expiries.next
+  }
+
+  #assignmentAt (fact: TenantOptional<RoleAssignmentFact>): RoleAssignmentFact | undefined {
+    const tenant = fact.tenant ?? (fact.resource_instance === undefined
+      ? DEFAULT_TENANT
+      : this.#findInstance(fact.resource_instance)?.tenant.fact.key ?? DEFAULT_TENANT)
+    return this.getRoleAssignment({ ...fact, tenant })
+  }
+
+  #assign (fact: TenantOptional<RoleAssignmentFact>, end: string | undefined, at: number | undefined): boolean {
+    const ends = (assigned: RoleAssignmentFact): RoleAssignmentFact => {
+      if (end === undefined || at === undefined) return assigned
+      const ending = { ...assigned, expires_at: end }
+      this.#expiries.add(ending, end, at)
+      return ending
+    }
     const user = this.#users.get(fact.user)
     if (user === undefined) throw new FactsError('not_found', `user '${fact.user}' does not exist`)
     if (fact.resource_instance === undefined) {
@@ -216,7 +256,7 @@ export class Facts {
       if (user.tenantRoles === null) user.tenantRoles = new TenantRoles(key, withRole(roles, fact.role))
       else user.tenantRoles.set(key, withRole(roles, fact.role))
       addToSet(tenant.members, fact.role, user)
-      this.#changed('set', 'role_assignment', assignmentFact(user, fact.role, key))
+      this.#changed('set', 'role_assignment', ends(assignmentFact(user, fact.role, key)))
       return true
     }
     const instance = this.#needInstance(fact.resource_instance, fact.tenant)
@@ -225,12 +265,23 @@ export class Facts {
     user.instanceRoles ??= new Map()
     user.instanceRoles.set(instance, withRole(roles, fact.role))
     addToSet(instance.holders ??= new Map(), fact.role, user)
-    this.#changed('set', 'role_assignment', assignmentFact(user, fact.role, instance.tenant.fact.key, instance))
+    this.#changed('set', 'role_assignment', ends(assignmentFact(user, fact.role, instance.tenant.fact.key, instance)))
     return true
   }
 
   /** Removes the role from the user. Returns whether the user had it. */
   unassignRole (fact: TenantOptional<RoleAssignmentFact>): boolean {
+    return this.#unassign(fact)
+  }
+
+  /** @param ended - the end of an assignment that has ended by itself */
+  #unassign (fact: TenantOptional<RoleAssignmentFact>, ended?: string): boolean {
+    const gone = (assigned: RoleAssignmentFact): void => {
+      const end = ended ?? this.#expiries.textOf(assigned)
+      this.#expiries.delete(assigned)
+      const whole = end === undefined ? assigned : { ...assigned, expires_at: end }
+      this.#changed('delete', 'role_assignment', whole, undefined, ended !== undefined)
+    }
     const user = this.#users.get(fact.user)
     if (user === undefined) return false
     if (fact.resource_instance === undefined) {
@@ -241,7 +292,7 @@ export class Facts {
       if (left.length > 0) user.tenantRoles.set(tenant.fact.key, left)
       else if (!user.tenantRoles.delete(tenant.fact.key)) user.tenantRoles = null
       removeFromSet(tenant.members, fact.role, user)
-      this.#changed('delete', 'role_assignment', assignmentFact(user, fact.role, tenant.fact.key))
+      gone(assignmentFact(user, fact.role, tenant.fact.key))
       return true
     }
     const instance = this.#findInstance(fact.resource_instance, fact.tenant)
@@ -252,7 +303,7 @@ export class Facts {
     else user.instanceRoles.delete(instance)
     if (user.instanceRoles.size === 0) user.instanceRoles = null
     instance.holders = removeFromSet(instance.holders, fact.role, user)
-    this.#changed('delete', 'role_assignment', assignmentFact(user, fact.role, instance.tenant.fact.key, instance))
+    gone(assignmentFact(user, fact.role, instance.tenant.fact.key, instance))
     return true
   }
 
@@ -260,10 +311,12 @@ export class Facts {
   getRoleAssignment ({ user, role, tenant, resource_instance: on }: RoleAssignmentFact): RoleAssignmentFact | undefined {
     const node = this.#users.get(user)
     if (node === undefined) return undefined
-    if (on === undefined) return node.rolesIn(tenant)?.includes(role) === true ? assignmentFact(node, role, tenant) : undefined
+    if (on === undefined) {
+      return node.rolesIn(tenant)?.includes(role) === true ? this.#withEnd(assignmentFact(node, role, tenant)) : undefined
+    }
     const instance = this.#findInstance(on, tenant)
     if (instance === undefined || node.instanceRoles?.get(instance)?.includes(role) !== true) return undefined
-    return assignmentFact(node, role, tenant, instance)
+    return this.#withEnd(assignmentFact(node, role, tenant, instance))
   }
 
   /** The matching assignments. Uses the most selective index for the filter. */
@@ -280,14 +333,16 @@ export class Facts {
   /** The assignments of a tenant role. */
   * assignmentsOfRole (role: string): Generator<RoleAssignmentFact> {
     for (const tenant of this.#tenants.values()) {
-      for (const user of tenant.members.get(role) ?? []) yield assignmentFact(user, role, tenant.fact.key)
+      for (const user of tenant.members.get(role) ?? []) yield this.#withEnd(assignmentFact(user, role, tenant.fact.key))
     }
   }
 
   /** The assignments of a resource role of a type. */
   * assignmentsOfResourceRole (type: string, role: string): Generator<RoleAssignmentFact> {
     for (const instance of this.instanceNodes(type)) {
-      for (const user of instance.holders?.get(role) ?? []) yield assignmentFact(user, role, instance.tenant.fact.key, instance)
+      for (const user of instance.holders?.get(role) ?? []) {
+        yield this.#withEnd(assignmentFact(user, role, instance.tenant.fact.key, instance))
+      }
     }
   }
 
@@ -300,6 +355,15 @@ export class Facts {
 
   /** The assignments in the index for the filter; some do not match it. For callers that check them in steps. */
   * roleAssignmentsNear (filter: Partial<RoleAssignmentFact>): Generator<RoleAssignmentFact> {
+    for (const assignment of this.#assignmentsNear(filter)) yield this.#withEnd(assignment)
+  }
+
+  #withEnd (fact: RoleAssignmentFact): RoleAssignmentFact {
+    const end = this.#expiries.textOf(fact)
+    return end === undefined ? fact : { ...fact, expires_at: end }
+  }
+
+  * #assignmentsNear (filter: Partial<RoleAssignmentFact>): Generator<RoleAssignmentFact> {
     if (filter.user !== undefined) {
       const user = this.#users.get(filter.user)
       if (user !== undefined) yield * assignmentsOf(user)
@@ -425,10 +489,12 @@ export class Facts {
     return this.#tenants.values()
   }
 
-  #changed<K extends FactChange['kind']> (op: 'set' | 'delete', kind: K, fact: Change<K>['fact'], before?: Change<K>['before']): void {
+  #changed<K extends FactChange['kind']> (
+    op: 'set' | 'delete', kind: K, fact: Change<K>['fact'], before?: Change<K>['before'], ended = false
+  ): void {
     this.#revision++
     if (op === 'delete' && (kind === 'user' || kind === 'resource_instance')) this.#removals++
-    for (const listener of this.#listeners) listener({ op, kind, fact, before } as FactChange)
+    for (const listener of this.#listeners) listener({ op, kind, fact, before, ...(ended ? { ended } : {}) } as FactChange)
   }
 
   #needTenant (key: string): TenantNode {

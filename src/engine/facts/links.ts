@@ -4,6 +4,10 @@ import type { RelationshipTupleFact, RoleAssignmentFact } from './fact.js'
 /** An empty set of assignments. */
 export const newAssignments = () => new Links<RoleAssignmentFact>(({ user }) => user, ['user', 'role', 'tenant', 'resource_instance'])
 
+/** The same, where assignments with another end are others. */
+export const newAssignmentsWithEnd = () =>
+  new Links<RoleAssignmentFact>(({ user }) => user, ['user', 'role', 'tenant', 'resource_instance', 'expires_at'])
+
 /** An empty set of tuples. */
 export const newTuples = () => new Links<RelationshipTupleFact>(({ object }) => object, ['subject', 'relation', 'object', 'tenant'])
 

@@ -6,7 +6,7 @@ import { type Facts } from './facts.js'
 import {
   DEFAULT_TENANT, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact
 } from './fact.js'
-import { newAssignments, newTuples, type Links } from './links.js'
+import { newAssignmentsWithEnd, newTuples, type Links } from './links.js'
 
 /** The facts that the document listed. */
 export class LoadedFacts {
@@ -29,7 +29,7 @@ export class LoadedFacts {
       before,
       next,
       tuples: yield * differences(before.relationshipTuples, next.relationshipTuples, newTuples),
-      assignments: yield * differences(before.roleAssignments, next.roleAssignments, newAssignments),
+      assignments: yield * differences(before.roleAssignments, next.roleAssignments, newAssignmentsWithEnd),
       instances: yield * changes(before.resourceInstances, next.resourceInstances, isAlike),
       users: yield * changes(before.users, next.users),
       tenants: yield * changes(before.tenants, next.tenants)

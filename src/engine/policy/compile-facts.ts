@@ -8,6 +8,7 @@ import {
   type UserFact
 } from '../facts/fact.js'
 import { newAssignments, newTuples, type Links } from '../facts/links.js'
+import { parseInstant } from '../../kit/instant.js'
 import { suggest } from '../../kit/suggest.js'
 import { splitPair } from '../../kit/split-at-colon.js'
 import type { Compilation, Path, TypeDraft } from './compilation.js'
@@ -144,8 +145,14 @@ class FactsCompiler {
 
   addAssignment (record: unknown, index: number): void {
     if (!isRecord(record)) return
-    const fact = this.#assignment(record as Partial<RoleAssignmentFact>, ['role_assignments', index])
-    if (fact === undefined) return
+    const assigned = this.#assignment(record as Partial<RoleAssignmentFact>, ['role_assignments', index])
+    if (assigned === undefined) return
+    const { expires_at: end } = record as Partial<RoleAssignmentFact>
+    if (isText(end) && parseInstant(end) === undefined) {
+      const path = ['role_assignments', index, 'expires_at']
+      this.#compilation.problem(path, `'${end}' is not a time`, "write '2027-01-31T18:00:00Z', with a zone")
+    }
+    const fact = isText(end) ? { ...assigned, expires_at: end } : assigned
     if (this.#assigned.add(fact)) this.#roleAssignments.push(fact)
     else this.#compilation.problem(['role_assignments', index], 'this appears twice', 'remove one of them')
   }

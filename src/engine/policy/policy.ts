@@ -166,7 +166,8 @@ const RoleAssignment = Type.Object({
   user: text('The key of the user.'),
   role: text('The key of the role: a top-level role in a tenant, or a role of the resource type on an instance.'),
   tenant: Type.Optional(text('The tenant in which the user has the role. Default: `default`.')),
-  resource_instance: Type.Optional(text('The instance on which the user has the role: `<resource type>:<key>`.'))
+  resource_instance: Type.Optional(text('The instance on which the user has the role: `<resource type>:<key>`.')),
+  expires_at: Type.Optional(text('When the role ends, RFC 3339 with a zone: `2027-01-31T18:00:00Z`. Default: never.'))
 }, { ...strict, description: 'A role of a user, in a tenant or on a resource instance.' })
 
 const ResourceInstance = Type.Object({

@@ -13,7 +13,9 @@ const MaybeKey = Type.Optional(Key)
 const User = Type.Object({ key: Key, email: Text, first_name: Text, last_name: Text, attributes: Attributes }, strict)
 const Roles = Type.Array(Type.Object({ role: Key, tenant: Key }, strict))
 const Tenant = Type.Object({ key: Key, name: Text, description: Text, attributes: Attributes }, strict)
-const Assignment = Type.Object({ user: Key, role: Key, tenant: MaybeKey, resource_instance: Type.Optional(Instance) }, strict)
+const Assignment = Type.Object({
+  user: Key, role: Key, tenant: MaybeKey, resource_instance: Type.Optional(Instance), expires_at: MaybeKey
+}, strict)
 const InstanceFact = Type.Object({ resource: Type.String({ pattern: '^[^:]+$' }), key: Key, tenant: Key, attributes: Attributes }, strict)
 const Tuple = Type.Object({ subject: Instance, relation: Key, object: Instance, tenant: MaybeKey }, strict)
 

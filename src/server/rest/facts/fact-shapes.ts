@@ -79,11 +79,18 @@ export const InstanceRead = Type.Object({
 
 export const Assignment = Type.Object({ user: Key, role: Key, tenant: nullable(Key), resource_instance: nullable(Key) }, strict)
 export const Assignments = Type.Array(Assignment, { maxItems: MAX_ITEMS })
+/** Beside what Permit's API has: when the assignment ends. */
+export const NewAssignment = Type.Object({
+  ...Assignment.properties,
+  expires_at: Type.Optional(Type.String({ description: 'When the role ends, RFC 3339 with a zone. Default: never.' }))
+}, strict)
+export const NewAssignments = Type.Array(NewAssignment, { maxItems: MAX_ITEMS })
 export const AssignmentRead = Type.Object({
   user: Type.String(),
   role: Type.String(),
   tenant: Type.String(),
   resource_instance: Type.Optional(Type.String()),
+  expires_at: Type.Optional(Type.String()),
   user_id: Type.String(),
   role_id: Type.String(),
   tenant_id: Type.String(),

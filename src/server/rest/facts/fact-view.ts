@@ -100,6 +100,7 @@ export function assignmentView (environment: Environment, assignment: RoleAssign
     role_id: roleIdOf(environment, assignment),
     tenant_id: idOf(environment, 'tenant', tenant),
     ...(on === undefined ? {} : { resource_instance: on, resource_instance_id: idOf(environment, 'resource_instance', on) }),
+    ...(assignment.expires_at === undefined ? {} : { expires_at: assignment.expires_at }),
     ...stamp(environment.stored('role_assignment', assignment))
   }
 }

@@ -2,7 +2,7 @@
 import Type, { type Static } from 'typebox'
 import { countedPageOf, CountedList, CountedPageQuery, isWanted, listed, MaybeCountedList, PageQuery } from '../paging.js'
 import { done, ok, route, type Answer, type Route } from '../../http/route.js'
-import { Assignment, AssignmentDetailedRead, AssignmentRead, Assignments } from './fact-shapes.js'
+import { Assignment, AssignmentDetailedRead, AssignmentRead, Assignments, NewAssignment, NewAssignments } from './fact-shapes.js'
 import { assignmentDetailedView, assignmentView } from './fact-view.js'
 import { withoutNull } from './body-without-nulls.js'
 import type { RoleAssignmentFact } from '../../../engine/facts/fact.js'
@@ -58,7 +58,7 @@ export const roleAssignmentRoutes: readonly Route[] = [
     method: 'POST',
     path: '/role_assignments',
     summary: 'Assigns a role to a user, in a tenant or on a resource instance.',
-    body: Assignment,
+    body: NewAssignment,
     answer: AssignmentRead,
     async handle ({ body, environment }) {
       const { fact } = await environment.write(writer => writer.assignRole(withoutNull(body)))
@@ -81,7 +81,7 @@ export const roleAssignmentRoutes: readonly Route[] = [
     method: 'POST',
     path: '/role_assignments/bulk',
     summary: 'Assigns roles: all or none.',
-    body: Assignments,
+    body: NewAssignments,
     answer: Type.Object({ assignments_created: Type.Integer() }),
     async handle ({ body, environment }) {
       const written = await environment.write(writer => body.map(assignment => writer.assignRole(withoutNull(assignment))))
