@@ -163,8 +163,10 @@ class Refusal extends GraphQLError {
   readonly statusCode: number | undefined
 
   constructor (error: Error & { readonly code: string, readonly statusCode?: number }) {
-    super(error.message, { extensions: { code: error.code } })
+    super(error.message)
     this.statusCode = error.statusCode
+    // The oldest versions of graphql 16 take it in another position.
+    Object.defineProperty(this, 'extensions', { value: { code: error.code }, enumerable: true, configurable: true })
     Object.defineProperty(this, 'cause', { value: error, configurable: true, writable: true })
   }
 }
