@@ -155,12 +155,17 @@ function listOf (permissions: UserPermissions, tenant: string): PermissionsList 
   return { tenant, permissions: [...permissions[`__tenant:${tenant}`]?.permissions ?? []].sort(), resources }
 }
 
+/** CASL reads the action `manage` as every action, and the subject `all` as every type: such rules would allow more than the permission. */
+function isLiteral (permission: string): boolean {
+  return !permission.startsWith('all:') && !permission.endsWith(':manage')
+}
+
 function rulesOf ({ permissions, resources }: PermissionsList, keyField: string): PackedRule[] {
-  const rules: PackedRule[] = [...actionsByType(permissions)].map(([type, actions]) => [actions.join(','), type] as const)
+  const rules: PackedRule[] = [...actionsByType(permissions.filter(isLiteral))].map(([type, actions]) => [actions.join(','), type] as const)
   for (const [name, allowed] of Object.entries(resources)) {
     const colon = name.indexOf(':')
     const type = name.slice(0, colon)
-    const actions = actionsByType(allowed).get(type)
+    const actions = actionsByType(allowed.filter(isLiteral)).get(type)
     if (actions !== undefined) rules.push([actions.join(','), type, { [keyField]: name.slice(colon + 1) }])
   }
   return rules
