@@ -8,4 +8,5 @@ if (program === undefined) {
 } else {
   process.env['OPENFGA'] = program
   await import('./push-to-openfga.js')
+  await import('./every-peer.js')
 }

@@ -8,7 +8,7 @@ import type { Test } from 'tap'
 const PROGRAM = process.env['OPENFGA'] ?? 'openfga'
 
 /** A server that ends with the test. */
-export async function openfga (t: Test, { token }: { token?: string } = {}): Promise<{ readonly url: string }> {
+export async function openfga (t: Test, { token }: { token?: string } = {}): Promise<{ readonly url: string, kill (): Promise<void> }> {
   const [http, grpc] = [await freePort(), await freePort()]
   const child = spawn(PROGRAM, [
     'run', '--experimentals', 'authzen', '--http-addr', `127.0.0.1:${http}`, '--grpc-addr', `127.0.0.1:${grpc}`,
@@ -16,15 +16,16 @@ export async function openfga (t: Test, { token }: { token?: string } = {}): Pro
     ...(token === undefined ? [] : ['--authn-method', 'preshared', '--authn-preshared-keys', token])
   ], { stdio: ['ignore', 'ignore', 'inherit'] })
   const ended = once(child, 'exit')
-  t.teardown(async () => {
+  const kill = async (): Promise<void> => {
     child.kill('SIGKILL')
     await ended.catch(() => {})
-  })
+  }
+  t.teardown(kill)
   const url = `http://127.0.0.1:${http}`
   const failed = ended.then(([code]) => { throw new Error(`${PROGRAM} ended with ${String(code)}`) })
   await Promise.race([failed, ready(url)])
   failed.catch(() => {})
-  return { url }
+  return { url, kill }
 }
 
 async function ready (url: string): Promise<void> {

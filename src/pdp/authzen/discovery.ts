@@ -91,18 +91,32 @@ export class Discovery {
 
   /** Reads the metadata, whether or not endpoints are known. Rejects with a `PdpError` when the response is not valid. */
   async ask (deadline: number): Promise<Endpoints> {
+    const path = pathOf(this.#options.urls[0] as URL)
     try {
-      return await this.#transport.send({
-        method: 'GET',
-        // The well-known part stands between host and path, as the standard requires.
-        path: `/.well-known/authzen-configuration${pathOf(this.#options.urls[0] as URL)}`,
-        deadline,
-        read: answer => this.#options.enabled ? this.#read(answer) : this.#defaults
-      })
+      return await this.#askAt(path, deadline)
     } catch (error) {
-      if (error instanceof PdpError && saysNothingIsThere(error.status)) return this.#defaults
+      if (!(error instanceof PdpError) || !saysNothingIsThere(error.status)) throw error
+    }
+    // OpenFGA has its metadata below the id of the store, without the path before it.
+    const [, store] = /\/stores(\/[^/]+)$/.exec(path) ?? []
+    if (store === undefined || !this.#options.enabled) return this.#defaults
+    try {
+      return await this.#askAt(store, deadline)
+    } catch (error) {
+      // It refuses with 500 when it does not know its own URL. The default paths are where it has its endpoints.
+      if (error instanceof PdpError && error.status !== undefined) return this.#defaults
       throw error
     }
+  }
+
+  /** Reads the metadata of a path of the PDP's URL. The well-known part stands between host and path, as the standard requires. */
+  #askAt (path: string, deadline: number): Promise<Endpoints> {
+    return this.#transport.send({
+      method: 'GET',
+      path: `/.well-known/authzen-configuration${path}`,
+      deadline,
+      read: answer => this.#options.enabled ? this.#read(answer) : this.#defaults
+    })
   }
 
   #refresh (): Promise<Endpoints> {

@@ -216,3 +216,20 @@ t.test('the metadata is requested again after a while, and the known endpoints a
   t.equal(discovery.known, undefined, 'a PDP that has gone elsewhere is not asked at the old place')
   await t.rejects(discovery.find(), { message: /another origin/ })
 })
+
+t.test('metadata below the id of the store is found, where OpenFGA has it; without it the default paths are used', async t => {
+  for (const [status, evaluation] of [[200, '/of/the/store'], [500, '/stores/7/access/v1/evaluation'], [404, '/stores/7/access/v1/evaluation']] as const) {
+    const { app, pdp } = await appFor(t, {
+      intercept (request, response) {
+        const { url } = request
+        if (url !== '/of/the/store' && !url.startsWith(WELL_KNOWN)) return false
+        const found = url === `${WELL_KNOWN}/7`
+        if (url === '/of/the/store') sendJson(response, 200, { decision: true })
+        else sendJson(response, found ? status : 404, { policy_decision_point: `http://${request.headers.host}/stores/7`, access_evaluation_endpoint: `http://${request.headers.host}/of/the/store` })
+        return true
+      }
+    }, {}, '/stores/7')
+    t.equal(await app.permit.check('ann', 'read', 'task'), true)
+    t.same(paths(pdp), [`${WELL_KNOWN}/stores/7`, `${WELL_KNOWN}/7`, evaluation])
+  }
+})

@@ -1,0 +1,106 @@
+// Real PDPs behind AuthZEN, each asked the same; and what the preset says of OpenFGA.
+import { readFile } from 'node:fs/promises'
+import t, { type Test } from 'tap'
+import permit from '../../src/index.js'
+import { binary as cerbosBinary, startCerbos } from '../cerbos/server.js'
+import { byHeader, fastifyFor, logSink } from '../support/app.js'
+import { openfga } from './openfga-server.js'
+import { ask } from './questions.js'
+
+const CERBOS_POLICY = JSON.stringify({
+  apiVersion: 'api.cerbos.dev/v1',
+  resourcePolicy: {
+    resource: 'document',
+    version: 'default',
+    rules: [
+      { actions: ['create', 'read'], effect: 'EFFECT_ALLOW', roles: ['*'], condition: { match: { expr: 'P.id == "ada@example.com" && R.attr.tenant == "acme"' } } },
+      { actions: ['read'], effect: 'EFFECT_ALLOW', roles: ['*'], condition: { match: { expr: 'P.id == "bob@example.com" && R.attr.tenant == "acme"' } } }
+    ]
+  }
+})
+
+const TOKEN = 'the-token-of-openfga'
+
+/** OpenFGA with the model and the tuples of docs/openfga.md. */
+async function startOpenFga (t: Test) {
+  const { url, kill } = await openfga(t, { token: TOKEN })
+  async function call (path: string, body: object): Promise<Record<string, string>> {
+    const answer = await fetch(url + path, { method: 'POST', headers: { authorization: `Bearer ${TOKEN}` }, body: JSON.stringify(body) })
+    const read = await answer.json() as Record<string, string>
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${JSON.stringify(read)}`)
+    return read
+  }
+  const fileOf = async (name: string) => JSON.parse(await readFile(new URL(`../../example-app/openfga/${name}`, import.meta.url), 'utf8')) as object
+  const { id: store = '' } = await call('/stores', { name: 'my-app' })
+  const { authorization_model_id: model = '' } = await call(`/stores/${store}/authorization-models`, await fileOf('model.json'))
+  await call(`/stores/${store}/write`, await fileOf('tuples.json'))
+  return { url, store, model, kill, call }
+}
+
+t.test('OpenFGA', async t => {
+  const server = await startOpenFga(t)
+  const { url, store, model } = server
+  t.test('as every peer', t => ask(t, {
+    name: 'OpenFGA',
+    url,
+    options: pdp => ({ pdp, token: TOKEN, authzen: { preset: 'openfga', store, model } }),
+    user: key => key,
+    refusesUnknownActions: true
+  }))
+
+  t.test('a wrong token, store and model are errors at boot, and health says so', async t => {
+    const elsewhere = '01HVMMBCMGZNT3SED4Z17ECXCA'
+    for (const [what, options, message] of [
+      ['token', { token: 'wrong', authzen: { preset: 'openfga', store } }, /rejects the token.*Set the option "token"/],
+      ['store', { token: TOKEN, authzen: { preset: 'openfga', store: elsewhere } }, /cannot answer "document:create".*No authorization models found/],
+      ['model', { token: TOKEN, authzen: { preset: 'openfga', store, model: elsewhere } }, /cannot answer "document:create"/],
+      ['action', { token: TOKEN, authzen: { preset: 'openfga', store, probe: { action: 'vanish', resource: 'document' } } }, /cannot answer "document:vanish".*document#vanish/]
+    ] as const) {
+      const log = logSink()
+      const app = fastifyFor(t, { logger: log.logger })
+      await app.register(permit, { pdp: url, user: byHeader, timeout: 10_000, ...options })
+      app.post('/documents', { config: { permit: 'document:create' } }, async () => 'created')
+      await app.ready()
+      t.match(log.lines.filter(({ level }) => (level as number) >= 40), [{ level: 50, msg: message }], what)
+      t.match(await app.permit.health(), { ok: false }, what)
+    }
+  })
+
+  t.test('searches and plans find what checks allow, in this tenant', async t => {
+    await server.call(`/stores/${store}/write`, {
+      writes: { tuple_keys: [['acme', 'acme/a%3Ab'], ['other', 'other/8']].map(([tenant, id]) => ({ user: `tenant:${tenant}`, relation: 'tenant', object: `document:${id}` })) }
+    })
+    const app = fastifyFor(t)
+    await app.register(permit, { pdp: url, token: TOKEN, timeout: 10_000, cache: false, authzen: { preset: 'openfga', store } })
+    const keys = (await app.permit.searchResources('bob@example.com', 'read', 'document', { tenant: 'acme' }).toArray()).map(({ key }) => key)
+    t.same(keys.sort(), ['7', 'a:b'])
+    t.same(await app.permit.searchResources('bob@example.com', 'read', 'document', { tenant: 'other' }).toArray(), [])
+    t.same((await app.permit.searchUsers('read', { type: 'document', key: 'a:b', tenant: 'acme' }).toArray()).sort(), ['ada@example.com', 'bob@example.com'])
+    t.same(await app.permit.searchActions('bob@example.com', { type: 'document', key: '7', tenant: 'acme' }).toArray(), ['read'])
+    t.match(await app.permit.plan('bob@example.com', 'read', 'document', { tenant: 'acme' }), { kind: 'some', tenant: 'acme' })
+    t.match(await app.permit.plan('bob@example.com', 'read', 'document', { tenant: 'other' }), { kind: 'none' })
+  })
+
+  t.test('what a role gives on a whole type is inherited by resources without tuples, if that is asked for', async t => {
+    const app = fastifyFor(t)
+    await app.register(permit, { pdp: url, token: TOKEN, timeout: 10_000, cache: false, authzen: { preset: 'openfga', store, inheritFromType: true } })
+    const checks = [['acme', 'new'], ['other', 'new']].map(([tenant, key]) => ({ action: 'read', resource: { type: 'document', key, tenant } }))
+    t.same(await app.permit.bulkCheck('bob@example.com', checks as never), [true, false])
+    t.same(await app.permit.plan('bob@example.com', 'read', 'document', { tenant: 'acme' }), { kind: 'all', type: 'document', tenant: 'acme' })
+  })
+
+  t.test('a server that has crashed is 503', async t => {
+    const app = fastifyFor(t)
+    await app.register(permit, { pdp: url, token: TOKEN, cache: false, authzen: { preset: 'openfga', store }, tenant: () => 'acme' })
+    t.equal(await app.permit.check('ada@example.com', 'read', { type: 'document', key: '7', tenant: 'acme' }), true)
+    await server.kill()
+    await t.rejects(app.permit.check('ada@example.com', 'read', { type: 'document', key: '7', tenant: 'acme' }), { code: 'FST_PERMIT_UNAVAILABLE' })
+  })
+})
+
+if (cerbosBinary !== undefined) {
+  t.test('Cerbos', async t => {
+    const { url } = await startCerbos(t, { policies: [CERBOS_POLICY] })
+    await ask(t, { name: 'Cerbos', url, options: pdp => ({ pdp, authzen: 'cerbos' }), user: key => key, refusesUnknownActions: false })
+  })
+}
