@@ -78,8 +78,12 @@ export async function measureBusyPdp (rounds: number, seconds: number, progress:
 
 export function busyPdpTable (pairs: readonly BusyPdpPair[]): void {
   console.table(pairs.map(({ own, sdk }) => ({
-    'requests/s': Math.round(own.requests), 'p99 ms': own.p99, 'SDK in a hook': Math.round(sdk.requests), 'its p99 ms': sdk.p99,
-    'against it': Number((own.requests / sdk.requests).toFixed(2)), 'p99 against it': Number((own.p99 / sdk.p99).toFixed(2))
+    'requests/s': Math.round(own.requests),
+    'p99 ms': own.p99,
+    'SDK in a hook': Math.round(sdk.requests),
+    'its p99 ms': sdk.p99,
+    'against it': Number((own.requests / sdk.requests).toFixed(2)),
+    'p99 against it': Number((own.p99 / sdk.p99).toFixed(2))
   })))
 }
 

@@ -158,7 +158,7 @@ t.test('the pages of a search come from one of several replicas', async t => {
   }
   for (const protocol of ['permit', 'authzen'] as const) {
     const app = fastifyFor(t)
-    await app.register(permit, { pdp: urls, token: 'secret', timeout: 10_000, cache: false, ...(protocol === 'authzen' ? { protocol } : {}) })
+    await app.register(permit, { pdp: urls, token: 'secret', timeout: 10_000, cache: false, ...(protocol === 'authzen' ? { protocol, authzen: { tenants: 'properties' as const } } : {}) })
     await app.ready()
     const searches = await Promise.all(Array.from({ length: 3 }, () => app.permit.searchResources('ann', 'read', 'task', { tenant: 't1' }).toArray()))
     t.same(searches.map(({ length }) => length), [MANY, MANY, MANY], protocol)

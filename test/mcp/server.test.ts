@@ -151,7 +151,7 @@ t.test('resources, prompts, completions and subscriptions are decided as calls a
     client.complete({ ref: { type: 'ref/resource', uri: 'tasks://one/{id}' }, argument: { name: 'id', value: '' } })
   ]
   t.match(await Promise.all(completions(vic)), [{ completion: { values: ['7'] } }, { completion: { values: ['7', '8'] } }])
-  for (const completion of completions(eve)) await t.rejects(completion, denied)
+  await Promise.all(completions(eve).map(completion => t.rejects(completion, denied)))
   t.same(await vic.subscribeResource({ uri: 'tasks://one/7' }), {})
   for (const uri of ['tasks://one/8', 'tasks://all', 'tasks://unknown', 'no uri']) await t.rejects(vic.subscribeResource({ uri }), denied, uri)
   t.same(ran, ['one 7', 'review 7', 'subscribed tasks://one/7'])

@@ -134,7 +134,11 @@ export class WriteApi {
    *
    * @example
    * ```ts
-   * await app.permit.api.assignRole({ user: 'ann', role: 'editor', tenant: 'acme', expiresAt: '2027-01-31T18:00:00Z' })
+   * import type { FastifyInstance } from 'fastify'
+   *
+   * export async function lend (app: FastifyInstance): Promise<void> {
+   *   await app.permit.api.assignRole({ user: 'ann', role: 'editor', tenant: 'acme', expiresAt: '2027-01-31T18:00:00Z' })
+   * }
    * ```
    */
   assignRole (assignment: AssignmentInput): Mutation

@@ -24,6 +24,10 @@ const MOST_PAUSE = 25_600
 /** Sums over the checks of one size. */
 interface Sum { squares: number, outstanding: number, checks: number }
 
+/** How much longer a large request must take than a small one, so that smaller ones are tried; and how many of each tell. */
+const GROWS = 1.5
+const TELLING = 5
+
 /**
  * A PDP that takes long for a check, and evaluates one request on one core, answers a batch late while its other cores idle, or while they
  * answer later checks sooner. A PDP that takes longer for a request than for a check answers all sooner in one batch. Only its answers tell
@@ -47,6 +51,9 @@ export class BatchSize {
   #requests = 0
   #time = 0
   #sums: readonly [Sum, Sum] = [newSum(), newSum()]
+  /** The times of requests with few checks, and of those with many. */
+  #small = { time: 0, requests: 0 }
+  #large = { time: 0, requests: 0 }
 
   /** @param most - the option `batch` */
   constructor (most: number, clock: { now (): number }) {
@@ -72,6 +79,11 @@ export class BatchSize {
 
   /** A request was answered after `time`, in ms. */
   answered (checks: number, time: number): void {
+    const alike = 3 * checks <= this.#size ? this.#small : 2 * checks > this.#size ? this.#large : undefined
+    if (alike !== undefined) {
+      alike.time += time
+      alike.requests++
+    }
     if (this.#tried !== undefined) return
     this.#answered += checks
     this.#requests++
@@ -93,6 +105,13 @@ export class BatchSize {
     if (sum.checks >= MEASURED * (1 + (this.#phase >> 1))) this.#next(this.#tried)
   }
 
+  /** Whether the PDP takes longer for many checks than for few, as far as that is known. The way to it takes as long for both. */
+  get #mayGrow (): boolean {
+    const { time: small, requests: few } = this.#small
+    const { time: large, requests: many } = this.#large
+    return few < TELLING || many < TELLING || large / many > GROWS * small / few
+  }
+
   /** Begins a trial, if there is something to gain. */
   #begin (): void {
     const isFast = this.#time / this.#requests < FAST
@@ -100,8 +119,10 @@ export class BatchSize {
     this.#answered = 0
     this.#requests = 0
     this.#time = 0
-    const smaller = this.#size > 1 && isBatched && !isFast ? Math.ceil(this.#size / STEP) : undefined
+    const smaller = this.#size > 1 && isBatched && !isFast && this.#mayGrow ? Math.ceil(this.#size / STEP) : undefined
     const larger = this.#size < this.#most ? Math.min(this.#size * STEP, this.#most) : undefined
+    this.#small = { time: 0, requests: 0 }
+    this.#large = { time: 0, requests: 0 }
     this.#tried = this.#isSmallerNext ? smaller ?? larger : larger ?? smaller
     this.#phase = 0
     this.#settling = SETTLING
