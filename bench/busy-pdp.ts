@@ -20,7 +20,7 @@ if (cluster.isPrimary) {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
-      const body = JSON.parse(Buffer.concat(chunks).toString()) as unknown
+      const body: unknown = chunks.length === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString())
       const answers = (Array.isArray(body) ? body : [body]).map(() => {
         const end = processorTime() + EACH
         while (processorTime() < end);

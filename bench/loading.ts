@@ -47,10 +47,12 @@ export async function measureLoading (
         await writePolicy(file, format, users)
         const parsed: number[] = []
         const loaded: Loaded[] = []
-        for (let round = 0; round < rounds; round++) {
+        // The parser of YAML takes minutes for the largest file.
+        const times = format === 'YAML' && users > 20_000 ? 1 : rounds
+        for (let round = 0; round < times; round++) {
           parsed.push((await run<Loaded>('parse', file)).cpu)
           loaded.push(await run<Loaded>('load', file))
-          progress(`loading ${users} users in ${format}, round ${round + 1} of ${rounds}: ${Math.round(loaded.at(-1)!.cpu)} ms, its parser ${Math.round(parsed.at(-1)!)} ms`)
+          progress(`loading ${users} users in ${format}, round ${round + 1} of ${times}: ${Math.round(loaded.at(-1)!.cpu)} ms, its parser ${Math.round(parsed.at(-1)!)} ms`)
         }
         rows.push({
           format,

@@ -12,7 +12,7 @@ const pdp = createServer((request, response) => {
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
   request.on('end', () => {
-    const body: unknown = JSON.parse(Buffer.concat(chunks).toString())
+    const body: unknown = chunks.length === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString())
     response.writeHead(200, { 'content-type': 'application/json' })
     response.end(JSON.stringify(Array.isArray(body) ? { allow: body.map(() => ({ allow: true })) } : { allow: true }))
   })

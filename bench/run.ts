@@ -142,11 +142,11 @@ progress('As it is run')
 const asItIs = await measureAsItIs(quick ? 2 : 5, quick ? 1 : 3, progress)
 const busyPdp = await measureBusyPdp(quick ? 2 : 10, quick ? 1 : 4, progress)
 progress('Over HTTP')
-const http = await measureHttp({ variants: ['bare', ...BY_THEMSELVES, ...WITH_A_PDP], starts: quick ? 1 : 4, rounds: 2, seconds: quick ? 0.5 : 0.7 }, progress)
+const http = await measureHttp({ variants: ['bare', ...BY_THEMSELVES, ...WITH_A_PDP], starts: quick ? 1 : 3, rounds: 2, seconds: quick ? 0.5 : 0.7 }, progress)
 
 const curves: Results['curves'] = {}
 if (!quick) {
-  const curve = { starts: 2, rounds: 2, seconds: 0.5 }
+  const curve = { starts: 1, rounds: 2, seconds: 0.5 }
   curves.connections = {}
   for (const connections of [1, 16, 64, 256, 1_024]) {
     curves.connections[connections] = await measureHttp({ variants: ['bare', 'permit: warm cache', 'permit: no cache', 'undici pool in a hook, a batch for each turn'], connections, ...curve }, progress)
