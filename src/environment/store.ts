@@ -240,7 +240,8 @@ export async function lockData (folder: string): Promise<FolderLock> {
 /** As `lockData` does, but returns undefined when another process uses the folder. */
 async function lockUnlessHeld (folder: string, serve?: (socket: Socket) => void, attempts?: number): Promise<FolderLock | undefined> {
   try {
-    await mkdir(folder, { recursive: true })
+    // The facts name people, so a new folder is the process's own.
+    await mkdir(folder, { recursive: true, mode: 0o700 })
     return await lockFolder(folder, serve, attempts)
   } catch (error) {
     throw new DataError(`the data folder ${folder} cannot be used: ${messageOf(error)}; check its path and permissions`)

@@ -186,7 +186,7 @@ function pageOf<T> (answer: unknown, checker: Checker<T>, path: string): { items
   const counted = isRecord(answer) ? answer : undefined
   const items = counted === undefined ? answer : counted['data']
   const total = counted?.['total_count']
-  if (!Array.isArray(items) || !items.every(item => checker.Check(item))) throw unexpected(path)
+  if (!Array.isArray(items) || !items.every(item => checker.Check(item))) throw unexpected(path, PERMIT_OPTIONS.url)
   return { items: items as T[], total: typeof total === 'number' && Number.isSafeInteger(total) ? total : undefined }
 }
 
@@ -231,7 +231,7 @@ export class ApiConnection {
       const attempt = await this.#attempt(method, path, text, isSafe)
       const what = `${method} ${pathOnly(path)}`
       if ('answer' in attempt) {
-        if (checker !== undefined && !checker.Check(attempt.answer)) throw unexpected(what)
+        if (checker !== undefined && !checker.Check(attempt.answer)) throw unexpected(what, this.#options.options.url)
         return attempt.answer as T
       }
       const wait = attempt.wait ?? 100 * 2 ** retry
@@ -271,7 +271,7 @@ export class ApiConnection {
         const later = wait !== undefined && wait > MAX_WAIT ? `; it asks to wait ${Math.ceil(wait / 1000)} s` : ''
         return { error: new ApiError(`${this.#name} allows no more requests now (429, ${what})${later}`, status), again: true, wait }
       }
-      if (status >= 200 && status < 300) return { answer: text === '' ? undefined : parsed(text, what) }
+      if (status >= 200 && status < 300) return { answer: text === '' ? undefined : parsed(text, what, this.#options.options.url) }
       const again = isSafe && (status === 502 || status === 503 || status === 504)
       return { error: this.#failure(status, what, text), again, wait: waitOf(headers['retry-after']) }
     } catch (error) {
@@ -337,16 +337,17 @@ async function textOf (body: AsyncIterable<Buffer>, what: string): Promise<strin
   return bytes.toString()
 }
 
-function parsed (text: string, what: string): unknown {
+/** @param option - what an error names, by which the host was given */
+function parsed (text: string, what: string, option: string): unknown {
   try {
     return readJson(text)
   } catch {
-    throw new MovingError(`the answer to ${what} is not JSON: check --api-url`)
+    throw new MovingError(`the answer to ${what} is not JSON: check ${option}`)
   }
 }
 
-function unexpected (what: string): MovingError {
-  return new MovingError(`the answer to ${what} does not have the expected shape: check --api-url`)
+function unexpected (what: string, option: string): MovingError {
+  return new MovingError(`the answer to ${what} does not have the expected shape: check ${option}`)
 }
 
 /** The sentence in an error of Permit's API: `{ title, message, error_code }` or `{ detail }`. */

@@ -1,7 +1,7 @@
 // Facts in a folder: what is there again after a restart, who else may use it, and what happens when the disk says no.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { chmod, chown, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open as openLmdb } from 'lmdb'
 import t, { type Test } from 'tap'
@@ -44,6 +44,16 @@ function everythingIn (environment: Environment) {
     role: environment.metadata('role', 'admin')
   }
 }
+
+t.test('a new folder is open to the user of the process only, and an existing one keeps its permissions', async t => {
+  const folder = t.testdir({ existing: {} })
+  const [existing, parent] = [join(folder, 'existing'), join(folder, 'new')]
+  const created = join(parent, 'facts')
+  await chmod(existing, 0o750)
+  for (const data of [existing, created]) await opened(t, { data })
+  const modes = await Promise.all([existing, parent, created].map(async name => (await stat(name)).mode & 0o777))
+  t.same(modes, [0o750, 0o700, 0o700])
+})
 
 t.test('after a restart everything is as before, including ids, times and order', async t => {
   const data = folderOf(t)
