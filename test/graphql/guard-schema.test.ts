@@ -5,14 +5,7 @@ import t, { type Test } from 'tap'
 import { guardSchema, PERMIT_DIRECTIVES, type GuardSchemaOptions } from '../../src/graphql/index.js'
 import permit from '../../src/index.js'
 import { byHeader, fastifyFor, guardedApp } from '../support/app.js'
-
-const policy = {
-  resources: { task: { actions: { read: {}, create: {}, update: {} }, roles: { owner: { permissions: ['update'] } } } },
-  roles: { reader: { permissions: ['task:read'] }, writer: { permissions: ['task:read', 'task:create'] } },
-  users: { ann: {}, vic: {}, eve: {} },
-  resource_instances: [{ resource: 'task', key: '7' }],
-  role_assignments: [{ user: 'ann', role: 'writer' }, { user: 'vic', role: 'reader' }, { user: 'vic', role: 'owner', resource_instance: 'task:7' }]
-}
+import { policy } from './tasks-policy.js'
 
 const SCHEMA = `
   ${PERMIT_DIRECTIVES}

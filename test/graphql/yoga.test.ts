@@ -6,6 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { guardSchema, PERMIT_DIRECTIVES } from '../../src/graphql/index.js'
 import permit, { type PermitOptions } from '../../src/index.js'
 import { byHeader, fastifyFor, pdpFor } from '../support/app.js'
+import { policy } from './tasks-policy.js'
 
 /** What the test takes of `graphql-yoga`. */
 interface Yoga {
@@ -13,14 +14,6 @@ interface Yoga {
 }
 
 const { createYoga } = await import('graphql-yoga' as string) as { createYoga (options: object): Yoga }
-
-const policy = {
-  resources: { task: { actions: { read: {}, create: {}, update: {} }, roles: { owner: { permissions: ['update'] } } } },
-  roles: { reader: { permissions: ['task:read'] }, writer: { permissions: ['task:read', 'task:create'] } },
-  users: { ann: {}, vic: {}, eve: {} },
-  resource_instances: [{ resource: 'task', key: '7' }],
-  role_assignments: [{ user: 'ann', role: 'writer' }, { user: 'vic', role: 'reader' }, { user: 'vic', role: 'owner', resource_instance: 'task:7' }]
-}
 
 const SCHEMA = `
   ${PERMIT_DIRECTIVES}

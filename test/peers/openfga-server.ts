@@ -1,8 +1,8 @@
 // A real OpenFGA, in memory, on ports of its own.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import type { Test } from 'tap'
+import { freePort } from '../support/free-port.js'
 
 /** Its program, as main.ts has found it. */
 const PROGRAM = process.env['OPENFGA'] ?? 'openfga'
@@ -36,15 +36,6 @@ async function ready (url: string): Promise<void> {
       await new Promise(resolve => setTimeout(resolve, 50))
     }
   }
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Creates a store, and returns its id. */

@@ -25,9 +25,9 @@ export interface BatchOptions {
  * misses). Sending the first check of a turn at once makes two requests of each burst. Waiting for more than a turn makes larger batches,
  * but costs more than it saves.
  *
- * The batch size that a PDP accepts is learned. A rejected batch is sent again in halves; when both halves succeed, batches stay that small
- * for a while. Without a bulk endpoint, checks are sent one by one for a while. A check in a batch that the PDP could not decide is sent
- * again by itself: its answer never depends on the checks that it was sent with.
+ * The batch size that a PDP accepts is learned, and the one that a slow PDP answers soonest. A rejected batch is sent again in halves; when
+ * both halves succeed, batches stay that small for a while. Without a bulk endpoint, checks are sent one by one for a while. A check in a
+ * batch that the PDP could not decide is sent again by itself: its answer never depends on the checks that it was sent with.
  *
  * Each check keeps its own deadline while it waits. It is not sent when its deadline has passed or its caller is gone.
  * @param clock for tests; default: the process's monotonic clock
