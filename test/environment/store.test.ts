@@ -1,7 +1,7 @@
 // Facts in a folder: what is there again after a restart, who else may use it, and what happens when the disk says no.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { chmod, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { open as openLmdb } from 'lmdb'
 import t, { type Test } from 'tap'
@@ -9,6 +9,7 @@ import type { Policy } from '../../src/engine/policy/policy.js'
 import { Environment, type EnvironmentOptions } from '../../src/environment/environment.js'
 import { Store } from '../../src/environment/store.js'
 import { lockFolder } from '../../src/environment/store-lock.js'
+import { AS_BEFORE, AS_OTHER_USER, folderForAll, giveAway } from '../support/other-user.js'
 import { EXTENSION, LOADER } from '../support/program.js'
 
 const policy: Policy = {
@@ -269,21 +270,19 @@ async function script (shell: string, data: string, body: string): Promise<strin
 }
 
 t.test('unreadable or unwritable files and folders are refused, and nothing is lost', async t => {
-  const data = folderOf(t)
+  const data = join(await folderForAll(t), 'data')
   await (await opened(t, { data })).close()
-  const names = ['facts.mdb', 'facts.sum', 'facts.mdb-lock']
-  // Root may do everything.
-  if (process.getuid?.() === 0) for (const path of [data, ...names.map(name => join(data, name))]) await chown(path, 65534, 65534)
+  await giveAway([data, ...['facts.mdb', 'facts.sum', 'facts.mdb-lock'].map(name => join(data, name))])
   const said = await script(':', data, `
-    const isRoot = process.getuid?.() === 0
-    if (isRoot) process.seteuid(65534)
+    await (await Environment.open({ policy, data: data + '-first' })).close()
+    ${AS_OTHER_USER}
     for (const [path, mode, before] of [['/facts.mdb', 0, 0o644], ['/facts.mdb', 0o444, 0o644], ['/facts.sum', 0, 0o644], ['', 0, 0o755], ['', 0o500, 0o755], ['', 0o300, 0o755]]) {
       chmodSync(data + path, mode)
       await attempt()
       chmodSync(data + path, before)
     }
     await (await attempt())?.close()
-    if (isRoot) process.seteuid(0)`)
+    ${AS_BEFORE}`)
   t.match(said, /^(FST_PERMIT_DATA the data folder .*(EACCES|EPERM).*permissions.*\n){6}opened 1\n0$/)
 })
 

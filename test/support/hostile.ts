@@ -43,8 +43,11 @@ export const hostile: fc.Arbitrary<string> = fc.array(
 /** The escape sequences that the commands use themselves. */
 const OWN_COLORS = /\u001b\[(?:1|2|22|31|32|33|39)m/g // eslint-disable-line no-control-regex
 
+/** The colored form of a character that is also text, such as ™; digits have none of their own. */
+const COLORED = '(?![#*0-9]|\\p{Emoji_Presentation})\\p{Emoji}\\ufe0f'
+
 /** A digit before the parts of a key cap may come from an escape sequence of JSON. */
-const WHOLE_EMOJI = new RegExp(['[#*0-9]\\ufe0f\\u20e3', ...EMOJI].join('|'), 'gu')
+const WHOLE_EMOJI = new RegExp(['[#*0-9]\\ufe0f\\u20e3', ...EMOJI, COLORED].join('|'), 'gu')
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/u
 const AT_START = /^\s*(?:::|section_(?:start|end):|travis_fold:|--- |\+\+\+ )/
 const ANYWHERE = /##\w*\[/

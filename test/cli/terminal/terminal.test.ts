@@ -17,7 +17,7 @@ t.test('the number of lines stays the same, and they contain only text and color
     terminal[name as 'out'](lines)
     const written = said()[name as 'out']
     return wrongWith(written, isTTY) === undefined && written.split('\n').length === lines.length
-  }), { numRuns: 3_000 }))
+  }), { numRuns: 3_000, examples: [[['™\ufe0f👩', '1\ufe0f'], true, 'out']] }))
   t.end()
 })
 

@@ -10,6 +10,7 @@ import t, { type Test } from 'tap'
 import { Environment } from '../../../src/environment/environment.js'
 import { FileWatch, type Reading } from '../../../src/environment/file/file-watch.js'
 import { deferred } from '../../support/app.js'
+import { AS_BEFORE, AS_OTHER_USER, folderForAll, giveAway } from '../../support/other-user.js'
 import { EXTENSION, LOADER } from '../../support/program.js'
 
 const BOUND_MS = 2_000
@@ -214,9 +215,9 @@ t.test('a folder that becomes accessible again is followed again', async t => {
   const script = `
     import { chmod, writeFile } from 'node:fs/promises'
     import { Environment } from './src/environment/environment.${EXTENSION}'
-    const isRoot = process.getuid?.() === 0
-    if (isRoot) process.seteuid(65534)
     const [folder] = process.argv.slice(1)
+    await (await Environment.open({ policy: folder + '/permit.yaml' })).close()
+    ${AS_OTHER_USER}
     const heard = []
     let wake = () => {}
     const say = (details, message) => { heard.push(message); wake() }
@@ -230,10 +231,12 @@ t.test('a folder that becomes accessible again is followed again', async t => {
     while (environment.schema.roles.role000007 === undefined) console.log(await next())
     clearInterval(alive)
     await environment.close()
-    if (isRoot) process.seteuid(0)`
-  const dir = t.testdir({ policies: { 'permit.yaml': textOf(1) } })
-  for (const path of [join(dir, 'policies'), join(dir, 'policies', 'permit.yaml')]) if (process.getuid?.() === 0) fs.chownSync(path, 65534, 65534)
-  const child = spawn(process.execPath, [...LOADER, '--input-type=module', '-e', script, join(dir, 'policies')], { stdio: ['ignore', 'pipe', 'inherit'] })
+    ${AS_BEFORE}`
+  const folder = join(await folderForAll(t), 'policies')
+  await mkdir(folder)
+  await writeFile(join(folder, 'permit.yaml'), textOf(1))
+  await giveAway([folder, join(folder, 'permit.yaml')])
+  const child = spawn(process.execPath, [...LOADER, '--input-type=module', '-e', script, folder], { stdio: ['ignore', 'pipe', 'inherit'] })
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => { chunks.push(chunk) })
   t.same(await once(child, 'close'), [0, null])
