@@ -126,15 +126,15 @@ function chunkOfCommand (file) {
   const [, command] = /^commands\/(\w+)-command\.js$/.exec(file) ?? []
   if (command !== undefined) return `cli/${command}`
   if (file.startsWith('terminal/')) return 'cli/terminal'
-  if (/^asking\/(?:question|authority-options)/.test(file)) return 'cli/question'
-  if (file.startsWith('asking/authority')) return 'cli/authority'
-  if (/^asking\/(?:explanation|open-user-set-notes)/.test(file)) return 'cli/explanation'
+  if (/^query\/(?:query-|decision-source-options)/.test(file)) return 'cli/query'
+  if (file.startsWith('query/decision-source')) return 'cli/decision-source'
+  if (/^query\/(?:explanation|open-user-set-notes)/.test(file)) return 'cli/explanation'
   if (/^testing\/(?:expectations|given)/.test(file)) return 'cli/expectations'
   if (file.startsWith('testing/')) return 'cli/test-run'
   if (file.startsWith('matrix/')) return 'cli/permission-matrix'
-  if (file.startsWith('moving/')) return 'cli/moving-report'
-  if (/^looking\/(?:loaded-app|routes-table)/.test(file)) return 'cli/loaded-app'
-  if (file.startsWith('looking/')) return 'cli/policy-names'
+  if (file.startsWith('push-pull/')) return 'cli/push-pull'
+  if (file.startsWith('routes/')) return 'cli/load-app'
+  if (file.startsWith('typegen/')) return 'cli/policy-names'
   return `cli/${file.replace(/\.js$/, '').replace(/^.*\//, '')}`
 }
 

@@ -4,7 +4,7 @@ export type {
   Annotation, MethodMap, OnDecision, OnDenied, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit, Requirement,
   TenantOption, UserOption
 } from './fastify/fastify-types.js'
-export type { GuardHook } from './fastify/hook.js'
+export type { GuardHook } from './fastify/guard-hook.js'
 export type { AppPermit } from './fastify/fastify-permit.js'
 export type { RequireOptions } from './fastify/route-guards.js'
 export type { GuardedBy, RouteRow } from './fastify/route-table.js'

@@ -2,7 +2,7 @@
 export type { DecisionEvent } from './observe/audit-trail.js'
 export type { MetricsOptions, OpenTelemetryOptions } from './observe/telemetry-options.js'
 export { CHECK_CHANNEL, type CheckMessage } from './observe/observation.js'
-export type { ShadowDifference, ShadowReport } from './contract/shadow.js'
+export type { ShadowDifference, ShadowReport } from './contract/shadow-difference.js'
 export type { CustomBus } from './bus/bus-target.js'
 export type { BusHealth, BusStats } from './contract/bus-state.js'
 export type { BusOption } from './app/options/schema.js'

@@ -3,7 +3,7 @@ import type { CheckInput, UserCheckInput } from '../decision/checks.js'
 import { describe, requireText } from '../decision/input-checks.js'
 import { createQuery, normaliseTenant, questionsOf, type ResourceInput } from '../decision/query.js'
 import { readChecks, readUserChecks } from '../decision/question-options.js'
-import { mapInTurns } from '../kit/turns.js'
+import { mapInTurns } from '../kit/time-slices.js'
 import { PdpError, QueryError, UnavailableError } from '../contract/errors.js'
 import type { Query, QueryUser } from '../contract/point.js'
 

@@ -3,8 +3,8 @@ import { openPath, type DecisionPath } from '../decision/path.js'
 import type { ShadowSettings } from './options/resolve.js'
 import type { CheckObserver, CheckOutcome } from '../observe/observation.js'
 import type { Decision, Query, ShadowStats } from '../contract/point.js'
-import type { ShadowDifference } from '../contract/shadow.js'
-import { ignore, isThenable } from '../kit/whenever.js'
+import type { ShadowDifference } from '../contract/shadow-difference.js'
+import { ignore, isThenable } from '../kit/maybe-promise.js'
 
 /** The log of the shadow. */
 interface ShadowLog {

@@ -6,7 +6,7 @@ import { OptionsError } from '../contract/errors.js'
 import type { UserPermissions } from '../contract/point.js'
 import type { CheckInput } from '../decision/checks.js'
 import { isRecord } from '../kit/is-record.js'
-import type { MaybePromise } from '../kit/whenever.js'
+import type { MaybePromise } from '../kit/maybe-promise.js'
 import type { RequestPermit } from '../fastify/fastify-types.js'
 
 /** The options of {@link permissionsRoute}. */

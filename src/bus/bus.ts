@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { SYSTEM_CLOCK, type BusClock } from './bus-clock.js'
 import { BusCodec, type BusMessage, type Forgetting } from './bus-message.js'
 import { MAX_SLOTS } from './bus-message-schema.js'
-import { Link, type BusTransport } from './link.js'
-import { Members } from './members.js'
+import { Link, type BusTransport } from './bus-connection.js'
+import { Members } from './missed-messages.js'
 import type { BusHealth, BusStats } from '../contract/bus-state.js'
 
 export interface BusLog {

@@ -1,7 +1,7 @@
 // Creates the transport of a bus. The package that it needs is loaded then, and not before.
 import { OptionsError } from '../contract/errors.js'
 import type { BusTarget, IoredisClient, NodeRedisClient, PgClient } from './bus-target.js'
-import type { BusTransport } from './link.js'
+import type { BusTransport } from './bus-connection.js'
 
 /** How long connecting to PostgreSQL may take, ms. */
 const CONNECT_TIMEOUT = 5_000

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The process `fastify-permit`: its commands, its terminal, its exit code.
 import { COMMANDS } from './commands.js'
-import { report, run } from './terminal/run.js'
+import { report, run } from './terminal/run-command.js'
 import { processTerminal } from './terminal/terminal.js'
 
 const args = process.argv.slice(2)

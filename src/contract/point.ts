@@ -1,5 +1,5 @@
 // The interface of the decision path, which every stage and every PDP implements, and its types: queries, decisions, counters.
-import type { MaybePromise } from '../kit/whenever.js'
+import type { MaybePromise } from '../kit/maybe-promise.js'
 import type { PdpError } from './errors.js'
 import type { BusHealth, BusStats } from './bus-state.js'
 import type { Plan } from './plan.js'

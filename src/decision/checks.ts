@@ -4,10 +4,10 @@ import type {
   Caller, Decision, DecisionPointStats, ShadowStats, DecisionSource, Health, Outcome, Pdp, PlanQuestion, Query,
   SearchQuestion, Trace, UserPermissions
 } from '../contract/point.js'
-import type { MaybePromise } from '../kit/whenever.js'
+import type { MaybePromise } from '../kit/maybe-promise.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
 import type { DecisionPath } from './path.js'
-import { Turns } from '../kit/turns.js'
+import { Turns } from '../kit/time-slices.js'
 import { Observation } from '../observe/observation.js'
 import { readPermissionsOptions, type PermissionsOptions } from './question-options.js'
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'

@@ -2,7 +2,7 @@
 import { PdpError, QueryError, UnavailableError } from '../contract/errors.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import { canonicalJson } from '../kit/canonical-json.js'
-import { excessOf } from '../kit/excess.js'
+import { excessOf } from '../kit/value-size-limit.js'
 import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/point.js'
 import type { AttributesOf, ContextValues, ResourceType, UserAttributes } from '../contract/vocabulary.js'
 import { readJson } from '../kit/read-json.js'

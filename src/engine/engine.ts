@@ -9,11 +9,11 @@ import { Facts } from './facts/facts.js'
 import { type InstanceNode, type TenantNode, type UserNode } from './facts/fact-nodes.js'
 import { LoadedFacts, type FactsDelta } from './facts/loaded-facts.js'
 import type { DocumentFacts } from './policy/compile-facts.js'
-import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './explain/prospects.js'
+import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './explain/possible-permissions.js'
 import {
   authorizedUsers, isOn, tenantsToAsk, tenantView, userPermissions, userTenants,
   type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World
-} from './explain/list-questions.js'
+} from './explain/list-queries.js'
 import { openUserSets, setsWithSubset, type OpenUserSet } from './explain/open-user-sets.js'
 import { decideRbac } from './decide/rbac.js'
 import { decideRebac } from './decide/rebac.js'
@@ -21,14 +21,14 @@ import { EMPTY_SCHEMA, type CompiledPermission, type CompiledSchema } from './de
 import { traceAbac, traceRbac, traceRebac, type DecisionTrace, type ModelsTrace } from './explain/trace.js'
 import { mapUrl, type MappedUrl } from './decide/url-mapping.js'
 import { DENIED, type Verdict } from './decide/verdict.js'
-import { QUESTION_STEPS, Work, WorkLimitError } from './decide/work.js'
-import { atOnce } from '../kit/turns.js'
+import { QUESTION_STEPS, Work, WorkLimitError } from './decide/work-budget.js'
+import { atOnce } from '../kit/time-slices.js'
 import type { Planning, PlanQuery } from './plan/plan-query.js'
 import type { Policy } from './policy/policy.js'
 import { NO_TENANT, type EngineQuery } from './engine-query.js'
 
 export type { ReasonCode, Verdict } from './decide/verdict.js'
-export { DECISION_STEPS, QUESTION_STEPS, Work, WorkLimitError, type WorkPlace } from './decide/work.js'
+export { DECISION_STEPS, QUESTION_STEPS, Work, WorkLimitError, type WorkPlace } from './decide/work-budget.js'
 
 /** A query about all tenants. */
 type TenantlessQuery = Omit<EngineQuery, 'resource'> & { resource: Omit<EngineQuery['resource'], 'tenant'> & { tenant?: string } }

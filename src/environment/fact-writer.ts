@@ -6,7 +6,7 @@ import {
   type TenantFact, type TenantOptional, type UserFact
 } from '../engine/facts/fact.js'
 import { readJson } from '../kit/read-json.js'
-import { factKey, type EntityKind, type Ledger, type LinkKind, type Metadata, type ObjectKind } from './ledger.js'
+import { factKey, type EntityKind, type Ledger, type LinkKind, type Metadata, type ObjectKind } from './object-metadata.js'
 import type { SchemaDocument } from './environment-schema.js'
 
 /** A fact with its id and timestamps. */

@@ -1,7 +1,7 @@
 // The format of facts and ledger entries on disk: how they are written and read back.
 import type { FactChange } from '../engine/facts/fact.js'
 import { readJson } from '../kit/read-json.js'
-import { factKey, keptFact, type LedgerEntry, type ObjectKind } from './ledger.js'
+import { factKey, keptFact, type LedgerEntry, type ObjectKind } from './object-metadata.js'
 import type { Step } from './transaction-step.js'
 import type { StoredRecord } from './store.js'
 

@@ -1,6 +1,6 @@
 // One change within a transaction: the object before and after it.
 import type { FactChange } from '../engine/facts/fact.js'
-import type { LedgerEntry, ObjectKind } from './ledger.js'
+import type { LedgerEntry, ObjectKind } from './object-metadata.js'
 
 /** One object, before and after a change. */
 export interface Step {

@@ -1,7 +1,7 @@
 // One transaction of an environment: its steps, whose decisions they can alter, and how they are rolled back.
 import type { Facts } from '../engine/facts/facts.js'
 import type { FactChange } from '../engine/facts/fact.js'
-import { factKey, keptFact, type Ledger, type LedgerEntry, type ObjectKind } from './ledger.js'
+import { factKey, keptFact, type Ledger, type LedgerEntry, type ObjectKind } from './object-metadata.js'
 import { recordOf } from './stored-records.js'
 import type { SchemaKind, SchemaState } from './environment-schema.js'
 import type { Batch } from './store.js'

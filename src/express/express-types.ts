@@ -6,7 +6,7 @@ import type * as audit from '../observe/audit-trail.js'
 import type * as options from '../app/options/schema.js'
 import type * as refusal from '../guard/on-denied.js'
 import type * as asking from '../app/request-permit.js'
-import type { Log } from './log.js'
+import type { Log } from './express-log.js'
 
 /** What a guard requires. A route without a guard is public. */
 export type Annotation = Exclude<annotation.Annotation<Request>, false>

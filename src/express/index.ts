@@ -1,7 +1,7 @@
 // The entry for Express: the middleware, the guard and the public types.
-export { guard } from './guard.js'
+export { guard } from './guard-middleware.js'
 export { permit, permit as default, type ExpressPermit } from './express-permit.js'
-export type { Log } from './log.js'
+export type { Log } from './express-log.js'
 export type {
   Annotation, Guard, Middleware, Next, OnDecision, OnDenied, PermissionRequirement, Permission, PermitOptions, PerRequest, RequestPermit,
   Requirement, TenantOption, UserOption

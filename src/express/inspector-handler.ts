@@ -1,12 +1,12 @@
 // Answers requests for the inspector in an Express app.
 import type { IncomingMessage } from 'node:http'
 import type { Request } from 'express'
-import type { Inspected } from '../app/inspected.js'
+import type { Inspected } from '../app/inspector-source.js'
 import type { ResolvedInspector } from '../app/options/resolve.js'
 import { openInspector } from '../inspector/inspector.js'
 import type { Observation } from '../observe/observation.js'
 import type { Guard, Middleware } from './express-types.js'
-import type { Log } from './log.js'
+import type { Log } from './express-log.js'
 
 /** The inspector of a `permit(…)`. */
 export interface InspectorHandler {

@@ -2,11 +2,11 @@
 import { OptionsError } from '../contract/errors.js'
 import type { Enforcement } from '../guard/enforce.js'
 import type { Request } from 'express'
-import type { Log } from './log.js'
+import type { Log } from './express-log.js'
 import type { OnDenied } from './express-types.js'
-import { unshielded } from './pending.js'
-import { isVersion4, stackOf, type App } from './stack.js'
-import { follow, wayOf, type Run, type Way } from './way.js'
+import { unshielded } from './wait-for-decision.js'
+import { isVersion4, stackOf, type App } from './router-layers.js'
+import { follow, wayOf, type Run, type Way } from './router-tracking.js'
 
 /** One `permit(…)`, as guards see it. */
 export interface Scope {

@@ -4,7 +4,7 @@ import type { PathOptions } from '../decision/path-options.js'
 import type { DecisionPath } from '../decision/path.js'
 import { PdpError, UnavailableError } from '../contract/errors.js'
 import type { Caller, Decision, Outcome, Query, Trace } from '../contract/point.js'
-import type { MaybePromise } from '../kit/whenever.js'
+import type { MaybePromise } from '../kit/maybe-promise.js'
 
 /** Whether the PDP is open, is not open yet, or failed to open. */
 export class Gate {

@@ -1,7 +1,7 @@
 // Wraps a handler so that it only runs after its guards, and proves that a route runs this wrapper.
 import { BypassedError } from '../contract/errors.js'
-import { recordBypass, requestAmong, stateOf } from './held.js'
-import { hasPassed, type GuardIdentity } from './passes.js'
+import { recordBypass, requestAmong, stateOf } from './blocking-guards.js'
+import { hasPassed, type GuardIdentity } from './passed-guards.js'
 
 /** The guards of a handler, and its route's scope. */
 export interface Post {

@@ -1,6 +1,6 @@
 // Declares the routes of the inspector.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Inspected } from '../app/inspected.js'
+import type { Inspected } from '../app/inspector-source.js'
 import type { ResolvedInspector } from '../app/options/resolve.js'
 import { openInspector } from '../inspector/inspector.js'
 import type { CheckObserver } from '../observe/observation.js'

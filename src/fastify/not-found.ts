@@ -2,9 +2,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerHookHandler, RouteOptions } from 'fastify'
 import { BypassedError } from '../contract/errors.js'
 import { provable, type Post } from './guarded-handler.js'
-import { recordBypass, stateOf } from './held.js'
-import { hasPassed } from './passes.js'
-import { responseOf } from './replies.js'
+import { recordBypass, stateOf } from './blocking-guards.js'
+import { hasPassed } from './passed-guards.js'
+import { responseOf } from './reply-of-request.js'
 
 /** The options of `setNotFoundHandler`: config and hooks, like those of a route. */
 export type NotFoundOptions = Pick<RouteOptions, 'config' | 'onRequest' | 'preParsing' | 'preValidation' | 'preHandler'>

@@ -1,7 +1,7 @@
 // The URL of a request for URL mapping rules: written anew from what Fastify's router has matched. The URL as the client wrote it may be
 // read in another way by a rule than by the router, and so get by with a weaker permission.
 import type { FastifyRequest } from 'fastify'
-import type { AskedUrl } from '../guard/asked-url.js'
+import type { AskedUrl } from '../guard/url-query.js'
 import { isRecord } from '../kit/is-record.js'
 
 type Part = { readonly text: string } | { readonly param: string, readonly isOptional: boolean }

@@ -1,7 +1,7 @@
 // The types of annotations, which say what a route requires. `R` is the framework's request.
 import type { ContextInput, ResourceInput } from '../decision/query.js'
 import type { ActionOf, PermissionName, ResourceType } from '../contract/vocabulary.js'
-import type { MaybePromise } from '../kit/whenever.js'
+import type { MaybePromise } from '../kit/maybe-promise.js'
 
 /** A value, or a function of the request that returns it or a promise of it. */
 export type PerRequest<T, R> = T | ((request: R) => MaybePromise<T>)

@@ -4,8 +4,8 @@ import { forbidden, type Checks } from '../decision/checks.js'
 import { normaliseUser, Question, type UserInput } from '../decision/query.js'
 import { AnnotationError, ForbiddenError, UnauthenticatedError } from '../contract/errors.js'
 import type { Caller, Decision, DecisionSource, Outcome, QueryUser, Trace } from '../contract/point.js'
-import { isThenable, whenever, type MaybePromise } from '../kit/whenever.js'
-import { askByUrl, type UrlAsking } from './asked-url.js'
+import { isThenable, whenever, type MaybePromise } from '../kit/maybe-promise.js'
+import { askByUrl, type UrlAsking } from './url-query.js'
 import type {
   AskPermission, CompiledAnnotation, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf
 } from './compile-annotation.js'

@@ -1,6 +1,6 @@
 // The refusal of a request: the log line, and the response.
 import { AnnotationError, ForbiddenError, PdpError, QueryError, UnavailableError, type Denial } from '../contract/errors.js'
-import type { MaybePromise } from '../kit/whenever.js'
+import type { MaybePromise } from '../kit/maybe-promise.js'
 
 /** The log for refusals: a request's logger, with the functions of pino and Fastify. */
 export interface RefusalLog {

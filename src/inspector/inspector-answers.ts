@@ -2,11 +2,11 @@
 // counted or changed by them.
 import { PdpError, QueryError, UnavailableError, codeOf, pdpErrorOf } from '../contract/errors.js'
 import type { Query } from '../contract/point.js'
-import type { Inspected } from '../app/inspected.js'
+import type { Inspected } from '../app/inspector-source.js'
 import { treeOfAnswer, treeOfTrace } from '../engine/explain/decision-tree.js'
 import type { Environment } from '../environment/environment.js'
 import type { PolicyResource } from '../engine/policy/policy.js'
-import { inTurns } from '../kit/turns.js'
+import { inTurns } from '../kit/time-slices.js'
 import type { DecisionFeed } from './decision-feed.js'
 import { HealthSamples } from './health-samples.js'
 import { queryOfForm, shownQuestion } from './inspector-question.js'

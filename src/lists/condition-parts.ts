@@ -1,7 +1,7 @@
 // What every target does alike with the parts of a condition: telling groups from comparisons, joining translated parts, reading values.
 
 import type { CompoundCondition, Condition } from '../contract/plan.js'
-import { Unsayable } from './refusal.js'
+import { Unsayable } from './unsupported-condition.js'
 
 /** Whether the condition joins others (`and`, `or`, `not`). Otherwise it compares a field. */
 export function isCompound (condition: Condition): condition is CompoundCondition {

@@ -1,7 +1,7 @@
 // Converts the values of a condition for a database: which texts, numbers and times it can store, and the bounds of a comparison with
 // one.
 
-import { Unsayable } from './refusal.js'
+import { Unsayable } from './unsupported-condition.js'
 
 /** An order, and its other side. */
 export type Order = 'lt' | 'lte' | 'gt' | 'gte'

@@ -3,7 +3,7 @@
 import type { Plan } from '../contract/plan.js'
 import { testOf, walk } from './evaluate.js'
 import { isOneTenant, placeOf, requireSameType, type Column, type Fields } from './fields.js'
-import { columnField } from './known.js'
+import { columnField } from './constant-fields.js'
 import { keyOf, valueOf } from './row.js'
 
 export { fields, type ColumnOptions, type ColumnType, type Fields, type Mapping, type OneTenant } from './fields.js'

@@ -5,12 +5,12 @@ import type { Condition, FieldCondition, Plan } from '../contract/plan.js'
 import { isRecord } from '../kit/is-record.js'
 import { isCompound, joinParts, listOf } from './condition-parts.js'
 import { hasTenant, isOneTenant, placeOf, requireSameType, sourcesOf, type Column, type Database, type Fields } from './fields.js'
-import { columnField, settle } from './known.js'
+import { columnField, settle } from './constant-fields.js'
 import {
   isOrder, isUuidText, isWellFormed, isWholeNumberText, LAST_TIME, orderOfWhole, requireExact, requireOrderedAlike, requireWellFormed,
   timeOf, timesOf, type Order
 } from './literals.js'
-import { refusing, Unsayable, type Asked } from './refusal.js'
+import { refusing, Unsayable, type Asked } from './unsupported-condition.js'
 import { withoutTenant } from './without-tenant.js'
 
 export { fields, type ColumnOptions, type ColumnType, type Fields, type Mapping, type OneTenant } from './fields.js'

@@ -6,7 +6,7 @@ import { describe, requireKnown } from '../decision/input-checks.js'
 import { toError } from '../guard/on-denied.js'
 import { isRecord } from '../kit/is-record.js'
 import { currentPermit } from './current-request.js'
-import { declaredBy, McpRefusal, refusalOf, requireAllowed, verdictOn, withDeclaration, type Declared } from './permitted.js'
+import { declaredBy, McpRefusal, refusalOf, requireAllowed, verdictOn, withDeclaration, type Declared } from './guarded-tools.js'
 import { areVisible } from './visibility.js'
 
 /** The options of {@link guardServer}. */

@@ -6,7 +6,7 @@ import type { CheckInput } from '../decision/checks.js'
 import type { Requirement } from '../guard/annotation.js'
 import { hasBrace } from '../guard/key-template.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
-import type { McpAnnotation, McpCall } from './permitted.js'
+import type { McpAnnotation, McpCall } from './guarded-tools.js'
 
 /** What must hold for something to be listed: known, a check, or a combination. */
 type Condition = boolean | Check | { readonly some: boolean, readonly of: readonly Condition[] }

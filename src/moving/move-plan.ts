@@ -1,7 +1,7 @@
 // What has to be done to an environment so that it says what a policy says.
 import { canonicalJson } from '../kit/canonical-json.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
-import type { Model } from './model.js'
+import type { Model } from './moved-policy.js'
 import { byRank, FACT_KINDS, idOf, movedObjects, type Moved } from './moved-objects.js'
 
 /** One thing to do. */

@@ -1,6 +1,6 @@
 // The objects that a policy is made of, one for each object of Permit's API, in the order in which they can be created.
 import type { PolicyConditions } from '../engine/policy/policy.js'
-import type { Model } from './model.js'
+import type { Model } from './moved-policy.js'
 
 /** The kinds, in the order of what depends on what: each only needs those before it. */
 export const KINDS = [

@@ -4,7 +4,7 @@ import type { CompiledSchema } from '../engine/decide/decision-schema.js'
 import { PolicyError } from '../engine/policy/problems.js'
 import { loadPolicy, readPlacedPolicy, type PlacedPolicy } from '../environment/file/policy-file.js'
 import { canonicalJson } from '../kit/canonical-json.js'
-import { modelOf, type Model } from './model.js'
+import { modelOf, type Model } from './moved-policy.js'
 import { planMove } from './move-plan.js'
 import { policyJson, policyYaml, type ExistingPolicy, type WrittenPolicy } from './policy-writer.js'
 

@@ -4,7 +4,7 @@ import { canonicalJson } from '../kit/canonical-json.js'
 import { isRecord } from '../kit/is-record.js'
 import type { Policy } from '../engine/policy/policy.js'
 import { permissionsOfResourceRole, permissionsOfRole, WILDCARD } from '../engine/policy/wildcards.js'
-import { FACT_LISTS, factBlocks, factLists, factSections, type Facts, type ListedFact, type Model } from './model.js'
+import { FACT_LISTS, factBlocks, factLists, factSections, type Facts, type ListedFact, type Model } from './moved-policy.js'
 import type { Schema } from './normal-form.js'
 
 /** The order of the sections in a new file. */

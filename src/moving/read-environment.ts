@@ -1,7 +1,7 @@
 // Reads an environment from Permit's REST API: its schema, its facts if they are wanted, and what a policy cannot say of it.
 import type { PolicyAttribute, PolicyResource, PolicyResourceRole, PolicyRole, PolicySetRule } from '../engine/policy/policy.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
-import { compareText, normalInstance, normalTenant, normalUser, type Facts, type Model } from './model.js'
+import { compareText, normalInstance, normalTenant, normalUser, type Facts, type Model } from './moved-policy.js'
 import { normalSchema } from './normal-form.js'
 import { ApiError, inParallel, type RestClient } from './rest-client.js'
 import {

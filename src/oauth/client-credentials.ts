@@ -1,6 +1,6 @@
 // OAuth 2.0 client credentials (RFC 6749, 4.4) as a function for the option `token`.
 import { OptionsError } from '../contract/errors.js'
-import { complain } from '../kit/complain.js'
+import { complain } from '../kit/option-mistakes.js'
 import { loadOAuthLibrary, type OAuthLibrary } from './oauth-library.js'
 import { clientCredentialsChecker, ClientCredentialsSchema, type ClientCredentialsOptions } from './oauth-options-schema.js'
 

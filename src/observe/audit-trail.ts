@@ -2,7 +2,7 @@
 import type { CheckObserver, CheckOutcome, ListKind, ListOutcome, ListQuestion } from './observation.js'
 import { codeOf, pdpErrorOf, type Denial, type PdpFailure } from '../contract/errors.js'
 import type { DecisionSource, Query } from '../contract/point.js'
-import { ignore, isThenable } from '../kit/whenever.js'
+import { ignore, isThenable } from '../kit/maybe-promise.js'
 
 /** One check, plan or search and its result, for an audit trail. Without attribute values. */
 export interface DecisionEvent {

@@ -3,7 +3,7 @@ import Type, { type Static } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
 import { OptionsError } from '../contract/errors.js'
-import { complain, show } from '../kit/complain.js'
+import { complain, show } from '../kit/option-mistakes.js'
 import type { Policy } from '../engine/policy/policy.js'
 
 // Checked here, because Node refuses other characters in a header.

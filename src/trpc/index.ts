@@ -6,7 +6,7 @@ import type { CheckOptions } from '../decision/question-options.js'
 import type { RequestPermit } from '../app/request-permit.js'
 import { AnnotationError, ForbiddenError, QueryError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
 import type { ActionOf, PermissionName, ResourceType } from '../contract/vocabulary.js'
-import type { MaybePromise } from '../kit/whenever.js'
+import type { MaybePromise } from '../kit/maybe-promise.js'
 
 export type { PermissionName, ResourceType } from '../contract/vocabulary.js'
 

@@ -1,7 +1,7 @@
 // A fleet in simulated time: real caches and the real bus over a network that loses, doubles, delays and reorders, and a PDP that knows what is true.
 import { Bus, type BusLog } from '../../src/bus/bus.js'
 import type { BusClock } from '../../src/bus/bus-clock.js'
-import type { BusTransport } from '../../src/bus/link.js'
+import type { BusTransport } from '../../src/bus/bus-connection.js'
 import { cached } from '../../src/decision/stages/cached.js'
 import { FleetGenerations } from '../../src/decision/fleet-generations.js'
 import { createQuery } from '../../src/decision/query.js'

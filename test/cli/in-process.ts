@@ -1,6 +1,6 @@
 // Commands within the test's own process: fast, and with a terminal of the test's making.
 import { COMMANDS } from '../../src/cli/commands.js'
-import { run } from '../../src/cli/terminal/run.js'
+import { run } from '../../src/cli/terminal/run-command.js'
 import { createTerminal } from '../../src/cli/terminal/terminal.js'
 
 /** What a command said, and how it ended. */

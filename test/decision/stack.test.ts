@@ -8,7 +8,7 @@ import { Generations } from '../../src/decision/generations.js'
 import { createQuery } from '../../src/decision/query.js'
 import { PdpError, UnavailableError, type PdpFailure } from '../../src/contract/errors.js'
 import type { BatchingPdp, Decision, Query } from '../../src/contract/point.js'
-import { Slots } from '../../src/pdp/http/slots.js'
+import { Slots } from '../../src/pdp/http/concurrency-limit.js'
 import { assertCounted } from '../support/counted.js'
 
 const TTL = 50

@@ -3,7 +3,7 @@ import type { TSchema } from 'typebox'
 import type { DecisionOrigin, PathOptions, UpdatesEndpoint } from '../../decision/path-options.js'
 import { OptionsError } from '../../contract/errors.js'
 import { isRedisCluster, targetOfClient, targetOfText, type BusSettings, type BusTarget } from '../../bus/bus-target.js'
-import type { ShadowReport } from '../../contract/shadow.js'
+import type { ShadowReport } from '../../contract/shadow-difference.js'
 import type { OnDecision } from '../../observe/audit-trail.js'
 import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemetry-options.js'
 import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
@@ -16,7 +16,7 @@ import {
   DEFAULT_INSPECTOR_PATH,
   optionsChecker, ShadowSchema, type BusOption, type HeadersFunction, type UserOption, type TenantOption, type Words, type AnyOptions
 } from './schema.js'
-import { complain, show } from '../../kit/complain.js'
+import { complain, show } from '../../kit/option-mistakes.js'
 import type { MappingSettings } from '../../pdp/authzen/mapping.js'
 import { typeObjectMistake } from '../../pdp/authzen/type-objects.js'
 import { DEFAULT_RESERVED, withPreset, withStore } from './authzen-presets.js'

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { BusEvents, BusSession, BusTransport } from '../link.js'
+import type { BusEvents, BusSession, BusTransport } from '../bus-connection.js'
 import { privateFolder, SocketHub } from './socket-hub.js'
 import { readLines } from './socket-lines.js'
 

@@ -1,6 +1,6 @@
 // A bus of the app's own: an object with `publish` and `subscribe`.
 import type { CustomBus } from '../bus-target.js'
-import type { BusTransport } from '../link.js'
+import type { BusTransport } from '../bus-connection.js'
 
 export function customBus (bus: CustomBus, channel: string): BusTransport {
   return {

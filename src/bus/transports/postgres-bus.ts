@@ -1,6 +1,6 @@
 // PostgreSQL as the bus: LISTEN and NOTIFY on one connection, by `pg`.
 import type { PgClient, PgPool } from '../bus-target.js'
-import type { BusEvents, BusSession, BusTransport } from '../link.js'
+import type { BusEvents, BusSession, BusTransport } from '../bus-connection.js'
 
 /** A connection, and how it is released. */
 interface Connected {

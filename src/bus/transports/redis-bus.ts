@@ -1,6 +1,6 @@
 // Redis or Valkey as the bus: publish and subscribe, on two connections that belong to this package, by `ioredis` or `redis`.
 import type { IoredisClient, NodeRedisClient } from '../bus-target.js'
-import type { BusEvents, BusSession, BusTransport } from '../link.js'
+import type { BusEvents, BusSession, BusTransport } from '../bus-connection.js'
 
 /** How long a command may take before the connection counts as lost, ms. */
 const COMMAND_TIMEOUT = 5_000

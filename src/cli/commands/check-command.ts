@@ -1,6 +1,6 @@
 // `fastify-permit check`: one question, one answer, and an exit code for scripts.
-import { questionCommand } from '../asking/question-command.js'
-import { no, yes } from '../terminal/line.js'
+import { questionCommand } from '../query/query-command.js'
+import { no, yes } from '../terminal/styled-line.js'
 
 /** The command. */
 export const checkCommand = questionCommand({

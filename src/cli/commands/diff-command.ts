@@ -1,9 +1,9 @@
 // `fastify-permit diff`: what a push would do.
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
-import { PLAN_OPTIONS, policyOf, targetOf } from '../moving/plan-options.js'
-import type { PlanReport } from '../moving/plan-report.js'
-import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../moving/remote-options.js'
+import { PLAN_OPTIONS, policyOf, targetOf } from '../push-pull/plan-options.js'
+import type { PlanReport } from '../push-pull/plan-report.js'
+import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../push-pull/remote-options.js'
 
 const HELP = `Usage: fastify-permit diff --policy <file> [--facts] [--prune] [options]
 
@@ -49,13 +49,13 @@ export const diffCommand: Command = {
     if (format === undefined) throw new UsageError(`--format must be one of ${FORMATS.join(', ')}`)
     const target = targetOf(options)
     const policy = await policyOf(options.policy)
-    const { planJson, planLines, planMarkdown } = await import('../moving/plan-report.js')
+    const { planJson, planLines, planMarkdown } = await import('../push-pull/plan-report.js')
     const tell = (report: PlanReport): number => {
       terminal.out({ text: planLines, json: planJson, markdown: planMarkdown }[format](report))
       return report.ops.length === 0 ? EXIT.ok : DIFFERENT
     }
     if (target === 'openfga') {
-      const { translated, withStore, fgaDifference } = await import('../moving/to-openfga.js')
+      const { translated, withStore, fgaDifference } = await import('../push-pull/to-openfga.js')
       const translation = translated(policy, facts)
       return withStore(options, terminal, async store => {
         const { report } = await fgaDifference(store, policy, translation, { facts, prune }, terminal)
@@ -63,7 +63,7 @@ export const diffCommand: Command = {
       })
     }
     return withEnvironment(options, terminal, async client => {
-      const { differenceOf } = await import('../moving/difference.js')
+      const { differenceOf } = await import('../push-pull/difference.js')
       return tell((await differenceOf(client, policy, { facts, prune }, terminal)).report)
     })
   }

@@ -1,6 +1,6 @@
 // `fastify-permit explain`: why a user is allowed or denied, model by model.
-import { explain } from '../asking/explanation.js'
-import { questionCommand } from '../asking/question-command.js'
+import { explain } from '../query/explanation.js'
+import { questionCommand } from '../query/query-command.js'
 import { drawTree } from '../terminal/tree.js'
 
 /** The command. */

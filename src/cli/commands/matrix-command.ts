@@ -1,15 +1,15 @@
 // `fastify-permit matrix`: a policy as a table of users by permissions, in the terminal or as an HTML page.
 import { writeFile } from 'node:fs/promises'
 import { suggest } from '../../kit/suggest.js'
-import { AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP, type AuthorityValues } from '../asking/authority-options.js'
-import { openUserSetNotes } from '../asking/open-user-set-notes.js'
+import { AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP, type AuthorityValues } from '../query/decision-source-options.js'
+import { openUserSetNotes } from '../query/open-user-set-notes.js'
 import { matrixHtml } from '../matrix/matrix-html.js'
 import { matrixText } from '../matrix/matrix-text.js'
 import { matrixOf } from '../matrix/permission-matrix.js'
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
-import { jsonLines, maybe } from '../terminal/line.js'
+import { jsonLines, maybe } from '../terminal/styled-line.js'
 
 const HELP = `Usage: fastify-permit matrix --policy <file> [options]
        fastify-permit matrix --pdp <url> --user <key> [--user <key>] [options]
@@ -72,7 +72,7 @@ export const matrixCommand: Command = {
     if (users !== undefined) throw new UsageError('--user needs --pdp; the tables of a policy have all users')
     if (html !== undefined && json) throw new UsageError('--html and --json are both given; give one of them')
     // Imported here, because help and invalid arguments need no engine.
-    const { openPolicy } = await import('../asking/authority.js')
+    const { openPolicy } = await import('../query/decision-source.js')
     const { policy, engine } = await openPolicy(file, given)
     if (tenant !== undefined && engine.facts.getTenant(tenant) === undefined) {
       const hint = suggest(tenant, Array.from(engine.facts.tenants(), ({ key }) => key), '')
@@ -108,7 +108,7 @@ async function askPdp (options: PdpValues, terminal: Terminal): Promise<number> 
   if (html !== undefined) throw new UsageError('--html needs --policy: a PDP does not list its users and rules')
   if (users.length === 0) throw new UsageError('--pdp needs --user: a PDP does not list its users; give --user once for each user')
   const [{ openPdp }, { permissionsText, remotePermissions }] =
-    await Promise.all([import('../asking/pdp-authority.js'), import('../matrix/remote-permissions.js')])
+    await Promise.all([import('../query/pdp-decision-source.js'), import('../matrix/remote-permissions.js')])
   const pdp = await openPdp(options, terminal.env)
   try {
     const rows = await remotePermissions(pdp, users, tenant)

@@ -3,13 +3,13 @@ import type { Plan } from '../../contract/plan.js'
 import type { PlanQuestion } from '../../contract/point.js'
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
-import { faint, jsonLines, no, strong, yes, type Line } from '../terminal/line.js'
+import { faint, jsonLines, no, strong, yes, type Line } from '../terminal/styled-line.js'
 import { drawTree } from '../terminal/tree.js'
-import type { Authority } from '../asking/authority-types.js'
-import { AUTHORITY_HELP, AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP } from '../asking/authority-options.js'
-import type { Sql } from '../asking/plan-words.js'
-import type { Planned } from '../asking/planned.js'
-import { questionOf } from '../asking/question.js'
+import type { Authority } from '../query/decision-source-types.js'
+import { AUTHORITY_HELP, AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP } from '../query/decision-source-options.js'
+import type { Sql } from '../query/plan-text.js'
+import type { Planned } from '../query/plan-with-sources.js'
+import { questionOf } from '../query/query-options.js'
 
 const DATABASES = ['postgresql', 'sqlite'] as const
 
@@ -75,11 +75,11 @@ Examples:
     const relations = options.relations?.split(',').map(name => name.trim()).filter(name => name !== '')
     const question = { user, action, type: resource.type, tenant: resource.tenant, context, relations }
     // Imported here, because help and invalid arguments need no engine.
-    const { openAuthority } = await import('../asking/authority.js')
+    const { openAuthority } = await import('../query/decision-source.js')
     const authority = await openAuthority(options, terminal)
     try {
       const { plan, branches } = await planFor(authority, question)
-      const { planInWords, sqlOf } = await import('../asking/plan-words.js')
+      const { planInWords, sqlOf } = await import('../query/plan-text.js')
       const sql = database === undefined ? undefined : await sqlOf(plan, database)
       const sentence = `${user.key} may ${action} ${planInWords(plan)}`
       terminal.out(options.json ? jsonLines({ plan, branches, sql }) : await textOf(sentence, plan, branches, sql))
@@ -91,18 +91,18 @@ Examples:
 }
 
 async function planFor (authority: Authority, question: PlanQuestion): Promise<Planned> {
-  const [{ planOf }, { isNoPlan }] = await Promise.all([import('../asking/planned.js'), import('../asking/plan-words.js')])
+  const [{ planOf }, { isNoPlan }] = await Promise.all([import('../query/plan-with-sources.js'), import('../query/plan-text.js')])
   try {
     return await planOf(authority, question)
   } catch (error) {
     if (!isNoPlan(error)) throw error
-    const { NoDecisionError } = await import('../asking/pdp-authority.js')
+    const { NoDecisionError } = await import('../query/pdp-decision-source.js')
     throw new NoDecisionError(`no plan: ${error.message}`)
   }
 }
 
 async function textOf (sentence: string, plan: Plan, branches: Planned['branches'], sql: Sql | undefined): Promise<Line[]> {
-  const { treeOf } = await import('../asking/planned.js')
+  const { treeOf } = await import('../query/plan-with-sources.js')
   const lines: Line[] = [plan.kind === 'none' ? no(sentence) : yes(sentence)]
   if (branches.length > 0) lines.push('', ...drawTree({ text: 'because of', branches: treeOf(branches) }))
   if (plan.kind === 'some') lines.push('', strong('condition'), ...jsonLines(plan.condition))

@@ -1,10 +1,10 @@
 // `fastify-permit pull`: an environment of Permit as a policy file.
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, type Command } from '../terminal/command.js'
-import { maybe } from '../terminal/line.js'
+import { maybe } from '../terminal/styled-line.js'
 import { progressOn } from '../terminal/progress.js'
 import type { RemoteEnvironment } from '../../moving/read-environment.js'
-import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../moving/remote-options.js'
+import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../push-pull/remote-options.js'
 
 const HELP = `Usage: fastify-permit pull [--out <file>] [--facts] [options]
 

@@ -1,11 +1,11 @@
 // `fastify-permit push`: makes an environment of Permit say what a policy file says.
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, type Command } from '../terminal/command.js'
-import { confirmed, unchanged } from '../terminal/question.js'
-import { no } from '../terminal/line.js'
+import { confirmed, unchanged } from '../terminal/confirm.js'
+import { no } from '../terminal/styled-line.js'
 import { progressOn } from '../terminal/progress.js'
-import { PLAN_OPTIONS, policyOf, targetOf } from '../moving/plan-options.js'
-import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../moving/remote-options.js'
+import { PLAN_OPTIONS, policyOf, targetOf } from '../push-pull/plan-options.js'
+import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../push-pull/remote-options.js'
 
 const HELP = `Usage: fastify-permit push --policy <file> [--facts] [--prune] [--yes] [options]
 
@@ -47,15 +47,15 @@ export const pushCommand: Command = {
     const target = targetOf(options)
     const policy = await policyOf(options.policy)
     if (target === 'openfga') {
-      const { pushToFga } = await import('../moving/to-openfga.js')
+      const { pushToFga } = await import('../push-pull/to-openfga.js')
       return pushToFga(options, policy, terminal)
     }
     return withEnvironment(options, terminal, async client => {
-      const { differenceOf } = await import('../moving/difference.js')
-      const { planLines, summaryOf } = await import('../moving/plan-report.js')
+      const { differenceOf } = await import('../push-pull/difference.js')
+      const { planLines, summaryOf } = await import('../push-pull/plan-report.js')
       const { push, PushError } = await import('../../moving/push.js')
       const { nameOf } = await import('../../moving/moved-objects.js')
-      const { factsThatWouldGo } = await import('../../moving/facts-in-the-way.js')
+      const { factsThatWouldGo } = await import('../../moving/facts-deleted-with-schema.js')
       const { plan, report } = await differenceOf(client, policy, { facts, prune }, terminal)
       terminal.out(planLines(report))
       if (plan.steps.length === 0) return EXIT.ok

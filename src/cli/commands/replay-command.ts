@@ -1,12 +1,12 @@
 // `fastify-permit replay`: which decisions of an audit trail another policy would have made differently.
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { AUTHORITY_HELP, AUTHORITY_OPTIONS, PDP_HELP } from '../asking/authority-options.js'
+import { AUTHORITY_HELP, AUTHORITY_OPTIONS, PDP_HELP } from '../query/decision-source-options.js'
 import { isRecord } from '../../kit/is-record.js'
 import { readJson } from '../../kit/read-json.js'
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
-import { jsonLines, maybe, no, strong, yes, type Line } from '../terminal/line.js'
+import { jsonLines, maybe, no, strong, yes, type Line } from '../terminal/styled-line.js'
 
 const HELP = `Usage: fastify-permit replay --log <file> --policy <file> [options]
 
@@ -66,8 +66,8 @@ export const replayCommand: Command = {
     const { log } = options
     if (log === undefined) throw new UsageError('--log is missing; give the file of the audit trail')
     // Imported here, because help and invalid arguments need no engine.
-    const { openAuthority } = await import('../asking/authority.js')
-    const { questionOf } = await import('../asking/question.js')
+    const { openAuthority } = await import('../query/decision-source.js')
+    const { questionOf } = await import('../query/query-options.js')
     const authority = await openAuthority(options, terminal)
     const answers = new Map<string, { readonly allow: boolean, readonly code?: string, readonly reason?: string }>()
     const differences = new Map<string, Difference>()

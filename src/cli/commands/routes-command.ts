@@ -1,11 +1,11 @@
 // `fastify-permit routes`: what each route of an app requires, for developers and for CI.
 import type { RouteRow } from '../../fastify/route-table.js'
 import { closest } from '../../kit/suggest.js'
-import { permissionsOf } from '../looking/policy-names.js'
-import { routesMarkdown, routesText } from '../looking/routes-table.js'
+import { permissionsOf } from '../typegen/policy-names.js'
+import { routesMarkdown, routesText } from '../routes/routes-table.js'
 import { parseFilesAndOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
-import { jsonLines, maybe, no, type Line } from '../terminal/line.js'
+import { jsonLines, maybe, no, type Line } from '../terminal/styled-line.js'
 
 const HELP = `Usage: fastify-permit routes <app file> [options]
 
@@ -54,7 +54,7 @@ export const routesCommand: Command = {
     // The policy is read first: an invalid one is reported without starting the app.
     const known = options.policy === undefined ? undefined : await permissionsIn(options.policy)
     // Imported here, because help and invalid arguments need no app.
-    const { loadApp } = await import('../looking/loaded-app.js')
+    const { loadApp } = await import('../routes/load-app.js')
     const { rows, refusal } = await loadApp(file)
     if (rows === undefined) throw new Error(`${file}: fastify-permit is not registered in this app`)
 

@@ -1,10 +1,10 @@
 // `fastify-permit test`: checks that a policy does what test files expect. For CI.
 import { writeFile } from 'node:fs/promises'
-import { AUTHORITY_HELP, AUTHORITY_OPTIONS, PDP_HELP } from '../asking/authority-options.js'
+import { AUTHORITY_HELP, AUTHORITY_OPTIONS, PDP_HELP } from '../query/decision-source-options.js'
 import { sentenceOf } from '../../engine/explain/decision-tree.js'
 import { integerOf, parseFilesAndOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
-import { jsonLines, maybe, no, spansOf, strong, yes, type Line } from '../terminal/line.js'
+import { jsonLines, maybe, no, spansOf, strong, yes, type Line } from '../terminal/styled-line.js'
 import { drawTree } from '../terminal/tree.js'
 import { COVERED, type Covered, type CoverageReport } from '../testing/coverage.js'
 import type { Expectation } from '../testing/expectations.js'

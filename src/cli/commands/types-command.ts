@@ -1,7 +1,7 @@
 // `fastify-permit types`: the names in a policy as TypeScript types, so that the compiler knows them.
 import { readFile, writeFile } from 'node:fs/promises'
-import { declarationOf } from '../looking/declaration.js'
-import { namesOf, type PolicyNames } from '../looking/policy-names.js'
+import { declarationOf } from '../typegen/type-declaration.js'
+import { namesOf, type PolicyNames } from '../typegen/policy-names.js'
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
@@ -73,7 +73,7 @@ async function namesFromApi (text: string, given: string | undefined, { env }: T
   }
   const token = given ?? env['PERMIT_API_KEY']
   if (token === undefined || token === '') throw new UsageError('--from needs a token; set PERMIT_API_KEY')
-  const { remoteNames } = await import('../looking/remote-schema.js')
+  const { remoteNames } = await import('../typegen/remote-schema.js')
   return remoteNames(url, token)
 }
 

@@ -1,5 +1,5 @@
 // The tables of a policy as one self-contained HTML file, for people who do not use a terminal.
-import { markupText } from '../../kit/markup.js'
+import { markupText } from '../../kit/escape-markup.js'
 import { listOf } from '../../kit/list-names.js'
 import { headingOf, SIGNS, type Cell, type PermissionMatrix, type PermissionTable, type TenantTables } from './permission-matrix.js'
 

@@ -2,7 +2,7 @@
 import { listOf } from '../../kit/list-names.js'
 import { printable } from '../../kit/printable.js'
 import { fit, widthOf, wrap } from '../terminal/columns.js'
-import { faint, maybe, strong, yes, type Line } from '../terminal/line.js'
+import { faint, maybe, strong, yes, type Line } from '../terminal/styled-line.js'
 import { headingOf, SIGNS, type PermissionMatrix, type PermissionTable, type TenantTables } from './permission-matrix.js'
 
 const PAINTS = { always: yes, depends: maybe, never: faint } as const

@@ -1,6 +1,6 @@
 // A policy as tables: the permissions of each user in each tenant and on each instance, and of each role.
 import type { Engine } from '../../engine/engine.js'
-import type { Prospect } from '../../engine/explain/prospects.js'
+import type { Prospect } from '../../engine/explain/possible-permissions.js'
 import type { Policy } from '../../engine/policy/policy.js'
 
 /** A cell: whether a permission is given, and why. */

@@ -1,8 +1,8 @@
 // What a PDP over HTTP reports about the permissions of users, as rows: it lists neither its users nor its rules.
 import type { UserPermissions } from '../../contract/point.js'
 import { printable } from '../../kit/printable.js'
-import type { PdpAuthority } from '../asking/authority-types.js'
-import { faint, strong, type Line } from '../terminal/line.js'
+import type { PdpAuthority } from '../query/decision-source-types.js'
+import { faint, strong, type Line } from '../terminal/styled-line.js'
 
 /** The permissions of one user in a tenant, or on an instance. */
 interface PermissionRow {

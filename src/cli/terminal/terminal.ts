@@ -2,7 +2,7 @@
 import { isatty } from 'node:tty'
 import { inspect } from 'node:util'
 import { escaped, isCommand, printable } from '../../kit/printable.js'
-import { spansOf, type Line, type Paint, type Span } from './line.js'
+import { spansOf, type Line, type Paint, type Span } from './styled-line.js'
 
 /** Where a command reads its environment and writes its lines. */
 export interface Terminal {

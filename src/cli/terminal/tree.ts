@@ -1,6 +1,6 @@
 // A tree as text, drawn as `tree` and `npm ls` draw it.
 import type { Branch } from '../../engine/explain/decision-tree.js'
-import { faint, no, spansOf, yes, type Line, type Span } from './line.js'
+import { faint, no, spansOf, yes, type Line, type Span } from './styled-line.js'
 
 /** Returns the lines of the tree. */
 export function drawTree (root: Branch): Line[] {

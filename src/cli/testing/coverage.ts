@@ -3,7 +3,7 @@ import type { DecisionTrace, RoleTrace } from '../../engine/explain/trace.js'
 import type { Policy } from '../../engine/policy/policy.js'
 import type { Query } from '../../contract/point.js'
 import { splitAtColon } from '../../kit/split-at-colon.js'
-import { permissionsOf } from '../looking/policy-names.js'
+import { permissionsOf } from '../typegen/policy-names.js'
 
 /** The parts that are counted, in the order of the output. */
 export const COVERED = Object.freeze({

@@ -1,5 +1,5 @@
 // Results of `fastify-permit test` as JUnit XML, which CI servers display.
-import { markupText } from '../../kit/markup.js'
+import { markupText } from '../../kit/escape-markup.js'
 
 /** The result of one expectation. */
 export interface JunitCase {

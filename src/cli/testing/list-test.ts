@@ -1,13 +1,13 @@
 // Tests what a list holds: the plan picks among the rows, and what is missing or too much is explained row by row.
 import type { Condition, Plan } from '../../contract/plan.js'
 import type { PlanQuestion, Query } from '../../contract/point.js'
-import type { PolicyAuthority, Answer, Authority } from '../asking/authority-types.js'
+import type { PolicyAuthority, Answer, Authority } from '../query/decision-source-types.js'
 import { createQuery } from '../../decision/query.js'
 import { isRecord } from '../../kit/is-record.js'
 import { listOf } from '../../kit/list-names.js'
 import { toPredicate } from '../../lists/predicate.js'
-import { fieldsOf, isNoPlan } from '../asking/plan-words.js'
-import { planOf } from '../asking/planned.js'
+import { fieldsOf, isNoPlan } from '../query/plan-text.js'
+import { planOf } from '../query/plan-with-sources.js'
 import type { ExpectedRow, ListExpectation } from './expectations.js'
 
 /** A list, and what is wrong with it. */

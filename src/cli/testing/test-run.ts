@@ -1,10 +1,10 @@
 // Runs test files: asks each question and compares the answer with the expectation.
 import { loadPolicyFile } from '../../environment/file/policy-file.js'
-import type { Answer, Authority } from '../asking/authority-types.js'
-import type { AuthorityValues } from '../asking/authority-options.js'
-import { openAuthority, policyAuthority } from '../asking/authority.js'
-import { explain } from '../asking/explanation.js'
-import { openUserSetNotes } from '../asking/open-user-set-notes.js'
+import type { Answer, Authority } from '../query/decision-source-types.js'
+import type { AuthorityValues } from '../query/decision-source-options.js'
+import { openAuthority, policyAuthority } from '../query/decision-source.js'
+import { explain } from '../query/explanation.js'
+import { openUserSetNotes } from '../query/open-user-set-notes.js'
 import { FileError } from '../terminal/file-error.js'
 import type { Terminal } from '../terminal/terminal.js'
 import type { Branch } from '../../engine/explain/decision-tree.js'
@@ -12,7 +12,7 @@ import { Coverage, type CoverageReport } from './coverage.js'
 import {
   readExpectations, type CheckExpectation, type Expectation, type Expectations, type ExpectedRow, type ListExpectation
 } from './expectations.js'
-import { withGiven } from './given.js'
+import { withGiven } from './given-facts.js'
 import { checkOf, instancesOf, testList } from './list-test.js'
 
 /** What to ask, and whether to explain. */

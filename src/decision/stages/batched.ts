@@ -6,7 +6,7 @@ import { BatchLimit, isPoison, mayBeTooLarge, remedyFor } from './batch-limit.js
 import type {
   AskedPoint, BatchingPdp, BulkAnswer, Caller, Decision, DecisionPointStats, Outcome, Query, Trace
 } from '../../contract/point.js'
-import type { MaybePromise } from '../../kit/whenever.js'
+import type { MaybePromise } from '../../kit/maybe-promise.js'
 import { decideBy } from './stage.js'
 
 export interface BatchOptions {

@@ -1,7 +1,7 @@
 // The cache: keeps decisions for a short time, so that a repeated check costs one lookup.
 import { LRUCache } from 'lru-cache'
 import { pdpErrorOf } from '../../contract/errors.js'
-import { isAtMost } from '../../kit/characters.js'
+import { isAtMost } from '../../kit/character-limit.js'
 import type { Caller, Decision, DecisionPoint, DecisionPointStats, Outcome, Query, Trace } from '../../contract/point.js'
 import type { AgeLimit, Generations } from '../generations.js'
 import { flat } from '../cache-key.js'

@@ -1,5 +1,5 @@
 // What the stages have in common. Between them a check is a call with an outcome; its promise is made at the end of the path, once.
-import type { MaybePromise } from '../../kit/whenever.js'
+import type { MaybePromise } from '../../kit/maybe-promise.js'
 import type {
   AskedPoint, Caller, Decision, DecisionPoint, DecisionPointStats, DecisionSource, Outcome, Query, Trace
 } from '../../contract/point.js'

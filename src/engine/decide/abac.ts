@@ -2,7 +2,7 @@
 
 import { Members, own, unite } from './values.js'
 import { verdict, type Verdict } from './verdict.js'
-import { Work, type WorkPlace } from './work.js'
+import { Work, type WorkPlace } from './work-budget.js'
 import type { AttributeScope, AttributeSource, Predicate } from './conditions.js'
 import type { EngineQuery } from '../engine-query.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'

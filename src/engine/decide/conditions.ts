@@ -5,7 +5,7 @@ import { IpRanges, isIpRange } from '../../kit/ip-ranges.js'
 import { isRecord } from '../../kit/is-record.js'
 import { equal, includes, Members, own, walk } from './values.js'
 import { addProblem, type PolicyProblem } from '../policy/problems.js'
-import type { Work } from './work.js'
+import type { Work } from './work-budget.js'
 
 /** The scopes of attributes. */
 export type AttributeScope = 'user' | 'resource' | 'tenant' | 'context'

@@ -1,5 +1,5 @@
 // Cycles of role derivations: each role on an instance is visited only once, so that a walk ends.
-import type { Work } from './work.js'
+import type { Work } from './work-budget.js'
 import type { InstanceNode } from '../facts/fact-nodes.js'
 import type { CompiledResourceRole } from './derivation.js'
 

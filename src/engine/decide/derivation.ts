@@ -1,5 +1,5 @@
 // Compiled role derivations: which roles on instances follow from which others.
-import type { WorkPlace } from './work.js'
+import type { WorkPlace } from './work-budget.js'
 
 /** A role on instances of a resource type. Inheritance only passes on permissions; a derivation looks for the role itself. */
 export interface CompiledResourceRole {

@@ -1,7 +1,7 @@
 // ReBAC: the user has a resource role on the instance that holds the action, assigned or derived along relationship tuples.
 
 import { DENIED, type Verdict } from './verdict.js'
-import type { Work } from './work.js'
+import type { Work } from './work-budget.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 import { Visited } from './derivation-cycles.js'
 import type { CompiledResourceRole } from './derivation.js'

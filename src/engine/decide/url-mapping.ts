@@ -1,6 +1,6 @@
 // URL mapping rules: from a method and a URL to a permission, as Permit's PDP reads them.
 import type { LinearRegExp } from '../../kit/linear-regexp.js'
-import type { Work } from './work.js'
+import type { Work } from './work-budget.js'
 
 /** The permission that a URL stands for. */
 export interface MappedUrl {

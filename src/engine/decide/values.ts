@@ -2,7 +2,7 @@
 import { isRecord } from '../../kit/is-record.js'
 
 import { digestOfText } from '../../kit/digest.js'
-import type { Work } from './work.js'
+import type { Work } from './work-budget.js'
 
 /** Values nested deeper than this are not compared: input must not control the depth of our recursion. */
 const MAX_VALUE_DEPTH = 32

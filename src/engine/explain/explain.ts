@@ -11,7 +11,7 @@ import type { Facts } from '../facts/facts.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 import type { ReasonCode, Verdict } from '../decide/verdict.js'
-import type { Work } from '../decide/work.js'
+import type { Work } from '../decide/work-budget.js'
 
 /** RBAC's reasons. */
 interface RbacReason extends Verdict {

@@ -2,7 +2,7 @@
 
 import { AttributesOfQuery } from '../decide/abac.js'
 import { isRecord } from '../../kit/is-record.js'
-import { mayHold } from './may-hold.js'
+import { mayHold } from './three-valued-conditions.js'
 import type { CompiledSchema } from '../decide/decision-schema.js'
 
 /** A user set that may match a user without a role, and what its rules allow then. */

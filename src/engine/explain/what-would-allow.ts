@@ -2,7 +2,7 @@
 
 import { isRecord } from '../../kit/is-record.js'
 import { shorten } from '../../kit/shorten.js'
-import { WorkLimitError } from '../decide/work.js'
+import { WorkLimitError } from '../decide/work-budget.js'
 import { Engine, type UnknownPolicy } from '../engine.js'
 import { NO_TENANT, type EngineQuery } from '../engine-query.js'
 import { FactsError, type RoleAssignmentFact } from '../facts/fact.js'

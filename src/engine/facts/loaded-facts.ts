@@ -6,7 +6,7 @@ import { type Facts } from './facts.js'
 import {
   DEFAULT_TENANT, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact, type UserFact
 } from './fact.js'
-import { newAssignmentsWithEnd, newTuples, type Links } from './links.js'
+import { newAssignmentsWithEnd, newTuples, type Links } from './link-set.js'
 
 /** The facts that the document listed. */
 export class LoadedFacts {

@@ -4,7 +4,7 @@ import { isRecord } from '../../kit/is-record.js'
 import { compareValues, type AttributeSource } from '../decide/conditions.js'
 import { NoPlanError } from './plan-query.js'
 import type { Conditions, Outcome } from './plan-conditions.js'
-import type { Attribute, Group, Part, Test } from './condition-parts.js'
+import type { Attribute, Group, Part, Test } from './split-condition.js'
 
 /** What is compared: a value, or a field of the row or of an item in it. */
 type Subject = { readonly known: unknown } | { readonly field: string }

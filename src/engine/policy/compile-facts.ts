@@ -7,7 +7,7 @@ import {
   DEFAULT_TENANT, parseInstance, type RelationshipTupleFact, type ResourceInstanceFact, type RoleAssignmentFact, type TenantFact,
   type UserFact
 } from '../facts/fact.js'
-import { newAssignments, newTuples, type Links } from '../facts/links.js'
+import { newAssignments, newTuples, type Links } from '../facts/link-set.js'
 import { parseInstant } from '../../kit/instant.js'
 import { suggest } from '../../kit/suggest.js'
 import { splitPair } from '../../kit/split-at-colon.js'

@@ -1,6 +1,6 @@
 // Compiles a policy document for decisions, or reports all of its problems.
 
-import { atOnce } from '../../kit/turns.js'
+import { atOnce } from '../../kit/time-slices.js'
 import { Compilation } from './compilation.js'
 import { compileFacts, type DocumentFacts } from './compile-facts.js'
 import { recordsOf, type FactRecords } from './fact-records.js'
@@ -11,7 +11,7 @@ import { compileRules } from './compile-rules.js'
 import { requireDeclaredAttributes } from './declared-attributes.js'
 import { policyChecker, PolicySchema, type Policy } from './policy.js'
 import { MAX_PROBLEMS, PolicyError, TooManyProblems, type PolicyProblem } from './problems.js'
-import { shapeProblems } from './shape.js'
+import { shapeProblems } from './document-shape.js'
 import type { CompiledSchema } from '../decide/decision-schema.js'
 
 /** A compiled policy document. */

@@ -1,7 +1,7 @@
 // Searches: the resources, users or actions that a decision would allow, page by page. Not a hot path.
 import type { EngineQuery } from '../engine-query.js'
 import type { Facts } from '../facts/facts.js'
-import { DECISION_STEPS, Work } from '../decide/work.js'
+import { DECISION_STEPS, Work } from '../decide/work-budget.js'
 
 /** What is searched for; everything else is as in the query that would be decided. */
 export type SearchQuery =

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { backupText, type Snapshot } from './backup-text.js'
-import { drained } from '../../kit/drained.js'
+import { drained } from '../../kit/socket-drain.js'
 
 /** The request for a backup, one line. */
 export const BACKUP_REQUEST = 'backup\n'

@@ -2,7 +2,7 @@
 // it is needed.
 
 import { PolicyError } from '../../engine/policy/problems.js'
-import { inTurns } from '../../kit/turns.js'
+import { inTurns } from '../../kit/time-slices.js'
 import { checkPolicy } from './check-policy.js'
 import { parseJson } from './json-file.js'
 import { placesOf, syntaxErrorAt } from './json-places.js'

@@ -1,7 +1,7 @@
 // The process that has a data folder serves the others: sends them the facts and each change of them, and makes their writes.
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { drained } from '../../kit/drained.js'
+import { drained } from '../../kit/socket-drain.js'
 import { readJson } from '../../kit/read-json.js'
 import { FactsError } from '../../engine/facts/fact.js'
 import { FORMAT } from '../data/database.js'

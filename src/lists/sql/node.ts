@@ -2,7 +2,7 @@
 
 import type { Column } from '../fields.js'
 import type { Order } from '../literals.js'
-import { Unsayable } from '../refusal.js'
+import { Unsayable } from '../unsupported-condition.js'
 import type { Fragment } from './fragment.js'
 
 /**

@@ -6,7 +6,7 @@ import {
   SYMBOL, timeOf, timesOf,
   type Order
 } from '../literals.js'
-import { Unsayable } from '../refusal.js'
+import { Unsayable } from '../unsupported-condition.js'
 import { all, any, bound, commas, FALSE, not, raw, sql, TRUE, type Fragment } from './fragment.js'
 import { requireComparable, type Dialect, type Kind, type Node } from './node.js'
 

@@ -1,7 +1,7 @@
 // Facts as tuples of OpenFGA.
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { splitPair } from '../../kit/split-at-colon.js'
-import type { Facts } from '../model.js'
+import type { Facts } from '../moved-policy.js'
 import { nameOf, type Kind, type Path } from '../moved-objects.js'
 import type { Refused } from './fga-model.js'
 import {

@@ -10,10 +10,10 @@ import type { FactsApi } from '../mutation-kinds.js'
 import type { BatchingPdp, BulkAnswer, Caller, Decision, Query } from '../../contract/point.js'
 import { inWords, probeAtBoot, type SettingNames } from '../http/boot-probe.js'
 import { isRecord } from '../../kit/is-record.js'
-import { HeldSlots } from '../http/slots.js'
+import { HeldSlots } from '../http/concurrency-limit.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
-import { saysNo, someSayNo } from '../says-no.js'
-import { unsendable } from '../sendable.js'
+import { saysNo, someSayNo } from '../is-denial.js'
+import { unsendable } from '../sendable-queries.js'
 
 export interface AuthZenLog extends DiscoveryLog, TransportLog {
   debug (details: object, message: string): void

@@ -3,7 +3,7 @@ import { PlanError, SearchError, UnavailableError } from '../../contract/errors.
 import type { Plan } from '../../contract/plan.js'
 import type { PlanQuestion } from '../../contract/point.js'
 import { planOfKeys } from '../keys-plan.js'
-import { mayLackSomething } from '../says-no.js'
+import { mayLackSomething } from '../is-denial.js'
 import { cerbosPlanBody, readCerbosPlan } from './cerbos-plan.js'
 import type { Endpoints } from './discovery.js'
 import { authzenSearch, type AuthZenSearching } from './search-endpoints.js'

@@ -1,9 +1,9 @@
 // Reads and validates the responses of an AuthZEN PDP.
 import { PdpError } from '../../contract/errors.js'
-import { isAtMost } from '../../kit/characters.js'
+import { isAtMost } from '../../kit/character-limit.js'
 import { isRecord } from '../../kit/is-record.js'
-import { cut, readReason } from '../reason.js'
-import { undecided } from '../undecided.js'
+import { cut, readReason } from '../debug-reason.js'
+import { undecided } from '../undecided-error.js'
 import type { BulkAnswer, Decision } from '../../contract/point.js'
 import { evaluationAnswer } from './authzen-answer-schema.js'
 

@@ -4,7 +4,7 @@ import type { Query, SearchAsking, SearchQuestion } from '../../contract/point.j
 import { isRecord } from '../../kit/is-record.js'
 import type { Transport } from '../http/transport.js'
 import { PageReader } from '../page-reader.js'
-import { mayLackSomething } from '../says-no.js'
+import { mayLackSomething } from '../is-denial.js'
 import type { Endpoints } from './discovery.js'
 import { ANY_ID, type Mapping } from './mapping.js'
 

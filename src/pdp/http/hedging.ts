@@ -1,5 +1,5 @@
 // Hedging: when a request is also sent to a second replica because the first is slower than usual, and how often.
-import { Budget } from './budget.js'
+import { Budget } from './retry-budget.js'
 import { RecentLatency } from './recent-latency.js'
 
 export interface HedgeOptions {

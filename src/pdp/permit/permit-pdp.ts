@@ -3,15 +3,15 @@ import { PdpError, UnavailableError, pdpErrorOf } from '../../contract/errors.js
 import type { BatchingPdp, BulkAnswer, Decision, Health, PermissionsQuestion, Query, UserPermissions } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
 import { decidedAnew, firstHeaders, type Forgotten } from '../caller-headers.js'
-import { readReason } from '../reason.js'
-import { mayLackSomething, saysNo, someSayNo } from '../says-no.js'
-import { undecided } from '../undecided.js'
+import { readReason } from '../debug-reason.js'
+import { mayLackSomething, saysNo, someSayNo } from '../is-denial.js'
+import { undecided } from '../undecided-error.js'
 import { probeAtBoot, type SettingNames } from '../http/boot-probe.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 import type { How, Post } from './local-pdp-call.js'
 import { allowedAnswer, permissionsAnswer } from './permit-answer-schema.js'
 import { queryText, urlText } from './query-text.js'
-import { unsendable } from '../sendable.js'
+import { unsendable } from '../sendable-queries.js'
 
 /** Probes a Permit PDP with an empty bulk check, which takes the same path as a check and requires the token. */
 export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body: '[]', read: answer => readDecisions(answer, 0) }

@@ -1,6 +1,6 @@
 // The entities of AuthZEN 1.0, and how they become a query of the engine, as Permit's PDP reads them.
 import Type, { type Static } from 'typebox'
-import { Failure } from '../http/failures.js'
+import { Failure } from '../http/error-responses.js'
 import { Attributes } from './wire.js'
 import { NO_TENANT, type EngineQuery } from '../../engine/engine-query.js'
 

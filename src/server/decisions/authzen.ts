@@ -1,6 +1,6 @@
 // OpenID AuthZEN 1.0 (https://openid.net/specs/authorization-api-1_0.html): evaluation, evaluations and metadata.
 import Type, { type Static } from 'typebox'
-import { Failure, toFailure } from '../http/failures.js'
+import { Failure, toFailure } from '../http/error-responses.js'
 import { shorten } from '../../kit/shorten.js'
 import { decideMany, Explanations, mapped } from './bounded-decisions.js'
 import { MAX_VALUES_OF_MANY, ok, route, type Answer, type Route } from '../http/route.js'

@@ -1,7 +1,7 @@
 // Routes for gateways, which cannot run an SDK: NGINX asks with headers, Kong with its OPA plugin. Also a list of all role assignments.
 import Type, { type Static } from 'typebox'
 import { allowed } from './decisions.js'
-import { invalid } from '../http/failures.js'
+import { invalid } from '../http/error-responses.js'
 import { ok, route, type Route } from '../http/route.js'
 import { isWanted, pageOf, PageQuery } from '../rest/paging.js'
 import { Allowed } from './wire.js'

@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import Type, { type Static } from 'typebox'
 import { MAX_PAGE, stepsOfSearchPage, type Found, type SearchPlace, type SearchQuery } from '../../engine/search/search-page.js'
 import type { DecisionEngine } from '../../environment/environment.js'
-import { Failure } from '../http/failures.js'
+import { Failure } from '../http/error-responses.js'
 import { Attributes } from './wire.js'
 
 const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))

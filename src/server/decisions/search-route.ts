@@ -4,7 +4,7 @@ import { ok, route, type Route } from '../http/route.js'
 import { SEARCH_PATH } from '../../contract/search-path.js'
 import type { SearchQuery } from '../../engine/search/search-page.js'
 import { Page, PageRequest, stepsOfPage } from './search-pages.js'
-import { Failure } from '../http/failures.js'
+import { Failure } from '../http/error-responses.js'
 import { Attributes, Key, toEngineUser, WireUser } from './wire.js'
 
 const Question = Type.Object({

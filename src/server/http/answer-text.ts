@@ -1,5 +1,5 @@
 // Serializes answers piece by piece, up to a size limit, so that a large answer neither blocks other requests nor fills the memory.
-import { Failure } from './failures.js'
+import { Failure } from './error-responses.js'
 
 /** The most bytes of an answer. */
 const MAX_ANSWER = 4 * 1024 * 1024

@@ -1,9 +1,9 @@
 // Creates the HTTP server of the local PDP, with limits on time and sockets, and restricted to the loopback without a token.
 import { createServer } from 'node:http'
 import type { FastifyServerOptions } from 'fastify'
-import { letAnswersArrive, refuseClient, untilLastAnswer } from './linger.js'
+import { letAnswersArrive, refuseClient, untilLastAnswer } from './lingering-close.js'
 import { LoopbackServer } from './loopback.js'
-import { oneAtATime } from './one-at-a-time.js'
+import { oneAtATime } from './pipelining.js'
 
 /** The limits of a server; times in ms. */
 export interface ServerLimits {

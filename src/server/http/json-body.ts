@@ -2,9 +2,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { CLOSE_BRACE, CLOSE_BRACKET, endOfString, OPEN_BRACE, OPEN_BRACKET, QUOTE } from '../../kit/json-characters.js'
 import { readJson } from '../../kit/read-json.js'
-import { inTurns } from '../../kit/turns.js'
-import { invalid } from './failures.js'
-import { parseJson, TooDeepError } from './json-text.js'
+import { inTurns } from '../../kit/time-slices.js'
+import { invalid } from './error-responses.js'
+import { parseJson, TooDeepError } from './incremental-json.js'
 
 /** The most levels of nesting. Attributes and conditions need a few, and the code that reads them is recursive. */
 const MAX_JSON_DEPTH = 64

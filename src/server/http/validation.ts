@@ -2,7 +2,7 @@
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Convert } from 'typebox/value'
-import { invalid, MAX_DETAILS, shortStep, type FailureDetail } from './failures.js'
+import { invalid, MAX_DETAILS, shortStep, type FailureDetail } from './error-responses.js'
 
 /** The part of the request that a value comes from. */
 type Part = 'body' | 'query'

@@ -1,6 +1,6 @@
 // The headers in which clients of the container's `/facts` say how long a write waits until it takes effect.
 import type { FastifyInstance } from 'fastify'
-import { Failure } from './failures.js'
+import { Failure } from './error-responses.js'
 
 // A number as Python parses it: with a fraction, with an exponent, or as a word for infinity.
 const PYTHON_NUMBER = /^\s*[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?\s*$|^\s*[-+]?(inf|infinity|nan)\s*$/i

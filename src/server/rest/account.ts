@@ -1,7 +1,7 @@
 // Projects, environments and what else Permit's clients read around an environment, as far as a local PDP has it.
 import Type from 'typebox'
 import { SCOPE } from './identity.js'
-import { notFound } from '../http/failures.js'
+import { notFound } from '../http/error-responses.js'
 import { ok, route, type Route } from '../http/route.js'
 import type { Environment } from '../../environment/environment.js'
 

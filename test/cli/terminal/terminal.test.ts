@@ -1,7 +1,7 @@
 // The one way to the terminal: a line is a line, colors are the only escape sequences, and no CI server finds a command.
 import fc from 'fast-check'
 import t from 'tap'
-import { faint, jsonLines, maybe, no, strong, yes, type Line, type Span } from '../../../src/cli/terminal/line.js'
+import { faint, jsonLines, maybe, no, strong, yes, type Line, type Span } from '../../../src/cli/terminal/styled-line.js'
 import { hostile, wrongWith } from '../../support/hostile.js'
 import { terminalFor } from '../in-process.js'
 

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { createQuery } from '../../../src/decision/query.js'
 import { batched } from '../../../src/decision/stages/batched.js'
-import { Slots } from '../../../src/pdp/http/slots.js'
+import { Slots } from '../../../src/pdp/http/concurrency-limit.js'
 import type { BatchingPdp, Decision, Query } from '../../../src/contract/point.js'
 
 interface Pdp {

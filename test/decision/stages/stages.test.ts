@@ -6,7 +6,7 @@ import { coalesced } from '../../../src/decision/stages/coalesced.js'
 import { Generations } from '../../../src/decision/generations.js'
 import { createQuery } from '../../../src/decision/query.js'
 import type { Decision, DecisionPoint, Query } from '../../../src/contract/point.js'
-import type { MaybePromise } from '../../../src/kit/whenever.js'
+import type { MaybePromise } from '../../../src/kit/maybe-promise.js'
 
 /** A decision point whose answers the test gives, when it wants to. */
 function byHand () {

@@ -3,7 +3,7 @@
 import t from 'tap'
 import { compileCondition, MAX_CONDITION_DEPTH, type AttributeScope, type AttributeSource } from '../../../src/engine/decide/conditions.js'
 import { Members } from '../../../src/engine/decide/values.js'
-import { Work } from '../../../src/engine/decide/work.js'
+import { Work } from '../../../src/engine/decide/work-budget.js'
 import type { PolicyProblem } from '../../../src/engine/policy/problems.js'
 
 type Attributes = Partial<Record<AttributeScope, Record<string, unknown>>>

@@ -5,7 +5,7 @@ import { Engine } from '../../../src/engine/engine.js'
 import type { EngineQuery } from '../../../src/engine/engine-query.js'
 import { stepsOfWhatWouldAllow, wordsOf, type Change } from '../../../src/engine/explain/what-would-allow.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
-import { atOnce } from '../../../src/kit/turns.js'
+import { atOnce } from '../../../src/kit/time-slices.js'
 import { policy as anyPolicy, query as anyQuery } from '../arbitraries.js'
 
 const POLICY: Policy = {

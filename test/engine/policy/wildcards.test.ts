@@ -9,7 +9,7 @@ import type { Policy } from '../../../src/engine/policy/policy.js'
 import { Environment } from '../../../src/environment/environment.js'
 import { policyOfObject } from '../../../src/environment/file/loaded-policy.js'
 import type { PolicyError } from '../../../src/environment/file/policy-file.js'
-import { atOnce } from '../../../src/kit/turns.js'
+import { atOnce } from '../../../src/kit/time-slices.js'
 
 const TYPES = ['task', 'tas', 'k']
 const ACTIONS = ['read', 'task', 'k']

@@ -8,7 +8,7 @@ import { streamPolicy } from '../../../src/environment/file/policy-stream.js'
 import { POLICY_WORDS } from '../../../src/environment/file/policy-text.js'
 import { parseYaml } from '../../../src/environment/file/yaml-file.js'
 import { PolicyError } from '../../../src/engine/policy/problems.js'
-import { atOnce } from '../../../src/kit/turns.js'
+import { atOnce } from '../../../src/kit/time-slices.js'
 import { assertCounted } from '../../support/counted.js'
 
 /** Longer than a piece: what stands on either side of it is read apart. */

@@ -1,6 +1,6 @@
 // The schemas of facts in the REST API, for requests and for answers.
 import Type, { type TSchema } from 'typebox'
-import { Stamps } from '../stamps.js'
+import { Stamps } from '../common-fields.js'
 import { Attributes, Key } from '../../decisions/wire.js'
 
 /** The most items of a bulk operation, which is applied as a whole or not at all. */

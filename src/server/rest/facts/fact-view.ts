@@ -1,8 +1,8 @@
 // Converts facts to the format of the REST API.
 import type { Static } from 'typebox'
-import { notFound } from '../../http/failures.js'
+import { notFound } from '../../http/error-responses.js'
 import { MAX_RELATIONSHIPS } from './fact-shapes.js'
-import { stamp } from '../stamps.js'
+import { stamp } from '../common-fields.js'
 import type {
   AssignmentDetailedRead, AssignmentRead, InstanceDetailedRead, InstanceRead, TenantRead, TupleDetailedRead, TupleRead, UserRead
 } from './fact-shapes.js'

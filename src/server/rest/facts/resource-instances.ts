@@ -1,7 +1,7 @@
 // The routes of resource instances.
 import Type, { type Static } from 'typebox'
 import { countedPageOf, CountedList, CountedPageQuery, listed, MaybeCountedList, PageQuery } from '../paging.js'
-import { makeRoomFor } from './make-room.js'
+import { makeRoomFor } from './large-deletions.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import { Empty, Idents, InstanceCreate, InstanceDetailedRead, InstanceRead, InstanceUpdate, Operations } from './fact-shapes.js'
 import { instanceDetailedView, instanceView, keyOf } from './fact-view.js'

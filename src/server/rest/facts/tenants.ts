@@ -1,8 +1,8 @@
 // The routes of tenants and their members.
 import Type from 'typebox'
-import { notFound } from '../../http/failures.js'
+import { notFound } from '../../http/error-responses.js'
 import { CountedList, CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
-import { makeRoom, makeRoomFor } from './make-room.js'
+import { makeRoom, makeRoomFor } from './large-deletions.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import { Empty, Idents, Operations, TenantCreate, TenantRead, TenantUpdate, UserRead } from './fact-shapes.js'
 import { UsersQuery, usersPage } from './users.js'

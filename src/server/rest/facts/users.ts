@@ -1,8 +1,8 @@
 // The routes of users and their roles.
 import Type, { type Static } from 'typebox'
-import { invalid } from '../../http/failures.js'
+import { invalid } from '../../http/error-responses.js'
 import { countedPageOf, CountedList, isWanted, listed, MaybeCountedList, CountedPageQuery, PageQuery } from '../paging.js'
-import { makeRoomFor } from './make-room.js'
+import { makeRoomFor } from './large-deletions.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import {
   AssignmentRead, Empty, Idents, MAX_ITEMS, Operations, UserCreate, UserRead, UserRole, UserSync, UserUpdate

@@ -1,5 +1,5 @@
 // Permit's built-in resources: users and tenants, which have attributes and nothing else that can be changed.
-import { stamp } from '../stamps.js'
+import { stamp } from '../common-fields.js'
 import type { SchemaDocument } from '../../../environment/environment.js'
 import type { PolicyAttribute } from '../../../engine/policy/policy.js'
 

@@ -1,10 +1,10 @@
 // The routes of condition sets (user sets and resource sets), and of the rules that combine them.
 import Type from 'typebox'
-import { conflict, Failure, invalid, notFound } from '../../http/failures.js'
+import { conflict, Failure, invalid, notFound } from '../../http/error-responses.js'
 import { pageOf, PageQuery } from '../paging.js'
 import { done, ok, route, type Route } from '../../http/route.js'
-import { changeSchema } from './change.js'
-import { withoutPrefix } from './removed.js'
+import { changeSchema } from './schema-change.js'
+import { withoutPrefix } from './cascading-removal.js'
 import { addBlock } from './resources.js'
 import { ConditionSetCreate, ConditionSetRead, ConditionSetType, ConditionSetUpdate, SetRule, SetRuleRead } from './schema-shapes.js'
 import { SchemaView } from './schema-view.js'

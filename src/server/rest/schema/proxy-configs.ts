@@ -1,10 +1,10 @@
 // The routes of proxy configurations: the URL mapping rules of the policy.
 import Type, { type Static } from 'typebox'
-import { notFound } from '../../http/failures.js'
+import { notFound } from '../../http/error-responses.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import { pageOf, PageQuery } from '../paging.js'
-import { stamp, Stamps } from '../stamps.js'
-import { changeSchema, type Draft } from './change.js'
+import { stamp, Stamps } from '../common-fields.js'
+import { changeSchema, type Draft } from './schema-change.js'
 import { addBlock } from './resources.js'
 import type { Environment } from '../../../environment/environment.js'
 import type { PolicyProxyConfig } from '../../../engine/policy/policy.js'

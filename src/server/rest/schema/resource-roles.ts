@@ -1,7 +1,7 @@
 // The routes of permissions and derivations of resource roles.
-import { notFound } from '../../http/failures.js'
+import { notFound } from '../../http/error-responses.js'
 import { done, ok, route, type Route } from '../../http/route.js'
-import { changeSchema, type Draft } from './change.js'
+import { changeSchema, type Draft } from './schema-change.js'
 import { resourceOf } from './resources.js'
 import {
   DerivationCreate, DerivationDelete, DerivationRead, DerivationSettings, ResourceRoleRead, RolePermissions

@@ -1,9 +1,9 @@
 // The routes of resources and their parts: actions, attributes, relations and roles.
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
-import { conflict, invalid } from '../../http/failures.js'
+import { conflict, invalid } from '../../http/error-responses.js'
 import { CountedPageQuery, listed, MaybeCountedList, pageOf, PageQuery } from '../paging.js'
 import { done, ok, route, type Route } from '../../http/route.js'
-import { changeSchema, type Draft } from './change.js'
+import { changeSchema, type Draft } from './schema-change.js'
 import {
   ActionCreate, ActionGroupCreate, ActionGroupRead, ActionGroupUpdate, ActionRead, ActionUpdate, AttributeCreate, AttributeRead,
   AttributeUpdate, RelationCreate, RelationRead, ResourceCreate, ResourceRead, ResourceReplace, ResourceRoleCreate, ResourceRoleRead,

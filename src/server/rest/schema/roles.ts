@@ -2,7 +2,7 @@
 import Type from 'typebox'
 import { CountedPageQuery, listed, MaybeCountedList } from '../paging.js'
 import { done, ok, route, type Route } from '../../http/route.js'
-import { changeSchema, type Draft } from './change.js'
+import { changeSchema, type Draft } from './schema-change.js'
 import { addBlock } from './resources.js'
 import { RoleCreate, RolePermissions, RoleRead, RoleUpdate } from './schema-shapes.js'
 import { SchemaView } from './schema-view.js'

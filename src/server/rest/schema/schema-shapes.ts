@@ -1,6 +1,6 @@
 // The schemas of the schema's parts in the REST API, for requests and for answers.
 import Type from 'typebox'
-import { Stamps } from '../stamps.js'
+import { Stamps } from '../common-fields.js'
 import { Attributes, Key } from '../../decisions/wire.js'
 
 const strict = { additionalProperties: false } as const

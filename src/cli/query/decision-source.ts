@@ -1,0 +1,57 @@
+// Opens what the options name: a policy file, evaluated in this process, or a PDP over HTTP.
+import { Engine } from '../../engine/engine.js'
+import { loadPolicyFile } from '../../environment/file/policy-file.js'
+import { atOnce } from '../../kit/time-slices.js'
+import { lineIn, type PolicyLines } from '../../environment/file/policy-lines.js'
+import { UsageError } from '../terminal/command.js'
+import type { Terminal } from '../terminal/terminal.js'
+import type { Authority, PolicyAuthority, PolicyDocument } from './decision-source-types.js'
+import type { AuthorityValues } from './decision-source-options.js'
+
+/**
+ * Opens what the options name.
+ *
+ * @throws {@link UsageError} when they name nothing, or both; `PolicyError` and `FileError` when a file is invalid
+ */
+export async function openAuthority (values: AuthorityValues, { env }: Terminal): Promise<Authority> {
+  const { policy, given, pdp } = values
+  if (policy !== undefined && pdp !== undefined) throw new UsageError('--policy and --pdp are both given; give one of them')
+  if (policy === undefined) {
+    if (given !== undefined) throw new UsageError('--given needs --policy; a PDP has its own facts')
+    // Imported here, because a policy file needs no HTTP client.
+    const { openPdp } = await import('./pdp-decision-source.js')
+    return openPdp(values, env)
+  }
+  return openPolicy(policy, given)
+}
+
+/**
+ * Opens a policy file.
+ *
+ * @param given - a test file whose facts are added
+ * @throws `PolicyError` and `FileError` when a file is invalid
+ */
+export async function openPolicy (file: string, given?: string): Promise<PolicyAuthority> {
+  const policy = await loadPolicyFile(file)
+  return policyAuthority(file, given === undefined ? policy : await withFactsOf(given, policy), policy.lines)
+}
+
+async function withFactsOf (given: string, policy: PolicyDocument): Promise<PolicyDocument> {
+  // Imported here, because most questions need no test file.
+  const [{ readExpectations }, { withGiven }] = await Promise.all([
+    import('../testing/expectations.js'),
+    import('../testing/given-facts.js')
+  ])
+  return withGiven(policy, await readExpectations(given))
+}
+
+/** Creates an authority that evaluates a policy in this process. The policy is not compiled again. */
+export function policyAuthority (name: string, { schema: policy, compiled }: PolicyDocument, lines?: PolicyLines): PolicyAuthority {
+  const engine = new Engine()
+  engine.use(compiled.schema, atOnce(engine.compare(compiled.facts)))
+  const placeOf = (path: ReadonlyArray<string | number>): string | undefined => {
+    const line = lines === undefined ? undefined : lineIn(lines, path)
+    return line === undefined ? undefined : `${name}:${line}`
+  }
+  return { kind: 'policy', name, policy, engine, placeOf, ask: async query => engine.explain(query), close: async () => {} }
+}
