@@ -67,7 +67,15 @@ export interface Decision {
    * characters is dropped. The cache only keeps the context of a denial, up to 512 characters.
    */
   readonly context?: Readonly<Record<string, unknown>>
+  /**
+   * For how long the time cannot change the decision, ms: a condition compared something with `now`. It is not cached for longer. Undefined
+   * when the time does not matter, and for PDPs over HTTP.
+   */
+  readonly validFor?: number
 }
+
+/** For how long an answer is the same whatever time it is, ms; undefined when the time does not matter, or the PDP does not say. */
+export interface TimeBound { validFor?: number | undefined }
 
 /** Filled in by the stages for a caller that needs the source. Optional, so that other callers pay nothing. */
 export interface Trace { source: DecisionSource | undefined }
@@ -189,8 +197,10 @@ export interface Pdp extends DecisionPoint {
   /**
    * The rows of a type that the user may act on, as a condition. Undefined for a kind of PDP without plans. Rejects with a `PlanError` when
    * there is no exact plan, and with an `UnavailableError` when there is none until `deadline`.
+   *
+   * @param bound - gets for how long the time cannot change the plan
    */
-  plan? (question: PlanQuestion, deadline: number): MaybePromise<Plan>
+  plan? (question: PlanQuestion, deadline: number, bound?: TimeBound): MaybePromise<Plan>
   /**
    * The pages of a search: keys of resources, users or tenants, or names of actions; those that a check would allow now, all of them, some
    * perhaps twice. Undefined for a kind of PDP without searches. Rejects with a `SearchError` when there is no complete list, with an

@@ -1,7 +1,7 @@
 // Plans of the PDP at the end of the path, kept for a short time: each is asked for once until it expires or a change forgets it.
 import { LRUCache } from 'lru-cache'
 import { UnsupportedError } from '../contract/errors.js'
-import type { DecisionPointStats, Pdp, PlanQuestion, Trace } from '../contract/point.js'
+import type { DecisionPointStats, Pdp, PlanQuestion, TimeBound, Trace } from '../contract/point.js'
 import type { Plan } from '../contract/plan.js'
 import type { Generations } from './generations.js'
 import { keyOfPlan } from './plan-question.js'
@@ -90,12 +90,18 @@ export class Plans {
   async #ask (key: string, question: PlanQuestion, deadline: number): Promise<Plan> {
     const stamp = this.#generations.stampFor(question.user.key)
     const start = this.#clock.now()
-    const answer = planBy(this.#pdp, question, deadline)
+    const bound: TimeBound = {}
+    const answer = planBy(this.#pdp, question, deadline, bound)
     const flight = { answer, stamp }
     this.#flights.set(key, flight)
     try {
       const plan = frozen(await answer)
-      if (this.#generations.isCurrent(stamp, question.user.key)) this.#kept?.set(flat(key), { plan, stamp, start }, { start })
+      const { validFor } = bound
+      if (this.#generations.isCurrent(stamp, question.user.key) && this.#kept !== undefined) {
+        // A plan of conditions on `now` is kept until the time changes it. A ttl of 0 would be none.
+        const ttl = validFor === undefined ? this.#kept.ttl : Math.min(this.#kept.ttl, validFor)
+        if (ttl >= 1) this.#kept.set(flat(key), { plan, stamp, start }, { start, ttl })
+      }
       return plan
     } catch (error) {
       this.#failed++
@@ -118,8 +124,8 @@ export class Plans {
 }
 
 /** The plan of a PDP. Rejects with an `UnsupportedError` where its kind cannot tell. */
-export async function planBy (pdp: Pdp, question: PlanQuestion, deadline: number): Promise<Plan> {
-  if (pdp.plan !== undefined) return pdp.plan(question, deadline)
+export async function planBy (pdp: Pdp, question: PlanQuestion, deadline: number, bound?: TimeBound): Promise<Plan> {
+  if (pdp.plan !== undefined) return pdp.plan(question, deadline, bound)
   throw new UnsupportedError(
     `plan() is not supported by the PDP ${pdp.name}: it cannot tell which rows a user may act on. Use filter() instead`)
 }

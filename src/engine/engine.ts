@@ -55,8 +55,8 @@ interface EngineOptions {
    */
   readonly unknown?: UnknownPolicy
   /**
-   * The time, ms since 1970: assignments with an end count until then.
-   * @defaultValue none: an assignment with an end does not count
+   * The time, ms since 1970: assignments with an end count until then, and conditions see it as `now`.
+   * @defaultValue none: an assignment with an end does not count, and a comparison with `now` is false
    */
   readonly now?: () => number
 }
@@ -115,6 +115,11 @@ export class Engine {
     return this.#facts.nextEnd
   }
 
+  /** The time that conditions see, ms since 1970; not finite without a clock. */
+  get now (): number {
+    return this.#now()
+  }
+
   /** Increases with every change of schema or facts. */
   get revision (): number {
     return this.#schemaRevision + this.facts.revision
@@ -170,17 +175,17 @@ export class Engine {
 
   /** Decides like {@link Engine.decide}, and adds the reasons by name, as far as the work budget of the decision allows. */
   explain (query: EngineQuery, work = this.#work): Explanation {
-    const { code, allow, reason: inShort } = this.decide(query, work)
+    const { code, allow, reason: inShort, validFor } = this.decide(query, work)
     const found = this.#find(query)
     if (found === undefined) {
       const rbac = explainUnknown(code, query, this.#schema, this.facts)
-      const attributes = new AttributesOfQuery(query, this.facts.userNode(query.user.key), undefined, undefined, work)
+      const attributes = new AttributesOfQuery(query, this.facts.userNode(query.user.key), undefined, undefined, this.#now, work)
       return { ...rbac, debug: within(work, () => ({ rbac, ...this.#withoutRules(query, attributes) })) ?? { rbac } }
     }
     const debug = within(work, () => this.#debug(query, found, work)) ?? {}
     const parts = [debug.rbac, debug.rebac, debug.abac]
     const reason = parts.find(part => part?.allow === allow && part.code === code)?.reason ?? inShort
-    return { allow, code, reason, debug }
+    return { ...bounded({ allow, code, reason }, validFor), debug }
   }
 
   /**
@@ -202,7 +207,7 @@ export class Engine {
     if (found === undefined || found.permission.rules === null) return undefined
     const { permission: { rules }, user, tenant } = found
     if (this.#deniesUnknown && (user === undefined || tenant === undefined)) return undefined
-    return within(work, () => nearestMiss(rules, new AttributesOfQuery(query, user, tenant, this.#instance(query), work)))
+    return within(work, () => nearestMiss(rules, new AttributesOfQuery(query, user, tenant, this.#instance(query), this.#now, work)))
   }
 
   /** Explains like {@link Engine.explainNearest}, and lists every role, condition and derivation that was evaluated. */
@@ -247,7 +252,8 @@ export class Engine {
     const user = this.facts.userNode(query.user.key)
     const tenant = this.facts.tenantNode(query.tenant)
     const isAsked = !this.#deniesUnknown || (user !== undefined && tenant !== undefined)
-    return { query, type, permission: type?.permissions.get(query.action), user, tenant, isAsked, facts: this.facts }
+    const permission = type?.permissions.get(query.action)
+    return { query, type, permission, user, tenant, isAsked, facts: this.facts, clock: this.#now }
   }
 
   /** The actions of a resource type; none for a type that the policy does not have. */
@@ -331,7 +337,7 @@ export class Engine {
   }
 
   get #world (): World {
-    return { schema: this.#schema, facts: this.facts, deniesUnknown: this.#deniesUnknown }
+    return { schema: this.#schema, facts: this.facts, deniesUnknown: this.#deniesUnknown, clock: this.#now }
   }
 
   /** RBAC's denial in a tenant that does not exist, or for a user who was never synced. */
@@ -359,10 +365,13 @@ export class Engine {
     work.begin()
     const tenant = this.#tenantOf(query)
     let denied = rbac
+    let validFor: number | undefined
     const instance = this.#instance(query)
     if (permission.rules !== null) {
-      const abac = decideAbac(permission.rules, new AttributesOfQuery(query, user, tenant, instance, work))
-      if (abac.allow) return abac
+      const attributes = new AttributesOfQuery(query, user, tenant, instance, this.#now, work)
+      const abac = decideAbac(permission.rules, attributes)
+      validFor = attributes.validFor
+      if (abac.allow) return bounded(abac, validFor)
       denied = abac
     }
     if (permission.held !== null && query.resource.key !== undefined && user !== undefined && tenant !== undefined) {
@@ -370,7 +379,8 @@ export class Engine {
       if (rebac.allow) return rebac
       denied = rebac
     }
-    return rbac.code === 'no_permission' || rbac === DENIED.noSuchTenant || rbac === DENIED.userNotSynced ? rbac : denied
+    const isOfRoles = rbac.code === 'no_permission' || rbac === DENIED.noSuchTenant || rbac === DENIED.userNotSynced
+    return bounded(isOfRoles ? rbac : denied, validFor)
   }
 
   #debug (query: EngineQuery, { permission, user, tenant }: Found, work: Work): Debug {
@@ -380,7 +390,7 @@ export class Engine {
       ? explainUnknown(this.#unknown(query).code, query, this.#schema, this.facts)
       : explainRbac(decideRbac(permission, user, user.rolesIn(query.resource.tenant)), permission, user, query.resource.tenant)
     if ((user === undefined || tenant === undefined) && this.#deniesUnknown) return { rbac }
-    const attributes = new AttributesOfQuery(query, user, tenant, instance, work)
+    const attributes = new AttributesOfQuery(query, user, tenant, instance, this.#now, work)
     const rebac = held === null || query.resource.key === undefined || user === undefined || tenant === undefined
       ? undefined
       : explainRebac(decideRebac(held, user, tenant, instance, work), held, permission, user, tenant, instance, query, work)
@@ -405,7 +415,7 @@ export class Engine {
       : traceRebac(held, user, tenant, instance, asksInstance)
     return {
       rbac: traceRbac(permission, user, query.resource.tenant),
-      ...(rules === null ? {} : { abac: traceAbac(rules, new AttributesOfQuery(query, user, tenant, instance)) }),
+      ...(rules === null ? {} : { abac: traceAbac(rules, new AttributesOfQuery(query, user, tenant, instance, this.#now)) }),
       ...(rebac === undefined ? {} : { rebac })
     }
   }
@@ -423,6 +433,11 @@ export class Engine {
 
 function asUser (user: string | QueryUser): QueryUser {
   return typeof user === 'string' ? { key: user } : user
+}
+
+/** The verdict, with the time that it is valid for. Verdicts are shared, so it is a copy. */
+function bounded (verdict: Verdict, validFor: number | undefined): Verdict {
+  return validFor === undefined ? verdict : { ...verdict, validFor }
 }
 
 /** The result, or undefined when it exceeds the work budget: a decision is valid without its explanation. */

@@ -95,7 +95,7 @@ export class InspectorAnswers {
     if (allow) return answer
     // Imported here, because an app with a PDP over the network has no engine.
     const { stepsOfWhatWouldAllow, wordsOf } = await import('../engine/explain/what-would-allow.js')
-    const remedies = await inTurns(stepsOfWhatWouldAllow({ policy, facts: engine.facts, unknown }, query))
+    const remedies = await inTurns(stepsOfWhatWouldAllow({ policy, facts: engine.facts, unknown, now: engine.now }, query))
     return { ...answer, changes: remedies?.map(remedy => remedy.map(change => wordsOf(change, query))) ?? null }
   }
 

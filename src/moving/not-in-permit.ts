@@ -1,4 +1,5 @@
 // What a policy file can say and Permit cannot: a push of it would fail, or mean something else.
+import { isOfClock } from '../engine/decide/clock.js'
 import { isRecord } from '../kit/is-record.js'
 import type { Model } from './moved-policy.js'
 
@@ -29,6 +30,7 @@ function wordsIn (condition: unknown, found = new Set<string>()): Set<string> {
   else if (isRecord(condition)) {
     for (const [key, value] of Object.entries(condition)) {
       if (OPERATORS_ONLY_HERE.has(key)) found.add(key)
+      if (isOfClock(key) || (key === 'ref' && typeof value === 'string' && isOfClock(value))) found.add('now')
       wordsIn(value, found)
     }
   }

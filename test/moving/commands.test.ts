@@ -184,7 +184,11 @@ t.test('a policy with a word that Permit does not have is refused with its line,
     t.equal(code, 1)
     t.match(err, 'permit.yaml:24: user set \'engineering\' uses \'ip_in\', which only the embedded and the local PDP have')
   }
-  await edit("ip_in: '10.0.0.0/8'", "equals: '10.0.0.1'")
+  await edit("context.ip: { ip_in: '10.0.0.0/8' }", "now.time: { less-than: '18:00' }")
+  t.match(await permit('push', '--policy', file), { code: 1, err: "permit.yaml:24: user set 'engineering' uses 'now', which only the embedded" })
+  await edit("now.time: { less-than: '18:00' }", 'user.until: { greater-than: { ref: now } }')
+  t.match(await permit('push', '--policy', file), { code: 1, err: "user set 'engineering' uses 'now'" })
+  await edit('user.until: { greater-than: { ref: now } }', "context.now: { equals: '10.0.0.1' }")
   t.match((await permit('diff', '--policy', file)).code, 2, 'nothing of it was pushed')
   await edit('role: admin, tenant: acme }', "role: admin, tenant: acme, expires_at: '2999-01-31T18:00:00Z' }")
   t.match((await permit('diff', '--policy', file)).code, 2, 'facts are not compared')

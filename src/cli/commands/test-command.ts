@@ -20,6 +20,7 @@ A test file is YAML:
   given:                                     # optional: facts to add to those of the policy
     users: { ann: {}, ben: { attributes: { level: 3 } } }
     role_assignments: [{ user: ann, role: admin }]
+  now: '2027-01-31T18:00:00Z'                # optional: the time that conditions see as "now"
   tests:
     - ann may create, retrieve and delete task in default
     - ben may not delete task:1

@@ -28,26 +28,37 @@ export async function openAuthority (values: AuthorityValues, { env }: Terminal)
 /**
  * Opens a policy file.
  *
- * @param given - a test file whose facts are added
+ * @param given - a test file whose facts are added, and whose time is that of the questions
  * @throws `PolicyError` and `FileError` when a file is invalid
  */
 export async function openPolicy (file: string, given?: string): Promise<PolicyAuthority> {
   const policy = await loadPolicyFile(file)
-  return policyAuthority(file, given === undefined ? policy : await withFactsOf(given, policy), policy.lines)
+  if (given === undefined) return policyAuthority(file, policy, policy.lines)
+  const { document, now } = await withFactsOf(given, policy)
+  return policyAuthority(file, document, policy.lines, now === undefined ? Date.now : () => now)
 }
 
-async function withFactsOf (given: string, policy: PolicyDocument): Promise<PolicyDocument> {
+async function withFactsOf (
+  given: string, policy: PolicyDocument
+): Promise<{ readonly document: PolicyDocument, readonly now: number | undefined }> {
   // Imported here, because most questions need no test file.
   const [{ readExpectations }, { withGiven }] = await Promise.all([
     import('../testing/expectations.js'),
     import('../testing/given-facts.js')
   ])
-  return withGiven(policy, await readExpectations(given))
+  const expectations = await readExpectations(given)
+  return { document: withGiven(policy, expectations), now: expectations.now }
 }
 
-/** Creates an authority that evaluates a policy in this process. The policy is not compiled again. */
-export function policyAuthority (name: string, { schema: policy, compiled }: PolicyDocument, lines?: PolicyLines): PolicyAuthority {
-  const engine = new Engine()
+/**
+ * Creates an authority that evaluates a policy in this process. The policy is not compiled again.
+ *
+ * @param now - the time of its questions, ms since 1970
+ */
+export function policyAuthority (
+  name: string, { schema: policy, compiled }: PolicyDocument, lines?: PolicyLines, now: () => number = Date.now
+): PolicyAuthority {
+  const engine = new Engine(undefined, { now })
   engine.use(compiled.schema, atOnce(engine.compare(compiled.facts)))
   const placeOf = (path: ReadonlyArray<string | number>): string | undefined => {
     const line = lines === undefined ? undefined : lineIn(lines, path)

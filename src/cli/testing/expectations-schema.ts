@@ -58,6 +58,7 @@ const LongForm = Type.Object({
   tenant: Type.Optional(text('Tenant. Default: the tenant of the file, or else `default`.')),
   resource: Type.Optional(Resource),
   context: Type.Optional(values('Values for conditions on `context.*`.')),
+  now: Type.Optional(text('The time that conditions see as `now`, such as `2027-01-31T18:00:00Z`. Default: that of the file.')),
   may: permissions('What the user may do.'),
   may_not: permissions('What the user may not do.'),
   lists: Type.Optional(Type.Array(List, { description: 'Which rows the user finds in lists.' }))
@@ -85,6 +86,7 @@ const Sentence = Type.String({
 /** The schema of a test file. */
 export const ExpectationsSchema = Type.Object({
   tenant: Type.Optional(text('Tenant of tests that name none. Default: `default`.')),
+  now: Type.Optional(text('The time that conditions see as `now`, such as `2027-01-31T18:00:00Z`. Default: the time of the run.')),
   given: Type.Optional(GivenFacts),
   tests: Type.Array(Type.Union([
     Sentence,

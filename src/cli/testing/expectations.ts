@@ -6,6 +6,7 @@ import { describeProblems, PolicyError, type PolicyProblem } from '../../engine/
 import { shapeProblems } from '../../engine/policy/document-shape.js'
 import { readText } from '../../environment/file/text-file.js'
 import { parseYaml } from '../../environment/file/yaml-file.js'
+import { parseInstant } from '../../kit/instant.js'
 import { splitAtColon } from '../../kit/split-at-colon.js'
 import { suggest } from '../../kit/suggest.js'
 import { FileError } from '../terminal/file-error.js'
@@ -43,6 +44,8 @@ export interface ExpectedRow {
 export type Expectation = CheckExpectation | ListExpectation
 
 interface Place {
+  /** The time of the question, ms since 1970. Default: that of the run. */
+  readonly now?: number
   /** The description in the test file. */
   readonly name?: string
   /** The place in the file, from 1. */
@@ -54,6 +57,8 @@ interface Place {
 export interface Expectations {
   readonly file: string
   readonly given?: Given
+  /** The time of its questions, ms since 1970. Default: that of the run. */
+  readonly now?: number
   readonly expectations: readonly Expectation[]
   /** Adds the places in the file to problems. */
   locate (problems: readonly PolicyProblem[]): PolicyProblem[]
@@ -91,6 +96,7 @@ export function parseExpectations (text: string, file: string): Expectations {
   // The shape was validated above.
   const document = value as ExpectationsDocument
   const reader = new Reader(document.tenant)
+  const now = reader.begin(document.now)
   document.tests.forEach((test, index) => {
     if (typeof test === 'string') reader.sentence(test, ['tests', index])
     else reader.block(test, ['tests', index])
@@ -98,7 +104,8 @@ export function parseExpectations (text: string, file: string): Expectations {
   if (document.tests.length === 0) reader.problem(['tests'], 'there are no tests', FORM)
   if (reader.problems.length > 0) throw new PolicyError(locate(reader.problems))
   const { given } = document
-  return { file, ...(given === undefined ? {} : { given }), expectations: placed(reader.expectations, locate), locate }
+  const common = { ...(given === undefined ? {} : { given }), ...(now === undefined ? {} : { now }) }
+  return { file, ...common, expectations: placed(reader.expectations, locate), locate }
 }
 
 /** An expectation with its path in the document instead of its place in the file. */
@@ -121,9 +128,24 @@ class Reader {
   readonly expectations: Unplaced[] = []
   readonly problems: PolicyProblem[] = []
   readonly #tenant: string | undefined
+  #now: number | undefined
 
   constructor (tenant: string | undefined) {
     this.#tenant = tenant
+  }
+
+  /** The time of the file. Returns it as a number. */
+  begin (now: string | undefined): number | undefined {
+    this.#now = this.#instant(now, ['now'])
+    return this.#now
+  }
+
+  #instant (text: string | undefined, path: Path): number | undefined {
+    const now = parseInstant(text)
+    if (text !== undefined && now === undefined) {
+      this.problem(path, `'${text}' is not a time with its zone`, 'write a time such as "2027-01-31T18:00:00Z"')
+    }
+    return now
   }
 
   problem (path: Path, message: string, hint: string): void {
@@ -146,7 +168,9 @@ class Reader {
 
   /** Several expectations about one user. */
   block (block: LongExpectation, path: Path): void {
-    const { may = [], may_not: mayNot = [], lists = [], resource } = block
+    const { may = [], may_not: mayNot = [], lists = [], resource, now } = block
+    const ofFile = this.#now
+    if (now !== undefined) this.#now = this.#instant(now, [...path, 'now'])
     if (may.length + mayNot.length + lists.length === 0) {
       this.problem(path, 'the block expects nothing', "add 'may' or 'may_not' with permissions, or 'lists'")
     } else if (may.length + mayNot.length === 0 && resource !== undefined) {
@@ -156,6 +180,7 @@ class Reader {
     may.forEach((text, index) => this.#permission(block, text, true, [...path, 'may', index]))
     mayNot.forEach((text, index) => this.#permission(block, text, false, [...path, 'may_not', index]))
     lists.forEach((list, index) => this.#list(block, list, [...path, 'lists', index]))
+    this.#now = ofFile
   }
 
   /** Each of `exactly`, `contains` and `excludes` is an expectation. */
@@ -187,7 +212,7 @@ class Reader {
         }
       })
       const list = { how, keys: expected, rows: given }
-      this.expectations.push({ query, list, path: [...path, how], ...(name === undefined ? {} : { name }) })
+      this.expectations.push({ query, list, path: [...path, how], ...this.#common(name) })
     }
   }
 
@@ -219,7 +244,11 @@ class Reader {
     const query = this.#query(asked)
     if (query === undefined) return
     const { name, path } = asked
-    this.expectations.push({ query, may, path, ...(name === undefined ? {} : { name }) })
+    this.expectations.push({ query, may, path, ...this.#common(name) })
+  }
+
+  #common (name: string | undefined): { readonly name?: string, readonly now?: number } {
+    return { ...(name === undefined ? {} : { name }), ...(this.#now === undefined ? {} : { now: this.#now }) }
   }
 
   #query ({ user, action, resource, tenant = this.#tenant, context, path }: Asked): Query | undefined {

@@ -68,8 +68,10 @@ async function testPolicy (file: string, documents: readonly Expectations[], wan
   const results: Result[] = []
   for (const document of documents) {
     // Each test file has its own facts.
-    const authority = policyAuthority(file, withGiven(policy, document))
+    let now: number | undefined
+    const authority = policyAuthority(file, withGiven(policy, document), undefined, () => now ?? Date.now())
     for (const expectation of document.expectations) {
+      now = expectation.now
       const { query, list } = expectation
       coverage.record(query, authority.engine.trace(query))
       if (list === undefined) {
@@ -96,6 +98,11 @@ async function testPdp (documents: readonly Expectations[], options: TestOptions
       throw new FileError(`${withFacts.file} has facts under "given", but a PDP over HTTP has its own facts; test this file with --policy`)
     }
     for (const { file, expectations } of documents) {
+      const timed = expectations.find(({ now }) => now !== undefined)
+      if (timed !== undefined) {
+        throw new FileError(`${file}:${timed.line}:${timed.column}: the test has a "now", but a PDP over HTTP has its own clock; ` +
+          'test this file with --policy')
+      }
       const without = expectations.find(({ list }) => list !== undefined && list.rows === undefined)
       if (without !== undefined) {
         throw new FileError(`${file}:${without.line}:${without.column}: the list has no "rows", and which instances a PDP over HTTP has ` +

@@ -39,6 +39,8 @@ export function ttlOfInstance (ttl: number, random: number): number {
 interface Remembered {
   readonly decision: Decision
   readonly stamp: number
+  /** When the time may change the decision, by the cache's clock; `Infinity` for never. */
+  readonly until: number
 }
 
 /**
@@ -59,7 +61,7 @@ class CachedDecisionPoint extends Stage {
   readonly #max: number
   readonly #ttl: number
   readonly #staleIfError: number | undefined
-  #last: Remembered = { decision: DENY, stamp: -1 }
+  #last: Remembered = { decision: DENY, stamp: -1, until: Infinity }
   #hits = 0
   #misses = 0
   #stale = 0
@@ -115,6 +117,7 @@ class CachedDecisionPoint extends Stage {
     if (this.#staleIfError === undefined || !isUnreachable(error)) return undefined
     const entry = this.#entries.peek(query.key, { allowStale: true })
     if (entry === undefined || !this.#generations.isCurrent(entry.stamp, query.user.key)) return undefined
+    if (this.#clock.now() >= entry.until) return undefined
     const age = this.#ttl - this.#entries.getRemainingTTL(query.key)
     if (age > this.#staleIfError) return undefined
     this.#stale++
@@ -130,6 +133,7 @@ class CachedDecisionPoint extends Stage {
       this.#entries.delete(key)
       return undefined
     }
+    if (entry.until !== Infinity && this.#clock.now() >= entry.until) return undefined
     const { limit } = this.#generations
     if (limit !== undefined && this.#isPast(limit, key)) return undefined
     this.#hits++
@@ -144,13 +148,16 @@ class CachedDecisionPoint extends Stage {
   remember (query: Query, stamp: number, start: number, decision: Decision): void {
     if (this.#generations.isCurrent(stamp, query.user.key)) {
       if (this.#entries.size === this.#entries.max && this.#entries.max < this.#max) this.#grow()
-      this.#entries.set(flat(query.key), this.#shared(withoutDebug(decision), stamp), { start })
+      const { validFor } = decision
+      const until = validFor === undefined ? Infinity : start + validFor
+      this.#entries.set(flat(query.key), this.#shared(withoutDebug(decision), stamp, until), { start })
     }
   }
 
   /** Shares one object between equal entries: most decisions are a plain allow or deny, and invalidations are rare. */
-  #shared (decision: Decision, stamp: number): Remembered {
-    if (this.#last.decision !== decision || this.#last.stamp !== stamp) this.#last = { decision, stamp }
+  #shared (decision: Decision, stamp: number, until: number): Remembered {
+    const { decision: last, stamp: lastStamp, until: lastUntil } = this.#last
+    if (last !== decision || lastStamp !== stamp || lastUntil !== until) this.#last = { decision, stamp, until }
     return this.#last
   }
 

@@ -7,6 +7,12 @@ import type { AttributeScope, AttributeSource, Predicate } from './conditions.js
 import type { EngineQuery } from '../engine-query.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 
+/** The time, ms since 1970; not finite without a clock. */
+export type Clock = () => number
+
+/** Nothing is compared with the time. */
+export const NO_CLOCK: Clock = () => NaN
+
 /** A user set or a resource set. Roles and resource types count as sets, too. */
 export interface CompiledSet {
   readonly key: string
@@ -134,20 +140,40 @@ export class AttributesOfQuery implements AttributeSource {
   readonly #user: UserNode | undefined
   readonly #tenant: TenantNode | undefined
   readonly #instance: InstanceNode | undefined
+  readonly #clock: Clock
+  #now: number | undefined
   readonly work: Work
+  /** When the decision may come out otherwise because of the time, ms since 1970: the first change of a comparison that was evaluated. */
+  until = Infinity
   #sets: Map<CompiledSet, boolean> | undefined
   #objects: Map<string, unknown> | undefined
   #lists: Map<readonly unknown[], Members> | undefined
   #values: Map<object, Members> | undefined
 
   constructor (
-    query: EngineQuery, user: UserNode | undefined, tenant: TenantNode | undefined, instance: InstanceNode | undefined, work = new Work()
+    query: EngineQuery, user: UserNode | undefined, tenant: TenantNode | undefined, instance: InstanceNode | undefined, clock: Clock,
+    work = new Work()
   ) {
     this.work = work
+    this.#clock = clock
     this.#query = query
     this.#user = user
     this.#tenant = tenant
     this.#instance = instance
+  }
+
+  get now (): number | undefined {
+    this.#now ??= this.#clock()
+    return Number.isFinite(this.#now) ? this.#now : undefined
+  }
+
+  changesAt (instant: number): void {
+    if (instant < this.until) this.until = instant
+  }
+
+  /** For how long the time cannot change the decision, ms; undefined where it never can. */
+  get validFor (): number | undefined {
+    return this.until === Infinity || this.now === undefined ? undefined : this.until - this.now
   }
 
   hasRole (role: string): boolean {

@@ -3,6 +3,10 @@
 import { closest } from '../../kit/suggest.js'
 import { IpRanges, isIpRange } from '../../kit/ip-ranges.js'
 import { isRecord } from '../../kit/is-record.js'
+import {
+  clockAttribute, clockMistake, clockReferenceMistake, clockText, clockValues, compareClock, isOfClock, readClock, unchangedUntil,
+  type ClockAttribute
+} from './clock.js'
 import { equal, includes, Members, own, walk } from './values.js'
 import { addProblem, type PolicyProblem } from '../policy/problems.js'
 import type { Work } from './work-budget.js'
@@ -15,6 +19,10 @@ export interface AttributeSource {
   /** The work budget of the decision. Every comparison counts against it. */
   readonly work: Work
   lookup (scope: AttributeScope, name: string): unknown
+  /** The instant of the decision, ms since 1970; undefined without a clock. It is the same for the whole decision. */
+  readonly now: number | undefined
+  /** Notes that a comparison with the clock may come out otherwise at this instant, ms since 1970. */
+  changesAt (instant: number): void
   /** The members of a list of the query or of a fact. Built once per list, no matter how often the list is used. */
   members (list: readonly unknown[]): Members
   /** The members of a list that contains only this value. Built once, too. */
@@ -175,6 +183,10 @@ export function compileCondition (condition: unknown, path: Path, problems: Poli
 
 /** The value of an attribute such as `user.address.city`, read as conditions read it; undefined when it is missing. */
 export function readAttribute (text: string, attributes: AttributeSource): unknown {
+  if (isOfClock(text)) {
+    const clock = clockAttribute(text)
+    return attributes.now === undefined || 'mistake' in clock ? undefined : clockText(clock, attributes.now)
+  }
   const { scope, name, names } = splitAttribute(text)
   return scope === undefined ? undefined : walk(attributes.lookup(scope, name), names)
 }
@@ -211,6 +223,7 @@ class ConditionCompiler {
         if (key === 'anyOf' || key === 'or') this.#alternatives?.push(combined)
         return combined
       }
+      if (isOfClock(key)) return this.#ofClock(key, value, at, depth + 1)
       const attribute = this.#attribute(key, at, LOGICAL)
       // Reports `allof: []` once, not twice.
       if (attribute === undefined && !isRecord(value)) return never
@@ -219,12 +232,26 @@ class ConditionCompiler {
     }))
   }
 
-  /** The tests of an attribute: operators, and logical operators with further tests. */
-  #tests (tests: unknown, path: Path, depth: number): Test {
+  /** The tests of an attribute of the clock. */
+  #ofClock (text: string, tests: unknown, path: Path, depth: number): Predicate {
+    const clock = clockAttribute(text)
+    if ('mistake' in clock) return this.#problem(path, clock.mistake, clock.hint)
+    const test = this.#tests(tests, path, depth, { text, clock })
+    return attributes => test(undefined, attributes)
+  }
+
+  /**
+   * The tests of an attribute: operators, and logical operators with further tests.
+   * @param named - the attribute, if it is one of the clock
+   */
+  #tests (tests: unknown, path: Path, depth: number, named?: NamedClock): Test {
     if (!this.#isBlock(tests, path, depth, 'write an operator and a value, such as { "equals": "US" }')) return never
     return conjunction(Object.entries(tests).map(([key, value]): Test => {
       const at = [...path, key]
-      if (isLogical(key)) return combine(key, this.#items(key, value, at).map(([item, where]) => this.#tests(item, where, depth + 1)))
+      if (isLogical(key)) {
+        return combine(key, this.#items(key, value, at).map(([item, where]) => this.#tests(item, where, depth + 1, named)))
+      }
+      if (named !== undefined) return this.#clockComparison(key, value, at, named)
       return MATCHERS.has(key) ? this.#matcher(key, value, at, depth) : this.#comparison(key, value, at)
     }))
   }
@@ -237,6 +264,8 @@ class ConditionCompiler {
       const hint = nearest === undefined ? `write one of ${known.join(', ')}` : `did you mean '${nearest}'?`
       return this.#problem(path, `unknown operator '${key}'`, hint)
     }
+    const referred = referenceIn(value)
+    if (typeof referred === 'string' && isOfClock(referred)) return this.#comparisonWithClock(key, referred, path)
     const operand = this.#operand(value, path)
     if (operand === undefined) return never
     const { compare } = operator
@@ -257,6 +286,45 @@ class ConditionCompiler {
       if (attribute === undefined) return false
       attributes.work.spend(1)
       return comparison(attribute, attributes)
+    }
+  }
+
+  /** Compares the clock with a value. */
+  #clockComparison (key: string, value: unknown, path: Path, { text, clock }: NamedClock): Test {
+    const operand = this.#operand(value, path)
+    if (operand === undefined) return never
+    if ('literal' in operand) {
+      const wrong = clockMistake(text, clock, key, operand.literal)
+      if (wrong !== undefined) return this.#problem(path, wrong.mistake, wrong.hint)
+      const values = clockValues(clock.kind, key, operand.literal) ?? []
+      return (_, attributes) => readsAs(clock, key, values, attributes)
+    }
+    const wrong = clockMistake(text, clock, key, undefined, true)
+    if (wrong !== undefined) return this.#problem(path, wrong.mistake, wrong.hint)
+    const { ref } = operand
+    return (_, attributes) => {
+      const referred = ref(attributes)
+      attributes.work.spend(Array.isArray(referred) ? 1 + referred.length : 1)
+      const values = clockValues(clock.kind, key, referred)
+      return values !== undefined && readsAs(clock, key, values, attributes)
+    }
+  }
+
+  /** Compares a value with the clock. */
+  #comparisonWithClock (key: string, text: string, path: Path): Test {
+    const clock = clockAttribute(text)
+    const wrong = 'mistake' in clock ? clock : clockReferenceMistake(text, clock, key)
+    if ('mistake' in clock || wrong !== undefined) return this.#problem([...path, 'ref'], wrong?.mistake ?? '', wrong?.hint ?? '')
+    const turned = TURNED.get(key)
+    return (attribute, attributes) => {
+      if (attribute === undefined || attributes.now === undefined) return false
+      attributes.work.spend(1)
+      if (turned !== undefined) {
+        const values = clockValues(clock.kind, turned, attribute)
+        return values !== undefined && readsAs(clock, turned, values, attributes)
+      }
+      attributes.changesAt(unchangedUntil(clock, attributes.now, undefined))
+      return compareValues(key, attribute, clockText(clock, attributes.now), attributes)
     }
   }
 
@@ -281,6 +349,7 @@ class ConditionCompiler {
     })
   }
 
+  /** @returns undefined for a reference that is none; the clock cannot be compared with itself */
   #operand (value: unknown, path: Path): Operand | undefined {
     if (!isRecord(value) || !Object.hasOwn(value, 'ref') || Object.keys(value).length !== 1) {
       // A copy: later changes of the document by the caller must not affect decisions.
@@ -312,7 +381,7 @@ class ConditionCompiler {
     const scope = SCOPES.has(scopeName) ? scopeName : closest(scopeName, [...SCOPES.keys()])
     const isOtherScope = scope !== undefined && text.includes('.') && !SCOPES.has(scopeName)
     if (isOtherScope) return `did you mean '${scope}${text.slice(scopeName.length)}'?`
-    return "write 'user.', 'resource.', 'tenant.' or 'context.' and the attribute's name"
+    return "write 'user.', 'resource.', 'tenant.' or 'context.' and the attribute's name, or 'now'"
   }
 
   #items (key: Logical, value: unknown, path: Path): Array<[unknown, Path]> {
@@ -339,6 +408,25 @@ class ConditionCompiler {
     addProblem(this.#problems, { path, message, hint })
     return never
   }
+}
+
+/** An attribute of the clock, and how it is written. */
+interface NamedClock { readonly text: string, readonly clock: ClockAttribute }
+
+/** The same when the two sides of a comparison change places. */
+const TURNED: ReadonlyMap<string, string> = new Map([
+  ['less-than', 'greater-than'], ['less-than-equals', 'greater-than-equals'],
+  ['greater-than', 'less-than'], ['greater-than-equals', 'less-than-equals']
+])
+
+/** Whether the clock passes a comparison; false without a clock. */
+function readsAs (clock: ClockAttribute, operator: string, values: readonly number[], attributes: AttributeSource): boolean {
+  const { now } = attributes
+  attributes.work.spend(1 + (values.length >>> 3))
+  if (now === undefined) return false
+  if (clock.kind === 'instant') for (const value of values) attributes.changesAt(unchangedUntil(clock, now, value))
+  else attributes.changesAt(unchangedUntil(clock, now, undefined))
+  return compareClock(operator, readClock(clock, now), values)
 }
 
 /** The result for a condition with a problem. It is never evaluated, and would not match. */

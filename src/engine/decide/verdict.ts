@@ -21,6 +21,8 @@ export interface Verdict {
   readonly code: ReasonCode
   /** The reason as a sentence for people. */
   readonly reason: string
+  /** For how long the time cannot change it, ms; undefined when no condition compared something with `now`. */
+  readonly validFor?: number
 }
 
 /** Creates a verdict for all queries that have the same answer for the same reason. */

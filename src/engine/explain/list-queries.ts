@@ -1,6 +1,6 @@
 // Questions with lists as answers: the user's tenants, the user's permissions, the authorized users. Not a hot path.
 
-import { AttributesOfQuery, decideAbac } from '../decide/abac.js'
+import { AttributesOfQuery, decideAbac, type Clock } from '../decide/abac.js'
 import { decideRbac } from '../decide/rbac.js'
 import { assignmentsBehind, candidates, rolesOf } from '../decide/rebac.js'
 import { type CompiledResourceRole } from '../decide/derivation.js'
@@ -76,6 +76,7 @@ export interface World {
   readonly facts: Facts
   /** Whether users that were never synced and tenants that do not exist are always denied. */
   readonly deniesUnknown: boolean
+  readonly clock: Clock
 }
 
 /** Whether the context turns on an option of Permit's. Every value but `false` does. */
@@ -170,7 +171,7 @@ function * addByConditions (
       for (const permission of permissions) {
         work.begin()
         const query = { user, action: permission.action, resource }
-        if (allowedByRules(permission, query, node, tenant, instance, work)) allowed.push(permission.key)
+        if (allowedByRules(permission, query, node, tenant, instance, world.clock, work)) allowed.push(permission.key)
         yield
       }
       if (allowed.length === 0) return
@@ -186,7 +187,7 @@ function * addByConditions (
 
 /** All users who are allowed by a role, and with the option in the context also by a condition, in steps. */
 export function * authorizedUsers (
-  { schema, facts, deniesUnknown }: World, query: Omit<EngineQuery, 'user'>, work: Work
+  { schema, facts, deniesUnknown, clock }: World, query: Omit<EngineQuery, 'user'>, work: Work
 ): Generator<undefined, AuthorizedUsers> {
   const { type, key, tenant: tenantKey } = query.resource
   const users: Record<string, AuthorizedUser[]> = Object.create(null)
@@ -218,7 +219,7 @@ export function * authorizedUsers (
     // There is no index of conditions, so every user must be checked.
     for (const user of facts.userNodes()) {
       work.begin()
-      const attributes = new AttributesOfQuery({ ...query, user: { key: user.fact.key } }, user, tenant, instance, work)
+      const attributes = new AttributesOfQuery({ ...query, user: { key: user.fact.key } }, user, tenant, instance, clock, work)
       for (const { set, resourceSets } of permission.rules.userSets) {
         work.spend(1 + resourceSets.length)
         if (set.matches(attributes) && resourceSets.some(({ set }) => set.matches(attributes))) add(user, answer.resource, set.key)
@@ -272,9 +273,9 @@ function permissionsOnInstance ({ schema }: World, { fact }: InstanceNode, held:
 
 function allowedByRules (
   { rules }: CompiledPermission, query: EngineQuery, user: UserNode | undefined, tenant: TenantNode, instance: InstanceNode | undefined,
-  work: Work
+  clock: Clock, work: Work
 ): boolean {
-  return rules !== null && decideAbac(rules, new AttributesOfQuery(query, user, tenant, instance, work)).allow
+  return rules !== null && decideAbac(rules, new AttributesOfQuery(query, user, tenant, instance, clock, work)).allow
 }
 
 /** Returns the list, and counts its entries as entries of the answer. */

@@ -1,6 +1,6 @@
 // Finds user sets whose rules also hold for users that were never synced, and in tenants that do not exist.
 
-import { AttributesOfQuery } from '../decide/abac.js'
+import { AttributesOfQuery, NO_CLOCK } from '../decide/abac.js'
 import { isRecord } from '../../kit/is-record.js'
 import { mayHold } from './three-valued-conditions.js'
 import type { CompiledSchema } from '../decide/decision-schema.js'
@@ -12,14 +12,14 @@ export interface OpenUserSet {
   readonly opens: readonly string[]
 }
 
-/** Attributes that come from facts, and so do not exist for a user who was never synced. The query can set all others. */
+/** Attributes that come from facts, and so do not exist for a user who was never synced. Queries set all others, and time passes. */
 const OF_FACTS = /^tenant\.|^(user|subject)\.(roles|tenants)(\.|$)/
 
 /** The user sets in rules that may match a user who was never synced, or in a tenant that does not exist, in the order of the policy. */
 export function openUserSets (schema: CompiledSchema): OpenUserSet[] {
   const opened = new Map<string, string[]>()
   const neverSynced = { user: { key: '' }, action: '', resource: { type: '', tenant: '' } }
-  const nobody = new AttributesOfQuery(neverSynced, undefined, undefined, undefined)
+  const nobody = new AttributesOfQuery(neverSynced, undefined, undefined, undefined, NO_CLOCK)
   for (const { permissions } of schema.types.values()) {
     for (const { key, rules } of permissions.values()) {
       for (const { set, resourceSets } of rules?.userSets ?? []) {

@@ -1,6 +1,6 @@
 // Prospects, for the permission matrix: what a user may do in a tenant always, depending on resource and context, or never.
 
-import { AttributesOfQuery, type CompiledSet } from '../decide/abac.js'
+import { AttributesOfQuery, NO_CLOCK, type CompiledSet } from '../decide/abac.js'
 import { assignmentsBehind, rolesOf } from '../decide/rebac.js'
 import { type CompiledResourceRole } from '../decide/derivation.js'
 import { mayHold, type May } from './three-valued-conditions.js'
@@ -23,10 +23,10 @@ export interface Prospect {
 /** The most phrases per permission. */
 const MAX_PHRASES = 8
 
-/** Scopes that only a query fills, and the older spelling of one. Of users and tenants, the stored attributes count. */
-const OF_THE_QUERY = /^(resource|context|environment)\./
+/** Scopes that only a query fills, the older spelling of one, and the clock. Of users and tenants, the stored attributes count. */
+const OF_THE_QUERY = /^(resource|context|environment)\.|^now(\.|$)/
 /** The same for a question about an instance, whose stored attributes count, too. */
-const OF_THE_CIRCUMSTANCES = /^(context|environment)\./
+const OF_THE_CIRCUMSTANCES = /^(context|environment)\.|^now(\.|$)/
 
 /** The roles that hold a permission. */
 export interface Grants {
@@ -82,7 +82,7 @@ function prospectOf (
   const always = [...granting.map(role => `role '${role}'`), ...alwaysByRole]
   const depends = [...dependsOnRole]
   const query = { user: { key: user.fact.key }, action: permission.action, resource: { type, tenant: tenant.fact.key } }
-  const attributes = new AttributesOfQuery(query, user, tenant, instance)
+  const attributes = new AttributesOfQuery(query, user, tenant, instance, NO_CLOCK)
   const unknown = instance === undefined ? OF_THE_QUERY : OF_THE_CIRCUMSTANCES
   for (const { set, resourceSets } of permission.rules?.userSets ?? []) {
     const who = matching(set, attributes, unknown)

@@ -1,5 +1,6 @@
 // What would make a denial a yes: the smallest changes of facts or policy. Each is applied to a copy of the facts, and decided there.
 
+import { isOfClock } from '../decide/clock.js'
 import { isRecord } from '../../kit/is-record.js'
 import { shorten } from '../../kit/shorten.js'
 import { WorkLimitError } from '../decide/work-budget.js'
@@ -31,6 +32,8 @@ export interface AskedWorld {
   readonly policy: Policy
   readonly facts: Pick<Facts, 'getUser' | 'getTenant' | 'getResourceInstance' | 'roleAssignmentsNear' | 'relationshipTuplesNear'>
   readonly unknown?: UnknownPolicy
+  /** The instant of the question, ms since 1970. Default: conditions on `now` are false, and assignments with an end do not count. */
+  readonly now?: number
 }
 
 /** The most assignments and instances that are copied. The facts of one question are seldom more than some ten. */
@@ -159,7 +162,9 @@ class Trial {
 
   /** Undefined when the changes cannot be made. */
   #make (changes: readonly Change[]): { readonly engine: Engine, readonly query: EngineQuery } | undefined {
-    const engine = new Engine(undefined, this.#world.unknown === undefined ? {} : { unknown: this.#world.unknown })
+    const { unknown, now } = this.#world
+    const clock = now === undefined ? {} : { now: () => now }
+    const engine = new Engine(undefined, { ...(unknown === undefined ? {} : { unknown }), ...clock })
     engine.use(this.#schemaWith(changes))
     this.#copyFacts(engine.facts)
     try {
@@ -355,6 +360,8 @@ function alternativesOf ({ key, kind, matched, condition }: SetTrace): Remedy[] 
 /** How a condition can be made to be met, or not. */
 function flip (condition: ConditionTrace, wanted: boolean): Remedy[] {
   if (condition.matched === wanted) return [[]]
+  // Nobody changes the time.
+  if ('attribute' in condition && isOfClock(condition.attribute)) return []
   if (!('conditions' in condition)) return (wanted ? fulfil(condition) : defeat(condition)).map(change => [change])
   const { operator, conditions } = condition
   // `not` is true when none of its conditions is.

@@ -275,7 +275,9 @@ const IDS = new WeakMap<Condition, string>()
 class NoAttributes implements AttributeSource {
   readonly work = new Unbounded()
   readonly #lists = new WeakMap<object, Members>()
+  readonly now = undefined
   lookup (): undefined { return undefined }
+  changesAt (): void {}
   only (value: object): Members { return new Members([value]) }
   members (list: readonly unknown[]): Members {
     let members = this.#lists.get(list)

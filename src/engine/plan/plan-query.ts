@@ -1,4 +1,5 @@
 // The question for a plan, and what of the policy and the facts it is answered with.
+import type { Clock } from '../decide/abac.js'
 import type { CompiledPermission, CompiledType } from '../decide/decision-schema.js'
 import type { EngineQuery } from '../engine-query.js'
 import type { Facts } from '../facts/facts.js'
@@ -31,6 +32,7 @@ export interface Planning {
   /** Whether conditions and roles on instances are asked: not where users and tenants that are not known are denied as such. */
   readonly isAsked: boolean
   readonly facts: Facts
+  readonly clock: Clock
 }
 
 /** There is no exact plan. The message says why, and what to do. */

@@ -30,7 +30,12 @@ export interface PlanBranch {
 }
 
 /** The plan with the branches that it was put together from, before they were simplified together. */
-export interface PlanTrace { readonly plan: Plan, readonly branches: readonly PlanBranch[] }
+export interface PlanTrace {
+  readonly plan: Plan
+  readonly branches: readonly PlanBranch[]
+  /** For how long the time cannot change the plan, ms; undefined when the time does not matter. */
+  readonly validFor?: number
+}
 
 /** Most phrases for one field. */
 const MAX_SOURCES = 8
@@ -67,7 +72,7 @@ export function planNow (planning: Planning): PlanTrace {
  * @throws {@link WorkLimitError} when it would take too much work
  */
 export function * stepsOfPlan (planning: Planning, givers?: Map<Giver, string[]>): Generator<undefined, PlanTrace> {
-  const { query, type, permission, user, tenant, isAsked, facts } = planning
+  const { query, type, permission, user, tenant, isAsked, facts, clock } = planning
   if (type === undefined || permission === undefined) return { plan: simplePlan('none', query), branches: [] }
   const columns = columnsOf(type, query.relations)
   const roles = user?.rolesIn(query.tenant)
@@ -84,9 +89,11 @@ export function * stepsOfPlan (planning: Planning, givers?: Map<Giver, string[]>
     resource: { type: query.type, tenant: query.tenant },
     ...(query.context === undefined ? {} : { context: query.context })
   }
-  const attributes = new AttributesOfQuery(asked, user, tenant, undefined, work)
+  const attributes = new AttributesOfQuery(asked, user, tenant, undefined, clock, work)
   const conditions = new Conditions(attributes)
   const branches = branchesOfRules(permission, query.type, attributes, conditions, facts)
+  const { validFor } = attributes
+  const bound = validFor === undefined ? {} : { validFor }
   const isDecided = branches.some(({ condition }) => condition === true)
   if (!isDecided && permission.held !== null && user !== undefined && tenant !== undefined && user.instanceRoles !== null) {
     const { keys, subjects } = yield * reachOf(permission.held, user, tenant, columns, work, givers)
@@ -97,12 +104,12 @@ export function * stepsOfPlan (planning: Planning, givers?: Map<Giver, string[]>
       const roles = permission.held.by.map(({ key }) => `'${key}'`).join(', ')
       const all = { because: `roles on instances that hold it: ${roles}`, path: ['resources', query.type, 'roles'], condition }
       const plan = planOfBranches(query, [...branches, all], conditions)
-      if (givers === undefined) return { plan, branches: [...branches, all] }
+      if (givers === undefined) return { plan, branches: [...branches, all], ...bound }
       const byKeys = Array.from(givers, ([giver, keys]) => branchOf(giver, conditions.among('key', keys)))
-      return { plan, branches: [...branches, ...byKeys, ...byColumns] }
+      return { plan, branches: [...branches, ...byKeys, ...byColumns], ...bound }
     }
   }
-  return { plan: planOfBranches(query, branches, conditions), branches }
+  return { plan: planOfBranches(query, branches, conditions), branches, ...bound }
 }
 
 function branchesOfRules (

@@ -1,4 +1,5 @@
 // Evaluates a condition in part: the user, the tenant and the context are known, the row is not.
+import { clockAttribute, clockText, unchangedUntil } from '../decide/clock.js'
 import { walk } from '../decide/values.js'
 import { isRecord } from '../../kit/is-record.js'
 import { compareValues, type AttributeSource } from '../decide/conditions.js'
@@ -53,6 +54,7 @@ export class RowCondition {
   }
 
   #subject (attribute: Attribute): Subject {
+    if (attribute.scope === 'now') throw noPlanOfClock(attribute.name)
     if (attribute.scope === 'resource') return { field: this.#row.field(attribute) }
     return { known: walk(this.#attributes.lookup(attribute.scope, attribute.name), attribute.names) }
   }
@@ -61,11 +63,23 @@ export class RowCondition {
     switch (test.kind) {
       case 'compare': {
         const { operator, operand } = test
-        return this.#compare(operator, subject, 'ref' in operand ? this.#subject(operand.ref) : { known: operand.literal })
+        if (!('ref' in operand)) return this.#compare(operator, subject, { known: operand.literal })
+        const { ref } = operand
+        return this.#compare(operator, subject, ref.scope === 'now' ? this.#ofClock(operator, ref.name) : this.#subject(ref))
       }
       case 'match': return this.#match(test, subject)
       default: return this.#group(test, inner => this.#test(inner, subject))
     }
+  }
+
+  /** Parts of wall clocks can be compared as texts; instants and orders cannot: texts of the row may have other zones and forms. */
+  #ofClock (operator: string, name: string): Subject {
+    const clock = clockAttribute(name)
+    const { now } = this.#attributes
+    if ('mistake' in clock || !BY_TEXT.includes(operator)) throw noPlanOfClock(name)
+    if (now === undefined) return { known: undefined }
+    this.#attributes.changesAt(unchangedUntil(clock, now, undefined))
+    return { known: clockText(clock, now) }
   }
 
   #compare (operator: string, subject: Subject, operand: Subject): Outcome {
@@ -116,6 +130,14 @@ export class RowCondition {
   #whole (field: string): void {
     if (!field.startsWith('item.')) this.#row.whole(field)
   }
+}
+
+/** The operators that compare the clock by its text, see `decide/clock.ts`. */
+const BY_TEXT: readonly string[] = ['equals', 'not-equals', 'array_contains']
+
+function noPlanOfClock (name: string): NoPlanError {
+  const message = `'${name}' is compared with a value of the row, and a column may hold times in any form`
+  return new NoPlanError(`${message}. Check each row, with filter`)
 }
 
 /**

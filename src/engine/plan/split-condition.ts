@@ -1,6 +1,7 @@
 // Takes a condition apart for plans: parts on the user, the tenant and the context stay functions; parts that depend on the row become
 // data.
 import { compileCondition, isLogical, referenceIn, splitAttribute, type AttributeScope, type Predicate } from '../decide/conditions.js'
+import { isOfClock } from '../decide/clock.js'
 import { isRecord } from '../../kit/is-record.js'
 
 /** A condition, or a part of one. */
@@ -27,7 +28,8 @@ export type Matcher = 'object_match' | 'any_match' | 'all_match'
 
 /** An attribute, as conditions name it. */
 export interface Attribute {
-  readonly scope: AttributeScope
+  /** `now`: of the clock. */
+  readonly scope: AttributeScope | 'now'
   readonly name: string
   /** Names within the object. */
   readonly names: readonly string[]
@@ -86,6 +88,7 @@ function dependsOnRow (written: unknown): boolean {
 }
 
 function attributeOf (text: string): Attribute {
+  if (isOfClock(text)) return { scope: 'now', name: text, names: [] }
   const { scope, name, names } = splitAttribute(text)
   if (scope === undefined) throw new TypeError(`'${text}' is not an attribute`)
   return { scope, name, names }

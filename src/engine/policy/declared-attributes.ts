@@ -1,6 +1,7 @@
 // Compares conditions with the attributes that a policy declares: with a misspelled attribute, or a value of another type, a condition is
 // never met (with `not`: always), which would go unnoticed.
 import { COMPARISON_OPERATORS, LOGICAL_OPERATORS, referenceIn, splitAttribute, type AttributeScope } from '../decide/conditions.js'
+import { isOfClock } from '../decide/clock.js'
 import { isRecord } from '../../kit/is-record.js'
 import { suggest } from '../../kit/suggest.js'
 import { blockOf, entriesOf, isText } from './document.js'
@@ -120,6 +121,8 @@ class Walk {
 
   #comparison (attribute: string, type: AttributeType | undefined, operator: string, value: unknown, path: Path): void {
     const reference = referenceIn(value)
+    // The compiler knows better what the clock can be compared with.
+    if (isOfClock(attribute) && typeof reference !== 'string') return
     const other = typeof reference === 'string' ? this.#typeOf(reference, [...path, 'ref']) : undefined
     const operators = type === undefined ? undefined : OPERATORS[type]
     if (type === undefined || operators === undefined) return
@@ -137,6 +140,7 @@ class Walk {
 
   /** The declared type of an attribute; undefined where it may be any. */
   #typeOf (text: string, path: Path): AttributeType | undefined {
+    if (isOfClock(text)) return 'string'
     const { scope, name, names } = splitAttribute(text)
     const known = scope === undefined || name === '' ? undefined : this.#scopes[scope]
     if (known === undefined) return undefined

@@ -34,7 +34,7 @@ function condition (): JsonSchema {
     description: 'All members must hold: attributes with the tests that they must pass, and logical operators with further conditions.',
     minProperties: 1,
     properties: logical('#/definitions/condition'),
-    patternProperties: { '^(user|resource|tenant|context|subject|environment)\\..': { $ref: '#/definitions/test' } },
+    patternProperties: { '^(user|resource|tenant|context|subject|environment)\\..|^now$|^now\\.': { $ref: '#/definitions/test' } },
     additionalProperties: false
   }
 }
@@ -75,7 +75,7 @@ function reference (): JsonSchema {
     type: 'object',
     description: 'Another attribute of the same query.',
     required: ['ref'],
-    properties: { ref: { type: 'string', pattern: '^(user|resource|tenant|context|subject|environment)\\..' } },
+    properties: { ref: { type: 'string', pattern: '^(user|resource|tenant|context|subject|environment)\\..|^now$|^now\\.' } },
     additionalProperties: false
   }
 }

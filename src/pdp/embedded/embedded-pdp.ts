@@ -119,12 +119,13 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
       const filter = { tenants, resources, resource_types: resourceTypes, context }
       return answer(engine, engine.stepsOfUserPermissions(user, filter), deadline)
     },
-    async plan (question, deadline) {
+    async plan (question, deadline, bound) {
       const { stepsOfPlan } = await import('../../engine/plan/planner.js')
       const { NoPlanError } = await import('../../engine/plan/plan-query.js')
       try {
         const engine = engineNow()
-        const { plan } = await answer(engine, stepsOfPlan(engine.planning(question)), deadline)
+        const { plan, validFor } = await answer(engine, stepsOfPlan(engine.planning(question)), deadline)
+        if (bound !== undefined) bound.validFor = validFor
         return plan
       } catch (error) {
         throw error instanceof NoPlanError ? new PlanError(error.message) : error
@@ -166,12 +167,14 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
 class Denied implements Decision {
   readonly allow = false
   readonly code: string
+  declare readonly validFor?: number
   readonly #reason: string
   readonly #engine: DecisionEngine
   readonly #query: Query
 
-  constructor ({ code, reason }: Verdict, engine: DecisionEngine, query: Query) {
+  constructor ({ code, reason, validFor }: Verdict, engine: DecisionEngine, query: Query) {
     this.code = code
+    if (validFor !== undefined) this.validFor = validFor
     this.#reason = reason
     this.#engine = engine
     this.#query = query

@@ -235,3 +235,31 @@ t.test('the published schema accepts exactly the sentences that the reader accep
   t.equal(schema.Check({ tests: [{ user: { key: 'a', attributes: {} }, resource: { type: 'x' }, may: ['y'] }], given: { users: { a: null } }, tenant: 't' }), true)
   for (const wrong of [{}, { tests: 'x' }, { tests: [{ may: ['a:b'] }] }, { tests: [], given: { roles: {} } }, { tests: ['ada can create task'] }]) t.equal(schema.Check(wrong), false, JSON.stringify(wrong))
 })
+
+t.test('a test file and a block have a time for conditions on now, and a PDP over HTTP has its own', async t => {
+  const { policy, file, run } = files(t, `
+now: '2027-02-01T08:30:00Z'
+given: { users: { ada: {} } }
+tests:
+  - ada may read document
+  - user: ada
+    now: '2027-02-01T20:00:00+01:00'
+    may_not: ['document:read']
+  - { user: ada, may: ['document:read'] }
+`)
+  const office = (text: string) => writeFileSync(policy, POLICY.replace('user.level: { greater-than: 2 }', text).replace('resource_set: open', 'resource_set: document'))
+  office("now.time: { between: ['08:00', '17:59'] }")
+  t.match(await run(), { code: 0, out: '3 expectations passed.' })
+  office("now.time: { between: ['18:00', '19:00'] }")
+  t.match(await run('--explain'), { code: 1, out: 'now.time' })
+  const { code, err } = await permit(['test', file, '--pdp', 'http://127.0.0.1:9', '--token', 'secret'])
+  t.equal(code, 3)
+  t.match(err, /has (facts under "given"|a "now")/)
+  writeFileSync(file, "now: '2027-02-01'\ntests:\n  - { user: ada, now: tomorrow, may: ['document:read'] }\n")
+  const wrong = await run()
+  t.equal(wrong.code, 3)
+  t.match(wrong.err, "permit.test.yaml:1:1  now  '2027-02-01' is not a time with its zone — write a time such as \"2027-01-31T18:00:00Z\"")
+  t.match(wrong.err, "'tomorrow' is not a time with its zone")
+  writeFileSync(file, "tests:\n  - { user: ada, now: '2027-02-01T08:30:00Z', may: ['document:read'] }\n")
+  t.match(await permit(['test', file, '--pdp', 'http://127.0.0.1:9', '--token', 'secret']), { code: 3, err: /:2:\d+: the test has a "now", but a PDP over HTTP has its own clock/ })
+})

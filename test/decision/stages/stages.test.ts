@@ -5,6 +5,7 @@ import { cached, ttlOfInstance } from '../../../src/decision/stages/cached.js'
 import { coalesced } from '../../../src/decision/stages/coalesced.js'
 import { Generations } from '../../../src/decision/generations.js'
 import { createQuery } from '../../../src/decision/query.js'
+import { PdpError, UnavailableError } from '../../../src/contract/errors.js'
 import type { Decision, DecisionPoint, Query } from '../../../src/contract/point.js'
 import type { MaybePromise } from '../../../src/kit/maybe-promise.js'
 
@@ -55,6 +56,36 @@ t.test('a cached decision expires exactly after its time to live', async t => {
   t.notOk(ask(cache) instanceof Promise)
   clock.advance(1)
   t.ok(ask(cache) instanceof Promise)
+})
+
+t.test('a decision that the time changes is not cached beyond that change, nor used after it while the PDP is away', async t => {
+  for (const validFor of [40, 100, 5_000]) {
+    const { asked, point } = byHand()
+    const clock = clockAt()
+    const cache = cached(point, { ttl: 100, max: 10, staleIfError: 1_000 }, new Generations(), clock)
+    const first = ask(cache)
+    clock.advance(3)
+    asked[0]!.resolve({ ...allow, validFor })
+    await first
+    // A decision without a bound is next to it.
+    const other = ask(cache, 'ben')
+    asked[1]!.resolve(allow)
+    await other
+    clock.advance(Math.min(validFor, 100) - 4)
+    t.match(ask(cache), allow, 'one ms before')
+    clock.advance(1)
+    const again = ask(cache)
+    if (validFor > 100) {
+      t.notOk(again instanceof Promise, 'the ttl is over one ms later')
+      continue
+    }
+    asked[2]!.reject(new UnavailableError(new PdpError('network', 'away')))
+    await t.rejects(settled(again), { code: 'FST_PERMIT_UNAVAILABLE' }, 'not stale')
+    clock.advance(200)
+    const stale = ask(cache, 'ben')
+    asked[3]!.reject(new UnavailableError(new PdpError('network', 'away')))
+    t.match(await stale, allow, 'the other is used')
+  }
 })
 
 t.test('the age of a decision starts with its request to the PDP', async t => {

@@ -23,7 +23,7 @@ function meets (condition: unknown, attributes: Attributes): boolean {
 
 function source (lookup: AttributeSource['lookup']): AttributeSource {
   const work = new Work()
-  return { work, lookup, members: list => new Members(list, work), only: value => new Members([value], work) }
+  return { work, lookup, now: undefined, changesAt () {}, members: list => new Members(list, work), only: value => new Members([value], work) }
 }
 
 function deep (levels: number): unknown {

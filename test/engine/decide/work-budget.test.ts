@@ -20,6 +20,8 @@ function source (attributes: Record<string, unknown>, work: Work): AttributeSour
   return {
     work,
     lookup: (_, name) => attributes[name],
+    now: undefined,
+    changesAt () {},
     members (list) {
       const known = lists.get(list) ?? new Members(list, work)
       lists.set(list, known)

@@ -107,7 +107,9 @@ function passes (test: Record<string, unknown>, value: unknown): boolean {
   const problems: PolicyProblem[] = []
   const predicate = compileCondition({ 'resource.x': test }, [], problems)
   if (problems.length > 0) throw new Error('malformed')
-  const source: AttributeSource = { work: new Work(), lookup: () => value, members: list => new Members(list), only: one => new Members([one]) }
+  const source: AttributeSource = {
+    work: new Work(), lookup: () => value, now: undefined, changesAt () {}, members: list => new Members(list), only: one => new Members([one])
+  }
   return predicate(source)
 }
 
