@@ -157,7 +157,8 @@ export class Store {
       await Promise.all([committed, ...writes])
       this.#fingerprint = fingerprint
     } catch (error) {
-      throw new StorageError(`the write to ${this.folder} failed: ${messageOf(await reasonOf(error))}`)
+      const reason = await reasonOf(error)
+      throw new StorageError(`the write to ${this.folder} failed, and nothing of it was applied: ${messageOf(reason)}${adviceOn(reason)}`)
     }
   }
 
@@ -276,6 +277,15 @@ async function reasonOf (error: unknown): Promise<unknown> {
   const { commitError } = error as { commitError?: unknown }
   const reason = Promise.resolve(commitError).then(() => error, (reason: unknown) => reason)
   return Promise.race([reason, nextTurn(error)])
+}
+
+/** No space left, a quota, and a limit on the size of files. */
+const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG']
+
+function adviceOn (reason: unknown): string {
+  return FULL.includes((reason as { code?: unknown }).code as string)
+    ? '; free disk space there or raise the quota, then repeat the write: no restart is needed'
+    : ''
 }
 
 function messageOf (error: unknown): string {

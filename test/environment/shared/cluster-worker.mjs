@@ -11,6 +11,8 @@ const stream = {
     if (/follows its facts/.test(msg)) process.send({ role: 'follower' })
   }
 }
+// A file that would pass the limit on its size: the write fails, and the process goes on.
+process.on('SIGXFSZ', () => {})
 const app = Fastify({ logger: { level: 'info', stream } })
 await app.register(permit, { policy, data, user: request => request.headers['x-user'] })
 app.get('/task', { config: { permit: 'task:read' } }, async () => 'ok')
@@ -19,6 +21,8 @@ const { api } = app.permit
 const DO = {
   grant: user => app.permit.write(api.assignRole(user, 'reader')),
   revoke: user => app.permit.write(api.unassignRole(user, 'reader')),
+  // A new user with the role, who takes as much space as many.
+  large: user => app.permit.write(api.syncUser({ key: user, attributes: { text: 'x'.repeat(40_000) }, roles: [{ role: 'reader' }] })),
   sync: user => app.permit.write(api.syncUser({ key: user })),
   read: async user => (await app.inject({ url: '/task', headers: { 'x-user': user } })).statusCode,
   async close () {

@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Test } from 'tap'
 import { built } from '../../support/built.js'
 
-export type Command = 'grant' | 'revoke' | 'sync' | 'read' | 'close'
+export type Command = 'grant' | 'revoke' | 'sync' | 'large' | 'read' | 'close'
 
 interface Answer { readonly id?: number, readonly result?: unknown, readonly error?: string, readonly ready?: true, readonly role?: 'owner' | 'follower' }
 
