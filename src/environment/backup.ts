@@ -1,17 +1,19 @@
 // Backup and restore of a data folder. A backup can be taken while the folder is in use. Both read and check everything that they write.
-import { open, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { stat, type FileHandle } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { DataError } from '../contract/errors.js'
 import { Engine } from '../engine/engine.js'
+import { replaceFile } from '../kit/replace-file.js'
 import { BACKUP_REQUEST } from './data/backup-service.js'
 import { backupText, readBackup, type BackupHead } from './data/backup-text.js'
 import { buildDatabase, loadLmdb, type HeldRecord, type HeldValue } from './data/database.js'
 import { fileIn, isInUse, replaceWith, tidy } from './data/data-folder.js'
 import { flushFolder } from './data/seal.js'
-import { restore } from './stored-records.js'
+import { readSavedSchema, SCHEMA_NAME } from './environment-schema.js'
+import { Ledger } from './object-metadata.js'
+import { loadRecord } from './load-record.js'
 import { lockData, Store } from './store.js'
 import { connectToHolder } from './store-lock.js'
-import { setFact } from './transaction.js'
 
 /** Records between two progress reports. */
 const STEP = 1_000
@@ -41,24 +43,15 @@ export async function backUp (
   const target = resolve(file)
   await needFacts(folder)
   if (!overwrite && await exists(target)) throw new DataError(`${file} already exists; give another name, or replace it with --yes`)
-  const partial = `${target}.partial`
   try {
     // Other users of the machine must not read who has which role.
-    const handle = await open(partial, 'w', 0o600)
-    let head: BackupHead
-    let bytes: number
-    try {
-      head = await writeBackup(folder, handle, progress)
-      await handle.sync()
-      bytes = (await handle.stat()).size
-    } finally {
-      await handle.close()
-    }
-    await rename(partial, target)
+    const { head, bytes } = await replaceFile(target, 0o600, async handle => {
+      const head = await writeBackup(folder, handle, progress)
+      return { head, bytes: (await handle.stat()).size }
+    })
     await flushFolder(dirname(target))
     return { ...head, bytes }
   } catch (error) {
-    await rm(partial, { force: true })
     if (error instanceof DataError) throw error
     throw new DataError(`the backup ${file} could not be written: ${messageOf(error)}`)
   }
@@ -142,17 +135,17 @@ async function * piecesOf (texts: Iterable<string>): AsyncGenerator<Buffer> {
   for (const text of texts) yield Buffer.from(text)
 }
 
-/** Passes everything on. Fails at a record that an environment could not load. */
+/** Passes everything on. Fails at what an environment could not load. */
 async function * checked (held: AsyncIterable<HeldRecord | HeldValue>, name: string): AsyncGenerator<HeldRecord | HeldValue> {
   const { facts } = new Engine()
+  const ledger = new Ledger()
   for await (const entry of held) {
-    if (!('name' in entry)) {
-      try {
-        const { change } = restore(entry)
-        if (change !== undefined) setFact(facts, change)
-      } catch (error) {
-        throw new DataError(`the backup ${name} contains an invalid record, ${entry.kind}/${entry.order}: ${messageOf(error)}`)
-      }
+    try {
+      if (!('name' in entry)) loadRecord(entry, facts, ledger)
+      else if (entry.name === SCHEMA_NAME) readSavedSchema(entry.json)
+    } catch (error) {
+      const what = 'name' in entry ? 'schema' : `record, ${entry.kind}/${entry.order}`
+      throw new DataError(`the backup ${name} contains an invalid ${what}: ${messageOf(error)}`)
     }
     yield entry
   }

@@ -1,5 +1,7 @@
 // The schema part of a policy document: what an environment keeps of it, and the objects in it that have an id.
 import { createHash } from 'node:crypto'
+import type { CompiledSchema } from '../engine/decide/decision-schema.js'
+import { compilePolicy } from '../engine/policy/compile-policy.js'
 import type { Policy } from '../engine/policy/policy.js'
 import { canonicalJson } from '../kit/canonical-json.js'
 import { readJson } from '../kit/read-json.js'
@@ -18,6 +20,18 @@ export interface SchemaState {
   readonly document: SchemaDocument
   /** The digest of the policy's schema, which this schema is or which the API changed; undefined without a policy. */
   readonly base: string | undefined
+}
+
+/** The name of the value that has the schema, in a data folder. */
+export const SCHEMA_NAME = 'schema'
+
+/**
+ * Reads the schema of a data folder.
+ * @throws when it is invalid
+ */
+export function readSavedSchema (json: string): { readonly state: SchemaState, readonly compiled: CompiledSchema } {
+  const { document, base } = readJson(json) as SchemaState
+  return { state: { document, base }, compiled: compilePolicy(document).schema }
 }
 
 /** The kinds of objects in a schema that have an id. The key of an object that belongs to a resource type is `<type>:<key>`. */

@@ -6,15 +6,17 @@ import { Engine, type UnknownPolicy, type WorkLimitError } from '../engine/engin
 import { type Facts } from '../engine/facts/facts.js'
 import { isEmptyDelta, type FactsDelta } from '../engine/facts/loaded-facts.js'
 import type { CompiledSchema } from '../engine/decide/decision-schema.js'
-import { readJson } from '../kit/read-json.js'
 import { atOnce, inTurns } from '../kit/time-slices.js'
 import { DEFAULT_TENANT, type FactChange, type TenantFact } from '../engine/facts/fact.js'
 import type { Policy } from '../engine/policy/policy.js'
 import { DataError } from '../contract/errors.js'
 import { Journal } from './durable-writes.js'
 import { factKey, factOf, Ledger, type EntityKind, type LinkKind, type Metadata, type ObjectKind } from './object-metadata.js'
+import { loadRecord } from './load-record.js'
 import { isKind, restore } from './stored-records.js'
-import { digestOf, objectsOf, SCHEMA_KINDS, schemaOf, type SchemaDocument, type SchemaState } from './environment-schema.js'
+import {
+  digestOf, objectsOf, readSavedSchema, SCHEMA_KINDS, SCHEMA_NAME, schemaOf, type SchemaDocument, type SchemaState
+} from './environment-schema.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
 import type { Step } from './transaction-step.js'
 import { deleteFact, setFact, Transaction, usersOf } from './transaction.js'
@@ -267,7 +269,7 @@ export class Environment {
       this.#engine.load(document, { facts: false })
       this.#noteSchema(state, transaction)
       this.#removeOrphans(transaction)
-      transaction.values.set('schema', JSON.stringify(state))
+      transaction.values.set(SCHEMA_NAME, JSON.stringify(state))
     })
     this.#lines = undefined
     await this.#commit(transaction)
@@ -314,7 +316,7 @@ export class Environment {
       this.#transaction = transaction
       if (!this.#hasFolder) this.#ledger.begin((kind, key) => factOf(this.#engine.facts, kind, key))
       this.#noteSchema(keep ? saved.state : state, transaction)
-      if (!keep) transaction.values.set('schema', undefined)
+      if (!keep) transaction.values.set(SCHEMA_NAME, undefined)
       this.#noteDefaultTenant(transaction)
     })
     this.#lines = keep ? undefined : loaded?.lines
@@ -418,12 +420,12 @@ export class Environment {
   /** Loads facts and ledger, record by record. Returns their number. */
   * #restored (content: FactsContent, engine: Engine, ledger: Ledger): Generator<undefined, number> {
     let count = 0
+    // Once: assignments that have ended are removed when all are there.
+    const { facts } = engine
     for (const record of content.records()) {
       count++
       try {
-        const { kind, key, entry, change } = restore(record)
-        if (change !== undefined) setFact(engine.facts, change)
-        ledger.set(kind, key, entry)
+        loadRecord(record, facts, ledger)
       } catch (error) {
         const name = `${record.kind}/${record.order}`
         throw new DataError(`the data folder ${this.#folder} contains an invalid record, ${name}: ${messageOf(error)}`)
@@ -489,11 +491,10 @@ export class Environment {
   }
 
   #savedSchema (): { readonly state: SchemaState, readonly compiled: CompiledSchema } | undefined {
-    const json = this.#content?.value('schema')
+    const json = this.#content?.value(SCHEMA_NAME)
     if (json === undefined) return undefined
     try {
-      const { document, base } = readJson(json) as SchemaState
-      return { state: { document, base }, compiled: compilePolicy(document).schema }
+      return readSavedSchema(json)
     } catch (error) {
       throw new DataError(`the data folder ${this.#folder} contains an invalid schema: ${messageOf(error)}`)
     }
@@ -537,7 +538,7 @@ export class Environment {
       const isNew = state !== this.#schema
       this.#engine.use(schema, facts)
       this.#noteSchema(state, transaction)
-      if (isNew) transaction.values.set('schema', undefined)
+      if (isNew) transaction.values.set(SCHEMA_NAME, undefined)
     })
     await this.#commit(transaction)
   }
@@ -581,6 +582,8 @@ export class Environment {
     this.#tell(transaction)
     const { schemaBefore } = transaction
     transaction.undo(this.#engine.facts)
+    // Assignments that were removed, or got a later end, may be back.
+    this.#watchEnds()
     if (schemaBefore === undefined) return
     this.#engine.load(schemaBefore.document, { facts: false })
     this.#schema = schemaBefore

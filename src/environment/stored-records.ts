@@ -1,5 +1,5 @@
 // The format of facts and ledger entries on disk: how they are written and read back.
-import type { FactChange } from '../engine/facts/fact.js'
+import type { FactChange, RoleAssignmentFact } from '../engine/facts/fact.js'
 import { readJson } from '../kit/read-json.js'
 import { factKey, keptFact, type LedgerEntry, type ObjectKind } from './object-metadata.js'
 import type { Step } from './transaction-step.js'
@@ -24,6 +24,12 @@ const CODES: Readonly<Record<ObjectKind, number>> = {
   action_group: 19,
   proxy_config: 20
 }
+
+/** The kinds below this number are facts. */
+const FIRST_OF_SCHEMA = 10
+
+/** The highest place of a record. New ones come after the last one, and must stay whole numbers. */
+const MAX_ORDER = 2 ** 48
 
 const KINDS = new Map(Object.entries(CODES).map(([kind, code]) => [code, kind as ObjectKind]))
 
@@ -70,11 +76,15 @@ export function restore ({ kind: code, order, json }: StoredRecord & { readonly 
   const { id, created_at: createdAt, updated_at: updatedAt, fact, key, digest } = readJson(json) as Partial<Content>
   const isComplete = kind !== undefined && id !== undefined && createdAt !== undefined && updatedAt !== undefined
   if (!isComplete) throw new Error('it is incomplete')
+  if (order < 1 || order > MAX_ORDER) throw new Error('its place is out of range')
+  if ((fact !== undefined) !== (code < FIRST_OF_SCHEMA)) throw new Error('it is of another kind')
   const metadata = { id, created_at: createdAt, updated_at: updatedAt, order }
   if (fact === undefined) {
     if (key === undefined) throw new Error('it has neither a fact nor a key')
     return { kind, key, entry: { ...metadata, digest }, change: undefined }
   }
   const change = { kind, fact } as Pick<FactChange, 'kind' | 'fact'>
+  // Its key would be that of no assignment, and nothing would remove it.
+  if (kind === 'role_assignment' && typeof (fact as RoleAssignmentFact).tenant !== 'string') throw new Error('it has no tenant')
   return { kind, key: factKey(change), entry: { ...metadata, ...keptFact(change) }, change }
 }

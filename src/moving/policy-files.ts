@@ -1,5 +1,5 @@
 // Policy files as what is moved: read with the places of their objects, and written so that they say what was read.
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { CompiledSchema } from '../engine/decide/decision-schema.js'
 import { PolicyError } from '../engine/policy/problems.js'
 import { loadPolicy, readPlacedPolicy, type PlacedPolicy } from '../environment/file/policy-file.js'
@@ -72,18 +72,6 @@ function isSame (file: Model, written: Model): boolean {
   const { proxy_configs: proxyConfigs = {} } = file.schema
   const { steps, extra } = planMove({ ...file, schema: { ...file.schema, proxy_configs: proxyConfigs } }, written, { prune: false })
   return steps.length === 0 && extra.length === 0
-}
-
-/** Writes a file as a whole or not at all. */
-export async function replaceFile (file: string, text: string): Promise<void> {
-  const beside = `${file}.${process.pid}.tmp`
-  try {
-    await writeFile(beside, text)
-    await rename(beside, file)
-  } catch (error) {
-    await rm(beside, { force: true })
-    throw error
-  }
 }
 
 async function readBack (text: string): Promise<Model | PolicyError> {

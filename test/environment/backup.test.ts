@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
@@ -161,10 +161,17 @@ t.test('an intact backup with invalid content is refused', async t => {
     const text = [JSON.stringify({ ...head, records: head.records + more.length }), ...lines.slice(1), ...more].map(line => `${line}\n`).join('')
     return `${text}${JSON.stringify({ end: true, records: head.records + more.length, sha256: createHash('sha256').update(text).digest('hex') })}\n`
   }
+  const withSchema = (json: string): string => {
+    const text = [lines[0], JSON.stringify(['schema', json]), ...lines.slice(1)].map(line => `${line}\n`).join('')
+    const { records } = JSON.parse(lines[0] ?? '') as { records: number }
+    return `${text}${JSON.stringify({ end: true, records, sha256: createHash('sha256').update(text).digest('hex') })}\n`
+  }
   const nonsense: ReadonlyArray<readonly [text: string, message: RegExp]> = [
     [withHead({}, [JSON.stringify([4, 900, '{"id":"i","created_at":"c","updated_at":"u","fact":{"user":"nobody","role":"r","tenant":"default"}}'])]), /invalid record, 4\/900/],
     [withHead({}, [JSON.stringify([4, 900, '{'])]), /invalid record, 4\/900/],
     [withHead({}, ['[1]']), /it contains an invalid line/],
+    [withSchema('{"document":{"resources":5},"base":"b"}'), /contains an invalid schema/],
+    [withSchema('{'), /contains an invalid schema/],
     [withHead({ version: 2 }), /has version 2.*upgrade/],
     [withHead({ format: '99' }), /newer version.*upgrade/],
     [withHead({ kind: 'a diary' }), /not a backup/],
@@ -179,6 +186,92 @@ t.test('an intact backup with invalid content is refused', async t => {
   }
   await writeFile(file, withHead({}))
   await t.resolves(restoreBackup({ data: join(dir, 'target'), file, overwrite: true }), 'and it was not the test that made it wrong')
+})
+
+t.test('a backup is a file of its own, whatever another user has put in the place of a partial one', async t => {
+  const dir = t.testdir({ precious: 'precious' })
+  const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
+  await (await opened(t, data)).close()
+  await symlink('precious', `${file}.partial`)
+  await backUp({ data, file, overwrite: false })
+  t.equal(await readFile(join(dir, 'precious'), 'utf8'), 'precious')
+  await rm(file)
+  await rm(`${file}.partial`)
+  await writeFile(`${file}.partial`, '')
+  await chmod(`${file}.partial`, 0o666)
+  const reader = await open(`${file}.partial`)
+  await backUp({ data, file, overwrite: false })
+  t.equal((await reader.readFile()).length, 0, 'who has it open reads nothing')
+  await reader.close()
+  t.equal((await stat(file)).mode & 0o777, 0o600)
+})
+
+/** Records that are not as they were written, with a checksum that fits. */
+type Forgery = 'again' | 'elsewhere' | 'without tenant' | 'without instance' | 'no instance' | 'of another kind' | 'far away'
+
+t.test('what is removed after the restore of a forged backup does not come back with a restart', async t => {
+  const dir = t.testdir()
+  const [data, file, forged, target] = [join(dir, 'data'), join(dir, 'facts.backup'), join(dir, 'forged'), join(dir, 'target')]
+  const source = await opened(t, data)
+  await fill(source, 2)
+  await source.close()
+  await backUp({ data, file, overwrite: false })
+  const [head = '', ...lines] = (await readFile(file, 'utf8')).split('\n').slice(0, -2)
+  const records = lines.map(line => JSON.parse(line) as [string, string] | [number, number, string])
+  const facts = records.filter((record): record is [number, number, string] => record.length === 3 && record[0] < 10).reverse()
+  const forge = ([kind, order, json]: [number, number, string], how: Forgery, to: number): unknown[][] => {
+    const changed = (change: (fact: Record<string, unknown>) => void): [number, number, string] => {
+      const content = JSON.parse(json) as { fact: Record<string, unknown> }
+      change(content.fact)
+      return [kind, order, JSON.stringify(content)]
+    }
+    switch (how) {
+      case 'again': return [[kind, order, json], [kind, order, json]]
+      case 'elsewhere': return [[kind, order, json], [kind, 1_000 + to, json]]
+      case 'without tenant': return [changed(fact => { delete fact['tenant'] })]
+      case 'without instance': return [[kind, order, json], changed(fact => { delete fact['resource_instance'] })]
+      case 'no instance': return [[kind, order, json], [kind, 1_000 + to, changed(fact => { fact['resource_instance'] = null })[2]]]
+      case 'of another kind': return [[kind, order, json], [1 + to % 20, 1_000 + to, json]]
+      case 'far away': return [[kind, Number.MAX_SAFE_INTEGER, json]]
+    }
+  }
+  const outcomes = { restored: 0, refused: 0 }
+  await fc.assert(fc.asyncProperty(
+    fc.nat(facts.length - 1),
+    fc.constantFrom<Forgery>('again', 'elsewhere', 'without tenant', 'without instance', 'no instance', 'of another kind', 'far away'),
+    fc.nat(100),
+    async (which, how, to) => {
+      const chosen = facts[which] as [number, number, string]
+      const written = records.flatMap(record => record === chosen ? forge(chosen, how, to) : [record])
+      const count = written.filter(({ length }) => length === 3).length
+      const text = [{ ...JSON.parse(head) as object, records: count }, ...written].map(line => `${JSON.stringify(line)}\n`).join('')
+      await writeFile(forged, `${text}${JSON.stringify({ end: true, records: count, sha256: createHash('sha256').update(text).digest('hex') })}\n`)
+      await rm(target, { recursive: true, force: true })
+      try {
+        await restoreBackup({ data: target, file: forged, overwrite: false })
+      } catch (error) {
+        assert.equal((error as { code?: unknown }).code, 'FST_PERMIT_DATA')
+        outcomes.refused++
+        return
+      }
+      outcomes.restored++
+      const restored = await Environment.open({ data: target, policy })
+      await restored.write(writer => {
+        const { facts } = restored.engine
+        for (const fact of [...facts.roleAssignments()]) writer.unassignRole(fact)
+        for (const fact of [...facts.relationshipTuples()]) writer.deleteRelationshipTuple(fact)
+      })
+      await restored.close()
+      const again = await Environment.open({ data: target, policy })
+      const left = [...again.engine.facts.roleAssignments(), ...again.engine.facts.relationshipTuples()]
+      await again.close()
+      assert.deepEqual(left, [])
+    }), {
+    numRuns: 25,
+    examples: [[0, 'elsewhere', 1], [facts.findIndex(([kind]) => kind === 4), 'elsewhere', 1],
+      [facts.findIndex(([kind]) => kind === 4), 'without tenant', 0], [0, 'far away', 0], [0, 'without tenant', 0]]
+  })
+  t.ok(outcomes.refused > 0)
 })
 
 t.test('nothing is replaced without confirmation, and no folder in use', async t => {

@@ -66,6 +66,24 @@ t.test('a change of the end that cannot be kept is undone as a whole', async t =
   t.equal(environment.engine.decide(ask).allow, false, 'the end before the write counts')
 })
 
+t.test('a role that could not be removed from the disk still ends at its time, for what is cached, too', async t => {
+  const data = await mkdtemp(join(tmpdir(), 'fastify-permit-ends-'))
+  t.teardown(() => rm(data, { recursive: true, force: true }))
+  let now = SOON - 500
+  const environment = await Environment.open({ policy, data, now: () => now })
+  t.teardown(() => environment.close())
+  await environment.write(facts => facts.assignRole({ user: 'ann', role: 'viewer', expires_at: END }))
+  await rm(join(data, 'facts.mdb'))
+  await t.rejects(environment.write(facts => facts.unassignRole({ user: 'ann', role: 'viewer' })), { name: 'StorageError' })
+  t.equal(environment.engine.decide(ask).allow, true, 'nothing has changed')
+  const told = new Promise(resolve => { environment.onChange(resolve) })
+  now = SOON
+  // Nobody asks meanwhile: what is cached is not asked about. The environment alone keeps no process alive.
+  const alive = setInterval(() => {}, 60_000)
+  t.same(await told, { users: ['ann'] })
+  clearInterval(alive)
+})
+
 t.test('a cached decision and a cached plan end with the role', async t => {
   const app = Fastify()
   t.teardown(() => app.close())

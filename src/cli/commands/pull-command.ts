@@ -52,7 +52,7 @@ export const pullCommand: Command = {
     const { out, facts } = options
     return withEnvironment(options, terminal, async client => {
       const { readEnvironment } = await import('../../moving/read-environment.js')
-      const { readExistingPolicy, replaceFile, textOfPolicy } = await import('../../moving/policy-files.js')
+      const { readExistingPolicy, textOfPolicy } = await import('../../moving/policy-files.js')
       // First: a file that cannot be kept is no surprise at the end.
       const existing = out === undefined ? undefined : await readExistingPolicy(out)
       const progress = progressOn(terminal, 'objects')
@@ -77,7 +77,8 @@ export const pullCommand: Command = {
       } else if (text === existing?.text) {
         terminal.err([`${out} is up to date`])
       } else {
-        await replaceFile(out, text)
+        const { replaceFile } = await import('../../kit/replace-file.js')
+        await replaceFile(out, 0o666, file => file.writeFile(text))
         terminal.err([`Written to ${out}`])
       }
       return EXIT.ok
