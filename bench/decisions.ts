@@ -8,7 +8,7 @@ type Decide = (question: Question) => boolean | Promise<boolean>
 /** Makes a contestant ready, checks its answers, and gives what measures its decisions per second. */
 async function prepare (name: string): Promise<(milliseconds: number) => Promise<number>> {
   const work = workload(1_000)
-  const make: Record<string, (work: Work) => Promise<Decide>> = {
+  const make: Record<string, (work: WorkBudget) => Promise<Decide>> = {
     'fastify-permit, embedded': embedded, casbin, '@cedar-policy/cedar-wasm': cedar, '@casl/ability': casl
   }
   const decide = await make[name]!(work)
@@ -43,9 +43,9 @@ async function rateAsync (decide: Decide, questions: readonly Question[], millis
   return count / took * 1000
 }
 
-type Work = ReturnType<typeof workload>
+type WorkBudget = ReturnType<typeof workload>
 
-async function embedded (work: Work): Promise<Decide> {
+async function embedded (work: WorkBudget): Promise<Decide> {
   // The engine is no part of the package's face: what is measured here is below it.
   const { Engine } = await import(new URL('../../dist/engine.js', import.meta.url).href) as {
     Engine: new (policy: object) => { decide (query: object): { allow: boolean } }
@@ -54,7 +54,7 @@ async function embedded (work: Work): Promise<Decide> {
   return ({ user, action, type }) => engine.decide({ user: { key: user }, action, resource: { type, tenant: 'default' } }).allow
 }
 
-async function casbin ({ roles, users }: Work): Promise<Decide> {
+async function casbin ({ roles, users }: WorkBudget): Promise<Decide> {
   const { newEnforcer, newModelFromString, StringAdapter } = await import('casbin')
   const model = newModelFromString(`
 [request_definition]
@@ -75,7 +75,7 @@ m = g(r.sub, p.sub) && r.obj == p.obj && r.act == p.act`)
   return ({ user, action, type }) => enforcer.enforce(user, type, action)
 }
 
-async function cedar ({ roles, users }: Work): Promise<Decide> {
+async function cedar ({ roles, users }: WorkBudget): Promise<Decide> {
   // The build for Node; the package's main entry is for bundlers.
   const wasm = createRequire(import.meta.url)('@cedar-policy/cedar-wasm/nodejs') as typeof Cedar
   // As few policies as it can be said with: one for each role and type.
@@ -102,7 +102,7 @@ async function cedar ({ roles, users }: Work): Promise<Decide> {
   }
 }
 
-async function casl ({ roles, users }: Work): Promise<Decide> {
+async function casl ({ roles, users }: WorkBudget): Promise<Decide> {
   const { createMongoAbility } = await import('@casl/ability')
   const abilities = new Map([...roles].map(([role, permissions]) => [role, createMongoAbility(permissions.map(permission => {
     const [subject, action] = permission.split(':') as [string, string]

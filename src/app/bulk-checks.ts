@@ -3,7 +3,7 @@ import type { CheckInput, UserCheckInput } from '../decision/checks.js'
 import { describe, requireText } from '../decision/input-checks.js'
 import { createQuery, normaliseTenant, questionsOf, type ResourceInput } from '../decision/query.js'
 import { readChecks, readUserChecks } from '../decision/question-options.js'
-import { mapInTurns } from '../kit/time-slices.js'
+import { mapInTimeSlices } from '../kit/time-slices.js'
 import { PdpError, QueryError, UnavailableError } from '../contract/errors.js'
 import type { Query, QueryUser } from '../contract/point.js'
 
@@ -19,7 +19,7 @@ interface Defaults {
  */
 export async function queriesOf (user: QueryUser, checks: readonly CheckInput[], defaults: Defaults): Promise<Query[]> {
   const question = questionsOf(user, defaults.context)
-  return mapInTurns(readChecks(checks), ({ action, resource, tenant = defaults.tenant, context }) =>
+  return mapInTimeSlices(readChecks(checks), ({ action, resource, tenant = defaults.tenant, context }) =>
     question(action, resource, tenant, context))
 }
 
@@ -28,7 +28,7 @@ export async function queriesOf (user: QueryUser, checks: readonly CheckInput[],
  * @throws `QueryError`
  */
 export async function queriesOfUsers (checks: readonly UserCheckInput[], defaults: Defaults): Promise<Query[]> {
-  return mapInTurns(readUserChecks(checks), ({ user, action, resource, tenant = defaults.tenant, context = defaults.context }) =>
+  return mapInTimeSlices(readUserChecks(checks), ({ user, action, resource, tenant = defaults.tenant, context = defaults.context }) =>
     createQuery(user, action, resource, tenant, context))
 }
 
@@ -82,7 +82,7 @@ export async function allowedItems<Item> (
     if (time <= 0) {
       throw new UnavailableError(new PdpError('timeout', `the checks of a filter took ${FILTER_TIMEOUTS} times the option "timeout"`))
     }
-    const queries = await mapInTurns(some, queryOf)
+    const queries = await mapInTimeSlices(some, queryOf)
     const start = performance.now()
     const answers = await ask(queries, time)
     spent += performance.now() - start

@@ -7,7 +7,7 @@ import type {
 import type { MaybePromise } from '../kit/maybe-promise.js'
 import type { AffectedUsers } from '../contract/affected-users.js'
 import type { DecisionPath } from './path.js'
-import { Turns } from '../kit/time-slices.js'
+import { TimeSlices } from '../kit/time-slices.js'
 import { Observation } from '../observe/observation.js'
 import { readPermissionsOptions, type PermissionsOptions } from './question-options.js'
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'
@@ -206,7 +206,7 @@ export class Checks {
     const { bulkConcurrency } = this.#path
     const allowed = new Array<boolean>(queries.length).fill(false)
     let next = 0
-    const turns = new Turns()
+    const turns = new TimeSlices()
     const ask = async () => {
       try {
         while (next < queries.length) {

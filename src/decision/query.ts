@@ -2,7 +2,7 @@
 import { PdpError, QueryError, UnavailableError } from '../contract/errors.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import { canonicalJson } from '../kit/canonical-json.js'
-import { excessOf } from '../kit/value-size-limit.js'
+import { limitExceeded } from '../kit/value-size-limit.js'
 import type { JsonObject, Query, QueryResource, QueryUser } from '../contract/point.js'
 import type { AttributesOf, ContextValues, ResourceType, UserAttributes } from '../contract/vocabulary.js'
 import { readJson } from '../kit/read-json.js'
@@ -205,7 +205,7 @@ export function normaliseTenant (tenant: string | readonly string[] | undefined 
 /** A deep copy of `value` as JSON represents it. So a query cannot change while it waits, and every PDP gets the same values. */
 export function toJsonObject (what: string, value: unknown): JsonObject {
   if (!isRecord(value) || isOpaque(value)) throw new QueryError(`${what} must be an object, got ${kindOf(value)}`)
-  const excess = excessOf(value, MAX_VALUES)
+  const excess = limitExceeded(value, MAX_VALUES)
   // Not a mistake of the app: the values may come from a client.
   if (excess === 'large') {
     throw new UnavailableError(new PdpError('overload', `${what} has too many values; a check may have at most ${MAX_VALUES}`))

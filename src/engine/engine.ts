@@ -9,7 +9,9 @@ import { Facts } from './facts/facts.js'
 import { type InstanceNode, type TenantNode, type UserNode } from './facts/fact-nodes.js'
 import { LoadedFacts, type FactsDelta } from './facts/loaded-facts.js'
 import type { DocumentFacts } from './policy/compile-facts.js'
-import { grantsOf, prospectsOf, prospectsOn, type Grants, type Prospect } from './explain/possible-permissions.js'
+import {
+  grantsOf, possiblePermissions, possiblePermissionsOn, type Grants, type PossiblePermission
+} from './explain/possible-permissions.js'
 import {
   authorizedUsers, isOn, tenantsToAsk, tenantView, userPermissions, userTenants,
   type AuthorizedUsers, type PermissionsFilter, type QueryUser, type TenantView, type UserPermissions, type World
@@ -21,14 +23,14 @@ import { EMPTY_SCHEMA, type CompiledPermission, type CompiledSchema } from './de
 import { traceAbac, traceRbac, traceRebac, type DecisionTrace, type ModelsTrace } from './explain/trace.js'
 import { mapUrl, type MappedUrl } from './decide/url-mapping.js'
 import { DENIED, type Verdict } from './decide/verdict.js'
-import { QUESTION_STEPS, Work, WorkLimitError } from './decide/work-budget.js'
-import { atOnce } from '../kit/time-slices.js'
+import { QUESTION_STEPS, WorkBudget, WorkLimitError } from './decide/work-budget.js'
+import { runSync } from '../kit/time-slices.js'
 import type { Planning, PlanQuery } from './plan/plan-query.js'
 import type { Policy } from './policy/policy.js'
 import { NO_TENANT, type EngineQuery } from './engine-query.js'
 
 export type { ReasonCode, Verdict } from './decide/verdict.js'
-export { DECISION_STEPS, QUESTION_STEPS, Work, WorkLimitError, type WorkPlace } from './decide/work-budget.js'
+export { DECISION_STEPS, QUESTION_STEPS, WorkBudget, WorkLimitError, type WorkPlace } from './decide/work-budget.js'
 
 /** A query about all tenants. */
 type TenantlessQuery = Omit<EngineQuery, 'resource'> & { resource: Omit<EngineQuery['resource'], 'tenant'> & { tenant?: string } }
@@ -84,7 +86,7 @@ export class Engine {
   readonly #loaded = new LoadedFacts(this.#facts)
   readonly #now: () => number
   /** Shared by all decisions, because they run one after the other. Saves an allocation per decision. */
-  readonly #work = new Work()
+  readonly #work = new WorkBudget()
   #schema: CompiledSchema = EMPTY_SCHEMA
   #schemaRevision = 0
   readonly #deniesUnknown: boolean
@@ -135,7 +137,7 @@ export class Engine {
    */
   load (policy: Policy, options: { readonly facts?: boolean } = {}): void {
     const { schema, facts } = compilePolicy(policy)
-    this.use(schema, options.facts === false ? undefined : atOnce(this.compare(facts)))
+    this.use(schema, options.facts === false ? undefined : runSync(this.compare(facts)))
   }
 
   /**
@@ -233,17 +235,17 @@ export class Engine {
   }
 
   /** What a user may do in a tenant: each permission of the policy is held always, depending on resource and context, or never. */
-  prospects (user: string, tenant: string): Prospect[] {
+  possiblePermissions (user: string, tenant: string): PossiblePermission[] {
     const userNode = this.facts.userNode(user)
     const tenantNode = this.facts.tenantNode(tenant)
-    return userNode === undefined || tenantNode === undefined ? [] : prospectsOf(this.#schema, userNode, tenantNode)
+    return userNode === undefined || tenantNode === undefined ? [] : possiblePermissions(this.#schema, userNode, tenantNode)
   }
 
   /** What a user may do on a resource instance, in its tenant: each permission is held always, depending on the context, or never. */
-  prospectsOn (user: string, resource: { readonly type: string, readonly key: string }): Prospect[] {
+  possiblePermissionsOn (user: string, resource: { readonly type: string, readonly key: string }): PossiblePermission[] {
     const userNode = this.facts.userNode(user)
     const instance = this.facts.instanceNode(resource.type, resource.key)
-    return userNode === undefined || instance === undefined ? [] : prospectsOn(this.#schema, userNode, instance)
+    return userNode === undefined || instance === undefined ? [] : possiblePermissionsOn(this.#schema, userNode, instance)
   }
 
   /** What a plan is made of: which rows of a table the user may act on, see `plan/planner.ts`. It is about the facts of the moment. */
@@ -278,12 +280,12 @@ export class Engine {
 
   /** The tenants in which the query is allowed; its own tenant is ignored. With Permit's `context.optimized`, only roles are evaluated. */
   allTenants (query: TenantlessQuery): AllowedTenant[] {
-    return atOnce(this.stepsOfAllTenants(query))
+    return runSync(this.stepsOfAllTenants(query))
   }
 
   /** {@link Engine.allTenants} in steps. */
   * stepsOfAllTenants (query: TenantlessQuery): Generator<undefined, AllowedTenant[]> {
-    const work = new Work(QUESTION_STEPS)
+    const work = new WorkBudget(QUESTION_STEPS)
     const allowed: AllowedTenant[] = []
     for (const tenant of tenantsToAsk(this.#world, query)) {
       work.begin()
@@ -305,22 +307,22 @@ export class Engine {
    * their instances, and in each tenant where the user has a role.
    */
   userPermissions (user: string | QueryUser, filter: PermissionsFilter = {}): Record<string, UserPermissions> {
-    return atOnce(this.stepsOfUserPermissions(user, filter))
+    return runSync(this.stepsOfUserPermissions(user, filter))
   }
 
   /** {@link Engine.userPermissions} in steps. */
   stepsOfUserPermissions (user: string | QueryUser, filter: PermissionsFilter = {}): Generator<undefined, Record<string, UserPermissions>> {
-    return userPermissions(this.#world, asUser(user), filter, new Work(QUESTION_STEPS))
+    return userPermissions(this.#world, asUser(user), filter, new WorkBudget(QUESTION_STEPS))
   }
 
   /** The tenants in which the user has a role. */
   userTenants (user: string | QueryUser): TenantView[] {
-    return atOnce(this.stepsOfUserTenants(user))
+    return runSync(this.stepsOfUserTenants(user))
   }
 
   /** {@link Engine.userTenants} in steps. */
   stepsOfUserTenants (user: string | QueryUser): Generator<undefined, TenantView[]> {
-    return userTenants(this.#world, asUser(user), new Work(QUESTION_STEPS))
+    return userTenants(this.#world, asUser(user), new WorkBudget(QUESTION_STEPS))
   }
 
   /**
@@ -328,12 +330,12 @@ export class Engine {
    * that allow them.
    */
   authorizedUsers (query: Omit<EngineQuery, 'user'>): AuthorizedUsers {
-    return atOnce(this.stepsOfAuthorizedUsers(query))
+    return runSync(this.stepsOfAuthorizedUsers(query))
   }
 
   /** {@link Engine.authorizedUsers} in steps. */
   stepsOfAuthorizedUsers (query: Omit<EngineQuery, 'user'>): Generator<undefined, AuthorizedUsers> {
-    return authorizedUsers(this.#world, query, new Work(QUESTION_STEPS))
+    return authorizedUsers(this.#world, query, new WorkBudget(QUESTION_STEPS))
   }
 
   get #world (): World {
@@ -361,7 +363,9 @@ export class Engine {
     return permission !== undefined && node !== undefined && decideRbac(permission, node, node.rolesIn(resource.tenant)).allow
   }
 
-  #decideBeyondRoles (query: EngineQuery, permission: CompiledPermission, user: UserNode | undefined, rbac: Verdict, work: Work): Verdict {
+  #decideBeyondRoles (
+    query: EngineQuery, permission: CompiledPermission, user: UserNode | undefined, rbac: Verdict, work: WorkBudget
+  ): Verdict {
     work.begin()
     const tenant = this.#tenantOf(query)
     let denied = rbac
@@ -383,7 +387,7 @@ export class Engine {
     return bounded(isOfRoles ? rbac : denied, validFor)
   }
 
-  #debug (query: EngineQuery, { permission, user, tenant }: Found, work: Work): Debug {
+  #debug (query: EngineQuery, { permission, user, tenant }: Found, work: WorkBudget): Debug {
     const instance = this.#instance(query)
     const { rules, held } = permission
     const rbac = user === undefined || tenant === undefined
@@ -441,7 +445,7 @@ function bounded (verdict: Verdict, validFor: number | undefined): Verdict {
 }
 
 /** The result, or undefined when it exceeds the work budget: a decision is valid without its explanation. */
-function within<T> (work: Work, make: () => T): T | undefined {
+function within<T> (work: WorkBudget, make: () => T): T | undefined {
   try {
     work.begin()
     return make()

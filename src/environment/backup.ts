@@ -10,7 +10,7 @@ import { buildDatabase, loadLmdb, type HeldRecord, type HeldValue } from './data
 import { fileIn, isInUse, replaceWith, tidy } from './data/data-folder.js'
 import { flushFolder } from './data/seal.js'
 import { readSavedSchema, SCHEMA_NAME } from './environment-schema.js'
-import { Ledger } from './object-metadata.js'
+import { MetadataStore } from './object-metadata.js'
 import { loadRecord } from './load-record.js'
 import { lockData, Store } from './store.js'
 import { connectToHolder } from './store-lock.js'
@@ -138,10 +138,10 @@ async function * piecesOf (texts: Iterable<string>): AsyncGenerator<Buffer> {
 /** Passes everything on. Fails at what an environment could not load. */
 async function * checked (held: AsyncIterable<HeldRecord | HeldValue>, name: string): AsyncGenerator<HeldRecord | HeldValue> {
   const { facts } = new Engine()
-  const ledger = new Ledger()
+  const metadata = new MetadataStore()
   for await (const entry of held) {
     try {
-      if (!('name' in entry)) loadRecord(entry, facts, ledger)
+      if (!('name' in entry)) loadRecord(entry, facts, metadata)
       else if (entry.name === SCHEMA_NAME) readSavedSchema(entry.json)
     } catch (error) {
       const what = 'name' in entry ? 'schema' : `record, ${entry.kind}/${entry.order}`

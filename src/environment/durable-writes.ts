@@ -1,4 +1,5 @@
-// The journal: transactions on their way to the disk. Waiting transactions are written together; if the write fails, all are rolled back.
+// Durable writes: a write is acknowledged when it is on disk. Waiting transactions are written together. If the write fails, all are rolled
+// back.
 import type { Transaction } from './transaction.js'
 import type { Batch, Store } from './store.js'
 
@@ -9,7 +10,7 @@ interface Waiting {
   reject (error: unknown): void
 }
 
-export class Journal {
+export class DurableWrites {
   readonly #store: Pick<Store, 'write'>
   readonly #undo: (transaction: Transaction) => void
   readonly #written: (transactions: readonly Transaction[]) => void

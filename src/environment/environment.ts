@@ -6,12 +6,12 @@ import { Engine, type UnknownPolicy, type WorkLimitError } from '../engine/engin
 import { type Facts } from '../engine/facts/facts.js'
 import { isEmptyDelta, type FactsDelta } from '../engine/facts/loaded-facts.js'
 import type { CompiledSchema } from '../engine/decide/decision-schema.js'
-import { atOnce, inTurns } from '../kit/time-slices.js'
+import { runSync, inTimeSlices } from '../kit/time-slices.js'
 import { DEFAULT_TENANT, type FactChange, type TenantFact } from '../engine/facts/fact.js'
 import type { Policy } from '../engine/policy/policy.js'
 import { DataError } from '../contract/errors.js'
-import { Journal } from './durable-writes.js'
-import { factKey, factOf, Ledger, type EntityKind, type LinkKind, type Metadata, type ObjectKind } from './object-metadata.js'
+import { DurableWrites } from './durable-writes.js'
+import { factKey, factOf, MetadataStore, type EntityKind, type LinkKind, type Metadata, type ObjectKind } from './object-metadata.js'
 import { loadRecord } from './load-record.js'
 import { isKind, restore } from './stored-records.js'
 import {
@@ -25,7 +25,7 @@ import { lineIn, type PolicyLines } from './file/policy-lines.js'
 import { policyOfObject, type LoadedPolicy } from './file/loaded-policy.js'
 import { readPolicyText } from './file/policy-text.js'
 import { PolicyReload } from './file/policy-reload.js'
-import { Overruns } from './work-limit-log.js'
+import { WorkLimitLog } from './work-limit-log.js'
 import type { FactsContent } from './shared/fact-follower.js'
 import type { SharedFolder } from './shared/shared-folder.js'
 import type { SharedStep } from './shared/share-messages.js'
@@ -104,7 +104,7 @@ const MAX_WARNINGS = 20
  */
 export class Environment {
   #engine: Engine
-  #ledger = new Ledger()
+  #metadata = new MetadataStore()
   readonly #unknown: UnknownPolicy | undefined
   readonly #listeners = new Set<(change: AffectedUsers) => void>()
   readonly #log: EnvironmentLog | undefined
@@ -114,7 +114,7 @@ export class Environment {
   #folder: string | undefined
   #content: FactsContent | undefined
   #store: Store | undefined
-  #journal: Journal | undefined
+  #durableWrites: DurableWrites | undefined
   #shared: SharedFolder | undefined
   readonly #perform: EnvironmentOptions['perform']
   #reload: PolicyReload | undefined
@@ -123,7 +123,7 @@ export class Environment {
   readonly #ended: Step[] = []
   #endTimer: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
-  readonly #overruns: Overruns
+  readonly #workLimitLog: WorkLimitLog
   /** The path of the policy file; and its lines, as long as the schema is that of the file. */
   #file: string | undefined
   #lines: PolicyLines | undefined
@@ -156,7 +156,7 @@ export class Environment {
     this.#engine = this.#newEngine()
     this.#log = log
     this.#perform = perform
-    this.#overruns = new Overruns(log)
+    this.#workLimitLog = new WorkLimitLog(log)
   }
 
   #newEngine (): Engine {
@@ -189,9 +189,9 @@ export class Environment {
   }
 
   /** Logs, at most once a minute per place, that a decision would have taken too much work. Returns the message. */
-  noteOverrun (error: WorkLimitError): string {
+  noteWorkLimit (error: WorkLimitError): string {
     const lines = this.#lines
-    return this.#overruns.note(error, { file: this.#file, lineOf: place => lines === undefined ? undefined : lineIn(lines, place) })
+    return this.#workLimitLog.note(error, { file: this.#file, lineOf: place => lines === undefined ? undefined : lineIn(lines, place) })
   }
 
   // Reading
@@ -199,22 +199,22 @@ export class Environment {
   /** Finds a fact by its key or id. The key of a resource instance is `type:key`. */
   get<K extends EntityKind> (kind: K, keyOrId: string): Stored<FactOf[K]> | undefined {
     const key = this.resolve(kind, keyOrId)
-    return key === undefined ? undefined : this.stored(kind, this.#ledger.get(kind, key)?.fact as FactOf[K])
+    return key === undefined ? undefined : this.stored(kind, this.#metadata.get(kind, key)?.fact as FactOf[K])
   }
 
   /** A fact of the engine with its id and timestamps. */
   stored<K extends EntityKind | LinkKind> (kind: K, fact: FactOf[K]): Stored<FactOf[K]> {
-    return stored(this.#ledger, kind, fact)
+    return stored(this.#metadata, kind, fact)
   }
 
   /** The key of the object with this key or id; undefined when there is none. The key of an object of a resource type is `type:key`. */
   resolve (kind: ObjectKind, keyOrId: string): string | undefined {
-    return this.#ledger.resolve(kind, keyOrId)
+    return this.#metadata.resolve(kind, keyOrId)
   }
 
   /** The id and timestamps of an object, by its key. */
   metadata (kind: ObjectKind, key: string): Metadata | undefined {
-    return this.#ledger.get(kind, key)
+    return this.#metadata.get(kind, key)
   }
 
   // Writing
@@ -229,7 +229,7 @@ export class Environment {
   async write<T> (change: (writer: FactWriter) => T): Promise<T> {
     if (this.#isFollower) throw new Error('another process has the data folder; use perform')
     const { transaction, result } = this.#run(() => {
-      const writer = new FactWriter({ facts: this.#engine.facts, ledger: this.#ledger, schema: this.schema })
+      const writer = new FactWriter({ facts: this.#engine.facts, metadata: this.#metadata, schema: this.schema })
       try {
         return change(writer)
       } finally {
@@ -291,7 +291,7 @@ export class Environment {
     clearTimeout(this.#endTimer)
     await this.#reload?.close()
     await this.#shared?.close()
-    await this.#journal?.idle()
+    await this.#durableWrites?.idle()
     await this.#store?.close()
     this.#listeners.clear()
   }
@@ -308,13 +308,13 @@ export class Environment {
     }
     this.#content = undefined
     const { compiled } = loaded ?? policyOfObject({})
-    const facts = isNew && !this.#isFollower ? atOnce(this.#engine.compare(compiled.facts)) : undefined
+    const facts = isNew && !this.#isFollower ? runSync(this.#engine.compare(compiled.facts)) : undefined
     const { transaction } = this.#run(transaction => {
       // Without a folder nothing is written, and a start that fails leaves nothing to roll back: no step is kept.
       if (!this.#hasFolder) this.#transaction = undefined
       this.#engine.use(keep ? saved.compiled : compiled.schema, facts)
       this.#transaction = transaction
-      if (!this.#hasFolder) this.#ledger.begin((kind, key) => factOf(this.#engine.facts, kind, key))
+      if (!this.#hasFolder) this.#metadata.begin((kind, key) => factOf(this.#engine.facts, kind, key))
       this.#noteSchema(keep ? saved.state : state, transaction)
       if (!keep) transaction.values.set(SCHEMA_NAME, undefined)
       this.#noteDefaultTenant(transaction)
@@ -347,9 +347,9 @@ export class Environment {
   /** An assignment has ended between two writes. Its record is removed from the folder with the next write. */
   #noteEnd (change: FactChange & { readonly kind: 'role_assignment' }): void {
     const key = factKey(change)
-    const before = this.#ledger.noted(change.kind, key)
+    const before = this.#metadata.noted(change.kind, key)
     if (before !== undefined) {
-      this.#ledger.delete(change.kind, key)
+      this.#metadata.delete(change.kind, key)
       if (this.#store !== undefined) this.#ended.push({ kind: change.kind, key, before, after: undefined, change })
     }
     for (const listener of this.#listeners) listener({ users: [change.fact.user] })
@@ -370,7 +370,7 @@ export class Environment {
   }
 
   #noteDefaultTenant (transaction: Transaction): void {
-    if (this.#ledger.get('tenant', DEFAULT_TENANT) !== undefined) return
+    if (this.#metadata.get('tenant', DEFAULT_TENANT) !== undefined) return
     transaction.noteFact({ op: 'set', kind: 'tenant', fact: this.#engine.facts.getTenant(DEFAULT_TENANT) as TenantFact })
   }
 
@@ -409,23 +409,27 @@ export class Environment {
 
   #keepIn (store: Store): void {
     this.#store = store
-    this.#journal = new Journal(store, transaction => this.#undo(transaction), transactions => this.#shared?.publish(transactions))
+    this.#durableWrites = new DurableWrites(
+      store,
+      transaction => this.#undo(transaction),
+      transactions => this.#shared?.publish(transactions)
+    )
   }
 
-  /** Loads facts and ledger from the folder. Returns whether the folder contained any. */
+  /** Loads facts and metadata from the folder. Returns whether the folder contained any. */
   #restore (): boolean {
-    return this.#content !== undefined && atOnce(this.#restored(this.#content, this.#engine, this.#ledger)) > 0
+    return this.#content !== undefined && runSync(this.#restored(this.#content, this.#engine, this.#metadata)) > 0
   }
 
-  /** Loads facts and ledger, record by record. Returns their number. */
-  * #restored (content: FactsContent, engine: Engine, ledger: Ledger): Generator<undefined, number> {
+  /** Loads facts and metadata, record by record. Returns their number. */
+  * #restored (content: FactsContent, engine: Engine, metadata: MetadataStore): Generator<undefined, number> {
     let count = 0
     // Once: assignments that have ended are removed when all are there.
     const { facts } = engine
     for (const record of content.records()) {
       count++
       try {
-        loadRecord(record, facts, ledger)
+        loadRecord(record, facts, metadata)
       } catch (error) {
         const name = `${record.kind}/${record.order}`
         throw new DataError(`the data folder ${this.#folder} contains an invalid record, ${name}: ${messageOf(error)}`)
@@ -438,12 +442,12 @@ export class Environment {
   /** Replaces all facts by those of the folder, at once, after the process that had it has ended. The schema stays. */
   async #adopt (content: FactsContent, store: Store | undefined): Promise<void> {
     const engine = this.#newEngine()
-    const ledger = new Ledger()
-    await inTurns(this.#restored(content, engine, ledger))
+    const metadata = new MetadataStore()
+    await inTimeSlices(this.#restored(content, engine, metadata))
     if (this.#closing !== undefined) throw new Error('the environment is closed')
     engine.use(compilePolicy(this.#schema.document).schema)
     this.#engine = engine
-    this.#ledger = ledger
+    this.#metadata = metadata
     this.#ended.length = 0
     this.#watchEnds()
     this.#forget()
@@ -457,7 +461,7 @@ export class Environment {
       await this.#commit(transaction)
     } catch (error) {
       this.#store = undefined
-      this.#journal = undefined
+      this.#durableWrites = undefined
       throw error
     }
   }
@@ -469,7 +473,7 @@ export class Environment {
       const [kind, order, json] = step
       const restored = restore({ kind, order, json })
       if (restored.change !== undefined) setFact(this.#engine.facts, restored.change)
-      this.#ledger.set(restored.kind, restored.key, restored.entry)
+      this.#metadata.set(restored.kind, restored.key, restored.entry)
       return restored
     })
     this.#watchEnds()
@@ -479,7 +483,7 @@ export class Environment {
 
   #remove ({ gone: kind, key, fact }: Extract<SharedStep, { gone: unknown }>): { readonly change?: Pick<FactChange, 'kind' | 'fact'> } {
     if (!isKind(kind)) throw new Error(`there is no kind '${kind}'`)
-    this.#ledger.delete(kind, key)
+    this.#metadata.delete(kind, key)
     if (fact === undefined) return {}
     const change = { kind, fact } as Pick<FactChange, 'kind' | 'fact'>
     deleteFact(this.#engine.facts, change)
@@ -519,9 +523,9 @@ export class Environment {
       // A changed comment or fact in the file must not revert what the API changed in the schema.
       const state = base === before.base ? before : { document: schema, base }
       const isOfFile = state !== before || digestOf(state.document) === base
-      const compiled = isOfFile || this.#hasFolder ? loaded.compiled : await inTurns(loaded.compileWith(state.document))
+      const compiled = isOfFile || this.#hasFolder ? loaded.compiled : await inTimeSlices(loaded.compileWith(state.document))
       // With a folder, the folder's facts count.
-      const facts = !this.#hasFolder ? await inTurns(this.#engine.compare(compiled.facts)) : undefined
+      const facts = !this.#hasFolder ? await inTimeSlices(this.#engine.compare(compiled.facts)) : undefined
       if (this.#closing !== undefined) return false
       // The API has changed the schema in the meantime.
       if (this.#schema !== before) continue
@@ -545,7 +549,7 @@ export class Environment {
 
   #run<T> (change: (transaction: Transaction) => T): { readonly transaction: Transaction, readonly result: T } {
     if (this.#closing !== undefined) throw new Error('the environment is closed')
-    const transaction = new Transaction(this.#ledger)
+    const transaction = new Transaction(this.#metadata)
     this.#transaction = transaction
     try {
       transaction.steps.push(...this.#ended.splice(0))
@@ -566,7 +570,7 @@ export class Environment {
   async #commit (transaction: Transaction): Promise<void> {
     this.#watchEnds()
     this.#tell(transaction)
-    if (this.#journal === undefined) return
+    if (this.#durableWrites === undefined) return
     let batch: Batch
     try {
       batch = transaction.batch
@@ -574,7 +578,7 @@ export class Environment {
       this.#undo(transaction)
       throw error
     }
-    await this.#journal.append(transaction, batch)
+    await this.#durableWrites.append(transaction, batch)
   }
 
   #undo (transaction: Transaction): void {
@@ -597,13 +601,13 @@ export class Environment {
     const before = this.#schema
     transaction.schemaBefore ??= before
     this.#schema = next
-    // The process that has the folder keeps the ledger.
+    // The process that has the folder keeps the metadata.
     if (this.#isFollower) return
-    const gone = new Map(SCHEMA_KINDS.map(kind => [kind, new Set(this.#ledger.of(kind).keys())]))
+    const gone = new Map(SCHEMA_KINDS.map(kind => [kind, new Set(this.#metadata.of(kind).keys())]))
     for (const { kind, key, content } of objectsOf(next.document)) {
       const digest = digestOf(content)
       gone.get(kind)?.delete(key)
-      if (this.#ledger.get(kind, key)?.digest !== digest) transaction.noteObject(kind, key, digest)
+      if (this.#metadata.get(kind, key)?.digest !== digest) transaction.noteObject(kind, key, digest)
     }
     for (const [kind, keys] of gone) {
       for (const key of keys) transaction.noteObject(kind, key, undefined)

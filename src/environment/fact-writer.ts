@@ -6,7 +6,7 @@ import {
   type TenantFact, type TenantOptional, type UserFact
 } from '../engine/facts/fact.js'
 import { readJson } from '../kit/read-json.js'
-import { factKey, type EntityKind, type Ledger, type LinkKind, type Metadata, type ObjectKind } from './object-metadata.js'
+import { factKey, type EntityKind, type MetadataStore, type LinkKind, type Metadata, type ObjectKind } from './object-metadata.js'
 import type { SchemaDocument } from './environment-schema.js'
 
 /** A fact with its id and timestamps. */
@@ -39,7 +39,7 @@ export interface FactOf {
 /** What a writer needs. */
 interface WriterScope {
   readonly facts: Facts
-  readonly ledger: Ledger
+  readonly metadata: MetadataStore
   readonly schema: SchemaDocument
 }
 
@@ -59,8 +59,8 @@ export class FactWriter {
 
   /** Finds a fact by its key or id, including changes of this write. The key of a resource instance is `type:key`. */
   find<K extends EntityKind> (kind: K, keyOrId: string): Stored<FactOf[K]> | undefined {
-    const key = this.#ledger.resolve(kind, keyOrId)
-    return key === undefined ? undefined : this.#stored(kind, this.#ledger.get(kind, key)?.fact as FactOf[K])
+    const key = this.#metadata.resolve(kind, keyOrId)
+    return key === undefined ? undefined : this.#stored(kind, this.#metadata.get(kind, key)?.fact as FactOf[K])
   }
 
   // Users
@@ -175,7 +175,7 @@ export class FactWriter {
       resource_instance: on === undefined ? undefined : this.#need('resource_instance', on)
     }
     const known = this.#completeAssignment(wanted)
-    if (this.#ledger.get('role_assignment', factKey({ kind: 'role_assignment', fact: known })) === undefined) {
+    if (this.#metadata.get('role_assignment', factKey({ kind: 'role_assignment', fact: known })) === undefined) {
       const where = on === undefined ? `in tenant '${known.tenant}'` : `on '${on}'`
       throw new FactsError('not_found', `user '${known.user}' does not have the role '${known.role}' ${where}`)
     }
@@ -204,7 +204,7 @@ export class FactWriter {
   deleteRelationshipTuple (tuple: TenantOptional<RelationshipTupleFact>): Written<RelationshipTupleFact, 'deleted'> {
     const fact = this.#tuple(tuple)
     const known = { ...fact, tenant: fact.tenant ?? this.#tenantOf(fact.object) }
-    const exists = this.#ledger.get('relationship_tuple', factKey({ kind: 'relationship_tuple', fact: known })) !== undefined
+    const exists = this.#metadata.get('relationship_tuple', factKey({ kind: 'relationship_tuple', fact: known })) !== undefined
     if (!exists || known.tenant !== this.#tenantOf(fact.object)) {
       throw new FactsError('not_found', `'${fact.subject}' is not '${fact.relation}' of '${fact.object}'`)
     }
@@ -221,8 +221,8 @@ export class FactWriter {
     return this.#scope.facts
   }
 
-  get #ledger (): Ledger {
-    return this.#scope.ledger
+  get #metadata (): MetadataStore {
+    return this.#scope.metadata
   }
 
   #upsert<K extends EntityKind> (kind: K, next: FactOf[K], known: FactOf[K], upsert: () => void): Written<FactOf[K]> {
@@ -238,7 +238,7 @@ export class FactWriter {
   }
 
   #stored<K extends EntityKind | LinkKind> (kind: K, fact: FactOf[K]): Stored<FactOf[K]> {
-    return stored(this.#ledger, kind, fact)
+    return stored(this.#metadata, kind, fact)
   }
 
   #assignment (
@@ -281,36 +281,36 @@ export class FactWriter {
   }
 
   #need (kind: EntityKind, keyOrId: string): string {
-    const key = this.#ledger.resolve(kind, keyOrId)
+    const key = this.#metadata.resolve(kind, keyOrId)
     if (key === undefined) throw new FactsError('not_found', `${kind.replace('_', ' ')} '${keyOrId}' does not exist`)
     return key
   }
 
   #needRole (keyOrId: string): string {
-    const key = this.#ledger.resolve('role', keyOrId)
+    const key = this.#metadata.resolve('role', keyOrId)
     if (key === undefined) throw new FactsError('not_found', `role '${keyOrId}' does not exist`)
     return key
   }
 
   #needType (keyOrId: string): string {
-    const key = this.#ledger.resolve('resource', keyOrId)
+    const key = this.#metadata.resolve('resource', keyOrId)
     if (key === undefined) throw new FactsError('not_found', `resource type '${keyOrId}' does not exist`)
     return key
   }
 
   /** Returns the key for a key or an id, and any other text as it is. A resource role must belong to the type of `instance`. */
   #resolve (kind: ObjectKind, keyOrId: string, instance?: string): string {
-    if (kind !== 'resource_role') return this.#ledger.resolve(kind, keyOrId) ?? keyOrId
+    if (kind !== 'resource_role') return this.#metadata.resolve(kind, keyOrId) ?? keyOrId
     const { resource } = parseInstance(this.#resolve('resource_instance', instance ?? ''))
-    const found = this.#ledger.resolve(kind, keyOrId)
+    const found = this.#metadata.resolve(kind, keyOrId)
     return found?.startsWith(`${resource}:`) === true && found !== keyOrId ? found.slice(resource.length + 1) : keyOrId
   }
 }
 
-/** The fact with its id and timestamps from the ledger. */
-export function stored<K extends EntityKind | LinkKind> (ledger: Ledger, kind: K, fact: FactOf[K]): Stored<FactOf[K]> {
-  const entry = ledger.get(kind, factKey({ kind, fact }))
-  if (entry === undefined) throw new Error(`the ledger has no ${kind} '${factKey({ kind, fact })}'`)
+/** The fact with its id and timestamps from the metadata. */
+export function stored<K extends EntityKind | LinkKind> (metadata: MetadataStore, kind: K, fact: FactOf[K]): Stored<FactOf[K]> {
+  const entry = metadata.get(kind, factKey({ kind, fact }))
+  if (entry === undefined) throw new Error(`the metadata has no ${kind} '${factKey({ kind, fact })}'`)
   return { ...fact, id: entry.id, created_at: entry.created_at, updated_at: entry.updated_at }
 }
 

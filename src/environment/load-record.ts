@@ -1,6 +1,6 @@
 // Loads the records of a data folder or a backup into facts and ledger.
 import type { Facts } from '../engine/facts/facts.js'
-import type { Ledger } from './object-metadata.js'
+import type { MetadataStore } from './object-metadata.js'
 import { restore } from './stored-records.js'
 import type { StoredRecord } from './store.js'
 import { setFact } from './transaction.js'
@@ -11,9 +11,9 @@ import { setFact } from './transaction.js'
  * @throws when it is no record, names what does not exist, or is there twice: of two records only one would be removed with their fact, and
  * the other would bring it back with the next start
  */
-export function loadRecord (record: StoredRecord & { readonly json: string }, facts: Facts, ledger: Ledger): void {
+export function loadRecord (record: StoredRecord & { readonly json: string }, facts: Facts, metadata: MetadataStore): void {
   const { kind, key, entry, change } = restore(record)
-  if (ledger.noted(kind, key) !== undefined) throw new Error('it is there twice')
+  if (metadata.noted(kind, key) !== undefined) throw new Error('it is there twice')
   if (change !== undefined) setFact(facts, change)
-  ledger.set(kind, key, entry)
+  metadata.set(kind, key, entry)
 }

@@ -19,8 +19,8 @@ export interface Metadata {
   readonly updated_at: string
 }
 
-/** The ledger's entry of one object. Immutable, so that a change can be rolled back. */
-export interface LedgerEntry extends Metadata {
+/** The metadata of one object. Immutable, so that a change can be rolled back. */
+export interface MetadataEntry extends Metadata {
   /** Increases with each new object. Objects are listed in this order. */
   readonly order: number
   /** The content of an entity, for rolling back a change. Shared with the engine. */
@@ -29,7 +29,7 @@ export interface LedgerEntry extends Metadata {
   readonly digest?: string
 }
 
-/** The facts that were there before the ledger was. */
+/** The facts that existed before the metadata did. */
 interface Origin {
   /** ISO 8601. */
   readonly since: string
@@ -37,23 +37,23 @@ interface Origin {
   find (kind: ObjectKind, key: string): FactChange['fact'] | undefined
 }
 
-/** The ledger of all objects. */
-export class Ledger {
-  readonly #entries = new Map<ObjectKind, Map<string, LedgerEntry>>()
+/** The metadata of all objects. */
+export class MetadataStore {
+  readonly #entries = new Map<ObjectKind, Map<string, MetadataEntry>>()
   /** By id. Links cannot be found by id. */
   readonly #ids = new Map<string, { readonly kind: ObjectKind, readonly key: string }>()
   #order = 0
   #origin: Origin | undefined
 
   /**
-   * From now on, a fact that is not in the ledger was there when this was called. It gets an entry when one is asked for: most of the
+   * From now on, a fact without metadata counts as created when this was called. It gets an entry when one is asked for: most of the
    * facts of a large policy are never asked for by their ids, and an entry takes more memory than the fact.
    */
   begin (find: Origin['find']): void {
     this.#origin = { since: new Date().toISOString(), find }
   }
 
-  get (kind: ObjectKind, key: string): LedgerEntry | undefined {
+  get (kind: ObjectKind, key: string): MetadataEntry | undefined {
     const entry = this.noted(kind, key)
     if (entry !== undefined || this.#origin === undefined) return entry
     const fact = this.#origin.find(kind, key)
@@ -61,12 +61,12 @@ export class Ledger {
   }
 
   /** The entry that is there, without one that would be made. */
-  noted (kind: ObjectKind, key: string): LedgerEntry | undefined {
+  noted (kind: ObjectKind, key: string): MetadataEntry | undefined {
     return this.#entries.get(kind)?.get(key)
   }
 
   /** Makes the entry of a fact that was there from the beginning; undefined when all of those have their entries. */
-  enter (kind: ObjectKind, key: string, fact: FactChange['fact']): LedgerEntry | undefined {
+  enter (kind: ObjectKind, key: string, fact: FactChange['fact']): MetadataEntry | undefined {
     if (this.#origin === undefined) return undefined
     const { since } = this.#origin
     const entry = { id: randomUUID(), created_at: since, updated_at: since, order: ++this.#order, ...(isLink(kind) ? {} : { fact }) }
@@ -79,7 +79,7 @@ export class Ledger {
   }
 
   /** All entries of one kind that were made, in the order in which the objects were created. */
-  of (kind: ObjectKind): ReadonlyMap<string, LedgerEntry> {
+  of (kind: ObjectKind): ReadonlyMap<string, MetadataEntry> {
     return this.#entries.get(kind) ?? new Map()
   }
 
@@ -91,13 +91,13 @@ export class Ledger {
   }
 
   /** The entry for a new or changed object. */
-  next (before: LedgerEntry | undefined, content: Pick<LedgerEntry, 'fact' | 'digest'>): LedgerEntry {
+  next (before: MetadataEntry | undefined, content: Pick<MetadataEntry, 'fact' | 'digest'>): MetadataEntry {
     const now = new Date().toISOString()
     if (before === undefined) return { id: randomUUID(), created_at: now, updated_at: now, order: ++this.#order, ...content }
     return { id: before.id, created_at: before.created_at, updated_at: now, order: before.order, ...content }
   }
 
-  set (kind: ObjectKind, key: string, entry: LedgerEntry): void {
+  set (kind: ObjectKind, key: string, entry: MetadataEntry): void {
     let entries = this.#entries.get(kind)
     if (entries === undefined) this.#entries.set(kind, entries = new Map())
     entries.set(key, entry)
@@ -114,7 +114,7 @@ export class Ledger {
   }
 }
 
-/** The key of a fact in the ledger. */
+/** The key of a fact in the metadata. */
 export function factKey ({ kind, fact }: Pick<FactChange, 'kind' | 'fact'>): string {
   const { kind: what, fact: of } = { kind, fact } as FactChange
   switch (what) {
@@ -126,7 +126,7 @@ export function factKey ({ kind, fact }: Pick<FactChange, 'kind' | 'fact'>): str
   }
 }
 
-/** The fact with this key in the ledger; undefined when there is none, and for objects of the schema. */
+/** The fact with this key in the metadata; undefined when there is none, and for objects of the schema. */
 export function factOf (facts: Facts, kind: ObjectKind, key: string): FactChange['fact'] | undefined {
   switch (kind) {
     case 'user': return facts.getUser(key)
@@ -144,8 +144,8 @@ export function factOf (facts: Facts, kind: ObjectKind, key: string): FactChange
   }
 }
 
-/** The content of a fact that the ledger keeps. A link has no content of its own. */
-export function keptFact ({ kind, fact }: Pick<FactChange, 'kind' | 'fact'>): Pick<LedgerEntry, 'fact'> {
+/** The content of a fact that is kept with its metadata. A link has no content of its own. */
+export function keptFact ({ kind, fact }: Pick<FactChange, 'kind' | 'fact'>): Pick<MetadataEntry, 'fact'> {
   return isLink(kind) ? {} : { fact }
 }
 

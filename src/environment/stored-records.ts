@@ -1,7 +1,7 @@
-// The format of facts and ledger entries on disk: how they are written and read back.
+// The format of facts and metadata on disk: how they are written and read back.
 import type { FactChange, RoleAssignmentFact } from '../engine/facts/fact.js'
 import { readJson } from '../kit/read-json.js'
-import { factKey, keptFact, type LedgerEntry, type ObjectKind } from './object-metadata.js'
+import { factKey, keptFact, type MetadataEntry, type ObjectKind } from './object-metadata.js'
 import type { Step } from './transaction-step.js'
 import type { StoredRecord } from './store.js'
 
@@ -47,14 +47,14 @@ interface Content {
 interface Restored {
   readonly kind: ObjectKind
   readonly key: string
-  readonly entry: LedgerEntry
+  readonly entry: MetadataEntry
   /** Undefined for a schema object. */
   readonly change: Pick<FactChange, 'kind' | 'fact'> | undefined
 }
 
 export function recordOf ({ kind, key, before, after, change }: Step): StoredRecord {
   const order = (after ?? before)?.order
-  if (order === undefined) throw new Error(`the change of ${kind} '${key}' has no ledger entry`)
+  if (order === undefined) throw new Error(`the change of ${kind} '${key}' has no metadata entry`)
   if (after === undefined) return { kind: CODES[kind], order, json: undefined }
   const content: Content = {
     id: after.id,

@@ -1,7 +1,7 @@
 // One transaction of an environment: its steps, whose decisions they can alter, and how they are rolled back.
 import type { Facts } from '../engine/facts/facts.js'
 import type { FactChange } from '../engine/facts/fact.js'
-import { factKey, keptFact, type Ledger, type LedgerEntry, type ObjectKind } from './object-metadata.js'
+import { factKey, keptFact, type MetadataStore, type MetadataEntry, type ObjectKind } from './object-metadata.js'
 import { recordOf } from './stored-records.js'
 import type { SchemaKind, SchemaState } from './environment-schema.js'
 import type { Batch } from './store.js'
@@ -14,19 +14,19 @@ export class Transaction {
   schemaBefore: SchemaState | undefined
   /** Single values to write in addition to the facts. */
   readonly values = new Map<string, string | undefined>()
-  readonly #ledger: Ledger
+  readonly #metadata: MetadataStore
 
-  constructor (ledger: Ledger) {
-    this.#ledger = ledger
+  constructor (metadata: MetadataStore) {
+    this.#metadata = metadata
   }
 
   /** Records a change that the engine's facts have just made. */
   noteFact (change: FactChange): void {
     const { op, kind } = change
     const key = factKey(change)
-    // The ledger may have no entry yet of what was there before.
+    // What existed before may have no metadata yet.
     const known = op === 'delete' ? change.fact : change.before
-    if (known !== undefined && this.#ledger.noted(kind, key) === undefined) this.#ledger.enter(kind, key, known)
+    if (known !== undefined && this.#metadata.noted(kind, key) === undefined) this.#metadata.enter(kind, key, known)
     this.#note(kind, key, op === 'set' ? keptFact(change) : undefined, change)
   }
 
@@ -35,11 +35,11 @@ export class Transaction {
     this.#note(kind, key, digest === undefined ? undefined : { digest })
   }
 
-  #note (kind: ObjectKind, key: string, content: Pick<LedgerEntry, 'fact' | 'digest'> | undefined, change?: FactChange): void {
-    const before = this.#ledger.noted(kind, key)
-    const after = content === undefined ? undefined : this.#ledger.next(before, content)
-    if (after === undefined) this.#ledger.delete(kind, key)
-    else this.#ledger.set(kind, key, after)
+  #note (kind: ObjectKind, key: string, content: Pick<MetadataEntry, 'fact' | 'digest'> | undefined, change?: FactChange): void {
+    const before = this.#metadata.noted(kind, key)
+    const after = content === undefined ? undefined : this.#metadata.next(before, content)
+    if (after === undefined) this.#metadata.delete(kind, key)
+    else this.#metadata.set(kind, key, after)
     this.steps.push({ kind, key, before, after, change })
   }
 
@@ -53,12 +53,12 @@ export class Transaction {
     return { records: this.steps.map(recordOf), values: this.values }
   }
 
-  /** Rolls back facts and ledger, last step first. The environment rolls back the schema. */
+  /** Rolls back facts and metadata, last step first. The environment rolls back the schema. */
   undo (facts: Facts): void {
     for (const step of this.steps.splice(0).reverse()) {
       if (step.change !== undefined) undoFact(facts, step.change, step.before?.fact)
-      if (step.before === undefined) this.#ledger.delete(step.kind, step.key)
-      else this.#ledger.set(step.kind, step.key, step.before)
+      if (step.before === undefined) this.#metadata.delete(step.kind, step.key)
+      else this.#metadata.set(step.kind, step.key, step.before)
     }
   }
 }

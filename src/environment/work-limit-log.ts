@@ -3,7 +3,7 @@ import { formatPath } from '../engine/policy/problems.js'
 import type { WorkLimitError, WorkPlace } from '../engine/engine.js'
 
 /** The log, for example a pino logger. */
-interface OverrunLog {
+interface Log {
   warn (details: object, message: string): void
 }
 
@@ -21,13 +21,13 @@ interface PolicySource {
 }
 
 /** Decisions that failed because they would have taken too much work. */
-export class Overruns {
-  readonly #log: OverrunLog | undefined
+export class WorkLimitLog {
+  readonly #log: Log | undefined
   readonly #clock: { now (): number }
   readonly #said = new Map<string, number>()
 
   /** @param clock - for tests; default: the monotonic clock of the process */
-  constructor (log: OverrunLog | undefined, clock: { now (): number } = performance) {
+  constructor (log: Log | undefined, clock: { now (): number } = performance) {
     this.#log = log
     this.#clock = clock
   }

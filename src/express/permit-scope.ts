@@ -6,7 +6,7 @@ import type { Log } from './express-log.js'
 import type { OnDenied } from './express-types.js'
 import { unshielded } from './wait-for-decision.js'
 import { isVersion4, stackOf, type App } from './router-layers.js'
-import { follow, wayOf, type Run, type Way } from './router-tracking.js'
+import { trackRouters, positionOf, type RouterRun, type RouterPosition } from './router-tracking.js'
 
 /** One `permit(…)`, as guards see it. */
 export interface Scope {
@@ -36,20 +36,20 @@ interface Layer { readonly handle?: unknown, readonly route?: { readonly stack?:
  * @throws `OptionsError` when another scope applies in the same app, because it would be ambiguous which one a guard uses
  */
 export function enter (request: object, scope: Scope, middleware: object): void {
-  const way = follow<Mark>(request, leave)
-  requireWay(way)
+  const position = trackRouters<Mark>(request, leave)
+  requirePosition(position)
   const { app } = request as { app?: App }
-  const { mark } = way.run
+  const { mark } = position.run
   // The request passes through it here for sure.
-  if ((mark?.unplaced === true && mark.scope === scope) || (mark?.unsure === true && mark.app !== app)) way.run.mark = undefined
-  for (let run: Run<Mark> | undefined = way.run; run !== undefined; run = isLeft(run, app) ? undefined : run.around) {
+  if ((mark?.unplaced === true && mark.scope === scope) || (mark?.unsure === true && mark.app !== app)) position.run.mark = undefined
+  for (let run: RouterRun<Mark> | undefined = position.run; run !== undefined; run = isLeft(run, app) ? undefined : run.around) {
     if (run.mark !== undefined && run.mark.scope !== scope) {
       throw new OptionsError('a request has passed through two different permit(…) of one app, so it is ambiguous which one applies. ' +
         'Use one permit(…) for each app, mount a separate app for the other one, or use its own guard: authz.guard(…)')
     }
   }
-  way.run.app ??= app
-  way.run.mark ??= { scope, app, routers: app === undefined ? 0 : routersAround(app, middleware) }
+  position.run.app ??= app
+  position.run.mark ??= { scope, app, routers: app === undefined ? 0 : routersAround(app, middleware) }
 }
 
 /**
@@ -57,11 +57,11 @@ export function enter (request: object, scope: Scope, middleware: object): void 
  * @throws `OptionsError` when it is ambiguous
  */
 export function scopeOf (request: object): Scope | undefined {
-  const way = wayOf<Mark>(request)
-  if (way === undefined) return undefined
-  requireWay(way)
+  const position = positionOf<Mark>(request)
+  if (position === undefined) return undefined
+  requirePosition(position)
   let { app } = request as { app?: unknown }
-  for (let run: Run<Mark> | undefined = way.run; run !== undefined; run = run.around) {
+  for (let run: RouterRun<Mark> | undefined = position.run; run !== undefined; run = run.around) {
     const around = app
     app = run.app
     if (run.mark === undefined || (run.mark.unsure === true && run.mark.app !== around)) continue
@@ -74,7 +74,7 @@ export function scopeOf (request: object): Scope | undefined {
   return undefined
 }
 
-function requireWay ({ isLost }: Way<Mark>): void {
+function requirePosition ({ isLost }: RouterPosition<Mark>): void {
   if (isLost) {
     throw new OptionsError('a middleware has called next twice, and the request is in two routers at once, ' +
       'so it is ambiguous which permit(…) applies')
@@ -82,7 +82,7 @@ function requireWay ({ isLost }: Way<Mark>): void {
 }
 
 /** A `permit(…)` in a router applies in the router's app. A `permit(…)` in the app itself ends when the request leaves the app. */
-function leave (left: Run<Mark>, to: Run<Mark>): void {
+function leave (left: RouterRun<Mark>, to: RouterRun<Mark>): void {
   const { mark } = left
   if (mark === undefined || mark.routers === 0) return
   // A search of the app finds no `permit(…)` in a function, so the app may be left although a router is said to be around.
@@ -96,7 +96,7 @@ function leave (left: Run<Mark>, to: Run<Mark>): void {
 }
 
 /** Whether leaving a run means leaving the app, because the run is the app's own router. True if the outer run is unknown. */
-function isLeft (run: Run<Mark>, app: App | undefined): boolean {
+function isLeft (run: RouterRun<Mark>, app: App | undefined): boolean {
   if (run.around === undefined || app === undefined) return true
   // Express 4 changes the request's app in a layer of the app's router, Express 5 before the request enters that router.
   return (isVersion4(app) ? run.app : run.around.app) !== app

@@ -1,16 +1,16 @@
 // Stores on a request the guards that still wait for a decision on it, and those that have refused it.
 import type { GuardIdentity } from './passed-guards.js'
 
-const HELD = Symbol('fastify-permit.held')
+const GUARD_STATES = Symbol('fastify-permit.guard-states')
 
 /** The property of a request, decorated so that all requests have the same shape. */
-export const HELD_SLOT: symbol = HELD
+export const GUARD_STATES_SLOT: symbol = GUARD_STATES
 
 /** A guard is waiting for its decision, or has refused the request. */
 type State = 'decides' | 'refused'
 
 /** Most requests wait for one guard, so a map is only created for more. */
-class Held {
+class GuardStates {
   bypassed = false
   #guard: GuardIdentity | undefined
   #state: State | undefined
@@ -33,48 +33,48 @@ class Held {
   }
 }
 
-interface Carrier { [HELD]?: Held | null }
+interface Carrier { [GUARD_STATES]?: GuardStates | null }
 
-function heldOf (request: object): Held | undefined {
-  const { [HELD]: held } = request as Carrier
-  return held?.request === request ? held : undefined
+function statesOf (request: object): GuardStates | undefined {
+  const { [GUARD_STATES]: states } = request as Carrier
+  return states?.request === request ? states : undefined
 }
 
-function holdOf (request: object): Held {
-  const known = heldOf(request)
+function statesFor (request: object): GuardStates {
+  const known = statesOf(request)
   if (known !== undefined) return known
-  const held = new Held(request)
-  ;(request as Carrier)[HELD] = held
-  return held
+  const states = new GuardStates(request)
+  ;(request as Carrier)[GUARD_STATES] = states
+  return states
 }
 
 /** Records that a guard waits for its decision. */
 export function recordWaiting (request: object, guard: GuardIdentity): void {
-  holdOf(request).set(guard, 'decides')
+  statesFor(request).set(guard, 'decides')
 }
 
 /** Records that a guard refuses a request. */
 export function recordRefusal (request: object, guard: GuardIdentity): void {
-  holdOf(request).set(guard, 'refused')
+  statesFor(request).set(guard, 'refused')
 }
 
 /** Records that the handler was reached before the decision, and that the request is answered with this error. */
 export function recordBypass (request: object): void {
-  holdOf(request).bypassed = true
+  statesFor(request).bypassed = true
 }
 
 /** Whether the request was answered because its handler was reached before the decision. A guard that was waiting then stays silent. */
 export function wasBypassed (request: object): boolean {
-  return heldOf(request)?.bypassed === true
+  return statesOf(request)?.bypassed === true
 }
 
 /** Why a request may not reach its handler: one of the guards has refused it, or is still waiting. */
 export function stateOf (request: object, guards: readonly GuardIdentity[]): State | undefined {
-  const states = guards.map(guard => heldOf(request)?.get(guard))
+  const states = guards.map(guard => statesOf(request)?.get(guard))
   return states.find(state => state === 'refused') ?? states.find(state => state !== undefined)
 }
 
 /** Finds the request among the arguments of a handler. It is the second argument for a WebSocket. */
 export function requestAmong (first: unknown, second: unknown): object {
-  return (typeof first === 'object' && first !== null && HELD in first ? first : second) as object
+  return (typeof first === 'object' && first !== null && GUARD_STATES in first ? first : second) as object
 }

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { OptionsError } from '../contract/errors.js'
 import { AppPermit } from './fastify-permit.js'
 import { auditTrail } from './on-decision.js'
-import { tellLookers } from './share-route-table.js'
+import { shareRouteTable } from './share-route-table.js'
 import { watchOutside } from './routes-outside.js'
 import { responseOf } from './reply-of-request.js'
 import { routeUrl } from './route-url.js'
@@ -52,7 +52,7 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
   const guards = new RouteGuards()
   guards.install(app)
   watchOutside(app)
-  tellLookers(() => guards.rows())
+  shareRouteTable(() => guards.rows())
   // Fastify adds a hook only in its turn, and never for a plugin that has failed by then.
   await app.after()
 

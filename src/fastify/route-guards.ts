@@ -21,7 +21,7 @@ import { PASS_SLOTS, type GuardIdentity } from './passed-guards.js'
 import { annotationIn, readConfig, refuseMisplaced, type Boxed } from './route-annotation.js'
 import { identityOf, rowOf, rowsWithoutHeadTwins, unknownRow, type RouteRow } from './route-table.js'
 import { routesBeforePlugin } from './routes-before-plugin.js'
-import { HELD_SLOT } from './blocking-guards.js'
+import { GUARD_STATES_SLOT } from './blocking-guards.js'
 import { keepReply, REPLY_SLOT } from './reply-of-request.js'
 import type { Annotation } from './fastify-types.js'
 import { descendantsOf, isUntouched, rootOf } from './scopes.js'
@@ -124,7 +124,7 @@ export class RouteGuards {
 
   /** Installs the guards in a scope, for existing and future routes. They refuse every request until `start` is called. */
   install (app: FastifyInstance): void {
-    for (const slot of [...PASS_SLOTS, REPLY_SLOT, HELD_SLOT]) if (!app.hasRequestDecorator(slot)) app.decorateRequest(slot, null)
+    for (const slot of [...PASS_SLOTS, REPLY_SLOT, GUARD_STATES_SLOT]) if (!app.hasRequestDecorator(slot)) app.decorateRequest(slot, null)
     const onRoute = (scope: FastifyInstance, route: RouteOptions) => this.#onRoute(scope, route)
     app.addHook('onRoute', function (route) { onRoute(this, route) })
     this.#scopes.watchHooks(app, hook => this.#made.has(hook))

@@ -5,10 +5,10 @@ import type { RouteRow } from './route-table.js'
 export type RowsOf = () => readonly RouteRow[]
 
 /** The property of the global object with a list that a command provides. */
-export const LOOKERS: unique symbol = Symbol.for('fastify-permit.lookers') as never
+export const ROUTE_TABLES: unique symbol = Symbol.for('fastify-permit.lookers') as never
 
 /** Adds the rows to the list, if a command provides one. */
-export function tellLookers (rows: RowsOf): void {
-  const { [LOOKERS]: lookers } = globalThis as { [LOOKERS]?: RowsOf[] }
-  lookers?.push(rows)
+export function shareRouteTable (rows: RowsOf): void {
+  const { [ROUTE_TABLES]: tables } = globalThis as { [ROUTE_TABLES]?: RowsOf[] }
+  tables?.push(rows)
 }

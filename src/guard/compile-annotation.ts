@@ -5,7 +5,7 @@ import { Keys } from '../decision/cache-key.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import { AnnotationError, ForbiddenError, QueryError } from '../contract/errors.js'
 import type { JsonObject, QueryResource, QueryUser } from '../contract/point.js'
-import { ignore, isThenable, whenever, type MaybePromise } from '../kit/maybe-promise.js'
+import { ignore, isThenable, whenResolved, type MaybePromise } from '../kit/maybe-promise.js'
 import type { Annotation, MethodMap, Permission, PermissionRequirement, PerRequest, Requirement } from './annotation.js'
 import { FORMS, onlyKnown, permissionMeant, refuseOtherPlaceholders, REQUIREMENT_NAMES } from './annotation-mistakes.js'
 import { isMethodMap, requireMethodNames } from './method-map.js'
@@ -68,7 +68,7 @@ export function compileAnnotation<R extends WithParams> (annotation: Annotation<
     return {
       kind: 'function',
       params: [],
-      requirement: request => whenever(annotation(request), result => compileRequirement(result, { declared: false, tenantOption }))
+      requirement: request => whenResolved(annotation(request), result => compileRequirement(result, { declared: false, tenantOption }))
     }
   }
   return compileRequirement(annotation, { declared: true, tenantOption })
@@ -261,7 +261,7 @@ type FixedResource =
 
 function compileResource<R> (resource: PerRequest<ResourceInput, R>, mode: Mode<R>): CompiledResource<R> {
   if (typeof resource === 'function') {
-    return { kind: 'function', tenant: undefined, resource: request => whenever(resource(request), requireResource) }
+    return { kind: 'function', tenant: undefined, resource: request => whenResolved(resource(request), requireResource) }
   }
   const { constant, template } = splitTemplate(resource, mode.declared)
   const tenant = typeof resource === 'object' ? resource.tenant : undefined

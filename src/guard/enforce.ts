@@ -4,7 +4,7 @@ import { forbidden, type Checks } from '../decision/checks.js'
 import { normaliseUser, Question, type UserInput } from '../decision/query.js'
 import { AnnotationError, ForbiddenError, UnauthenticatedError } from '../contract/errors.js'
 import type { Caller, Decision, DecisionSource, Outcome, QueryUser, Trace } from '../contract/point.js'
-import { isThenable, whenever, type MaybePromise } from '../kit/maybe-promise.js'
+import { isThenable, whenResolved, type MaybePromise } from '../kit/maybe-promise.js'
 import { askByUrl, type UrlAsking } from './url-query.js'
 import type {
   AskPermission, CompiledAnnotation, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf
@@ -61,7 +61,7 @@ function enforceFor<R> (
   const user = normaliseUser(who)
   if (annotation.kind === 'permission') return isPermitted(enforcement, annotation.ask, request, user)
   if (annotation.kind !== 'function') return meets(enforcement, annotation, request, user)
-  return whenever(annotation.requirement(request), requirement => meets(enforcement, requirement, request, user))
+  return whenResolved(annotation.requirement(request), requirement => meets(enforcement, requirement, request, user))
 }
 
 function meets<R> (enforcement: Enforcement<R>, requirement: CompiledRequirement<R>, request: R, user: QueryUser): MaybePromise<Verdict> {
@@ -80,7 +80,7 @@ function isPermitted<R> (enforcement: Enforcement<R>, ask: AskPermission<R>, req
 
 function isUrlPermitted<R> (enforcement: Enforcement<R>, request: R, user: QueryUser): MaybePromise<Verdict> {
   const { urls, tenant } = enforcement
-  return whenever(tenant?.(request), tenant => decideOn(enforcement, askByUrl(urls, request, user, tenant), request))
+  return whenResolved(tenant?.(request), tenant => decideOn(enforcement, askByUrl(urls, request, user, tenant), request))
 }
 
 function decideOn<R> ({ checks, caller }: Enforcement<R>, query: QueryOrRefusal, request: R): MaybePromise<Verdict> {

@@ -6,7 +6,7 @@ import type { Inspected } from '../app/inspector-source.js'
 import { treeOfAnswer, treeOfTrace } from '../engine/explain/decision-tree.js'
 import type { Environment } from '../environment/environment.js'
 import type { PolicyResource } from '../engine/policy/policy.js'
-import { inTurns } from '../kit/time-slices.js'
+import { inTimeSlices } from '../kit/time-slices.js'
 import type { DecisionFeed } from './decision-feed.js'
 import { HealthSamples } from './health-samples.js'
 import { queryOfForm, shownQuestion } from './inspector-question.js'
@@ -95,7 +95,7 @@ export class InspectorAnswers {
     if (allow) return answer
     // Imported here, because an app with a PDP over the network has no engine.
     const { stepsOfWhatWouldAllow, wordsOf } = await import('../engine/explain/what-would-allow.js')
-    const remedies = await inTurns(stepsOfWhatWouldAllow({ policy, facts: engine.facts, unknown, now: engine.now }, query))
+    const remedies = await inTimeSlices(stepsOfWhatWouldAllow({ policy, facts: engine.facts, unknown, now: engine.now }, query))
     return { ...answer, changes: remedies?.map(remedy => remedy.map(change => wordsOf(change, query))) ?? null }
   }
 
@@ -114,11 +114,11 @@ export class InspectorAnswers {
     if (facts === undefined) return []
     const wanted = String(text).toLowerCase()
     switch (kind) {
-      case 'user': return inTurns(stepsOfNames(facts.users(), ({ key }) => key, wanted))
-      case 'tenant': return inTurns(stepsOfNames(facts.tenants(), ({ key }) => key, wanted))
+      case 'user': return inTimeSlices(stepsOfNames(facts.users(), ({ key }) => key, wanted))
+      case 'tenant': return inTimeSlices(stepsOfNames(facts.tenants(), ({ key }) => key, wanted))
       case 'instance': {
         const instances = facts.resourceInstances(typeof type === 'string' ? { resource: type } : {})
-        return inTurns(stepsOfNames(instances, ({ resource, key }) => `${resource}:${key}`, wanted))
+        return inTimeSlices(stepsOfNames(instances, ({ resource, key }) => `${resource}:${key}`, wanted))
       }
       default: throw new QueryError('the kind of the names is missing; expected user, tenant or instance')
     }
@@ -138,8 +138,8 @@ export class InspectorAnswers {
     if (typeof user !== 'string' || user === '') return audit
     if (engine.facts.getUser(user) === undefined) return { ...audit, problem: 'The policy does not know this user.' }
     if (engine.facts.getTenant(String(tenant)) === undefined) return { ...audit, problem: 'This tenant does not exist.' }
-    const prospects = engine.prospects(user, String(tenant)).map(({ permission, may }) => [permission, may] as const)
-    return { ...audit, may: Object.fromEntries(prospects.filter(([permission]) => required.has(permission))) }
+    const possiblePermissions = engine.possiblePermissions(user, String(tenant)).map(({ permission, may }) => [permission, may] as const)
+    return { ...audit, may: Object.fromEntries(possiblePermissions.filter(([permission]) => required.has(permission))) }
   }
 
   /** Null for a PDP over the network, which does not tell its policy. */

@@ -1,7 +1,7 @@
 // Bounds the size of a value that came from a PDP, at a bounded cost.
 
 /** Whether names and values have at most the given number of characters. Counting stops there, so the cost is bounded, too. */
-export function isAtMost (value: unknown, characters: number): boolean {
+export function hasAtMostCharacters (value: unknown, characters: number): boolean {
   const rest = [value]
   while (rest.length > 0) {
     const next = rest.pop()

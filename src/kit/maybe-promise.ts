@@ -6,7 +6,7 @@ export function isThenable (value: unknown): value is PromiseLike<unknown> {
 }
 
 /** Calls `next` with the value: now, or when the promise resolves. */
-export function whenever<T, R> (value: T | PromiseLike<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
+export function whenResolved<T, R> (value: T | PromiseLike<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return isThenable(value) ? Promise.resolve(value as PromiseLike<T>).then(next) : next(value as T)
 }
 

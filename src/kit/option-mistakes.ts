@@ -17,7 +17,7 @@ interface DescribedSchema extends MistakesSchema {
  * @param options - options that do not match the schema
  * @param owner - added after the name of the option, such as ` of the local PDP`
  */
-export function complain (schema: object, options: unknown, owner = ''): string {
+export function optionMistake (schema: object, options: unknown, owner = ''): string {
   const mistakes = schemaMistakes(schema, options)
   const unknown = mistakes.find(({ kind }) => kind === 'unknown')
   if (unknown !== undefined) {

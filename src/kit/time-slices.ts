@@ -22,7 +22,7 @@ function turn (): Promise<void> {
 }
 
 /** The turns of one piece of long work. */
-export class Turns {
+export class TimeSlices {
   #ends = performance.now() + FIRST_TURN
 
   /** Whether the turn is over. Reads the clock. */
@@ -44,8 +44,8 @@ export class Turns {
  * @param before - called before each turn except the first; if it throws, the work ends
  * @returns what the generator returns
  */
-export async function inTurns<R> (steps: Generator<unknown, R>, before?: () => void): Promise<R> {
-  const turns = new Turns()
+export async function inTimeSlices<R> (steps: Generator<unknown, R>, before?: () => void): Promise<R> {
+  const turns = new TimeSlices()
   for (let step = steps.next(); ; step = steps.next()) {
     if (step.done === true) return step.value
     if (!turns.over) continue
@@ -55,15 +55,15 @@ export async function inTurns<R> (steps: Generator<unknown, R>, before?: () => v
 }
 
 /** Runs all steps at once, for callers that block no other work. */
-export function atOnce<R> (steps: Generator<unknown, R>): R {
+export function runSync<R> (steps: Generator<unknown, R>): R {
   for (let step = steps.next(); ; step = steps.next()) {
     if (step.done === true) return step.value
   }
 }
 
 /** Maps a list, which may be long, in turns with other work. The list must not change meanwhile. */
-export async function mapInTurns<T, R> (items: readonly T[], map: (item: T) => R): Promise<R[]> {
-  const turns = new Turns()
+export async function mapInTimeSlices<T, R> (items: readonly T[], map: (item: T) => R): Promise<R[]> {
+  const turns = new TimeSlices()
   const mapped: R[] = []
   for (const item of items) {
     mapped.push(map(item))

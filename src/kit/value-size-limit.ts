@@ -15,7 +15,7 @@ const ENDLESS = 5_000
  *
  * @param most - the most values and names; the names of large objects count several times
  */
-export function excessOf (value: unknown, most: number): 'large' | 'endless' | undefined {
+export function limitExceeded (value: unknown, most: number): 'large' | 'endless' | undefined {
   let values = 0
   // An explicit stack, because the nesting depth may come from a client.
   const pending: unknown[] = [value]

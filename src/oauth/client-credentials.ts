@@ -1,6 +1,6 @@
 // OAuth 2.0 client credentials (RFC 6749, 4.4) as a function for the option `token`.
 import { OptionsError } from '../contract/errors.js'
-import { complain } from '../kit/option-mistakes.js'
+import { optionMistake } from '../kit/option-mistakes.js'
 import { loadOAuthLibrary, type OAuthLibrary } from './oauth-library.js'
 import { clientCredentialsChecker, ClientCredentialsSchema, type ClientCredentialsOptions } from './oauth-options-schema.js'
 
@@ -68,7 +68,9 @@ export function clientCredentials (options: ClientCredentialsOptions): () => Pro
   for (const name of ['clientId', 'clientSecret'] as const) {
     if (options[name] === undefined) throw new OptionsError(`option "${name}" of clientCredentials is missing; expected a string`)
   }
-  if (!clientCredentialsChecker.Check(options)) throw new OptionsError(complain(ClientCredentialsSchema, options, ' of clientCredentials'))
+  if (!clientCredentialsChecker.Check(options)) {
+    throw new OptionsError(optionMistake(ClientCredentialsSchema, options, ' of clientCredentials'))
+  }
   if ((options.issuer === undefined) === (options.tokenEndpoint === undefined)) {
     throw new OptionsError('clientCredentials has both or neither of "issuer" and "tokenEndpoint"; expected one of them')
   }

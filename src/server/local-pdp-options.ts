@@ -3,7 +3,7 @@ import Type, { type Static } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
 import { OptionsError } from '../contract/errors.js'
-import { complain, show } from '../kit/option-mistakes.js'
+import { optionMistake, show } from '../kit/option-mistakes.js'
 import type { Policy } from '../engine/policy/policy.js'
 
 // Checked here, because Node refuses other characters in a header.
@@ -111,6 +111,6 @@ export function checkLocalPdpOptions (input: unknown): LocalPdpOptions {
   }
   validator ??= Compile(LocalPdpOptionsSchema)
   const options: unknown = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
-  if (!validator.Check(options)) throw new OptionsError(complain(LocalPdpOptionsSchema, options, ' of the local PDP'))
+  if (!validator.Check(options)) throw new OptionsError(optionMistake(LocalPdpOptionsSchema, options, ' of the local PDP'))
   return options as LocalPdpOptions
 }

@@ -16,7 +16,7 @@ import {
   DEFAULT_INSPECTOR_PATH,
   optionsChecker, ShadowSchema, type BusOption, type HeadersFunction, type UserOption, type TenantOption, type Words, type AnyOptions
 } from './schema.js'
-import { complain, show } from '../../kit/option-mistakes.js'
+import { optionMistake, show } from '../../kit/option-mistakes.js'
 import type { MappingSettings } from '../../pdp/authzen/mapping.js'
 import { typeObjectMistake } from '../../pdp/authzen/type-objects.js'
 import { DEFAULT_RESERVED, withPreset, withStore } from './authzen-presets.js'
@@ -72,7 +72,7 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
   // An undefined option counts as not given, because `pdp: process.env.X` may be undefined.
   const options: unknown = Object.fromEntries(
     Object.entries(input).filter(([name, value]) => !FASTIFY_OPTIONS.has(name) && value !== undefined))
-  if (!optionsChecker.Check(options)) throw new OptionsError(complain(OptionsSchema, options))
+  if (!optionsChecker.Check(options)) throw new OptionsError(optionMistake(OptionsSchema, options))
 
   const origin = resolveOrigin(options, env)
   const cache = resolveCache(options.cache, origin)
@@ -423,7 +423,7 @@ function readBus (bus: NonNullable<AnyOptions['bus']>): { readonly target: BusTa
   refuseCluster('bus', bus)
   const itself = targetOfClient(bus)
   if (itself !== undefined) return { target: itself, settings: {} }
-  if (!busChecker.Check(bus)) throw new OptionsError(complain(OptionsWithBus, { bus }))
+  if (!busChecker.Check(bus)) throw new OptionsError(optionMistake(OptionsWithBus, { bus }))
   const { url, client } = bus
   if ((url === undefined) === (client === undefined)) {
     throw new OptionsError(`option "bus" has ${url === undefined ? 'neither "url" nor "client"' : 'both "url" and "client"'}; ` +

@@ -13,8 +13,8 @@ export const checkCommand = questionCommand({
     '--user ann --action edit --resource report --user-attributes \'{"level":3}\' --policy permit.yaml'
   ],
 
-  async answer (authority, query) {
-    const { allow, code, reason } = await authority.ask(query)
+  async answer (source, query) {
+    const { allow, code, reason } = await source.ask(query)
     const because = [reason, code === undefined || allow ? undefined : `(${code})`].filter(part => part !== undefined).join(' ')
     return {
       allow,

@@ -18,8 +18,8 @@ The tree contains attribute values.`,
     '--user ann --action read --resource document:spec --pdp http://localhost:7766'
   ],
 
-  async answer (authority, query) {
-    const { decision, tree } = await explain(authority, query)
+  async answer (source, query) {
+    const { decision, tree } = await explain(source, query)
     return { allow: decision.allow, json: decision, text: drawTree(tree) }
   }
 })

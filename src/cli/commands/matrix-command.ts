@@ -1,7 +1,7 @@
 // `fastify-permit matrix`: a policy as a table of users by permissions, in the terminal or as an HTML page.
 import { writeFile } from 'node:fs/promises'
 import { suggest } from '../../kit/suggest.js'
-import { AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP, type AuthorityValues } from '../query/decision-source-options.js'
+import { SOURCE_OPTIONS, GIVEN_HELP, PDP_HELP, type SourceValues } from '../query/decision-source-options.js'
 import { openUserSetNotes } from '../query/open-user-set-notes.js'
 import { matrixHtml } from '../matrix/matrix-html.js'
 import { matrixText } from '../matrix/matrix-text.js'
@@ -60,7 +60,7 @@ export const matrixCommand: Command = {
 
   async run (args, terminal) {
     const options = parseOptions(args, {
-      ...AUTHORITY_OPTIONS,
+      ...SOURCE_OPTIONS,
       user: { type: 'string', multiple: true },
       tenant: { type: 'string' },
       html: { type: 'string' },
@@ -94,7 +94,7 @@ export const matrixCommand: Command = {
   }
 }
 
-interface PdpValues extends AuthorityValues {
+interface PdpValues extends SourceValues {
   readonly user?: string[]
   readonly tenant?: string
   readonly html?: string

@@ -5,8 +5,8 @@ import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
 import { faint, jsonLines, no, strong, yes, type Line } from '../terminal/styled-line.js'
 import { drawTree } from '../terminal/tree.js'
-import type { Authority } from '../query/decision-source-types.js'
-import { AUTHORITY_HELP, AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP } from '../query/decision-source-options.js'
+import type { DecisionSource } from '../query/decision-source-types.js'
+import { SOURCE_HELP, SOURCE_OPTIONS, GIVEN_HELP, PDP_HELP } from '../query/decision-source-options.js'
 import type { Sql } from '../query/plan-text.js'
 import type { Planned } from '../query/plan-with-sources.js'
 import { questionOf } from '../query/query-options.js'
@@ -29,7 +29,7 @@ The question:
   --user-attributes <json>  attributes of the user; they override stored attributes
   --relations <names>       relations that are columns of the table, with commas between them
 
-${AUTHORITY_HELP}
+${SOURCE_HELP}
 
 ${GIVEN_HELP}
 
@@ -60,7 +60,7 @@ Examples:
       context: { type: 'string' },
       'user-attributes': { type: 'string' },
       relations: { type: 'string' },
-      ...AUTHORITY_OPTIONS,
+      ...SOURCE_OPTIONS,
       sql: { type: 'string' },
       json: { type: 'boolean', default: false }
     })
@@ -75,25 +75,25 @@ Examples:
     const relations = options.relations?.split(',').map(name => name.trim()).filter(name => name !== '')
     const question = { user, action, type: resource.type, tenant: resource.tenant, context, relations }
     // Imported here, because help and invalid arguments need no engine.
-    const { openAuthority } = await import('../query/decision-source.js')
-    const authority = await openAuthority(options, terminal)
+    const { openSource } = await import('../query/decision-source.js')
+    const source = await openSource(options, terminal)
     try {
-      const { plan, branches } = await planFor(authority, question)
+      const { plan, branches } = await planFor(source, question)
       const { planInWords, sqlOf } = await import('../query/plan-text.js')
       const sql = database === undefined ? undefined : await sqlOf(plan, database)
       const sentence = `${user.key} may ${action} ${planInWords(plan)}`
       terminal.out(options.json ? jsonLines({ plan, branches, sql }) : await textOf(sentence, plan, branches, sql))
       return plan.kind === 'none' ? EXIT.no : EXIT.ok
     } finally {
-      await authority.close()
+      await source.close()
     }
   }
 }
 
-async function planFor (authority: Authority, question: PlanQuestion): Promise<Planned> {
+async function planFor (source: DecisionSource, question: PlanQuestion): Promise<Planned> {
   const [{ planOf }, { isNoPlan }] = await Promise.all([import('../query/plan-with-sources.js'), import('../query/plan-text.js')])
   try {
-    return await planOf(authority, question)
+    return await planOf(source, question)
   } catch (error) {
     if (!isNoPlan(error)) throw error
     const { NoDecisionError } = await import('../query/pdp-decision-source.js')

@@ -1,7 +1,7 @@
 // `fastify-permit replay`: which decisions of an audit trail another policy would have made differently.
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { AUTHORITY_HELP, AUTHORITY_OPTIONS, PDP_HELP } from '../query/decision-source-options.js'
+import { SOURCE_HELP, SOURCE_OPTIONS, PDP_HELP } from '../query/decision-source-options.js'
 import { isRecord } from '../../kit/is-record.js'
 import { readJson } from '../../kit/read-json.js'
 import { parseOptions } from '../terminal/arguments.js'
@@ -16,7 +16,7 @@ The audit trail has one JSON object a line, with the members of onDecision's eve
 pino with these members will do. Other lines are skipped and counted. An audit trail has no attributes: of those in a question (not those
 that are stored), the new decision knows nothing.
 
-${AUTHORITY_HELP}
+${SOURCE_HELP}
 
 ${PDP_HELP}
 
@@ -61,14 +61,14 @@ export const replayCommand: Command = {
   help: HELP,
 
   async run (args, terminal) {
-    const { given: _, ...authorityOptions } = AUTHORITY_OPTIONS
-    const options = parseOptions(args, { ...authorityOptions, log: { type: 'string' }, json: { type: 'boolean', default: false } })
+    const { given: _, ...sourceOptions } = SOURCE_OPTIONS
+    const options = parseOptions(args, { ...sourceOptions, log: { type: 'string' }, json: { type: 'boolean', default: false } })
     const { log } = options
     if (log === undefined) throw new UsageError('--log is missing; give the file of the audit trail')
     // Imported here, because help and invalid arguments need no engine.
-    const { openAuthority } = await import('../query/decision-source.js')
+    const { openSource } = await import('../query/decision-source.js')
     const { questionOf } = await import('../query/query-options.js')
-    const authority = await openAuthority(options, terminal)
+    const source = await openSource(options, terminal)
     const answers = new Map<string, { readonly allow: boolean, readonly code?: string, readonly reason?: string }>()
     const differences = new Map<string, Difference>()
     const counts = { decisions: 0, same: 0, different: 0, skipped: 0 }
@@ -83,7 +83,7 @@ export const replayCommand: Command = {
         counts.decisions++
         const { user, action, resource, tenant, allow } = event
         const id = JSON.stringify([user, action, resource, tenant])
-        const answer = answers.get(id) ?? await authority.ask(questionOf({ user, action, resource, tenant }))
+        const answer = answers.get(id) ?? await source.ask(questionOf({ user, action, resource, tenant }))
         if (answers.size < MAX_KEPT) answers.set(id, answer)
         if (answer.allow === allow) {
           counts.same++
@@ -98,7 +98,7 @@ export const replayCommand: Command = {
         }
       }
     } finally {
-      await authority.close()
+      await source.close()
     }
     const list = [...differences.values()].sort((a, b) => b.times - a.times)
     terminal.out(options.json ? jsonLines({ ...counts, differences: list }) : linesOf(list, counts))

@@ -1,6 +1,6 @@
 // `fastify-permit test`: checks that a policy does what test files expect. For CI.
 import { writeFile } from 'node:fs/promises'
-import { AUTHORITY_HELP, AUTHORITY_OPTIONS, PDP_HELP } from '../query/decision-source-options.js'
+import { SOURCE_HELP, SOURCE_OPTIONS, PDP_HELP } from '../query/decision-source-options.js'
 import { sentenceOf } from '../../engine/explain/decision-tree.js'
 import { integerOf, parseFilesAndOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
@@ -37,7 +37,7 @@ A list is made of the resource instances of the type, or of "rows: [{ key, tenan
 An expectation with a resource type, an action or a tenant that is not in the policy always fails, even a "may not": it is most
 likely a typing mistake, and would pass with any policy.
 
-${AUTHORITY_HELP}
+${SOURCE_HELP}
 
 ${PDP_HELP}
 
@@ -65,9 +65,9 @@ export const testCommand: Command = {
   help: HELP,
 
   async run (args, terminal) {
-    const { given: _, ...authority } = AUTHORITY_OPTIONS
+    const { given: _, ...source } = SOURCE_OPTIONS
     const { files, options } = parseFilesAndOptions(args, {
-      ...authority,
+      ...source,
       explain: { type: 'boolean', default: false },
       coverage: { type: 'boolean', default: false },
       'coverage-min': { type: 'string' },

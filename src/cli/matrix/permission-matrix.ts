@@ -1,10 +1,10 @@
 // A policy as tables: the permissions of each user in each tenant and on each instance, and of each role.
 import type { Engine } from '../../engine/engine.js'
-import type { Prospect } from '../../engine/explain/possible-permissions.js'
+import type { PossiblePermission } from '../../engine/explain/possible-permissions.js'
 import type { Policy } from '../../engine/policy/policy.js'
 
 /** A cell: whether a permission is given, and why. */
-export type Cell = Omit<Prospect, 'permission'>
+export type Cell = Omit<PossiblePermission, 'permission'>
 
 /** How a cell is drawn. */
 export const SIGNS = Object.freeze({ always: '✓', depends: '~', never: '·' })
@@ -75,8 +75,8 @@ function tenantTables (
   const active = new Map<string, ReadonlyMap<string, Cell>>()
   const without: string[] = []
   for (const user of users) {
-    const prospects = engine.prospects(user, tenant)
-    if (prospects.some(({ may }) => may !== 'never')) active.set(user, byPermission(prospects))
+    const possiblePermissions = engine.possiblePermissions(user, tenant)
+    if (possiblePermissions.some(({ may }) => may !== 'never')) active.set(user, byPermission(possiblePermissions))
     else without.push(user)
   }
   return {
@@ -106,7 +106,7 @@ function instanceTables (
   const sorted = [...found].sort(([a, { type }], [b, { type: other }]) => order.indexOf(type) - order.indexOf(other) || (a < b ? -1 : 1))
   return sorted.map(([instance, { type, key, users }]) => {
     const actions = types.find(of => of.type === type)?.actions ?? []
-    const rows = users.map(user => rowOf(user, type, actions, byPermission(engine.prospectsOn(user, { type, key }))))
+    const rows = users.map(user => rowOf(user, type, actions, byPermission(engine.possiblePermissionsOn(user, { type, key }))))
     return { instance, type, actions, rows }
   })
 }
@@ -135,6 +135,6 @@ function rowOf (name: string, type: string, actions: readonly string[], cells: R
 const NEVER: Cell = { may: 'never', because: [] }
 const ALWAYS: Cell = { may: 'always', because: [] }
 
-function byPermission (prospects: readonly Prospect[]): Map<string, Cell> {
-  return new Map(prospects.map(({ permission, may, because }) => [permission, { may, because }]))
+function byPermission (possiblePermissions: readonly PossiblePermission[]): Map<string, Cell> {
+  return new Map(possiblePermissions.map(({ permission, may, because }) => [permission, { may, because }]))
 }

@@ -1,7 +1,7 @@
 // What a PDP over HTTP reports about the permissions of users, as rows: it lists neither its users nor its rules.
 import type { UserPermissions } from '../../contract/point.js'
 import { printable } from '../../kit/printable.js'
-import type { PdpAuthority } from '../query/decision-source-types.js'
+import type { PdpSource } from '../query/decision-source-types.js'
 import { faint, strong, type Line } from '../terminal/styled-line.js'
 
 /** The permissions of one user in a tenant, or on an instance. */
@@ -20,7 +20,7 @@ interface PermissionRow {
  * @param tenant - show this tenant only
  * @throws `NoDecisionError` when the PDP gives no valid answer
  */
-export async function remotePermissions (pdp: PdpAuthority, users: readonly string[], tenant?: string): Promise<PermissionRow[]> {
+export async function remotePermissions (pdp: PdpSource, users: readonly string[], tenant?: string): Promise<PermissionRow[]> {
   const rows: PermissionRow[] = []
   for (const user of users) rows.push(...rowsOf(user, await pdp.permissions(user, tenant === undefined ? undefined : [tenant])))
   return tenant === undefined ? rows : rows.filter(row => row.tenant === tenant)

@@ -1,7 +1,7 @@
 // The options that choose what is asked: a policy file or a PDP over HTTP.
 
 /** The options, for `parseOptions`. */
-export const AUTHORITY_OPTIONS = {
+export const SOURCE_OPTIONS = {
   policy: { type: 'string' },
   given: { type: 'string' },
   pdp: { type: 'string' },
@@ -10,7 +10,7 @@ export const AUTHORITY_OPTIONS = {
 } as const
 
 /** Help on the options of which one is needed. */
-export const AUTHORITY_HELP = `Ask one of these:
+export const SOURCE_HELP = `Ask one of these:
   --policy <file>  a policy file, permit.yaml or .json, evaluated in this process
   --pdp <url>      a PDP over HTTP; default: PERMIT_PDP_URL, when --policy is not given`
 
@@ -24,7 +24,7 @@ export const PDP_HELP = `With --pdp:
   --timeout <ms>   how long to wait for an answer, in ms; default 5000`
 
 /** The values of the options. */
-export interface AuthorityValues {
+export interface SourceValues {
   readonly policy?: string
   readonly given?: string
   readonly pdp?: string

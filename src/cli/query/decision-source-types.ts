@@ -20,7 +20,7 @@ export interface Answer {
 export type PolicyDocument = Pick<LoadedPolicy, 'schema' | 'compiled'>
 
 /** A policy that is decided in this process. */
-export interface PolicyAuthority {
+export interface PolicySource {
   readonly kind: 'policy'
   readonly name: string
   readonly policy: Policy
@@ -32,7 +32,7 @@ export interface PolicyAuthority {
 }
 
 /** A PDP over HTTP. */
-export interface PdpAuthority {
+export interface PdpSource {
   readonly kind: 'pdp'
   readonly name: string
   /** @throws `NoDecisionError` when the PDP gives no valid answer */
@@ -48,4 +48,4 @@ export interface PdpAuthority {
 }
 
 /** Decides the questions of a command. */
-export type Authority = PolicyAuthority | PdpAuthority
+export type DecisionSource = PolicySource | PdpSource

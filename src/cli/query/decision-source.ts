@@ -1,19 +1,19 @@
 // Opens what the options name: a policy file, evaluated in this process, or a PDP over HTTP.
 import { Engine } from '../../engine/engine.js'
 import { loadPolicyFile } from '../../environment/file/policy-file.js'
-import { atOnce } from '../../kit/time-slices.js'
+import { runSync } from '../../kit/time-slices.js'
 import { lineIn, type PolicyLines } from '../../environment/file/policy-lines.js'
 import { UsageError } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
-import type { Authority, PolicyAuthority, PolicyDocument } from './decision-source-types.js'
-import type { AuthorityValues } from './decision-source-options.js'
+import type { DecisionSource, PolicySource, PolicyDocument } from './decision-source-types.js'
+import type { SourceValues } from './decision-source-options.js'
 
 /**
  * Opens what the options name.
  *
  * @throws {@link UsageError} when they name nothing, or both; `PolicyError` and `FileError` when a file is invalid
  */
-export async function openAuthority (values: AuthorityValues, { env }: Terminal): Promise<Authority> {
+export async function openSource (values: SourceValues, { env }: Terminal): Promise<DecisionSource> {
   const { policy, given, pdp } = values
   if (policy !== undefined && pdp !== undefined) throw new UsageError('--policy and --pdp are both given; give one of them')
   if (policy === undefined) {
@@ -31,11 +31,11 @@ export async function openAuthority (values: AuthorityValues, { env }: Terminal)
  * @param given - a test file whose facts are added, and whose time is that of the questions
  * @throws `PolicyError` and `FileError` when a file is invalid
  */
-export async function openPolicy (file: string, given?: string): Promise<PolicyAuthority> {
+export async function openPolicy (file: string, given?: string): Promise<PolicySource> {
   const policy = await loadPolicyFile(file)
-  if (given === undefined) return policyAuthority(file, policy, policy.lines)
+  if (given === undefined) return policySource(file, policy, policy.lines)
   const { document, now } = await withFactsOf(given, policy)
-  return policyAuthority(file, document, policy.lines, now === undefined ? Date.now : () => now)
+  return policySource(file, document, policy.lines, now === undefined ? Date.now : () => now)
 }
 
 async function withFactsOf (
@@ -51,15 +51,15 @@ async function withFactsOf (
 }
 
 /**
- * Creates an authority that evaluates a policy in this process. The policy is not compiled again.
+ * Creates a source that evaluates a policy in this process. The policy is not compiled again.
  *
  * @param now - the time of its questions, ms since 1970
  */
-export function policyAuthority (
+export function policySource (
   name: string, { schema: policy, compiled }: PolicyDocument, lines?: PolicyLines, now: () => number = Date.now
-): PolicyAuthority {
+): PolicySource {
   const engine = new Engine(undefined, { now })
-  engine.use(compiled.schema, atOnce(engine.compare(compiled.facts)))
+  engine.use(compiled.schema, runSync(engine.compare(compiled.facts)))
   const placeOf = (path: ReadonlyArray<string | number>): string | undefined => {
     const line = lines === undefined ? undefined : lineIn(lines, path)
     return line === undefined ? undefined : `${name}:${line}`

@@ -2,7 +2,7 @@
 import type { Query } from '../../contract/point.js'
 import { treeOfAnswer, treeOfTrace, type Branch } from '../../engine/explain/decision-tree.js'
 import type { DecisionTrace } from '../../engine/explain/trace.js'
-import type { Answer, Authority, PolicyAuthority } from './decision-source-types.js'
+import type { Answer, DecisionSource, PolicySource } from './decision-source-types.js'
 import { isNoPlan, planInWords } from './plan-text.js'
 import { planOf, treeOf, type Planned } from './plan-with-sources.js'
 
@@ -17,25 +17,25 @@ interface RowsTrace extends Partial<Planned> {
 }
 
 /** Asks for a decision and its explanation. */
-export async function explain (authority: Authority, query: Query): Promise<ExplainedDecision> {
-  if (authority.kind === 'policy') {
-    const decision = authority.engine.trace(query)
+export async function explain (source: DecisionSource, query: Query): Promise<ExplainedDecision> {
+  if (source.kind === 'policy') {
+    const decision = source.engine.trace(query)
     const tree = treeOfTrace(query, decision)
-    const planned = await rowsOf(authority, query)
+    const planned = await rowsOf(source, query)
     if (planned === undefined) return { decision, tree }
     const { plan, branches } = planned
     return { decision: { ...decision, plan, branches }, tree: { ...tree, branches: [...tree.branches ?? [], planned.tree] } }
   }
-  const decision = await authority.ask(query)
+  const decision = await source.ask(query)
   return { decision, tree: treeOfAnswer(query, decision) }
 }
 
 /** Which rows of a table the user may act on, where the question names no resource and the answer depends on it. */
-async function rowsOf (authority: PolicyAuthority, { user, action, resource, context }: Query): Promise<RowsTrace | undefined> {
+async function rowsOf (source: PolicySource, { user, action, resource, context }: Query): Promise<RowsTrace | undefined> {
   const { type, tenant } = resource
   if (resource.key !== undefined || resource.attributes !== undefined) return undefined
   try {
-    const { plan, branches } = await planOf(authority, { user, action, type, tenant, context })
+    const { plan, branches } = await planOf(source, { user, action, type, tenant, context })
     if (plan.kind !== 'some') return undefined
     return { plan, branches, tree: { mark: true, text: `LISTS: may ${action} ${planInWords(plan)}`, branches: treeOf(branches) } }
   } catch (error) {

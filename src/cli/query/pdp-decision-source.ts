@@ -6,8 +6,8 @@ import { openPath } from '../../decision/path.js'
 import { integerOf } from '../terminal/arguments.js'
 import { UsageError } from '../terminal/command.js'
 import type { Terminal } from '../terminal/terminal.js'
-import type { PdpAuthority } from './decision-source-types.js'
-import type { AuthorityValues } from './decision-source-options.js'
+import type { PdpSource } from './decision-source-types.js'
+import type { SourceValues } from './decision-source-options.js'
 
 /** The PDP could not be asked, or gave no valid answer. */
 export class NoDecisionError extends Error {
@@ -22,7 +22,7 @@ const CONNECTIONS = 4
  *
  * @throws {@link UsageError} when the options name none, or are invalid
  */
-export async function openPdp ({ pdp, token, timeout }: AuthorityValues, env: Terminal['env']): Promise<PdpAuthority> {
+export async function openPdp ({ pdp, token, timeout }: SourceValues, env: Terminal['env']): Promise<PdpSource> {
   if (pdp === undefined && !env['PERMIT_PDP_URL']) {
     throw new UsageError('no policy and no PDP is given; give --policy <file>, or --pdp <url> or PERMIT_PDP_URL')
   }

@@ -2,7 +2,7 @@
 import type { Condition, Plan } from '../../contract/plan.js'
 import type { PlanQuestion } from '../../contract/point.js'
 import type { Branch } from '../../engine/explain/decision-tree.js'
-import type { Authority } from './decision-source-types.js'
+import type { DecisionSource } from './decision-source-types.js'
 import { wordsOf } from './plan-text.js'
 
 /** A plan with the branches of the policy that it was made of; none for the plan of a PDP. */
@@ -26,12 +26,12 @@ export interface PlannedBranch {
  *
  * @throws `NoPlanError` or `PlanError` when there is no exact plan; `NoDecisionError` when the PDP gives no valid answer
  */
-export async function planOf (authority: Authority, question: PlanQuestion): Promise<Planned> {
-  if (authority.kind === 'pdp') return { plan: await authority.plan(question), branches: [] }
+export async function planOf (source: DecisionSource, question: PlanQuestion): Promise<Planned> {
+  if (source.kind === 'pdp') return { plan: await source.plan(question), branches: [] }
   // Imported here, because checks need no planner.
   const { planNow } = await import('../../engine/plan/planner.js')
-  const { plan, branches } = planNow(authority.engine.planning(question))
-  return { plan, branches: branches.map(({ because, path, condition }) => ({ because, place: authority.placeOf(path), condition })) }
+  const { plan, branches } = planNow(source.engine.planning(question))
+  return { plan, branches: branches.map(({ because, path, condition }) => ({ because, place: source.placeOf(path), condition })) }
 }
 
 /** The branches as branches of a tree: each with its place and its condition in words. */

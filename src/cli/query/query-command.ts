@@ -3,8 +3,8 @@ import type { Query } from '../../contract/point.js'
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, type Command } from '../terminal/command.js'
 import { jsonLines, type Line } from '../terminal/styled-line.js'
-import type { Authority } from './decision-source-types.js'
-import { AUTHORITY_HELP, AUTHORITY_OPTIONS, GIVEN_HELP, PDP_HELP } from './decision-source-options.js'
+import type { DecisionSource } from './decision-source-types.js'
+import { SOURCE_HELP, SOURCE_OPTIONS, GIVEN_HELP, PDP_HELP } from './decision-source-options.js'
 import { QUESTION_HELP, QUESTION_OPTIONS, questionOf } from './query-options.js'
 
 /** What such a command prints. */
@@ -25,7 +25,7 @@ export interface QuestionCommand {
   readonly json: string
   /** Arguments of the examples in its help. */
   readonly examples: readonly string[]
-  answer (authority: Authority, query: Query): Promise<PrintedAnswer>
+  answer (source: DecisionSource, query: Query): Promise<PrintedAnswer>
 }
 
 /** Creates the command. */
@@ -37,7 +37,7 @@ ${about}
 
 ${QUESTION_HELP}
 
-${AUTHORITY_HELP}
+${SOURCE_HELP}
 
 ${GIVEN_HELP}
 
@@ -57,17 +57,17 @@ Examples:
 ${examples.map(example => `  fastify-permit ${name} ${example}`).join('\n')}`,
 
     async run (args, terminal) {
-      const options = parseOptions(args, { ...QUESTION_OPTIONS, ...AUTHORITY_OPTIONS, json: { type: 'boolean', default: false } })
+      const options = parseOptions(args, { ...QUESTION_OPTIONS, ...SOURCE_OPTIONS, json: { type: 'boolean', default: false } })
       const query = questionOf(options)
       // Imported here, because help and invalid arguments need no engine.
-      const { openAuthority } = await import('./decision-source.js')
-      const authority = await openAuthority(options, terminal)
+      const { openSource } = await import('./decision-source.js')
+      const source = await openSource(options, terminal)
       try {
-        const printed = await answer(authority, query)
+        const printed = await answer(source, query)
         terminal.out(options.json ? jsonLines(printed.json) : printed.text)
         return printed.allow ? EXIT.ok : EXIT.no
       } finally {
-        await authority.close()
+        await source.close()
       }
     }
   }

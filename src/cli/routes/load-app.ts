@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
-import { LOOKERS, type RowsOf } from '../../fastify/share-route-table.js'
+import { ROUTE_TABLES, type RowsOf } from '../../fastify/share-route-table.js'
 import type { RouteRow } from '../../fastify/route-table.js'
 import { isRecord } from '../../kit/is-record.js'
 
@@ -27,8 +27,8 @@ const EXPORTS = ['default', 'app', 'buildApp', 'build'] as const
 export async function loadApp (file: string): Promise<LoadedApp> {
   const registrations: RowsOf[] = []
   // A global symbol, because the app may load another copy of fastify-permit.
-  const lookers = globalThis as { [LOOKERS]?: RowsOf[] }
-  lookers[LOOKERS] = registrations
+  const tables = globalThis as { [ROUTE_TABLES]?: RowsOf[] }
+  tables[ROUTE_TABLES] = registrations
   let app: FastifyInstance | undefined
   try {
     const url = pathToFileURL(resolve(file))
@@ -42,7 +42,7 @@ export async function loadApp (file: string): Promise<LoadedApp> {
     }
     return { rows: registrations.length === 0 ? undefined : registrations.flatMap(rows => rows()), refusal }
   } finally {
-    delete lookers[LOOKERS]
+    delete tables[ROUTE_TABLES]
     await app?.close()
   }
 }

@@ -1,7 +1,7 @@
 // Tests what a list holds: the plan picks among the rows, and what is missing or too much is explained row by row.
 import type { Condition, Plan } from '../../contract/plan.js'
 import type { PlanQuestion, Query } from '../../contract/point.js'
-import type { PolicyAuthority, Answer, Authority } from '../query/decision-source-types.js'
+import type { PolicySource, Answer, DecisionSource } from '../query/decision-source-types.js'
 import { createQuery } from '../../decision/query.js'
 import { isRecord } from '../../kit/is-record.js'
 import { listOf } from '../../kit/list-names.js'
@@ -26,7 +26,7 @@ const MAX_EXPLAINED = 5
 const MAX_KEYS = 8
 
 /** The rows of a list that names none: the instances of the type. */
-export function instancesOf ({ engine }: PolicyAuthority, type: string): ExpectedRow[] {
+export function instancesOf ({ engine }: PolicySource, type: string): ExpectedRow[] {
   return [...engine.facts.resourceInstances({ resource: type })]
 }
 
@@ -35,14 +35,16 @@ export function instancesOf ({ engine }: PolicyAuthority, type: string): Expecte
  *
  * @throws `NoDecisionError` when the PDP gives no valid answer
  */
-export async function testList (authority: Authority, { query, list }: ListExpectation, rows: readonly ExpectedRow[]): Promise<ListResult> {
+export async function testList (
+  source: DecisionSource, { query, list }: ListExpectation, rows: readonly ExpectedRow[]
+): Promise<ListResult> {
   const { how, keys: expected } = list
   const known = new Set(rows.map(({ key }) => key))
   const absent = expected.find(key => !known.has(key))
   if (absent !== undefined) return { failure: `cannot be checked: there is no ${query.resource.type} with the key '${absent}'`, wrong: [] }
   let plan: Plan
   try {
-    plan = (await planOf(authority, questionOf(query))).plan
+    plan = (await planOf(source, questionOf(query))).plan
   } catch (error) {
     if (!isNoPlan(error)) throw error
     return { failure: `cannot be checked: there is no plan: ${error.message}`, wrong: [] }
@@ -55,7 +57,7 @@ export async function testList (authority: Authority, { query, list }: ListExpec
   const surplus = how === 'contains' ? [] : listed.filter(({ key }) => named.has(key) === (how === 'excludes'))
   if (missing.length + surplus.length === 0) return { keys, wrong: [] }
   const wrong = [...missing, ...surplus].slice(0, MAX_EXPLAINED).map(row => checkOf(query, row, plan))
-  const reasons = await Promise.all(wrong.map(async about => reasonFor(await authority.ask(about), about, query)))
+  const reasons = await Promise.all(wrong.map(async about => reasonFor(await source.ask(about), about, query)))
   const more = missing.length + surplus.length - wrong.length
   if (more > 0) reasons.push(`and ${more} more`)
   return { keys, failure: `but the list ${wordsFor(keys)}: ${reasons.join('; ')}`, wrong }

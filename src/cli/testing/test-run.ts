@@ -1,8 +1,8 @@
 // Runs test files: asks each question and compares the answer with the expectation.
 import { loadPolicyFile } from '../../environment/file/policy-file.js'
-import type { Answer, Authority } from '../query/decision-source-types.js'
-import type { AuthorityValues } from '../query/decision-source-options.js'
-import { openAuthority, policyAuthority } from '../query/decision-source.js'
+import type { Answer, DecisionSource } from '../query/decision-source-types.js'
+import type { SourceValues } from '../query/decision-source-options.js'
+import { openSource, policySource } from '../query/decision-source.js'
 import { explain } from '../query/explanation.js'
 import { openUserSetNotes } from '../query/open-user-set-notes.js'
 import { FileError } from '../terminal/file-error.js'
@@ -16,7 +16,7 @@ import { withGiven } from './given-facts.js'
 import { checkOf, instancesOf, testList } from './list-test.js'
 
 /** What to ask, and whether to explain. */
-export interface TestOptions extends AuthorityValues {
+export interface TestOptions extends SourceValues {
   /** Whether to explain failed expectations. */
   readonly explain: boolean
 }
@@ -69,29 +69,29 @@ async function testPolicy (file: string, documents: readonly Expectations[], wan
   for (const document of documents) {
     // Each test file has its own facts.
     let now: number | undefined
-    const authority = policyAuthority(file, withGiven(policy, document), undefined, () => now ?? Date.now())
+    const source = policySource(file, withGiven(policy, document), undefined, () => now ?? Date.now())
     for (const expectation of document.expectations) {
       now = expectation.now
       const { query, list } = expectation
-      coverage.record(query, authority.engine.trace(query))
+      coverage.record(query, source.engine.trace(query))
       if (list === undefined) {
-        results.push(await ask(authority, document.file, expectation, wantsTrees))
+        results.push(await ask(source, document.file, expectation, wantsTrees))
         continue
       }
-      const rows = list.rows ?? instancesOf(authority, query.resource.type)
+      const rows = list.rows ?? instancesOf(source, query.resource.type)
       // What decides of a row is what the plan is made of.
       for (const row of rows) {
         const about = checkOf(query, row)
-        if (row.tenant === query.resource.tenant) coverage.record(about, authority.engine.trace(about))
+        if (row.tenant === query.resource.tenant) coverage.record(about, source.engine.trace(about))
       }
-      results.push(await askForList(authority, document.file, expectation, rows, wantsTrees))
+      results.push(await askForList(source, document.file, expectation, rows, wantsTrees))
     }
   }
-  return { results, notes: openUserSetNotes(policyAuthority(file, policy).engine), coverage: coverage.report() }
+  return { results, notes: openUserSetNotes(policySource(file, policy).engine), coverage: coverage.report() }
 }
 
 async function testPdp (documents: readonly Expectations[], options: TestOptions, terminal: Terminal): Promise<TestRun> {
-  const authority = await openAuthority(options, terminal)
+  const source = await openSource(options, terminal)
   try {
     const withFacts = documents.find(({ given }) => given !== undefined)
     if (withFacts !== undefined) {
@@ -115,36 +115,36 @@ async function testPdp (documents: readonly Expectations[], options: TestOptions
     const work = async (): Promise<void> => {
       for (const [index, { file, expectation }] of next) {
         results[index] = expectation.list === undefined
-          ? await ask(authority, file, expectation, options.explain)
-          : await askForList(authority, file, expectation, expectation.list.rows ?? [], options.explain)
+          ? await ask(source, file, expectation, options.explain)
+          : await askForList(source, file, expectation, expectation.list.rows ?? [], options.explain)
       }
     }
     await Promise.all(Array.from({ length: CONCURRENCY }, work))
     return { results, notes: [] }
   } finally {
-    await authority.close()
+    await source.close()
   }
 }
 
-async function ask (authority: Authority, file: string, expectation: CheckExpectation, wantsTree: boolean): Promise<Result> {
-  const answer = await authority.ask(expectation.query)
+async function ask (source: DecisionSource, file: string, expectation: CheckExpectation, wantsTree: boolean): Promise<Result> {
+  const answer = await source.ask(expectation.query)
   const failure = failureOf(expectation, answer)
   if (failure === undefined) return { file, expectation, answer }
-  return { file, expectation, answer, failure, ...(wantsTree ? { tree: (await explain(authority, expectation.query)).tree } : {}) }
+  return { file, expectation, answer, failure, ...(wantsTree ? { tree: (await explain(source, expectation.query)).tree } : {}) }
 }
 
 async function askForList (
-  authority: Authority, file: string, expectation: ListExpectation, rows: readonly ExpectedRow[], wantsTree: boolean
+  source: DecisionSource, file: string, expectation: ListExpectation, rows: readonly ExpectedRow[], wantsTree: boolean
 ): Promise<Result> {
   const { query } = expectation
-  const answer = await authority.ask(query)
+  const answer = await source.ask(query)
   // A list of a type that does not exist is always empty.
   if (UNKNOWN_NAME_CODES.has(answer.code)) return { file, expectation, answer, failure: cannotBeChecked(answer) }
-  const { keys: listed, failure, wrong } = await testList(authority, expectation, rows)
+  const { keys: listed, failure, wrong } = await testList(source, expectation, rows)
   const result = { file, expectation, answer, ...(listed === undefined ? {} : { listed }) }
   if (failure === undefined) return result
   if (!wantsTree || wrong.length === 0) return { ...result, failure }
-  const branches = await Promise.all(wrong.map(async about => (await explain(authority, about)).tree))
+  const branches = await Promise.all(wrong.map(async about => (await explain(source, about)).tree))
   return { ...result, failure, tree: { text: 'row by row', branches } }
 }
 

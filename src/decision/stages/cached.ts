@@ -1,7 +1,7 @@
 // The cache: keeps decisions for a short time, so that a repeated check costs one lookup.
 import { LRUCache } from 'lru-cache'
 import { pdpErrorOf } from '../../contract/errors.js'
-import { isAtMost } from '../../kit/character-limit.js'
+import { hasAtMostCharacters } from '../../kit/character-limit.js'
 import type { Caller, Decision, DecisionPoint, DecisionPointStats, Outcome, Query, Trace } from '../../contract/point.js'
 import type { AgeLimit, Generations } from '../generations.js'
 import { flat } from '../cache-key.js'
@@ -227,7 +227,7 @@ const MAX_CONTEXT = 512
 
 /** The part of a decision that is cached: the answer, its reason and a denial's context. Debug output is dropped, it can be large. */
 function withoutDebug ({ allow, code, reason, context }: Decision): Decision {
-  if (context !== undefined && !allow && isAtMost(context, MAX_CONTEXT)) return { allow, code, reason, context }
+  if (context !== undefined && !allow && hasAtMostCharacters(context, MAX_CONTEXT)) return { allow, code, reason, context }
   if (code === undefined && reason === undefined) return allow ? ALLOW : DENY
   return { allow, code, reason }
 }

@@ -2,7 +2,7 @@
 
 import { Members, own, unite } from './values.js'
 import { verdict, type Verdict } from './verdict.js'
-import { Work, type WorkPlace } from './work-budget.js'
+import { WorkBudget, type WorkPlace } from './work-budget.js'
 import type { AttributeScope, AttributeSource, Predicate } from './conditions.js'
 import type { EngineQuery } from '../engine-query.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
@@ -142,7 +142,7 @@ export class AttributesOfQuery implements AttributeSource {
   readonly #instance: InstanceNode | undefined
   readonly #clock: Clock
   #now: number | undefined
-  readonly work: Work
+  readonly work: WorkBudget
   /** When the decision may come out otherwise because of the time, ms since 1970: the first change of a comparison that was evaluated. */
   until = Infinity
   #sets: Map<CompiledSet, boolean> | undefined
@@ -152,7 +152,7 @@ export class AttributesOfQuery implements AttributeSource {
 
   constructor (
     query: EngineQuery, user: UserNode | undefined, tenant: TenantNode | undefined, instance: InstanceNode | undefined, clock: Clock,
-    work = new Work()
+    work = new WorkBudget()
   ) {
     this.work = work
     this.#clock = clock

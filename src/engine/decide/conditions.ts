@@ -9,7 +9,7 @@ import {
 } from './clock.js'
 import { equal, includes, Members, own, walk } from './values.js'
 import { addProblem, type PolicyProblem } from '../policy/problems.js'
-import type { Work } from './work-budget.js'
+import type { WorkBudget } from './work-budget.js'
 
 /** The scopes of attributes. */
 export type AttributeScope = 'user' | 'resource' | 'tenant' | 'context'
@@ -17,7 +17,7 @@ export type AttributeScope = 'user' | 'resource' | 'tenant' | 'context'
 /** The attributes of one query; undefined for a name that does not exist. */
 export interface AttributeSource {
   /** The work budget of the decision. Every comparison counts against it. */
-  readonly work: Work
+  readonly work: WorkBudget
   lookup (scope: AttributeScope, name: string): unknown
   /** The instant of the decision, ms since 1970; undefined without a clock. It is the same for the whole decision. */
   readonly now: number | undefined
@@ -495,7 +495,7 @@ export function isRange (value: unknown): value is [number, number] | [string, s
 }
 
 /** Negative, zero or positive; `NaN` for values without an order, so that every comparison with it is false. */
-function order (a: unknown, b: unknown, work: Work): number {
+function order (a: unknown, b: unknown, work: WorkBudget): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b
   if (typeof a === 'string' && typeof b === 'string') {
     work.read(Math.min(a.length, b.length))

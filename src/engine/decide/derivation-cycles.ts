@@ -1,5 +1,5 @@
 // Cycles of role derivations: each role on an instance is visited only once, so that a walk ends.
-import type { Work } from './work-budget.js'
+import type { WorkBudget } from './work-budget.js'
 import type { InstanceNode } from '../facts/fact-nodes.js'
 import type { CompiledResourceRole } from './derivation.js'
 
@@ -7,9 +7,9 @@ import type { CompiledResourceRole } from './derivation.js'
 export class Visited {
   readonly queue: Array<readonly [CompiledResourceRole, InstanceNode]> = []
   readonly #seen = new Map<InstanceNode, Set<CompiledResourceRole>>()
-  readonly #work: Work
+  readonly #work: WorkBudget
 
-  constructor (work: Work) {
+  constructor (work: WorkBudget) {
     this.#work = work
   }
 

@@ -1,7 +1,7 @@
 // ReBAC: the user has a resource role on the instance that holds the action, assigned or derived along relationship tuples.
 
 import { DENIED, type Verdict } from './verdict.js'
-import type { Work } from './work-budget.js'
+import type { WorkBudget } from './work-budget.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 import { Visited } from './derivation-cycles.js'
 import type { CompiledResourceRole } from './derivation.js'
@@ -28,7 +28,9 @@ export interface ResourceRoleAssignment {
  * The cost is the number of roles and tuples on the way; each is visited once, so cycles end. Other users and instances do not matter. A
  * user without any role on an instance costs nothing.
  */
-export function decideRebac (held: HeldBy, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, work: Work): Verdict {
+export function decideRebac (
+  held: HeldBy, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined, work: WorkBudget
+): Verdict {
   // An instance belongs to one tenant, and roles on it only count there.
   if (instance === undefined || instance.tenant !== tenant || user.instanceRoles === null) return DENIED.noGraphRoles
   if (reaches(held.by, user, instance, work)) return held.granted
@@ -36,7 +38,7 @@ export function decideRebac (held: HeldBy, user: UserNode, tenant: TenantNode, i
 }
 
 /** Whether the user has one of the roles on the instance, assigned or derived. */
-function reaches (roles: readonly CompiledResourceRole[], user: UserNode, instance: InstanceNode, work: Work): boolean {
+function reaches (roles: readonly CompiledResourceRole[], user: UserNode, instance: InstanceNode, work: WorkBudget): boolean {
   const assigned = user.instanceRoles?.get(instance)
   if (assigned !== undefined && roles.some(role => isAmong(assigned, role, work))) return true
   if (instance.subjects === null) return false
@@ -45,7 +47,7 @@ function reaches (roles: readonly CompiledResourceRole[], user: UserNode, instan
 
 /** The assignments of the user that give one of the roles on the instance: on the instance itself, or further up the derivations. */
 export function * assignmentsBehind (
-  roles: Iterable<CompiledResourceRole>, user: UserNode, instance: InstanceNode, work: Work
+  roles: Iterable<CompiledResourceRole>, user: UserNode, instance: InstanceNode, work: WorkBudget
 ): Generator<ResourceRoleAssignment> {
   const visited = new Visited(work)
   for (const role of roles) visited.add(role, instance)
@@ -65,14 +67,14 @@ export function * assignmentsBehind (
   }
 }
 
-function isAmong (assigned: readonly string[], { key }: CompiledResourceRole, work: Work): boolean {
+function isAmong (assigned: readonly string[], { key }: CompiledResourceRole, work: WorkBudget): boolean {
   work.spend(1 + Math.floor(assigned.length / 8))
   return assigned.includes(key)
 }
 
 /** All users who may have one of the roles on the instance, in steps. A direct role may still exclude some of them. */
 export function * candidates (
-  roles: Iterable<CompiledResourceRole>, instance: InstanceNode, work: Work
+  roles: Iterable<CompiledResourceRole>, instance: InstanceNode, work: WorkBudget
 ): Generator<undefined, Set<UserNode>> {
   const users = new Set<UserNode>()
   const visited = new Visited(work)
@@ -98,7 +100,7 @@ export function * candidates (
 
 /** All instances on which the user has roles, assigned or derived, in steps: walks down from the assigned roles. */
 export function * rolesOf (
-  user: UserNode, roleOf: (type: string, key: string) => CompiledResourceRole | undefined, work: Work
+  user: UserNode, roleOf: (type: string, key: string) => CompiledResourceRole | undefined, work: WorkBudget
 ): Generator<undefined, Map<InstanceNode, Set<CompiledResourceRole>>> {
   const visited = new Visited(work)
   for (const [instance, keys] of user.instanceRoles ?? []) {

@@ -1,6 +1,6 @@
 // URL mapping rules: from a method and a URL to a permission, as Permit's PDP reads them.
 import type { LinearRegExp } from '../../kit/linear-regexp.js'
-import type { Work } from './work-budget.js'
+import type { WorkBudget } from './work-budget.js'
 
 /** The permission that a URL stands for. */
 export interface MappedUrl {
@@ -49,7 +49,7 @@ export function urlTemplate (url: string): UrlTemplate {
 }
 
 /** The permission of the first rule that matches; undefined when none does. URLs are compared as texts: nothing is decoded in a path. */
-export function mapUrl (mapping: UrlMapping, method: string, url: string, work: Work): MappedUrl | undefined {
+export function mapUrl (mapping: UrlMapping, method: string, url: string, work: WorkBudget): MappedUrl | undefined {
   const rules = mapping.get(method.toLowerCase())
   if (rules === undefined) return undefined
   const [path, query] = splitUrl(url)

@@ -2,7 +2,7 @@
 import { isRecord } from '../../kit/is-record.js'
 
 import { digestOfText } from '../../kit/digest.js'
-import type { Work } from './work-budget.js'
+import type { WorkBudget } from './work-budget.js'
 
 /** Values nested deeper than this are not compared: input must not control the depth of our recursion. */
 const MAX_VALUE_DEPTH = 32
@@ -26,7 +26,7 @@ export function walk (value: unknown, names: readonly string[]): unknown {
  *
  * @returns undefined when they are nested too deep to compare, which counts neither as equal nor as different
  */
-export function equal (a: unknown, b: unknown, work: Work, depth = 0): boolean | undefined {
+export function equal (a: unknown, b: unknown, work: WorkBudget, depth = 0): boolean | undefined {
   if (typeof a === 'string' && typeof b === 'string' && a.length === b.length) work.read(a.length)
   else work.spend(1)
   if (a === b) return true
@@ -43,7 +43,7 @@ export function equal (a: unknown, b: unknown, work: Work, depth = 0): boolean |
 }
 
 /** The number of names of an object. A large object is counted once per decision, even if it is compared with many small ones. */
-function countOf (value: object, work: Work): number {
+function countOf (value: object, work: WorkBudget): number {
   const known = work.counts.get(value)
   if (known !== undefined) return known
   const count = Object.keys(value).length
@@ -91,11 +91,11 @@ export class Members {
   #incomparable = false
 
   /** @param work - undefined for a list in the policy */
-  constructor (list: readonly unknown[], work?: Work) {
+  constructor (list: readonly unknown[], work?: WorkBudget) {
     for (const item of list) this.#add(item, work)
   }
 
-  #add (item: unknown, work: Work | undefined): void {
+  #add (item: unknown, work: WorkBudget | undefined): void {
     work?.spend(LOOKED_UP)
     if (isPlainText(item)) {
       work?.read(item.length)
@@ -107,7 +107,7 @@ export class Members {
     else this.#keys.add(short(key, work))
   }
 
-  has (value: unknown, work: Work): boolean {
+  has (value: unknown, work: WorkBudget): boolean {
     work.spend(LOOKED_UP)
     if (isPlainText(value)) {
       work.read(value.length)
@@ -118,7 +118,7 @@ export class Members {
   }
 
   /** Whether it contains all members of the other list. */
-  hasAll (other: Members, work: Work): boolean {
+  hasAll (other: Members, work: WorkBudget): boolean {
     if (other.#incomparable || other.#keys.size > this.#keys.size || other.#texts.size > this.#texts.size) return false
     work.spend(other.#keys.size + other.#texts.size)
     return isSubset(other.#texts, this.#texts) && isSubset(other.#keys, this.#keys)
@@ -126,7 +126,7 @@ export class Members {
 }
 
 /** The key, or the digest of a long key. No other key begins with `=`. */
-function short (key: string, work: Work | undefined): string {
+function short (key: string, work: WorkBudget | undefined): string {
   if (key.length <= LONG_KEY) return key
   work?.read(key.length)
   return `=${digestOfText(key)}`
@@ -145,7 +145,7 @@ function isPlainText (value: unknown): value is string {
 }
 
 /** A text that only equal values share, and whose end is unambiguous; undefined for a value that is nested too deep. */
-function keyOf (value: unknown, work: Work | undefined, depth: number): string | undefined {
+function keyOf (value: unknown, work: WorkBudget | undefined, depth: number): string | undefined {
   if (typeof value === 'string') {
     work?.read(value.length)
     return JSON.stringify(value)
@@ -183,7 +183,7 @@ function keyOf (value: unknown, work: Work | undefined, depth: number): string |
 const EASY_SEARCH = 1_000_000
 
 /** Whether a text contains another. `includes` alone can take the product of the lengths: seconds for texts made for that purpose. */
-export function includes (text: string, part: string, work: Work): boolean {
+export function includes (text: string, part: string, work: WorkBudget): boolean {
   if (part.length > text.length) return false
   work.read(text.length + part.length)
   if (part.length < 8 || text.length * part.length <= EASY_SEARCH) return text.includes(part)
@@ -211,7 +211,7 @@ function search (text: string, part: string): boolean {
  * The asymmetric union of objects, as in OPA: the first takes precedence, and nested objects are merged. Two values that are not both
  * objects are not merged: the first one is the result.
  */
-export function unite (first: unknown, second: unknown, work: Work, depth = 0): unknown {
+export function unite (first: unknown, second: unknown, work: WorkBudget, depth = 0): unknown {
   if (first === undefined) return second
   if (!isRecord(first) || !isRecord(second) || depth >= MAX_VALUE_DEPTH) return first
   const united: Record<string, unknown> = Object.create(null)

@@ -30,7 +30,7 @@ export class WorkLimitError extends Error {
 const NOWHERE: WorkPlace = []
 
 /** Counts the steps of each decision, and of all decisions of a question together. */
-export class Work {
+export class WorkBudget {
   /** The part of the policy that is being evaluated: a user set, a resource set, a role. */
   place: WorkPlace = NOWHERE
   /** The index of the rule that it is evaluated for. */

@@ -11,7 +11,7 @@ import type { Facts } from '../facts/facts.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 import type { ReasonCode, Verdict } from '../decide/verdict.js'
-import type { Work } from '../decide/work-budget.js'
+import type { WorkBudget } from '../decide/work-budget.js'
 
 /** RBAC's reasons. */
 interface RbacReason extends Verdict {
@@ -147,7 +147,7 @@ export function explainAbac (
 /** ReBAC's reasons. */
 export function explainRebac (
   verdict: Verdict, held: HeldBy, permission: CompiledPermission, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined,
-  query: EngineQuery, work: Work
+  query: EngineQuery, work: WorkBudget
 ): RebacReason {
   const { allow, code } = verdict
   const who = `user ${name(user.fact.key)}`

@@ -4,7 +4,7 @@ import { AttributesOfQuery, decideAbac, type Clock } from '../decide/abac.js'
 import { decideRbac } from '../decide/rbac.js'
 import { assignmentsBehind, candidates, rolesOf } from '../decide/rebac.js'
 import { type CompiledResourceRole } from '../decide/derivation.js'
-import type { Work } from '../decide/work-budget.js'
+import type { WorkBudget } from '../decide/work-budget.js'
 import { NO_TENANT, type EngineQuery } from '../engine-query.js'
 import { type Facts } from '../facts/facts.js'
 import { type InstanceNode, type TenantNode, type UserNode } from '../facts/fact-nodes.js'
@@ -92,7 +92,7 @@ export function tenantsToAsk ({ facts, deniesUnknown }: World, query: Pick<Engin
 }
 
 /** The tenants in which the user has a role, in steps. */
-export function * userTenants ({ facts }: World, user: QueryUser, work: Work): Generator<undefined, TenantView[]> {
+export function * userTenants ({ facts }: World, user: QueryUser, work: WorkBudget): Generator<undefined, TenantView[]> {
   const node = facts.userNode(user.key)
   const tenants: TenantView[] = []
   if (node === undefined) return tenants
@@ -107,7 +107,7 @@ export function * userTenants ({ facts }: World, user: QueryUser, work: Work): G
 
 /** The user's permissions, by tenant and by instance, in steps. */
 export function * userPermissions (
-  world: World, user: QueryUser, filter: PermissionsFilter, work: Work
+  world: World, user: QueryUser, filter: PermissionsFilter, work: WorkBudget
 ): Generator<undefined, Record<string, UserPermissions>> {
   const node = world.facts.userNode(user.key)
   const result: Record<string, UserPermissions> = Object.create(null)
@@ -120,7 +120,7 @@ export function * userPermissions (
 }
 
 function * addByRoles (
-  world: World, node: UserNode, filter: PermissionsFilter, result: Record<string, UserPermissions>, work: Work
+  world: World, node: UserNode, filter: PermissionsFilter, result: Record<string, UserPermissions>, work: WorkBudget
 ): Generator<undefined, void> {
   const setOf = (list: readonly string[] | undefined) => list === undefined ? undefined : new Set(list)
   const [types, tenants, resources] = [setOf(filter.resource_types), setOf(filter.tenants), setOf(filter.resources)]
@@ -160,7 +160,8 @@ function * addByRoles (
  * see the context.
  */
 function * addByConditions (
-  world: World, user: QueryUser, node: UserNode | undefined, types: readonly string[], result: Record<string, UserPermissions>, work: Work
+  world: World, user: QueryUser, node: UserNode | undefined, types: readonly string[], result: Record<string, UserPermissions>,
+  work: WorkBudget
 ): Generator<undefined, void> {
   for (const type of new Set(types)) {
     const permissions = [...world.schema.types.get(type)?.permissions.values() ?? []].filter(({ rules }) => rules !== null)
@@ -187,7 +188,7 @@ function * addByConditions (
 
 /** All users who are allowed by a role, and with the option in the context also by a condition, in steps. */
 export function * authorizedUsers (
-  { schema, facts, deniesUnknown, clock }: World, query: Omit<EngineQuery, 'user'>, work: Work
+  { schema, facts, deniesUnknown, clock }: World, query: Omit<EngineQuery, 'user'>, work: WorkBudget
 ): Generator<undefined, AuthorizedUsers> {
   const { type, key, tenant: tenantKey } = query.resource
   const users: Record<string, AuthorizedUser[]> = Object.create(null)
@@ -251,7 +252,7 @@ function * tenantsOf (facts: Facts, user: UserNode): Generator<TenantNode> {
   }
 }
 
-function * permissionsInTenant ({ schema }: World, node: UserNode, tenant: string, work: Work): Generator<undefined, string[]> {
+function * permissionsInTenant ({ schema }: World, node: UserNode, tenant: string, work: WorkBudget): Generator<undefined, string[]> {
   const roles = node.rolesIn(tenant)
   const allowed: string[] = []
   for (const { permissions } of schema.types.values()) {
@@ -265,7 +266,9 @@ function * permissionsInTenant ({ schema }: World, node: UserNode, tenant: strin
   return listed(allowed, work)
 }
 
-function permissionsOnInstance ({ schema }: World, { fact }: InstanceNode, held: ReadonlySet<CompiledResourceRole>, work: Work): string[] {
+function permissionsOnInstance (
+  { schema }: World, { fact }: InstanceNode, held: ReadonlySet<CompiledResourceRole>, work: WorkBudget
+): string[] {
   const permissions = [...schema.types.get(fact.resource)?.permissions.values() ?? []]
   work.spend(permissions.length * held.size)
   return permissions.filter(({ action }) => [...held].some(role => role.actions.has(action))).map(({ key }) => key)
@@ -273,13 +276,13 @@ function permissionsOnInstance ({ schema }: World, { fact }: InstanceNode, held:
 
 function allowedByRules (
   { rules }: CompiledPermission, query: EngineQuery, user: UserNode | undefined, tenant: TenantNode, instance: InstanceNode | undefined,
-  clock: Clock, work: Work
+  clock: Clock, work: WorkBudget
 ): boolean {
   return rules !== null && decideAbac(rules, new AttributesOfQuery(query, user, tenant, instance, clock, work)).allow
 }
 
 /** Returns the list, and counts its entries as entries of the answer. */
-function listed (list: string[], work: Work): string[] {
+function listed (list: string[], work: WorkBudget): string[] {
   work.begin()
   work.list(1 + list.length)
   return list

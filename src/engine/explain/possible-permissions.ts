@@ -1,18 +1,18 @@
-// Prospects, for the permission matrix: what a user may do in a tenant always, depending on resource and context, or never.
+// Possible permissions, for the permission matrix: what a user may do in a tenant always, depending on resource and context, or never.
 
 import { AttributesOfQuery, NO_CLOCK, type CompiledSet } from '../decide/abac.js'
 import { assignmentsBehind, rolesOf } from '../decide/rebac.js'
 import { type CompiledResourceRole } from '../decide/derivation.js'
 import { mayHold, type May } from './three-valued-conditions.js'
-import { Work } from '../decide/work-budget.js'
-import { atOnce } from '../../kit/time-slices.js'
+import { WorkBudget } from '../decide/work-budget.js'
+import { runSync } from '../../kit/time-slices.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 import type { CompiledPermission, CompiledSchema } from '../decide/decision-schema.js'
 
 export type { May } from './three-valued-conditions.js'
 
-/** The prospect of one permission for one user. */
-export interface Prospect {
+/** Whether one user may have one permission: always, sometimes or never. */
+export interface PossiblePermission {
   /** `type:action` */
   readonly permission: string
   readonly may: May
@@ -49,35 +49,35 @@ export function grantsOf (schema: CompiledSchema): Grants[] {
  *
  * Uses the stored attributes of the user. Attributes in a query may allow more or less.
  */
-export function prospectsOf (schema: CompiledSchema, user: UserNode, tenant: TenantNode): Prospect[] {
-  const roles = atOnce(rolesOf(user, (type, key) => schema.types.get(type)?.resourceRoles.get(key), new Work()))
+export function possiblePermissions (schema: CompiledSchema, user: UserNode, tenant: TenantNode): PossiblePermission[] {
+  const roles = runSync(rolesOf(user, (type, key) => schema.types.get(type)?.resourceRoles.get(key), new WorkBudget()))
   const here = [...roles].filter(([instance]) => instance.tenant === tenant)
   return [...schema.types.values()].flatMap(({ key, permissions }) => {
     const onInstances = here.filter(([{ fact }]) => fact.resource === key)
     return Array.from(permissions.values(), permission => {
       const depends = onInstances.flatMap(([instance, roles]) => phrasesOf(permission, roles, instance))
-      return prospectOf(permission, key, user, tenant, undefined, [], depends)
+      return possiblePermission(permission, key, user, tenant, undefined, [], depends)
     })
   })
 }
 
 /** All permissions of the instance's type, for one user on that instance with its stored attributes. */
-export function prospectsOn (schema: CompiledSchema, user: UserNode, instance: InstanceNode): Prospect[] {
+export function possiblePermissionsOn (schema: CompiledSchema, user: UserNode, instance: InstanceNode): PossiblePermission[] {
   const type = schema.types.get(instance.fact.resource)
-  const hasRole = (role: CompiledResourceRole) => assignmentsBehind([role], user, instance, new Work()).next().done !== true
+  const hasRole = (role: CompiledResourceRole) => assignmentsBehind([role], user, instance, new WorkBudget()).next().done !== true
   const roles = [...type?.resourceRoles.values() ?? []].filter(hasRole)
   return Array.from(type?.permissions.values() ?? [], permission =>
-    prospectOf(permission, instance.fact.resource, user, instance.tenant, instance, phrasesOf(permission, roles, instance), []))
+    possiblePermission(permission, instance.fact.resource, user, instance.tenant, instance, phrasesOf(permission, roles, instance), []))
 }
 
 function phrasesOf ({ action }: CompiledPermission, roles: Iterable<CompiledResourceRole>, instance: InstanceNode): string[] {
   return [...roles].filter(({ actions }) => actions.has(action)).map(({ key }) => `role '${key}' on '${instance.id}'`)
 }
 
-function prospectOf (
+function possiblePermission (
   permission: CompiledPermission, type: string, user: UserNode, tenant: TenantNode, instance: InstanceNode | undefined,
   alwaysByRole: readonly string[], dependsOnRole: readonly string[]
-): Prospect {
+): PossiblePermission {
   const granting = (user.rolesIn(tenant.fact.key) ?? []).filter(role => permission.grantedBy.has(role))
   const always = [...granting.map(role => `role '${role}'`), ...alwaysByRole]
   const depends = [...dependsOnRole]

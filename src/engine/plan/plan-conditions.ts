@@ -2,7 +2,7 @@
 import { compareValues, isOrdered, isRange, type AttributeSource } from '../decide/conditions.js'
 import { isRecord } from '../../kit/is-record.js'
 import { Members, walk } from '../decide/values.js'
-import { Work } from '../decide/work-budget.js'
+import { WorkBudget } from '../decide/work-budget.js'
 import type { CompoundCondition, Condition, FieldCondition, FieldOperator, MatchOperator } from './plan-contract.js'
 
 /** A condition on the row, or its result if it does not depend on the row. */
@@ -286,7 +286,7 @@ class NoAttributes implements AttributeSource {
   }
 }
 
-class Unbounded extends Work {
+class Unbounded extends WorkBudget {
   override spend (): void {}
 }
 

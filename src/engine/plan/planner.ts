@@ -5,10 +5,10 @@ import { Conditions, isField, type Outcome } from './plan-conditions.js'
 import { reachOf, type Giver } from './reachable-instances.js'
 import { RowCondition, type RowFields } from './row-condition.js'
 import { suggest } from '../../kit/suggest.js'
-import { atOnce } from '../../kit/time-slices.js'
+import { runSync } from '../../kit/time-slices.js'
 import { NoPlanError, type Planning, type PlanQuery } from './plan-query.js'
-import { QUESTION_STEPS, Work, type WorkPlace } from '../decide/work-budget.js'
-import { takeApart, type Attribute, type Part } from './split-condition.js'
+import { QUESTION_STEPS, WorkBudget, type WorkPlace } from '../decide/work-budget.js'
+import { splitCondition, type Attribute, type Part } from './split-condition.js'
 import type { CompiledPermission, CompiledType } from '../decide/decision-schema.js'
 import type { CompiledDerivation } from '../decide/derivation.js'
 import type { TenantNode, UserNode } from '../facts/fact-nodes.js'
@@ -61,7 +61,7 @@ export function columnsOf ({ key, relations }: CompiledType, names: readonly str
 
 /** Plans at once, with a branch for each role on instances and each derivation: {@link stepsOfPlan}. */
 export function planNow (planning: Planning): PlanTrace {
-  return atOnce(stepsOfPlan(planning, new Map()))
+  return runSync(stepsOfPlan(planning, new Map()))
 }
 
 /**
@@ -82,7 +82,7 @@ export function * stepsOfPlan (planning: Planning, givers?: Map<Giver, string[]>
     return { plan: simplePlan('all', query), branches: [branch] }
   }
   if (!isAsked) return { plan: simplePlan('none', query), branches: [] }
-  const work = new Work(QUESTION_STEPS)
+  const work = new WorkBudget(QUESTION_STEPS)
   const asked = {
     user: query.user,
     action: query.action,
@@ -178,7 +178,7 @@ class Row implements RowFields {
 
 function branchesOfColumns (
   subjects: ReadonlyMap<CompiledDerivation, ReadonlySet<string>>, type: string,
-  user: UserNode, tenant: TenantNode, conditions: Conditions, work: Work
+  user: UserNode, tenant: TenantNode, conditions: Conditions, work: WorkBudget
 ): PlanBranch[] {
   let direct: string[] | undefined
   return Array.from(subjects, ([derivation, keys]) => {
@@ -249,7 +249,7 @@ function partOf (set: CompiledSet): Part {
     if (set.written === undefined) {
       throw new NoPlanError(`the condition of set '${set.key}' contains a value that JSON cannot represent, such as a function`)
     }
-    PARTS.set(set, part = takeApart(set.written))
+    PARTS.set(set, part = splitCondition(set.written))
   }
   return part
 }

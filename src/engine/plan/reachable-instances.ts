@@ -2,7 +2,7 @@
 import { Visited } from '../decide/derivation-cycles.js'
 import type { CompiledDerivation, CompiledResourceRole } from '../decide/derivation.js'
 import type { HeldBy } from '../decide/rebac.js'
-import type { Work } from '../decide/work-budget.js'
+import type { WorkBudget } from '../decide/work-budget.js'
 import type { InstanceNode, TenantNode, UserNode } from '../facts/fact-nodes.js'
 
 /** What a user reaches. */
@@ -29,7 +29,7 @@ const WAYS = new WeakMap<HeldBy, Ways>()
  * @param givers - takes the keys by what gave them first, for people
  */
 export function * reachOf (
-  held: HeldBy, user: UserNode, tenant: TenantNode, columns: ReadonlySet<string>, work: Work, givers?: Map<Giver, string[]>
+  held: HeldBy, user: UserNode, tenant: TenantNode, columns: ReadonlySet<string>, work: WorkBudget, givers?: Map<Giver, string[]>
 ): Generator<undefined, Reach> {
   const ways = waysTo(held)
   const wanted = new Set(held.by)

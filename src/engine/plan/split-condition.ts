@@ -43,7 +43,7 @@ export type Operand = { readonly literal: unknown } | { readonly ref: Attribute 
  *
  * @param written - a copy that does not change
  */
-export function takeApart (written: unknown): Part {
+export function splitCondition (written: unknown): Part {
   return conditionPart(written)
 }
 

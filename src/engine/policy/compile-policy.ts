@@ -1,6 +1,6 @@
 // Compiles a policy document for decisions, or reports all of its problems.
 
-import { atOnce } from '../../kit/time-slices.js'
+import { runSync } from '../../kit/time-slices.js'
 import { Compilation } from './compilation.js'
 import { compileFacts, type DocumentFacts } from './compile-facts.js'
 import { recordsOf, type FactRecords } from './fact-records.js'
@@ -37,7 +37,7 @@ interface CompileOptions {
  * @throws {@link PolicyError} with all problems, when it is invalid
  */
 export function compilePolicy (policy: Policy, { strict = false }: Pick<CompileOptions, 'strict'> = {}): CompiledPolicy {
-  return atOnce(compileInSteps(policy, { strict }))
+  return runSync(compileInSteps(policy, { strict }))
 }
 
 /**

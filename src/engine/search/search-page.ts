@@ -1,7 +1,7 @@
 // Searches: the resources, users or actions that a decision would allow, page by page. Not a hot path.
 import type { EngineQuery } from '../engine-query.js'
 import type { Facts } from '../facts/facts.js'
-import { DECISION_STEPS, Work } from '../decide/work-budget.js'
+import { DECISION_STEPS, WorkBudget } from '../decide/work-budget.js'
 
 /** What is searched for; everything else is as in the query that would be decided. */
 export type SearchQuery =
@@ -53,7 +53,7 @@ interface SearchPage {
 /** The part of the engine that a search needs. */
 interface Searched {
   readonly facts: Pick<Facts, 'users' | 'resourceInstances' | 'removals'>
-  decide (query: EngineQuery, work: Work): { readonly allow: boolean }
+  decide (query: EngineQuery, work: WorkBudget): { readonly allow: boolean }
   actionsOf (type: string): Iterable<string>
 }
 
@@ -80,7 +80,7 @@ export function * stepsOfSearchPage (
   const { removals } = engine.facts
   const start = from === undefined ? 0 : Math.max(0, from.index - (removals - from.removals))
   const most = Math.min(limit, MAX_PAGE)
-  const work = new Work(PAGE_STEPS)
+  const work = new WorkBudget(PAGE_STEPS)
   const found: Found[] = []
   let characters = 0
   let index = start - 1

@@ -3,7 +3,7 @@ import { compileInSteps } from '../../engine/policy/compile-policy.js'
 import { recordsOf } from '../../engine/policy/fact-records.js'
 import { PolicyError, type PolicyProblem } from '../../engine/policy/problems.js'
 import { withoutWildcards } from '../../engine/policy/wildcards.js'
-import { atOnce } from '../../kit/time-slices.js'
+import { runSync } from '../../kit/time-slices.js'
 import { byPlace, MAX_PROBLEMS, type ParsedFile } from './parsed-file.js'
 import { partsWithLines, type PolicyLines } from './policy-lines.js'
 import type { LoadedPolicy } from './loaded-policy.js'
@@ -20,7 +20,7 @@ export function checkPolicy ({ value, duplicates, locate }: ParsedFile): LoadedP
   const records = recordsOf(policy, true)
   let problems: readonly PolicyProblem[] = []
   try {
-    const compiled = atOnce(compileInSteps(policy, { strict: true, records }))
+    const compiled = runSync(compileInSteps(policy, { strict: true, records }))
     if (duplicates.length === 0) {
       const lines = linesOf(policy, locate)
       return { schema: withoutWildcards(policy), compiled, lines, compileWith: schema => compileInSteps(schema, { records }) }

@@ -2,7 +2,7 @@
 // it is needed.
 
 import { PolicyError } from '../../engine/policy/problems.js'
-import { inTurns } from '../../kit/time-slices.js'
+import { inTimeSlices } from '../../kit/time-slices.js'
 import { checkPolicy } from './check-policy.js'
 import { parseJson } from './json-file.js'
 import { placesOf, syntaxErrorAt } from './json-places.js'
@@ -80,7 +80,7 @@ export async function readPlacedPolicy (path: string, options: ReadPolicyOptions
  * @throws {@link PolicyError} when it is invalid, with all problems
  */
 export async function loadPolicy (text: string, options: ParsePolicyOptions = {}): Promise<LoadedPolicy> {
-  return await inTurns(streamPolicy(text)) ?? checkPolicy(await parseWhole(text, options))
+  return await inTimeSlices(streamPolicy(text)) ?? checkPolicy(await parseWhole(text, options))
 }
 
 async function parseWhole (text: string, { file, maxBytes }: ParsePolicyOptions): Promise<ParsedFile> {

@@ -1,6 +1,6 @@
 // Reads and validates the responses of an AuthZEN PDP.
 import { PdpError } from '../../contract/errors.js'
-import { isAtMost } from '../../kit/character-limit.js'
+import { hasAtMostCharacters } from '../../kit/character-limit.js'
 import { isRecord } from '../../kit/is-record.js'
 import { cut, readReason } from '../debug-reason.js'
 import { undecided } from '../undecided-error.js'
@@ -40,7 +40,7 @@ function readAnswer (answer: unknown): BulkAnswer {
   if (!isRecord(context)) return { allow: decision === true }
   const error = errorIn(context)
   if (error !== undefined) return error
-  if (!isAtMost(context, MAX_CONTEXT)) return { allow: decision === true }
+  if (!hasAtMostCharacters(context, MAX_CONTEXT)) return { allow: decision === true }
   return { allow: decision === true, ...reasonOf(decision, context), context }
 }
 

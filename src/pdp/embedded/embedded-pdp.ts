@@ -5,7 +5,7 @@ import type { AffectedUsers } from '../../contract/affected-users.js'
 import { Environment, type DecisionEngine, type EnvironmentLog } from '../../environment/environment.js'
 import { PolicyError } from '../../engine/policy/problems.js'
 import { WorkLimitError, type Verdict } from '../../engine/engine.js'
-import { inTurns } from '../../kit/time-slices.js'
+import { inTimeSlices } from '../../kit/time-slices.js'
 import { embeddedFacts, performer, performOwn } from './embedded-facts.js'
 import { warnAtFirstWrite } from './multi-process-warning.js'
 import type { FactsApi } from '../mutation-kinds.js'
@@ -59,7 +59,7 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
 
   function failed (error: unknown): unknown {
     if (!(error instanceof WorkLimitError)) return error
-    return new UnavailableError(new PdpError('overload', opened().noteOverrun(error)))
+    return new UnavailableError(new PdpError('overload', opened().noteWorkLimit(error)))
   }
 
   function decideNow (query: Query): Decision {
@@ -84,7 +84,7 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
   /** Runs a long question in turns with other work. */
   async function answer<R> (engine: DecisionEngine, steps: Generator<unknown, R>, deadline: number): Promise<R> {
     try {
-      const result = await inTurns(steps, () => goOn(engine, deadline))
+      const result = await inTimeSlices(steps, () => goOn(engine, deadline))
       inTime(deadline)
       return result
     } catch (error) {

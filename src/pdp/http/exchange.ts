@@ -4,13 +4,11 @@ import type { Dispatcher } from 'undici'
 import { PdpError } from '../../contract/errors.js'
 import type { Dated } from '../../kit/deadlines.js'
 import { readJson } from '../../kit/read-json.js'
-import { wordsIn } from './pdp-error-text.js'
+import { BoundedBody } from './bounded-body.js'
+import { errorTextOf } from './pdp-error-text.js'
 import { statusError, toPdpError, type FailedAttempt } from './failure.js'
 import type { FramedConnection } from './dispatcher.js'
 import type { TransportRequest } from './transport-request.js'
-
-/** A rejected response is read up to this many bytes to keep the connection alive; a longer one closes the connection. */
-const DISCARD_LIMIT = 16 * 1024
 
 /** The largest body of an error that is read for its words, bytes, and how long it may take to arrive, ms. */
 const MAX_WORDS = 4 * 1024
@@ -47,12 +45,10 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   connection: FramedConnection | undefined
   /** When it was sent, or when a part of its response arrived. */
   #waitsSince: number
-  readonly #maxSize: number
+  readonly #body: BoundedBody
   readonly #isFramed: boolean
   #controller: Dispatcher.DispatchController | undefined
   #interim = 0
-  #chunks: Buffer[] = []
-  #size = 0
   #settled = false
   #rejection: Rejection | undefined
 
@@ -62,7 +58,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     this.#request = request
     this.start = start
     this.#waitsSince = start
-    this.#maxSize = maxSize
+    this.#body = new BoundedBody(maxSize)
     this.#isFramed = isFramed
   }
 
@@ -104,6 +100,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     if (error.failure === 'answer' || !(length > 0 && length <= MAX_WORDS) || !(isJson || /^text\/plain\b/i.test(type))) {
       this.#conclude(error)
     } else {
+      this.#body.limit = MAX_WORDS
       this.#rejection = { error, isJson, timer: setTimeout(() => this.#conclude(error), WORDS_WITHIN).unref() }
     }
   }
@@ -114,7 +111,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   }
 
   #rejectWithWords ({ error, isJson }: Rejection, request: string | undefined): void {
-    const words = wordsIn(Buffer.concat(this.#chunks).toString(), isJson, request, this.secret)
+    const words = errorTextOf(this.#body.bytes().toString(), isJson, request, this.secret)
     const { failure, message, status } = error
     this.#conclude(words === undefined ? error : new PdpError(failure, `${message}: ${words}`, status === undefined ? {} : { status }))
   }
@@ -144,17 +141,11 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   }
 
   onResponseData (_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#size += chunk.length
     if (this.connection !== undefined) this.#waitsSince = this.connection.heard()
-    if (this.#settled) {
-      if (this.#size > DISCARD_LIMIT) this.#controller?.abort(new Error('the rest of a rejected response is discarded'))
-    } else if (this.#rejection !== undefined && this.#size > MAX_WORDS) {
-      this.#conclude(this.#rejection.error)
-    } else if (this.#size > this.#maxSize) {
-      this.fail(new PdpError('answer', `the PDP's response is larger than ${this.#maxSize} bytes`))
-    } else {
-      this.#chunks.push(chunk)
-    }
+    if (this.#body.add(chunk)) return
+    if (this.#settled) this.#controller?.abort(new Error('the rest of a rejected response is discarded'))
+    else if (this.#rejection !== undefined) this.#conclude(this.#rejection.error)
+    else this.fail(new PdpError('answer', `the PDP's response is larger than ${this.#body.limit} bytes`))
   }
 
   onResponseEnd (): void {
@@ -183,7 +174,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   }
 
   #parse (): unknown {
-    const bytes = this.#chunks.length === 1 ? this.#chunks[0] as Buffer : Buffer.concat(this.#chunks)
+    const bytes = this.#body.bytes()
     // JSON is UTF-8 (RFC 8259, 8.1). Decoding would silently replace invalid bytes.
     if (!isUtf8(bytes)) throw new PdpError('answer', "the PDP's response is not valid UTF-8")
     const text = bytes.toString()
@@ -205,7 +196,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   #conclude (error: PdpError | undefined, result?: T): void {
     if (this.#settled) return
     this.#settled = true
-    this.#chunks = []
+    this.#body.discard()
     const rejection = this.#rejection
     if (rejection !== undefined) clearTimeout(rejection.timer)
     // What happens to the body of an error does not change the error.

@@ -16,7 +16,7 @@ const HIDDEN = new Set(['attributes', 'properties', 'context'])
  * @param request - the body of the request: values of attributes and context are hidden where the PDP quotes them
  * @param secret - the token, which is hidden, too
  */
-export function wordsIn (body: string, isJson: boolean, request: string | undefined, secret: string | undefined): string | undefined {
+export function errorTextOf (body: string, isJson: boolean, request: string | undefined, secret: string | undefined): string | undefined {
   const words = isJson ? wordsOf(parsed(body)) : body
   if (words === undefined || words.trim() === '') return undefined
   const hidden = [...(secret === undefined ? [] : [secret]), ...valuesIn(request)]

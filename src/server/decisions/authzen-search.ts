@@ -15,14 +15,14 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the subjects that may do the action on the resource (AuthZEN).',
     body: Type.Object({ subject: Searched, action: Action, resource: Resource, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String() })),
-    async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTurns }) {
+    async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTimeSlices }) {
       const { subject, action, resource, context } = search
       const { key: _key, ...user } = userOf({ id: '', properties: subject.properties })
       const asked = { ...resourceOf(resource), key: keyOf(resource) }
       const { type } = subject
       const query = { find: 'users' as const, user, action: action.name, resource: asked, context: context ?? undefined }
       const known = isUser(type, userTypes) ? query : undefined
-      return ok(await inTurns(stepsOfPage(engine, known, page, search, ({ key }) => ({ type, id: key }))))
+      return ok(await inTimeSlices(stepsOfPage(engine, known, page, search, ({ key }) => ({ type, id: key }))))
     }
   }),
 
@@ -32,7 +32,7 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the resource instances on which the subject may do the action (AuthZEN), in `resource.properties.tenant` or in all.',
     body: Type.Object({ subject: Subject, action: Action, resource: Searched, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String(), properties: Type.Object({ tenant: Type.String() }) })),
-    async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTurns }) {
+    async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTimeSlices }) {
       const { subject, action, resource, context } = search
       const { type, attributes } = resourceOf(resource)
       const query = {
@@ -43,7 +43,7 @@ export const authzenSearchRoutes: readonly Route[] = [
         context: context ?? undefined
       }
       const known = isUser(subject.type, userTypes) ? query : undefined
-      return ok(await inTurns(stepsOfPage(engine, known, page, search,
+      return ok(await inTimeSlices(stepsOfPage(engine, known, page, search,
         ({ key, tenant }) => ({ type, id: key, properties: { tenant: tenant as string } }))))
     }
   }),
@@ -54,12 +54,12 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the actions that the subject may do on the resource (AuthZEN).',
     body: Type.Object({ subject: Subject, resource: Resource, context: Context, page: PageRequest }),
     answer: found(Type.Object({ name: Type.String() })),
-    async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTurns }) {
+    async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTimeSlices }) {
       const { subject, resource, context } = search
       const asked = { ...resourceOf(resource), key: keyOf(resource) }
       const query = { find: 'actions' as const, user: userOf(subject), resource: asked, context: context ?? undefined }
       const known = isUser(subject.type, userTypes) ? query : undefined
-      return ok(await inTurns(stepsOfPage(engine, known, page, search, ({ key: name }) => ({ name }))))
+      return ok(await inTimeSlices(stepsOfPage(engine, known, page, search, ({ key: name }) => ({ name }))))
     }
   })
 ]

@@ -74,16 +74,16 @@ export const authzenRoutes: readonly Route[] = [
     values: MAX_VALUES_OF_MANY,
     answer: Type.Union([Type.Object({ evaluations: Type.Array(Decision) }), Decision]),
     async handle ({
-      body: { evaluations = [], options, ...defaults }, environment, debug, userTypes, bytes, inTurns
+      body: { evaluations = [], options, ...defaults }, environment, debug, userTypes, bytes, inTimeSlices
     }): Promise<Answer<Decided | { evaluations: Decided[] }>> {
       if (evaluations.length === 0) return ok(evaluate(environment.engine, questionOf(complete(defaults), userTypes), debug))
-      const queries = await inTurns(mapped(evaluations, evaluation => queryOrFailure(evaluation, defaults, userTypes)))
+      const queries = await inTimeSlices(mapped(evaluations, evaluation => queryOrFailure(evaluation, defaults, userTypes)))
       // A batch without a single valid item is malformed as a whole. Otherwise each item gets its own answer.
       if (queries.every(query => query instanceof Failure)) throw new Failure(400, `evaluations[0]: ${(queries[0] as Failure).message}`)
       const last = ENDS_WITH[options?.evaluations_semantic ?? 'execute_all']
       const explanations = new Explanations(debug, bytes)
       const answerOther = (query: NoUser | Failure): Decided => excuse(query, explanations, debug)
-      return ok({ evaluations: await inTurns(decideMany(environment.engine, queries, explanations, answerOf, last, answerOther)) })
+      return ok({ evaluations: await inTimeSlices(decideMany(environment.engine, queries, explanations, answerOf, last, answerOther)) })
     }
   }),
 

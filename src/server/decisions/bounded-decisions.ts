@@ -1,5 +1,5 @@
 // Decides many questions of one request: in turns with other requests, with a limit on the work and on the size of the explanations.
-import { DECISION_STEPS, Work } from '../../engine/engine.js'
+import { DECISION_STEPS, WorkBudget } from '../../engine/engine.js'
 import type { Debug } from '../../engine/explain/explain.js'
 import type { EngineQuery } from '../../engine/engine-query.js'
 import type { DecisionEngine } from '../../environment/environment.js'
@@ -59,7 +59,7 @@ export function * decideMany<T, O = never> (
   last?: boolean,
   other?: (item: O) => T
 ): Generator<undefined, T[]> {
-  const work = new Work(DECISION_STEPS + queries.length * STEPS_EACH)
+  const work = new WorkBudget(DECISION_STEPS + queries.length * STEPS_EACH)
   const answers: T[] = []
   for (const query of queries) {
     let allow = false

@@ -43,9 +43,9 @@ export const decisionRoutes: readonly Route[] = [
     body: Type.Array(AllowedQuery, { maxItems: MAX_BULK }),
     values: MAX_VALUES_OF_MANY,
     answer: Type.Object({ allow: Type.Array(Allowed) }),
-    async handle ({ body, environment, debug, bytes, inTurns }) {
+    async handle ({ body, environment, debug, bytes, inTimeSlices }) {
       const explanations = new Explanations(debug, bytes)
-      return ok({ allow: await inTurns(decideMany(environment.engine, body.map(toEngineQuery), explanations, allowedOf)) })
+      return ok({ allow: await inTimeSlices(decideMany(environment.engine, body.map(toEngineQuery), explanations, allowedOf)) })
     }
   }),
 
@@ -55,12 +55,12 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Lists the tenants in which the user is allowed. With `context.optimized` only roles count.',
     body: AllTenantsQuery,
     answer: AllTenants,
-    async handle ({ body, environment: { engine }, debug, bytes, inTurns }) {
+    async handle ({ body, environment: { engine }, debug, bytes, inTimeSlices }) {
       const query = toEngineQuery(body)
-      const tenants = await inTurns(engine.stepsOfAllTenants(query))
+      const tenants = await inTimeSlices(engine.stepsOfAllTenants(query))
       const explanations = new Explanations(debug, bytes)
       return ok({
-        allowed_tenants: await inTurns(mapped(tenants, ({ tenant, allow }) => {
+        allowed_tenants: await inTimeSlices(mapped(tenants, ({ tenant, allow }) => {
           const why = explanations.take(() => engine.explain({ ...query, resource: { ...query.resource, tenant: tenant.key } }).debug)
           return withoutNulls({ allow, result: false, tenant, ...(why === undefined ? {} : { debug: why }) })
         }))
@@ -94,8 +94,8 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Lists the permissions of a user, by tenant and by resource instance.',
     body: UserPermissionsQuery,
     answer: UserPermissions,
-    async handle ({ body: { user, tenants, resources, resource_types: types, context }, environment, inTurns }) {
-      return ok(await inTurns(environment.engine.stepsOfUserPermissions(toEngineUser(user), {
+    async handle ({ body: { user, tenants, resources, resource_types: types, context }, environment, inTimeSlices }) {
+      return ok(await inTimeSlices(environment.engine.stepsOfUserPermissions(toEngineUser(user), {
         tenants: tenants ?? undefined,
         resources: resources ?? undefined,
         resource_types: types ?? undefined,
@@ -110,9 +110,9 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Lists the tenants in which the user has a role.',
     body: UserTenantsQuery,
     answer: UserTenants,
-    async handle ({ body, environment, inTurns }) {
-      const tenants = await inTurns(environment.engine.stepsOfUserTenants(toEngineUser(body.user)))
-      return ok(await inTurns(mapped(tenants, withoutNulls)))
+    async handle ({ body, environment, inTimeSlices }) {
+      const tenants = await inTimeSlices(environment.engine.stepsOfUserTenants(toEngineUser(body.user)))
+      return ok(await inTimeSlices(mapped(tenants, withoutNulls)))
     }
   }),
 
@@ -122,9 +122,9 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Lists the users who may do the action, with their roles; with `context.enable_abac_authorized_users` also by user sets.',
     body: AuthorizedUsersQuery,
     answer: AuthorizedUsers,
-    async handle ({ body: { action, resource, context }, environment, inTurns }) {
+    async handle ({ body: { action, resource, context }, environment, inTimeSlices }) {
       const query = { action, resource: toEngineResource(resource), context: contextOf(resource, context) }
-      const answer = await inTurns(environment.engine.stepsOfAuthorizedUsers(query))
+      const answer = await inTimeSlices(environment.engine.stepsOfAuthorizedUsers(query))
       return ok({ ...answer, resource: `${resource.type}:${resource.key ?? '*'}`, tenant: resource.tenant ?? DEFAULT_TENANT })
     }
   })

@@ -101,8 +101,8 @@ export const gatewayRoutes: readonly Route[] = [
     summary: 'Lists the role assignments of the PDP.',
     query: AssignmentsQuery,
     answer: Type.Array(Assignment),
-    async handle ({ query, environment, inTurns }) {
-      return ok(await inTurns(pageOf(wanted(environment.engine.facts, query), query, assignment => assignment)))
+    async handle ({ query, environment, inTimeSlices }) {
+      return ok(await inTimeSlices(pageOf(wanted(environment.engine.facts, query), query, assignment => assignment)))
     }
   })
 ]

@@ -37,10 +37,10 @@ export const planRoutes: readonly Route[] = [
     summary: 'Tells which rows of a resource type a user may act on, as a condition for a database. An extension of fastify-permit.',
     body: Question,
     answer: Answer,
-    async handle ({ body: { user, action, type, tenant, context, relations }, environment, inTurns }) {
+    async handle ({ body: { user, action, type, tenant, context, relations }, environment, inTimeSlices }) {
       const query = { user: toEngineUser(user), action, type, tenant, context, relations }
       try {
-        const { plan } = await inTurns(stepsOfPlan(environment.engine.planning(query)))
+        const { plan } = await inTimeSlices(stepsOfPlan(environment.engine.planning(query)))
         const size = plan.kind === 'some' ? Buffer.byteLength(JSON.stringify(plan)) : 0
         if (size <= MAX_PLAN) return ok(plan)
         return ok({ no_plan: `the plan has ${size} bytes, and may have ${MAX_PLAN}: the user reaches too many rows one by one` })

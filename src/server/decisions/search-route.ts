@@ -27,8 +27,8 @@ export const searchRoutes: readonly Route[] = [
       page: Page,
       results: Type.Array(Type.String({ description: 'The key of a resource or a user, or the name of an action.' }))
     }),
-    async handle ({ body: { page, ...search }, environment: { engine }, inTurns }) {
-      return ok(await inTurns(stepsOfPage(engine, queryOf(search), page, search, ({ key }) => key)))
+    async handle ({ body: { page, ...search }, environment: { engine }, inTimeSlices }) {
+      return ok(await inTimeSlices(stepsOfPage(engine, queryOf(search), page, search, ({ key }) => key)))
     }
   })
 ]

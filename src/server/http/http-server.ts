@@ -1,7 +1,7 @@
 // Creates the HTTP server of the local PDP, with limits on time and sockets, and restricted to the loopback without a token.
 import { createServer } from 'node:http'
 import type { FastifyServerOptions } from 'fastify'
-import { letAnswersArrive, refuseClient, untilLastAnswer } from './lingering-close.js'
+import { closeLingering, refuseClient, untilLastAnswer } from './lingering-close.js'
 import { LoopbackServer } from './loopback.js'
 import { oneAtATime } from './pipelining.js'
 
@@ -46,7 +46,7 @@ export function serverOptions (loopbackOnly: boolean, limits: ServerLimits = SER
         noDelay: true
       }
       const server = loopbackOnly ? new LoopbackServer(options, listener) : createServer(options, listener)
-      letAnswersArrive(server, limits.lingerTimeout)
+      closeLingering(server, limits.lingerTimeout)
       server.maxConnections = limits.maxConnections
       server.setTimeout(limits.idleTimeout)
       return server

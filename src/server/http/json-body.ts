@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { CLOSE_BRACE, CLOSE_BRACKET, endOfString, OPEN_BRACE, OPEN_BRACKET, QUOTE } from '../../kit/json-characters.js'
 import { readJson } from '../../kit/read-json.js'
-import { inTurns } from '../../kit/time-slices.js'
+import { inTimeSlices } from '../../kit/time-slices.js'
 import { invalid } from './error-responses.js'
 import { parseJson, TooDeepError } from './incremental-json.js'
 
@@ -40,7 +40,7 @@ function parse (request: FastifyRequest, given: string, done: (error: Error | nu
   const text = given.startsWith('\uFEFF') ? given.slice(1) : given
   SIZES.set(request, text.length)
   if (text.length > SHORT) {
-    inTurns(parseJson(text, MAX_JSON_DEPTH)).then(body => done(null, body), (error: unknown) => done(refusal(error)))
+    inTimeSlices(parseJson(text, MAX_JSON_DEPTH)).then(body => done(null, body), (error: unknown) => done(refusal(error)))
     return
   }
   // Some clients send a content type with a DELETE that has no body.

@@ -19,7 +19,7 @@ const lingering = new WeakSet<Socket>()
  *
  * @param timeout - how long a client may go on sending before the connection is closed, ms
  */
-export function letAnswersArrive (server: Server, timeout: number): void {
+export function closeLingering (server: Server, timeout: number): void {
   server.on('connection', (socket: Socket) => {
     const { destroySoon } = socket
     // Node calls this after the last answer of a connection.

@@ -2,8 +2,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { TSchema } from 'typebox'
 import { WorkLimitError } from '../../engine/engine.js'
-import { excessOf } from '../../kit/value-size-limit.js'
-import { inTurns } from '../../kit/time-slices.js'
+import { limitExceeded } from '../../kit/value-size-limit.js'
+import { inTimeSlices } from '../../kit/time-slices.js'
 import { answerText } from './answer-text.js'
 import { Failure, invalid, sendFailure } from './error-responses.js'
 import { sizeOfBody } from './json-body.js'
@@ -60,17 +60,17 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes }: 
         errorHandler: (error, request, reply) => sendFailure(reply, wire, error, request.log),
         // Before the schema validation, which lists every mistake.
         preValidation (request, _reply, done) {
-          const excess = excessOf(request.body, values)
+          const excess = limitExceeded(request.body, values)
           done(excess === undefined ? undefined : invalid(`body: has more than ${values} values; send less at a time`))
         },
         async handler (request, reply) {
-          const work = <R>(steps: Generator<unknown, R>): Promise<R> => inTurns(steps, () => {
+          const work = <R>(steps: Generator<unknown, R>): Promise<R> => inTimeSlices(steps, () => {
             if (reply.raw.destroyed) throw new Failure(499, 'the client has disconnected')
           })
           try {
             const { params, body } = request
             const query = request.query as object
-            const input = { params, query, body, environment, request, debug, userTypes, bytes: sizeOfBody(request), inTurns: work }
+            const input = { params, query, body, environment, request, debug, userTypes, bytes: sizeOfBody(request), inTimeSlices: work }
             const answered = await handle(input)
             reply.code(answered.status)
             if (answered.body === undefined) return reply.send()
@@ -79,7 +79,7 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes }: 
             return reply.type('application/json; charset=utf-8').send(text)
           } catch (error) {
             if (!(error instanceof WorkLimitError)) throw error
-            environment.noteOverrun(error)
+            environment.noteWorkLimit(error)
             // The place in the policy is only for the log.
             throw new Failure(503, `the request could not be answered: ${error.message}`)
           }

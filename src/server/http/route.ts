@@ -30,7 +30,7 @@ export interface Input<Path extends string, Query extends TSchema, Body extends 
   /** The size of the body in characters. */
   readonly bytes: number
   /** Runs long work in turns, and stops it when the client has disconnected. */
-  inTurns<R> (steps: Generator<unknown, R>): Promise<R>
+  inTimeSlices<R> (steps: Generator<unknown, R>): Promise<R>
 }
 
 /** The result of a handler. */

@@ -82,9 +82,9 @@ export const accountRoutes: readonly Route[] = [
     path: '/v2/projects/:project/envs/:environment/stats',
     summary: 'Reads the environment, and how much it holds.',
     answer: EnvironmentStats,
-    async handle ({ params, environment: held, inTurns }) {
+    async handle ({ params, environment: held, inTimeSlices }) {
       requireEnvironment(params.project, params.environment)
-      return ok({ ...environment, pdp_configs: [], stats: await inTurns(counted(held)) })
+      return ok({ ...environment, pdp_configs: [], stats: await inTimeSlices(counted(held)) })
     }
   }),
 

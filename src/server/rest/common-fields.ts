@@ -4,7 +4,7 @@ import { SCOPE } from './identity.js'
 import type { Metadata } from '../../environment/object-metadata.js'
 
 /** The fields, for schemas. */
-export const Stamps = {
+export const CommonFields = {
   id: Type.String({ description: 'UUID.' }),
   organization_id: Type.String(),
   project_id: Type.String(),
@@ -14,6 +14,6 @@ export const Stamps = {
 }
 
 /** The values of the fields, for answers. */
-export function stamp ({ id, created_at: created, updated_at: updated }: Metadata) {
+export function commonFields ({ id, created_at: created, updated_at: updated }: Metadata) {
   return { id, ...SCOPE, created_at: created, updated_at: updated }
 }

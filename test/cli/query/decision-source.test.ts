@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { questionOf } from '../../../src/cli/query/query-options.js'
-import { policyAuthority } from '../../../src/cli/query/decision-source.js'
+import { policySource } from '../../../src/cli/query/decision-source.js'
 import { readExpectations } from '../../../src/cli/testing/expectations.js'
 import { withGiven } from '../../../src/cli/testing/given-facts.js'
 import { loadPolicyFile } from '../../../src/environment/file/policy-file.js'
@@ -26,19 +26,19 @@ const UNREADABLE: Policy = new Proxy({}, {
 
 const reads = (user: string) => questionOf({ user, action: 'read', resource: 'task' })
 
-t.test('an authority decides by the compiled policy, without reading the document again', async t => {
+t.test('a decision source decides by the compiled policy, without reading the document again', async t => {
   const { compiled } = await loadPolicyFile(join(t.testdir({ 'permit.yaml': POLICY }), 'permit.yaml'))
-  const authority = policyAuthority('permit.yaml', { schema: UNREADABLE, compiled })
-  t.match(await authority.ask(reads('ada')), { allow: true })
-  t.match(await authority.ask(reads('ben')), { allow: false })
+  const source = policySource('permit.yaml', { schema: UNREADABLE, compiled })
+  t.match(await source.ask(reads('ada')), { allow: true })
+  t.match(await source.ask(reads('ben')), { allow: false })
 })
 
-t.test('the facts of a test file hold for one authority, and not for others of the same policy', async t => {
+t.test('the facts of a test file hold for one decision source, and not for others of the same policy', async t => {
   const dir = t.testdir({ 'permit.yaml': POLICY, 'permit.test.yaml': GIVEN })
   const policy = await loadPolicyFile(join(dir, 'permit.yaml'))
   const { compiled } = withGiven(policy, await readExpectations(join(dir, 'permit.test.yaml')))
-  const withFacts = policyAuthority('permit.yaml', { schema: UNREADABLE, compiled })
+  const withFacts = policySource('permit.yaml', { schema: UNREADABLE, compiled })
   t.match(await withFacts.ask(reads('ada')), { allow: true })
   t.match(await withFacts.ask(reads('ben')), { allow: true })
-  t.match(await policyAuthority('permit.yaml', policy).ask(reads('ben')), { allow: false })
+  t.match(await policySource('permit.yaml', policy).ask(reads('ben')), { allow: false })
 })

@@ -3,7 +3,7 @@
 import t from 'tap'
 import { compileCondition, MAX_CONDITION_DEPTH, type AttributeScope, type AttributeSource } from '../../../src/engine/decide/conditions.js'
 import { Members } from '../../../src/engine/decide/values.js'
-import { Work } from '../../../src/engine/decide/work-budget.js'
+import { WorkBudget } from '../../../src/engine/decide/work-budget.js'
 import type { PolicyProblem } from '../../../src/engine/policy/problems.js'
 
 type Attributes = Partial<Record<AttributeScope, Record<string, unknown>>>
@@ -22,7 +22,7 @@ function meets (condition: unknown, attributes: Attributes): boolean {
 }
 
 function source (lookup: AttributeSource['lookup']): AttributeSource {
-  const work = new Work()
+  const work = new WorkBudget()
   return { work, lookup, now: undefined, changesAt () {}, members: list => new Members(list, work), only: value => new Members([value], work) }
 }
 

@@ -3,18 +3,18 @@ import t from 'tap'
 import fc from 'fast-check'
 import { compileCondition, type AttributeSource } from '../../../src/engine/decide/conditions.js'
 import { equal, includes, Members } from '../../../src/engine/decide/values.js'
-import { DECISION_STEPS, Work, WorkLimitError } from '../../../src/engine/decide/work-budget.js'
+import { DECISION_STEPS, WorkBudget, WorkLimitError } from '../../../src/engine/decide/work-budget.js'
 import { Engine } from '../../../src/engine/engine.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
 
 /** Counts, and never ends. */
-class Meter extends Work {
+class Meter extends WorkBudget {
   steps = 0
   override spend (steps: number): void { this.steps += steps }
   override read (length: number): void { this.steps += 1 + length / 32 }
 }
 
-function source (attributes: Record<string, unknown>, work: Work): AttributeSource {
+function source (attributes: Record<string, unknown>, work: WorkBudget): AttributeSource {
   const lists = new Map<object, Members>()
   const values = new Map<object, Members>()
   return {
@@ -135,7 +135,7 @@ t.test('an operator inside of any_match does not build the same list for each el
 t.test('members are compared by equality', async t => {
   const value = fc.jsonValue({ maxDepth: 3 })
   fc.assert(fc.property(fc.array(value, { maxLength: 6 }), fc.array(value, { maxLength: 3 }), (list, others) => {
-    const work = new Work()
+    const work = new WorkBudget()
     const members = new Members(list)
     // Some are in it for sure, and made of other objects.
     for (const it of [...others, ...json(list) as unknown[]]) {
@@ -148,7 +148,7 @@ t.test('members are compared by equality', async t => {
   }), { numRuns: 3_000 })
   const tricky = [1, '1', '#1', true, 'true', ':true', null, 'null', ':null', '', '"', '0', 0, -0, '[', '[]', [], '{}', {}, ['1'], [1], [['1']], { 1: 1 }, { 1: '1' }, [null], [[]], 'a', ['a'], '"a"', ['a', 'b'], ['a,b'], { a: 1, b: 2 }, { b: 2, a: 1 }, { 'a:1,b': 2 }]
   for (const it of tricky) {
-    for (const other of tricky) t.equal(new Members([other]).has(it, new Work()), equal(it, other, new Work()) === true, `${JSON.stringify(it)} ${JSON.stringify(other)}`)
+    for (const other of tricky) t.equal(new Members([other]).has(it, new WorkBudget()), equal(it, other, new WorkBudget()) === true, `${JSON.stringify(it)} ${JSON.stringify(other)}`)
   }
 })
 
@@ -259,12 +259,12 @@ t.test('relationships in circles, cliques and long chains end within the budget'
 })
 
 t.test('each decision has its own budget', async t => {
-  const work = new Work()
+  const work = new WorkBudget()
   work.spend(DECISION_STEPS)
   t.throws(() => work.spend(1), { name: 'WorkLimitError' })
   work.begin()
   work.spend(DECISION_STEPS)
-  const together = new Work(DECISION_STEPS + 10)
+  const together = new WorkBudget(DECISION_STEPS + 10)
   together.spend(DECISION_STEPS)
   together.begin()
   t.throws(() => together.spend(11), { message: /question/ })

@@ -9,7 +9,7 @@ t.test('a condition on the context excludes users whom the rest of the condition
     set_rules: [{ user_set: 'office', permission: 'task:read', resource_set: 'task' }],
     users: { ann: { attributes: { department: 'it' } }, bob: { attributes: { department: 'hr' } } }
   })
-  t.same(['ann', 'bob'].map(user => engine.prospects(user, 'default').map(({ may }) => may)), [['depends'], ['never']])
+  t.same(['ann', 'bob'].map(user => engine.possiblePermissions(user, 'default').map(({ may }) => may)), [['depends'], ['never']])
 })
 
 t.test('alternatives and negations are evaluated with three values', async t => {
@@ -18,7 +18,7 @@ t.test('alternatives and negations are evaluated with three values', async t => 
     user_sets: { set: { conditions } },
     set_rules: [{ user_set: 'set', permission: 'task:read', resource_set: 'task' }],
     users: { ann: { attributes: { level: 3 } } }
-  }).prospects('ann', 'default')[0]?.may
+  }).possiblePermissions('ann', 'default')[0]?.may
   const [yes, no, maybe] = [{ 'user.level': { equals: 3 } }, { 'user.level': { equals: 4 } }, { 'context.hour': { equals: 9 } }]
   t.equal(may({ anyOf: [no, maybe] }), 'depends')
   t.equal(may({ anyOf: [yes, maybe] }), 'always')

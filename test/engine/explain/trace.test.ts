@@ -1,4 +1,4 @@
-// A trace says what was decided, part by part; prospects say what would be decided, whatever is asked.
+// A trace says what was decided, part by part; possible permissions say what could be decided, whatever is asked.
 
 import t from 'tap'
 import fc from 'fast-check'
@@ -71,11 +71,11 @@ t.test('what a user may always do is always allowed, and what a user may never d
   const instances = { always: 0, depends: 0, never: 0 }
   await assertCounted(fc.property(policy, fc.array(query, { minLength: 20, maxLength: 40 }), (policy, queries) => {
     const engine = new Engine(policy)
-    const prospects = new Map<string, string>()
+    const possiblePermissions = new Map<string, string>()
     for (const user of USERS) {
       for (const tenant of TENANTS) {
-        for (const { permission, may, because } of engine.prospects(user, tenant)) {
-          prospects.set(JSON.stringify([user, tenant, permission]), may)
+        for (const { permission, may, because } of engine.possiblePermissions(user, tenant)) {
+          possiblePermissions.set(JSON.stringify([user, tenant, permission]), may)
           seen[may]++
           if ((may === 'never') !== (because.length === 0)) throw new Error('without a reason')
         }
@@ -84,7 +84,7 @@ t.test('what a user may always do is always allowed, and what a user may never d
     const onInstances = new Map<string, string>()
     for (const user of USERS) {
       for (const { resource: type, key } of engine.facts.resourceInstances()) {
-        for (const { permission, may } of engine.prospectsOn(user, { type, key })) onInstances.set(JSON.stringify([user, `${type}:${key}`, permission]), may)
+        for (const { permission, may } of engine.possiblePermissionsOn(user, { type, key })) onInstances.set(JSON.stringify([user, `${type}:${key}`, permission]), may)
       }
     }
     // About users as they are stored, hence without what a query says of them.
@@ -92,7 +92,7 @@ t.test('what a user may always do is always allowed, and what a user may never d
     for (const query of asked) {
       // Of those who are not known there is nothing that is stored.
       if (engine.facts.getUser(query.user.key) === undefined || engine.facts.getTenant(query.resource.tenant) === undefined) continue
-      const may = prospects.get(JSON.stringify([query.user.key, query.resource.tenant, `${query.resource.type}:${query.action}`])) ?? 'never'
+      const may = possiblePermissions.get(JSON.stringify([query.user.key, query.resource.tenant, `${query.resource.type}:${query.action}`])) ?? 'never'
       const { allow } = engine.decide(query)
       if ((may === 'always' && !allow) || (may === 'never' && allow)) throw new Error(`${may}, but ${allow}: ${JSON.stringify(query)}`)
       const { type, key, tenant, attributes } = query.resource

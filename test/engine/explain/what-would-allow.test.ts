@@ -5,7 +5,7 @@ import { Engine } from '../../../src/engine/engine.js'
 import type { EngineQuery } from '../../../src/engine/engine-query.js'
 import { stepsOfWhatWouldAllow, wordsOf, type Change } from '../../../src/engine/explain/what-would-allow.js'
 import type { Policy } from '../../../src/engine/policy/policy.js'
-import { atOnce } from '../../../src/kit/time-slices.js'
+import { runSync } from '../../../src/kit/time-slices.js'
 import { policy as anyPolicy, query as anyQuery } from '../arbitraries.js'
 
 const POLICY: Policy = {
@@ -32,7 +32,7 @@ const POLICY: Policy = {
 
 function ask (policy: Policy, query: EngineQuery, unknown: 'permit' | 'deny' = 'permit') {
   const engine = new Engine(policy, { unknown })
-  return atOnce(stepsOfWhatWouldAllow({ policy, facts: engine.facts, unknown }, query))
+  return runSync(stepsOfWhatWouldAllow({ policy, facts: engine.facts, unknown }, query))
 }
 
 function words (query: EngineQuery): string[] {
@@ -58,7 +58,7 @@ t.test('a role, an assignment on an instance or on what it is derived from, a pe
 t.test('nothing is said of a yes, and of a type or an action that the policy does not have', t => {
   const engine = new Engine(POLICY)
   engine.facts.assignRole({ user: 'bob', role: 'reader' })
-  t.same(atOnce(stepsOfWhatWouldAllow({ policy: POLICY, facts: engine.facts }, about('bob', 'read'))), [])
+  t.same(runSync(stepsOfWhatWouldAllow({ policy: POLICY, facts: engine.facts }, about('bob', 'read'))), [])
   t.same(ask(POLICY, about('bob', 'fly')), [])
   t.same(ask(POLICY, { ...about('bob', 'read'), resource: { type: 'plane', tenant: 'default' } }), [])
   t.end()
@@ -67,7 +67,7 @@ t.test('nothing is said of a yes, and of a type or an action that the policy doe
 t.test('a question that depends on very many facts is not answered', t => {
   const engine = new Engine(POLICY)
   for (let i = 0; i < 2_100; i++) engine.facts.addRelationshipTuple({ subject: `folder:${i}`, relation: 'parent', object: 'doc:1' })
-  t.equal(atOnce(stepsOfWhatWouldAllow({ policy: POLICY, facts: engine.facts }, about('bob', 'write', '1'))), undefined)
+  t.equal(runSync(stepsOfWhatWouldAllow({ policy: POLICY, facts: engine.facts }, about('bob', 'write', '1'))), undefined)
   t.end()
 })
 

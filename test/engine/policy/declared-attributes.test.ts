@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { COMPARISON_OPERATORS, compileCondition, type AttributeSource } from '../../../src/engine/decide/conditions.js'
 import { Members } from '../../../src/engine/decide/values.js'
-import { Work } from '../../../src/engine/decide/work-budget.js'
+import { WorkBudget } from '../../../src/engine/decide/work-budget.js'
 import { compilePolicy } from '../../../src/engine/policy/compile-policy.js'
 import { PolicyError, type PolicyProblem } from '../../../src/engine/policy/problems.js'
 import { parsePolicy } from '../../support/parse-policy.js'
@@ -108,7 +108,7 @@ function passes (test: Record<string, unknown>, value: unknown): boolean {
   const predicate = compileCondition({ 'resource.x': test }, [], problems)
   if (problems.length > 0) throw new Error('malformed')
   const source: AttributeSource = {
-    work: new Work(), lookup: () => value, now: undefined, changesAt () {}, members: list => new Members(list), only: one => new Members([one])
+    work: new WorkBudget(), lookup: () => value, now: undefined, changesAt () {}, members: list => new Members(list), only: one => new Members([one])
   }
   return predicate(source)
 }

@@ -9,7 +9,7 @@ import type { Policy } from '../../../src/engine/policy/policy.js'
 import { Environment } from '../../../src/environment/environment.js'
 import { policyOfObject } from '../../../src/environment/file/loaded-policy.js'
 import type { PolicyError } from '../../../src/environment/file/policy-file.js'
-import { atOnce } from '../../../src/kit/time-slices.js'
+import { runSync } from '../../../src/kit/time-slices.js'
 
 const TYPES = ['task', 'tas', 'k']
 const ACTIONS = ['read', 'task', 'k']
@@ -56,7 +56,7 @@ function holds (roles: Roles, role: string, matches: (word: string) => boolean):
 function engineOf (policy: Policy): Engine {
   const { compiled } = policyOfObject(policy)
   const engine = new Engine()
-  engine.use(compiled.schema, atOnce(engine.compare(compiled.facts)))
+  engine.use(compiled.schema, runSync(engine.compare(compiled.facts)))
   return engine
 }
 

@@ -8,7 +8,7 @@ import { streamPolicy } from '../../../src/environment/file/policy-stream.js'
 import { POLICY_WORDS } from '../../../src/environment/file/policy-text.js'
 import { parseYaml } from '../../../src/environment/file/yaml-file.js'
 import { PolicyError } from '../../../src/engine/policy/problems.js'
-import { atOnce } from '../../../src/kit/time-slices.js'
+import { runSync } from '../../../src/kit/time-slices.js'
 import { assertCounted } from '../../support/counted.js'
 
 /** Longer than a piece: what stands on either side of it is read apart. */
@@ -58,7 +58,7 @@ t.test('a random document loads the same in one piece or in many', async t => {
   let streamed = 0
   await assertCounted(fc.asyncProperty(document, async text => {
     const wanted = whole(text)
-    const stream = atOnce(streamPolicy(text))
+    const stream = runSync(streamPolicy(text))
     if (stream !== undefined) streamed++
     if (stream !== undefined && typeof wanted === 'string') throw new Error(`compiled, although: ${wanted}`)
     const found = await loadPolicy(text, { maxBytes: 10_000_000 }).then(({ compiled: { facts } }) =>

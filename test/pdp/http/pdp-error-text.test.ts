@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import type { ServerResponse } from 'node:http'
 import t, { type Test } from 'tap'
 import permit from '../../../src/index.js'
-import { wordsIn } from '../../../src/pdp/http/pdp-error-text.js'
+import { errorTextOf } from '../../../src/pdp/http/pdp-error-text.js'
 import { fastifyFor, logSink, optionsFor, pdpFor } from '../../support/app.js'
 import { sendJson } from '../../support/fake-pdp.js'
 
@@ -95,9 +95,9 @@ t.test('no value of a question is quoted, whatever the question and the words', 
   const value = fc.string({ minLength: 3, maxLength: 12 }).filter(text => text.trim() === text && !'…'.includes(text))
   fc.assert(fc.property(value, value, fc.string(), (secret, attribute, around) => {
     const request = JSON.stringify({ user: { key: 'ann', attributes: { a: [attribute] } }, context: { deep: { secret } } })
-    const words = wordsIn(JSON.stringify({ message: `${around}${attribute}${secret}` }), true, request, undefined) ?? ''
+    const words = errorTextOf(JSON.stringify({ message: `${around}${attribute}${secret}` }), true, request, undefined) ?? ''
     if (words.includes(secret) || words.includes(attribute)) throw new Error(JSON.stringify({ words, secret, attribute }))
   }), { numRuns: 200, examples: [['abc', 'abcd', 'x']] })
-  t.equal(wordsIn('{"message":"abcd"}', true, '{"context":{"a":"abc","b":"abcd"}}', undefined), '…')
+  t.equal(errorTextOf('{"message":"abcd"}', true, '{"context":{"a":"abc","b":"abcd"}}', undefined), '…')
   t.end()
 })

@@ -1,6 +1,6 @@
 // The schemas of facts in the REST API, for requests and for answers.
 import Type, { type TSchema } from 'typebox'
-import { Stamps } from '../common-fields.js'
+import { CommonFields } from '../common-fields.js'
 import { Attributes, Key } from '../../decisions/wire.js'
 
 /** The most items of a bulk operation, which is applied as a whole or not at all. */
@@ -50,7 +50,7 @@ export const UserRead = Type.Object({
       Type.Object({ resource: Type.String(), resource_instance: Type.String(), role: Type.String() })
     ))
   })),
-  ...Stamps
+  ...CommonFields
 })
 
 const TenantFields = { description: text, attributes }
@@ -62,7 +62,7 @@ export const TenantRead = Type.Object({
   description: Type.Optional(Type.String()),
   attributes: Type.Union([Attributes, Type.Null()]),
   last_action_at: Type.String(),
-  ...Stamps
+  ...CommonFields
 })
 
 export const InstanceCreate = Type.Object({ key: Key, resource: Key, tenant: nullable(Key), attributes }, strict)
@@ -74,7 +74,7 @@ export const InstanceRead = Type.Object({
   attributes: Attributes,
   resource_id: Type.String(),
   tenant_id: Type.String(),
-  ...Stamps
+  ...CommonFields
 })
 
 export const Assignment = Type.Object({ user: Key, role: Key, tenant: nullable(Key), resource_instance: nullable(Key) }, strict)
@@ -95,7 +95,7 @@ export const AssignmentRead = Type.Object({
   role_id: Type.String(),
   tenant_id: Type.String(),
   resource_instance_id: Type.Optional(Type.String()),
-  ...Stamps
+  ...CommonFields
 })
 const Named = { id: Type.String(), key: Type.String() }
 export const AssignmentDetailedRead = Type.Object({
@@ -109,7 +109,7 @@ export const AssignmentDetailedRead = Type.Object({
   role: Type.Object({ ...Named, name: Type.String(), permissions: Type.Array(Type.String()) }),
   tenant: Type.Object({ ...Named, name: Type.String(), attributes: Attributes }),
   resource_instance: Type.Optional(Type.Object({ ...Named, resource: Type.String(), attributes: Attributes })),
-  ...Stamps
+  ...CommonFields
 })
 
 /** The most relationships that are listed with one instance. */
@@ -134,7 +134,7 @@ export const TupleRead = Type.Object({
   relation_id: Type.String(),
   object_id: Type.String(),
   tenant_id: Type.String(),
-  ...Stamps
+  ...CommonFields
 })
 
 const InstanceBlock = Type.Object({ key: Key, tenant: Type.String(), resource: Type.String(), attributes: Attributes })

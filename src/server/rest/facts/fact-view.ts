@@ -2,7 +2,7 @@
 import type { Static } from 'typebox'
 import { notFound } from '../../http/error-responses.js'
 import { MAX_RELATIONSHIPS } from './fact-shapes.js'
-import { stamp } from '../common-fields.js'
+import { commonFields } from '../common-fields.js'
 import type {
   AssignmentDetailedRead, AssignmentRead, InstanceDetailedRead, InstanceRead, TenantRead, TupleDetailedRead, TupleRead, UserRead
 } from './fact-shapes.js'
@@ -52,7 +52,7 @@ export function userView (environment: Environment, user: UserFact, withInstance
     attributes,
     roles,
     associated_tenants: [...tenants.values()],
-    ...stamp(environment.stored('user', user))
+    ...commonFields(environment.stored('user', user))
   }
 }
 
@@ -60,7 +60,7 @@ export function userView (environment: Environment, user: UserFact, withInstance
 export function tenantView (environment: Environment, tenant: TenantFact): Static<typeof TenantRead> {
   // As in Permit's API: the attributes of a tenant default to `null`, those of a user to an empty object.
   const { key, name = key, description, attributes = null } = tenant
-  const stamps = stamp(environment.stored('tenant', tenant))
+  const stamps = commonFields(environment.stored('tenant', tenant))
   return { key, name, description, attributes, last_action_at: stamps.updated_at, ...stamps }
 }
 
@@ -74,7 +74,7 @@ export function instanceView (environment: Environment, instance: ResourceInstan
     attributes,
     resource_id: idOf(environment, 'resource', resource),
     tenant_id: idOf(environment, 'tenant', tenant),
-    ...stamp(environment.stored('resource_instance', instance))
+    ...commonFields(environment.stored('resource_instance', instance))
   }
 }
 
@@ -101,7 +101,7 @@ export function assignmentView (environment: Environment, assignment: RoleAssign
     tenant_id: idOf(environment, 'tenant', tenant),
     ...(on === undefined ? {} : { resource_instance: on, resource_instance_id: idOf(environment, 'resource_instance', on) }),
     ...(assignment.expires_at === undefined ? {} : { expires_at: assignment.expires_at }),
-    ...stamp(environment.stored('role_assignment', assignment))
+    ...commonFields(environment.stored('role_assignment', assignment))
   }
 }
 
@@ -119,7 +119,7 @@ export function assignmentDetailedView (environment: Environment, assignment: Ro
     role: { id: roleIdOf(environment, assignment), key: roleKey, name: role?.name ?? roleKey, permissions: role?.permissions ?? [] },
     tenant: { id: tenant.id, key: tenant.key, name: tenant.name ?? tenant.key, attributes: { ...tenant.attributes } },
     ...(instance === undefined ? {} : { resource_instance: namedInstance(instance) }),
-    ...stamp(environment.stored('role_assignment', assignment))
+    ...commonFields(environment.stored('role_assignment', assignment))
   }
 }
 
@@ -139,7 +139,7 @@ export function tupleView (environment: Environment, tuple: RelationshipTupleFac
     relation_id: idOf(environment, 'relation', `${parseInstance(object).resource}:${relation}`),
     object_id: idOf(environment, 'resource_instance', object),
     tenant_id: idOf(environment, 'tenant', tenant),
-    ...stamp(environment.stored('relationship_tuple', tuple))
+    ...commonFields(environment.stored('relationship_tuple', tuple))
   }
 }
 

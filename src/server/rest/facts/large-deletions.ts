@@ -1,5 +1,5 @@
 // Splits deletions that remove thousands of facts: most of the facts are deleted before, in pieces, because a single write blocks others.
-import { Turns } from '../../../kit/time-slices.js'
+import { TimeSlices } from '../../../kit/time-slices.js'
 import type { RelationshipTupleFact, RoleAssignmentFact } from '../../../engine/facts/fact.js'
 import type { EntityKind, Environment, FactWriter } from '../../../environment/environment.js'
 
@@ -26,7 +26,7 @@ export function needsRoom (dependents: Iterable<Dependent>): boolean {
  * @param dependents - called for each piece; it must not return deleted facts
  */
 export async function makeRoom (environment: Environment, dependents: () => Iterable<Dependent>): Promise<void> {
-  const turns = new Turns()
+  const turns = new TimeSlices()
   while (needsRoom(dependents())) {
     const piece = new Map<string, Dependent>()
     for (const dependent of dependents()) {

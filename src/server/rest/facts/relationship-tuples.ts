@@ -30,8 +30,8 @@ export const relationshipTupleRoutes: readonly Route[] = [
     summary: 'Lists relationship tuples.',
     query: Query,
     answer: MaybeCountedList(TupleRead),
-    async handle ({ query, environment, inTurns }) {
-      return ok(await inTurns(listed(wanted(environment, query), query, tuple => tupleView(environment, tuple))))
+    async handle ({ query, environment, inTimeSlices }) {
+      return ok(await inTimeSlices(listed(wanted(environment, query), query, tuple => tupleView(environment, tuple))))
     }
   }),
 
@@ -41,8 +41,8 @@ export const relationshipTupleRoutes: readonly Route[] = [
     summary: 'Lists relationship tuples with their instances, relations and tenants.',
     query: DetailedQuery,
     answer: CountedList(TupleDetailedRead),
-    async handle ({ query, environment, inTurns }) {
-      return ok(await inTurns(countedPageOf(wanted(environment, query), query, tuple => tupleDetailedView(environment, tuple))))
+    async handle ({ query, environment, inTimeSlices }) {
+      return ok(await inTimeSlices(countedPageOf(wanted(environment, query), query, tuple => tupleDetailedView(environment, tuple))))
     }
   }),
 

@@ -27,8 +27,8 @@ export const resourceInstanceRoutes: readonly Route[] = [
     summary: 'Lists resource instances.',
     query: Query,
     answer: MaybeCountedList(InstanceRead),
-    async handle ({ query, environment, inTurns }) {
-      return ok(await inTurns(listed(wanted(environment, query), query, instance => instanceView(environment, instance))))
+    async handle ({ query, environment, inTimeSlices }) {
+      return ok(await inTimeSlices(listed(wanted(environment, query), query, instance => instanceView(environment, instance))))
     }
   }),
 
@@ -38,8 +38,9 @@ export const resourceInstanceRoutes: readonly Route[] = [
     summary: 'Lists resource instances with the relationship tuples in which each is the subject.',
     query: DetailedQuery,
     answer: CountedList(InstanceDetailedRead),
-    async handle ({ query, environment, inTurns }) {
-      return ok(await inTurns(countedPageOf(wanted(environment, query), query, instance => instanceDetailedView(environment, instance))))
+    async handle ({ query, environment, inTimeSlices }) {
+      const view = (instance: Parameters<typeof instanceDetailedView>[1]) => instanceDetailedView(environment, instance)
+      return ok(await inTimeSlices(countedPageOf(wanted(environment, query), query, view)))
     }
   }),
 

@@ -33,12 +33,12 @@ export const roleAssignmentRoutes: readonly Route[] = [
     query: Query,
     answer: Type.Union([AssignmentList, AssignmentDetailedList]),
     async handle ({
-      query, environment, inTurns
+      query, environment, inTimeSlices
     }): Promise<Answer<Static<typeof AssignmentList> | Static<typeof AssignmentDetailedList>>> {
       const found = wanted(environment, query)
       return query.detailed === true
-        ? ok(await inTurns(listed(found, query, assignment => assignmentDetailedView(environment, assignment))))
-        : ok(await inTurns(listed(found, query, assignment => assignmentView(environment, assignment))))
+        ? ok(await inTimeSlices(listed(found, query, assignment => assignmentDetailedView(environment, assignment))))
+        : ok(await inTimeSlices(listed(found, query, assignment => assignmentView(environment, assignment))))
     }
   }),
 
@@ -48,9 +48,9 @@ export const roleAssignmentRoutes: readonly Route[] = [
     summary: 'Lists role assignments with their users, roles, tenants and instances.',
     query: DetailedQuery,
     answer: CountedList(AssignmentDetailedRead),
-    async handle ({ query, environment, inTurns }) {
+    async handle ({ query, environment, inTimeSlices }) {
       const found = wanted(environment, query)
-      return ok(await inTurns(countedPageOf(found, query, assignment => assignmentDetailedView(environment, assignment))))
+      return ok(await inTimeSlices(countedPageOf(found, query, assignment => assignmentDetailedView(environment, assignment))))
     }
   }),
 

@@ -19,9 +19,9 @@ export const tenantRoutes: readonly Route[] = [
     summary: 'Lists the tenants.',
     query: Type.Object({ search: Type.Optional(Type.String({ description: 'Part of the key or the name.' })), ...CountedPageQuery }),
     answer: MaybeCountedList(TenantRead),
-    async handle ({ query, environment, inTurns }) {
+    async handle ({ query, environment, inTimeSlices }) {
       const tenants = wanted(environment.engine.facts, query.search)
-      return ok(await inTurns(listed(tenants, query, tenant => tenantView(environment, tenant))))
+      return ok(await inTimeSlices(listed(tenants, query, tenant => tenantView(environment, tenant))))
     }
   }),
 
@@ -77,9 +77,9 @@ export const tenantRoutes: readonly Route[] = [
     summary: 'Lists the users who have a role in a tenant.',
     query: UsersQuery,
     answer: CountedList(UserRead),
-    async handle ({ params, query, environment, inTurns }) {
+    async handle ({ params, query, environment, inTimeSlices }) {
       const tenant = keyOf(environment, 'tenant', params.tenant)
-      return ok(await inTurns(usersPage(environment, membersOf(environment.engine.facts, tenant, query.role), query)))
+      return ok(await inTimeSlices(usersPage(environment, membersOf(environment.engine.facts, tenant, query.role), query)))
     }
   }),
 

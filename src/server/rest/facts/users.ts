@@ -29,7 +29,8 @@ export const userRoutes: readonly Route[] = [
     summary: 'Lists the users.',
     query: UsersQuery,
     answer: CountedList(UserRead),
-    handle: async ({ query, environment, inTurns }) => ok(await inTurns(usersPage(environment, environment.engine.facts.users(), query)))
+    handle: async ({ query, environment, inTimeSlices }) =>
+      ok(await inTimeSlices(usersPage(environment, environment.engine.facts.users(), query)))
   }),
 
   route({
@@ -96,10 +97,10 @@ export const userRoutes: readonly Route[] = [
     summary: 'Lists the roles of a user.',
     query: Type.Object({ tenant: Type.Optional(Type.String()), ...CountedPageQuery }),
     answer: MaybeCountedList(AssignmentRead),
-    async handle ({ params, query, environment, inTurns }) {
+    async handle ({ params, query, environment, inTimeSlices }) {
       const user = keyOf(environment, 'user', params.user)
       const filter = query.tenant === undefined ? { user } : { user, tenant: keyOf(environment, 'tenant', query.tenant) }
-      return ok(await inTurns(listed(within(environment, filter), query, assignment => assignmentView(environment, assignment))))
+      return ok(await inTimeSlices(listed(within(environment, filter), query, assignment => assignmentView(environment, assignment))))
     }
   }),
 

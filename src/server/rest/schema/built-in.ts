@@ -1,5 +1,5 @@
 // Permit's built-in resources: users and tenants, which have attributes and nothing else that can be changed.
-import { stamp } from '../common-fields.js'
+import { commonFields } from '../common-fields.js'
 import type { SchemaDocument } from '../../../environment/environment.js'
 import type { PolicyAttribute } from '../../../engine/policy/policy.js'
 
@@ -53,12 +53,12 @@ const CREATED = '2024-01-01T00:00:00.000Z'
 
 /** The id and the times of a built-in resource. */
 export function builtInStamp (key: BuiltInKey) {
-  return stamp({ id: BUILT_IN[key].id, created_at: CREATED, updated_at: CREATED })
+  return commonFields({ id: BUILT_IN[key].id, created_at: CREATED, updated_at: CREATED })
 }
 
 /** The id and the times of a built-in attribute. The last digit of its id is its place among them. */
 export function builtInAttributeStamp (key: BuiltInKey, attribute: string) {
   const { id, attributes } = BUILT_IN[key]
   const place = Object.keys(attributes).indexOf(attribute) + 2
-  return stamp({ id: `${id.slice(0, -1)}${place}`, created_at: CREATED, updated_at: CREATED })
+  return commonFields({ id: `${id.slice(0, -1)}${place}`, created_at: CREATED, updated_at: CREATED })
 }

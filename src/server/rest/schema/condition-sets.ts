@@ -18,9 +18,9 @@ export const conditionSetRoutes: readonly Route[] = [
     summary: 'Lists the condition sets.',
     query: Type.Object({ type: Type.Optional(ConditionSetType), ...PageQuery }),
     answer: Type.Array(ConditionSetRead),
-    async handle ({ query, environment, inTurns }) {
+    async handle ({ query, environment, inTimeSlices }) {
       const view = new SchemaView(environment)
-      return ok(await inTurns(pageOf(view.conditionSetKeys(query.type), query, key => view.conditionSet(key))))
+      return ok(await inTimeSlices(pageOf(view.conditionSetKeys(query.type), query, key => view.conditionSet(key))))
     }
   }),
 
@@ -114,9 +114,9 @@ export const setRuleRoutes: readonly Route[] = [
     summary: 'Lists the rules of user sets and resource sets.',
     query: SetRulesQuery,
     answer: Type.Array(SetRuleRead),
-    async handle ({ query, environment, inTurns }) {
+    async handle ({ query, environment, inTimeSlices }) {
       const view = new SchemaView(environment)
-      return ok(await inTurns(pageOf(view.setRules(query), query, rule => view.setRule(rule))))
+      return ok(await inTimeSlices(pageOf(view.setRules(query), query, rule => view.setRule(rule))))
     }
   }),
 

@@ -3,7 +3,7 @@ import Type, { type Static } from 'typebox'
 import { notFound } from '../../http/error-responses.js'
 import { done, ok, route, type Route } from '../../http/route.js'
 import { pageOf, PageQuery } from '../paging.js'
-import { stamp, Stamps } from '../common-fields.js'
+import { commonFields, CommonFields } from '../common-fields.js'
 import { changeSchema, type Draft } from './schema-change.js'
 import { addBlock } from './resources.js'
 import type { Environment } from '../../../environment/environment.js'
@@ -29,7 +29,12 @@ const Rules = Type.Optional(Type.Array(MappingRule))
 const ProxyConfigCreate = Type.Object({ key: Key, name: Type.String(), mapping_rules: Rules, ...Login }, strict)
 const ProxyConfigUpdate = Type.Object({ name: Type.Optional(Type.String()), mapping_rules: Rules, ...Login }, strict)
 const ProxyConfigRead = Type.Object({
-  key: Key, name: Type.String(), secret: Type.String(), auth_mechanism: Type.String(), mapping_rules: Type.Array(MappingRule), ...Stamps
+  key: Key,
+  name: Type.String(),
+  secret: Type.String(),
+  auth_mechanism: Type.String(),
+  mapping_rules: Type.Array(MappingRule),
+  ...CommonFields
 })
 
 /** The routes of proxy configurations, under `/v2/facts/{project}/{environment}`. */
@@ -40,8 +45,8 @@ export const proxyConfigRoutes: readonly Route[] = [
     summary: 'Lists the proxy configurations.',
     query: Type.Object(PageQuery),
     answer: Type.Array(ProxyConfigRead),
-    async handle ({ query, environment, inTurns }) {
-      return ok(await inTurns(pageOf(Object.keys(configsOf(environment.schema)), query, key => read(environment, key))))
+    async handle ({ query, environment, inTimeSlices }) {
+      return ok(await inTimeSlices(pageOf(Object.keys(configsOf(environment.schema)), query, key => read(environment, key))))
     }
   }),
 
@@ -116,7 +121,7 @@ function keyOf (environment: Environment, given: string): string {
 
 function read (environment: Environment, key: string): Static<typeof ProxyConfigRead> {
   const { name = key, mapping_rules: rules = [] } = configsOf(environment.schema)[key] ?? {}
-  const stamps = stamp(environment.metadata('proxy_config', key) ?? fail(key))
+  const stamps = commonFields(environment.metadata('proxy_config', key) ?? fail(key))
   return { key, name, secret: '', auth_mechanism: 'Bearer', mapping_rules: [...rules], ...stamps }
 }
 

@@ -40,9 +40,9 @@ const resources: readonly Route[] = [
       include_built_in: Type.Optional(Type.Boolean({ description: 'Whether to include `__user` and `__tenant`.' }))
     }),
     answer: MaybeCountedList(ResourceRead),
-    async handle ({ query, environment, inTurns }) {
+    async handle ({ query, environment, inTimeSlices }) {
       const view = new SchemaView(environment)
-      return ok(await inTurns(listed(view.resourceKeys(query.include_built_in), query, key => view.resource(key))))
+      return ok(await inTimeSlices(listed(view.resourceKeys(query.include_built_in), query, key => view.resource(key))))
     }
   }),
 
@@ -141,10 +141,10 @@ function partRoutes<Read extends TSchema> (
       summary: `Lists the ${name} of a resource.`,
       query: Type.Object(PageQuery),
       answer: Type.Array(read),
-      async handle ({ params, query, environment, inTurns }) {
+      async handle ({ params, query, environment, inTimeSlices }) {
         const view = new SchemaView(environment)
         const resource = resourceIn(view, params)
-        return ok(await inTurns(pageOf(view.partKeys(resource, name), query, key => show(view, resource, key))))
+        return ok(await inTimeSlices(pageOf(view.partKeys(resource, name), query, key => show(view, resource, key))))
       }
     }),
 

@@ -16,9 +16,9 @@ export const roleRoutes: readonly Route[] = [
     summary: 'Lists the roles.',
     query: Type.Object(CountedPageQuery),
     answer: MaybeCountedList(RoleRead),
-    async handle ({ query, environment, inTurns }) {
+    async handle ({ query, environment, inTimeSlices }) {
       const view = new SchemaView(environment)
-      return ok(await inTurns(listed(view.roleKeys(), query, key => view.role(key))))
+      return ok(await inTimeSlices(listed(view.roleKeys(), query, key => view.role(key))))
     }
   }),
 

@@ -1,7 +1,7 @@
 // Applies one change of the schema: as a whole or not at all, and together with everything that refers to a removed part.
 import { compilePolicy } from '../../../engine/policy/compile-policy.js'
 import { splitAtColon } from '../../../kit/split-at-colon.js'
-import { excessOf } from '../../../kit/value-size-limit.js'
+import { limitExceeded } from '../../../kit/value-size-limit.js'
 import { invalid } from '../../http/error-responses.js'
 import { makeRoom, needsRoom, ofRelation, ofResourceRole, ofRole, ofType } from '../facts/large-deletions.js'
 import { Removed } from './cascading-removal.js'
@@ -59,5 +59,7 @@ function partOf (key: string): [type: string, part: string] {
  * use either the old schema or the new one.
  */
 function requireSize (schema: SchemaDocument): void {
-  if (excessOf(schema, MAX_SCHEMA) !== undefined) throw invalid('the schema is too large to be changed by the API; change the policy file')
+  if (limitExceeded(schema, MAX_SCHEMA) !== undefined) {
+    throw invalid('the schema is too large to be changed by the API; change the policy file')
+  }
 }

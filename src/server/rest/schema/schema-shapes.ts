@@ -1,6 +1,6 @@
 // The schemas of the schema's parts in the REST API, for requests and for answers.
 import Type from 'typebox'
-import { Stamps } from '../common-fields.js'
+import { CommonFields } from '../common-fields.js'
 import { Attributes, Key } from '../../decisions/wire.js'
 
 const strict = { additionalProperties: false } as const
@@ -38,7 +38,7 @@ const ResourceRoleFields = { ...RoleFields, granted_to: Type.Optional(GrantedTo)
 export const RoleCreate = Type.Object({ key: Key, name: Type.String(), ...RoleFields }, strict)
 export const RoleUpdate = Type.Object({ name: text, ...RoleFields }, strict)
 export const RoleRead = Type.Object({
-  key: Key, name: Type.String(), ...RoleFields, ...Stamps
+  key: Key, name: Type.String(), ...RoleFields, ...CommonFields
 })
 
 export const ResourceRoleCreate = Type.Object({ key: Key, name: Type.String(), ...ResourceRoleFields }, strict)
@@ -50,7 +50,7 @@ export const ResourceRoleRead = Type.Object({
   granted_to: Type.Object({ id: Type.String(), users_with_role: Type.Array(DerivationRead), when: Type.Optional(Settings) }),
   resource_id: Type.String(),
   resource: Type.String(),
-  ...Stamps
+  ...CommonFields
 })
 
 export const RolePermissions = Type.Object({ permissions: Type.Array(Key) }, strict)
@@ -75,7 +75,7 @@ export const ResourceRead = Type.Object({
   roles: Type.Record(Type.String(), Type.Object({ ...RoleFields, id: Type.String(), key: Type.String(), name: Type.String() })),
   relations: Type.Record(Type.String(), Type.Object({ resource_id: Type.String(), resource: Type.String(), description: text })),
   action_groups: Type.Record(Type.String(), Type.Array(Type.String())),
-  ...Stamps
+  ...CommonFields
 })
 
 export const ActionCreate = Type.Object({ key: Key, ...ActionFields, name: Type.String() }, strict)
@@ -86,7 +86,7 @@ export const ActionRead = Type.Object({
   name: Type.String(),
   permission_name: Type.String(),
   resource_id: Type.String(),
-  ...Stamps
+  ...CommonFields
 })
 
 export const AttributeCreate = Type.Object({ key: Key, ...AttributeFields }, strict)
@@ -97,7 +97,7 @@ export const AttributeRead = Type.Object({
   resource_id: Type.String(),
   resource_key: Type.String(),
   built_in: Type.Boolean(),
-  ...Stamps
+  ...CommonFields
 })
 
 const ActionGroupFields = { description: text, attributes: Type.Optional(Attributes), actions: Type.Optional(Type.Array(Key)) }
@@ -109,7 +109,7 @@ export const ActionGroupRead = Type.Object({
   ...ActionGroupFields,
   actions: Type.Array(Type.String()),
   resource_id: Type.String(),
-  ...Stamps
+  ...CommonFields
 })
 
 export const RelationCreate = Type.Object({ key: Key, name: Type.String(), description: text, subject_resource: Key }, strict)
@@ -121,7 +121,7 @@ export const RelationRead = Type.Object({
   subject_resource_id: Type.String(),
   object_resource: Type.String(),
   object_resource_id: Type.String(),
-  ...Stamps
+  ...CommonFields
 })
 
 export const ConditionSetType = Type.Enum(['userset', 'resourceset'])
@@ -147,9 +147,9 @@ export const ConditionSetRead = Type.Object({
   resource_id: Type.Optional(Type.String()),
   resource: Type.Optional(ResourceRead),
   ...ConditionSetFields,
-  ...Stamps
+  ...CommonFields
 })
 
 const Rule = { user_set: Key, permission: Key, resource_set: Key }
 export const SetRule = Type.Object({ ...Rule, is_role: Type.Optional(Type.Boolean()), is_resource: Type.Optional(Type.Boolean()) }, strict)
-export const SetRuleRead = Type.Object({ key: Type.String(), ...Rule, ...Stamps })
+export const SetRuleRead = Type.Object({ key: Type.String(), ...Rule, ...CommonFields })
