@@ -69,7 +69,7 @@ class Reporter {
     this.#name = origin + pathname
     this.#path = pathname + search
     this.#log = log
-    this.#pool = new Pool(origin, { connections: 1, connect: { timeout: TIMEOUT } })
+    this.#pool = new Pool(origin, { connections: 1, connect: { timeout: TIMEOUT, rejectUnauthorized: true } })
   }
 
   report (change: AffectedUsers): void {

@@ -52,6 +52,8 @@ export function openTunnel (
     port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port),
     path: authority,
     headers: { host: authority, ...credentials },
+    // Of a proxy with https, which gets the credentials; also with NODE_TLS_REJECT_UNAUTHORIZED=0.
+    rejectUnauthorized: true,
     // A connection of its own, which becomes the tunnel.
     agent: false
   })

@@ -9,6 +9,9 @@ import type { Undici } from './undici.js'
 /** Each request's own deadline is the only timeout: undici's timers are coarse, and two timeouts would conflict. */
 const SOCKET_SETTINGS = { headersTimeout: 0, bodyTimeout: 0 }
 
+/** Also where NODE_TLS_REJECT_UNAUTHORIZED=0 turns it off for a whole process: whoever answers in the PDP's place would decide. */
+export const VERIFIED = { rejectUnauthorized: true }
+
 /** The settings of undici for connections of this kind. A connection of HTTP/2 takes many requests at a time. */
 export function settingsFor ({ http2 = false }: Connection): Partial<Pool.Options> {
   return http2 ? { ...SOCKET_SETTINGS, allowH2: true } : { ...SOCKET_SETTINGS, pipelining: 1, allowH2: false }
@@ -55,6 +58,7 @@ export function trackedSockets (
     return buildConnector({
       timeout,
       allowH2: http2,
+      ...VERIFIED,
       ...(socketPath === undefined ? {} : { socketPath }),
       ...(context === undefined ? {} : { secureContext: context }),
       ...(tls?.servername === undefined ? {} : { servername: tls.servername })

@@ -93,6 +93,35 @@ t.test('a private authority and the name of the certificate are both required, f
   }
 })
 
+t.test('a certificate is verified also in a process that verifies none, of the PDP and of a proxy', async t => {
+  const { issue, text, file } = certificates(t)
+  issue('pdp.internal')
+  let requests = 0
+  const server = createTlsServer({ key: text('pdp.internal.key'), cert: text('pdp.internal.crt') }, (request, response) => {
+    requests++
+    answer(request, response)
+  })
+  server.on('connect', () => { requests++ })
+  const pdp = `https://127.0.0.1:${await listening(t, server)}`
+  const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+  t.teardown(() => {
+    if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before
+  })
+  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+  const ca = file('ca.crt')
+  const settings = [
+    {}, { http2: true }, { tls: { ca } }, { tls: { ca, servername: 'another.internal' } }, { tls: { servername: 'pdp.internal' } }, { proxy: pdp }
+  ]
+  for (const options of settings) {
+    const { ask } = await appWith(t, { pdp, timeout: 300, ...options })
+    t.equal(await ask('ann'), 503, JSON.stringify(options))
+  }
+  t.equal(requests, 0, 'and nobody got a token')
+  const { ask } = await appWith(t, { pdp, tls: { ca, servername: 'pdp.internal' } })
+  t.equal(await ask('ann'), 200)
+})
+
 t.test("without the app's own certificate there is no answer, and a new one is used after its files are replaced", async t => {
   const { issue, text, file } = certificates(t)
   for (const name of ['pdp.internal', 'app-one', 'app-two']) issue(name)
