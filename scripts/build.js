@@ -133,6 +133,7 @@ function chunkOfCommand (file) {
   if (file.startsWith('testing/')) return 'cli/test-run'
   if (file.startsWith('matrix/')) return 'cli/permission-matrix'
   if (file.startsWith('push-pull/')) return 'cli/push-pull'
+  if (file.startsWith('importing/')) return 'cli/importing'
   if (file.startsWith('routes/')) return 'cli/load-app'
   if (file.startsWith('typegen/')) return 'cli/policy-names'
   return `cli/${file.replace(/\.js$/, '').replace(/^.*\//, '')}`

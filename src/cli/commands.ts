@@ -49,6 +49,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/routes-command.js')).routesCommand
   },
   {
+    name: 'import',
+    summary: "write a policy file that decides as casbin's files do",
+    load: async () => (await import('./commands/import-command.js')).importCommand
+  },
+  {
     name: 'pull',
     summary: "write the policy of an environment of Permit's cloud as a file",
     load: async () => (await import('./commands/pull-command.js')).pullCommand
