@@ -65,9 +65,17 @@ export interface EvaluationIds {
  * - `properties`: into `resource.properties.tenant`, which the PDP's policies compare.
  * - `ids`: into the resource's id, before the key: `acme/7`. What is stored for one tenant is never found for another.
  * - `{ context: name }`: into the context, under this name.
+ * - `{ relation: name }`: into a second question about each resource with a key: whether the tenant has this relation to it, as in the
+ *   tuple `tenant:acme tenant document:7`. Access is allowed if both answers are yes. `type` is the type of tenants, `tenant` by default.
  * - `map`: the function `map` puts it somewhere.
  */
-export type TenantPlace = 'properties' | 'ids' | 'map' | { readonly context: string }
+export type TenantPlace = 'properties' | 'ids' | 'map' | { readonly context: string } | TenantRelation
+
+/** The relation of tenants to their resources, and the type of tenants. */
+export interface TenantRelation {
+  readonly relation: string
+  readonly type?: string
+}
 
 /**
  * The object that stands for a resource type, as `type:id`, for instance `folder:root` or `tenant:{tenant}`. `{tenant}` is the id of the

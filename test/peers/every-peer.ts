@@ -81,6 +81,35 @@ t.test('OpenFGA', async t => {
     t.match(await app.permit.plan('bob@example.com', 'read', 'document', { tenant: 'other' }), { kind: 'none' })
   })
 
+  t.test('with tenants by a relation, a resource has its own id, and checks, searches and plans are those of its tenant', async t => {
+    await server.call(`/stores/${store}/write`, {
+      writes: {
+        tuple_keys: [
+          ...[['acme', 'r1'], ['other', 'r2'], ['other', 'r3']].map(([tenant, id]) => ({ user: `tenant:${tenant}`, relation: 'tenant', object: `document:${id}` })),
+          { user: 'user:eve', relation: 'viewer', object: 'tenant:acme' }, { user: 'user:eve', relation: 'editor', object: 'tenant:other' }
+        ]
+      }
+    })
+    const app = fastifyFor(t)
+    await app.register(permit, {
+      pdp: url, token: TOKEN, timeout: 10_000, cache: false, user: byHeader, tenant: request => request.headers['x-tenant'], authzen: { preset: 'openfga', store, tenants: { relation: 'tenant' } }
+    })
+    app.get('/documents/:id', { config: { permit: { action: 'read', resource: 'document:{id}' } } }, async () => 'ok')
+    const statuses = async (tenant: string) => Promise.all(['r1', 'r2', 'r3', 'none'].map(async id => (await app.inject({ url: `/documents/${id}`, headers: { 'x-user': 'eve', 'x-tenant': tenant } })).statusCode))
+    // Eve may read all three; the tenant of the request says which of them now.
+    t.same(await statuses('acme'), [200, 403, 403, 403])
+    t.same(await statuses('other'), [403, 200, 200, 403])
+    t.same(await statuses('third'), [403, 403, 403, 403])
+    t.match(await app.permit.explain('eve', 'read', { type: 'document', key: 'r1', tenant: 'other' }), { allow: false, code: 'other_tenant' })
+    const found = async (tenant: string) => (await app.permit.searchResources('eve', 'read', 'document', { tenant }).toArray()).map(({ key }) => key).filter(key => !key.includes('/')).sort()
+    t.same([await found('acme'), await found('other'), await found('third')], [['r1'], ['r2', 'r3'], []])
+    t.match(await app.permit.plan('eve', 'create', 'document', { tenant: 'other' }), { kind: 'some', condition: { value: [{ value: 'other' }, { value: ['r2', 'r3'] }] } })
+    t.same(await app.permit.plan('eve', 'create', 'document', { tenant: 'acme' }), { kind: 'none', type: 'document', tenant: 'acme' })
+    const users = (tenant: string) => app.permit.searchUsers('read', { type: 'document', key: 'r1', tenant }).toArray()
+    t.same([(await users('acme')).includes('eve'), await users('other')], [true, []])
+    t.same(await app.permit.searchActions('eve', { type: 'document', key: 'r2', tenant: 'acme' }).toArray(), [])
+  })
+
   t.test('what a role gives on a whole type is inherited by resources without tuples, if that is asked for', async t => {
     const app = fastifyFor(t)
     await app.register(permit, { pdp: url, token: TOKEN, timeout: 10_000, cache: false, authzen: { preset: 'openfga', store, inheritFromType: true } })

@@ -172,8 +172,7 @@ function resolveOrigin (given: AnyOptions, env: Environment): DecisionOrigin {
       : { discovery: authzen.discovery ?? !hasSocket, mapping, plans: authzen.plans, probe: authzen.probe },
     connections: options.connections ?? defaultOf(connections),
     queue: options.queue ?? defaultOf(queue),
-    // A check is two evaluations then.
-    batch: mapping?.inheritFromType === true ? Math.max(1, Math.floor(most / 2)) : most,
+    batch: asksTwice(mapping) ? Math.max(1, Math.floor(most / 2)) : most,
     factsTimeout: options.factsTimeout ?? defaultOf(factsTimeout),
     retries: options.retries ?? defaultOf(retries),
     breaker: resolveBreaker(options.breaker),
@@ -191,14 +190,33 @@ function resolveMapping (options: AnyOptions, authzen: ReturnType<typeof withPre
   if (options.tenant !== undefined && tenants === undefined) {
     throw new OptionsError('option "tenant" is given, and option "authzen.tenants" does not say where the tenant goes; ' +
       "expected 'properties' for a PDP whose policies compare resource.properties.tenant (Cerbos, Permit), 'ids' for one that does not " +
-      "know tenants (OpenFGA), { context: 'name' }, or 'map'. Otherwise tenants could separate nothing")
+      "know tenants (OpenFGA), { relation: 'name' }, { context: 'name' }, or 'map'. Otherwise tenants could separate nothing")
   }
   if (tenants === 'map' && map === undefined) {
     throw new OptionsError('option "authzen.tenants" is \'map\', and there is no option "authzen.map"; expected both')
   }
-  const mistake = types === undefined ? undefined : typeObjectMistake(types, tenants === 'ids')
+  const byRelation = typeof tenants === 'object' && 'relation' in tenants
+  if (byRelation && map !== undefined) {
+    throw new OptionsError('option "authzen.tenants" has a relation, and there is an option "authzen.map"; expected one of them, ' +
+      'because the question about the relation is not mapped')
+  }
+  if (byRelation && authzen.plans === 'cerbos') {
+    throw new OptionsError('option "authzen.tenants" has a relation, and option "authzen.plans" is \'cerbos\'; expected one of them, ' +
+      'because plans of Cerbos have no relations')
+  }
+  if (byRelation && inheritFromType === true) {
+    throw new OptionsError('option "authzen.tenants" has a relation, and option "authzen.inheritFromType" is true; expected one of ' +
+      "them. The PDP's model can say what is inherited by this relation")
+  }
+  const mistake = types === undefined ? undefined : typeObjectMistake(types, tenants === 'ids' || byRelation)
   if (mistake !== undefined) throw new OptionsError(`option ${mistake}`)
   return { map, ids, tenants, types, inheritFromType, longest, reserved, named }
+}
+
+/** Whether a check is two evaluations. */
+function asksTwice (mapping: MappingSettings | undefined): boolean {
+  const { inheritFromType, tenants } = mapping ?? {}
+  return inheritFromType === true || (typeof tenants === 'object' && 'relation' in tenants)
 }
 
 /** The most checks in one AuthZEN batch, unless an option says otherwise: what Cerbos accepts by default. */

@@ -411,7 +411,7 @@ export const AuthZenSchema = Type.Object({
   })),
   /**
    * Where the tenant goes. Required where tenants are used. Into `resource.properties.tenant`, before the key in the resource's id, into
-   * the context, or where `map` puts it.
+   * the context, into a second question about a relation, or where `map` puts it.
    * @defaultValue none: there is only the tenant `default`
    */
   tenants: Type.Optional(Type.Unsafe<TenantPlace>({
@@ -420,10 +420,21 @@ export const AuthZenSchema = Type.Object({
       Type.Object({
         /** The name in the context. */
         context: Type.String({ minLength: 1, description: 'The name in the context.', expected: 'a name' })
+      }, { additionalProperties: false }),
+      Type.Object({
+        /** The relation of a tenant to its resources. */
+        relation: Type.String({ minLength: 1, description: 'The relation of a tenant to its resources.', expected: 'a relation' }),
+        /**
+         * The type of tenants.
+         * @defaultValue `tenant`
+         */
+        type: Type.Optional(Type.String({
+          minLength: 1, description: 'The type of tenants.', expected: 'a type', shownDefault: '`tenant`'
+        }))
       }, { additionalProperties: false })
     ]),
     description: '[Where the tenant goes](authzen.md#tenants). Required where tenants are used.',
-    expected: "'properties', 'ids', 'map' or { context: 'name' }",
+    expected: "'properties', 'ids', 'map', { context: 'name' } or { relation: 'name' }",
     shownDefault: 'only the tenant `default`'
   })),
   /**

@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto'
 import { PdpError, pdpErrorOf, UnavailableError, UnsupportedError } from '../../contract/errors.js'
 import { readEvaluation, readEvaluations } from './read-evaluation.js'
 import { batches, evaluationBody, evaluationsBody } from './evaluations-body.js'
+import { oneAnswer } from './one-answer.js'
 import { Discovery, type DiscoveryLog, type Endpoints } from './discovery.js'
 import { ANY_ID, isDecision, Mapping, type MappingSettings, type Written, type WrittenEvaluation } from './mapping.js'
 import { decidedAnew, firstHeaders, type Forgotten } from '../caller-headers.js'
 import type { FactsApi } from '../mutation-kinds.js'
-import type { BatchingPdp, BulkAnswer, Caller, Decision, Query } from '../../contract/point.js'
+import type { BatchingPdp, BulkAnswer, Caller, Decision, JsonObject, Query, QueryResource } from '../../contract/point.js'
 import { inWords, probeAtBoot, type SettingNames } from '../http/boot-probe.js'
-import { isRecord } from '../../kit/is-record.js'
 import { HeldSlots } from '../http/concurrency-limit.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
 import { saysNo, someSayNo } from '../is-denial.js'
@@ -98,7 +98,10 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
   ): Promise<readonly BulkAnswer[]> {
     const { evaluation, evaluations } = endpoints
     const [first] = written
-    if (first !== undefined && written.length === 1) return evaluate(first, evaluation, deadline, callers[0], anew)
+    if (first !== undefined && written.length === 1) {
+      // As one of a batch: what the PDP could not decide must not be the answer to the questions that are sent beside it.
+      return evaluate(first, evaluation, deadline, callers[0], anew).catch((error: unknown) => [undecidedOr(error)])
+    }
     // The batching stage knows this status, and then sends the checks one by one.
     if (evaluations === undefined) throw new PdpError('status', 'the PDP has no evaluations endpoint', { status: 501 })
     const own = headersFor(idOfAll(callers, log), firstHeaders(callers))
@@ -123,12 +126,37 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
   }
 
   async function decide (query: Query, deadline: number, caller?: Caller): Promise<Decision> {
-    const written = mapping.write(query)
-    const [first] = written
-    const answers = first !== undefined && written.length === 1
-      ? [await decideOne(first, query, deadline, caller)]
-      : await Promise.all(written.map(part => decideOne(part, query, deadline, caller).catch((error: unknown) => error)))
-    return decisionOf(answers)
+    const { anyOf, belongs } = mapping.write(query)
+    const [first] = anyOf
+    if (first !== undefined && anyOf.length === 1 && belongs === undefined) return decideOne(first, query, deadline, caller)
+    const parts = belongs === undefined ? anyOf : [...anyOf, belongs]
+    const answers = await Promise.all(parts.map(part => decideOne(part, query, deadline, caller).catch((error: unknown) => error)))
+    const answer = oneAnswer(answers, belongs !== undefined)
+    if (answer instanceof Error) throw answer
+    return answer as Decision
+  }
+
+  /** Those of the keys whose resources belong to the tenant. */
+  async function belonging (
+    keys: readonly string[], { type, tenant }: QueryResource, context: JsonObject | undefined, deadline: number
+  ): Promise<readonly string[]> {
+    const written = keys.map(key => mapping.belonging({ resource: { type, key, tenant }, context }))
+    const found: string[] = []
+    for (const group of batches(written)) {
+      for (let from = 0; from < group.length; from += MAX_BELONGING) {
+        const places = group.slice(from, from + MAX_BELONGING)
+        const evaluations = places.map(place => written[place] as WrittenEvaluation)
+        const answers = await whenKnown(deadline, async endpoints => {
+          if (endpoints.evaluations !== undefined) return evaluateAll(evaluations, endpoints, deadline, [], false)
+          return (await Promise.all(evaluations.map(one => evaluate(one, endpoints.evaluation, deadline, undefined, false)))).flat()
+        })
+        for (const [index, answer] of answers.entries()) {
+          if (answer instanceof Error) throw new UnavailableError(answer)
+          if (answer.allow) found.push(keys[places[index] as number] as string)
+        }
+      }
+    }
+    return found
   }
 
   let question = options.probe
@@ -179,9 +207,13 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       const written: (WrittenEvaluation | undefined)[] = []
       /** The query of each evaluation, and the places of the evaluations of each query. */
       const ofQuery: number[] = []
+      /** The queries whose last evaluation is about the tenant. */
+      const needsLast = new Set<number>()
       const starts = queries.map((query, place) => {
         const start = ofQuery.length
-        for (const part of mapping.write(query)) {
+        const { anyOf, belongs } = mapping.write(query)
+        if (belongs !== undefined) needsLast.add(place)
+        for (const part of belongs === undefined ? anyOf : [...anyOf, belongs]) {
           ofQuery.push(place)
           const error = isDecision(part) ? undefined : unsendable(evaluationBody(part))
           written.push(isDecision(part) || error !== undefined ? undefined : part)
@@ -203,7 +235,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       }
       // Only as many batches as there are free connections: waiting batches would get a connection before other callers' checks.
       await Promise.all(Array.from({ length: Math.min(groups.length, Math.max(1, slots.free)) }, ask))
-      return starts.map((start, place) => oneOf(answers.slice(start, starts[place + 1])) as BulkAnswer)
+      return starts.map((start, place) => oneAnswer(answers.slice(start, starts[place + 1]), needsLast.has(place)) as BulkAnswer)
     },
 
     async permissions () {
@@ -213,7 +245,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
 
     async plan (question, deadline) {
       const { cerbosPlan, searchPlan } = await import('./authzen-plan.js')
-      const planning = { transport, mapping, prefix: (urls[0] as URL).pathname.replace(/\/+$/, '') }
+      const planning = { transport, mapping, belonging, prefix: (urls[0] as URL).pathname.replace(/\/+$/, '') }
       if (plans === 'cerbos') return cerbosPlan(planning, question, deadline)
       const { user, action, type, tenant, context } = question
       const whole = mapping.inherited({ user, action, resource: { type, key: ANY_ID, tenant }, context, key: '' })
@@ -226,8 +258,12 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
         throw new UnsupportedError('tenants() is not supported by an AuthZEN PDP: the standard has no tenants')
       }
       const { authzenSearch } = await import('./search-endpoints.js')
-      const searching = { transport, mapping }
+      const searching = { transport, mapping, belonging }
       const endpoints = await knownEndpoints(asking.deadline())
+      if (mapping.hasRelation && question.find !== 'resources' && question.resource.key !== undefined) {
+        const { resource, context } = question
+        if ((await belonging([question.resource.key], resource, context, asking.deadline())).length === 0) return
+      }
       yield * authzenSearch(searching, endpoints, question, asking)
       if (question.find === 'resources' || !mapping.inherits || question.resource.key === undefined) return
       const { key: _, ...type } = question.resource
@@ -315,20 +351,17 @@ async function inTime<T> (promise: Promise<T>, deadline: number): Promise<T> {
   }
 }
 
+/** The error of a question that the PDP could not decide. Throws any other. */
+function undecidedOr (error: unknown): PdpError {
+  if (error instanceof PdpError && error.failure === 'undecided') return error
+  throw error
+}
+
 /** Stands where an answer will be. */
 const NOT_ANSWERED = new PdpError('answer', 'the PDP has not answered')
 
-/** The answer for a query whose evaluations have these answers: a yes of any counts, and otherwise an error does. */
-function oneOf (answers: readonly unknown[]): unknown {
-  if (answers.length === 1) return answers[0]
-  return answers.find(answer => isRecord(answer) && answer.allow === true) ?? answers.find(answer => answer instanceof Error) ?? answers[0]
-}
-
-function decisionOf (answers: readonly unknown[]): Decision {
-  const answer = oneOf(answers)
-  if (answer instanceof Error) throw answer
-  return answer as Decision
-}
+/** The most questions about tenants in one batch of a search. */
+const MAX_BELONGING = 50
 
 /** An id that a header can carry. A client may choose its id freely. */
 const SENDABLE_ID = /^[\x21-\x7e]{1,128}$/

@@ -3,7 +3,7 @@ import { QueryError } from '../../contract/errors.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { isRecord } from '../../kit/is-record.js'
 import type { Decision, JsonObject, Query, QueryResource } from '../../contract/point.js'
-import type { Evaluation, EvaluationIds, EvaluationMap, TenantPlace } from '../../contract/evaluation.js'
+import type { Evaluation, EvaluationIds, EvaluationMap, TenantPlace, TenantRelation } from '../../contract/evaluation.js'
 import { readJson } from '../../kit/read-json.js'
 import { actionFor, objectFor, typeObjectOf, type TypeObjects } from './type-objects.js'
 import { WireIds } from './wire-ids.js'
@@ -55,6 +55,14 @@ export interface WrittenEvaluation {
 /** What becomes of a query: an evaluation, or a denial without asking the PDP. */
 export type Written = WrittenEvaluation | Decision
 
+/** The questions that are asked for a query. */
+export interface WrittenQuery {
+  /** Access is allowed when one of them is. */
+  readonly anyOf: readonly Written[]
+  /** Whether the resource belongs to the tenant. Must be allowed, too. */
+  readonly belongs?: WrittenEvaluation
+}
+
 /** Whether a query was denied without asking. */
 export function isDecision (written: Written): written is Decision {
   return 'allow' in written
@@ -67,19 +75,26 @@ export class Mapping {
   readonly #reserved: ReadonlySet<string>
   readonly #reservedStarts: readonly string[]
   readonly #named: ReadonlySet<string>
+  readonly #relation: TenantRelation | undefined
 
   constructor (settings: MappingSettings) {
     this.#settings = settings
     this.#ids = new WireIds(settings.ids)
     const { reserved = [], named = [], tenants } = settings
     this.#reservedStarts = reserved.filter(name => name.endsWith('*')).map(name => name.slice(0, -1))
-    this.#reserved = new Set([...reserved.filter(name => !name.endsWith('*')), ...typeof tenants === 'object' ? [tenants.context] : []])
+    this.#reserved = new Set([...reserved.filter(name => !name.endsWith('*')), ...contextName(tenants)])
+    this.#relation = typeof tenants === 'object' && 'relation' in tenants ? tenants : undefined
     this.#named = new Set(named)
   }
 
   /** Whether the app has a function that maps. */
   get hasMap (): boolean {
     return this.#settings.map !== undefined
+  }
+
+  /** Whether another question tells if a resource belongs to the tenant. */
+  get hasRelation (): boolean {
+    return this.#relation !== undefined
   }
 
   /** Whether what is allowed on a type is allowed on its instances. */
@@ -97,20 +112,37 @@ export class Mapping {
     if (tenants === undefined && tenant !== undefined && tenant !== DEFAULT_TENANT) {
       return 'a tenant is named, and the option "authzen.tenants" does not say where it goes, so it would separate nothing'
     }
-    if (isType && (types === undefined ? tenants === 'ids' : typeObjectOf(types, type) === undefined)) {
+    if (isType && (types === undefined ? tenants === 'ids' || this.hasRelation : typeObjectOf(types, type) === undefined)) {
       return `it is about the whole type ${JSON.stringify(type)}, and the option "authzen.types" does not say which object stands for it`
     }
     return undefined
   }
 
   /**
-   * Writes the evaluations for a query. Access is allowed when one of them is.
+   * Writes the evaluations for a query.
    * @throws `QueryError` when the query cannot be mapped, or a function of the app fails
    */
-  write (query: Query): readonly Written[] {
+  write (query: Query): WrittenQuery {
     const written = this.#writeOne(query)
     const inherited = this.inherited(query)
-    return inherited === undefined ? [written] : [written, this.#writeOne(inherited)]
+    if (inherited !== undefined) return { anyOf: [written, this.#writeOne(inherited)] }
+    if (this.#relation === undefined || query.resource.key === undefined || isDecision(written)) return { anyOf: [written] }
+    const belongs = this.belonging(query)
+    return belongs === undefined ? { anyOf: [IMPOSSIBLE_ID] } : { anyOf: [written], belongs }
+  }
+
+  /** The question whether the tenant has its relation to a resource; undefined when the PDP cannot have the ids in it. */
+  belonging ({ resource, context = {} }: Pick<Query, 'resource' | 'context'>): WrittenEvaluation | undefined {
+    if (this.#relation === undefined) return undefined
+    const { relation, type = TENANT_TYPE } = this.#relation
+    const { longest = {} } = this.#settings
+    const id = this.#tenantId(resource.tenant)
+    const object = this.#objectOf(resource, relation)
+    if (id === undefined || object === undefined) return undefined
+    const subject = { type, id }
+    if (isLonger(subject, longest.subject) || isLonger(object, longest.resource)) return undefined
+    const properties = { ...resource.attributes, tenant: resource.tenant }
+    return textOf({ subject, action: { name: relation }, resource: { type: object.type, id: object.id, properties }, context })
   }
 
   /** The query about the type, if what it allows is allowed on the resource of this query. */
@@ -182,7 +214,7 @@ export class Mapping {
       action: { name: action },
       resource: { type, id: resourceId, properties: { ...resource.attributes, tenant: resource.tenant } },
       // Some PDPs require a context in a batch.
-      context: typeof tenants === 'object' ? { ...context, [tenants.context]: resource.tenant } : context
+      context: typeof tenants === 'object' && 'context' in tenants ? { ...context, [tenants.context]: resource.tenant } : context
     }
   }
 
@@ -216,6 +248,11 @@ export class Mapping {
     const whole = this.#objectOf({ type: of, tenant }, '')
     return whole !== undefined && whole.type === type && whole.id === id
   }
+}
+
+/** The name of the tenant in the context, if it is there. */
+function contextName (tenants: TenantPlace | undefined): string[] {
+  return typeof tenants === 'object' && 'context' in tenants ? [tenants.context] : []
 }
 
 interface ObjectOfQuery { readonly type: string, readonly id: string, readonly action: string }

@@ -1,6 +1,6 @@
 // The three searches of AuthZEN 1.0 (section 8), page by page.
 import { PdpError, SearchError, UnavailableError, UnsupportedError } from '../../contract/errors.js'
-import type { Query, SearchAsking, SearchQuestion } from '../../contract/point.js'
+import type { JsonObject, Query, QueryResource, SearchAsking, SearchQuestion } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
 import type { Transport } from '../http/transport.js'
 import { PageReader } from '../page-reader.js'
@@ -14,6 +14,10 @@ const PAGE = 1_000
 export interface AuthZenSearching {
   readonly transport: Pick<Transport, 'send' | 'name'>
   readonly mapping: Mapping
+  /** Those of the keys whose resources belong to the tenant, where another question tells. */
+  readonly belonging: (
+    keys: readonly string[], resource: QueryResource, context: JsonObject | undefined, deadline: number
+  ) => Promise<readonly string[]>
 }
 
 type Searchable = Exclude<SearchQuestion, { find: 'tenants' }>
@@ -27,7 +31,7 @@ const PARTS = {
 
 /** The pages of a search. */
 export async function * authzenSearch (
-  { transport, mapping }: AuthZenSearching, endpoints: Endpoints, question: Searchable, { deadline, limit, signal }: SearchAsking
+  { transport, mapping, belonging }: AuthZenSearching, endpoints: Endpoints, question: Searchable, { deadline, limit, signal }: SearchAsking
 ): AsyncGenerator<readonly string[], void, undefined> {
   const { part, endpoint } = PARTS[question.find]
   const path = endpoints[endpoint]
@@ -56,7 +60,9 @@ export async function * authzenSearch (
     reader.read(answer.page, answer.results.length)
     const found = keysIn(answer.results, question, searched.type, mapping)
     if (mapping.hasMap) requireSame(found, question, mapping)
-    yield found.map(({ key }) => key)
+    const keys = found.map(({ key }) => key)
+    const isFiltered = mapping.hasRelation && question.find === 'resources'
+    yield isFiltered ? await belonging(keys, question.resource, question.context, deadline()) : keys
   } while (reader.token !== undefined)
 }
 

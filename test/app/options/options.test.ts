@@ -121,7 +121,7 @@ const WRONG: [object | undefined | null | string, RegExp][] = [
   [{ pdp, authzen: {}, tenant: () => 'acme' }, /option "tenant" is given, and option "authzen.tenants" does not say where the tenant goes/],
   [{ pdp, protocol: 'authzen', tenant: () => 'acme' }, /option "tenant" is given, and option "authzen.tenants" does not say where the tenant goes/],
   [{ pdp, authzen: { tenants: 'map' } }, /option "authzen.tenants" is 'map', and there is no option "authzen.map"/],
-  [{ pdp, authzen: { tenants: 'relation' } }, /option "authzen.tenants" is a string that cannot be used; expected 'properties', 'ids', 'map' or/],
+  [{ pdp, authzen: { tenants: 'relation' } }, /option "authzen.tenants" is a string that cannot be used; expected 'properties', 'ids', 'map', \{ context/],
   [{ pdp, authzen: { ids: 'base64' } }, /option "authzen.ids" is a string that cannot be used; expected 'encode' or \{ write, read \}/],
   [{ pdp, authzen: { ids: { write: String } } }, /option "authzen.ids.*expected/],
   [{ pdp, authzen: { types: { document: 'root' } } }, /"authzen.types" has for "document" "root"; expected 'type:id', such as 'folder:root'/],

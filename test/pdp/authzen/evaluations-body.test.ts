@@ -8,7 +8,7 @@ import { batches, evaluationBody, evaluationsBody } from '../../../src/pdp/authz
 import { Mapping, type WrittenEvaluation } from '../../../src/pdp/authzen/mapping.js'
 
 /** An evaluation as it is sent: by a map, as it stands. */
-const written = (evaluation: Evaluation): WrittenEvaluation => new Mapping({ map: () => evaluation }).write(createQuery('somebody', 'acts', 'something'))[0] as WrittenEvaluation
+const written = (evaluation: Evaluation): WrittenEvaluation => new Mapping({ map: () => evaluation }).write(createQuery('somebody', 'acts', 'something')).anyOf[0] as WrittenEvaluation
 
 const ALICE = { type: 'user', id: 'alice@example.com' }
 const document = (id: string) => ({ type: 'document', id })

@@ -31,7 +31,7 @@ t.test('two questions about different tenants, keys or users never become one, w
   const mapping = new Mapping(OPENFGA)
   const question = fc.record({ user: text, tenant: text, key: fc.option(text, { nil: undefined }) })
   const idsOf = ({ user, tenant, key }: { user: string, tenant: string, key: string | undefined }) => {
-    const [written] = mapping.write(createQuery(user, 'read', { type: 'document', tenant, ...(key === undefined ? {} : { key }) }))
+    const { anyOf: [written] } = mapping.write(createQuery(user, 'read', { type: 'document', tenant, ...(key === undefined ? {} : { key }) }))
     if (written === undefined || isDecision(written)) return undefined
     const { subject, resource } = written
     // As OpenFGA has them: without properties.
@@ -55,7 +55,7 @@ t.test('two questions about different tenants, keys or users never become one, w
 t.test('an id is read as the key that was written, and an id of another tenant or of a type as none', async t => {
   const mapping = new Mapping(OPENFGA)
   fc.assert(fc.property(text, text, text, (tenant, key, other) => {
-    const [written] = mapping.write(createQuery(key, 'read', { type: 'document', tenant, key }))
+    const { anyOf: [written] } = mapping.write(createQuery(key, 'read', { type: 'document', tenant, key }))
     if (written === undefined || isDecision(written)) return
     assert.equal(mapping.userKey(written.subjectId), key)
     assert.equal(mapping.resourceKey(written.resourceId, 'document', tenant), key)
@@ -137,6 +137,60 @@ t.test('a user of one tenant gets nothing of another, with any texts for tenants
   }), { numRuns: 200, examples: [['acme/7', undefined], ['acm', 'e/7'], ['other', '7'], ['acme', '*'], ['acme', undefined], ['', '7'].map(part => part || 'x') as [string, string]] })
 })
 
+t.test('by a relation, a resource is allowed in a tenant only if the PDP says yes to both questions; a no of either is a no, alone and in bursts', async t => {
+  const [YES, NO, ERROR] = [{ decision: true }, { decision: false }, { decision: false, context: { error: { status: 500 } } }]
+  const answers = [YES, NO, ERROR]
+  const meaning = [true, false, 'FST_PERMIT_UNAVAILABLE']
+  // The key is the two answers: about the user, and about the tenant.
+  const decide = ({ subject, action, resource }: Evaluation) => {
+    if (resource.type === 'org') return { decision: resource.id === 'acme' && action.name === 'read_document' }
+    if (subject.type === 'org') return action.name === 'owner' && subject.id === 'acme' ? answers[Number(resource.id[1])]! : NO
+    return action.name === 'read' ? answers[Number(resource.id[0])]! : NO
+  }
+  const authzen = { tenants: { relation: 'owner', type: 'org' }, types: { '*': { resource: 'org:{tenant}', action: '{action}_{type}' } } }
+  for (const discovery of [true, false]) {
+    const { app, asked } = await appFor(t, { authzen: { ...authzen, discovery }, tenant: () => 'acme', connections: 2, breaker: false }, decide)
+    const check = ({ own, of, tenant }: { own: number, of: number, tenant: string }) => app.permit.check('ada', 'read', { type: 'document', key: `${own}${of}`, tenant })
+      .catch((error: { code: string }) => error.code)
+    const expected = ({ own, of, tenant }: { own: number, of: number, tenant: string }) => tenant !== 'acme' || own === 1 || of === 1 ? false : own === 0 && of === 0 ? true : meaning[2]
+    const all = [0, 1, 2].flatMap(own => [0, 1, 2].flatMap(of => ['acme', 'other'].map(tenant => ({ own, of, tenant }))))
+    for (const each of all) t.equal(await check(each), expected(each), JSON.stringify(each))
+    await fc.assert(fc.asyncProperty(fc.array(fc.constantFrom(...all), { maxLength: 30 }), async questions => {
+      assert.deepEqual(await Promise.all(questions.map(check)), questions.map(expected))
+    }), { numRuns: 30 })
+    t.match(await app.permit.explain('ada', 'read', { type: 'document', key: '01', tenant: 'acme' }), { allow: false, code: 'other_tenant' })
+    t.equal(await app.permit.check('ada', 'read', { type: 'document', tenant: 'acme' }), true)
+    t.equal(await app.permit.check('ada', 'read', { type: 'document', tenant: 'other' }), false)
+    app.get('/:id', { config: { permit: { action: 'read', resource: 'document:{id}' } } }, async () => 'ok')
+    const statusOf = (id: string) => app.inject({ url: `/${id}`, headers: { 'x-user': 'ada' } }).then(answer => answer.statusCode)
+    t.same([await statusOf('00'), await statusOf('01'), await statusOf('02')], [200, 403, 503])
+    t.match(asked().filter(({ subject, resource }) => subject.type === 'org' && resource.id === '00')[0], { subject: { id: 'acme' }, action: { name: 'owner' } })
+  }
+})
+
+t.test('a question that the PDP cannot decide does not fail those that are sent beside it in another batch', async t => {
+  const { app } = await appFor(t, { authzen: { tenants: 'properties' }, connections: 1, breaker: false }, ({ resource: { properties } }) =>
+    properties?.['tenant'] === 'broken' ? { decision: false, context: { error: { status: 500 } } } as never : { decision: properties?.['tenant'] === 'acme' })
+  // The same user and resource, so each tenant is a batch of its own.
+  const burst = ['acme', 'broken', 'other', 'broken', 'acme'].map(tenant => app.permit.check('ada', 'read', { type: 'document', key: '7', tenant }).catch((error: { code: string }) => error.code))
+  t.same(await Promise.all(burst), [true, 'FST_PERMIT_UNAVAILABLE', false, 'FST_PERMIT_UNAVAILABLE', true])
+})
+
+t.test('tenants by a relation need objects of their own for types, and nothing that goes around the relation', async t => {
+  const tenants = { relation: 'owner' }
+  for (const [authzen, message] of [
+    [{ tenants, types: { '*': 'folder:{type}' } }, /expected/],
+    [{ tenants, map: (evaluation: Evaluation) => evaluation }, /"authzen\.map"; expected one of them/],
+    [{ tenants, inheritFromType: true }, /"authzen\.inheritFromType" is true/],
+    [{ tenants, plans: 'cerbos' as const }, /"authzen\.plans"/]
+  ] as const) {
+    await t.rejects(appFor(t, { authzen: authzen as never }), { code: 'FST_PERMIT_OPTIONS', message })
+  }
+  const { app } = await appFor(t, { authzen: { tenants } })
+  app.post('/documents', { config: { permit: 'document:create' } }, async () => 'ok')
+  await t.rejects(async () => app.ready(), { code: 'FST_PERMIT_ANNOTATION', message: /whole type "document"/ })
+})
+
 t.test('a context from a request cannot have names that the PDP understands, unless they are named', async t => {
   const { app, asked } = await appFor(t, { protocol: 'authzen', authzen: { named: ['resource_owner'] } })
   app.post('/', { config: { permit: { action: 'read', resource: 'document', context: (request: { body: unknown }) => request.body as never } } }, async () => 'ok')
@@ -196,6 +250,6 @@ t.test('with inheritFromType, an error about a resource is no denial, and a yes 
 })
 
 t.test('a mapping without options sends what it always did', async t => {
-  const [written] = new Mapping({}).write(createQuery('ann', 'read', 'task:7'))
+  const { anyOf: [written] } = new Mapping({}).write(createQuery('ann', 'read', 'task:7'))
   t.same(JSON.parse((written as WrittenEvaluation).resource), { type: 'task', id: '7', properties: { tenant: 'default' } })
 })
