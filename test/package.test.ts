@@ -121,7 +121,7 @@ t.test('its imports are exactly its dependencies', async t => {
   }
   // These are loaded when an option needs them, by a function that gets the name.
   const code = (await Promise.all(files.filter(({ path }) => path.endsWith('.js')).map(({ path }) => readFile(join(installed, path), 'utf8')))).join('\n')
-  for (const name of ['@modelcontextprotocol/sdk', 'ioredis', 'oauth4webapi', 'pg', 're2js', 'redis']) if (new RegExp(`["']${name}["']`).test(code)) imported.add(name)
+  for (const name of ['@modelcontextprotocol/sdk', '@nestjs/websockets', 'ioredis', 'oauth4webapi', 'pg', 're2js', 'redis']) if (new RegExp(`["']${name}["']`).test(code)) imported.add(name)
   t.same([...imported].sort(), [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)].sort())
 })
 

@@ -1,4 +1,4 @@
-// The guard of NestJS: it decides on a request, and refuses it by NestJS's own exceptions.
+// The guard of NestJS: it decides on requests, fields and messages, and refuses them by NestJS's own exceptions.
 import type { ServerResponse } from 'node:http'
 import {
   ForbiddenException, ServiceUnavailableException, UnauthorizedException, type CallHandler, type CanActivate, type ExecutionContext,
@@ -7,11 +7,13 @@ import {
 import { RequestPermit } from '../app/request-permit.js'
 import { AnnotationError, BypassedError, ForbiddenError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
 import type { CompiledAnnotation } from '../guard/compile-annotation.js'
-import { enforce, type Enforcement } from '../guard/enforce.js'
+import { enforce, type Enforcement, type Verdict } from '../guard/enforce.js'
 import { forClient, logRefusal, toError, type RefusalLog } from '../guard/on-denied.js'
 import { askToComeBack } from '../guard/retry-after.js'
+import type { MaybePromise } from '../kit/maybe-promise.js'
 import type { AuditTrail } from '../observe/audit-trail.js'
-import type { NestRequest } from './nest-types.js'
+import type { HandlerKind } from './handlers.js'
+import type { FieldCall, NestRequest } from './nest-types.js'
 
 /** What the guard needs. */
 export interface GuardParts {
@@ -20,74 +22,196 @@ export interface GuardParts {
   readonly trail: AuditTrail<NestRequest> | undefined
   /** The requests whose response is awaited. */
   readonly awaited: WeakMap<object, ServerResponse>
-  /** What a handler requires; undefined for a handler that says nothing. */
-  readonly requirementOf: (type: object, handler: object) => CompiledAnnotation<NestRequest> | 'nothing' | undefined
-  /** The handlers that requests may run, once the guard has let them through. */
+  /** What a handler requires; undefined for a handler that was not known when the app started. */
+  readonly requirementOf: RequirementOf
+  /** The handlers that calls may run, once the guard has let them through. */
   readonly passed: WeakMap<object, object>
+  /** The exception of gateways; undefined when the app has none. */
+  readonly wsException: (new (error: object) => Error) | undefined
 }
+
+/** What a handler requires, by the class of NestJS's execution context, its handler and its type. */
+export type RequirementOf = (kind: HandlerKind, type: object, handler: object) => CompiledAnnotation<NestRequest> | 'nothing' | undefined
 
 /** The guard of all handlers. */
 export class NestGuard implements CanActivate {
   readonly #parts: GuardParts
+  /** For fields: what the app's options read is the request itself, as in a controller. */
+  readonly #ofFields: Enforcement<NestRequest>
 
   constructor (parts: GuardParts) {
     this.#parts = parts
+    const { user, caller, requestId, response } = parts.enforcement
+    this.#ofFields = {
+      ...parts.enforcement,
+      user: field => user(requestBehind(field)),
+      caller: field => caller(requestBehind(field)),
+      requestId: field => requestId(requestBehind(field)),
+      response: field => response(requestBehind(field))
+    }
   }
 
   async canActivate (context: ExecutionContext): Promise<boolean> {
-    const { enforcement, requirementOf } = this.#parts
-    const required = requirementOf(context.getClass(), context.getHandler())
-    if (required === undefined || context.getType() !== 'http') {
+    const kind = kindOf(context)
+    const required = this.#parts.requirementOf(kind, context.getClass(), context.getHandler())
+    if (required === undefined) {
       throw new AnnotationError(`${context.getClass().name}.${context.getHandler().name} was not known when the app started`)
     }
+    const verdict = kind === 'http' ? await this.#decideOnRequest(required, context) : await this.#decideOnCall(kind, required, context)
+    if (verdict !== true) throw this.#refusal(verdict, kind, context)
+    this.#parts.passed.set(callOf(kind, context), context.getHandler())
+    return true
+  }
+
+  #decideOnRequest (required: CompiledAnnotation<NestRequest> | 'nothing', context: ExecutionContext): MaybePromise<Verdict> {
     const http = context.switchToHttp()
     const request: NestRequest = http.getRequest()
     this.#prepare(request, http.getResponse())
-    const verdict = required === 'nothing' || required.kind === 'public' || await decide(() => enforce(enforcement, required, request))
-    if (verdict !== true) throw this.#refusal(verdict, request)
-    this.#parts.passed.set(request, context.getHandler())
-    return true
+    if (required === 'nothing' || required.kind === 'public') return true
+    return decide(() => enforce(this.#parts.enforcement, required, request))
+  }
+
+  #decideOnCall (
+    kind: HandlerKind, required: CompiledAnnotation<NestRequest> | 'nothing', context: ExecutionContext
+  ): MaybePromise<Verdict> {
+    if (kind === 'graphql') this.#addChecks(requestOfField(context))
+    if (required === 'nothing' || required.kind === 'public') return true
+    return kind === 'graphql'
+      ? decide(() => enforce(this.#ofFields, required, asField(context)))
+      : decide(() => enforce(this.#parts.enforcement, required, asMessage(context)))
   }
 
   /** Adds `request.permit`, and awaits the response for the audit trail. */
   #prepare (request: NestRequest, response: ServerResponse | { readonly raw: ServerResponse }): void {
-    const { awaited, trail, enforcement } = this.#parts
+    const { awaited, trail } = this.#parts
     if (awaited.has(request)) return
     const raw = 'raw' in response ? response.raw : response
     awaited.set(request, raw)
     if (trail !== undefined) raw.once('close', () => trail.answered(request))
-    // A plugin or middleware of the app may have set it already.
-    if (request.permit === undefined) {
-      Object.defineProperty(request, 'permit', { configurable: true, writable: true, value: new RequestPermit(request, enforcement) })
-    }
+    this.#addChecks(request)
   }
 
-  #refusal (error: Error, request: NestRequest): Error {
-    const { log, awaited } = this.#parts
+  #addChecks (request: NestRequest | undefined): void {
+    // A plugin or middleware of the app may have set it already.
+    if (request === undefined || request.permit !== undefined) return
+    const value = new RequestPermit(request, this.#parts.enforcement)
+    Object.defineProperty(request, 'permit', { configurable: true, writable: true, value })
+  }
+
+  #refusal (error: Error, kind: HandlerKind, context: ExecutionContext): Error {
+    const { log, awaited, wsException } = this.#parts
     logRefusal(error, log)
-    const response = awaited.get(request)
-    if (error instanceof UnavailableError && response !== undefined) askToComeBack(response, error)
-    return exceptionOf(error) ?? forClient(error)
+    const body = bodyOf(error)
+    if (body === undefined) return forClient(error)
+    if (kind === 'ws') return wsException === undefined ? error : messageExceptionOf(error, body, wsException)
+    if (kind === 'http') {
+      const response = awaited.get(context.switchToHttp().getRequest<object>())
+      if (error instanceof UnavailableError && response !== undefined) askToComeBack(response, error)
+    }
+    const exception = exceptionOf(error, body)
+    // A controller's exception has none: an exception filter may send all of its properties.
+    return kind === 'graphql' ? Object.assign(exception, { extensions: { code: body.code } }) : exception
   }
 }
 
 /**
- * Refuses requests that reach a handler without having passed the guard: when the app has replaced the handler's function on the instance,
+ * Refuses calls that reach a handler without having passed the guard: when the app has replaced the handler's function on the instance,
  * or its metadata. NestJS runs it as an interceptor of the whole app, behind the guards.
  */
 export class PassedCheck implements NestInterceptor {
   readonly #passed: WeakMap<object, object>
+  readonly #known: KnownCheck
 
-  constructor (passed: WeakMap<object, object>) {
+  constructor (passed: WeakMap<object, object>, known: KnownCheck) {
     this.#passed = passed
+    this.#known = known
   }
 
   intercept (context: ExecutionContext, next: CallHandler): ReturnType<CallHandler['handle']> {
-    if (context.getType() === 'http' && this.#passed.get(context.switchToHttp().getRequest()) !== context.getHandler()) {
-      throw new BypassedError()
-    }
+    const kind = kindOf(context)
+    const isFree = kind !== 'http' && this.#known.isFree(context)
+    if (!isFree && this.#passed.get(callOf(kind, context)) !== context.getHandler()) throw new BypassedError()
     return next.handle()
   }
+}
+
+/**
+ * Refuses calls of functions that are no known handlers, on classes that have some. NestJS runs it as a guard of the classes of resolvers
+ * and gateways, because no interceptor runs for a field.
+ */
+export class KnownCheck implements CanActivate {
+  readonly #requirementOf: RequirementOf
+  readonly #classes: ReadonlySet<object>
+
+  constructor (requirementOf: RequirementOf, classes: ReadonlySet<object>) {
+    this.#requirementOf = requirementOf
+    this.#classes = classes
+  }
+
+  canActivate (context: ExecutionContext): boolean {
+    if (this.#requirement(context) === undefined && this.#classes.has(context.getClass())) throw new BypassedError()
+    return true
+  }
+
+  /** Whether a call needs no decision. */
+  isFree (context: ExecutionContext): boolean {
+    const required = this.#requirement(context)
+    if (required === undefined) return !this.#classes.has(context.getClass())
+    return required === 'nothing' || required.kind === 'public'
+  }
+
+  #requirement (context: ExecutionContext): ReturnType<RequirementOf> {
+    return this.#requirementOf(kindOf(context), context.getClass(), context.getHandler())
+  }
+}
+
+function kindOf (context: ExecutionContext): HandlerKind {
+  return context.getType<HandlerKind>()
+}
+
+/** What stands for one call of a handler: guards and interceptors get the same array of arguments. */
+function callOf (kind: HandlerKind, context: ExecutionContext): object {
+  return kind === 'http' ? context.switchToHttp().getRequest<object>() : context.getArgs()
+}
+
+/** The arguments of a resolver. A reference resolver has no arguments of a field. */
+function fieldCallOf (context: ExecutionContext): FieldCall {
+  const given: unknown[] = context.getArgs()
+  const [root, args, ofServer, info] = given.length === 3 ? [given[0], undefined, given[1], given[2]] : given
+  return { root, args, context: ofServer, info }
+}
+
+function requestOfField (context: ExecutionContext): NestRequest | undefined {
+  type Carrier = { req?: unknown, request?: unknown, reply?: { request?: unknown } } | null | undefined
+  const ofServer = fieldCallOf(context).context as Carrier
+  const places = [ofServer?.req, ofServer?.request, ofServer?.reply?.request]
+  return places.find(request => typeof request === 'object' && request !== null) as NestRequest | undefined
+}
+
+/** The request of a field, with the field's arguments as `params`. */
+function asField (context: ExecutionContext): NestRequest {
+  const request = requestOfField(context)
+  if (request === undefined) throw new AnnotationError('the context of GraphQL has no request; put { req } into the context')
+  const call = fieldCallOf(context)
+  return Object.create(request, {
+    params: { value: call.args ?? {}, enumerable: true },
+    graphql: { value: call, enumerable: true }
+  }) as NestRequest
+}
+
+/** The request that `asField` has put a field on. */
+export function requestBehind (field: NestRequest): NestRequest {
+  return Object.getPrototypeOf(field) as NestRequest
+}
+
+/** A message to a gateway as a request. Who the user is, the app has said on the socket; nothing here is what a message says. */
+function asMessage (context: ExecutionContext): NestRequest {
+  type Handshake = { readonly url?: string, readonly headers?: NestRequest['headers'], readonly query?: unknown, readonly address?: string }
+  type Socket = { readonly user?: unknown, readonly data?: { readonly user?: unknown }, readonly handshake?: Handshake }
+  const client: Socket = context.switchToWs().getClient()
+  const data: unknown = context.switchToWs().getData()
+  const { url = '', headers = {}, query = {}, address } = client.handshake ?? {}
+  return { method: 'GET', url, headers, query, ip: address, user: client.user ?? client.data?.user, params: data, ws: { client, data } }
 }
 
 async function decide<T> (ask: () => T): Promise<Awaited<T> | Error> {
@@ -98,14 +222,27 @@ async function decide<T> (ask: () => T): Promise<Awaited<T> | Error> {
   }
 }
 
-/** The exception of NestJS for an error, with the shape of its own and our `code`. Exception filters find the error as its cause. */
-function exceptionOf (error: Error): HttpException | undefined {
-  if (error instanceof ForbiddenError) return new ForbiddenException(bodyOf(error, 'Forbidden'), { cause: error })
-  if (error instanceof UnauthenticatedError) return new UnauthorizedException(bodyOf(error, 'Unauthorized'), { cause: error })
-  if (error instanceof UnavailableError) return new ServiceUnavailableException(bodyOf(error, 'Service Unavailable'), { cause: error })
-  return undefined
+/** What clients are told of a refusal. */
+interface RefusalBody { readonly statusCode: number | undefined, readonly code: string, readonly error: string, readonly message: string }
+
+/** Undefined for a mistake of the app. */
+function bodyOf (error: Error): RefusalBody | undefined {
+  const isRefusal = error instanceof ForbiddenError || error instanceof UnauthenticatedError || error instanceof UnavailableError
+  if (!isRefusal) return undefined
+  const { statusCode, code, message } = error
+  if (error instanceof ForbiddenError) return { statusCode, code, error: 'Forbidden', message }
+  return { statusCode, code, error: error instanceof UnauthenticatedError ? 'Unauthorized' : 'Service Unavailable', message }
 }
 
-function bodyOf ({ statusCode, code, message }: Error & { statusCode?: number, code: string }, error: string): object {
-  return { statusCode, code, error, message }
+/** The exception of NestJS for an error, with the shape of its own and our `code`. Exception filters find the error as its cause. */
+function exceptionOf (error: Error, body: RefusalBody): HttpException {
+  if (error instanceof ForbiddenError) return new ForbiddenException(body, { cause: error })
+  if (error instanceof UnauthenticatedError) return new UnauthorizedException(body, { cause: error })
+  return new ServiceUnavailableException(body, { cause: error })
+}
+
+/** The exception of NestJS for clients of a gateway, which get an event `exception` with it. */
+function messageExceptionOf (error: Error, { code, message }: RefusalBody, Exception: new (error: object) => Error): Error {
+  const exception = new Exception({ status: 'error', code, message })
+  return Object.defineProperty(exception, 'cause', { value: error, configurable: true, writable: true })
 }

@@ -1,6 +1,7 @@
-// The module of NestJS: opens the plugin when the app starts, guards the handlers of all controllers, and closes the plugin with the app.
+// The module of NestJS: opens the plugin when the app starts, guards the handlers of controllers, resolvers and gateways, and closes the
+// plugin with the app.
 import type { ServerResponse } from 'node:http'
-import { ConfigurableModuleBuilder, Logger, Module, type OnApplicationShutdown } from '@nestjs/common'
+import { ConfigurableModuleBuilder, Logger, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common'
 import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core'
 import { Permit as PermitService } from '../app/app-permit.js'
 import { prepare, type Opening, type OpeningLog } from '../app/open-plugin.js'
@@ -10,8 +11,8 @@ import { RequestCaller } from '../guard/caller.js'
 import { asksUrl, compileNamed, type CompiledAnnotation } from '../guard/compile-annotation.js'
 import { describeAnnotation } from '../guard/description.js'
 import { AuditTrail } from '../observe/audit-trail.js'
-import { addGuard, handlersOf, nameOf, removeGuard, undeclaredHandlers, type Handler } from './handlers.js'
-import { NestGuard, PassedCheck, type GuardParts } from './nest-guard.js'
+import { addGuard, handlersOf, nameOf, requireGuardsOfResolvers, undeclaredHandlers, type Handler, type HandlerKind } from './handlers.js'
+import { KnownCheck, NestGuard, PassedCheck, requestBehind, type GuardParts } from './nest-guard.js'
 import { printable } from '../kit/printable.js'
 import type { NestRequest, NotInNest, PermitModuleOptions } from './nest-types.js'
 import { PERMIT } from './permit-decorators.js'
@@ -39,14 +40,19 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } = new ConfigurableModule
  */
 export class PermitModule extends ConfigurableModuleClass {}
 
-/** The opened plugin, and its end. NestJS calls the hook of a provider whatever has created it. */
-class OpenedPermit implements OnApplicationShutdown {
+/** The opened plugin, and its end. NestJS calls the hooks of a provider whatever has created it. */
+class OpenedPermit implements OnModuleInit, OnApplicationShutdown {
   constructor (
     readonly service: PermitService,
     private readonly opening: Opening<NestRequest, unknown>,
+    private readonly checkResolvers: () => void,
     private readonly unguard: () => void,
-    readonly passed: WeakMap<object, object>
+    readonly passed: PassedCheck
   ) {}
+
+  onModuleInit (): void {
+    this.checkResolvers()
+  }
 
   async onApplicationShutdown (): Promise<void> {
     this.unguard()
@@ -93,10 +99,10 @@ async function openPermit (given: PermitModuleOptions, modules: ModulesContainer
   if (undeclared !== undefined) throw undeclared
   const required = compileAll(handlers, opening)
   const passed = new WeakMap<object, object>()
-  const requirementOf: GuardParts['requirementOf'] = (type, handler) => required.get(type)?.get(handler)
-  const guard = new NestGuard({ enforcement, log, trail, awaited, passed, requirementOf })
-  const unguard = (): void => removeGuard(handlers, guard)
-  addGuard(handlers, guard)
+  const requirementOf: GuardParts['requirementOf'] = (kind, type, handler) => required[kind].get(type)?.get(handler)
+  const wsException = handlers.some(({ kind }) => kind === 'ws') ? await loadWsException() : undefined
+  const known = new KnownCheck(requirementOf, new Set(handlers.map(({ type }) => type)))
+  const unguard = addGuard(handlers, new NestGuard({ enforcement, log, trail, awaited, passed, requirementOf, wsException }), known)
   try {
     await opening.open()
   } catch (error) {
@@ -104,23 +110,38 @@ async function openPermit (given: PermitModuleOptions, modules: ModulesContainer
     throw error
   }
   await warnOfUnknownPermissions(handlers, opening, log)
-  return new OpenedPermit(new PermitService(checks, writer), opening, unguard, passed)
+  const checkResolvers = (): void => requireGuardsOfResolvers(modules, handlers, strict)
+  return new OpenedPermit(new PermitService(checks, writer), opening, checkResolvers, unguard, new PassedCheck(passed, known))
 }
 
-/** By class and function: a function may be inherited by several classes that require different things. */
-type Requirements = ReadonlyMap<object, ReadonlyMap<object, CompiledAnnotation<NestRequest> | 'nothing'>>
+/** Of one kind, by class and function: a function may be inherited by several classes that require different things. */
+type Requirements = Map<object, Map<object, CompiledAnnotation<NestRequest> | 'nothing'>>
 
-function compileAll (handlers: readonly Handler[], { enforcement: { tenant } }: Opening<NestRequest, unknown>): Requirements {
-  const all = new Map<object, Map<object, CompiledAnnotation<NestRequest> | 'nothing'>>()
-  for (const { type, name, method, required } of handlers) {
-    const ofType = all.get(type) ?? new Map<object, CompiledAnnotation<NestRequest> | 'nothing'>()
-    all.set(type, ofType)
+function compileAll (
+  handlers: readonly Handler[], { enforcement: { tenant } }: Opening<NestRequest, unknown>
+): Record<HandlerKind, Requirements> {
+  const all: Record<HandlerKind, Requirements> = { http: new Map(), graphql: new Map(), ws: new Map(), rpc: new Map() }
+  const tenantOfField: typeof tenant = tenant === undefined ? undefined : field => tenant(requestBehind(field))
+  for (const { kind, type, name, method, required } of handlers) {
+    const ofType = all[kind].get(type) ?? new Map<object, CompiledAnnotation<NestRequest> | 'nothing'>()
+    all[kind].set(type, ofType)
     const title = `@Permit of ${nameOf(type, name)}`
-    const compiled = required === undefined ? 'nothing' : compileNamed<NestRequest>(title, required.value, tenant)
+    const tenantOption = kind === 'graphql' ? tenantOfField : tenant
+    const compiled = required === undefined ? 'nothing' : compileNamed<NestRequest>(title, required.value, tenantOption)
     if (compiled !== 'nothing' && compiled.kind !== 'public' && asksUrl(compiled)) throw new AnnotationError(`${title}: ${NO_URLS}`)
+    if (kind !== 'http' && compiled !== 'nothing' && compiled.kind === 'methods') {
+      throw new AnnotationError(`${title}: it has a requirement for each HTTP method, which only a handler of a controller can have`)
+    }
     ofType.set(method, compiled)
   }
   return all
+}
+
+/** Gateways send no other exception to the client. The package is the app's own. */
+async function loadWsException (): Promise<GuardParts['wsException']> {
+  const name: string = '@nestjs/websockets'
+  const { WsException } = await import(name) as { readonly WsException: GuardParts['wsException'] }
+  return WsException
 }
 
 /** Warns of permissions that the embedded policy does not have, so that no user can have them. */
@@ -167,7 +188,7 @@ Module({
   providers: [
     { provide: OPENED, useFactory: openPermit, inject: [MODULE_OPTIONS_TOKEN, ModulesContainer] },
     { provide: PERMIT, useFactory: ({ service }: OpenedPermit) => service, inject: [OPENED] },
-    { provide: APP_INTERCEPTOR, useFactory: ({ passed }: OpenedPermit) => new PassedCheck(passed), inject: [OPENED] }
+    { provide: APP_INTERCEPTOR, useFactory: ({ passed }: OpenedPermit) => passed, inject: [OPENED] }
   ],
   exports: [PERMIT]
 })(PermitModule)

@@ -1,9 +1,9 @@
 // What `fastify-permit/nest` does in an app, for whichever version: the test of each hands its modules in.
 import t, { type Test } from 'tap'
 import type * as Entry from '../../src/nest/index.js'
+import { policy } from '../graphql/tasks-policy.js'
 import { pdpFor } from '../support/app.js'
-
-type Decorator = (target: object, name?: string, descriptor?: PropertyDescriptor | number) => unknown
+import { classOf, decorate, requiredIn, WORLDS, type Decorator } from './decorate.js'
 
 /** What the test takes of `@nestjs/common`. */
 interface Common {
@@ -33,27 +33,6 @@ export interface Nest {
   readonly common: Common
   readonly entry: typeof Entry
   readonly adapters: Readonly<Record<string, (module: never) => Promise<App>>>
-}
-
-const policy = {
-  resources: { task: { actions: { read: {}, create: {}, update: {} }, roles: { owner: { permissions: ['update'] } } } },
-  roles: { reader: { permissions: ['task:read'] }, writer: { permissions: ['task:read', 'task:create'] } },
-  users: { ann: {}, vic: {}, eve: {} },
-  resource_instances: [{ resource: 'task', key: '7' }],
-  role_assignments: [{ user: 'ann', role: 'writer' }, { user: 'vic', role: 'reader' }, { user: 'vic', role: 'owner', resource_instance: 'task:7' }]
-}
-
-/** Decorates a class and its methods, as decorators' syntax would. */
-function decorate<C extends new (...args: never[]) => object> (type: C, ofClass: readonly Decorator[], ofMethods: Record<string, readonly Decorator[]> = {}): C {
-  for (const [name, decorators] of Object.entries(ofMethods)) {
-    for (const decorator of [...decorators].reverse()) {
-      const descriptor = Object.getOwnPropertyDescriptor(type.prototype, name) as PropertyDescriptor
-      const replaced = decorator(type.prototype as object, name, descriptor) as PropertyDescriptor | undefined
-      Object.defineProperty(type.prototype, name, replaced ?? descriptor)
-    }
-  }
-  for (const decorator of [...ofClass].reverse()) decorator(type)
-  return type
 }
 
 /** An authentication that is Nest's own: before it, nobody is known. */
@@ -210,28 +189,11 @@ export function testModule (version: number, nest: Nest): void {
     })
 
     t.test(`${title}: what a base class declares public opens neither what overrides it nor what a subclass adds`, async t => {
-      // Where something is declared: at the method and the class of the base, and of the subclass; and which class has the function.
-      const says = [undefined, 'public', 'task:create'] as const
-      const worlds = says.flatMap(baseMethod => says.flatMap(baseClass => says.flatMap(subMethod => says.flatMap(subClass =>
-        ['inherits', 'overrides', 'adds'].map(how => ({ baseMethod, baseClass, subMethod, subClass, how })))))).filter(({ how, subMethod, baseMethod }) =>
-        how === 'inherits' ? subMethod === undefined : how === 'overrides' || baseMethod === undefined)
-      const decorators = (said: typeof says[number]): Decorator[] => said === undefined ? [] : [said === 'public' ? Public() : Permit(said)] as Decorator[]
-      const controllers = worlds.map(({ baseMethod, baseClass, subMethod, subClass, how }, index) => {
-        class Base { list () { return 'base' }; other () { return 'other' } }
-        decorate(Base, decorators(baseClass), how === 'adds' ? {} : { list: [Get(''), ...decorators(baseMethod)] })
-        class Inherits extends Base {}
-        class Overrides extends Base { override list () { return 'sub' } }
-        class Adds extends Base { added () { return 'sub' } }
-        const Sub = how === 'inherits' ? Inherits : how === 'overrides' ? Overrides : Adds
-        return decorate(Sub, [Controller(`w${index}`), ...decorators(subClass)], how === 'inherits' ? {} : { [how === 'adds' ? 'added' : 'list']: [Get(''), ...decorators(subMethod)] })
-      })
+      const ran: string[] = []
+      const says = (said: string | undefined): Decorator[] => said === undefined ? [] : [said === 'public' ? Public() : Permit(said as 'task:create')] as Decorator[]
+      const controllers = WORLDS.map((world, index) => classOf(world, 'list', says, Get(''), [Controller(`w${index}`)], ran))
       const { status } = await start(t, controllers, { user: request => request.headers['x-user']?.toString() })
-      for (const [index, { baseMethod, baseClass, subMethod, subClass, how }] of worlds.entries()) {
-        // By distance: the method and the class, of the subclass and then of the base. Public counts for functions of the same class, or of one above it.
-        const ofBase = (said: typeof says[number]) => said === 'public' && how !== 'inherits' ? undefined : said
-        const expected = subMethod ?? ofBase(how === 'adds' ? undefined : baseMethod) ?? subClass ?? ofBase(baseClass)
-        t.equal(await status(`/w${index}`, 'vic'), expected === 'task:create' ? 403 : 200, JSON.stringify(worlds[index]))
-      }
+      for (const [index, world] of WORLDS.entries()) t.equal(await status(`/w${index}`, 'vic'), requiredIn(world) === 'task:create' ? 403 : 200, JSON.stringify(world))
       class Open { open () { return 'open' } }
       decorate(Open, [Public()], { open: [Get('open'), Public()] })
       class Silent extends Open { override open () { return 'not open' } }

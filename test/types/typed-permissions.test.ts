@@ -26,6 +26,7 @@ const START = `
 import Fastify from 'fastify'
 import permit from 'fastify-permit'
 import { permit as expressPermit } from 'fastify-permit/express'
+import { Permit, type NestRequest } from 'fastify-permit/nest'
 const id: string = 'x'
 const app = Fastify()
 await app.register(permit, { policy: './permit.yaml' })
@@ -74,7 +75,13 @@ const RIGHT = [
   "api.assignResourceRole('ann', 'owner', 'task:1')",
   "api.assignResourceRole('ann', 'keeper', { resource: 'folder', key: '1' })",
   "api.createRelationshipTuple({ subject: 'folder:1', relation: 'parent', object: 'task:1' })",
-  "api.createResourceInstance({ resource: 'folder', key: '1' })"
+  "api.createResourceInstance({ resource: 'folder', key: '1' })",
+  "Permit('task:create')",
+  "Permit({ action: 'open', resource: 'folder:{id}' })",
+  "Permit({ anyOf: ['task:create', { action: 'retrieve', resource: 'task:{id}' }] })",
+  "Permit(({ graphql }) => ({ action: 'open', resource: { type: 'folder', key: String(graphql?.root) } }))",
+  "Permit((request: NestRequest & { token: string }) => ({ action: 'create', resource: { type: 'task', key: request.token } }))",
+  "Permit({ GET: 'task:retrieve', POST: 'task:create' })"
 ]
 
 const WRONG = [
@@ -110,7 +117,12 @@ const WRONG = [
   "api.unassignResourceRole('ann', 'owner', 'folder:1')",
   "api.createRelationshipTuple({ subject: 'folder:1', relation: 'child', object: 'task:1' })",
   "api.createRelationshipTuple({ subject: 'folder:1', relation: 'parent', object: 'folder:2' })",
-  "api.createResourceInstance({ resource: 'tusk', key: '1' })"
+  "api.createResourceInstance({ resource: 'tusk', key: '1' })",
+  "Permit('task:creat')",
+  "Permit({ action: 'open', resource: 'task:{id}' })",
+  "Permit({ anyOf: ['task:create', 'task:crate'] })",
+  "Permit(({ ws }) => ({ action: 'open', resource: { type: 'task', key: String(ws?.data) } }))",
+  "Permit({ GET: 'task:retrieve', POST: 'task:creat' })"
 ]
 
 /** What stands where the options belong and is none, such as the context itself: a word that was dropped would leave another question. */
