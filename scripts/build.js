@@ -103,6 +103,7 @@ function chunkOf (file) {
   if (file === 'observe/opentelemetry.js') return 'opentelemetry'
   // Loaded by the commands that move a policy, and by nothing else.
   if (room === 'moving') return 'cli/moving'
+  if (file === 'server/http/inspect-local-pdp.js') return 'inspector/local-pdp'
   if (room === 'server') return 'server/local-pdp'
   // Loaded with the option `inspector`.
   if (room === 'inspector') return 'inspector/inspector'

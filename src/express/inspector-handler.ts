@@ -29,6 +29,7 @@ export async function inspectorHandler (
     attributes,
     inspected,
     log,
+    noRoutes: 'Express does not tell which routes there are.',
     isGuarded: guard !== undefined,
     isOwn: asker => own.has(asker),
     routeOf: asker => routeOf(asker as Request)

@@ -7,8 +7,8 @@ const FORWARDED = new RegExp('^(?:forwarded|via|x-real-ip|x-forwarded(?:-.*)?|x-
   '(?:.*-)?client-ip|.*-connecting-ip)$')
 
 /** What is answered to a request that may see nothing. */
-const NOT_LOCAL = 'Without a guard, the inspector answers requests from this machine only. ' +
-  'Open it at http://localhost, without a proxy, or set inspector: { guard: … }, which says who may see it.\n'
+const NOT_LOCAL = 'The inspector answers requests from this machine only. Open it at http://localhost, without a proxy. ' +
+  'In an app, inspector: { guard: … } says who else may see it.\n'
 const CROSS_SITE = 'The inspector answers requests of its own page only.\n'
 
 /**

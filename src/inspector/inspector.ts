@@ -18,11 +18,18 @@ export interface InspectorOptions extends FeedOptions {
   readonly path: string
   /** Whether a guard of the framework decides who may see it. Without one, only requests from this machine may. */
   readonly isGuarded: boolean
+  /**
+   * Whether the header `Authorization` of a request from this machine is right. A browser asks its user for a name and a password.
+   * @defaultValue nothing is asked for
+   */
+  readonly isKnown?: ((authorization: string | undefined) => boolean) | undefined
   /** What it reads beside the decisions. */
   readonly inspected: Inspected
   readonly log: { error (details: object, message: string): void }
-  /** The routes of the app; undefined for a framework that does not tell. */
+  /** The routes of the app; undefined where there are none to tell. */
   readonly routes?: () => readonly InspectorRoute[]
+  /** A sentence in place of the routes. */
+  readonly noRoutes?: string
 }
 
 /** Nothing of other hosts, nothing inline, no frame around it, and no text that becomes HTML. */
@@ -89,6 +96,11 @@ export class Inspector {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value)
     const refusal = refusalOf(request, this.#options.isGuarded, rest === '' || rest === undefined)
     if (refusal !== undefined) return answer(response, 403, TEXT, refusal)
+    // Behind the check of `Host`: a page of another name must not make its user type a password.
+    if (this.#options.isKnown?.(request.headers.authorization) === false) {
+      response.setHeader('www-authenticate', 'Basic realm="fastify-permit inspector", charset="UTF-8"')
+      return answer(response, 401, TEXT, NOT_KNOWN)
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD')
       return answer(response, 405, TEXT, 'The inspector only answers GET.\n')
@@ -124,11 +136,11 @@ export class Inspector {
     this.#streams.close()
   }
 
-  /** As JSON; null when the framework does not tell. */
+  /** As JSON: a list, or a sentence. */
   #routes (): string {
     const routes = this.#options.routes?.().map(({ method, url, permission, permissions, resource, tenant, public: isPublic, guardedBy }) =>
       ({ method, url, permission, permissions, resource, tenant, public: isPublic, guardedBy } satisfies InspectorRoute))
-    return JSON.stringify(routes ?? null)
+    return JSON.stringify(routes ?? this.#options.noRoutes ?? 'There are no routes to show.')
   }
 
   #stream (request: IncomingMessage, response: ServerResponse): void {
@@ -141,6 +153,7 @@ export class Inspector {
   }
 }
 
+const NOT_KNOWN = 'The inspector of this PDP asks for its token, as the password. The user name may be anything.\n'
 const TEXT = 'text/plain; charset=utf-8'
 const JSON_TYPE = 'application/json; charset=utf-8'
 

@@ -4,6 +4,7 @@ import { Compile, type Validator } from 'typebox/compile'
 import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
 import { OptionsError } from '../contract/errors.js'
 import { optionMistake, show } from '../kit/option-mistakes.js'
+import { isProduction } from '../kit/is-production.js'
 import type { Policy } from '../engine/policy/policy.js'
 
 // Checked here, because Node refuses other characters in a header.
@@ -91,6 +92,16 @@ export const LocalPdpOptionsSchema = Type.Object({
    * @defaultValue none
    */
   reportTo: Type.Optional(Type.Array(ReportSchema, { maxItems: 16, expected: 'an array of up to 16 { url, headers? }' })),
+  /**
+   * A page at `/_permit` that shows decisions while they are made, why each is what it is, and the policy. The PDP then listens on the
+   * loopback only. With a token, the browser asks for a user name and a password: the password is the token, the name may be anything. With
+   * `NODE_ENV=production` it needs a token. `attributes: true` shows attributes of users and resources, and contexts.
+   * @defaultValue false
+   */
+  inspector: Type.Optional(Type.Union([
+    Type.Boolean(),
+    Type.Object({ attributes: Type.Optional(Type.Boolean({ expected: 'true or false' })) }, { additionalProperties: false })
+  ], { expected: 'true, false or { attributes? }' })),
   /** Serves OPA's route, which some SDKs call, on a separate port, like the container on 8181. The port opens when the app is ready. */
   opa: Type.Optional(Type.Union([OpaSchema], { expected: '{ port, host? }' }))
 }, { additionalProperties: false })
@@ -112,5 +123,10 @@ export function checkLocalPdpOptions (input: unknown): LocalPdpOptions {
   validator ??= Compile(LocalPdpOptionsSchema)
   const options: unknown = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
   if (!validator.Check(options)) throw new OptionsError(optionMistake(LocalPdpOptionsSchema, options, ' of the local PDP'))
+  const { inspector = false, token } = options as LocalPdpOptions
+  if (inspector !== false && token === undefined && isProduction(process.env)) {
+    throw new OptionsError('option "inspector" of the local PDP is on with NODE_ENV=production and without a token; ' +
+      'set a token, which the browser then asks for, or inspector: false')
+  }
   return options as LocalPdpOptions
 }

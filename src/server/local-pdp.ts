@@ -95,9 +95,15 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
   const parts: { opaUrl: string | undefined } = { opaUrl: undefined }
 
   app.register(async scope => {
-    const { policy, data, watch, unknown, debug = true, userTypes, reportTo = [] } = checked
+    const { policy, data, watch, unknown, debug = true, userTypes, reportTo = [], inspector = false } = checked
     const environment = await Environment.open({ policy, data, watch, unknown, log: scope.log })
-    const served = { environment, debug, userTypes }
+    // Loaded here, because most local PDPs have none.
+    const deciderOf = async () => {
+      if (inspector === false) return undefined
+      const { inspectLocalPdp } = await import('./http/inspect-local-pdp.js')
+      return inspectLocalPdp(scope, environment, { token, attributes: inspector !== true && inspector.attributes === true })
+    }
+    const served = { environment, debug, userTypes, deciderOf: await deciderOf() }
     const reports = new Reports(reportTo, scope.log)
     environment.onChange(change => reports.report(change))
     // Facts may have changed since the last run, so apps must drop their cached decisions.
@@ -147,11 +153,11 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
   return Object.assign(app, { pdp: parts })
 }
 
-function createApp ({ token, logger }: LocalPdpOptions): FastifyInstance {
+function createApp ({ token, logger, inspector = false }: LocalPdpOptions): FastifyInstance {
   const check = requestCheck(token)
   const app = withLongParams({
     ...loggerOptions(logger),
-    ...serverOptions(token === undefined),
+    ...serverOptions(token === undefined ? 'no token' : inspector === false ? undefined : 'inspector'),
     bodyLimit: BODY_LIMIT,
     // A path that cannot be decoded matches no route. Hooks do not run for such a request, so the token is checked here.
     frameworkErrors: (_error, request, reply) => {

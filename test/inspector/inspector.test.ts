@@ -238,7 +238,7 @@ t.test('the routes are listed with what protects them; Express does not tell', a
   }))
   t.match(fastify.at(-1), { permissions: ['task:read'] })
   t.match(fastify, [{ method: 'GET', url: '/_permit', public: true, guardedBy: null }, { url: '/_permit/*', public: true }, { method: 'GET', url: '/tasks/:id', permission: 'task:read', resource: 'task:{id}', public: false, guardedBy: 'annotation' }])
-  t.equal(express, null)
+  t.equal(express, 'Express does not tell which routes there are.')
 })
 
 t.test('the audit says which permissions no route requires, which the policy does not have, and what a user holds of those that are required', async t => {
@@ -274,17 +274,26 @@ t.test('with NODE_ENV=production an app starts only with a guard or without the 
     if (before === undefined) delete process.env.NODE_ENV
     else process.env.NODE_ENV = before
   })
-  process.env.NODE_ENV = 'production'
   const start = async (inspector: unknown) => {
     const app = Fastify()
     t.teardown(() => app.close())
     await app.register(permit, { policy, inspector, user: () => 'ann' } as PermitOptions)
     await app.ready()
   }
+  process.env.NODE_ENV = 'production'
   for (const inspector of [true, {}, { attributes: true }, { guard: undefined }]) {
     await t.rejects(start(inspector), { code: 'FST_PERMIT_OPTIONS', message: /option "inspector" is on with NODE_ENV=production.*guard/ })
     t.throws(() => permitFor({ policy, inspector } as object), { code: 'FST_PERMIT_OPTIONS', message: /NODE_ENV=production/ })
   }
+  for (const name of ['Production', ' production', 'PRODUCTION\n', "'production'", 'prod']) {
+    process.env.NODE_ENV = name
+    await t.rejects(start(true), { message: /NODE_ENV=production/ }, JSON.stringify(name))
+  }
+  for (const name of ['development', 'preproduction', 'production-like', '']) {
+    process.env.NODE_ENV = name
+    await t.resolves(start(true), JSON.stringify(name))
+  }
+  process.env.NODE_ENV = 'production'
   await t.resolves(start(false))
   await t.resolves(start({ guard: 'task:inspect' }))
   for (const guard of [false, null, '', true, 1, { GET: false }, { '*': false }, { GET: 'task:inspect' }]) await t.rejects(start({ guard }), /inspector/, JSON.stringify(guard))

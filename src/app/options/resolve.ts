@@ -17,6 +17,7 @@ import {
   optionsChecker, ShadowSchema, type BusOption, type HeadersFunction, type UserOption, type TenantOption, type Words, type AnyOptions
 } from './schema.js'
 import { optionMistake, show } from '../../kit/option-mistakes.js'
+import { isProduction } from '../../kit/is-production.js'
 import type { MappingSettings } from '../../pdp/authzen/mapping.js'
 import { typeObjectMistake } from '../../pdp/authzen/type-objects.js'
 import { DEFAULT_RESERVED, withPreset, withStore } from './authzen-presets.js'
@@ -101,7 +102,7 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
 function resolveInspector<R> (inspector: AnyOptions['inspector'], env: Environment): ResolvedInspector<R> | undefined {
   if (inspector === undefined || inspector === false) return undefined
   const { path = DEFAULT_INSPECTOR_PATH, guard, attributes = false } = inspector === true ? {} : inspector
-  if (guard === undefined && env.NODE_ENV === 'production') {
+  if (guard === undefined && isProduction(env)) {
     throw new OptionsError('option "inspector" is on with NODE_ENV=production, and does not say who may see it; ' +
       "expected inspector: { guard: 'type:action' }, or inspector: false")
   }

@@ -20,6 +20,8 @@ Options:
   --opa-port <port>  also serves POST /v1/data/permit/root on this port, as the container does on 8181
   --report-to <url>  reports each change to an app with the option "updates"; may be given several times; the secret of
                      the app is in PERMIT_UPDATES_SECRET
+  --inspect          shows decisions, why each is what it is, and the policy on a page, for browsers on this machine; they
+                     ask for a password if there is a token, which is the password; only with an address of the loopback
   --no-watch         does not reload the policy file when it changes
   --help             show this help
 
@@ -40,6 +42,7 @@ export const pdpCommand: Command = {
       host: { type: 'string', default: DEFAULT_HOST },
       'opa-port': { type: 'string' },
       'report-to': { type: 'string', multiple: true, default: [] },
+      inspect: { type: 'boolean', default: false },
       'no-watch': { type: 'boolean', default: false }
     })
     const { policy, data, host } = options
@@ -54,6 +57,7 @@ export const pdpCommand: Command = {
       data,
       watch: !options['no-watch'],
       token,
+      inspector: options.inspect,
       reportTo: options['report-to'].map(url => ({ url, headers: reportHeaders(terminal) })),
       // Addresses go to standard output, one a line; warnings and errors go to standard error.
       logger: { level: 'warn', stream: { write: (line: string) => { terminal.err([line.trimEnd()]) } } },
@@ -64,6 +68,7 @@ export const pdpCommand: Command = {
     try {
       const url = await app.listen({ port, host })
       terminal.out([`The local PDP listens on ${url}`])
+      if (options.inspect) terminal.out([`The inspector is at ${url}/_permit`])
       if (app.pdp.opaUrl !== undefined) terminal.out([`The OPA API listens on ${app.pdp.opaUrl}`])
       if (token === undefined) terminal.err([NO_TOKEN])
       await ended.promise

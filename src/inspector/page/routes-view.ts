@@ -20,8 +20,8 @@ const COLOURS: Readonly<Record<Protection, string>> = { open: 'no', unknown: 'no
 
 const COLUMNS = ['Method', 'URL', 'Protection', 'Requires', 'Resource', 'Tenant', 'Guarded by']
 
-/** What the app has answered; null when its framework does not tell the routes. */
-type Answer = readonly InspectorRoute[] | null | 'loading' | 'failed'
+/** What the app has answered: its routes, or a sentence in place of them. */
+type Answer = readonly InspectorRoute[] | { readonly sentence: string } | 'loading' | 'failed'
 
 /** The table of routes. */
 export function RoutesView (): VNode {
@@ -47,7 +47,7 @@ export function RoutesView (): VNode {
       </div>
       ${routes === 'loading' && html`<p>Loading …</p>`}
       ${routes === 'failed' && html`<p class="warning" role="status">The app did not tell its routes.</p>`}
-      ${routes === null && html`<p>Express does not tell which routes there are.</p>`}
+      ${typeof routes === 'object' && 'sentence' in routes && html`<p>${routes.sentence}</p>`}
       ${Array.isArray(routes) && html`
         ${audit !== null && html`
           <form class="filters" aria-label="Caller" onSubmit=${(event: Event) => event.preventDefault()}>
@@ -149,10 +149,11 @@ function callOf ({ permission }: InspectorRoute, protection: Protection, may: No
   return order[part()] ?? 'never'
 }
 
-async function loadRoutes (): Promise<readonly InspectorRoute[] | null> {
+async function loadRoutes (): Promise<Answer> {
   const response = await fetch('routes')
   if (!response.ok) throw new Error(`status ${response.status}`)
-  return await response.json() as readonly InspectorRoute[] | null
+  const answer = await response.json() as readonly InspectorRoute[] | string
+  return typeof answer === 'string' ? { sentence: answer } : answer
 }
 
 function protectionOf ({ guardedBy, public: isPublic }: InspectorRoute): Protection {

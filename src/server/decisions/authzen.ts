@@ -3,12 +3,11 @@ import Type, { type Static } from 'typebox'
 import { Failure, toFailure } from '../http/error-responses.js'
 import { shorten } from '../../kit/shorten.js'
 import { decideMany, Explanations, mapped } from './bounded-decisions.js'
-import { MAX_VALUES_OF_MANY, ok, route, type Answer, type Route } from '../http/route.js'
+import { MAX_VALUES_OF_MANY, ok, route, type Answer, type Decider, type Route } from '../http/route.js'
 import { checkerOf } from '../http/validation.js'
 import { Action, complete, Context, isUser, Resource, Subject, toQuery, type Evaluation } from './authzen-query.js'
 import { MAX_BULK } from './wire.js'
 import type { EngineQuery } from '../../engine/engine-query.js'
-import type { DecisionEngine } from '../../environment/environment.js'
 
 const Defaults = Type.Object({
   subject: Type.Optional(Subject),
@@ -63,7 +62,7 @@ export const authzenRoutes: readonly Route[] = [
     summary: 'Decides one question (AuthZEN). `action.properties` is ignored: conditions cannot use it.',
     body: Defaults,
     answer: Decision,
-    handle: ({ body, environment, debug, userTypes }) => ok(evaluate(environment.engine, questionOf(complete(body), userTypes), debug))
+    handle: ({ body, decider, debug, userTypes }) => ok(evaluate(decider, questionOf(complete(body), userTypes), debug))
   }),
 
   route({
@@ -74,16 +73,16 @@ export const authzenRoutes: readonly Route[] = [
     values: MAX_VALUES_OF_MANY,
     answer: Type.Union([Type.Object({ evaluations: Type.Array(Decision) }), Decision]),
     async handle ({
-      body: { evaluations = [], options, ...defaults }, environment, debug, userTypes, bytes, inTimeSlices
+      body: { evaluations = [], options, ...defaults }, decider, debug, userTypes, bytes, inTimeSlices
     }): Promise<Answer<Decided | { evaluations: Decided[] }>> {
-      if (evaluations.length === 0) return ok(evaluate(environment.engine, questionOf(complete(defaults), userTypes), debug))
+      if (evaluations.length === 0) return ok(evaluate(decider, questionOf(complete(defaults), userTypes), debug))
       const queries = await inTimeSlices(mapped(evaluations, evaluation => queryOrFailure(evaluation, defaults, userTypes)))
       // A batch without a single valid item is malformed as a whole. Otherwise each item gets its own answer.
       if (queries.every(query => query instanceof Failure)) throw new Failure(400, `evaluations[0]: ${(queries[0] as Failure).message}`)
       const last = ENDS_WITH[options?.evaluations_semantic ?? 'execute_all']
       const explanations = new Explanations(debug, bytes)
       const answerOther = (query: NoUser | Failure): Decided => excuse(query, explanations, debug)
-      return ok({ evaluations: await inTimeSlices(decideMany(environment.engine, queries, explanations, answerOf, last, answerOther)) })
+      return ok({ evaluations: await inTimeSlices(decideMany(decider, queries, explanations, answerOf, last, answerOther)) })
     }
   }),
 
@@ -133,9 +132,9 @@ function reasonOf ({ noUser }: NoUser) {
   return { reason: `subjects of type '${shorten(noUser, 100)}' are not users` }
 }
 
-function evaluate (engine: DecisionEngine, query: EngineQuery | NoUser, withDebug: boolean): Decided {
+function evaluate (decider: Decider, query: EngineQuery | NoUser, withDebug: boolean): Decided {
   if ('noUser' in query) return { decision: false, ...(withDebug ? { context: reasonOf(query) } : {}) }
-  if (!withDebug) return { decision: engine.decide(query).allow }
-  const { allow, debug } = engine.explain(query)
+  if (!withDebug) return { decision: decider.decide(query).allow }
+  const { allow, debug } = decider.explain(query)
   return { decision: allow, context: debug }
 }

@@ -2,7 +2,7 @@
 import { DECISION_STEPS, WorkBudget } from '../../engine/engine.js'
 import type { Debug } from '../../engine/explain/explain.js'
 import type { EngineQuery } from '../../engine/engine-query.js'
-import type { DecisionEngine } from '../../environment/environment.js'
+import type { Decider } from '../http/route.js'
 
 /** Steps of work for each decision, in addition to the steps of a single decision. */
 const STEPS_EACH = 5_000
@@ -52,7 +52,7 @@ export class Explanations {
  * @param other - creates the answer to an item that is not a query; such an item counts as a deny
  */
 export function * decideMany<T, O = never> (
-  engine: DecisionEngine,
+  decider: Decider,
   queries: ReadonlyArray<EngineQuery | O>,
   explanations: Explanations,
   answer: (allow: boolean, debug: Debug | undefined) => T,
@@ -65,7 +65,7 @@ export function * decideMany<T, O = never> (
     let allow = false
     if (isQuery(query)) {
       work.begin()
-      const decision = explanations.some ? engine.explain(query, work) : engine.decide(query, work)
+      const decision = explanations.some ? decider.explain(query, work) : decider.decide(query, work)
       allow = decision.allow
       answers.push(answer(allow, 'debug' in decision ? explanations.take(() => decision.debug as Debug) : undefined))
     } else if (other !== undefined) {

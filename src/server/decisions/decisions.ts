@@ -1,7 +1,7 @@
 // The decision routes of Permit's PDP, answered by the engine.
 import Type from 'typebox'
 import { decideMany, Explanations, mapped } from './bounded-decisions.js'
-import { MAX_VALUES_OF_MANY, ok, route, type Route } from '../http/route.js'
+import { MAX_VALUES_OF_MANY, ok, route, type Decider, type Route } from '../http/route.js'
 import {
   Allowed, AllowedQuery, AllTenants, AllTenantsQuery, AuthorizedUsers, AuthorizedUsersQuery, contextOf, MAX_BULK, toEngineQuery,
   toEngineResource, toEngineUser, UrlQuery, UserPermissions, UserPermissionsQuery, UserTenants, UserTenantsQuery
@@ -10,7 +10,6 @@ import type { Debug } from '../../engine/explain/explain.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { withoutNulls } from './answer-without-nulls.js'
 import type { EngineQuery } from '../../engine/engine-query.js'
-import type { DecisionEngine } from '../../environment/environment.js'
 
 const UrlAnswer = Type.Object({
   allow: Type.Boolean(),
@@ -33,7 +32,7 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Decides one question.',
     body: AllowedQuery,
     answer: Allowed,
-    handle: ({ body, environment, debug }) => ok(allowed(environment.engine, toEngineQuery(body), debug))
+    handle: ({ body, decider, debug }) => ok(allowed(decider, toEngineQuery(body), debug))
   }),
 
   route({
@@ -43,9 +42,9 @@ export const decisionRoutes: readonly Route[] = [
     body: Type.Array(AllowedQuery, { maxItems: MAX_BULK }),
     values: MAX_VALUES_OF_MANY,
     answer: Type.Object({ allow: Type.Array(Allowed) }),
-    async handle ({ body, environment, debug, bytes, inTimeSlices }) {
+    async handle ({ body, decider, debug, bytes, inTimeSlices }) {
       const explanations = new Explanations(debug, bytes)
-      return ok({ allow: await inTimeSlices(decideMany(environment.engine, body.map(toEngineQuery), explanations, allowedOf)) })
+      return ok({ allow: await inTimeSlices(decideMany(decider, body.map(toEngineQuery), explanations, allowedOf)) })
     }
   }),
 
@@ -74,7 +73,7 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Decides by the URL mapping rules of the policy. Denies when no rule matches.',
     body: UrlQuery,
     answer: UrlAnswer,
-    handle ({ body, environment: { engine, schema }, debug }) {
+    handle ({ body, decider, environment: { engine, schema }, debug }) {
       const { user, http_method: method, url, tenant, context } = body
       const mapped = engine.mapUrl(method, url)
       if (mapped === undefined) {
@@ -84,7 +83,7 @@ export const decisionRoutes: readonly Route[] = [
       }
       const { action, type, attributes } = mapped
       const query = toEngineQuery({ user, action, resource: { type, tenant, attributes }, context })
-      return ok(withoutNulls({ query: {}, ...allowed(engine, query, debug) }))
+      return ok(withoutNulls({ query: {}, ...allowed(decider, query, debug) }))
     }
   }),
 
@@ -135,11 +134,11 @@ function allowedOf (allow: boolean, debug: Debug | undefined) {
 }
 
 /** Decides one question, and returns the decision in the format of the PDP. */
-export function allowed (engine: DecisionEngine, query: EngineQuery, withDebug: boolean) {
+export function allowed (decider: Decider, query: EngineQuery, withDebug: boolean) {
   if (!withDebug) {
-    const { allow } = engine.decide(query)
+    const { allow } = decider.decide(query)
     return { allow, result: allow }
   }
-  const { allow, debug } = engine.explain(query)
+  const { allow, debug } = decider.explain(query)
   return { allow, result: allow, debug }
 }

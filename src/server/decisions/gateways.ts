@@ -69,14 +69,14 @@ export const gatewayRoutes: readonly Route[] = [
     summary: 'Decides one question from the headers permit-user-key, permit-tenant-id, permit-action and permit-resource-type. ' +
       'The decision is in the body; a deny is also a 200.',
     answer: Allowed,
-    handle ({ request: { headers }, environment, debug }) {
+    handle ({ request: { headers }, decider, debug }) {
       const header = (name: string): string | undefined => [headers[name]].flat()[0]
       const [user, action, type] = [header('permit-user-key'), header('permit-action'), header('permit-resource-type')]
       if (user === undefined || action === undefined || type === undefined) {
         throw invalid('the headers permit-user-key, permit-action and permit-resource-type are required')
       }
       const query = { user: { key: user }, action, resource: { type, tenant: header('permit-tenant-id') ?? DEFAULT_TENANT } }
-      return ok({ query: {}, ...withoutNulls(allowed(environment.engine, query, debug)) })
+      return ok({ query: {}, ...withoutNulls(allowed(decider, query, debug)) })
     }
   }),
 
@@ -87,11 +87,11 @@ export const gatewayRoutes: readonly Route[] = [
       'the resource type is the first segment of the path, and the tenant is `default`.',
     body: KongQuery,
     answer: Type.Object({ result: Type.Boolean() }),
-    handle ({ body: { input: { consumer, request: { http } } }, environment }) {
+    handle ({ body: { input: { consumer, request: { http } } }, decider }) {
       const type = KONG_PATHS.map(typeOf => typeOf(http.path)).find(type => type !== undefined)
       if (type === undefined || consumer === null || consumer === undefined) return ok({ result: false })
       const query = { user: { key: consumer.username }, action: http.method.toLowerCase(), resource: { type, tenant: DEFAULT_TENANT } }
-      return ok({ result: environment.engine.decide(query).allow })
+      return ok({ result: decider.decide(query).allow })
     }
   }),
 

@@ -12,6 +12,6 @@ export const opaRoutes: readonly Route[] = [
     summary: 'Decides one question, like OPA in the container.',
     body: Type.Object({ input: AllowedQuery }),
     answer: Type.Object({ result: Allowed }),
-    handle: ({ body, environment, debug }) => ok({ result: allowed(environment.engine, toEngineQuery(body.input), debug) })
+    handle: ({ body, decider, debug }) => ok({ result: allowed(decider, toEngineQuery(body.input), debug) })
   })
 ]

@@ -34,6 +34,21 @@ function bearerGuard (token: string) {
   }
 }
 
+/**
+ * Returns a function that says whether a request has the token: as the password of Basic authentication, which a browser asks its user for
+ * (the name may be anything), or as a bearer token.
+ */
+export function passwordCheck (token: string): (authorization: string | undefined) => boolean {
+  const isToken = secretCheck(token)
+  return (authorization = '') => {
+    const [, scheme = '', given = ''] = /^(basic|bearer) (.*)$/i.exec(authorization) ?? []
+    if (scheme === '') return false
+    if (scheme.toLowerCase() === 'bearer') return isToken(given)
+    const text = Buffer.from(given, 'base64').toString()
+    return text.includes(':') && isToken(text.slice(text.indexOf(':') + 1))
+  }
+}
+
 /** Whether the path belongs to AuthZEN. */
 export function isAuthzen (url: string): boolean {
   return /^\/(access\/v1|\.well-known\/authzen-configuration)([/?]|$)/.test(url)

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import type { FastifyServerOptions } from 'fastify'
 import { closeLingering, refuseClient, untilLastAnswer } from './lingering-close.js'
-import { LoopbackServer } from './loopback.js'
+import { LoopbackServer, type LoopbackReason } from './loopback.js'
 import { oneAtATime } from './pipelining.js'
 
 /** The limits of a server; times in ms. */
@@ -32,8 +32,11 @@ export const SERVER_LIMITS: ServerLimits = Object.freeze({
 
 type ServerOptions = Required<Pick<FastifyServerOptions, 'serverFactory' | 'clientErrorHandler'>>
 
-/** The options for `Fastify(…)`. */
-export function serverOptions (loopbackOnly: boolean, limits: ServerLimits = SERVER_LIMITS): ServerOptions {
+/**
+ * The options for `Fastify(…)`.
+ * @param loopbackOnly - why it listens only on the loopback, if it does
+ */
+export function serverOptions (loopbackOnly: LoopbackReason | undefined, limits: ServerLimits = SERVER_LIMITS): ServerOptions {
   return {
     serverFactory (handler) {
       const listener = oneAtATime(untilLastAnswer(handler))
@@ -45,7 +48,7 @@ export function serverOptions (loopbackOnly: boolean, limits: ServerLimits = SER
         maxHeaderSize: limits.maxHeaderSize,
         noDelay: true
       }
-      const server = loopbackOnly ? new LoopbackServer(options, listener) : createServer(options, listener)
+      const server = loopbackOnly === undefined ? createServer(options, listener) : new LoopbackServer(options, listener, loopbackOnly)
       closeLingering(server, limits.lingerTimeout)
       server.maxConnections = limits.maxConnections
       server.setTimeout(limits.idleTimeout)

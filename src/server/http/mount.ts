@@ -1,5 +1,5 @@
 // Registers tables of routes on an app: one handler for each route, at every address where its table is mounted.
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
 import { WorkLimitError } from '../../engine/engine.js'
 import { limitExceeded } from '../../kit/value-size-limit.js'
@@ -9,7 +9,7 @@ import { Failure, invalid, sendFailure } from './error-responses.js'
 import { sizeOfBody } from './json-body.js'
 import { Outgoing } from './unread-answer-limit.js'
 import { checkerOf } from './validation.js'
-import type { Route, Wire } from './route.js'
+import type { Decider, Route, Wire } from './route.js'
 import type { Environment } from '../../environment/environment.js'
 
 /** A table of routes, and where it is served. */
@@ -27,13 +27,18 @@ export interface Served {
   readonly environment: Environment
   readonly debug: boolean
   readonly userTypes?: readonly string[]
+  /**
+   * What decides for a request.
+   * @defaultValue the engine of the environment
+   */
+  readonly deciderOf?: (request: FastifyRequest) => Decider
 }
 
 /** Shared by all apps of the process, because they share its memory. */
 const outgoing = new Outgoing()
 
 /** Serves the tables. */
-export function mount (app: FastifyInstance, { environment, debug, userTypes }: Served, mounts: readonly Mount[]): void {
+export function mount (app: FastifyInstance, { environment, debug, userTypes, deciderOf }: Served, mounts: readonly Mount[]): void {
   app.setValidatorCompiler<TSchema>(({ schema, httpPart }) => {
     const check = checkerOf(schema, httpPart === 'body' ? 'body' : 'query')
     return value => {
@@ -70,7 +75,9 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes }: 
           try {
             const { params, body } = request
             const query = request.query as object
-            const input = { params, query, body, environment, request, debug, userTypes, bytes: sizeOfBody(request), inTimeSlices: work }
+            const decider = deciderOf === undefined ? environment.engine : deciderOf(request)
+            const bytes = sizeOfBody(request)
+            const input = { params, query, body, environment, decider, request, debug, userTypes, bytes, inTimeSlices: work }
             const answered = await handle(input)
             reply.code(answered.status)
             if (answered.body === undefined) return reply.send()

@@ -2,7 +2,7 @@
 // addresses where they are mounted.
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import type { FastifyRequest } from 'fastify'
-import type { Environment } from '../../environment/environment.js'
+import type { DecisionEngine, Environment } from '../../environment/environment.js'
 
 /** The methods of routes. */
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -16,12 +16,17 @@ export type ParamsOf<Path extends string> =
     ? { readonly [K in Name | keyof ParamsOf<`/${Rest}`>]: string }
     : Path extends `${string}:${infer Name}` ? { readonly [K in Name]: string } : unknown
 
+/** What decides: the engine, or one whose decisions the inspector shows. */
+export type Decider = Pick<DecisionEngine, 'decide' | 'explain'>
+
 /** The validated input of a handler. */
 export interface Input<Path extends string, Query extends TSchema, Body extends TSchema> {
   readonly params: ParamsOf<Path>
   readonly query: Static<Query>
   readonly body: Static<Body>
   readonly environment: Environment
+  /** Makes the decisions of this request. */
+  readonly decider: Decider
   readonly request: FastifyRequest
   /** Whether answers contain reasons. */
   readonly debug: boolean

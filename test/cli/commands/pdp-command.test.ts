@@ -86,6 +86,20 @@ t.test('without a token it listens only on the loopback, with a warning', async 
   t.match(err, /0\.0\.0\.0.*token/)
 })
 
+t.test('with --inspect it serves the inspector, to browsers on this machine that have the token', async t => {
+  const pdp = start(t, ['pdp', '--policy', policy, '--port', '0', '--inspect'], { PERMIT_API_KEY: TOKEN })
+  const [, page = ''] = await pdp.line(/The inspector is at (http:\S+)/)
+  t.equal((await fetch(page)).status, 401)
+  t.match(await (await fetch(page, { headers: { authorization: `Basic ${Buffer.from(`me:${TOKEN}`).toString('base64')}` } })).text(), /<title>fastify-permit inspector/)
+  pdp.process.kill('SIGTERM')
+  t.equal((await pdp.ended()).code, 0)
+
+  const { code, out, err } = await run(t, 'pdp', '--policy', policy, '--port', '0', '--host', '0.0.0.0', '--token', TOKEN, '--inspect')
+  t.equal(code, 1)
+  t.notMatch(out, LISTENS)
+  t.match(err, /with the inspector.*0\.0\.0\.0/)
+})
+
 t.test('an invalid or missing policy is reported with its place, and exits with 1', async t => {
   const wrong = join(folder, 'wrong.yaml')
   await writeFile(wrong, "resources: { task: { actions: { create: {} } } }\nroles:\n  admin:\n    permissions: ['task:craete']\n")

@@ -158,7 +158,7 @@ t.test('a wrong token is not logged', async t => {
 })
 
 t.test('a client that sends its head or body slowly is disconnected, and others are served meanwhile', async t => {
-  const app = Fastify({ ...serverOptions(true, { ...SERVER_LIMITS, requestTimeout: 300, checkInterval: 50, lingerTimeout: 100 }) })
+  const app = Fastify({ ...serverOptions('no token', { ...SERVER_LIMITS, requestTimeout: 300, checkInterval: 50, lingerTimeout: 100 }) })
   t.teardown(() => app.close())
   app.post('/allowed', async () => 'ok')
   const { port } = new URL(await app.listen({ port: 0 }))
@@ -178,7 +178,7 @@ t.test('a client that sends its head or body slowly is disconnected, and others 
 })
 
 t.test('past the limit of connections, a new one is closed, and existing ones continue', async t => {
-  const app = Fastify({ ...serverOptions(true, { ...SERVER_LIMITS, maxConnections: 2 }) })
+  const app = Fastify({ ...serverOptions('no token', { ...SERVER_LIMITS, maxConnections: 2 }) })
   t.teardown(() => app.close())
   app.get('/', async () => 'ok')
   const { port } = new URL(await app.listen({ port: 0 }))
