@@ -152,6 +152,8 @@ export interface DecisionPointStats {
   }
   /** Plans, and how many of them came from the cache or from an equal question in flight; absent before the first one. */
   plans?: { asked: number, shared: number, failed: number }
+  /** Searches, how many results they found, and how many ended with an error, aborted ones not counted; absent before the first one. */
+  searches?: { asked: number, found: number, failed: number }
   /** Checks that were sent in bulk requests. */
   batches?: {
     /** Checks that are waiting for a connection. */

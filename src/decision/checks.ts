@@ -44,6 +44,7 @@ export class Checks {
   readonly #timeout: number
   readonly #observation: Observation
   #plans: Plans | undefined
+  #searches: DecisionPointStats['searches']
   #shadow: (() => ShadowStats) | undefined
 
   /** @param timeout how long a check may take, ms */
@@ -140,10 +141,12 @@ export class Checks {
   async * search (
     question: SearchQuestion, limits: { readonly limit?: number, readonly signal?: AbortSignal }, asker?: object
   ): AsyncGenerator<string, void, undefined> {
-    const { asListQuestion, resultsOf, watchedResults } = await import('./search.js')
-    if (!this.#observation.watchesLists) return yield * resultsOf(this.#pdp, question, limits, this.#timeout)
-    const watch = this.#observation.watchList(asListQuestion(question), asker)
-    yield * watchedResults(this.#pdp, question, limits, this.#timeout, watch)
+    const { asListQuestion, countedResults, resultsOf, watchedResults } = await import('./search.js')
+    const results = this.#observation.watchesLists
+      ? watchedResults(this.#pdp, question, limits, this.#timeout, this.#observation.watchList(asListQuestion(question), asker))
+      : resultsOf(this.#pdp, question, limits, this.#timeout)
+    this.#searches ??= { asked: 0, found: 0, failed: 0 }
+    yield * countedResults(results, question, limits, this.#searches, () => this.#path.listOutage)
   }
 
   async #watchedPlan (plans: Plans, question: PlanQuestion, deadline: number, asker: object | undefined): Promise<Plan> {
@@ -169,7 +172,7 @@ export class Checks {
 
   async #planning (): Promise<Plans> {
     const { Plans } = await import('./plans.js')
-    this.#plans ??= new Plans(this.#pdp, this.#path.cache, this.#path.generations)
+    this.#plans ??= new Plans(this.#pdp, this.#path.cache, this.#path.generations, performance, () => this.#path.listOutage)
     return this.#plans
   }
 
@@ -258,6 +261,7 @@ export class Checks {
     const counters = this.#path.point.stats()
     const { bus } = this.#path
     if (this.#plans !== undefined) counters.plans = this.#plans.stats()
+    if (this.#searches !== undefined) counters.searches = { ...this.#searches }
     if (bus !== undefined) counters.bus = bus.stats()
     const shadow = this.#shadow?.()
     if (shadow !== undefined) counters.shadow = shadow

@@ -13,7 +13,7 @@ import type { BusSettings } from '../bus/bus-target.js'
 import { Generations } from './generations.js'
 import { createQuery } from './query.js'
 import { invalidating, telling } from './invalidate-after-write.js'
-import { withOutageLog } from './stages/outage.js'
+import { LISTS, Outage, withOutageLog } from './stages/outage.js'
 
 export interface DecisionPath {
   /** The outermost stage. */
@@ -31,6 +31,8 @@ export interface DecisionPath {
   readonly bus?: Bus
   /** How long answers are kept, plans among them. */
   readonly cache: PathOptions['cache']
+  /** Logs when plans and searches fail, and when they are answered again; undefined for the embedded PDP, and without a log. */
+  readonly listOutage?: Outage
   /** For a path that is not open yet: resolves when it is. */
   readonly opened?: () => Promise<void>
   /** The most checks of one bulk check in flight at a time. */
@@ -136,6 +138,7 @@ export async function openPath (
     generations,
     bus,
     cache,
+    listOutage: log === undefined ? undefined : new Outage(log, performance, LISTS),
     // Half of the queue, so that a large bulk check leaves room for other checks.
     bulkConcurrency: Math.max(1, Math.floor(queue / 2)),
     // A quarter of the connections: the others are free for checks that come in between.

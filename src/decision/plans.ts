@@ -6,6 +6,7 @@ import type { Plan } from '../contract/plan.js'
 import type { Generations } from './generations.js'
 import { keyOfPlan } from './plan-question.js'
 import { flat } from './cache-key.js'
+import type { Outage } from './stages/outage.js'
 
 interface Kept {
   readonly plan: Plan
@@ -27,6 +28,7 @@ export class Plans {
   readonly #pdp: Pdp
   readonly #generations: Generations
   readonly #clock: { now (): number }
+  readonly #outage: (() => Outage | undefined) | undefined
   readonly #kept: LRUCache<string, Kept> | undefined
   readonly #flights = new Map<string, Flight>()
   #asked = 0
@@ -36,14 +38,17 @@ export class Plans {
   /**
    * @param cache - how long plans are kept, as decisions are: `ttl` in ms; `false` keeps none
    * @param clock - for tests; default: the process's monotonic clock
+   * @param outage - is told of plans that fail, and of plans after them
    */
   constructor (
     pdp: Pdp,
     cache: { readonly ttl: number, readonly max: number } | false,
     generations: Generations,
-    clock: { now (): number } = performance
+    clock: { now (): number } = performance,
+    outage?: () => Outage | undefined
   ) {
     this.#pdp = pdp
+    this.#outage = outage
     this.#generations = generations
     this.#clock = clock
     if (cache !== false) {
@@ -96,6 +101,7 @@ export class Plans {
     this.#flights.set(key, flight)
     try {
       const plan = frozen(await answer)
+      this.#outage?.()?.decided()
       const { validFor } = bound
       if (this.#generations.isCurrent(stamp, question.user.key) && this.#kept !== undefined) {
         // A plan of conditions on `now` is kept until the time changes it. A ttl of 0 would be none.
@@ -105,6 +111,7 @@ export class Plans {
       return plan
     } catch (error) {
       this.#failed++
+      this.#outage?.()?.threw(error, { action: question.action, resource: { type: question.type } })
       throw error
     } finally {
       if (this.#flights.get(key) === flight) this.#flights.delete(key)

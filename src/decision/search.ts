@@ -1,10 +1,11 @@
 // Runs searches: one page after the other, each with its own deadline, up to a bound on the results.
 import { SearchError, UnsupportedError } from '../contract/errors.js'
-import type { Pdp, QueryUser, SearchAsking, SearchQuestion } from '../contract/point.js'
+import type { DecisionPointStats, Pdp, QueryUser, SearchAsking, SearchQuestion } from '../contract/point.js'
 import type { ListQuestion, ListWatch } from '../observe/observation.js'
 import { requireText } from './input-checks.js'
 import { normaliseResource, toJsonObject, type ContextInput, type ResourceInput } from './query.js'
 import type { SearchOptions, TenantsOptions } from './question-options.js'
+import type { Outage } from './stages/outage.js'
 
 /** The most results of a search without a limit. */
 const MAX_RESULTS = 10_000
@@ -70,6 +71,38 @@ export async function * watchedResults (
   } finally {
     // Also runs when the caller takes no more results.
     watch.ended({ rows: found > 0 ? 'some' : 'none', found, source })
+  }
+}
+
+/** The counters of searches, for `stats()`. */
+export type SearchCounts = NonNullable<DecisionPointStats['searches']>
+
+/**
+ * The results of a search, counted when it ends.
+ * @param outage - is told of searches that fail, and of those after them
+ */
+export async function * countedResults (
+  results: AsyncGenerator<string, void, undefined>,
+  question: SearchQuestion,
+  { signal }: Limits,
+  counts: SearchCounts,
+  outage: () => Outage | undefined
+): AsyncGenerator<string, void, undefined> {
+  counts.asked++
+  try {
+    for await (const key of results) {
+      counts.found++
+      yield key
+    }
+    outage()?.decided()
+  } catch (error) {
+    // The caller has ended it.
+    if (signal?.aborted !== true || error !== signal.reason) {
+      counts.failed++
+      const { action, resource } = question.find === 'tenants' ? question.access ?? {} : { action: undefined, ...question }
+      outage()?.threw(error, { action, resource })
+    }
+    throw error
   }
 }
 

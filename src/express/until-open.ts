@@ -87,6 +87,7 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
   return {
     get generations () { return loaded?.generations ?? early },
     get bus () { return loaded?.bus },
+    get listOutage () { return loaded?.listOutage },
     environment: () => loaded?.environment?.(),
     cache,
     opened: () => gate.wait(performance.now() + MAX_OPENING),

@@ -18,10 +18,30 @@ const REPEAT_AFTER = 60_000
 /** The most kinds of rejected questions that are known at a time. */
 const MAX_REJECTIONS = 100
 
-/** What the log says of a question. */
-interface QuestionInLog {
-  readonly action: string
-  readonly type: string
+/** What the log says of a question. A search may have no action, and no type. */
+export interface QuestionInLog {
+  readonly action?: string
+  readonly type?: string
+}
+
+/** What the log says of an outage. */
+interface OutageWords {
+  readonly begins: string
+  readonly goesOn: string
+  readonly ends: string
+}
+
+const CHECKS: OutageWords = {
+  begins: 'no decision from the PDP: checks that the cache cannot answer get 503',
+  goesOn: 'still no decision from the PDP',
+  ends: 'the PDP gives decisions again'
+}
+
+/** Of plans and searches: they are other calls of the PDP, which may fail while checks are answered. */
+export const LISTS: OutageWords = {
+  begins: 'no plan and no search result from the PDP: plans that are not cached and searches get 503',
+  goesOn: 'still no plan and no search result from the PDP',
+  ends: 'the PDP answers plans and searches again'
 }
 
 /** Logs when `next` stops giving decisions, and when it gives decisions again. */
@@ -49,18 +69,14 @@ class Watched implements Outcome {
 
   fail (error: unknown): void {
     this.outcome.fail(error)
-    const cause = pdpErrorOf(error)
-    // A bug in the app is not an outage, and neither is a caller that is gone or an app that is closing.
-    if (cause === undefined || cause.failure === 'abandoned' || cause.failure === 'closed') return
-    const { action, resource: { type } } = this.query
-    if (cause.failure !== 'token' && isLasting(cause)) this.outage.rejected(cause, { action, type })
-    else this.outage.failed(cause.failure, cause.message, { action, type })
+    this.outage.threw(error, this.query)
   }
 }
 
 export class Outage {
   readonly #log: OutageLog
   readonly #clock: { now (): number }
+  readonly #words: OutageWords
   #since = 0
   #last = 0
   #logged = 0
@@ -70,14 +86,25 @@ export class Outage {
   readonly #rejections = new Map<string, number>()
 
   /** @param clock for tests; default: the process's monotonic clock. */
-  constructor (log: OutageLog, clock: { now (): number } = performance) {
+  constructor (log: OutageLog, clock: { now (): number } = performance, words = CHECKS) {
     this.#log = log
     this.#clock = clock
+    this.#words = words
   }
 
   /** Whether there is an outage. Read for each decision; while it is false, there is nothing else to do. */
   get isOn (): boolean {
     return this.#failures > 0
+  }
+
+  /** A question was answered by an error. */
+  threw (error: unknown, asked: { readonly action?: string, readonly resource?: { readonly type: string } }): void {
+    const cause = pdpErrorOf(error)
+    // A bug in the app is not an outage, and neither is a caller that is gone or an app that is closing.
+    if (cause === undefined || cause.failure === 'abandoned' || cause.failure === 'closed') return
+    const question = { action: asked.action, type: asked.resource?.type }
+    if (cause.failure !== 'token' && isLasting(cause)) this.rejected(cause, question)
+    else this.failed(cause.failure, cause.message, question)
   }
 
   /** A check failed without a decision. */
@@ -94,10 +121,10 @@ export class Outage {
       // Each kind of failure is logged: a rejected token, for example, must not stay hidden behind an unreachable PDP.
       this.#kinds.add(failure)
       this.#log.warn({ permit: { failure, reason, ...question } },
-        'permit: no decision from the PDP: checks that the cache cannot answer get 503 (logged once for each kind of failure)')
+        `permit: ${this.#words.begins} (logged once for each kind of failure)`)
     } else if (now - this.#logged >= REPEAT_AFTER) {
       this.#logged = now
-      this.#log.warn({ permit: { failure, reason, ...question, ...this.#summary(now) } }, 'permit: still no decision from the PDP')
+      this.#log.warn({ permit: { failure, reason, ...question, ...this.#summary(now) } }, `permit: ${this.#words.goesOn}`)
     }
   }
 
@@ -117,7 +144,7 @@ export class Outage {
   decided (): void {
     const now = this.#clock.now()
     if (this.#failures === 0 || now - this.#last < QUIET_PERIOD) return
-    this.#log.info({ permit: this.#summary(now) }, 'permit: the PDP gives decisions again')
+    this.#log.info({ permit: this.#summary(now) }, `permit: ${this.#words.ends}`)
     this.#failures = 0
   }
 
