@@ -86,7 +86,8 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
   const options = resolveOptions<R, Reply>(input, env)
   const fixed = options.origin.kind === 'pdp' ? options.origin.headers : undefined
   const caller = options.headersOf === undefined ? context.caller : callerWithHeaders(context.caller, options.headersOf, log, fixed)
-  const { origin, cache, timeout, bus, user, tenant, urls } = options
+  const { origin, cache, timeout, bus, tenant, urls } = options
+  const user = userOf(options)
   const observation = new Observation(error => log.error({ err: error }, 'permit: a subscriber of checks threw an error'))
   const measures = options.metrics !== false || options.openTelemetry !== false
   const onSent = measures ? (questions: number) => observation.sent(questions) : undefined
@@ -158,5 +159,18 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
         observers?.close()
       }
     }
+  }
+}
+
+/** The option `user`, with the roles of the option `roles`. An app without that option does not load what it needs. */
+function userOf<R, Reply> ({ user, roles, tenant }: ResolvedOptions<R, Reply>): Enforcement<R>['user'] {
+  if (roles === undefined) return user
+  let loaded: Enforcement<R>['user'] | undefined
+  return request => {
+    if (loaded !== undefined) return loaded(request)
+    return import('../decision/roles-of-request.js').then(({ userWithRoles }) => {
+      loaded = userWithRoles(user, roles, tenant)
+      return loaded(request)
+    })
   }
 }

@@ -16,11 +16,16 @@ export interface QueryUser {
   readonly first_name?: string
   readonly last_name?: string
   readonly attributes?: JsonObject
+  /** Roles that the app gives for this question, by tenant, in order. Only the embedded PDP takes them. */
+  readonly roles?: GivenRoles
 }
 
+/** Keys of roles by tenant. */
+export type GivenRoles = ReadonlyArray<readonly [tenant: string, roles: readonly string[]]>
+
 /** Whether nothing but the key of a user is known, which is so for most. */
-export function isKeyOnly ({ email, first_name: first, last_name: last, attributes }: QueryUser): boolean {
-  return email === undefined && first === undefined && last === undefined && attributes === undefined
+export function isKeyOnly ({ email, first_name: first, last_name: last, attributes, roles }: QueryUser): boolean {
+  return email === undefined && first === undefined && last === undefined && attributes === undefined && roles === undefined
 }
 
 export interface QueryResource {

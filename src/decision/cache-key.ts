@@ -1,5 +1,5 @@
 // The key of a query, under which its decision is cached: equal for equal questions, different for different ones, and bounded.
-import { isKeyOnly, type JsonObject, type QueryResource, type QueryUser } from '../contract/point.js'
+import { isKeyOnly, type GivenRoles, type JsonObject, type QueryResource, type QueryUser } from '../contract/point.js'
 import { canonicalJson } from '../kit/canonical-json.js'
 import { digestOfText } from '../kit/digest.js'
 
@@ -65,7 +65,18 @@ export function keyOfUser (user: QueryUser): string {
 }
 
 function partsOfUser (user: QueryUser): string {
-  return part(user.key) + part(user.email) + part(user.first_name) + part(user.last_name) + jsonPart(user.attributes)
+  const parts = part(user.key) + part(user.email) + part(user.first_name) + part(user.last_name) + jsonPart(user.attributes)
+  return user.roles === undefined ? parts : parts + rolesPart(user.roles)
+}
+
+/** Begins with a mark that follows no other user, and has the number of what comes, so that it ends where it must. */
+function rolesPart (given: GivenRoles): string {
+  let text = `&${given.length};`
+  for (const [tenant, roles] of given) {
+    text += `${part(tenant)}${roles.length};`
+    for (const role of roles) text += part(role)
+  }
+  return text
 }
 
 /** The part of a query's key that does not depend on the user. */

@@ -132,6 +132,15 @@ export class UrlQuestion extends Question {
 /** The names are those of a user in a query, and two that a row of a database has for the same and that are left out. */
 const requireNoTypo = typoCheck('the user', ['key', 'email', 'firstName', 'lastName', 'attributes', 'first_name', 'last_name'])
 
+/** A user whose roles the app gives. Not an object of the app's, whose own `roles` mean nothing here. */
+export class UserWithRoles {
+  readonly key: string
+
+  constructor (readonly user: QueryUser) {
+    this.key = user.key
+  }
+}
+
 /** Validates and copies a user. Other properties of the app's user are left out, but none that was meant to be one of these. */
 export function normaliseUser (user: UserInput): QueryUser {
   if (typeof user === 'string') {
@@ -142,6 +151,7 @@ export function normaliseUser (user: UserInput): QueryUser {
     const hint = typeof user === 'number' ? '. Convert the number with String(…)' : ''
     throw new QueryError(`the user is ${describe(user)}; expected a string or { key, email?, attributes? }${hint}`)
   }
+  if (user instanceof UserWithRoles) return user.user
   requireNoTypo(user)
   const { key, email, firstName, lastName, attributes } = user
   requireText("the user's key", key)

@@ -1,5 +1,7 @@
 // The query that the engine answers.
 
+import type { GivenRoles } from './facts/given-roles.js'
+
 /** A query: may this user perform this action on this resource? */
 export interface EngineQuery {
   user: {
@@ -8,6 +10,8 @@ export interface EngineQuery {
     first_name?: string
     last_name?: string
     attributes?: Record<string, unknown>
+    /** Roles in tenants, in addition to those of the facts: see `facts/given-roles.ts`. */
+    roles?: GivenRoles
   }
   action: string
   resource: {

@@ -7,6 +7,7 @@ import { explainAbac, explainRbac, explainRebac, explainUnknown, explainWithoutR
 import { DEFAULT_TENANT } from './facts/fact.js'
 import { Facts } from './facts/facts.js'
 import { type InstanceNode, type TenantNode, type UserNode } from './facts/fact-nodes.js'
+import { withGivenRoles } from './facts/given-roles.js'
 import { LoadedFacts, type FactsDelta } from './facts/loaded-facts.js'
 import type { DocumentFacts } from './policy/compile-facts.js'
 import {
@@ -61,6 +62,8 @@ interface EngineOptions {
    * @defaultValue none: an assignment with an end does not count, and a comparison with `now` is false
    */
   readonly now?: () => number
+  /** Gets each role of a question that the policy does not have, and that does not count. */
+  readonly onUnknownRole?: (role: string) => void
 }
 
 /** How unknown users and tenants are treated. */
@@ -90,9 +93,11 @@ export class Engine {
   #schema: CompiledSchema = EMPTY_SCHEMA
   #schemaRevision = 0
   readonly #deniesUnknown: boolean
+  readonly #onUnknownRole: ((role: string) => void) | undefined
 
   /** @throws {@link PolicyError} when the policy is invalid */
-  constructor (policy?: Policy, { unknown = 'permit', now = () => Infinity }: EngineOptions = {}) {
+  constructor (policy?: Policy, { unknown = 'permit', now = () => Infinity, onUnknownRole }: EngineOptions = {}) {
+    this.#onUnknownRole = onUnknownRole
     this.#now = now
     this.#deniesUnknown = unknown === 'deny'
     if (policy !== undefined) this.load(policy)
@@ -166,7 +171,7 @@ export class Engine {
     if (type === undefined) return DENIED.noSuchResource
     const permission = type.permissions.get(query.action)
     if (permission === undefined) return DENIED.noSuchAction
-    const user = this.facts.userNode(query.user.key)
+    const user = this.#userOf(query.user)
     const roles = user === undefined ? undefined : user.rolesIn(query.resource.tenant)
     // A user can only have roles in a tenant that exists; without roles, the tenant must be looked up.
     const isKnown = roles !== undefined || (user !== undefined && this.#isTenant(query.resource.tenant))
@@ -181,7 +186,7 @@ export class Engine {
     const found = this.#find(query)
     if (found === undefined) {
       const rbac = explainUnknown(code, query, this.#schema, this.facts)
-      const attributes = new AttributesOfQuery(query, this.facts.userNode(query.user.key), undefined, undefined, this.#now, work)
+      const attributes = new AttributesOfQuery(query, this.#userOf(query.user), undefined, undefined, this.#now, work)
       return { ...rbac, debug: within(work, () => ({ rbac, ...this.#withoutRules(query, attributes) })) ?? { rbac } }
     }
     const debug = within(work, () => this.#debug(query, found, work)) ?? {}
@@ -251,7 +256,7 @@ export class Engine {
   /** What a plan is made of: which rows of a table the user may act on, see `plan/planner.ts`. It is about the facts of the moment. */
   planning (query: PlanQuery): Planning {
     const type = this.#schema.types.get(query.type)
-    const user = this.facts.userNode(query.user.key)
+    const user = this.#userOf(query.user)
     const tenant = this.facts.tenantNode(query.tenant)
     const isAsked = !this.#deniesUnknown || (user !== undefined && tenant !== undefined)
     const permission = type?.permissions.get(query.action)
@@ -339,7 +344,14 @@ export class Engine {
   }
 
   get #world (): World {
-    return { schema: this.#schema, facts: this.facts, deniesUnknown: this.#deniesUnknown, clock: this.#now }
+    const userOf = (user: QueryUser): UserNode | undefined => this.#userOf(user)
+    return { schema: this.#schema, facts: this.facts, deniesUnknown: this.#deniesUnknown, clock: this.#now, userOf }
+  }
+
+  /** The user with the roles that the question gives. */
+  #userOf ({ key, roles }: QueryUser): UserNode | undefined {
+    if (roles === undefined) return this.facts.userNode(key)
+    return withGivenRoles(key, roles, this.facts, this.#schema.roles, this.#onUnknownRole)
   }
 
   /** RBAC's denial in a tenant that does not exist, or for a user who was never synced. */
@@ -359,7 +371,7 @@ export class Engine {
 
   #allowedByRole ({ user, action, resource }: EngineQuery): boolean {
     const permission = this.#schema.types.get(resource.type)?.permissions.get(action)
-    const node = this.facts.userNode(user.key)
+    const node = this.#userOf(user)
     return permission !== undefined && node !== undefined && decideRbac(permission, node, node.rolesIn(resource.tenant)).allow
   }
 
@@ -427,7 +439,7 @@ export class Engine {
   #find (query: EngineQuery): Found | undefined {
     const permission = this.#schema.types.get(query.resource.type)?.permissions.get(query.action)
     if (permission === undefined) return undefined
-    return { permission, tenant: this.#tenantOf(query), user: this.facts.userNode(query.user.key) }
+    return { permission, tenant: this.#tenantOf(query), user: this.#userOf(query.user) }
   }
 
   #instance ({ resource: { type, key } }: EngineQuery): InstanceNode | undefined {

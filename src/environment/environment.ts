@@ -1,6 +1,7 @@
 // The embedded PDP's environment: engine, schema and facts. All changes go through it.
 import { resolve } from 'node:path'
 import { compilePolicy } from '../engine/policy/compile-policy.js'
+import { suggest } from '../kit/suggest.js'
 import { printable } from '../kit/printable.js'
 import { Engine, type UnknownPolicy, type WorkLimitError } from '../engine/engine.js'
 import { type Facts } from '../engine/facts/facts.js'
@@ -121,6 +122,7 @@ export class Environment {
   readonly #now: () => number
   /** Assignments that have ended since the last write, and whose records are still in the folder. */
   readonly #ended: Step[] = []
+  readonly #unknownRoles = new Set<string>()
   #endTimer: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
   readonly #workLimitLog: WorkLimitLog
@@ -160,12 +162,20 @@ export class Environment {
   }
 
   #newEngine (): Engine {
-    const engine = new Engine(undefined, { unknown: this.#unknown, now: this.#now })
+    const engine = new Engine(undefined, { unknown: this.#unknown, now: this.#now, onUnknownRole: role => this.#noteUnknownRole(role) })
     engine.facts.subscribe(change => {
       if (this.#transaction !== undefined) this.#transaction.noteFact(change)
       else if (change.kind === 'role_assignment' && change.ended === true && engine === this.#engine) this.#noteEnd(change)
     })
     return engine
+  }
+
+  /** Once for each role, and for a bounded number of them: a token may have anything. */
+  #noteUnknownRole (role: string): void {
+    if (this.#unknownRoles.size >= MAX_WARNINGS || this.#unknownRoles.has(role)) return
+    this.#unknownRoles.add(role)
+    const hint = suggest(role, Object.keys(this.#schema.document.roles ?? {}), 'it does not count')
+    this.#log?.warn({}, `permit: the option "roles" gives the role '${printable(role)}', which the policy does not have; ${hint}`)
   }
 
   /** Answers queries. It may be another one later, with the same schema. */

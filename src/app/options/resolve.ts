@@ -14,7 +14,8 @@ import {
   DEFAULT_CHANNEL, headersChecker,
   HEADER_SAFE, BusSchema, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, busChecker,
   DEFAULT_INSPECTOR_PATH,
-  optionsChecker, ShadowSchema, type BusOption, type HeadersFunction, type UserOption, type TenantOption, type Words, type AnyOptions
+  optionsChecker, ShadowSchema, type BusOption, type HeadersFunction, type UserOption, type RolesOption, type TenantOption, type Words,
+  type AnyOptions
 } from './schema.js'
 import { optionMistake, show } from '../../kit/option-mistakes.js'
 import { isProduction } from '../../kit/is-production.js'
@@ -26,6 +27,7 @@ import { DEFAULT_RESERVED, withPreset, withStore } from './authzen-presets.js'
 export interface ResolvedOptions<R, Reply> extends PathOptions {
   readonly user: UserOption<R>
   readonly tenant: TenantOption<R> | undefined
+  readonly roles: RolesOption<R> | undefined
   /** Headers that depend on the request. */
   readonly headersOf: HeadersFunction<R> | undefined
   readonly updates: UpdatesEndpoint | undefined
@@ -81,6 +83,7 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
     origin,
     user: options.user ?? subjectOfToken,
     tenant: options.tenant,
+    roles: resolveRoles(options, origin),
     headersOf: typeof options.headers === 'function' ? options.headers : undefined,
     cache,
     timeout: options.timeout ?? defaultOf(OptionsSchema.properties.timeout),
@@ -97,6 +100,15 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
     urls: options.urls,
     shadow: resolveShadow(options.shadow, env)
   }
+}
+
+/** A PDP over the network knows roles by its own facts only. */
+function resolveRoles (options: AnyOptions, { kind }: DecisionOrigin): AnyOptions['roles'] {
+  if (options.roles === undefined) return undefined
+  const other = kind !== 'policy' ? 'pdp' : options.shadow?.pdp !== undefined ? 'shadow.pdp' : undefined
+  if (other === undefined) return options.roles
+  throw new OptionsError(`option "roles" is given with "${other}"; expected it with "policy" only, because a PDP over the network takes ` +
+    'no roles with a question. Assign the roles there, or use attributes of the user')
 }
 
 function resolveInspector<R> (inspector: AnyOptions['inspector'], env: Environment): ResolvedInspector<R> | undefined {

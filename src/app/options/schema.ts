@@ -11,6 +11,7 @@ import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemet
 import type { EvaluationIds, EvaluationMap, TenantPlace, TypeObject } from '../../contract/evaluation.js'
 import type { Annotation, Requirement, RequirementFunction } from '../../guard/annotation.js'
 import type { OnDenied } from '../../guard/on-denied.js'
+import type { RolesOption } from '../../decision/roles-of-request.js'
 import { ROUTE_PATTERN } from '../../guard/route-patterns.js'
 import { checkerOf } from '../../kit/checker.js'
 
@@ -22,6 +23,8 @@ export type UserOption<R> = (request: R) => UserInput | null | undefined | Promi
  */
 export type TenantOption<R> = (request: R) =>
   string | readonly string[] | null | undefined | Promise<string | readonly string[] | null | undefined>
+
+export type { RolesOption } from '../../decision/roles-of-request.js'
 
 /** Returns headers for the request to the PDP, such as those of a trace. Called when a check of the request is sent. */
 export type HeadersFunction<R> = (request: R) => Readonly<Record<string, string | undefined>> | undefined
@@ -811,6 +814,11 @@ export const OptionsSchema = Type.Object({
     expected: 'a function from the request to a tenant key or nothing; may be async',
     shownDefault: '`default`'
   })),
+  roles: Type.Optional(callable<RolesOption<unknown>>({
+    description: 'Returns the roles of the user of a request, for apps that have them in a token and keep no users.',
+    expected: 'a function from the request to a list of roles, { [tenant]: roles } or nothing; may be async',
+    shownDefault: 'assigned roles only'
+  })),
   /**
    * Caches decisions, allow and deny alike; `false` turns the cache off.
    * @defaultValue `{ ttl: 2000, max: 50000 }` with `pdp`, `false` with `policy`, which is faster than any cache
@@ -1028,7 +1036,7 @@ export type AnyOptions = Static<typeof OptionsSchema>
 export type BusOption = Static<typeof BusSchema>
 
 /** Options whose types depend on the framework. */
-type OfFramework = 'user' | 'tenant' | 'headers' | 'onDenied' | 'onDecision' | 'inspector' | 'routes'
+type OfFramework = 'user' | 'tenant' | 'roles' | 'headers' | 'onDenied' | 'onDecision' | 'inspector' | 'routes'
 
 /**
  * The options, for a framework whose request is `R`. Set exactly one of `pdp` and `policy`.
@@ -1065,6 +1073,26 @@ export type PermitOptions<R, Reply> = Omit<AnyOptions, OfFramework> & {
    * @defaultValue `default`, for every request
    */
   tenant?: TenantOption<R>
+  /**
+   * Returns the roles of the user of a request, for apps that have them in a token and keep no users. A list has roles in the tenant that
+   * the option `tenant` gives for the request (`default` without it); `{ [tenant]: roles }` has roles in several. May be async. They count
+   * in addition to roles that are assigned, in checks, lists and conditions of that request. A role that the policy does not have, and one
+   * in a tenant that does not exist, do not count. When the function throws, there is no decision: 503. With `policy` only.
+   * @defaultValue assigned roles only
+   * @example
+   * ```ts
+   * import Fastify from 'fastify'
+   * import permit from 'fastify-permit'
+   *
+   * const app = Fastify()
+   * await app.register(permit, {
+   *   policy: './permit.yaml',
+   *   user: request => request.headers['x-user']?.toString(),
+   *   roles: request => request.headers['x-user'] === 'ann' ? ['admin'] : []
+   * })
+   * ```
+   */
+  roles?: RolesOption<R>
   /**
    * Replaces the 403 of a denied request with another response. It returns another error, or sends a reply itself.
    * @defaultValue the 403

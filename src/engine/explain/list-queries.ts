@@ -77,6 +77,8 @@ export interface World {
   /** Whether users that were never synced and tenants that do not exist are always denied. */
   readonly deniesUnknown: boolean
   readonly clock: Clock
+  /** The user of a question, with the roles that it gives; undefined for one who is not known. */
+  userOf (user: QueryUser): UserNode | undefined
 }
 
 /** Whether the context turns on an option of Permit's. Every value but `false` does. */
@@ -85,15 +87,15 @@ export function isOn (context: EngineQuery['context'], name: string): boolean {
 }
 
 /** The tenants to check: those in which the user has a role; for a user who was never synced, all tenants. */
-export function tenantsToAsk ({ facts, deniesUnknown }: World, query: Pick<EngineQuery, 'user'>): Iterable<TenantNode> {
-  const user = facts.userNode(query.user.key)
+export function tenantsToAsk ({ facts, deniesUnknown, userOf }: World, query: Pick<EngineQuery, 'user'>): Iterable<TenantNode> {
+  const user = userOf(query.user)
   if (user !== undefined) return tenantsOf(facts, user)
   return deniesUnknown ? [] : facts.tenantNodes()
 }
 
 /** The tenants in which the user has a role, in steps. */
-export function * userTenants ({ facts }: World, user: QueryUser, work: WorkBudget): Generator<undefined, TenantView[]> {
-  const node = facts.userNode(user.key)
+export function * userTenants ({ facts, userOf }: World, user: QueryUser, work: WorkBudget): Generator<undefined, TenantView[]> {
+  const node = userOf(user)
   const tenants: TenantView[] = []
   if (node === undefined) return tenants
   for (const tenant of tenantsOf(facts, node)) {
@@ -109,7 +111,7 @@ export function * userTenants ({ facts }: World, user: QueryUser, work: WorkBudg
 export function * userPermissions (
   world: World, user: QueryUser, filter: PermissionsFilter, work: WorkBudget
 ): Generator<undefined, Record<string, UserPermissions>> {
-  const node = world.facts.userNode(user.key)
+  const node = world.userOf(user)
   const result: Record<string, UserPermissions> = Object.create(null)
   if (node === undefined && world.deniesUnknown) return result
   if (node !== undefined) yield * addByRoles(world, node, filter, result, work)
