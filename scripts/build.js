@@ -101,6 +101,8 @@ function chunkOf (file) {
   if (file === 'app/shadow.js') return 'shadow'
   if (file === 'observe/prometheus.js') return 'prometheus'
   if (file === 'observe/opentelemetry.js') return 'opentelemetry'
+  // Loaded by the command `import`, and by nothing else.
+  if (/^moving\/(?:casbin|openapi)\/|^moving\/fitting-keys/.test(file)) return 'cli/importing'
   // Loaded by the commands that move a policy, and by nothing else.
   if (room === 'moving') return 'cli/moving'
   if (file === 'server/http/inspect-local-pdp.js') return 'inspector/local-pdp'

@@ -50,7 +50,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'import',
-    summary: "write a policy file that decides as casbin's files do",
+    summary: "write a policy file from casbin's files, or from an OpenAPI document",
     load: async () => (await import('./commands/import-command.js')).importCommand
   },
   {
