@@ -105,7 +105,7 @@ export class Shadow implements CheckObserver {
     if (now - this.#loggedAt >= LOG_EVERY) {
       this.#loggedAt = now
       const { time: _, ...shown } = difference
-      this.#log.warn({ permit: { ...shown, different: this.#stats.different } }, 'permit: the shadow would decide otherwise')
+      this.#log.warn({ permit: { ...shown, different: this.#stats.different } }, 'permit: the shadow decides differently')
     }
     try {
       const result = this.#settings.report?.(difference)

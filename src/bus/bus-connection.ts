@@ -1,19 +1,19 @@
-// The connection to a bus: connects, and connects again after a pause whenever the connection is lost.
+// The connection to a bus: connects, and reconnects with backoff when the connection is lost.
 import type { BusClock } from './bus-clock.js'
 
 /** What a connection calls. */
 export interface BusEvents {
-  /** A message was received, one of our own included. */
+  /** A message was received. It may be this instance's own. */
   message (text: unknown): void
-  /** The connection is lost, for good. */
+  /** The connection is lost and will not recover. */
   lost (reason: unknown): void
 }
 
-/** One connection to a bus, subscribed to its channel. When it fails it is thrown away. */
+/** One connection to a bus, subscribed to its channel. A connection that fails is not used again. */
 export interface BusSession {
-  /** Resolves when the bus has taken the message. */
+  /** Resolves when the bus has accepted the message. */
   publish (text: string): Promise<unknown>
-  /** Releases the connection. What belongs to the app stays open. */
+  /** Releases the connection. The app's own client stays open. */
   close (): Promise<unknown> | void
 }
 
@@ -28,9 +28,9 @@ export interface BusTransport {
 /** How long connecting may take, ms. */
 const CONNECT_TIMEOUT = 5_000
 
-/** The longest pause before the first attempt to connect again, ms. It doubles with each attempt. */
+/** The longest delay before the first attempt to reconnect, ms. It doubles with each attempt. */
 const FIRST_PAUSE = 100
-/** The longest pause, ms. */
+/** The longest delay, ms. */
 const LONGEST_PAUSE = 5_000
 
 /** The most publications that the bus has not acknowledged; one more fails at once. */
@@ -66,7 +66,7 @@ export class Link {
     this.#connect()
   }
 
-  /** Resolves when the bus has taken the message; rejects when it did not. */
+  /** Resolves when the bus has accepted the message; otherwise rejects. */
   async publish (text: string): Promise<void> {
     const session = this.#session
     if (session === undefined) throw new Error('the bus is not connected')
@@ -80,7 +80,7 @@ export class Link {
     }
   }
 
-  /** Gives up a connection that does not work, and connects again. */
+  /** Drops a connection that does not work, and reconnects. */
   reset (reason: string): void {
     this.#lost(this.#era, reason)
   }
@@ -127,11 +127,11 @@ export class Link {
     this.#session = undefined
     if (session !== undefined) {
       this.#release(session).catch(() => {})
-      // A connection that held for a while was a good one.
+      // A connection that lasted for a while resets the backoff.
       if (this.#clock.now() - this.upSince > LONGEST_PAUSE) this.#attempts = 0
     }
     this.upSince = Infinity
-    // From nothing to the bound at random, so that a fleet does not come back all at once.
+    // A random delay (full jitter), so that the instances of a fleet do not reconnect at the same time.
     const bound = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(this.#attempts++, 10))
     this.#cancel = this.#clock.after(Math.max(10, this.#clock.random() * bound), () => this.#connect())
     this.#on.down(reason)
@@ -143,7 +143,7 @@ export class Link {
     try {
       await Promise.race([session.close(), late])
     } catch {
-      // It is given up in any case.
+      // The connection is dropped in any case.
     } finally {
       cancel()
     }

@@ -2,10 +2,10 @@
 import Type from 'typebox'
 import { checkerOf } from '../kit/checker.js'
 
-/** The most slots that one message forgets; more become "all". */
+/** The most slots that one message invalidates; more become "all". */
 export const MAX_SLOTS = 256
 
-/** The most messages that one message says it has seen. */
+/** The most messages that one message acknowledges. */
 export const MAX_SEEN = 8
 
 const Id = Type.String({ pattern: '^[0-9a-f]{16}$' })
@@ -18,15 +18,15 @@ export const busMessage = checkerOf(Type.Object({
   i: Id,
   /** Its number among all messages of the instance. */
   n: Count,
-  /** How often the instance has told to forget, this message included. */
+  /** The number of invalidations that the instance has sent, including this message. */
   c: Count,
   /** Messages of any instance that the sender had received when it sent this one. */
   s: Type.Array(Type.Object({ i: Id, n: Count }, { additionalProperties: false }), { maxItems: MAX_SEEN }),
-  /** What to forget. Without it the message is a heartbeat. */
+  /** What to invalidate. Without it the message is a heartbeat. */
   f: Type.Optional(Type.Union([
     Type.Literal('all'),
     Type.Array(Type.Integer({ minimum: 0, maximum: 65_535 }), { minItems: 1, maxItems: MAX_SLOTS })
   ])),
-  /** The instance is closing and sends nothing more. */
+  /** The instance is closing. This is its last message. */
   x: Type.Optional(Type.Literal(true))
 }, { additionalProperties: false }))

@@ -1,9 +1,9 @@
-// Messages on the bus: signed, bounded, and checked before anything in them is believed.
+// Messages on the bus: signed, bounded in size, and verified before they are used.
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { readJson } from '../kit/read-json.js'
 import { busMessage } from './bus-message-schema.js'
 
-/** What to forget: everything, or the decisions of the users in these slots. */
+/** What to invalidate: all decisions, or those of the users in these slots. */
 export type Forgetting = 'all' | readonly number[]
 
 /** One message of one instance. */
@@ -11,7 +11,7 @@ export interface BusMessage {
   readonly from: string
   /** Its number among all messages of the instance. */
   readonly number: number
-  /** How often the instance has told to forget, this message included. */
+  /** The number of invalidations that the instance has sent, including this message. */
   readonly forgets: number
   /** Messages that the sender had received when it sent this one. */
   readonly seen: ReadonlyArray<{ readonly from: string, readonly number: number }>
@@ -21,7 +21,7 @@ export interface BusMessage {
   readonly leaves: boolean
 }
 
-/** The number of slots. Users that share one are forgotten together, which costs a request and is safe. */
+/** The number of slots. Users that share a slot are invalidated together. That is safe and costs one request. */
 export const SLOTS = 65_536
 
 /** The longest message, characters: less than the 8,000 bytes that PostgreSQL accepts. */
@@ -30,7 +30,7 @@ export const MAX_MESSAGE = 4_000
 /** Characters of a signature: 128 bits in base64url. */
 const SIGNATURE = 22
 
-/** Signs and reads messages. All instances of an app have the same secret, and nobody else has it. */
+/** Signs and verifies messages. Only the instances of one app share the secret. */
 export class BusCodec {
   readonly #signing: Buffer
   readonly #hashing: Buffer
@@ -42,7 +42,7 @@ export class BusCodec {
     this.#channel = channel
   }
 
-  /** The slot of a user: 16 bits of a keyed hash. It cannot be turned back into the user, not even by trying all of them. */
+  /** The slot of a user: 16 bits of a keyed hash. The user cannot be computed from it, not even by trying all users. */
   slotOf (user: string): number {
     // UTF-16, because all lone surrogates are equal in UTF-8.
     return createHmac('sha256', this.#hashing).update(Buffer.from(user, 'utf16le')).digest().readUInt16BE(0)
@@ -61,7 +61,7 @@ export class BusCodec {
     return this.#sign(body) + body
   }
 
-  /** The message, or undefined when it is not one of ours, or was changed. Never throws. */
+  /** The message; undefined if it was not sent by an instance of this app, or was modified. Never throws. */
   read (text: unknown): BusMessage | undefined {
     if (typeof text !== 'string' || text.length <= SIGNATURE || text.length > MAX_MESSAGE) return undefined
     const body = text.slice(SIGNATURE)
@@ -82,7 +82,7 @@ export class BusCodec {
   }
 }
 
-/** A key for one purpose: a message is worth nothing for anything else that the secret is for. */
+/** A key for one purpose, so that a message cannot be replayed for another use of the secret. */
 function derive (secret: string, purpose: string): Buffer {
   return createHmac('sha256', secret).update(`fastify-permit bus 1 ${purpose}`).digest()
 }

@@ -1,8 +1,8 @@
-// Which bus the option `bus` means: by the URL's scheme, or by the shape of the object that the app has already.
+// Finds the kind of bus that the option `bus` names: by the URL's scheme, or by the shape of the app's client.
 
 /**
- * A bus of the app's own. It hands every message to every subscriber of the channel, the sender's own instance included: an instance
- * notices by its own messages that the bus works.
+ * A bus that the app implements. It must deliver every message to every subscriber of the channel, including the sender: an instance
+ * detects by its own messages that the bus works.
  *
  * @example
  * ```ts
@@ -24,11 +24,11 @@
  * ```
  */
 export interface CustomBus {
-  /** Sends a message, a text of at most 4,000 characters. A promise resolves when the bus has taken it, and rejects when it has not. */
+  /** Sends a message, a text of at most 4,000 characters. A promise resolves when the bus has accepted it, and otherwise rejects. */
   publish (channel: string, message: string): unknown
   /**
-   * Calls `listener` with each message, from now on. May return, also as a promise, a function that ends the subscription. A rejection
-   * means that the bus cannot be reached; it is tried again.
+   * Calls `listener` with each message from now on. May return a function that ends the subscription, or a promise of it. A rejection
+   * means that the bus is unreachable; the subscription is retried.
    */
   subscribe (channel: string, listener: (message: string) => void): unknown
 }
@@ -76,7 +76,7 @@ export interface BusSettings {
   readonly target: BusTarget
   readonly secret: string
   readonly channel: string
-  /** How long decisions are kept while the bus is away, ms. */
+  /** How long decisions are cached while the bus is unreachable, ms. */
   readonly degradedTtl: number
 }
 
@@ -89,7 +89,7 @@ export type BusTarget =
   | { readonly kind: 'pg-client', readonly client: PgClient }
   | { readonly kind: 'custom', readonly client: CustomBus }
 
-/** The bus of a URL, or of the word `cluster`; undefined for any other text. */
+/** The bus for a URL or for the word `cluster`; undefined for any other text. */
 export function targetOfText (text: string): BusTarget | undefined {
   if (text === 'cluster') return { kind: 'cluster' }
   if (!URL.canParse(text)) return undefined
@@ -98,13 +98,13 @@ export function targetOfText (text: string): BusTarget | undefined {
   return protocol === 'postgres:' || protocol === 'postgresql:' ? { kind: 'postgres', url: text } : undefined
 }
 
-/** Whether a client is one of a Redis Cluster: of `ioredis`, or of `redis`. It subscribes in another way than a client of one node. */
+/** Whether a client is for a Redis Cluster (`ioredis` or `redis`). It subscribes differently from a client of one node. */
 export function isRedisCluster (client: object): boolean {
   return has(client, 'publish', 'subscribe') &&
     (('isCluster' in client && client.isCluster === true) || has(client, 'getRandomNode') || has(client, 'nodeClient'))
 }
 
-/** The bus that a client is; undefined for an object that is none. */
+/** The bus for a client; undefined for an unknown object. */
 export function targetOfClient (client: object): BusTarget | undefined {
   if (has(client, 'query', 'connect', 'on')) {
     return 'totalCount' in client

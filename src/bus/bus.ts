@@ -1,4 +1,4 @@
-// The bus: tells the other instances what to forget, hears it from them, and notices when it may have missed something.
+// The bus: sends and receives invalidations, and detects when messages may be missing.
 import { randomBytes } from 'node:crypto'
 import { SYSTEM_CLOCK, type BusClock } from './bus-clock.js'
 import { BusCodec, type BusMessage, type Forgetting } from './bus-message.js'
@@ -13,7 +13,7 @@ export interface BusLog {
 }
 
 /**
- * How long decisions may be used. Read for each decision from the cache: after `until`, a time of the clock, one that is older than
+ * How long decisions may be used. Read for each cached decision: after `until` (a time of the clock), a decision that is older than
  * `maxAge`, ms, is not used.
  */
 export interface Lease {
@@ -26,23 +26,23 @@ export interface BusOptions {
   /** Shared by all instances. Signs messages and hashes users. */
   readonly secret: string
   readonly channel: string
-  /** How long decisions are kept while the bus is away, ms. */
+  /** How long decisions are cached while the bus is unreachable, ms. */
   readonly degradedTtl: number
-  /** Forgets decisions here, those in flight included. */
+  /** Invalidates decisions in this process, including those in flight. */
   readonly forget: (what: Forgetting) => void
   readonly log?: BusLog
   /** For tests. */
   readonly clock?: BusClock
 }
 
-/** The bounds of the time after which an instance that is not heard counts as silent, ms. Within them it is `degradedTtl`. */
+/** After how long an instance that sends nothing counts as silent, ms: `degradedTtl`, within these bounds. */
 const SHORTEST_SILENCE = 400
 const LONGEST_SILENCE = 8_000
 
 /** Heartbeats per silence. Two of them may be lost or late before an instance counts as silent. */
 const BEATS = 4
 
-/** The most heartbeats that an instance receives, per second: larger fleets beat more slowly. */
+/** The most heartbeats that an instance receives per second: larger fleets send them less often. */
 const MAX_BEATS_PER_SECOND = 200
 
 /** How long a write waits for the bus, ms. */
@@ -51,15 +51,15 @@ const WRITE_WAIT = 250
 /** How long the start waits for the bus, ms. */
 const JOIN_WAIT = 2_000
 
-/** The most messages that are read in a window, and its length, ms. More are dropped, and everything is forgotten once. */
+/** The most messages that are read in a window, and its length, ms. More are dropped, and all decisions are invalidated once. */
 const MAX_MESSAGES = 500
 const WINDOW = 100
 
-/** The shortest time between two times that everything is forgotten, ms: because of other instances, and because of unreadable messages. */
+/** The shortest time between two full invalidations, ms: because of other instances, and because of unreadable messages. */
 const BETWEEN_ALL = 10
 const BETWEEN_UNREADABLE = 250
 
-/** In fleets of more than this, instances forget everything one after the other, this far apart, ms, and at most this long in all. */
+/** In fleets of more instances than this, full invalidations are staggered: the delay between two instances, and its maximum, ms. */
 const LARGE_FLEET = 16
 const APART = 2
 const LONGEST_SPREAD = 2_000
@@ -79,7 +79,7 @@ export class Bus {
   #forgets = 0
   #outbox: Set<number> | 'all' = new Set()
   #sending: Promise<void> | undefined
-  /** Whether the bus did not acknowledge the last message in time. Writes do not wait for it then. */
+  /** Whether the bus did not acknowledge the last message in time. If so, writes do not wait for the bus. */
   #isStuck = false
   #cancelTick: (() => void) | undefined
   #beatDue = -Infinity
@@ -89,11 +89,11 @@ export class Bus {
   #windowEnds = -Infinity
   #inWindow = 0
   #unreadableLogged = -Infinity
-  /** Since when the bus is away, ms of the clock. */
+  /** Since when the bus is unreachable, ms of the clock. */
   #awaySince: number | undefined
   #isOpen = false
   #joined: (() => void) | undefined
-  #reason = 'it was not reached yet'
+  #reason = 'not connected yet'
   readonly #counts = { sent: 0, received: 0, gaps: 0, rejected: 0, forgetAll: 0, outages: 0 }
 
   constructor (options: BusOptions) {
@@ -108,7 +108,7 @@ export class Bus {
     })
   }
 
-  /** Connects. Resolves when this instance hears itself; after a short while in any case, because an app starts without its bus, too. */
+  /** Connects. Resolves when this instance receives its own message, or after a short timeout: an app also starts without its bus. */
   async open (): Promise<void> {
     this.#isOpen = true
     const joined = new Promise<void>(resolve => { this.#joined = resolve })
@@ -127,15 +127,15 @@ export class Bus {
     return this.#codec.slotOf(user)
   }
 
-  /** Tells the others what this instance has forgotten. */
+  /** Sends an invalidation of this instance to the others. */
   announce (what: number | 'all'): void {
     if (what === 'all' || (this.#outbox !== 'all' && this.#outbox.size >= MAX_SLOTS)) this.#outbox = 'all'
     else if (this.#outbox !== 'all') this.#outbox.add(what)
-    // Before it is open, it waits there.
+    // It waits there until the bus is open.
     if (this.#isOpen) this.#sending ??= this.#sendAll()
   }
 
-  /** Resolves when the bus has taken everything that was announced; after a short while in any case. Never rejects. */
+  /** Resolves when the bus has accepted all invalidations, or after a short timeout. Never rejects. */
   async flushed (): Promise<void> {
     if (this.#sending === undefined || this.#isStuck) return
     let cancel = (): void => {}
@@ -158,7 +158,7 @@ export class Bus {
     }
   }
 
-  /** Says goodbye, so that the others do not wait for this instance, and disconnects. */
+  /** Announces that this instance leaves, so that the others do not wait for it, and disconnects. */
   async close (): Promise<void> {
     if (!this.#isOpen) return
     await this.flushed()
@@ -184,13 +184,13 @@ export class Bus {
   }
 
   async #sendAll (): Promise<void> {
-    // What is announced in the same tick goes into one message.
+    // Invalidations of the same tick are sent in one message.
     await undefined
     while (this.#outbox === 'all' || this.#outbox.size > 0) {
       const forget = this.#outbox === 'all' ? 'all' : [...this.#outbox]
       this.#outbox = new Set()
       let cancel = (): void => {}
-      // A message that was not acknowledged by then is left behind. Its number is missed by the others, who then forget everything.
+      // A message that was not acknowledged by then is dropped. The others notice the missing number and invalidate everything.
       const late = new Promise<void>(resolve => {
         cancel = this.#clock.after(WRITE_WAIT, () => {
           this.#isStuck = true
@@ -214,7 +214,7 @@ export class Bus {
       this.#counts.sent++
       this.#isStuck = false
     } catch {
-      // The others miss the number. This instance misses its own message, and connects again.
+      // The others notice the missing number. This instance notices that its own message is missing, and reconnects.
     }
   }
 
@@ -222,7 +222,7 @@ export class Bus {
     const now = this.#clock.now()
     const interval = this.#silence / BEATS
     if (now >= this.#beatDue && this.#link.up) {
-      // Up to a fifth more or less, so that a fleet does not beat as one.
+      // Up to a fifth more or less (jitter), so that the heartbeats of a fleet spread out.
       this.#beatDue = now + interval * (0.8 + 0.4 * this.#clock.random())
       this.#publish(undefined).catch(() => {})
     }
@@ -249,7 +249,7 @@ export class Bus {
     return this.#link.up && this.#members.echoed >= now - this.#silence
   }
 
-  /** Renews the lease, or lets it end, and says so. */
+  /** Renews the lease, or lets it expire and logs that. */
   #check (): void {
     if (!this.#isOpen) return
     const now = this.#clock.now()
@@ -257,14 +257,15 @@ export class Bus {
     this.lease.until = this.#allAt === Infinity && this.#link.up ? this.#members.proven(now) + silence : -Infinity
     const lost = this.#members.sweep(now)
     if (lost > 0) {
-      this.#options.log?.warn({ permit: { instances: lost } }, 'permit: instances were silent on the bus for 10 minutes, and count as gone')
+      this.#options.log?.warn({ permit: { instances: lost } },
+        'permit: instances sent nothing on the bus for 10 minutes and are no longer tracked')
     }
     if (this.#isUp(now)) {
       this.#join()
       if (this.#awaySince !== undefined) this.#back(now, this.#awaySince)
     } else if (this.#joined === undefined || now - this.#link.upSince > silence) {
       if (this.#link.up && now - this.#link.upSince > silence) {
-        this.#reason = 'messages of this instance do not come back'
+        this.#reason = 'this instance does not receive its own messages'
         this.#link.reset(this.#reason)
       }
       this.#leave(now)
@@ -282,7 +283,7 @@ export class Bus {
     this.#awaySince = now
     this.#counts.outages++
     log?.warn({ permit: { bus: transport.name, reason: this.#reason, degradedTtl } },
-      'permit: the bus is away; until it is back, decisions are kept for degradedTtl at most')
+      'permit: the bus is unreachable; until it recovers, decisions are cached for at most degradedTtl')
   }
 
   #back (now: number, since: number): void {
@@ -290,7 +291,7 @@ export class Bus {
     const away = Math.round(now - since)
     this.#awaySince = undefined
     this.#forgetAll(0)
-    log?.info({ permit: { bus: transport.name, away } }, 'permit: the bus is back; all decisions are forgotten')
+    log?.info({ permit: { bus: transport.name, away } }, 'permit: the bus has recovered; all cached decisions are dropped')
   }
 
   #receive (text: unknown): void {
@@ -323,18 +324,18 @@ export class Bus {
 
   #unreadable (now: number): void {
     this.#counts.rejected++
-    // It may be a message of an instance with another secret: something has changed, and it is not known what.
+    // It may come from an instance with another secret. Something may have changed, and it is unknown what.
     this.#forgetAll(BETWEEN_UNREADABLE)
     if (now - this.#unreadableLogged < REPEAT_LOG) return
     this.#unreadableLogged = now
     const { log, transport, channel } = this.#options
     log?.warn({ permit: { bus: transport.name, channel } },
-      'permit: a message on the bus cannot be read, so all decisions are forgotten; ' +
+      'permit: a message on the bus cannot be read, so all cached decisions are dropped; ' +
       'check that all instances have the same bus.secret (or token), and that other apps use another bus.channel')
   }
 
   /**
-   * Forgets everything: soon, once for all reasons that come until then. Until then nothing counts as proven.
+   * Schedules a full invalidation, one for all reasons until then. Until it runs, nothing counts as proven.
    * @param between - the shortest time since the last time, ms
    */
   #forgetAll (between: number): void {

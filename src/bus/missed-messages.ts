@@ -2,25 +2,25 @@
 import type { BusMessage } from './bus-message.js'
 import { MAX_SEEN } from './bus-message-schema.js'
 
-/** The most instances that are tracked. With more of them nothing is proven, so decisions are kept for `degradedTtl`. */
+/** The most instances that are tracked. With more instances nothing is proven, so decisions are cached for `degradedTtl`. */
 export const MAX_MEMBERS = 4_096
 
-/** How long an instance that sends nothing is waited for, ms. After that it counts as gone. */
+/** How long a silent instance is tracked, ms. After that it is dropped. */
 export const GONE_AFTER = 10 * 60_000
 
 /** The most messages of one instance whose time is kept. */
 const MAX_RECENT = 64
 
 class Member {
-  /** Whether it has said that it leaves, or was silent for too long. */
+  /** Whether it announced that it leaves, or was silent for too long. */
   gone = false
   /** When its last message was received. */
   heard = 0
   /** The number of the last message. */
   last = 0
-  /** The number of its forgets that were received, or made up for. */
+  /** The number of its invalidations that were received, or covered by a full invalidation. */
   forgets = 0
-  /** Everything that it had sent until this time was received, or made up for. */
+  /** Everything that it had sent until this time was received, or covered by a full invalidation. */
   proven = -Infinity
   /** By number, a time at which the message did not exist yet. */
   readonly #sent = new Map<number, number>()
@@ -36,12 +36,12 @@ class Member {
 }
 
 /**
- * Tracks what the instances send. A message may be lost, doubled, delayed without a bound, or overtaken.
+ * Tracks what the instances send. A message may be lost, duplicated, delayed without a bound, or reordered.
  *
- * A gap in the count of forgets shows that one is missing. That none is missing is proven until the time at which the newest message was
- * sent, and that time cannot be taken from its arrival, because it may have been on its way for long. So each message names some messages
- * that its sender had received. When one of them is ours, it was sent after ours, by our own clock. When one is of a third instance,
- * it was sent after that one, which in its turn named one of ours.
+ * A gap in the count of invalidations shows that one is missing. The absence of a gap proves that nothing is missing until the time at
+ * which the newest message was sent. The arrival does not show that time, because a message may be delayed for long. So each message names
+ * some messages that its sender had received. If it names one of ours, it was sent after ours, by our own clock. If it names one of a third
+ * instance, it was sent after that one, which in turn named one of ours.
  */
 export class Members {
   readonly #id: string
@@ -92,7 +92,7 @@ export class Members {
       }
       member = new Member()
       this.#members.set(from, member)
-      // What it did before we heard of it cannot be known. From now on it is watched.
+      // What it sent before its first message here is unknown. It is tracked from now on.
       member.proven = now
     } else if (member.gone && number > member.last) {
       member.gone = false
@@ -109,7 +109,7 @@ export class Members {
     return { gap }
   }
 
-  /** Until when everything is proven that any instance has sent. `-Infinity` until our own messages come back. */
+  /** The time until which all messages of all instances are proven to have arrived. `-Infinity` until this instance receives its own. */
   proven (now: number): number {
     if (now < this.#crowdedUntil) return -Infinity
     let proven = this.#own.proven
@@ -129,7 +129,7 @@ export class Members {
     return silent
   }
 
-  /** Forgets the instances that left, and gives up those that were silent for too long. Returns how many were given up. */
+  /** Drops the instances that left or were silent for too long. Returns how many were silent. */
   sweep (now: number): number {
     let lost = 0
     for (const [id, member] of this.#members) {

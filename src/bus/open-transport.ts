@@ -1,4 +1,4 @@
-// Creates the transport of a bus. The package that it needs is loaded then, and not before.
+// Creates the transport of a bus. The package that it needs is loaded here, on demand.
 import { OptionsError } from '../contract/errors.js'
 import type { BusTarget, IoredisClient, NodeRedisClient, PgClient } from './bus-target.js'
 import type { BusTransport } from './bus-connection.js'
@@ -11,7 +11,7 @@ const END_TIMEOUT = 500
 
 type IoredisPackage = { readonly Redis: new (url: string, settings: object) => IoredisClient }
 type NodeRedisPackage = { createClient (settings: object): NodeRedisClient }
-/** A connection of `pg` that is our own. */
+/** A connection of `pg` that this package opened. */
 interface OwnPgClient extends PgClient {
   readonly connection: { readonly stream: { destroy (): unknown } }
   connect (): Promise<unknown>
@@ -59,7 +59,7 @@ export async function openTransport (target: BusTarget, channel: string, secret:
   }
 }
 
-/** The link connects again, with a new client. */
+/** The connection is opened again with a new client. */
 const WITHOUT_RECONNECTING = { reconnectStrategy: false, connectTimeout: CONNECT_TIMEOUT }
 
 async function redisOf (url: string, channel: string): Promise<BusTransport> {

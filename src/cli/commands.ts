@@ -65,7 +65,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'push',
-    summary: 'make an environment of Permit say what a policy file says',
+    summary: 'change an environment of Permit so that it matches a policy file',
     load: async () => (await import('./commands/push-command.js')).pushCommand
   },
   {

@@ -245,7 +245,7 @@ export type PdpFailure =
   | 'token'         // the PDP rejected the token: 401 or 403
   | 'status'        // any other status than 200
   | 'answer'        // 200, but an invalid answer
-  | 'unready'       // the PDP said no, and its health says that it has not loaded everything
+  | 'unready'       // the PDP denied, and its health says that it has not loaded everything
   | 'undecided'     // the PDP says that it could not decide this question
   | 'unsendable'    // not sent: the question is too large, nested too deep, or no Unicode text
   | 'overload'      // a limit of this package was reached

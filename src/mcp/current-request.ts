@@ -1,4 +1,4 @@
-// The HTTP request whose messages are being handled. It is the one that has brought the message, whoever has begun the session.
+// The HTTP request of the message that is being handled. It is not the request that started the session.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { FastifyRequest } from 'fastify'
 import type { RequestPermit } from '../app/request-permit.js'
@@ -10,7 +10,7 @@ export function withRequest<T> (permit: RequestPermit<FastifyRequest>, run: () =
   return requests.run(permit, run)
 }
 
-/** The checks of the request that has brought the current message; undefined for one that came otherwise, such as over stdio. */
+/** The checks of the request that carried the current message; undefined without a request, for example over stdio. */
 export function currentPermit (): RequestPermit<FastifyRequest> | undefined {
   return requests.getStore()
 }

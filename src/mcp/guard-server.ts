@@ -1,4 +1,4 @@
-// Guards a whole server of MCP: its lists, completions and subscriptions, and with `strict` what has no requirement.
+// Guards a whole MCP server: its lists, completions and subscriptions, and with `strict` everything that has no requirement.
 import type { FastifyRequest } from 'fastify'
 import { behind } from '../app/request-permit.js'
 import { AnnotationError, ForbiddenError, OptionsError, UnavailableError, UndeclaredRouteError } from '../contract/errors.js'
@@ -13,13 +13,13 @@ import { areVisible } from './visibility.js'
 export interface GuardServerOptions {
   /**
    * Refuses to register a tool, a resource or a prompt whose handler is not in `permitted()`, and refuses calls of those that were
-   * registered otherwise.
+   * registered in another way.
    * @defaultValue `false`
    */
   readonly strict?: boolean
 }
 
-/** What is needed of `McpServer`. */
+/** The members of `McpServer` that are used. */
 export interface McpServerLike {
   readonly server: object
   connect (transport: never): Promise<void>
@@ -46,7 +46,7 @@ interface UriTemplate {
 
 type Registry = Readonly<Record<string, Registered>>
 
-/** The parts of a server. The registries are the only place that knows what has which name now. */
+/** The parts of a server. Only the registries have the current names. */
 interface Parts {
   readonly _registeredTools: Registry
   readonly _registeredResources: Registry
@@ -64,7 +64,7 @@ const REGISTERING = ['registerTool', 'tool', 'registerResource', 'resource', 're
  *
  * @param server - an `McpServer` of `@modelcontextprotocol/sdk`
  * @returns the same server
- * @throws `OptionsError` when an option is wrong, or the server is none
+ * @throws `OptionsError` when an option or the server is invalid
  * @example
  * ```ts
  * import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
@@ -121,7 +121,7 @@ function requireParams ({ compiled }: Declared, [name, what, config]: readonly u
   const known = argumentsOf(what, config)
   const missing = known === undefined ? undefined : compiled.params.find(param => !known.includes(param))
   if (missing === undefined) return
-  throw new AnnotationError(`permitted() of ${JSON.stringify(name)}: the resource names {${missing}}, which is no argument of it` +
+  throw new AnnotationError(`permitted() of ${JSON.stringify(name)}: the resource names {${missing}}, which is not one of its arguments` +
     (known?.length === 0 ? '' : `; there is ${known?.map(one => `{${one}}`).join(', ')}`))
 }
 
@@ -154,7 +154,7 @@ function keepRequirement (registered: Registered, property: typeof HANDLERS[numb
   })
 }
 
-/** What a request for something registered is about, and its arguments. */
+/** The tool, resource or prompt of a request, and its arguments. */
 interface Target { readonly registered: Registered | undefined, readonly params?: unknown }
 
 class ServerGuard {
@@ -212,15 +212,17 @@ class ServerGuard {
     const declared = declarationOf(registered)
     if (declared === undefined) {
       if (!this.#strict) return
-      if (registered !== undefined) requestOf()?.log.error({ err: undeclared(method) }, 'permit: refused what has no requirement')
+      if (registered !== undefined) {
+        requestOf()?.log.error({ err: undeclared(method) }, 'permit: refused a request for something that has no requirement')
+      }
       throw new McpRefusal(new ForbiddenError())
     }
     if (method === 'resources/subscribe') await requireAllowed(declared.compiled, params)
     if (method === 'completion/complete' && !(await this.#visible([declared]))[0]) throw new McpRefusal(new ForbiddenError())
-    // The others are decided in front of their handlers, with validated arguments.
+    // The others are decided before their handlers, with validated arguments.
   }
 
-  /** The answer of a list, with what the user may call. */
+  /** The answer to a list request, reduced to what the user may call. */
   async #filtered (method: keyof typeof LISTS, answer: unknown): Promise<unknown> {
     const property = LISTS[method]
     const items = isRecord(answer) ? answer[property] : undefined

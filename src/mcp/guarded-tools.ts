@@ -1,4 +1,4 @@
-// Handlers with a requirement: the decision falls in front of the handler, with the arguments that it gets.
+// Handlers with a requirement: the decision is made before the handler runs, with the handler's arguments.
 import type { FastifyRequest } from 'fastify'
 import { behind } from '../app/request-permit.js'
 import { AnnotationError, ForbiddenError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
@@ -15,7 +15,7 @@ import { currentPermit } from './current-request.js'
 export interface McpCall {
   /** The validated arguments of the tool or prompt, or the variables of the resource template. */
   readonly params: Readonly<Record<string, unknown>>
-  /** The HTTP request that has brought the call. */
+  /** The HTTP request that carried the call. */
   readonly request: FastifyRequest
 }
 
@@ -25,7 +25,7 @@ export interface McpCall {
  */
 export type McpAnnotation = Exclude<Annotation<McpCall>, 'url' | MethodMap<McpCall>>
 
-/** What a handler requires, as it was written and compiled. */
+/** What a handler requires, as written and as compiled. */
 export interface Declared {
   readonly annotation: McpAnnotation
   readonly compiled: CompiledAnnotation<McpCall>
@@ -37,7 +37,7 @@ const declarations = new WeakMap<object, Declared>()
 
 /**
  * Puts a requirement before the handler of a tool, a resource or a prompt. The handler runs only for a call that is allowed, in every
- * server and under every name that it is registered with. The user is that of the HTTP request which has brought the call.
+ * server and under every name that it is registered with. The user is that of the HTTP request that carried the call.
  *
  * A denied tool answers with a tool error, a denied resource or prompt with an error of JSON-RPC. Neither says why; the log does.
  * @throws `AnnotationError` when the requirement is invalid
@@ -73,12 +73,12 @@ export function withDeclaration (declared: Declared, handler: Handler): Handler 
 
 function declare (annotation: McpAnnotation): Declared {
   const compiled = compileNamed<McpCall>('permitted()', annotation as Annotation<McpCall>, tenantOf)
-  if (compiled.kind === 'methods') throw new AnnotationError('permitted(): a requirement for each method has no meaning here')
+  if (compiled.kind === 'methods') throw new AnnotationError('permitted(): one requirement for each HTTP method is not supported here')
   if (asksUrl(compiled)) throw new AnnotationError(`permitted(): ${NO_URLS}`)
   return { annotation, compiled }
 }
 
-/** The option `tenant` of the plugin, whose request the call has come with. */
+/** The option `tenant` of the plugin that serves the call's request. */
 function tenantOf ({ request }: McpCall): MaybePromise<string | readonly string[] | null | undefined> {
   return behindCurrent()?.enforcement.tenant?.(request)
 }
@@ -113,13 +113,13 @@ function behindCurrent (): ReturnType<typeof behind<FastifyRequest>> | undefined
   return permit === undefined ? undefined : behind(permit)
 }
 
-const NO_REQUEST = 'fastify-permit/mcp: a message came without an HTTP request; hand requests to the transport by handleMcp()'
+const NO_REQUEST = 'fastify-permit/mcp: a message arrived without an HTTP request; pass requests to the transport with handleMcp()'
 
 function isParams (params: unknown): params is McpCall['params'] {
   return typeof params === 'object' && params !== null
 }
 
-/** The enforcement of a request, for its calls. They never count as gone: their answer can be fetched over another connection. */
+/** The enforcement for the calls of a request. The caller never counts as gone, because it can fetch the answer over another connection. */
 function ofCalls ({ checks, user, tenant, requestId }: Enforcement<FastifyRequest>, request: FastifyRequest): Enforcement<McpCall> {
   return {
     checks,
@@ -132,7 +132,7 @@ function ofCalls ({ checks, user, tenant, requestId }: Enforcement<FastifyReques
   }
 }
 
-/** An error of JSON-RPC, in the range for servers. Of a tool, MCP's SDK makes a result with the message. */
+/** A JSON-RPC error, in the range for servers. For a tool, MCP's SDK converts it to a result with the message. */
 export class McpRefusal extends Error {
   /** Read by MCP's SDK. */
   readonly code = -32_003
@@ -145,7 +145,7 @@ export class McpRefusal extends Error {
   }
 }
 
-/** The error for the client: it says what happened, and not why. A mistake of the app is in the log. */
+/** The error for the client: it says what happened, and not why. A mistake of the app is logged. */
 export function refusalOf (error: Error): McpRefusal {
   if (error instanceof ForbiddenError || error instanceof UnauthenticatedError || error instanceof UnavailableError) {
     return new McpRefusal(error)

@@ -1,4 +1,4 @@
-// Hands an HTTP request of Fastify to a transport of MCP, with the checks of the request, and keeps sessions apart by user.
+// Passes an HTTP request of Fastify to an MCP transport, with the checks of the request. Each session belongs to one user.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { behind, type RequestPermit } from '../app/request-permit.js'
@@ -6,18 +6,18 @@ import { OptionsError } from '../contract/errors.js'
 import { normaliseUser } from '../decision/query.js'
 import { withRequest } from './current-request.js'
 
-/** What is needed of `StreamableHTTPServerTransport`. */
+/** The members of `StreamableHTTPServerTransport` that are used. */
 export interface McpTransport {
   readonly sessionId?: string | undefined
   handleRequest (request: IncomingMessage, response: ServerResponse, body?: unknown): Promise<void>
 }
 
-/** By transport, the key of the user whose session it is; undefined for nobody. */
+/** By transport, the key of the session's user; undefined without a login. */
 const owners = new WeakMap<McpTransport, { readonly user: string | undefined }>()
 
 /**
  * Hands a request to a transport of Streamable HTTP, for POST, GET and DELETE. Its messages are decided for the user of this request. A
- * session belongs to the user who has begun it: for others it is not found, so that they can neither read its stream nor end it.
+ * session belongs to the user who started it. For other users it does not exist, so that they can neither read its stream nor end it.
  *
  * @throws `OptionsError` when the plugin is not registered
  * @example
@@ -32,7 +32,9 @@ const owners = new WeakMap<McpTransport, { readonly user: string | undefined }>(
  */
 export async function handleMcp (request: FastifyRequest, reply: FastifyReply, transport: McpTransport): Promise<FastifyReply> {
   const permit = request.permit as RequestPermit<FastifyRequest> | undefined
-  if (permit === undefined) throw new OptionsError('handleMcp(): the request has no checks; register fastify-permit before the route')
+  if (permit === undefined) {
+    throw new OptionsError('handleMcp(): there is no request.permit; register fastify-permit before the route')
+  }
   const user = await keyOf(permit)
   // Of one session, the requests are several; without a session, each request has a transport of its own, or nothing to be kept apart.
   const owner = owners.get(transport)
@@ -44,7 +46,7 @@ export async function handleMcp (request: FastifyRequest, reply: FastifyReply, t
   return reply
 }
 
-/** As a transport answers when it has another session. */
+/** The answer of a transport that has another session. */
 const NOT_FOUND = { jsonrpc: '2.0', error: { code: -32_001, message: 'Session not found' }, id: null }
 
 async function keyOf (permit: RequestPermit<FastifyRequest>): Promise<string | undefined> {

@@ -8,12 +8,12 @@ import { hasBrace } from '../guard/key-template.js'
 import { splitAtColon } from '../kit/split-at-colon.js'
 import type { McpAnnotation, McpCall } from './guarded-tools.js'
 
-/** What must hold for something to be listed: known, a check, or a combination. */
+/** The condition for an entry to be listed: a known result, a check, or a combination. */
 type Condition = boolean | Check | { readonly some: boolean, readonly of: readonly Condition[] }
 
 interface Check {
   readonly input: CheckInput
-  /** For a resource that the arguments name: `type:action`, which may be allowed on some instance. */
+  /** For a resource that the arguments name: `type:action`, which may be allowed on an instance. */
   readonly anywhere: string | undefined
 }
 
@@ -83,7 +83,7 @@ async function decide (checks: readonly Check[], permit: RequestPermit<FastifyRe
   }
 }
 
-/** What roles allow on instances. A PDP that cannot list it leaves the lists shorter; calls are decided all the same. */
+/** What roles allow on instances. With a PDP that cannot list it, the lists are shorter; calls are still decided. */
 async function permissionsOnInstances (permit: RequestPermit<FastifyRequest>): Promise<ReadonlySet<string>> {
   try {
     const permissions = Object.entries(await permit.permissions())

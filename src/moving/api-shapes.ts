@@ -83,7 +83,7 @@ const Tuple = Type.Object({ subject: key, relation: key, object: key, tenant: te
 export const apiTuple = checkerOf(Tuple)
 
 const Keyed = Type.Object({ key: text, name: text, id: text, group_instance_key: text })
-/** What an environment has that a policy cannot say. */
+/** Parts of an environment that a policy file cannot express. */
 export const apiKeyed = checkerOf(Keyed)
 
 const ProxyConfig = Type.Object({

@@ -1,10 +1,10 @@
-// Facts that Permit would delete together with a part of the schema. Facts that were not asked for are not deleted by the way.
+// Finds facts that Permit would delete together with a part of the schema. A push without `--facts` must not delete facts.
 import { isRecord } from '../kit/is-record.js'
 import type { MovePlan } from './move-plan.js'
 import { nameOf, type Moved } from './moved-objects.js'
 import type { RestClient } from './rest-client.js'
 
-/** The items that are looked at. */
+/** The number of items that are read. */
 const PER_PAGE = 100
 
 /** Sentences that name each part of the schema that is deleted while facts need it, and what these facts are. */

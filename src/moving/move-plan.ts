@@ -1,24 +1,24 @@
-// What has to be done to an environment so that it says what a policy says.
+// The steps that make an environment match a policy.
 import { canonicalJson } from '../kit/canonical-json.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import type { Model } from './moved-policy.js'
 import { byRank, FACT_KINDS, idOf, movedObjects, type Moved } from './moved-objects.js'
 
-/** One thing to do. */
+/** One step. */
 export interface Step {
-  /** `replace`: it cannot be changed, so it is deleted and created anew. */
+  /** `replace`: it cannot be changed, so it is deleted and created again. */
   readonly op: 'create' | 'change' | 'replace' | 'delete'
-  /** The object as it is to be; for a deletion, as it is. */
+  /** The new object; for a deletion, the existing one. */
   readonly object: Moved
-  /** The object as it is, for `change` and `replace`. */
+  /** The existing object, for `change` and `replace`. */
   readonly before?: Moved
 }
 
 /** A plan. */
 export interface MovePlan {
-  /** In the order in which they can be done. */
+  /** In an order in which they can be applied. */
   readonly steps: readonly Step[]
-  /** What only the environment has, and what stays there without `prune`. */
+  /** Objects that only the environment has. Without `prune` they stay. */
   readonly extra: readonly Moved[]
 }
 
@@ -27,7 +27,7 @@ export interface MovePlan {
  *
  * @param wanted - the policy
  * @param actual - the environment
- * @param prune - whether what the policy does not have is deleted
+ * @param prune - whether objects that the policy does not have are deleted
  */
 export function planMove (wanted: Model, actual: Model, { prune }: { prune: boolean }): MovePlan {
   const existing = new Map(Array.from(movedObjects(actual), object => [idOf(object), object] as const))
@@ -35,7 +35,7 @@ export function planMove (wanted: Model, actual: Model, { prune }: { prune: bool
   const kept = new Set(objects.map(idOf))
   const stays = ({ kind, keys: [key] }: Moved): boolean => {
     if (kind === 'tenant') return key === DEFAULT_TENANT
-    // A proxy configuration has a secret that nobody can write again: it is deleted for a file that speaks of them, and for no other.
+    // A proxy configuration has a secret that cannot be restored. It is only deleted for a file with a section of them.
     return kind === 'proxy_config' && wanted.schema.proxy_configs === undefined
   }
   const extra = [...existing].filter(([id, object]) => !kept.has(id) && !stays(object)).map(([, object]) => object)
@@ -60,7 +60,7 @@ export function planMove (wanted: Model, actual: Model, { prune }: { prune: bool
   return { steps: [...deletions.filter(isFact), ...steps, ...deletions.filter(step => !isFact(step))], extra: [] }
 }
 
-/** Whether the objects differ in what cannot be changed. */
+/** Whether the objects differ in members that cannot be changed. */
 function isOther (a: Moved, b: Moved): boolean {
   return a.fixed !== b.fixed || a.kind !== b.kind
 }
@@ -78,7 +78,7 @@ const PARTS: ReadonlySet<string> = new Set([
   'action', 'attribute', 'action_group', 'relation', 'resource_role', 'derivation', 'derivation_settings'
 ])
 
-/** What is deleted together with objects that are created anew: what needs them. */
+/** Objects that are deleted together with replaced objects, because they depend on them. */
 function goneWith (replaced: readonly Moved[], existing: Iterable<Moved>): ReadonlySet<string> {
   if (replaced.length === 0) return new Set()
   const relations = new Set<string>()
@@ -110,7 +110,7 @@ function isGone (
   }
 }
 
-/** The same objects, each role after those that it inherits from: so no change on the way makes a circle. */
+/** The same objects, each role after those that it inherits from, so that no intermediate state has a cycle. */
 function rolesByParents (objects: readonly Moved[]): readonly Moved[] {
   const roles = new Map(objects.filter(isRole).map(role => [idOf(role), role]))
   const sorted = new Set<Moved>()

@@ -2,7 +2,7 @@
 import type { PolicyConditions } from '../engine/policy/policy.js'
 import type { Model } from './moved-policy.js'
 
-/** The kinds, in the order of what depends on what: each only needs those before it. */
+/** The kinds, in order of dependency: each only depends on earlier ones. */
 export const KINDS = [
   'resource', 'action', 'attribute', 'action_group', 'relation', 'resource_role', 'role', 'derivation', 'derivation_settings', 'user_set',
   'resource_set', 'set_rule', 'proxy_config', 'tenant', 'user', 'resource_instance', 'role_assignment', 'relationship_tuple'
@@ -27,13 +27,13 @@ export type Path = ReadonlyArray<string | number>
 /** One object. */
 export interface Moved {
   readonly kind: Kind
-  /** What tells it from others of its kind: keys, from the outside to the inside. */
+  /** What identifies it among its kind: keys, from the outside to the inside. */
   readonly keys: readonly string[]
   /** What can be changed about it. */
   readonly value: Readonly<Record<string, unknown>>
-  /** What cannot be changed: an object with another one of these is a new object. */
+  /** What cannot be changed. An object with another value here is a new object. */
   readonly fixed?: string
-  /** Where a policy file has it. */
+  /** Its place in a policy file. */
   readonly path: Path
 }
 
@@ -70,7 +70,7 @@ function ownerOf (resource: string): string {
   return resource === '__tenant' ? 'tenants' : `resource '${resource}'`
 }
 
-/** Tells objects apart. */
+/** Identifies an object. */
 export function idOf ({ kind, keys }: Pick<Moved, 'kind' | 'keys'>): string {
   // Permit's API keeps user sets and resource sets in one list, so no two of them have the same key.
   return JSON.stringify([kind === 'user_set' || kind === 'resource_set' ? 'condition_set' : kind, ...keys])

@@ -1,4 +1,4 @@
-// What is moved: a schema in its normal form, and facts that name everything that a policy file may leave out.
+// The policy that is moved: a schema in its normal form, and facts with everything that a policy file may omit.
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import type {
   RelationshipTupleFact, ResourceInstanceFact, RoleAssignmentFact, TenantFact, UserFact
@@ -40,12 +40,12 @@ export function modelOf (policy: Policy, facts: DocumentFacts | undefined): Mode
 
 type Nullable<T> = { readonly [K in keyof T]?: T[K] | null | undefined }
 
-/** A tenant without what says nothing. */
+/** A tenant without redundant members. */
 export function normalTenant ({ key, name, description, attributes }: { key: string } & Nullable<Omit<TenantFact, 'key'>>): TenantFact {
   return { key, ...texts(key, { name: name ?? null, description: description ?? null }), ...valuesOf(attributes) }
 }
 
-/** A user without what says nothing. */
+/** A user without redundant members. */
 export function normalUser (user: { key: string } & Nullable<Omit<UserFact, 'key'>>): UserFact {
   const { key, email, first_name: firstName, last_name: lastName, attributes } = user
   return {
@@ -57,7 +57,7 @@ export function normalUser (user: { key: string } & Nullable<Omit<UserFact, 'key
   }
 }
 
-/** An instance without what says nothing. */
+/** An instance without redundant members. */
 export function normalInstance (
   { resource, key, tenant, attributes }: { resource: string, key: string } & Nullable<Pick<ResourceInstanceFact, 'tenant' | 'attributes'>>
 ): ResourceInstanceFact {
@@ -66,11 +66,11 @@ export function normalInstance (
 
 /** A record of a list in a policy file. */
 export interface ListedFact {
-  /** What it says, with everything that a file may leave out. */
+  /** Its content, with everything that a file may omit. */
   readonly complete: object
-  /** As a file has it. */
+  /** Its form in a file. */
   readonly record: object
-  /** Whether it follows from others, so that a file need not have it. */
+  /** Whether it follows from other records, so that a file may omit it. */
   readonly follows: boolean
 }
 

@@ -1,4 +1,4 @@
-// The one way to write a schema: without what Permit's API fills in, so that two schemas that mean the same are equal.
+// The normal form of a schema: without what Permit's API fills in, so that two schemas with the same meaning are equal.
 import { isRecord } from '../kit/is-record.js'
 import type { Policy, PolicyConditions, PolicyResource, PolicyResourceRole, PolicyRole, PolicySetRule } from '../engine/policy/policy.js'
 
@@ -90,7 +90,7 @@ function normalRole (key: string, role: PolicyRole, permission: (text: string) =
   }
 }
 
-/** A rule that names a role or a resource type says so only where a set has the same key. */
+/** A rule only says that it names a role or a resource type if a set has the same key. */
 function normalRule (rule: PolicySetRule, { user_sets: userSets = {}, resource_sets: resourceSets = {} }: Policy): PolicySetRule {
   const users = setOf(rule.user_set, rule.is_role, userSets)
   const resources = setOf(rule.resource_set, rule.is_resource, resourceSets)
@@ -118,7 +118,7 @@ function settings (when: { no_direct_roles_on_object?: boolean } | null | undefi
   return when?.no_direct_roles_on_object === true ? { when: { no_direct_roles_on_object: true } } : {}
 }
 
-/** A name that is the key says nothing, and neither does an empty description. */
+/** A name that equals the key is redundant, and so is an empty description. */
 export function texts (key: string, { name, description }: Texts): { name?: string, description?: string } {
   const named = textOf(name)
   const described = textOf(description)

@@ -1,4 +1,4 @@
-// What a policy file can say and Permit cannot: a push of it would fail, or mean something else.
+// Parts of a policy file that Permit does not support: a push would fail, or change their meaning.
 import { isOfClock } from '../engine/decide/clock.js'
 import { isRecord } from '../kit/is-record.js'
 import type { Model } from './moved-policy.js'
@@ -13,7 +13,7 @@ export interface OnlyHere {
   readonly path: ReadonlyArray<string | number>
 }
 
-/** Each set whose condition has a word that Permit does not have, and each assignment with an end. */
+/** Each set with an operator that Permit does not have, and each role assignment that expires. */
 export function onlyHere ({ schema: { user_sets: userSets = {}, resource_sets: resourceSets = {} }, facts }: Model): OnlyHere[] {
   const sets = [['user_sets', 'user set', userSets], ['resource_sets', 'resource set', resourceSets]] as const
   return [
@@ -24,7 +24,7 @@ export function onlyHere ({ schema: { user_sets: userSets = {}, resource_sets: r
   ]
 }
 
-/** A value may look like a condition, and is none: it is found, too, which refuses more than it must. */
+/** A plain value that looks like a condition is found, too. That refuses more than necessary. */
 function wordsIn (condition: unknown, found = new Set<string>()): Set<string> {
   if (Array.isArray(condition)) for (const item of condition) wordsIn(item, found)
   else if (isRecord(condition)) {

@@ -1,4 +1,4 @@
-// Policy files as what is moved: read with the places of their objects, and written so that they say what was read.
+// Reads policy files with the places of their objects, and writes them.
 import { readFile } from 'node:fs/promises'
 import type { CompiledSchema } from '../engine/decide/decision-schema.js'
 import { PolicyError } from '../engine/policy/problems.js'
@@ -35,15 +35,15 @@ export async function readExistingPolicy (file: string): Promise<PolicyToMove | 
   return readPolicyToMove(file)
 }
 
-/** The text of a policy file, and why a PDP would not take it. */
+/** The text of a policy file, and the reasons why a PDP would not accept it. */
 export interface WrittenFile {
   readonly text: string
   readonly problems: readonly string[]
-  /** Whether comments of the existing file are gone, because of what is in it. */
+  /** Whether comments of the existing file are lost. */
   readonly lostComments: boolean
 }
 
-/** The text of a policy file, checked: read again, it says what was to be written. */
+/** The text of a policy file. It was read again and compared with what had to be written. */
 export async function textOfPolicy (
   written: WrittenPolicy, format: 'yaml' | 'json', existing: ExistingPolicy | undefined
 ): Promise<WrittenFile> {
@@ -61,12 +61,12 @@ export async function textOfPolicy (
   const text = policyYaml(written, existing)
   const read = await readBack(text)
   if (!(read instanceof PolicyError) && isSame(read, { schema, facts })) return { text, problems: [], lostComments: false }
-  // What is in the file cannot be changed in place, such as an anchor that others need.
+  // The file has something that cannot be changed in place, such as an anchor that others need.
   const fresh = policyYaml({ ...written, facts })
   return { text: fresh, problems: problemsOf(await readBack(fresh)), lostComments: /^\s*#/m.test(existing.text) }
 }
 
-/** Whether a file and what it is to say are the same. A file need not have the tenant `default`. */
+/** Whether a file already has the wanted content. A file may omit the tenant `default`. */
 function isSame (file: Model, written: Model): boolean {
   // With a section, so that no proxy configuration of the other one is left out of the comparison.
   const { proxy_configs: proxyConfigs = {} } = file.schema

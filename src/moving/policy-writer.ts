@@ -1,4 +1,4 @@
-// Writes a policy as people write it, as YAML or JSON. Of a file that exists, what has not changed stays as it is, with its comments.
+// Writes a policy as YAML or JSON, in the style of a person. Unchanged parts of an existing file stay, with their comments.
 import { Document, isMap, isScalar, isSeq, parseDocument, Scalar, visit, type Node, type Pair, type YAMLMap, type YAMLSeq } from 'yaml'
 import { canonicalJson } from '../kit/canonical-json.js'
 import { isRecord } from '../kit/is-record.js'
@@ -19,7 +19,7 @@ const MAY_BE_EMPTY: ReadonlyArray<readonly string[]> = [
   ['proxy_configs', '*'], ['tenants', '*'], ['users', '*']
 ]
 
-/** What is written in one line: `{ user: ann, role: admin }`. */
+/** Records that are written in one line: `{ user: ann, role: admin }`. */
 const IN_ONE_LINE: ReadonlyArray<readonly string[]> = [
   ['resources', '*', 'attributes', '*'], ['resources', '*', 'roles', '*', 'permissions'], ['resources', '*', 'roles', '*', 'extends'],
   ['resources', '*', 'roles', '*', 'granted_to', 'users_with_role', '*'], ['resources', '*', 'action_groups', '*', 'actions'],
@@ -33,16 +33,16 @@ const STYLE = { lineWidth: 0, flowCollectionPadding: true, singleQuote: true } a
 
 type Path = ReadonlyArray<string | number>
 
-/** What a file is to say. */
+/** The wanted content of a file. */
 export interface WrittenPolicy {
   readonly schema: Schema
-  /** Undefined: no facts, or those that the file has. */
+  /** Undefined: no facts, or the facts that the file already has. */
   readonly facts: Facts | undefined
-  /** What a policy cannot say. */
+  /** Parts that a policy file cannot express. */
   readonly permit: Readonly<Record<string, unknown>>
 }
 
-/** A file that is to be replaced. */
+/** An existing file, which is replaced. */
 export interface ExistingPolicy {
   readonly text: string
   readonly policy: Policy
@@ -87,14 +87,14 @@ function merge ({ schema, facts, permit }: WrittenPolicy, { text, policy, model 
   try {
     return textOf(document)
   } catch {
-    // An alias to something that is gone. Its comments cannot be kept, but what the file says can.
+    // An alias to a deleted anchor. The comments are lost; the content is kept.
     return undefined
   }
 }
 
 /**
- * Lists what a wildcard in the file stands for, where it would stand for more or less with the resources that the file is to have: then the
- * role is not changed by accident.
+ * Replaces a wildcard by the permissions that it stands for, where new or deleted resources would change its meaning. So a role is not
+ * changed by accident.
  */
 function listWildcards (document: Document, before: Schema, wanted: Schema): void {
   const listed = (path: Path, expand: (texts: string[], schema: Schema) => string[]) => {
@@ -141,7 +141,7 @@ function ordered ({ schema, facts, permit }: WrittenPolicy): Record<string, unkn
   return Object.fromEntries(SECTIONS.filter(name => sections[name] !== undefined).map(name => [name, sections[name]]))
 }
 
-/** Brings the nodes of a file to what they are to say. */
+/** Changes the nodes of a file to the wanted content. */
 class Merge {
   readonly #document: Document
 
@@ -150,13 +150,13 @@ class Merge {
   }
 
   /**
-   * @param wanted - what the map is to say
-   * @param before - what it says, in its normal form
+   * @param wanted - the wanted content of the map
+   * @param before - its current content, in its normal form
    */
   map (map: YAMLMap, wanted: Record<string, unknown>, before: Record<string, unknown>, path: Path): void {
     map.items = map.items.filter(({ key }) => {
       const name = keyOf(key)
-      // What the normal form leaves out, such as a name that is the key, does no harm.
+      // Members that the normal form omits, such as a name that equals the key, may stay.
       return Object.hasOwn(wanted, name) || !Object.hasOwn(before, name)
     })
     const pairs = new Map(map.items.map(pair => [keyOf(pair.key), pair]))
@@ -230,7 +230,7 @@ function isSame (a: unknown, b: unknown): boolean {
   return b.every(item => items.has(canonicalJson(item)))
 }
 
-/** A condition is one thought: it is replaced as a whole. */
+/** A condition is always replaced as a whole. */
 function isConditions (path: Path): boolean {
   return path.at(-1) === 'conditions' && path.length === 3
 }

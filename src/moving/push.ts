@@ -1,4 +1,4 @@
-// Carries out a plan by Permit's REST API, in its order, and stops at the first failure.
+// Applies a plan through Permit's REST API, step by step, and stops at the first failure.
 import { apiProxyConfig } from './api-shapes.js'
 import type { MovePlan, Step } from './move-plan.js'
 import type { Kind, Moved } from './moved-objects.js'
@@ -13,7 +13,7 @@ const BULK_SIZE = 400_000
 /** A push that stopped. */
 export class PushError extends Error {
   override readonly name = 'PushError'
-  /** The step that failed; undefined if it is not known which of several it was. */
+  /** The step that failed; undefined if one of several failed. */
   readonly step: Step
   /** How many steps were done before. */
   readonly applied: number
@@ -26,10 +26,10 @@ export class PushError extends Error {
 }
 
 /**
- * Carries out the steps.
+ * Applies the steps.
  *
  * @param onStep - called with the number of steps that are done
- * @throws {@link PushError} with the step that failed and the number of those that were done: they stay done
+ * @throws {@link PushError} with the failed step and the number of applied steps, which are not undone
  */
 export async function push (client: RestClient, { steps }: MovePlan, onStep: (done: number) => void = () => {}): Promise<void> {
   const pusher = new Pusher(client)
@@ -47,7 +47,7 @@ export async function push (client: RestClient, { steps }: MovePlan, onStep: (do
   }
 }
 
-/** The steps from here that one request can do. */
+/** The next steps that one request can apply. */
 function togetherFrom (steps: readonly Step[], from: number): readonly Step[] {
   const first = steps[from] as Step
   if (first.op === 'create' && first.object.kind === 'resource') return withItsParts(steps, from)
@@ -94,7 +94,7 @@ class Pusher {
     this.#client = client
   }
 
-  /** Returns the number of steps that it has done. */
+  /** Returns the number of applied steps. */
   async take (steps: readonly Step[]): Promise<number> {
     const [first] = steps as readonly [Step]
     if (first.op === 'create' && first.object.kind === 'resource') {
@@ -107,13 +107,13 @@ class Pusher {
     return steps.length
   }
 
-  /** Whether all were done by one request. A request that is refused has done none of them. */
+  /** Whether one request applied all of them. A refused request has applied none. */
   async #tryAll (steps: readonly Step[]): Promise<boolean> {
     try {
       await this.#all(steps)
       return true
     } catch (error) {
-      // One of them cannot be done, which one by one shows which; or there is no such request.
+      // One of them fails, and sending them one by one finds it; or the API has no such request.
       if (error instanceof ApiError && [400, 404, 405, 409, 413, 422, 501].includes(error.status)) return false
       throw error
     }
@@ -227,7 +227,7 @@ class Pusher {
     try {
       await this.#deletion(object)
     } catch (error) {
-      // It went together with another one, or somebody else was faster.
+      // It was deleted together with another object, or by another client.
       if (!(error instanceof ApiError && error.status === 404)) throw error
     }
   }
@@ -272,7 +272,7 @@ class Pusher {
   }
 }
 
-/** The rules of the file, and between them those with headers, which no file has, where they were. */
+/** The rules of the file, with the existing rules that have headers at their old positions: a file cannot express those. */
 function withRulesOfHeaders (rules: readonly object[], before: ReadonlyArray<Parameters<typeof hasHeaders>[0]>): object[] {
   const all: object[] = [...rules]
   for (const [index, rule] of before.entries()) {
@@ -313,7 +313,7 @@ function bodyOf ({ kind, keys, value, fixed }: Moved): Record<string, unknown> {
     case 'resource_set': return { ...named, type: 'resourceset', resource_id: fixed ?? '' }
     case 'set_rule':
       return { user_set: first, permission: second, resource_set: third, is_role: fourth === 'role', is_resource: fifth === 'resource' }
-    // Permit's API wants a secret. It stays empty until somebody sets it in Permit, which only a proxy of Permit's needs.
+    // Permit's API requires a secret. It stays empty until it is set in Permit. Only Permit's own proxies need it.
     case 'proxy_config': return { ...named, secret: '' }
     case 'tenant': return named
     case 'resource_instance': return { resource: first, key: second, tenant: fixed ?? '', ...value }
@@ -324,7 +324,7 @@ function bodyOf ({ kind, keys, value, fixed }: Moved): Record<string, unknown> {
   }
 }
 
-/** The body of a change: what is no longer there is made empty. */
+/** The body of a change: removed members are set to empty values. */
 function changesOf ({ kind, keys, value }: Moved): Record<string, unknown> {
   const named = { name: value['name'] ?? keys.at(-1), description: value['description'] ?? '' }
   const attributes = value['attributes'] ?? {}

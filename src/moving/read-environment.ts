@@ -1,4 +1,4 @@
-// Reads an environment from Permit's REST API: its schema, its facts if they are wanted, and what a policy cannot say of it.
+// Reads an environment from Permit's REST API: its schema, optionally its facts, and the parts that a policy file cannot express.
 import type { PolicyAttribute, PolicyResource, PolicyResourceRole, PolicyRole, PolicySetRule } from '../engine/policy/policy.js'
 import { DEFAULT_TENANT } from '../engine/facts/fact.js'
 import { compareText, normalInstance, normalTenant, normalUser, type Facts, type Model } from './moved-policy.js'
@@ -9,11 +9,11 @@ import {
   apiSetRule, apiTenant, apiTuple, apiUser
 } from './api-shapes.js'
 
-/** What an environment has and a policy cannot say. */
+/** A part of an environment that a policy file cannot express. */
 export interface Unsaid {
   /** For people: `group 'engineering'`. */
   readonly names: readonly string[]
-  /** What of it is plain data, by kind: written into a policy file under `permit`. */
+  /** Its plain data, by kind: written into a policy file under `permit`. */
   readonly data: Readonly<Record<string, unknown>>
 }
 
@@ -181,7 +181,7 @@ class Reader {
     return Object.fromEntries(sorted(blocks))
   }
 
-  /** What a policy has no section for. A local PDP, or a key without the right to it, answers 404, 403 or 501. */
+  /** Objects for which a policy file has no section. A local PDP answers 404 or 501; for a key without permission, the API answers 403. */
   async #others (): Promise<void> {
     for (const [half, path, kind, one] of OTHERS) {
       const found = await this.#optional(() => this.#list(half, path, apiKeyed, item => JSON.stringify(item))) ?? []
@@ -218,7 +218,7 @@ const OTHERS = [
   ['elements', '/config', 'elements', 'Permit Element']
 ] as const
 
-/** Whether a URL mapping rule depends on headers, which a policy cannot say. */
+/** Whether a URL mapping rule depends on headers, which a policy file cannot express. */
 export function hasHeaders ({ headers }: { headers?: Readonly<Record<string, unknown>> | null | undefined }): boolean {
   return Object.keys(headers ?? {}).length > 0
 }

@@ -1,4 +1,4 @@
-// Asks Permit's REST API: each request has a deadline, an answer has a bound, and an error says what the API said.
+// The client of Permit's REST API: requests have a deadline, responses a size limit, and errors quote the API's message.
 import { isUtf8 } from 'node:buffer'
 import type { Pool } from 'undici'
 import { readJson } from '../kit/read-json.js'
@@ -20,10 +20,10 @@ const TIMEOUT = 30_000
 /** The largest answer, bytes. */
 const MAX_ANSWER = 16 * 1024 * 1024
 
-/** How often a request is sent again: after 429, and a safe one after a failure. */
+/** The number of retries: after 429, and for a safe request after a failure. */
 const MAX_RETRIES = 6
 
-/** The longest wait that a `Retry-After` is obeyed for, ms. */
+/** The longest `Retry-After` that is respected, ms. */
 const MAX_WAIT = 60_000
 
 /** The items on a page: the maximum of Permit's API. */
@@ -97,7 +97,7 @@ export class RestClient {
       const { organization_id: organization, project_id: project, environment_id: environment } = answer
       if (typeof project !== 'string' || typeof environment !== 'string') {
         const level = typeof project === 'string' ? 'a project' : 'an organization'
-        throw new MovingError(`the key is that of ${level}, not of one environment: use the API key of the environment to read or write`)
+        throw new MovingError(`the key belongs to ${level}, not to one environment; use the API key of the environment to read or write`)
       }
       return new RestClient(connection, { organization: organization ?? '', project, environment })
     } catch (error) {
@@ -114,7 +114,7 @@ export class RestClient {
   /**
    * Reads a list, page by page. Pages after the first are read several at a time if the first one says how many there are.
    *
-   * @param keyOf - tells items apart: an item that comes twice, or a total that is not reached, means that the list changed meanwhile
+   * @param keyOf - identifies an item: a duplicate or a wrong total means that the list changed while it was read
    * @throws {@link MovingError} when the list changed while it was read
    */
   async list<T> (
@@ -217,10 +217,10 @@ export class ApiConnection {
   }
 
   /**
-   * Sends a request, again after a failure that allows it, and checks its answer.
+   * Sends a request, with retries, and validates the response.
    *
-   * @param isSafe - whether the same request may be carried out twice. A POST may have been carried out before its answer was lost: sent
-   * again, it would be a conflict with itself
+   * @param isSafe - whether the request may be repeated. A POST whose response was lost may have been applied: repeated, it would
+   * conflict with itself
    * @throws {@link MovingError}
    */
   async ask<T> (
@@ -276,7 +276,7 @@ export class ApiConnection {
       return { error: this.#failure(status, what, text), again, wait: waitOf(headers['retry-after']) }
     } catch (error) {
       if (error instanceof MovingError) return { error, again: false }
-      // A mistake in this program is not the network's.
+      // A bug of this program is not a network error.
       if (error instanceof TypeError) throw error
       if (signal.aborted) {
         return { error: new MovingError(`${this.#name} did not answer ${what} within ${Math.ceil(left)} ms`), again: false }

@@ -25,13 +25,13 @@ export class PageReader {
    */
   read (page: unknown, count: number): void {
     this.#found += count
-    if (page !== undefined && page !== null && !isRecord(page)) throw unbelievable('its page is not an object')
+    if (page !== undefined && page !== null && !isRecord(page)) throw unbelievable('the page is not an object')
     const { next_token: next = '', count: said, total } = isRecord(page) ? page : {}
     if (typeof next !== 'string' && next !== null) throw unbelievable('its next_token is not a string')
-    if (isNumber(said) && said !== count) throw unbelievable(`it says that it has ${said} results, and has ${count}`)
+    if (isNumber(said) && said !== count) throw unbelievable(`it claims ${said} results, but has ${count}`)
     if (next === '' || next === null) {
       if (isNumber(total) && total > this.#found) {
-        throw unbelievable(`it says that there are ${total} results, and the last page comes after ${this.#found}`)
+        throw unbelievable(`it claims ${total} results, but the last page comes after ${this.#found}`)
       }
       this.token = undefined
       return

@@ -15,7 +15,7 @@ const LONE_SURROGATE = /(?<!\\)(?:\\\\)*\\ud[89a-f]/
  * @param text - the question as JSON, or a part of it
  */
 export function unsendable (text: string): PdpError | undefined {
-  if (LONE_SURROGATE.test(text)) return refused('contains a lone surrogate, which is no Unicode text')
+  if (LONE_SURROGATE.test(text)) return refused('contains a lone surrogate, so it is not valid Unicode')
   if (text.length > MAX_QUESTION) return refused(`has ${text.length} characters; at most ${MAX_QUESTION} are sent`)
   // Each level has two brackets.
   if (text.length > 2 * MAX_DEPTH && depthOf(text) > MAX_DEPTH) return refused(`is nested more than ${MAX_DEPTH} levels deep`)

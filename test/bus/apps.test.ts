@@ -135,7 +135,7 @@ t.test('health and stats have the bus; a bus that is away is no reason to be unh
   await lonely.ready()
   t.match(await lonely.permit.health(), { ok: true, bus: { ok: false, name: 'custom' } })
   t.equal(await lonely.permit.check('ann', 'read', 'task'), true)
-  t.equal(lines.filter(line => line.includes('the bus is away')).length, 1)
+  t.equal(lines.filter(line => line.includes('the bus is unreachable')).length, 1)
   t.notMatch(lines.join(), 'password')
 })
 

@@ -98,7 +98,7 @@ t.test('changes name what changes, and deletions need --prune and a yes', async 
   t.match(out, /~ change role 'admin' {2}\(.*:22\)\n {4}description: nothing → "Boss"\n {4}permissions: \+ document:read, - document:edit/)
   t.match(out, /Only in the environment; --prune deletes it:\n {2}user 'ben'\n1 to change\./)
   t.match(await permit('push', '--policy', file, '--prune'), { code: 0, out: /^(?!.*ben)/s }, 'without --facts, no user is deleted')
-  t.match(await permit('push', '--policy', file, '--facts', '--prune'), { code: 2, err: /Delete 1 object of the environment\? There is nobody to ask; give --yes/ })
+  t.match(await permit('push', '--policy', file, '--facts', '--prune'), { code: 2, err: /Delete 1 object of the environment\? No terminal is attached to confirm it; give --yes/ })
   t.match(await permit('push', '--policy', file, '--facts', '--prune', '--yes'), { code: 0, err: 'Done: 1 delete.' })
   t.same(await permit('diff', '--policy', file, '--facts', '--prune'), { code: 0, out: 'There is no difference.', err: '' })
 })
@@ -115,7 +115,7 @@ t.test('the plan as JSON has every step, and as Markdown it is a table in which 
   t.match(out, /\| change \| `role 'viewer'` \| ``description: "a \\\| b <img>`x`" → "a \\\| b <b>`x`"`` \| `.*:20` \|/)
 })
 
-t.test('what cannot be changed is created anew with all that depends on it, and only with --prune', async t => {
+t.test('an object that cannot be changed is created again with everything that depends on it, and only with --prune', async t => {
   const { permit, file, edit, client } = await world(t)
   await permit('push', '--policy', file, '--facts')
   await edit('relations: { parent: folder }', 'relations: { parent: { name: In, subject_resource: folder } }')

@@ -133,7 +133,7 @@ t.test('a push to OpenFGA refuses by name what it cannot say, before anything is
   for (const command of ['push', 'diff']) {
     const { code, err } = await run(command, 'with.yaml', ...store)
     t.equal(code, 1)
-    t.match(err, /OpenFGA cannot decide this as the PDP does, and nothing was written:\n.*with\.yaml:8: rule that 'senior' has 'task:read' on 'task': it depends/)
+    t.match(err, /Nothing was written, because OpenFGA cannot decide this as the PDP does:\n.*with\.yaml:8: rule that 'senior' has 'task:read' on 'task': it depends/)
   }
   t.match(await run('push', 'without.yaml'), { code: 2, err: /there is no store; give --store or set FGA_STORE_ID/ })
   t.match(await run('push', 'without.yaml', '--store', 'my store'), { code: 2, err: /--store \(FGA_STORE_ID\) must be the id of a store/ })

@@ -74,7 +74,7 @@ t.test('a push is repeatable, a diff shows what it would do, and --prune deletes
   t.ok(gone !== undefined)
   await writeFile(file, JSON.stringify({ ...policy, role_assignments: kept, roles: { ...policy.roles, auditor: {} } }))
   t.match(await run('diff', '--facts'), { code: 2, out: /^~ change authorization model\n {4}\+ tenant#member\/auditor\nOnly in the store; --prune deletes it:\n {2}tuple user:/ })
-  t.match(await run('push', '--facts', '--prune'), { code: 2, err: /Delete 1 tuple of the store\? There is nobody to ask; give --yes/ })
+  t.match(await run('push', '--facts', '--prune'), { code: 2, err: /Delete 1 tuple of the store\? No terminal is attached to confirm it; give --yes/ })
   t.match(await run('push', '--facts', '--prune', '--yes'), { code: 0, err: /Done: 1 change, 1 delete\./ })
   t.same(await run('diff', '--facts', '--prune'), { code: 0, out: 'There is no difference.', err: '' })
   const { code, out } = await run('diff', '--facts', '--format', 'json')

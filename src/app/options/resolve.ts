@@ -249,7 +249,7 @@ type FixedHeaders = Readonly<Record<string, string>> | undefined
 function resolveHeaders (headers: FixedHeaders, ofPreset: Readonly<Record<string, string>>): FixedHeaders {
   const own = ownHeaderIn(headers)
   if (own !== undefined) {
-    throw new OptionsError(`option "headers" contains ${own}, which requests to the PDP have already; expected other headers` +
+    throw new OptionsError(`option "headers" contains ${own}, which requests to the PDP already have; expected other headers` +
       (own.toLowerCase() === 'authorization' ? '. The option "token" is sent as authorization' : ''))
   }
   return Object.keys(ofPreset).length === 0 ? headers : { ...ofPreset, ...headers }
@@ -270,12 +270,12 @@ export function readHeaders (given: Readonly<Record<string, string | undefined>>
   if (!headersChecker.Check(headers)) throw new OptionsError('the function in the option "headers" returned headers that cannot be sent')
   const own = ownHeaderIn(headers)
   if (own !== undefined) {
-    throw new OptionsError(`the function in the option "headers" returned ${own}, which requests to the PDP have already`)
+    throw new OptionsError(`the function in the option "headers" returned ${own}, which requests to the PDP already have`)
   }
   const read = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
   const again = Object.keys(fixed).find(name => Object.hasOwn(read, name.toLowerCase()))
   if (again !== undefined) {
-    throw new OptionsError(`the function in the option "headers" returned ${again}, which every request to the PDP has already`)
+    throw new OptionsError(`the function in the option "headers" returned ${again}, which every request to the PDP already has`)
   }
   return read
 }

@@ -288,13 +288,13 @@ export const BusSchema = Type.Object({
     expected: 'at most 63 letters, digits and _.:-'
   })),
   /**
-   * How long decisions are cached while the bus is away. In ms. Also how soon an instance notices that another one is not heard.
+   * How long decisions are cached while the bus is unreachable. In ms. Also how soon an instance notices that another one is not heard.
    * @defaultValue `cache.ttl`
    */
   degradedTtl: Type.Optional(Type.Integer({
     minimum: 500,
     maximum: 86_400_000,
-    description: 'How long decisions are cached while the bus is away.',
+    description: 'How long decisions are cached while the bus is unreachable.',
     expected: 'milliseconds, an integer from 500 to 86400000 (a day)',
     shownDefault: '`cache.ttl`'
   })),
@@ -396,14 +396,14 @@ export const AuthZenSchema = Type.Object({
   ids: Type.Optional(Type.Union([
     Type.Literal('encode'),
     Type.Object({
-      /** The id for a key and its type; `undefined` when there is none. */
+      /** The id for a key and its type; `undefined` if no id exists. */
       write: callable<EvaluationIds['write']>({
-        description: 'The id for a key and its type; `undefined` when there is none.',
+        description: 'The id for a key and its type; `undefined` if no id exists.',
         expected: 'a function from a key and its type to an id, or to nothing'
       }),
-      /** The key for an id and its type; `undefined` when there is none. */
+      /** The key for an id and its type; `undefined` if no key exists. */
       read: callable<EvaluationIds['read']>({
-        description: 'The key for an id and its type; `undefined` when there is none.',
+        description: 'The key for an id and its type; `undefined` if no key exists.',
         expected: 'a function from an id and its type to a key, or to nothing'
       })
     }, { additionalProperties: false })
@@ -929,26 +929,27 @@ export const OptionsSchema = Type.Object({
     expected: "a path such as '/permit/updates', or { path, secret? }"
   })),
   /**
-   * Tells all instances what to forget: Redis, PostgreSQL, `cluster`, or a client that the app has already. Writes, `invalidate` and update
-   * reports of one instance are followed by all. A URL (`redis://…`, `rediss://…`, `postgres://…`), `'cluster'` for the processes of one
+   * Tells all instances which cached decisions to drop: Redis, PostgreSQL, `cluster`, or a client that the app already has.
+   * Writes, `invalidate` and update reports of one instance apply to all. A URL (`redis://…`, `rediss://…`, `postgres://…`), `'cluster'` for the processes of one
    * `node:cluster`, a client of `ioredis`, `redis` or `pg`, an object with `publish` and `subscribe`, or `{ url, channel, … }`. Requires a
    * cache.
    * @defaultValue none: what one instance writes, the others notice after `cache.ttl`
    */
   bus: Type.Optional(Type.Unsafe<string | CustomBus | BusOption | object>({
     ...Type.Union([Type.String({ minLength: 1 }), Type.Object({})]),
-    description: '[Tells all instances what to forget](fleet.md): Redis, PostgreSQL, `cluster`, or a client that the app has already.',
+    description: '[Tells all instances which cached decisions to drop](fleet.md): ' +
+      'Redis, PostgreSQL, `cluster`, or a client that the app already has.',
     expected: BUS_EXPECTED,
     shownDefault: 'none'
   })),
   /**
-   * Asks another PDP or policy the same questions, and tells where it would decide otherwise. That is after the decision and out of the
+   * Asks another PDP or policy the same questions, and reports where it decides differently. That is after the decision and out of the
    * way of the request; it never changes a decision. Differences are counted in `stats().shadow`, logged, and given to `report`. Decisions
    * from the cache are not compared.
    * @defaultValue none
    */
   shadow: Type.Optional(Type.Union([ShadowSchema], {
-    description: '[Asks another PDP or policy the same questions](moving.md#shadow), and tells where it would decide otherwise.',
+    description: '[Asks another PDP or policy the same questions](moving.md#shadow), and reports where it decides differently.',
     expected: '{ pdp or policy, token?, sample?, max?, report? }',
     shownDefault: 'none'
   })),

@@ -11,13 +11,13 @@ import { readLines } from './socket-lines.js'
 /** The most bytes that wait to be sent to the hub. */
 const MAX_WAITING = 1024 * 1024
 
-/** The process that started this one when it began. It changes when that one dies, and the others must not be lost then. */
+/** The parent process at the start of this one. It is kept, because the parent changes when the first one exits. */
 const PARENT = cluster.isWorker ? process.ppid : process.pid
 
 /**
- * The processes meet at a socket in the folder for temporary files. The first one listens and passes every message on to all; when it
- * ends, the others find nobody there, and one of them listens in its place. So the parent needs no code, and may die, too.
- * @param secret - so that apps of the same parent do not meet
+ * The processes connect to a socket in the folder for temporary files. The first one listens and forwards every message to all. When it
+ * exits, another one listens in its place. So the parent needs no code, and may exit, too.
+ * @param secret - keeps apps of the same parent apart
  */
 export function clusterBus (channel: string, secret: string): BusTransport {
   const name = createHash('sha256').update(JSON.stringify([PARENT, channel, secret])).digest('hex').slice(0, 16)
@@ -38,7 +38,7 @@ export function socketBus (name: string, where: () => Promise<string>): BusTrans
         socket = await connected(path)
       } catch (error) {
         if (!isAbsent(error)) throw error
-        // Nobody listens. When two try at once, one of them connects to the other.
+        // No process listens. When two try at once, one of them connects to the other.
         await hub?.close()
         hub = await SocketHub.listen(path)
         socket = await connected(path)
@@ -65,7 +65,7 @@ function connected (path: string): Promise<Socket> {
   })
 }
 
-/** The socket is not there, or its process is gone. */
+/** The socket does not exist, or its process has exited. */
 function isAbsent (error: unknown): boolean {
   const { code } = error as { code?: unknown }
   return code === 'ENOENT' || code === 'ECONNREFUSED'

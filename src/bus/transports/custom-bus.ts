@@ -1,4 +1,4 @@
-// A bus of the app's own: an object with `publish` and `subscribe`.
+// A bus that the app implements: an object with `publish` and `subscribe`.
 import type { CustomBus } from '../bus-target.js'
 import type { BusTransport } from '../bus-connection.js'
 

@@ -12,7 +12,7 @@ export function ioredisBus (make: (settings: object) => IoredisClient, channel: 
     async connect (events) {
       const settings = {
         lazyConnect: true,
-        // The link connects again, with a new client.
+        // The connection is opened again with a new client.
         retryStrategy: () => null,
         reconnectOnError: null,
         enableOfflineQueue: false,

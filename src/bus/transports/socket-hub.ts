@@ -4,13 +4,13 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { randomBytes } from 'node:crypto'
 import { readLines } from './socket-lines.js'
 
-/** The most bytes that wait for one connection. One that does not read is closed; it connects again and forgets everything. */
+/** The most bytes that wait for one connection. A slow reader is closed; it reconnects and invalidates everything. */
 const MAX_WAITING = 1024 * 1024
 
 /** The most connections. */
 const MAX_CONNECTIONS = 4_096
 
-/** How often the hub looks whether it is still the one at its path, ms. */
+/** How often the hub checks whether the socket at its path is still its own, ms. */
 const LOOK_EVERY = 500
 
 export class SocketHub {
@@ -39,7 +39,7 @@ export class SocketHub {
       const server = await listening(path).catch(() => undefined)
       return server === undefined ? undefined : new SocketHub(server, path, undefined)
     }
-    // A socket that nobody listens to stays as a file. A name of our own first, so that no process finds a socket that is not ready.
+    // A socket file stays when its process exits. The new one has another name first, so that no process finds a socket that is not ready.
     const own = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
     const server = await listening(own)
     const hub = new SocketHub(server, path, (await stat(own)).ino)

@@ -64,14 +64,14 @@ export const pullCommand: Command = {
       const { text, problems, lostComments } = await textOfPolicy(written, out?.endsWith('.json') === true ? 'json' : 'yaml', existing)
       if (unsaid.names.length > 0) {
         terminal.err([
-          [maybe('warning: '), 'a policy file cannot say this; a push does not touch it:'],
+          [maybe('warning: '), 'a policy file cannot express this; a push leaves it unchanged:'],
           ...unsaid.names.map(name => `  ${name}`)
         ])
       }
       if (problems.length > 0) {
-        terminal.err([[maybe('warning: '), 'a PDP does not take this policy as it is:'], ...problems.map(problem => `  ${problem}`)])
+        terminal.err([[maybe('warning: '), 'the PDP does not accept this policy unchanged:'], ...problems.map(problem => `  ${problem}`)])
       }
-      if (lostComments) terminal.err([[maybe('warning: '), 'the comments of the file are gone: it cannot be changed in place']])
+      if (lostComments) terminal.err([[maybe('warning: '), 'the comments of the file are lost, because it cannot be changed in place']])
       if (out === undefined) {
         terminal.out(text.trimEnd().split('\n'))
       } else if (text === existing?.text) {

@@ -1,4 +1,4 @@
-// `fastify-permit push`: makes an environment of Permit say what a policy file says.
+// `fastify-permit push`: changes an environment of Permit so that it matches a policy file.
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, type Command } from '../terminal/command.js'
 import { confirmed, unchanged } from '../terminal/confirm.js'
@@ -9,8 +9,8 @@ import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../push-pull/remot
 
 const HELP = `Usage: fastify-permit push --policy <file> [--facts] [--prune] [--yes] [options]
 
-Makes an environment of Permit say what a policy file says. fastify-permit diff prints what it would do. It stops at the first failure;
-run it again to go on. A second push changes nothing.
+Changes an environment of Permit so that it matches a policy file. fastify-permit diff prints what it would do. A push stops at the first
+failure; run it again to go on. A second push changes nothing.
 
 What only the environment has stays there, unless --prune is given. Facts are only written and deleted with --facts.
 
@@ -60,7 +60,7 @@ export const pushCommand: Command = {
       terminal.out(planLines(report))
       if (plan.steps.length === 0) return EXIT.ok
       if (!prune && plan.steps.some(({ op }) => op === 'replace')) {
-        terminal.err(['Nothing was changed: some objects can only be deleted and created anew. Give --prune to do that.'])
+        terminal.err(['Nothing was changed: some objects must be deleted and created again. Give --prune to do that.'])
         return EXIT.failed
       }
       if (!facts) {

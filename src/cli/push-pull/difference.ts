@@ -45,7 +45,7 @@ function refuseOnlyHere ({ file, model, linesOf }: PolicyToMove, withFacts: bool
   if (found.length === 0) return
   const lines = linesOf(found.map(({ path }) => path))
   throw new MovingError([
-    'Permit cannot have this policy, and nothing was compared or changed:',
+    'Nothing was compared or changed, because Permit does not support this policy:',
     ...found.map(({ word, name }, index) =>
       `  ${file}:${lines[index] ?? 1}: ${name} uses '${word}', which only the embedded and the local PDP have`)
   ].join('\n'))
@@ -66,7 +66,9 @@ function notesOn (
       ? [`proxy configurations (${others.join(', ')}) stay as they are: the file has no section 'proxy_configs'`]
       : []),
     ...created.map(({ object }) => `${nameOf(object)} is created without a secret: set it in Permit if a proxy of Permit's uses it`),
-    ...remote.unsaid.names.map(name => `${name} is in the environment and not in a policy file; a push does not touch it`),
-    ...(replaced > 0 && !prune ? ['what is to be replaced is deleted and created anew, with what depends on it: a push needs --prune'] : [])
+    ...remote.unsaid.names.map(name => `${name} is in the environment, and a policy file cannot express it; a push leaves it unchanged`),
+    ...(replaced > 0 && !prune
+      ? ['objects to replace are deleted and created again, with everything that depends on them: a push needs --prune']
+      : [])
   ]
 }

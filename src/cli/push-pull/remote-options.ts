@@ -20,7 +20,7 @@ export const REMOTE_OPTIONS = {
 /** Their help. */
 export const REMOTE_HELP = `  --api-url <url>   Permit's API, or a local PDP; default: PERMIT_API_URL, or ${PERMIT_API}
   --api-key <key>   the API key of the environment; prefer PERMIT_API_KEY, because every process on this machine can read arguments
-  --timeout <s>     how long the command may take, in seconds; default: ${TIMEOUT}`
+  --timeout <s>     the timeout of the command, in seconds; default: ${TIMEOUT}`
 
 /** Their values. */
 export interface RemoteOptions {
@@ -63,6 +63,8 @@ export function connectionOf (
   }
   const given = options['api-key'] ?? env[names.key]
   const key = given === '' ? undefined : given
-  if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) throw new UsageError(`--api-key (${names.key}) has characters that no key has`)
+  if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
+    throw new UsageError(`--api-key (${names.key}) contains characters that are not allowed in a key`)
+  }
   return { url, key, deadline: performance.now() + integerOf('timeout', options.timeout, 1, 86_400) * 1000 }
 }

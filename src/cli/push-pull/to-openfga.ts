@@ -51,7 +51,7 @@ function refusals (file: string, refused: readonly Refused[], linesOf: PolicyToM
   const some = refused.slice(0, MAX_REFUSED)
   const lines = linesOf(some.map(({ path }) => path))
   return [
-    'OpenFGA cannot decide this as the PDP does, and nothing was written:',
+    'Nothing was written, because OpenFGA cannot decide this as the PDP does:',
     ...some.map(({ name, reason }, index) => `${file}${lines[index] === undefined ? '' : `:${lines[index]}`}: ${name}: ${reason}`),
     ...(refused.length > MAX_REFUSED ? [`… and ${refused.length - MAX_REFUSED} more`] : [])
   ].join('\n')
@@ -122,7 +122,7 @@ function reportOf (file: string, linesOf: PolicyToMove['linesOf'], { model, writ
 }
 
 /**
- * Makes the store say what the file says.
+ * Changes the store so that it matches the file.
  *
  * @returns the exit code
  */

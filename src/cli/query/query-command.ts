@@ -51,7 +51,7 @@ Exit codes:
   0  yes: the user is allowed
   1  no: the user is denied
   2  the arguments are invalid
-  3  no decision: the policy is invalid, or the PDP gave no valid answer. Never treat this as a yes.
+  3  no decision: the policy is invalid, or the PDP gave no valid answer. Never treat this as an allow.
 
 Examples:
 ${examples.map(example => `  fastify-permit ${name} ${example}`).join('\n')}`,

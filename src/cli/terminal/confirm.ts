@@ -8,7 +8,7 @@ import type { Terminal } from './terminal.js'
  * @throws {@link UsageError} when no terminal is attached
  */
 export async function confirmed ({ ask }: Terminal, question: string): Promise<boolean> {
-  if (ask === undefined) throw new UsageError(`${question} There is nobody to ask; give --yes`)
+  if (ask === undefined) throw new UsageError(`${question} No terminal is attached to confirm it; give --yes`)
   const answer = await ask(`${question} [y/N] `)
   return /^y(es)?$/i.test(answer.trim())
 }

@@ -36,12 +36,12 @@ export interface FgaModel {
   readonly type_definitions: readonly FgaType[]
 }
 
-/** What OpenFGA cannot say as the PDP does. */
+/** A part of the policy that OpenFGA cannot express with the same answers. */
 export interface Refused {
   /** For people: `action 'task:this'`. */
   readonly name: string
   readonly reason: string
-  /** Where a policy file has it. */
+  /** Its place in a policy file. */
   readonly path: Path
 }
 
@@ -50,7 +50,7 @@ export interface TranslatedSchema {
   readonly model: FgaModel
   /** Types with permissions that roles in tenants hold. */
   readonly inTenants: ReadonlySet<string>
-  /** What has no translation. If there is anything, the model is not to be used. */
+  /** Parts without a translation. If there are any, the model must not be used. */
   readonly refused: readonly Refused[]
 }
 
@@ -92,7 +92,7 @@ export function fgaModel (schema: CompiledSchema): TranslatedSchema {
       }
       const held = (permission.held?.by ?? []).map(role => computed(roleRelation(role.key)))
       const ways = [...held, ...(roles.length === 0 ? [] : [from(TENANT_OF, name)])]
-      // Nobody may do it: no tuple has this relation.
+      // No user may do it: no tuple has this relation.
       if (ways.length === 0) draft.stored(action, USER)
       else draft.define(action, anyOf(ways))
     }
@@ -107,7 +107,7 @@ export function fgaModel (schema: CompiledSchema): TranslatedSchema {
 /** Users who have the role on an object: assigned, or derived along a relation. */
 function holdersOf (role: CompiledResourceRole, type: CompiledType): Userset {
   const derived = role.derivations
-    // A derivation from another type than that of the relation's subjects gives the role to nobody.
+    // A derivation from a type other than that of the relation's subjects gives the role to no user.
     .filter(({ relation, source }) => type.relations.get(relation) === source.type)
     .map(({ relation, source, unlessDirectRole }: CompiledDerivation): Userset => {
       const holders = from(policyRelation(relation), roleRelation(source.key))
@@ -145,7 +145,7 @@ function tenantRoles ({ key, grantedBy, rules }: CompiledPermission, refused: Re
 
 /** Why a relation cannot have this name; undefined when it can. */
 function mistakeIn (action: string): string | undefined {
-  if (RESERVED.has(action)) return 'OpenFGA keeps this name for itself'
+  if (RESERVED.has(action)) return 'OpenFGA reserves this name'
   return action.length > LONGEST.relation ? `its name is longer than ${LONGEST.relation} characters` : undefined
 }
 

@@ -17,7 +17,7 @@ export const ANY_ASSIGNED = 'assigned/*'
 /** The most characters that OpenFGA accepts in the name of a relation, in an object, and in the user of a tuple. */
 export const LONGEST = { relation: 50, object: 256, user: 512 } as const
 
-/** Names that OpenFGA keeps for itself. */
+/** Names that OpenFGA reserves. */
 export const RESERVED: ReadonlySet<string> = new Set(['this', 'self'])
 
 // No key of a policy has a slash or a dot: so none of these is an action of the type, and none is another one.

@@ -1,4 +1,4 @@
-// What has to be done to a store of OpenFGA so that it says what a policy says.
+// The steps that make an OpenFGA store match a policy.
 import { canonicalJson } from '../../kit/canonical-json.js'
 import type { FgaModel, FgaType } from './fga-model.js'
 import { tupleKey, type FgaTuple, type PlacedTuple } from './fga-tuples.js'
@@ -9,7 +9,7 @@ export interface FgaPlan {
   readonly model: { readonly isFirst: boolean, readonly changes: readonly string[] } | undefined
   readonly writes: readonly PlacedTuple[]
   readonly deletes: readonly FgaTuple[]
-  /** What only the store has, and what stays there without `prune`. */
+  /** Tuples that only the store has. Without `prune` they stay. */
   readonly extra: readonly FgaTuple[]
 }
 

@@ -22,7 +22,7 @@ export class FgaStore {
   }
 
   /**
-   * Connects. OpenFGA writes to a store that does not exist as if it did, so it is asked.
+   * Connects. OpenFGA accepts writes to a store that does not exist, so the store is read first.
    *
    * @throws {@link MovingError} when OpenFGA cannot be reached, or the store does not exist
    */
@@ -60,7 +60,7 @@ export class FgaStore {
       onItems(answer.tuples.length)
       const next = answer.continuation_token ?? ''
       if (next === '') return tuples
-      if (next === token) throw new MovingError('OpenFGA answered the same page of tuples twice: run the command again')
+      if (next === token) throw new MovingError('OpenFGA returned the same page of tuples twice; run the command again')
       token = next
     }
   }
@@ -76,7 +76,7 @@ export class FgaStore {
     await this.#inBatches(tuples, keys => ({ writes: { tuple_keys: keys, on_duplicate: 'ignore' } }), onDone)
   }
 
-  /** Deletes tuples. Those that are gone already are no problem. */
+  /** Deletes tuples. Missing ones are ignored. */
   async delete (tuples: readonly FgaTuple[], onDone: (count: number) => void): Promise<void> {
     await this.#inBatches(tuples, keys => ({ deletes: { tuple_keys: keys, on_missing: 'ignore' } }), onDone)
   }
@@ -97,7 +97,7 @@ export class FgaStore {
   }
 }
 
-/** A type without what the API fills in. What a policy is never translated to stays in it, so that it counts as a difference. */
+/** A type without what the API fills in. Parts that no policy is translated to stay, so that they count as a difference. */
 function typeOf (given: { readonly type: string }): FgaType {
   const { relations, metadata } = withoutEmpty(given) as Partial<FgaType>
   return { type: given.type, relations: relations ?? {}, metadata: { relations: metadata?.relations ?? {} } }

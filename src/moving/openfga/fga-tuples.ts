@@ -27,7 +27,7 @@ export interface TranslatedFacts {
   readonly refused: readonly Refused[]
 }
 
-/** Tells tuples apart. None of the three parts has a space. */
+/** Identifies a tuple. None of the three parts has a space. */
 export function tupleKey ({ user, relation, object }: FgaTuple): string {
   return `${user} ${relation} ${object}`
 }
@@ -42,7 +42,7 @@ export function fgaTuples (facts: Facts, inTenants: ReadonlySet<string>): Transl
   const refused: Refused[] = []
   const add = (kind: Kind, keys: readonly string[], path: Path, user: string | undefined, relation: string, object: string | undefined) => {
     if (user === undefined || object === undefined) {
-      refused.push({ name: nameOf({ kind, keys }), reason: 'a key is too long for OpenFGA, or is no Unicode text', path })
+      refused.push({ name: nameOf({ kind, keys }), reason: 'a key is too long for OpenFGA, or is not valid Unicode', path })
     } else {
       const tuple = { user, relation, object, path }
       tuples.set(tupleKey(tuple), tuple)

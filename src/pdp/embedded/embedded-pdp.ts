@@ -54,7 +54,7 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
   function goOn (engine: DecisionEngine, deadline: number): void {
     inTime(deadline)
     if (engineNow() === engine) return
-    throw new UnavailableError(new PdpError('network', 'the facts of the data folder were read anew; ask again'))
+    throw new UnavailableError(new PdpError('network', 'the facts of the data folder were reloaded; retry'))
   }
 
   function failed (error: unknown): unknown {

@@ -107,7 +107,7 @@ export class PendingRequest<T> implements Alarm {
     if (this.#settled) return
     const abort = (): void => {
       this.#host.stopWaiting(this as PendingRequest<unknown>)
-      this.end(new PdpError('abandoned', 'the caller has given the request up'))
+      this.end(new PdpError('abandoned', 'the caller aborted the request'))
     }
     if (signal.aborted) {
       abort()

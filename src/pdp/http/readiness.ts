@@ -83,7 +83,7 @@ export class Readiness {
       return undefined
     }
     if (error.failure === 'status') return new PdpError('unready', `the PDP is not ready: ${this.#path} has status ${status}`, { status })
-    return new PdpError(error.failure, `the PDP said no, and it is not known whether it is ready: ${message}`)
+    return new PdpError(error.failure, `the PDP denied, and its readiness could not be checked: ${message}`)
   }
 }
 

@@ -128,9 +128,9 @@ t.test('what OpenFGA cannot decide as the PDP does is refused by name', async t 
   t.match(refused, [
     { name: "rule that 'viewer' has 'task:read' on 'open'", reason: "it depends on the attributes of resource set 'open', and tuples have none", path: ['set_rules', 1] },
     { name: "rule that 'sales' has 'task:read' on 'open'", reason: "it depends on the attributes of user set 'sales' and resource set 'open', and tuples have none" },
-    { name: "action 'task:self'", reason: 'OpenFGA keeps this name for itself', path: ['resources', 'task', 'actions', 'self'] },
+    { name: "action 'task:self'", reason: 'OpenFGA reserves this name', path: ['resources', 'task', 'actions', 'self'] },
     { name: /^action 'task:x+'$/, reason: 'its name is longer than 50 characters' },
-    { name: /^role 'viewer' of user 'u+'/, reason: 'a key is too long for OpenFGA, or is no Unicode text' },
+    { name: /^role 'viewer' of user 'u+'/, reason: 'a key is too long for OpenFGA, or is not valid Unicode' },
     { name: /^role 'viewer' of user/ }
   ])
   t.equal(refused.length, 6)
