@@ -64,7 +64,7 @@ const FIRST_CHUNK = { least: 16, most: 64 }
 /**
  * The items that are allowed, in order. Asks chunk by chunk, and neither asks nor reads further when it has enough.
  *
- * @param ask - answers the queries of a chunk, within so many ms
+ * @param ask - answers the queries of a chunk, within the given number of ms
  * @param limit - the most items
  */
 export async function allowedItems<Item> (

@@ -1,4 +1,4 @@
-// What the inspector reads beside the decisions that it is told of.
+// The data of the inspector, besides the decisions that it observes.
 import type { DecisionPointStats, Pdp } from '../contract/point.js'
 import type { Environment } from '../environment/environment.js'
 

@@ -210,7 +210,7 @@ export class RequestPermit<R = unknown> {
     return this.#answer(async () => ask(this.#enforcement.checks, await this.#query(action, resource, options)))
   }
 
-  /** Adds `Retry-After` to the response if it becomes a 503, whoever sends it. */
+  /** Adds `Retry-After` to the response if it becomes a 503, no matter which code sends it. */
   async #answer<T> (ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()

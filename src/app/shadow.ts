@@ -1,4 +1,4 @@
-// The option `shadow`: another PDP or policy is asked the same questions, out of the way of the requests, and differences are told.
+// The option `shadow`: sends the same questions to another PDP or policy, after the request, and reports differences.
 import { openPath, type DecisionPath } from '../decision/path.js'
 import type { ShadowSettings } from './options/resolve.js'
 import type { CheckObserver, CheckOutcome } from '../observe/observation.js'
@@ -12,7 +12,7 @@ interface ShadowLog {
   error (details: object, message: string): void
 }
 
-/** The least time between two lines in the log, ms. */
+/** The shortest time between two log lines, ms. */
 const LOG_EVERY = 1_000
 
 /** A shadow. It never changes, delays or fails a decision. */
@@ -41,7 +41,7 @@ export class Shadow implements CheckObserver {
    * @throws `PolicyFileError` when its policy is invalid
    */
   static async open (settings: ShadowSettings, timeout: number, log: ShadowLog): Promise<Shadow> {
-    // Without a cache, because a difference may not be one of time; and without the log of outages, which are counted.
+    // Without a cache, so that age causes no differences; and without the outage log, because failures are counted.
     const path = await openPath({ origin: settings.origin, cache: false, timeout })
     await path.pdp.open()
     return new Shadow(path, settings, timeout, log)
@@ -51,7 +51,7 @@ export class Shadow implements CheckObserver {
     return { ...this.#stats, inFlight: this.#inFlight }
   }
 
-  /** A decision that was kept may be older than what the shadow knows, so only new ones are compared. */
+  /** A cached decision may be older than the data of the shadow, so only new decisions are compared. */
   ended (query: Query, { decision, source }: CheckOutcome): void {
     if (decision === undefined || source === 'cache' || source === 'stale' || this.#closing) return
     const { sample, max } = this.#settings
@@ -63,7 +63,7 @@ export class Shadow implements CheckObserver {
     this.#inFlight++
     this.#stats.asked++
     const { allow, code } = decision
-    // After the request: asking costs time, too.
+    // After the request, because asking takes time.
     setImmediate(() => ignore(this.#ask(query, { allow: allow === true, code })))
   }
 

@@ -1,4 +1,4 @@
-// The entry for browsers: a route that tells the user who asks what they may do, to show or hide what is on a page.
+// The entry for browsers: a route that lists the permissions of the requesting user, to show or hide parts of a page.
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { describe, requireKnown } from '../decision/input-checks.js'
@@ -50,14 +50,14 @@ const BODY_LIMIT = 256 * 1024
 const OPTIONS = ['path', 'tenant', 'keyField', 'limits', 'prefix', 'logLevel', 'logSerializers']
 
 /**
- * Declares a route that answers about the user who asks, and about nobody else:
+ * Declares a route that lists the permissions of the requesting user only:
  *
  * - `GET /permissions`: what roles allow the user, as a {@link PermissionsList}; `?format=casl`: as rules for `unpackRules` of CASL
  * - `GET /permissions?action=read&resource=task` and `POST /permissions` with `{ action, resource, resourceAttributes? }` or with
  *   `{ resourcesAndActions: [...] }`: the calls of Permit's `permit-fe-sdk`, `{ permitted }` and `{ permittedList }`
  *
  * Answers to GET have an `ETag`. The user and the user's attributes in a request are ignored. Errors are those of checks: 401, 503; 400 for
- * what is no question, and 413 for too many.
+ * an invalid question, and 413 for too many.
  *
  * @throws `OptionsError` when an option is wrong, or `fastify-permit` is not registered
  * @example
@@ -84,7 +84,7 @@ export async function permissionsRoute (app: FastifyInstance, options: Permissio
       throw new OptionsError(`permissionsRoute: option "limits.${name}" is ${describe(limit)}; expected a whole number from 1 to 100000`)
     }
   }
-  // Public for guards: a check asks who the user is, and answers about this user only.
+  // Public for guards: each check finds out who the user is, and the answer is about this user only.
   const config = { permit: false } as const
 
   app.get(path, { config }, async (request, reply) => {
@@ -181,7 +181,7 @@ function actionsByType (permissions: readonly string[]): Map<string, string[]> {
   return byType
 }
 
-/** Answers with an `ETag` of the content. The browser keeps the answer for its user, and asks each time whether it is still right. */
+/** Answers with an `ETag` of the content. The browser caches the answer for its user and revalidates it each time. */
 function answer (request: FastifyRequest, reply: FastifyReply, content: object): FastifyReply {
   const text = JSON.stringify(content)
   const tag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 27)}"`

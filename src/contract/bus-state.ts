@@ -1,4 +1,4 @@
-// What is told of the bus: its health, and its counters.
+// The health and the counters of the bus.
 
 /** Whether this instance and the bus hear each other. */
 export interface BusHealth {

@@ -273,7 +273,7 @@ export class PdpError extends Error {
 /** Statuses below 500 that are not about the request. */
 const PASSING: ReadonlySet<number> = new Set([408, 421, 425, 429])
 
-/** Whether a failure lasts until somebody changes something: the PDP rejects the token or the question. */
+/** Whether a failure is permanent until the configuration changes: the PDP rejects the token or the question. */
 export function isLasting (error: unknown): boolean {
   if (!(error instanceof PdpError)) return false
   const { failure, status = 0 } = error

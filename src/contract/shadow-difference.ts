@@ -1,4 +1,4 @@
-// What the option `shadow` tells of a question that the shadow answers differently.
+// The report of the option `shadow` on a question that the shadow answers differently.
 
 /** A question that the shadow answers differently. Without attribute values. */
 export interface ShadowDifference {

@@ -193,7 +193,7 @@ export class Checks {
     return { allow: allow === true, code, reason, debug, context, source: trace.source, duration: performance.now() - start }
   }
 
-  /** How a filter asks: so many checks at a time, within how many ms. */
+  /** The limits of a filter: the number of checks at a time, and their timeout in ms. */
   async filtering (): Promise<{ readonly chunk: number, readonly timeout: number }> {
     if (this.#path.opened !== undefined) await this.#path.opened()
     return { chunk: this.#path.filterConcurrency, timeout: this.#timeout }
@@ -217,7 +217,7 @@ export class Checks {
           const answer = this.#decideBy(deadline, queries[index] as Query, undefined, caller, asker)
           const decision = answer instanceof Promise ? await answer : answer
           allowed[index] = decision.allow === true
-          // Answers that are at hand come without a pause: the rest of the app, and the deadline, would get no turn.
+          // Answers that are already available come without a pause, so other requests and the deadline would get no time.
           if (decision === answer && turns.over) await turns.next()
         }
       } catch (error) {

@@ -1,11 +1,11 @@
-// Invalidation in a fleet: other instances are told, and what they tell is done here.
+// Invalidation in a fleet: sends invalidations to the other instances, and applies theirs.
 import { Generations } from './generations.js'
 import { RecentlyForgotten } from './recently-forgotten.js'
 import type { Bus } from '../bus/bus.js'
 import { SLOTS, type Forgetting } from '../bus/bus-message.js'
 
 /**
- * On the bus a user is a slot, one of 65,536, so that a message says nothing of who it is about. A stamp contains the slot of its user:
+ * On the bus, a user is one of 65,536 slots, so that a message does not reveal the user. A stamp contains the slot of its user:
  * the hash is computed when a check is sent, and never for a decision from the cache. Users that share a slot are invalidated together.
  */
 export class FleetGenerations extends Generations {
@@ -13,7 +13,7 @@ export class FleetGenerations extends Generations {
   readonly #recentSlots = new RecentlyForgotten<number>()
   #bus: Bus | undefined
 
-  /** Tells `bus` of invalidations from now on. */
+  /** From now on, sends invalidations to `bus`. */
   connect (bus: Bus): void {
     this.#bus = bus
     // Stamps from before have no slot.
@@ -43,7 +43,7 @@ export class FleetGenerations extends Generations {
     }
   }
 
-  /** Invalidates without telling the others: they have said so. */
+  /** Applies an invalidation of another instance, without sending it again. */
   invalidateHere (what: Forgetting): void {
     this.clock++
     if (what === 'all') {

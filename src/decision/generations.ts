@@ -18,7 +18,7 @@ export class Generations {
   readonly #users = new Map<string, number>()
   readonly #maxUsers: number
   readonly #recent = new RecentlyForgotten<string>()
-  /** Set when a bus cannot be relied on for longer than that. */
+  /** Set while the bus only guarantees freshness up to this time. */
   limit: AgeLimit | undefined
 
   /** @param maxUsers the most invalidated users that are tracked individually; one more invalidates everything */
@@ -64,12 +64,12 @@ export class Generations {
   }
 
   /**
-   * Whether decisions of `user` were forgotten so recently that a cache of the PDP may still have them; without a user, whether any were.
+   * Whether decisions of `user` were invalidated so recently that the PDP's cache may still have them; without a user, whether any were.
    */
   isRecentlyForgotten (user?: string): boolean {
     return user === undefined ? this.#recent.any : this.#recent.has(user)
   }
 
-  /** Resolves when other instances have been told of the invalidations until now, if there are others. Never rejects. */
+  /** Resolves when the other instances, if any, have received all invalidations so far. Never rejects. */
   async told (): Promise<void> {}
 }

@@ -46,8 +46,8 @@ export function requireKnown (what: string, value: unknown, known: readonly stri
 const MAX_HARMLESS = 1_000
 
 /**
- * Creates a check that rejects a name that resembles a known one that is missing, such as `atributes` or `e_mail`. Other names are left
- * alone, and remembered, because the check may run for each request.
+ * Creates a check that rejects a name that resembles a missing known one, such as `atributes` or `e_mail`. Other names are ignored
+ * and remembered, because the check may run for each request.
  *
  * @returns the check, which throws a `QueryError`
  */

@@ -17,7 +17,7 @@ export function invalidating (facts: FactsApi, generations: Generations): FactsA
   }
 }
 
-/** Resolves a write of `facts`, which invalidates by itself, when the other instances have been told. */
+/** Resolves a write of `facts`, which invalidates by itself, when the other instances have received the invalidation. */
 export function telling (facts: FactsApi, generations: Generations): FactsApi {
   return {
     async apply (mutation) {

@@ -1,4 +1,4 @@
-// Puts a bus and the generations together. Loaded only with the option `bus`.
+// Connects a bus with the generations. Loaded only with the option `bus`.
 import { Bus, type BusLog } from '../bus/bus.js'
 import type { BusSettings } from '../bus/bus-target.js'
 import { openTransport } from '../bus/open-transport.js'

@@ -7,13 +7,13 @@ import type { TlsSettings } from '../pdp/http/tls.js'
 import type { TokenSource } from '../pdp/http/token.js'
 import type { BreakerOptions, HedgeOptions } from '../pdp/http/transport.js'
 
-/** Where decisions come from. A PDP without `authzen` uses Permit's wire format. */
+/** The source of decisions. A PDP without `authzen` uses Permit's wire format. */
 export type DecisionOrigin =
   | {
     readonly kind: 'pdp'
     /** One URL, or several of PDPs that are replicas. */
     readonly urls: readonly URL[]
-    /** What the app sets for the URL and the token, for messages: an option or a variable of the environment. */
+    /** The names of the settings for the URL and the token, for messages: an option or an environment variable. */
     readonly named?: { readonly pdp: string, readonly token: string }
     readonly token: TokenSource | undefined
     readonly headers: Readonly<Record<string, string>> | undefined
@@ -58,6 +58,6 @@ export interface PathOptions {
   readonly cache: { readonly ttl: number, readonly max: number, readonly staleIfError?: number } | false
   /** Milliseconds. */
   readonly timeout: number
-  /** How other instances are told what to forget; undefined for an instance by itself. */
+  /** The bus that sends invalidations to other instances; undefined without one. */
   readonly bus?: BusSettings
 }

@@ -27,7 +27,7 @@ export interface DecisionPath {
   /** Writes facts. */
   readonly facts: FactsApi
   readonly generations: Generations
-  /** How other instances are told what to forget; undefined for an instance by itself. */
+  /** The bus that sends invalidations to other instances; undefined without one. */
   readonly bus?: Bus
   /** How long answers are kept, plans among them. */
   readonly cache: PathOptions['cache']
@@ -37,16 +37,16 @@ export interface DecisionPath {
   readonly opened?: () => Promise<void>
   /** The most checks of one bulk check in flight at a time. */
   readonly bulkConcurrency: number
-  /** The most checks of one filter in flight at a time. A filter may be about many thousand items, and runs beside other checks. */
+  /** The most checks of one filter in flight at a time. A filter may have many thousand items, and other checks run at the same time. */
   readonly filterConcurrency: number
   /** Lets checks in flight finish until `deadline`, then closes sockets, timers and files. */
   close (deadline: number): Promise<void>
 }
 
-/** The largest response of a PDP, bytes. A decision has some hundred, a bulk response some ten thousand; the rest is for debug output. */
+/** The largest response of a PDP, bytes. A decision takes some hundred, a bulk response some ten thousand; the rest is for debug output. */
 const MAX_RESPONSE_SIZE = 1024 * 1024
 
-/** With a bus there are other instances, which may start at the same time: their first probes are sent within so many ms. */
+/** With a bus, other instances may start at the same time: the first probe is sent within this random time, ms. */
 const FLEET_PROBES_WITHIN = 1_000
 
 /** The user, and in Fastify the resource, of a question that is only asked to see whether it can be decided. */

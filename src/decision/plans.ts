@@ -1,4 +1,4 @@
-// Plans of the PDP at the end of the path, kept for a short time: each is asked for once until it expires or a change forgets it.
+// Caches the plans of the PDP at the end of the path: each is requested once until it expires or is invalidated.
 import { LRUCache } from 'lru-cache'
 import { UnsupportedError } from '../contract/errors.js'
 import type { DecisionPointStats, Pdp, PlanQuestion, TimeBound, Trace } from '../contract/point.js'
@@ -57,7 +57,7 @@ export class Plans {
     }
   }
 
-  /** The plan, if it is kept. It counts as asked for then. */
+  /** The cached plan. Reading it counts as a use. */
   kept (question: PlanQuestion): Plan | undefined {
     return this.#keptAs(keyOfPlan(question), question)
   }
@@ -104,7 +104,7 @@ export class Plans {
       this.#outage?.()?.decided()
       const { validFor } = bound
       if (this.#generations.isCurrent(stamp, question.user.key) && this.#kept !== undefined) {
-        // A plan of conditions on `now` is kept until the time changes it. A ttl of 0 would be none.
+        // A plan with conditions on `now` is cached until time changes it. A ttl of 0 would mean no ttl.
         const ttl = validFor === undefined ? this.#kept.ttl : Math.min(this.#kept.ttl, validFor)
         if (ttl >= 1) this.#kept.set(flat(key), { plan, stamp, start }, { start, ttl })
       }
@@ -130,7 +130,7 @@ export class Plans {
   }
 }
 
-/** The plan of a PDP. Rejects with an `UnsupportedError` where its kind cannot tell. */
+/** The plan of a PDP. Rejects with an `UnsupportedError` if this kind of PDP has no plans. */
 export async function planBy (pdp: Pdp, question: PlanQuestion, deadline: number, bound?: TimeBound): Promise<Plan> {
   if (pdp.plan !== undefined) return pdp.plan(question, deadline, bound)
   throw new UnsupportedError(
@@ -146,7 +146,7 @@ function frozen<T> (value: T): T {
   return value
 }
 
-/** How many values a plan has, about. */
+/** The approximate number of values in a plan. */
 function sizeOf (plan: Plan): number {
   return plan.kind === 'some' ? 8 + valuesIn(plan.condition) : 4
 }

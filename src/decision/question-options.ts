@@ -5,7 +5,7 @@ import { isRecord } from '../kit/is-record.js'
 import { describe, requireArray, requireKnown, requireText } from './input-checks.js'
 import type { ContextInput, ResourceInput } from './query.js'
 
-/** The options of a check, beside its action and resource. */
+/** The options of a check, besides its action and resource. */
 export interface CheckOptions {
   /** The tenant, unless the resource names one. Default: on a request the value of the plugin's `tenant` option, otherwise `default`. */
   readonly tenant?: string
@@ -39,7 +39,7 @@ export interface PermissionsOptions {
 /** The actions of a plan: one, or several of which the user may do at least one (`anyOf`) or all (`allOf`). */
 export type PlanActions<A extends string = string> = A | { readonly anyOf: readonly A[] } | { readonly allOf: readonly A[] }
 
-/** The options of a plan, beside its actions and resource type. */
+/** The options of a plan, besides its actions and resource type. */
 export interface PlanOptions<R extends string = string> extends CheckOptions {
   /**
    * Relations of the resource type that are columns of the table: for example `['parent']` where the documents' column `folder_id` is
@@ -48,7 +48,7 @@ export interface PlanOptions<R extends string = string> extends CheckOptions {
    */
   readonly relations?: readonly R[]
   /**
-   * Only for Permit's container, which cannot tell which rows conditions (ABAC) open: what the app knows of them. `none`: no set rule is
+   * Only for Permit's container, which cannot list rows that conditions (ABAC) allow: what the app knows about them. `none`: no set rule is
    * about the permission. `stored`: conditions only look at attributes that are stored with the instances, every row is such an instance,
    * and no condition looks at the context. Default: unknown, and a plan of the container is a `PlanError`. Other PDPs know, and ignore it.
    */
@@ -65,8 +65,8 @@ export interface SearchOptions extends CheckOptions {
   /** Ends the search: the next step rejects with the signal's reason. */
   readonly signal?: AbortSignal
   /**
-   * Only for Permit's container, which cannot tell what conditions (ABAC) open: what the app knows of them. `none`: no set rule is about
-   * the resource type. `stored`: conditions only look at attributes that are stored with users and instances, and none looks at the
+   * Only for Permit's container, which cannot list what conditions (ABAC) allow: what the app knows about them. `none`: no set rule is
+   * about the resource type. `stored`: conditions only look at attributes that are stored with users and instances, and none looks at the
    * context. Default: unknown, and a search over the container is a `SearchError`. Other PDPs know, and ignore it.
    */
   readonly conditions?: 'none' | 'stored'

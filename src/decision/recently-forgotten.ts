@@ -1,4 +1,4 @@
-// Remembers for a while what was forgotten. A PDP may have a cache of its own, which knows nothing of it.
+// Remembers recent invalidations for a while, because the PDP may have a cache of its own.
 
 /** How long a PDP may keep answers, ms: the default of Permit's PDP (`PDP_CACHE_TTL`). */
 const KEPT_BY_PDP = 3_600_000
@@ -6,7 +6,7 @@ const KEPT_BY_PDP = 3_600_000
 /** The most keys; one more counts as all. */
 const MAX_KEYS = 10_000
 
-/** @typeParam Key - what is forgotten one by one: users, or slots of users */
+/** @typeParam Key - what is invalidated one by one: users, or slots of users */
 export class RecentlyForgotten<Key> {
   readonly #clock: { now (): number }
   readonly #times = new Map<Key, number>()
@@ -28,7 +28,7 @@ export class RecentlyForgotten<Key> {
     }
   }
 
-  /** Whether anything was forgotten that a PDP may still have. */
+  /** Whether anything was invalidated that the PDP's cache may still have. */
   get any (): boolean {
     return this.#isRecent(this.#last)
   }

@@ -1,8 +1,8 @@
 // The results of a search, as callers get them: an async iterable that asks for pages as they are needed.
 
 /**
- * The results of a search. Nothing is asked until it is iterated; then one page after the other, as they are needed. Each iteration
- * searches anew.
+ * The results of a search. Nothing is requested until it is iterated; then pages are requested as they are needed. Each iteration
+ * starts a new search.
  *
  * @example
  * ```ts

@@ -48,7 +48,7 @@ export async function * resultsOf (
       }
     }
   } finally {
-    // Not awaited: a page that is still on its way may take until its deadline.
+    // Not awaited, because a page in flight may take until its deadline.
     pages.return?.().catch(() => {})
   }
 }
@@ -110,7 +110,7 @@ const METHODS = {
   resources: 'searchResources', actions: 'searchActions', users: 'searchUsers', tenants: 'tenants'
 } as const satisfies Record<SearchQuestion['find'], ListQuestion['kind']>
 
-/** What observers are told of the question. */
+/** The question, as observers get it. */
 export function asListQuestion (question: SearchQuestion): ListQuestion {
   const { action, resource } = question.find === 'tenants' ? question.access ?? {} : { action: undefined, ...question }
   const key = resource === undefined || !('key' in resource) ? undefined : resource.key
@@ -123,7 +123,7 @@ export function asListQuestion (question: SearchQuestion): ListQuestion {
   }
 }
 
-/** The pages of a PDP. Throws an `UnsupportedError` where its kind has no searches. */
+/** The pages of a PDP. Throws an `UnsupportedError` if this kind of PDP has no searches. */
 export function searchBy (pdp: Pdp, question: SearchQuestion, asking: SearchAsking): AsyncIterable<readonly string[]> {
   if (pdp.search !== undefined) return pdp.search(question, asking)
   throw new UnsupportedError(`the PDP ${pdp.name} cannot search. Use filter() or bulkCheck() instead`)
@@ -143,7 +143,7 @@ function unlessAborted<T> (promise: Promise<T>, signal: AbortSignal | undefined)
 type Tenant = string | readonly string[] | undefined
 
 /**
- * The question which resources of a type the user may act on. As all of these, it validates and copies every part.
+ * The question which resources of a type the user may act on. Like all of these, it validates and copies every part.
  * @param tenant - where the options name none
  * @throws `QueryError`
  */

@@ -61,7 +61,7 @@ interface RouteEntry {
   isUsed: boolean
 }
 
-/** What the adapter of Fastify enforces beside annotations. */
+/** What the adapter of Fastify enforces besides annotations. */
 export interface RouteRules {
   /** Undefined when routes may have no annotation. */
   readonly strict: Strictness | undefined
@@ -485,7 +485,7 @@ export class RouteGuards {
     if (this.#entries.every(({ isUsed }) => isUsed)) return
     for (const route of this.#unseen) this.#entryOf(route)
     const unused = this.#entries.find(({ isUsed, covers }) => !isUsed && !this.#seen.some(({ route }) => covers(identityOf(route))))
-    // Routes that older scopes have declared since then are known to nobody.
+    // Routes that older scopes declared since then were not reported.
     if (unused === undefined || !this.#seesAll) return
     const [, index = ''] = /\[(\d+)\]/.exec(unused.name) ?? []
     throw new AnnotationError(`option "routes[${index}].url" covers no route; expected the URL of a route as it is declared, with its ` +

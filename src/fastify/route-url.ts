@@ -1,4 +1,4 @@
-// The URL of a request for URL mapping rules: written anew from what Fastify's router has matched. The URL as the client wrote it may be
+// The URL of a request for URL mapping rules: rebuilt from what Fastify's router has matched. The URL as the client wrote it may be
 // read in another way by a rule than by the router, and so get by with a weaker permission.
 import type { FastifyRequest } from 'fastify'
 import type { AskedUrl } from '../guard/url-query.js'

@@ -1,4 +1,4 @@
-// What the routes of a scope require, beside their own annotations: by `app.permit.require()`, and by guards among the hooks of a scope.
+// What the routes of a scope require, besides their own annotations: by `app.permit.require()`, and by guards among the hooks of a scope.
 import type { FastifyInstance, preHandlerHookHandler } from 'fastify'
 import type { RouteIdentity } from '../guard/strict.js'
 

@@ -132,7 +132,7 @@ function requirementOf ({ arguments: given = [] }: ConstDirectiveNode, field: Fi
   return { type, action, key: template ?? after }
 }
 
-/** Puts the guard before the resolver, whoever sets it, and before a subscription begins. */
+/** Puts the guard before the resolver, even if it is set later, and before a subscription starts. */
 function guardField (
   field: Field, isSubscription: boolean, requirements: readonly FieldRequirement[], permit: (context: unknown) => AskingPermit | undefined
 ): void {

@@ -4,7 +4,7 @@ import type { MappedUrl, Pdp, QueryUser } from '../contract/point.js'
 import { normaliseTenant, Question, UrlQuestion } from '../decision/query.js'
 import type { QueryOrRefusal } from './compile-annotation.js'
 
-/** The method and the URL of a request, or why it has none that a rule could be asked about. */
+/** The method and the URL of a request, or the reason why rules cannot be applied to it. */
 export type AskedUrl = { readonly method: string, readonly path: string, readonly query: string } | { readonly refused: string }
 
 /** The option `urls`, and how it is carried out. */

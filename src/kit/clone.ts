@@ -34,7 +34,7 @@ function copyOf (value: unknown, depth: number, parts: { left: number }): unknow
 }
 
 function listOf (list: readonly unknown[], depth: number, parts: { left: number }): unknown {
-  // Properties beside the items, and holes.
+  // Properties besides the items, and holes.
   if (Object.keys(list).length !== list.length) return OTHER
   const copy: unknown[] = []
   for (const item of list) {

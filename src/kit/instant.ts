@@ -1,4 +1,4 @@
-// A point in time as a text, by RFC 3339. A text that could be read in two ways is none.
+// A point in time as a text, by RFC 3339. An ambiguous text is rejected.
 
 const INSTANT = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:[Zz]|[+-](\d\d):(\d\d))$/
 

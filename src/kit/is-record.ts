@@ -13,7 +13,7 @@ export function hidesContent (value: object): boolean {
   return prototype !== null && Object.getPrototypeOf(prototype) !== null
 }
 
-/** Whether JSON does not have the content of an object: it would be `{}`, as if it had said nothing. */
+/** Whether JSON would lose the content of an object: it would become `{}`. */
 export function isOpaque (value: object): boolean {
   return hidesContent(value) && typeof (value as { toJSON?: unknown }).toJSON !== 'function'
 }

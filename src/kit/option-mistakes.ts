@@ -34,7 +34,7 @@ export function optionMistake (schema: object, options: unknown, owner = ''): st
   return `option "${path.join('.')}"${owner} is ${show(value)}; expected ${expectedAt(schema, path)}`
 }
 
-/** Describes a value. Of a text or an object only the kind, because it may contain a token or a password. */
+/** Describes a value. For a text or an object it names only the kind, because the value may contain a token or a password. */
 export function show (value: unknown): string {
   if (value === '') return 'an empty string'
   if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) return String(value)

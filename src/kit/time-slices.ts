@@ -6,7 +6,10 @@ const TURN = 8
 /** How long work may take before it counts as long, ms. Shorter than a turn, because many requests may start in the same iteration. */
 const FIRST_TURN = 2
 
-/** Work that waits for a turn. One is resumed in each iteration of the event loop, so many long answers block it no longer than one. */
+/**
+ * Work that waits for its next time slice. One is resumed in each iteration of the event loop, so that many long answers block it no
+ * longer than one.
+ */
 const waiting: Array<() => void> = []
 
 function wakeOne (): void {

@@ -76,7 +76,7 @@ export function clientCredentials (options: ClientCredentialsOptions): () => Pro
   }
   const issuer = options.issuer === undefined ? undefined : urlOf('issuer', options.issuer)
   const endpoint = options.tokenEndpoint === undefined ? undefined : urlOf('tokenEndpoint', options.tokenEndpoint)
-  // Read anew after an error: the server may have moved.
+  // Read again after an error: the server may have moved.
   let metadata = endpoint === undefined ? undefined : { issuer: endpoint.origin, token_endpoint: endpoint.href }
 
   return async () => {

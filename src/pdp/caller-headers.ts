@@ -4,10 +4,10 @@ import type { Caller } from '../contract/point.js'
 /** Tells whether decisions of a user, or any, were forgotten so recently that a cache of the PDP may still have them. */
 export type Forgotten = (user?: string) => boolean
 
-/** Asks the PDP to decide anew, past its own cache. */
+/** Makes the PDP decide again, without its own cache. */
 const ANEW: Caller['headers'] = { 'cache-control': 'no-cache' }
 
-/** Adds the header that asks the PDP to decide anew. */
+/** Adds the header that makes the PDP bypass its cache. */
 export function decidedAnew (headers: Caller['headers']): Caller['headers'] {
   return headers === undefined ? ANEW : { ...headers, ...ANEW }
 }

@@ -1,4 +1,4 @@
-// Which answers only count from a PDP that is ready: denials, and lists, which may lack something.
+// Which answers only count from a PDP that is ready: denials, and lists, which may be incomplete.
 import { PdpError } from '../contract/errors.js'
 import type { BulkAnswer, Decision } from '../contract/point.js'
 

@@ -214,7 +214,7 @@ export const UpdatesSchema = Type.Object({
   }))
 }, { additionalProperties: false })
 
-/** A PDP or a policy that is asked beside the one that decides. */
+/** A second PDP or policy, which gets the same questions and does not decide. */
 export const ShadowSchema = Type.Object({
   /** The URL of a PDP, or several of replicas, with Permit's wire format. Set this or `policy`. */
   pdp: Type.Optional(Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
@@ -930,9 +930,9 @@ export const OptionsSchema = Type.Object({
   })),
   /**
    * Tells all instances which cached decisions to drop: Redis, PostgreSQL, `cluster`, or a client that the app already has.
-   * Writes, `invalidate` and update reports of one instance apply to all. A URL (`redis://…`, `rediss://…`, `postgres://…`), `'cluster'` for the processes of one
-   * `node:cluster`, a client of `ioredis`, `redis` or `pg`, an object with `publish` and `subscribe`, or `{ url, channel, … }`. Requires a
-   * cache.
+   * Writes, `invalidate` and update reports of one instance apply to all. A URL (`redis://…`, `rediss://…`, `postgres://…`), `'cluster'`
+   * for the processes of one `node:cluster`, a client of `ioredis`, `redis` or `pg`, an object with `publish` and `subscribe`, or
+   * `{ url, channel, … }`. Requires a cache.
    * @defaultValue none: what one instance writes, the others notice after `cache.ttl`
    */
   bus: Type.Optional(Type.Unsafe<string | CustomBus | BusOption | object>({

@@ -30,7 +30,7 @@ Example:
 
 type ProxyConfigs = RemoteEnvironment['schema']['proxy_configs']
 
-/** What Permit's API does not say stays as the file has it: descriptions, and all proxy configurations if the key may not read them. */
+/** Parts that Permit's API does not return stay as in the file: descriptions, and proxy configurations if the key may not read them. */
 function withProxyConfigs ({ schema, hasProxyConfigs }: RemoteEnvironment, kept: ProxyConfigs): RemoteEnvironment['schema'] {
   if (kept === undefined) return schema
   if (!hasProxyConfigs) return { ...schema, proxy_configs: kept }
@@ -53,7 +53,7 @@ export const pullCommand: Command = {
     return withEnvironment(options, terminal, async client => {
       const { readEnvironment } = await import('../../moving/read-environment.js')
       const { readExistingPolicy, textOfPolicy } = await import('../../moving/policy-files.js')
-      // First: a file that cannot be kept is no surprise at the end.
+      // First, so that a file that cannot be kept is reported before the download.
       const existing = out === undefined ? undefined : await readExistingPolicy(out)
       const progress = progressOn(terminal, 'objects')
       let read = 0

@@ -37,7 +37,7 @@ Example:
 /** The most different questions that are listed. */
 const MAX_LISTED = 1_000
 
-/** The most questions whose answers are kept: most are asked again and again. */
+/** The most questions whose answers are cached: most questions repeat. */
 const MAX_KEPT = 100_000
 
 /** The most characters of a line. */
@@ -114,7 +114,7 @@ interface Event {
   readonly allow: boolean
 }
 
-/** A check with a decision. Plans, and checks without a decision, are none. */
+/** A check with a decision. Plans and checks without a decision do not count. */
 function eventIn (line: string): Event | undefined {
   if (line.length > MAX_LINE) return undefined
   let event: unknown
@@ -126,7 +126,7 @@ function eventIn (line: string): Event | undefined {
   if (!isRecord(event)) return undefined
   const { kind = 'check', user, action, resource, tenant = 'default', allow } = event
   const isCheck = kind === 'check' && typeof allow === 'boolean' && [user, action, resource, tenant].every(isKey)
-  // `type:` is no resource.
+  // `type:` is not a resource.
   if (!isCheck || /^:|^[^:]*:$/.test(resource as string)) return undefined
   return { user, action, resource, tenant, allow } as Event
 }

@@ -77,7 +77,7 @@ export const routesCommand: Command = {
   }
 }
 
-/** Whether the route declares nothing, or was declared before the plugin, which then cannot know its declaration. */
+/** Whether the route declares nothing, or was declared before the plugin, which then cannot read its annotation. */
 function isUndeclared ({ public: isPublic, guardedBy }: RouteRow): boolean {
   return !isPublic && (guardedBy === null || guardedBy === 'unknown')
 }

@@ -1,4 +1,4 @@
-// What the commands diff and push have in common: a policy file, the environment, and the plan between them.
+// Shared by the commands diff and push: a policy file, the environment, and the plan between them.
 import { planMove, type MovePlan } from '../../moving/move-plan.js'
 import { nameOf } from '../../moving/moved-objects.js'
 import { MovingError } from '../../moving/moving-error.js'
@@ -18,9 +18,9 @@ export interface DifferenceOptions {
 }
 
 /**
- * The plan that makes the environment say what the file says.
+ * The plan that makes the environment match the file.
  *
- * @throws {@link MovingError} when the file says what Permit cannot
+ * @throws {@link MovingError} when the file has something that Permit does not support
  */
 export async function differenceOf (
   client: RestClient, policy: PolicyToMove, { facts, prune }: DifferenceOptions, terminal: Terminal
@@ -37,7 +37,7 @@ export async function differenceOf (
   return { plan, report: reportOf({ file, plan, linesOf, notes: notesOn(policy.model, remote, plan, prune) }) }
 }
 
-/** The most places of a refusal. */
+/** The most problems that are listed. */
 const MAX_NAMED = 20
 
 function refuseOnlyHere ({ file, model, linesOf }: PolicyToMove, withFacts: boolean): void {

@@ -11,11 +11,11 @@ export const PLAN_OPTIONS = {
   prune: { type: 'boolean', default: false }
 } as const
 
-/** Where a policy can be moved to. */
+/** The possible targets of a policy. */
 const TARGETS = ['permit', 'openfga'] as const
 
 /**
- * Where the policy is to be moved.
+ * The target of the policy.
  *
  * @throws {@link UsageError}
  */

@@ -11,20 +11,20 @@ const MAX_LISTED = 200
 /** The most characters of a value. */
 const MAX_VALUE = 100
 
-/** A plan, in words: of objects of Permit's API, or of what another engine has. */
+/** A plan in words: for objects of Permit's API, or of another engine. */
 export interface PlanReport {
   readonly file: string
   /** What each step does, in order. */
   readonly ops: ReadonlyArray<Step['op']>
   /** The first of the steps. */
   readonly tell: (count: number) => readonly Told[]
-  /** The number of objects that are only there, and stay. */
+  /** The number of objects that only the target has, and that stay. */
   readonly extraCount: number
   /** The first of them. */
   readonly tellExtra: (count: number) => readonly Named[]
-  /** Where they are: `environment`. */
+  /** The name of the target: `environment`. */
   readonly there: string
-  /** What is said beside the plan. */
+  /** Additional notes. */
   readonly notes: readonly string[]
 }
 
@@ -38,13 +38,13 @@ export interface Named {
 /** A step, in words. */
 export interface Told extends Named {
   readonly op: Step['op']
-  /** `permit.yaml:12`; undefined for what is not in the file. */
+  /** `permit.yaml:12`; undefined for objects that are not in the file. */
   readonly place: string | undefined
   /** What changes: `description: 'a' → 'b'`. */
   readonly changes: readonly string[]
 }
 
-/** What a plan for Permit's API needs, to be told. */
+/** A plan for Permit's API, with what its report needs. */
 export interface MoveToTell {
   readonly file: string
   readonly plan: MovePlan
@@ -162,7 +162,7 @@ function changesOf ({ op, object, before }: Step): string[] {
   return [...fixed, ...changed.flatMap(name => changeOf(name, before.value[name], object.value[name]))]
 }
 
-/** A list of texts is told by what comes and what goes. */
+/** A change of a list is shown by its added and removed items. */
 function changeOf (name: string, before: unknown, after: unknown): string[] {
   if (isTexts(before ?? []) && isTexts(after ?? []) && (before ?? after) !== undefined) {
     const [old, now] = [new Set(before as string[] | undefined), new Set(after as string[] | undefined)]
@@ -181,7 +181,7 @@ function text (value: unknown): string {
   return value === undefined ? 'nothing' : shorten(JSON.stringify(value), MAX_VALUE)
 }
 
-/** Text in backticks: nothing in it is read as Markdown or HTML, and no column ends in it. */
+/** Text in backticks, escaped so that it contains no Markdown, HTML or end of a column. */
 function code (text: string): string {
   const longest = Math.max(0, ...Array.from(text.matchAll(/`+/g), ([ticks]) => ticks.length))
   const fence = '`'.repeat(longest + 1)

@@ -16,7 +16,7 @@ import type { DifferenceOptions } from './difference.js'
 import { planLines, summaryOf, type PlanReport } from './plan-report.js'
 import { connectionOf, type RemoteOptions } from './remote-options.js'
 
-/** OpenFGA on this machine, as its own command has it. */
+/** OpenFGA on this machine, at the default address of its own command. */
 const LOCAL = 'http://localhost:8080'
 
 /** The most refusals that are listed. */
@@ -36,7 +36,7 @@ export interface Translation {
 /**
  * Translates a policy, before anything is sent.
  *
- * @throws {@link FileError} with everything that OpenFGA cannot say as the PDP does
+ * @throws {@link FileError} with everything that OpenFGA would decide differently from the PDP
  */
 export function translated ({ file, compiled, model, linesOf }: PolicyToMove, facts: boolean): Translation {
   const { model: fga, inTenants, refused } = fgaModel(compiled)
@@ -76,7 +76,7 @@ export async function withStore<R> (options: FgaOptions, { env }: Terminal, run:
   }
 }
 
-/** The plan that makes the store say what the file says. */
+/** The plan that makes the store match the file. */
 export async function fgaDifference (
   store: FgaStore, { file, linesOf }: PolicyToMove, { model, tuples }: Translation, { facts, prune }: DifferenceOptions, terminal: Terminal
 ): Promise<{ readonly plan: FgaPlan, readonly report: PlanReport }> {
@@ -143,7 +143,7 @@ export async function pushToFga (
     let applied = 0
     const onDone = (count: number): void => { progress(applied += count, ops.length) }
     try {
-      // The model first: no tuple can have a relation that it does not know. Then what is taken away, before what is given.
+      // The model first, because a tuple can only use relations of the model. Then deletions, before creations.
       if (model !== undefined) {
         const id = await store.writeModel(translation.model)
         onDone(1)

@@ -9,7 +9,7 @@ export const SOURCE_OPTIONS = {
   timeout: { type: 'string', default: '5000' }
 } as const
 
-/** Help on the options of which one is needed. */
+/** Help on these options; one of them is required. */
 export const SOURCE_HELP = `Ask one of these:
   --policy <file>  a policy file, permit.yaml or .json, evaluated in this process
   --pdp <url>      a PDP over HTTP; default: PERMIT_PDP_URL, when --policy is not given`

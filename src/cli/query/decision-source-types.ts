@@ -1,11 +1,11 @@
-// What the commands ask for decisions: a policy in this process or a PDP over HTTP, and what comes back.
+// Where commands get decisions: a policy in this process or a PDP over HTTP, and the types of the answers.
 import type { Plan } from '../../contract/plan.js'
 import type { PlanQuestion, Query, UserPermissions } from '../../contract/point.js'
 import type { Engine } from '../../engine/engine.js'
 import type { Policy } from '../../engine/policy/policy.js'
 import type { LoadedPolicy } from '../../environment/file/loaded-policy.js'
 
-/** A decision with its reasons, as far as they are known. */
+/** A decision with its known reasons. */
 export interface Answer {
   readonly allow: boolean
   /** Permit's reason code. */
@@ -16,7 +16,7 @@ export interface Answer {
   readonly debug?: unknown
 }
 
-/** A policy as it is written, and what it compiles to. */
+/** A policy as written and as compiled. */
 export type PolicyDocument = Pick<LoadedPolicy, 'schema' | 'compiled'>
 
 /** A policy that is decided in this process. */

@@ -1,4 +1,4 @@
-// Opens what the options name: a policy file, evaluated in this process, or a PDP over HTTP.
+// Opens the source of decisions that the options name: a policy file, evaluated in this process, or a PDP over HTTP.
 import { Engine } from '../../engine/engine.js'
 import { loadPolicyFile } from '../../environment/file/policy-file.js'
 import { runSync } from '../../kit/time-slices.js'
@@ -9,9 +9,9 @@ import type { DecisionSource, PolicySource, PolicyDocument } from './decision-so
 import type { SourceValues } from './decision-source-options.js'
 
 /**
- * Opens what the options name.
+ * Opens the source of decisions that the options name.
  *
- * @throws {@link UsageError} when they name nothing, or both; `PolicyError` and `FileError` when a file is invalid
+ * @throws {@link UsageError} when they name neither or both; `PolicyError` and `FileError` when a file is invalid
  */
 export async function openSource (values: SourceValues, { env }: Terminal): Promise<DecisionSource> {
   const { policy, given, pdp } = values

@@ -30,7 +30,7 @@ export async function explain (source: DecisionSource, query: Query): Promise<Ex
   return { decision, tree: treeOfAnswer(query, decision) }
 }
 
-/** Which rows of a table the user may act on, where the question names no resource and the answer depends on it. */
+/** Which rows of a table the user may act on, if the question names no resource and the answer depends on the resource. */
 async function rowsOf (source: PolicySource, { user, action, resource, context }: Query): Promise<RowsTrace | undefined> {
   const { type, tenant } = resource
   if (resource.key !== undefined || resource.attributes !== undefined) return undefined

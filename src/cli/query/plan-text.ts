@@ -1,4 +1,4 @@
-// A plan in words and in SQL, for people who want to see what it says.
+// A plan in words and in SQL, for people.
 import { NoPlanError } from '../../engine/plan/plan-query.js'
 import type { CompoundCondition, Condition, FieldCondition, Plan } from '../../contract/plan.js'
 
@@ -41,7 +41,7 @@ export function planInWords (plan: Plan): string {
   return rest === undefined ? `every ${where}` : `each ${where} where ${wordsOf(rest)}`
 }
 
-/** The condition without that on the tenant, which every plan has. */
+/** The condition without the part on the tenant, which every plan has. */
 function withoutTenant (condition: Condition): Condition | undefined {
   if ('field' in condition) return condition.field === 'tenant' ? undefined : condition
   if (condition.operator !== 'and') return condition

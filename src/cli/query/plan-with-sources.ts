@@ -1,4 +1,4 @@
-// Plans for the commands, with what in the policy each part comes from.
+// Plans for the commands. Each part names its source in the policy.
 import type { Condition, Plan } from '../../contract/plan.js'
 import type { PlanQuestion } from '../../contract/point.js'
 import type { Branch } from '../../engine/explain/decision-tree.js'
@@ -11,7 +11,7 @@ export interface Planned {
   readonly branches: readonly PlannedBranch[]
 }
 
-/** A part of a plan, with what in the policy it comes from. */
+/** A part of a plan, with its source in the policy. */
 export interface PlannedBranch {
   /** `set_rules[2]: user set 'staff' on resource set 'own'`. */
   readonly because: string

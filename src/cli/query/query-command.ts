@@ -7,7 +7,7 @@ import type { DecisionSource } from './decision-source-types.js'
 import { SOURCE_HELP, SOURCE_OPTIONS, GIVEN_HELP, PDP_HELP } from './decision-source-options.js'
 import { QUESTION_HELP, QUESTION_OPTIONS, questionOf } from './query-options.js'
 
-/** What such a command prints. */
+/** The output of such a command. */
 export interface PrintedAnswer {
   readonly allow: boolean
   /** With `--json`. */
@@ -16,7 +16,7 @@ export interface PrintedAnswer {
   readonly text: readonly Line[]
 }
 
-/** What is special about one of these commands. */
+/** The differences between these commands. */
 export interface QuestionCommand {
   readonly name: string
   /** The paragraphs of its help that describe it. */

@@ -81,7 +81,7 @@ async function appOf (exported: unknown, url: URL): Promise<FastifyInstance> {
     if (!isApp(made)) throw new Error('the exported function did not return a Fastify app')
     return made
   }
-  // A function with a parameter is a plugin, or creates an app from options. Its result tells which.
+  // A function with a parameter is a plugin, or creates an app from options. The result shows which.
   const { default: fastify } = await import(pathToFileURL(createRequire(url).resolve('fastify')).href) as { default: () => FastifyInstance }
   const app = fastify()
   let made: unknown

@@ -1,7 +1,7 @@
 // What a command is, so that a new one is a new file and an entry in `src/cli/commands.ts`.
 import type { Terminal } from './terminal.js'
 
-/** What is known of a command before it is loaded: the process loads the one command that it runs. */
+/** The description of a command that is not loaded yet: the process only loads the command that it runs. */
 export interface CommandEntry {
   readonly name: string
   /** One line for the list of commands. */
@@ -24,7 +24,7 @@ export interface Command {
   run (args: string[], terminal: Terminal): Promise<number>
 }
 
-/** Exit codes. Commands that ask for decisions exit with 1 for a no, and with 3 when there is no decision. */
+/** Exit codes. Commands that ask for decisions exit with 1 for a denial, and with 3 without a decision. */
 export const EXIT = Object.freeze({ ok: 0, failed: 1, no: 1, usage: 2, unanswered: 3 })
 
 /** Invalid arguments. The message is printed with a pointer to `--help`, and the exit code is 2. */

@@ -13,7 +13,7 @@ export async function confirmed ({ ask }: Terminal, question: string): Promise<b
   return /^y(es)?$/i.test(answer.trim())
 }
 
-/** What a command that has been answered no says; returns its exit code. */
+/** Reports that the answer was no and nothing was changed; returns the exit code. */
 export function unchanged ({ err }: Terminal): number {
   err(['Nothing was changed.'])
   return EXIT.failed

@@ -1,4 +1,4 @@
-// What a line for the terminal is made of: text, and text in a color. Escape sequences are made of it when it is written, and only then.
+// The parts of a line for the terminal: text, and colored text. Escape sequences are only created when the line is written.
 
 /** The colors and weights that are used. */
 export type Paint = 'green' | 'red' | 'yellow' | 'bold' | 'dim'
@@ -15,15 +15,15 @@ export type Span = string | Painted
 /** A line. A line break in its text does not end it: it is written out. */
 export type Line = Span | readonly Span[]
 
-/** An answer that is yes. */
+/** A positive answer. */
 export const yes = painter('green')
-/** An answer that is no. */
+/** A negative answer. */
 export const no = painter('red')
 /** An answer that depends on something, or a part that needs attention. */
 export const maybe = painter('yellow')
 /** A heading. */
 export const strong = painter('bold')
-/** What is there for orientation only. */
+/** Text for orientation. */
 export const faint = painter('dim')
 
 /** A value as the lines of a JSON document. Unprintable characters are escaped on output, which does not change the document. */

@@ -1,4 +1,4 @@
-// The only way to the terminal: each line of each command goes through here and is printable, whatever it was made of.
+// The only access to the terminal: all output of commands passes through here and is made printable.
 import { isatty } from 'node:tty'
 import { inspect } from 'node:util'
 import { escaped, isCommand, printable } from '../../kit/printable.js'
@@ -17,7 +17,7 @@ export interface Terminal {
   readonly ask?: (question: string) => Promise<string>
 }
 
-/** What a terminal needs of a stream. */
+/** The members of a stream that a terminal uses. */
 export interface TextStream {
   readonly isTTY?: boolean
   readonly columns?: number
@@ -55,7 +55,7 @@ async function askPerson (question: string): Promise<string> {
   }
 }
 
-/** A stream whose reader may leave early, as `head` does. That is no failure, and the exit code still tells the answer. */
+/** A stream whose reader may close early, such as `head`. That is not a failure, and the exit code still reports the answer. */
 function whileRead (stream: NodeJS.WriteStream): TextStream {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
@@ -93,7 +93,7 @@ function partOf (span: Span): Part {
   return typeof span === 'string' ? { paint: undefined, text: printable(span) } : { paint: span.paint, text: printable(span.text) }
 }
 
-/** The blanks that fill up the last column are left out. */
+/** Trailing blanks of the last column are omitted. */
 function withoutEnd (parts: readonly Part[]): Part[] {
   const kept = [...parts]
   for (let last = kept.pop(); last !== undefined; last = kept.pop()) {

@@ -99,7 +99,7 @@ export type ExpectationsDocument = Static<typeof ExpectationsSchema>
 /** A test in the form of a block. */
 export type LongExpectation = Static<typeof LongForm>
 
-/** What a block says about a list. */
+/** The expectations of a block about a list. */
 export type ExpectedList = Static<typeof List>
 
 /** The facts of a policy. */

@@ -21,7 +21,7 @@ export interface CheckExpectation extends Place {
   readonly list?: undefined
 }
 
-/** What is expected of a list. */
+/** The expectation about a list. */
 export interface ListExpectation extends Place {
   /** The action on the type. */
   readonly query: Query

@@ -1,4 +1,4 @@
-// The batch limit that is learned from the PDP: how many checks one bulk request may carry for now.
+// The batch limit, learned from the PDP: how many checks one bulk request may currently contain.
 import { QueryError, pdpErrorOf } from '../../contract/errors.js'
 
 /** How long bulk requests are not sent to a PDP without a bulk endpoint, and large batches to one that rejected a batch, ms. */
@@ -14,7 +14,7 @@ const RECOVERY = 0.25
 /** The smallest size that failing bulk requests are shrunk to. */
 const LEAST_SHRUNK = 4
 
-/** How many checks one bulk request may carry: the option `batch`, or less while the PDP has shown that it takes less. */
+/** The most checks in one bulk request: the option `batch`, or fewer while the PDP accepts fewer. */
 export class BatchLimit {
   readonly #batch: number
   readonly #clock: { now (): number }
@@ -38,7 +38,7 @@ export class BatchLimit {
     return now < this.#learnedUntil ? Math.min(this.#learned, most) : most
   }
 
-  /** A bulk request failed and is sent again in halves. When this goes on, the next ones are smaller. */
+  /** A bulk request failed and is sent again in halves. If this repeats, the next ones are smaller. */
   failed (size: number): void {
     this.#failures = Math.min(this.#failures + 1, 2 * PATIENCE)
     if (this.#failures >= PATIENCE) this.#shrunk = Math.max(LEAST_SHRUNK, Math.ceil(Math.min(this.#shrunk, size) / 2))
@@ -73,7 +73,7 @@ export function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
   const cause = pdpErrorOf(error)
   if (cause === undefined) return undefined
   if (cause.failure === 'answer') return 'split'
-  // A PDP that ends the connection may choke on one of the checks. One that cannot be reached gets no more requests.
+  // A PDP that closes the connection may have failed on one of the checks. An unreachable PDP gets no further requests.
   if (cause.failure === 'network') return cause.mayHaveArrived ? 'split' : undefined
   if (cause.failure !== 'status') return undefined
   if (cause.status === 404 || cause.status === 405 || cause.status === 501) return 'one by one'
@@ -81,7 +81,7 @@ export function remedyFor (error: unknown): 'split' | 'one by one' | undefined {
   return cause.status === 429 || cause.status === 503 ? undefined : 'split'
 }
 
-/** Whether a question that failed by itself in this way would make a bulk request fail. */
+/** Whether a question that fails alone with this error would also make a bulk request fail. */
 export function isPoison (error: unknown): boolean {
   return remedyFor(error) === 'split'
 }

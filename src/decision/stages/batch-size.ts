@@ -1,4 +1,4 @@
-// The batch size that answers checks soonest: learned from how long a slow PDP takes.
+// The batch size with the shortest response times, learned from the latency of a slow PDP.
 
 /** How many answered checks each phase of a trial measures, after those that still show the size before it. */
 const MEASURED = 400
@@ -7,10 +7,10 @@ const SETTLING = 100
 /** How often both sizes of a trial are measured, in turns. */
 const ROUNDS = 2
 
-/** How much smaller and larger the size is that is tried. */
+/** The factor by which a trial size is smaller or larger. */
 const STEP = 4
 
-/** What a trial must reach, of the value before. Fewer requests cost the PDP less, so a larger size need not be much better. */
+/** The ratio to the current value that a trial must reach. Fewer requests cost the PDP less, so a larger size needs a smaller gain. */
 const SMALLER_BELOW = 0.85
 const LARGER_BELOW = 0.95
 
@@ -31,7 +31,7 @@ const TELLING = 5
 /**
  * A PDP that takes long for a check, and evaluates one request on one core, answers a batch late while its other cores idle, or while they
  * answer later checks sooner. A PDP that takes longer for a request than for a check answers all sooner in one batch. Only its answers tell
- * which it is: now and then, while there is something to batch, this tries a smaller and a larger size, and keeps the better one.
+ * which case applies. So from time to time, while there is something to batch, this tries a smaller and a larger size and keeps the better.
  *
  * What it compares is the mean square of the time from a check's arrival to its answer, so that one check that waits ten times as long is
  * worse than ten that wait a little. It is divided by the square of the number of checks that wait, so that it means the same when the load
@@ -105,7 +105,7 @@ export class BatchSize {
     if (sum.checks >= MEASURED * (1 + (this.#phase >> 1))) this.#next(this.#tried)
   }
 
-  /** Whether the PDP takes longer for many checks than for few, as far as that is known. The way to it takes as long for both. */
+  /** Whether the PDP takes longer for many checks than for few, if known. The network latency is the same for both. */
   get #mayGrow (): boolean {
     const { time: small, requests: few } = this.#small
     const { time: large, requests: many } = this.#large

@@ -59,7 +59,7 @@ class Waiting implements Dated {
 
   constructor (
     readonly query: Query,
-    /** When it arrived, if that is measured; else 0. */
+    /** The arrival time, if it is measured; otherwise 0. */
     readonly arrival: number,
     /** The number of answers when the check was queued. */
     readonly since: number,
@@ -266,7 +266,7 @@ class Batcher implements AskedPoint, Closable {
     if (this.#waiting === 0 && this.#busy === 0) this.#idle?.()
   }
 
-  /** Takes the next check that is sent by itself. It takes turns with the other checks, so that neither wait for all of the others. */
+  /** Takes the next check that is sent alone. These checks alternate with the others, so that neither group starves. */
   #takeAlone (): readonly Waiting[] | undefined {
     const { length } = this.#alone
     this.#lastWasAlone = length > 0 && (!this.#lastWasAlone || this.#queue.length === 0)
@@ -317,7 +317,7 @@ class Batcher implements AskedPoint, Closable {
       if (this.#loners.size > 0) this.#loners.delete(first.query.key)
       return true
     } catch (error) {
-      // While nothing is answered, it is the PDP that fails, and not this question.
+      // While nothing is answered, the PDP fails, and not this question.
       const isAnswering = this.#clock.now() - this.#answeredAt < ANSWERING_WITHIN
       if (group.length === 1 && isAnswering && isPoison(error)) this.#keepAlone(first.query.key)
       for (const waiting of group) this.#fail(waiting, error)
@@ -347,7 +347,7 @@ class Batcher implements AskedPoint, Closable {
         this.#waitAgain(group)
         return false
       }
-      // One question that the PDP chokes on must not take the others down: halves, until it is alone.
+      // A question that makes the PDP fail must not fail the others: the batch is halved until the question is alone.
       this.#splits++
       // The parts of a failed batch fail for the same reason.
       if (!isPart) this.#limit.failed(group.length)

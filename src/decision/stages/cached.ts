@@ -19,16 +19,16 @@ interface CacheOptions {
   readonly staleIfError?: number
 }
 
-/** The first size of the cache: memory for `max` decisions is a lot for an app that has just started. */
+/** The initial size of the cache: memory for `max` decisions is too much for an app that has just started. */
 const FIRST_SIZE = 1_000
 /** The factor by which it grows when it is full. */
 const GROWTH = 8
 
-/** The part of the ttl by which that of one instance may be shorter. */
+/** The share of the ttl by which an instance may shorten it. */
 const TTL_SPREAD = 0.1
 
 /**
- * The ttl of one instance: instances that started together, or forgot everything together, would otherwise ask again together.
+ * The ttl of one instance, with jitter: otherwise instances that started or invalidated everything together would refresh together.
  *
  * @param random - from 0 to 1
  */
@@ -89,7 +89,7 @@ class CachedDecisionPoint extends Stage {
     const before = this.#entries
     const now = this.#clock.now()
     this.#entries = this.#cacheOf(Math.min(this.#max, before.max * GROWTH))
-    // From the least recently used one, so that the order stays.
+    // From the least recently used one, to keep the order.
     for (const key of before.rkeys()) {
       this.#entries.set(key, before.peek(key), { start: now - (this.#ttl - before.getRemainingTTL(key)) })
     }
@@ -188,7 +188,7 @@ class Miss implements Outcome {
   ) {}
 
   settle (decision: Decision): void {
-    // The check that it joined has stored the decision, with the age that it has: this one was asked later.
+    // The check that it joined has stored the decision with its real age; this check started later.
     if (this.trace.source !== 'flight') this.cache.remember(this.query, this.stamp, this.start, decision)
     this.outcome.settle(decision)
   }

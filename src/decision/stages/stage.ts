@@ -4,7 +4,7 @@ import type {
   AskedPoint, Caller, Decision, DecisionPoint, DecisionPointStats, DecisionSource, Outcome, Query, Trace
 } from '../../contract/point.js'
 
-/** A stage: what it does not change is that of the next one. */
+/** A stage: it delegates everything that it does not change to the next one. */
 export abstract class Stage implements AskedPoint {
   protected readonly next: AskedPoint
 
@@ -27,7 +27,7 @@ export abstract class Stage implements AskedPoint {
   }
 }
 
-/** Asks a stage for a decision, or for a promise where it has to be waited for. */
+/** Asks a stage for a decision, or for a promise of it if it is not available at once. */
 export function decideBy (
   point: AskedPoint, query: Query, deadline: number, trace?: Trace, caller?: Caller
 ): MaybePromise<Decision> {
@@ -65,7 +65,7 @@ class Answer implements Outcome, Trace {
   }
 }
 
-/** A decision point, such as the embedded PDP, as one that is asked with an outcome. */
+/** Adapts a decision point, such as the embedded PDP, to calls with an outcome. */
 function asked (point: DecisionPoint): AskedPoint {
   return 'ask' in point ? point as AskedPoint : new Asked(point)
 }

@@ -9,7 +9,7 @@ import type {
 /** A node of a tree. */
 export interface Branch {
   readonly text: string
-  /** Whether the node is a yes or a no; undefined when it is neither. */
+  /** Whether the node is positive or negative; undefined if neither. */
   readonly mark?: boolean
   readonly branches?: readonly Branch[]
 }

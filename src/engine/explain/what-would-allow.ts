@@ -1,4 +1,4 @@
-// What would make a denial a yes: the smallest changes of facts or policy. Each is applied to a copy of the facts, and decided there.
+// What would turn a denial into an allow: the smallest changes of facts or policy. Each is verified on a copy of the facts.
 
 import { isOfClock } from '../decide/clock.js'
 import { isRecord } from '../../kit/is-record.js'

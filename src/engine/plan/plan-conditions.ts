@@ -8,7 +8,7 @@ import type { CompoundCondition, Condition, FieldCondition, FieldOperator, Match
 /** A condition on the row, or its result if it does not depend on the row. */
 export type Outcome = Condition | boolean
 
-/** Combinations with more parts are not searched for contradictions and repetitions, which costs their product. */
+/** Larger combinations are not searched for contradictions and duplicates, because the cost grows with the square of the parts. */
 const MANY_PARTS = 64
 /** Up to this number, parts are compared with one another; more are compared by their text. */
 const FEW_PARTS = 8
@@ -24,12 +24,12 @@ const OPPOSITES: ReadonlyMap<FieldOperator, FieldOperator> = new Map([
   ['eq', 'ne'], ['ne', 'eq'], ['eq_field', 'ne_field'], ['ne_field', 'eq_field']
 ])
 
-/** The same when the two sides of a comparison change places; the others have names of their own. */
+/** The operators that stay the same when the sides are swapped, and the counterparts of the others. */
 const TURNED: ReadonlyMap<string, FieldOperator> = new Map([
   ['less-than', 'gt'], ['less-than-equals', 'gte'], ['greater-than', 'lt'], ['greater-than-equals', 'lte']
 ])
 
-/** Makes conditions. What it compares on the way counts as work. */
+/** Creates conditions. Its comparisons count as work. */
 export class Conditions {
   readonly #source: AttributeSource
 
@@ -253,8 +253,8 @@ export class Conditions {
   }
 
   /**
-   * A text that is the same for equal conditions only. Objects whose members have another order make another one: that keeps a duplicate,
-   * and no more.
+   * A text that only equal conditions share. Objects with another order of members have another text: then a duplicate stays,
+   * which is harmless.
    */
   #id (condition: Condition): string {
     let id = IDS.get(condition)

@@ -33,7 +33,7 @@ export type Plan =
   /** The rows that meet the condition, which contains the tenant (`{ operator: 'eq', field: 'tenant', value }`). */
   | PlanOf<'some'> & { readonly condition: Condition }
 
-/** What every plan has. */
+/** The members of every plan. */
 export interface PlanOf<Kind extends 'all' | 'none' | 'some'> {
   readonly kind: Kind
   /** The resource type of the rows. */

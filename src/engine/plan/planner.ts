@@ -1,4 +1,4 @@
-// Makes plans: the rows that a user may act on, as a condition. The policy is evaluated for an unknown row.
+// Creates plans: the rows that a user may act on, as a condition. The policy is evaluated for an unknown row (partial evaluation).
 import { AttributesOfQuery, type CompiledRule, type CompiledSet } from '../decide/abac.js'
 import { decideRbac } from '../decide/rbac.js'
 import { Conditions, isField, type Outcome } from './plan-conditions.js'

@@ -69,7 +69,7 @@ export function * reachOf (
         work.list(1)
         if (known === undefined) subjects.set(derivation, new Set([instance.fact.key]))
         else known.add(instance.fact.key)
-        // Where rows are on the way to other rows, the way goes on.
+        // Rows that lead to other rows are followed further.
         if (!isOnTheWay(derivation.target, ways)) continue
       }
       for (const object of instance.objects?.get(derivation.relation) ?? []) {

@@ -1,4 +1,4 @@
-// Takes a condition apart for plans: parts on the user, the tenant and the context stay functions; parts that depend on the row become
+// Splits a condition for plans: parts on the user, the tenant and the context stay functions; parts that depend on the row become
 // data.
 import { compileCondition, isLogical, referenceIn, splitAttribute, type AttributeScope, type Predicate } from '../decide/conditions.js'
 import { isOfClock } from '../decide/clock.js'

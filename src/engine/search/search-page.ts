@@ -60,12 +60,12 @@ interface Searched {
 /** The most results of a page. */
 export const MAX_PAGE = 10_000
 
-// A page also ends after so many decisions, so much work, or so many characters of keys, so that it takes a fraction of a second.
+// A page also ends after a bounded number of decisions, steps, or characters of keys, so that it takes a fraction of a second.
 const PAGE_DECISIONS = 100_000
 const PAGE_STEPS = 2_500_000
 const PAGE_CHARACTERS = 256 * 1024
 
-/** Candidates that are passed over in one step, on the way to the place where a page begins. */
+/** Candidates that are skipped in one step, up to the start of the page. */
 const SKIPPED_AT_ONCE = 256
 
 /**

@@ -1,4 +1,4 @@
-// A process that follows the facts of the one that has the data folder: gets them once, then each change, and sends its writes there.
+// A follower: receives the facts and each change from the process that owns the data folder, and sends its writes to it.
 import type { Socket } from 'node:net'
 import { DataError, PdpError } from '../../contract/errors.js'
 import { FactsError, type FactsErrorCode } from '../../engine/facts/fact.js'
@@ -13,13 +13,13 @@ import { ownerMessageChecker, type OwnerMessage, type SharedFailure, type Shared
 /** How old the facts of a follower may be while it decides, ms. */
 export const MAX_AGE = 2_000
 
-/** How often the owner is asked for a sign of life, ms. */
+/** The interval between heartbeat requests to the owner, ms. */
 export const PING_EVERY = 250
 
 /** The longest message of the owner, bytes. The longest ones are a schema, or have the attributes of one object. */
 const MAX_MESSAGE = 256 * 1024 * 1024
 
-/** The most of one transaction, in steps. */
+/** The most steps of one transaction. */
 const MAX_STEPS = 10_000_000
 
 /** All facts at one moment. */
@@ -28,7 +28,7 @@ export interface FactsContent {
   value (name: string): string | undefined
 }
 
-/** The write was not made, because the owner closed before it began with it. */
+/** The write was not applied, because the owner closed before it started. */
 export class NotMadeError extends Error {
   override readonly name = 'NotMadeError'
 }
@@ -37,9 +37,9 @@ export class NotMadeError extends Error {
 interface FollowerHost {
   /** Applies changes, all at once. If it throws, the connection is closed. */
   apply (steps: readonly SharedStep[]): void
-  /** There is a sign of life: the facts are those of a moment that is not older than this time of `performance.now()`. */
+  /** A heartbeat arrived: the facts were current at this time of `performance.now()` or later. */
   isCurrent (asOf: number): void
-  /** The connection is closed. Nothing is received from now on. */
+  /** The connection is closed. Nothing more is received. */
   lost (reason: Error | undefined): void
 }
 
@@ -59,12 +59,12 @@ export class FactFollower {
   readonly #socket: Socket
   readonly #lines = new MessageLines(MAX_MESSAGE)
   readonly #waiting = new Map<number, Waiting>()
-  /** What was received before the host is there. */
+  /** What was received before the host was set. */
   #content: { readonly records: HeldRecord[], readonly values: Map<string, string> } | undefined
   #opening: Opening | undefined
   #host: FollowerHost | undefined
   #known: FingerprintState | undefined
-  /** What came with the end of the facts. */
+  /** What arrived together with the end of the facts. */
   #early: Change[] = []
   #steps: SharedStep[] = []
   #pingedAt = -Infinity
@@ -76,11 +76,11 @@ export class FactFollower {
   #timer: NodeJS.Timeout | undefined
 
   /**
-   * Connects to the process that has the folder, and gets its facts, unless they are those that are known.
+   * Connects to the owner of the folder and gets its facts, unless they equal the known facts.
    *
    * @param known - the fingerprint of the known facts
    * @param signal - ends the attempt
-   * @returns undefined when no process has the folder, or when it closed the connection
+   * @returns undefined when no process owns the folder, or when the owner closed the connection
    * @throws `DataError` when that process does not share the folder
    */
   static async connect (
@@ -105,19 +105,19 @@ export class FactFollower {
     this.#socket = socket
   }
 
-  /** All facts; undefined when they are those that were known. They are given once. */
+  /** All facts; undefined if they equal the known facts. Can be read once. */
   takeContent (): FactsContent | undefined {
     const content = this.#content
     this.#content = undefined
     return content === undefined ? undefined : { records: () => content.records, value: name => content.values.get(name) }
   }
 
-  /** The fingerprint of the facts as they are now. */
+  /** The fingerprint of the current facts. */
   get known (): FingerprintState | undefined {
     return this.#known
   }
 
-  /** The facts are in use: changes are received from now on. */
+  /** The facts are in use: from now on, changes are received. */
   start (host: FollowerHost): void {
     this.#host = host
     this.#timer = setInterval(() => this.#askForLife(), PING_EVERY)
@@ -129,11 +129,11 @@ export class FactFollower {
   }
 
   /**
-   * Has a write made.
+   * Sends a write to the owner.
    *
    * @returns its result, once it is durable and its change is in use here
    * @throws `NotMadeError` when the owner is closing; `FactsError` and `StorageError` as a write of this process does; `PdpError` when the
-   * owner is gone, or has not answered until the deadline: the write may have been made then
+   * owner has exited or did not answer before the deadline: in both cases the write may have been applied
    */
   send (request: unknown, deadline: number): Promise<unknown> {
     const id = ++this.#lastId
@@ -165,7 +165,7 @@ export class FactFollower {
 
   async #open (known: FingerprintState | undefined): Promise<boolean> {
     this.#known = known
-    // The facts alone keep no process alive.
+    // The connection alone must not keep the process alive.
     this.#socket.unref()
     this.#socket.on('close', () => this.#lost())
     this.#socket.on('data', (chunk: Buffer) => this.#take(chunk))
@@ -183,7 +183,7 @@ export class FactFollower {
     }
   }
 
-  /** There is one question at a time: its answer shows that everything was received that the owner had sent when it was asked. */
+  /** One heartbeat request at a time. Its answer shows that everything was received that the owner had sent until the request. */
   #askForLife (): void {
     if (this.#isPinging || this.#socket.destroyed) return
     this.#isPinging = true
@@ -203,7 +203,7 @@ export class FactFollower {
     })
   }
 
-  /** Whoever sends something else than facts is not followed. */
+  /** A process that sends anything but facts is not followed. */
   #attempt (read: () => void): void {
     try {
       read()
@@ -235,7 +235,7 @@ export class FactFollower {
       this.#content = { records: [], values: new Map() }
     } else if ('end' in message || 'same' in message) {
       if ('end' in message) this.#known = message.end
-      // What follows is read when the facts are in use.
+      // The following messages are read when the facts are in use.
       this.#socket.pause()
       this.#opening = undefined
       resolve(true)

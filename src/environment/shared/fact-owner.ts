@@ -1,4 +1,4 @@
-// The process that has a data folder serves the others: sends them the facts and each change of them, and makes their writes.
+// The owner of a data folder serves the other processes: sends them the facts and each change, and applies their writes.
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { drained } from '../../kit/socket-drain.js'
@@ -19,32 +19,32 @@ export const MAX_REQUEST = 4 * 1024 * 1024
 /** The most writes of one follower at a time. */
 export const MAX_WRITES = 1_000
 
-/** A follower that has not taken this much is cut off, characters. It connects again when it can. */
+/** A follower with more unread characters than this is disconnected. It reconnects when it can. */
 const MAX_BACKLOG = 64 * 1024 * 1024
 
 /** How many characters are sent at a time. */
 const CHUNK = 64 * 1024
 
-/** A follower has this long to take more of the facts, ms: as long as it reads, the disk space of changed records is not free. */
+/** The read timeout of a follower that receives all facts, ms: until it has them, the disk space of changed records is not freed. */
 const PATIENCE = 10_000
 
-/** How long closing waits for followers to take their last answers, ms. */
+/** How long closing waits until followers have received their last answers, ms. */
 const FAREWELL = 500
 
 interface Served {
   readonly store: Pick<Store, 'snapshot' | 'fingerprint'>
-  /** Makes a write, and resolves when it is durable. Throws for a request that is invalid. */
+  /** Applies a write, and resolves when it is durable. Throws for an invalid request. */
   readonly perform: (request: unknown) => Promise<unknown>
 }
 
 export class FactOwner {
   readonly #followers = new Set<Follower>()
-  /** Followers that have connected before the facts are there. */
+  /** Followers that connected before the facts were loaded. */
   readonly #early = new Map<Socket, string>()
   #served: Served | undefined
   #isClosed = false
 
-  /** Handles a process that wants to follow, by its first line. */
+  /** Handles a process that wants to follow. */
   accept (socket: Socket, hello: string): void {
     if (this.#isClosed) {
       socket.destroy()
@@ -56,7 +56,7 @@ export class FactOwner {
     }
   }
 
-  /** The facts are there: followers are served from now on. */
+  /** The facts are loaded: from now on, followers are served. */
   open (served: Served): void {
     this.#served = served
     for (const [socket, hello] of this.#early) this.#follow(socket, hello, served)
@@ -84,7 +84,7 @@ export class FactOwner {
     for (const follower of this.#followers) follower.send(...texts)
   }
 
-  /** Answers the writes that have begun and makes no further ones. Then the followers know that those were not made. */
+  /** Answers the writes in progress and applies no further ones. The followers then know that those were not applied. */
   async close (): Promise<void> {
     this.#isClosed = true
     for (const socket of this.#early.keys()) socket.destroy()
@@ -114,7 +114,7 @@ class Follower {
   readonly #socket: Socket
   readonly #served: Served
   readonly #writes = new Set<Promise<void>>()
-  /** What waits for the end of the snapshot; undefined when that was sent. */
+  /** Messages that wait for the end of the snapshot; undefined once it was sent. */
   #queue: string[] | undefined = []
   #queued = 0
 
@@ -157,7 +157,7 @@ class Follower {
   async dismiss (): Promise<void> {
     this.#socket.pause().removeAllListeners('data')
     await Promise.all(this.#writes)
-    // A snapshot that is not complete is of no use.
+    // An incomplete snapshot cannot be used.
     if (this.#queue !== undefined) this.#socket.destroy()
     if (this.#socket.destroyed) return
     await new Promise<void>(resolve => {

@@ -1,4 +1,4 @@
-// The messages between the process that has a data folder and those that follow it: lines of JSON, in both directions.
+// The messages between the owner of a data folder and its followers: lines of JSON, in both directions.
 import Type, { type Static } from 'typebox'
 import { checkerOf } from '../../kit/checker.js'
 import type { FingerprintState } from '../data/fingerprint.js'
@@ -8,18 +8,18 @@ const strict = { additionalProperties: false } as const
 const Fingerprint = Type.Unsafe<FingerprintState>(
   Type.Object({ entries: Type.Integer(), sum: Type.Tuple([Type.Integer(), Type.Integer()]) }, strict))
 
-/** The first line of a follower: the version of the messages, the format of the records, and what it has already. */
+/** The first line of a follower: the version of the messages, the format of the records, and the fingerprint of its facts. */
 const HelloSchema = Type.Object({
   follow: Type.Literal(1), format: Type.String({ maxLength: 32 }), known: Type.Optional(Fingerprint)
 }, strict)
 
-/** A follower asks for a sign of life, or for a write. A number identifies the request. */
+/** A follower sends a heartbeat request, or a write. A number identifies the request. */
 const FollowerMessageSchema = Type.Union([
   Type.Object({ ping: Type.Integer() }, strict),
   Type.Object({ write: Type.Integer(), request: Type.Unknown() }, strict)
 ])
 
-/** One change: a record as it is on the disk, or an object that is gone, with its fact if it was one. */
+/** One change: a record as it is on disk, or a deleted object, with its fact if it was one. */
 const StepSchema = Type.Union([
   Type.Tuple([Type.Integer(), Type.Integer(), Type.String()]),
   Type.Object({ gone: Type.String(), key: Type.String(), fact: Type.Optional(Type.Unsafe<object>(Type.Object({}))) }, strict)
@@ -31,9 +31,9 @@ const FailureSchema = Type.Object({
 
 const OwnerMessageSchema = Type.Union([
   Type.Object({ refused: Type.String() }, strict),
-  /** The follower has what there is. */
+  /** The follower already has the current facts. */
   Type.Object({ same: Type.Literal(true) }, strict),
-  /** This many records follow, after single values, one a line, and then the end. */
+  /** Then follow single values, this many records, one a line, and the end. */
   Type.Object({ snapshot: Type.Integer() }, strict),
   Type.Tuple([Type.String(), Type.String()]),
   Type.Tuple([Type.Integer(), Type.Integer(), Type.String()]),
@@ -44,7 +44,7 @@ const OwnerMessageSchema = Type.Union([
   Type.Object({ pong: Type.Integer() }, strict),
   Type.Object({ done: Type.Integer(), result: Type.Unknown() }, strict),
   Type.Object({ failed: Type.Integer(), error: FailureSchema }, strict),
-  /** Writes that were not answered were not made. */
+  /** Writes without an answer were not applied. */
   Type.Object({ bye: Type.Literal(true) }, strict)
 ])
 

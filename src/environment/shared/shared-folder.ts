@@ -1,4 +1,4 @@
-// A data folder that several processes share: one has it, the others follow, and when that one ends, another one takes its place.
+// A data folder that several processes share: one owns it, the others follow. When the owner exits, another process becomes the owner.
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { DataError, PdpError } from '../../contract/errors.js'
@@ -9,25 +9,25 @@ import { FactFollower, MAX_AGE, NotMadeError, PING_EVERY, type FactsContent } fr
 import { FactOwner, MAX_WRITES } from './fact-owner.js'
 import type { SharedStep } from './share-messages.js'
 
-/** How long a start tries while another process begins or ends with the folder, ms. */
+/** How long a start retries while another process opens or closes the folder, ms. */
 const START_PATIENCE = 10_000
 
-/** How long a write waits for a process that makes it, ms. */
+/** How long a write waits for an owner, ms. */
 const WRITE_PATIENCE = 10_000
 
-/** The longest pause before another attempt to join, ms: at first, and later. */
+/** The longest delay before another attempt to join, ms: at first, and later. */
 const FIRST_PAUSE = 20
 const LAST_PAUSE = 1_000
 
 /** The environment that shares its folder. */
 export interface FolderHost {
-  /** Makes a write here, because this process has the folder. Resolves when it is durable. */
+  /** Applies a write in this process, which owns the folder. Resolves when it is durable. */
   perform (request: unknown): Promise<unknown>
-  /** Applies what another process has written, all at once. */
+  /** Applies the changes of another process, all at once. */
   apply (steps: readonly SharedStep[]): void
   /** Replaces all facts, at once. With a store, writes go there from now on. */
   adopt (content: FactsContent, store: Store | undefined): Promise<void>
-  /** The facts are too old: decisions that were kept must not be used. */
+  /** The facts are too old: cached decisions must not be used. */
   forget (): void
   readonly log: {
     info (details: object, message: string): void
@@ -48,13 +48,13 @@ export class SharedFolder {
   #isLate = false
   #joining: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
-  /** Called when the place of this process has changed, or its facts are current. */
+  /** Called when the role of this process has changed, or its facts are current. */
   readonly #waiting = new Set<() => void>()
   #complaint: string | undefined
 
   /**
-   * Joins the processes that share the folder. The facts must be taken from `content`, and then `begin` be called.
-   * @throws `DataError` when the folder cannot be used, or its process does not share it
+   * Joins the processes that share the folder. The caller must take the facts from `content`, and then call `begin`.
+   * @throws `DataError` when the folder cannot be used, or its owner does not share it
    */
   static async join (path: string, host: FolderHost): Promise<SharedFolder> {
     const shared = new SharedFolder(resolve(path), host)
@@ -77,12 +77,12 @@ export class SharedFolder {
     this.#host = host
   }
 
-  /** The store, when this process has the folder. */
+  /** The store, if this process owns the folder. */
   get store (): Store | undefined {
     return this.#store
   }
 
-  /** Until when decisions may be made by the facts, a time of `performance.now()`. */
+  /** Until when decisions may use the facts, a time of `performance.now()`. */
   get currentUntil (): number {
     return this.#store === undefined ? this.#asOf + MAX_AGE : Infinity
   }
@@ -106,7 +106,7 @@ export class SharedFolder {
     while (this.currentUntil === -Infinity && performance.now() < end) await this.#change(end)
   }
 
-  /** Makes a write, here or at the process that has the folder. Then its change is in use here. */
+  /** Applies a write, here or at the owner of the folder. When it resolves, the change is in use here. */
   async perform (request: unknown): Promise<unknown> {
     const deadline = performance.now() + WRITE_PATIENCE
     for (;;) {
@@ -132,7 +132,7 @@ export class SharedFolder {
     this.#owner.publish(transactions)
   }
 
-  /** Lets writes that have begun be answered, and leaves. The store stays open. */
+  /** Waits for the writes in progress, and leaves. The store stays open. */
   async close (): Promise<void> {
     this.#closing.abort()
     clearInterval(this.#timer)
@@ -142,7 +142,7 @@ export class SharedFolder {
     await this.#owner.close()
   }
 
-  /** Follows the process that has the folder, or takes the folder. Neither when that process begins or ends at this moment. */
+  /** Follows the owner of the folder, or becomes the owner. Does neither while another process opens or closes it. */
   async #tryToJoin (): Promise<FactFollower | Store | undefined> {
     const { signal } = this.#closing
     const follower = await FactFollower.connect(this.#folder, this.#known, signal)
@@ -150,7 +150,7 @@ export class SharedFolder {
     return Store.openUnlessHeld(this.#folder, { follow: (socket, hello) => this.#owner.accept(socket, hello), attempts: 1 })
   }
 
-  /** The connection is lost: another process has the folder by now, or this one takes it. */
+  /** The connection is lost: another process already owns the folder, or this one becomes the owner. */
   async #rejoin (): Promise<void> {
     const { signal } = this.#closing
     for (let pause = FIRST_PAUSE; !signal.aborted; pause = Math.min(LAST_PAUSE, pause * 2)) {
@@ -225,7 +225,7 @@ export class SharedFolder {
     if (this.#closing.signal.aborted) follower.close()
   }
 
-  /** Says when the facts become too old for decisions, and when they are current again. */
+  /** Reports when the facts become too old for decisions, and when they are current again. */
   #watch (): void {
     const isLate = performance.now() > this.currentUntil
     if (isLate === this.#isLate) return

@@ -103,7 +103,7 @@ export class Mapping {
   }
 
   /**
-   * What stands in the way of questions about a resource, as a sentence; undefined when nothing does.
+   * Why questions about a resource cannot be asked, as a sentence; undefined if they can.
    * @param isType - whether it is about the type
    * @param tenant - undefined when it is not known
    */

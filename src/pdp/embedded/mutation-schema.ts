@@ -19,7 +19,7 @@ const Assignment = Type.Object({
 const InstanceFact = Type.Object({ resource: Type.String({ pattern: '^[^:]+$' }), key: Key, tenant: Key, attributes: Attributes }, strict)
 const Tuple = Type.Object({ subject: Instance, relation: Key, object: Instance, tenant: MaybeKey }, strict)
 
-/** What each kind has beside its name. The compiler names a kind that is missing. */
+/** The members of each kind, besides its name. The compiler reports a missing kind. */
 const CONTENTS: { readonly [K in FactMutation['kind']]: TObject['properties'] } = {
   syncUser: { user: User, roles: Roles },
   deleteUser: { user: Key },

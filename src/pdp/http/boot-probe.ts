@@ -51,7 +51,7 @@ export function inWords (name: string): string {
   return name.startsWith('option') ? `the ${name}` : name
 }
 
-/** No answer, or one that says that there is none now. */
+/** No answer, or one that says that no decision is possible now. */
 function isUnavailable ({ failure, status = 0 }: PdpError): boolean {
   return failure === 'network' || failure === 'timeout' || (failure === 'status' && status >= 500 && status !== 501)
 }

@@ -16,7 +16,7 @@ export interface Carried {
 
 /** A request as a dispatcher takes it. */
 export interface WireOptions extends Dispatcher.DispatchOptions {
-  /** Of HTTP/2: the exchange, which is told its connection. */
+  /** With HTTP/2: the exchange that gets its connection. */
   readonly carried?: Carried
 }
 

@@ -41,7 +41,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   /** The status of the response; 0 before it arrives. */
   status = 0
   retryAfter: number | undefined
-  /** Of HTTP/2: the connection that it is on. */
+  /** With HTTP/2: its connection. */
   connection: FramedConnection | undefined
   /** When it was sent, or when a part of its response arrived. */
   #waitsSince: number

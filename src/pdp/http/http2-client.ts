@@ -23,7 +23,7 @@ export function framedClient ({ Client: UndiciClient }: Undici, origin: string |
   })
   const connection: FramedConnection = {
     heard: () => (heardAt = performance.now()),
-    // With an error: without one, undici reads the address of a socket that it no longer has, and throws where nobody catches.
+    // With an error: without one, undici reads the address of a socket that it no longer has, and throws an uncaught error.
     silentSince (time) { if (heardAt <= time) socket?.destroy(new Error('the connection does not answer')) }
   }
   const dispatch = client.dispatch.bind(client)

@@ -1,4 +1,4 @@
-// Whether a replica is ready. A PDP that has just started may have its policy and not yet its data: it then says no to everybody.
+// Whether a replica is ready. A PDP that has just started may have its policy but no data yet: it then denies every user.
 import { PdpError } from '../../contract/errors.js'
 
 /** How long a replica that is not ready is not asked again, ms. */

@@ -11,7 +11,7 @@ export type TokenFunction = () => TokenAnswer | Promise<TokenAnswer>
 /** Where the token comes from. */
 export type TokenSource = string | TokenFunction | { readonly file: string }
 
-/** How long an unanswered call of the function, or a read of the file, is shared before the next request asks anew, ms. */
+/** How long an unanswered call of the function, or a read of the file, is shared before the next request starts a new one, ms. */
 const ABANDON_AFTER = 10_000
 
 /** The pause after a renewal that brought the rejected token again, ms: a wrong token must not call the function for each request. */

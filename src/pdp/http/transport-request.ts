@@ -26,7 +26,7 @@ export interface TransportRequest<T> {
   /** The statuses that are accepted; default: 200 only. Any other status is a failure. */
   readonly answers?: readonly number[]
   /**
-   * Whether the result says no, or may lack something: then it only counts from a PDP that is ready. Default: it always counts.
+   * Whether the result is a denial, or may be incomplete: then it only counts from a PDP that is ready. Default: it always counts.
    */
   needsReadyPdp? (result: T): boolean
   /** Turns the parsed JSON of a response (undefined for an empty one) into the result, or throws when it is invalid. */

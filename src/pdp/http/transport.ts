@@ -58,7 +58,7 @@ type TransportOptions = {
   readonly readiness?: string
   /** Default: no hedging. */
   readonly hedge?: HedgeOptions | false
-  /** The first probes are sent at a random time within so many ms: the instances of a fleet may start together. Default: at once. */
+  /** The first probes are sent at a random time within this many ms: the instances of a fleet may start together. Default: at once. */
   readonly probeWithin?: number
   /** Gets a log line when a breaker opens or closes. */
   readonly log?: TransportLog

@@ -21,7 +21,7 @@ export const permitProbe: Probe = { method: 'POST', path: '/allowed/bulk', body:
  * `POST /user-permissions`.
  * @param transport has {@link permitProbe} as its probe
  * @param log gets a line at boot when the token is rejected or the PDP is unreachable
- * @param forgotten tells what must be decided anew, past a cache of the PDP
+ * @param forgotten - whether a decision must bypass the PDP's cache
  * @param named - what the app sets for the URL and the token, for messages
  */
 export function permitPdp (
