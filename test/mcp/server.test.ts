@@ -249,7 +249,7 @@ t.test('mistakes are reported: invalid requirements, unknown arguments, options,
   t.throws(() => server.registerTool('x', { inputSchema: z.object({ key: z.string() }) }, byId), { message: /names \{id\}/ })
   t.throws(() => server.registerTool('x', { description: 'none' }, byId), { message: /names \{id\}/ })
   t.throws(() => server.registerResource('x', new ResourceTemplate('x://{key}', { list: undefined }), {}, byId as never), { message: /there is \{key\}/ })
-  t.throws(() => server.registerResource('x', 'x://x', {}, byId as never), { message: /no argument/ })
+  t.throws(() => server.registerResource('x', 'x://x', {}, byId as never), { message: /not one of its arguments/ })
   t.throws(() => guardServer({ server: {} } as never), { code: 'FST_PERMIT_OPTIONS' })
   t.throws(() => guardServer(server, { strict: 'yes' as never }), { code: 'FST_PERMIT_OPTIONS' })
   t.throws(() => guardServer(server, { strickt: true } as never), /strict/)

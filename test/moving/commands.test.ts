@@ -120,7 +120,7 @@ t.test('an object that cannot be changed is created again with everything that d
   await permit('push', '--policy', file, '--facts')
   await edit('relations: { parent: folder }', 'relations: { parent: { name: In, subject_resource: folder } }')
   await edit('key: spec, attributes', 'key: spec, tenant: default, attributes')
-  t.match(await permit('push', '--policy', file), { code: 1, err: /^Nothing was changed: some objects can only be deleted/ })
+  t.match(await permit('push', '--policy', file), { code: 1, err: /^Nothing was changed: some objects must be deleted/ })
   t.match(await permit('push', '--policy', file, '--prune', '--yes'), { code: 1, err: /facts would be deleted, too.*\n {2}relation 'parent' of resource 'document' has relationship tuples/ })
   const { out } = await permit('diff', '--policy', file, '--facts', '--prune')
   t.match(out, /± replace relation 'parent'[^]*\+ create derivation[^]*\+ create relationship/)
