@@ -36,7 +36,7 @@ interface AuthZenOptions {
   readonly named?: SettingNames | undefined
   /** A question that the PDP must be able to answer. Default: the first of the routes'. */
   readonly probe?: Query | undefined
-  /** Tells what must be decided anew, past a cache of the PDP. Default: nothing. */
+  /** Whether a decision must bypass the PDP's cache. Default: never. */
   readonly forgotten?: Forgotten
 }
 
