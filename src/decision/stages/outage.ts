@@ -92,7 +92,7 @@ export class Outage {
     this.#words = words
   }
 
-  /** Whether there is an outage. Read for each decision; while it is false, there is nothing else to do. */
+  /** Whether there is an outage. Read for each decision; while it is false, nothing else is done. */
   get isOn (): boolean {
     return this.#failures > 0
   }
