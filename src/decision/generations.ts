@@ -20,6 +20,11 @@ export class Generations {
   readonly #recent = new RecentlyForgotten<string>()
   /** Set while the bus only guarantees freshness up to this time. */
   limit: AgeLimit | undefined
+  /**
+   * Whether what is kept must not be used now, although nothing was invalidated: time has changed it, and the timer that tells so has not
+   * run yet, for example because the event loop was blocked.
+   */
+  overdue: (() => boolean) | undefined
 
   /** @param maxUsers the most invalidated users that are tracked individually; one more invalidates everything */
   constructor (maxUsers = 10_000) {

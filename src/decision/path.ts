@@ -81,6 +81,7 @@ export async function openPath (
     const { policy, data, unknown } = origin
     // The environment reports its writes through onChange, so its facts need no wrapper.
     const pdp = embeddedPdp({ policy, data, unknown, log, onChange: change => generations.forget(change) })
+    if (cache !== false) generations.overdue = () => pdp.environment()?.isOverdue === true
     const point = counted(withCache(pdp))
     return {
       point,

@@ -119,7 +119,8 @@ export class Plans {
   }
 
   #isPast (start: number): boolean {
-    const { limit } = this.#generations
+    const { limit, overdue } = this.#generations
+    if (overdue?.() === true) return true
     if (limit === undefined) return false
     const now = this.#clock.now()
     return now > limit.until && now - start > limit.maxAge

@@ -188,6 +188,16 @@ export class Environment {
     return this.#shared === undefined ? Infinity : this.#shared.currentUntil
   }
 
+  /**
+   * Whether decisions that were made earlier must not be used: a role has ended meanwhile, or the process that has the folder is silent.
+   * Listeners are told of both by timers, which are late when the event loop was blocked or the process was stopped.
+   */
+  get isOverdue (): boolean {
+    const { nextEnd } = this.#engine
+    if (nextEnd !== Infinity && this.#now() >= nextEnd) return true
+    return this.#shared !== undefined && performance.now() > this.currentUntil
+  }
+
   /** How rules treat users that were never synced and tenants that do not exist. */
   get unknown (): UnknownPolicy {
     return this.#unknown ?? 'permit'

@@ -117,7 +117,7 @@ class CachedDecisionPoint extends Stage {
     if (this.#staleIfError === undefined || !isUnreachable(error)) return undefined
     const entry = this.#entries.peek(query.key, { allowStale: true })
     if (entry === undefined || !this.#generations.isCurrent(entry.stamp, query.user.key)) return undefined
-    if (this.#clock.now() >= entry.until) return undefined
+    if (this.#clock.now() >= entry.until || this.#generations.overdue?.() === true) return undefined
     const age = this.#ttl - this.#entries.getRemainingTTL(query.key)
     if (age > this.#staleIfError) return undefined
     this.#stale++
@@ -134,8 +134,9 @@ class CachedDecisionPoint extends Stage {
       return undefined
     }
     if (entry.until !== Infinity && this.#clock.now() >= entry.until) return undefined
-    const { limit } = this.#generations
+    const { limit, overdue } = this.#generations
     if (limit !== undefined && this.#isPast(limit, key)) return undefined
+    if (overdue !== undefined && overdue()) return undefined
     this.#hits++
     return entry.decision
   }
