@@ -149,6 +149,75 @@ t.test('lines to copy are what was asked, whatever it was called: the shell, YAM
   t.end()
 })
 
+t.test('under a flood of decisions the page still answers clicks, and each decision is shown or counted as missing', async t => {
+  const app = await start(t, true)
+  const page = await browser.newPage({ viewport: { width: 1_300, height: 900 } })
+  const problems = await opened(page, app)
+  const FLOOD = 5_000
+  // At once, so that most are gone before they could be sent.
+  await Promise.all(Array.from({ length: FLOOD }, (_, index) => app.check('ann', String(index))))
+  await page.getByText('decisions are missing').waitFor()
+  await page.locator('tbody tr').getByText(`task:${FLOOD - 1}`, { exact: true }).waitFor()
+  const lost = Number(/: (\d+) decisions are missing/.exec(await page.locator('.warning').innerText())?.[1])
+  const kept = Number(/of (\d+) decisions/.exec(await page.locator('.status').innerText())?.[1])
+  t.ok(lost > 0)
+  t.equal(lost + kept, FLOOD)
+
+  await page.getByRole('button', { name: 'Pause' }).click()
+  await Promise.all(Array.from({ length: 100 }, (_, index) => app.check('otto', String(index))))
+  await page.getByText('Paused: 100 new').waitFor()
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await page.getByLabel('User').fill('otto')
+  await page.getByText('100 of 1000 decisions').waitFor()
+  t.equal(await page.locator('tbody tr').count(), 100)
+  t.same(problems, [])
+})
+
+t.test('axe finds nothing in any view, in light and dark, from 320 px to 4k, and no view is wider than the window', async t => {
+  const app = await start(t, true)
+  const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+  await app.ask('ann', '7')
+  await app.ask('eve', '8')
+  for (const [width, height, colorScheme] of [[320, 900, 'light'], [320, 900, 'dark'], [3_840, 2_160, 'light'], [3_840, 2_160, 'dark']] as const) {
+    const page = await browser.newPage({ bypassCSP: true, viewport: { width, height }, colorScheme })
+    const problems = await opened(page, app)
+    await page.evaluate(axe)
+    const check = async (view: string): Promise<void> => {
+      const { violations } = await page.evaluate('axe.run()') as { violations: Array<{ id: string, nodes: Array<{ html: string }> }> }
+      t.same(violations.map(({ id, nodes }) => [id, nodes[0]?.html]), [], `${view} at ${width} px, ${colorScheme}`)
+      t.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true, `${view} fits into ${width} px`)
+    }
+    await page.locator('tbody tr').filter({ hasText: 'eve' }).getByRole('button').click()
+    await page.getByRole('list', { name: 'Why', exact: true }).waitFor()
+    await check('a decision')
+
+    await page.getByRole('link', { name: 'Why?' }).click()
+    const form = page.getByRole('form', { name: 'Question' })
+    for (const [name, text] of [['User', 'ann'], ['Resource', 'task'], ['Action', 'inspect']] as const) await form.getByLabel(name, { exact: true }).fill(text)
+    await form.getByRole('button', { name: 'Ask why' }).click()
+    await page.getByRole('list', { name: 'What would make it a yes' }).waitFor()
+    await page.getByRole('button', { name: 'Copy curl' }).click()
+    await page.getByLabel('Lines').waitFor()
+    await check('Why? with an answer')
+
+    await page.getByRole('link', { name: 'Routes' }).click()
+    await page.getByLabel('Who may call it? User').fill('otto')
+    await page.getByRole('columnheader', { name: 'May otto call it?' }).waitFor()
+    await check('Routes')
+
+    await page.getByRole('link', { name: 'Policy' }).click()
+    await page.getByLabel('User, or instance').fill('ann')
+    await page.getByRole('region', { name: 'Graph of facts' }).waitFor()
+    await check('Policy')
+
+    await page.getByRole('link', { name: 'Health' }).click()
+    await page.getByRole('img', { name: /Checks/ }).waitFor()
+    await check('Health')
+    t.same(problems, [])
+    await page.close()
+  }
+})
+
 t.test('the routes show what protects each, and axe finds nothing', async t => {
   const app = await start(t, true)
   const page = await browser.newPage({ bypassCSP: true })

@@ -23,7 +23,7 @@ interface Executable {
 }
 
 /** What to try, in this order. */
-const EXECUTABLES: ReadonlyArray<(t: Test) => Promise<Executable>> = [
+const EXECUTABLES: ReadonlyArray<(t: Pick<Test, 'teardown'>) => Promise<Executable>> = [
   async () => ({ path: await packagedPath() }),
   // A machine without the libraries that every desktop has: the package brings them along, for another system that has none.
   async t => ({ path: await packagedPath(), libraries: await packagedLibraries(t) }),
@@ -31,7 +31,7 @@ const EXECUTABLES: ReadonlyArray<(t: Test) => Promise<Executable>> = [
 ]
 
 /** A browser that goes when the test is over. Rejects when there is none: a test that needs one must not pass without. */
-export async function browserFor (t: Test): Promise<Browser> {
+export async function browserFor (t: Pick<Test, 'teardown'>): Promise<Browser> {
   const failures: unknown[] = []
   for (const find of EXECUTABLES) {
     try {
@@ -56,7 +56,7 @@ async function packagedPath (): Promise<string> {
   return packaged.executablePath()
 }
 
-async function packagedLibraries (t: Test): Promise<string> {
+async function packagedLibraries (t: Pick<Test, 'teardown'>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'chromium-libraries-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const archive = join(dirname(createRequire(import.meta.url).resolve('@sparticuz/chromium')), '../../bin/al2023.tar.br')
