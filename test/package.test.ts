@@ -36,7 +36,7 @@ const manifest = JSON.parse(await readFile(join(installed, 'package.json'), 'utf
   { exports: Record<string, unknown>, dependencies: Record<string, string>, peerDependencies: Record<string, string> }
 
 t.test('it contains compiled JavaScript, declarations, the schemas of policy files and test files, the inspector\'s page, the pages and what they link to, and nothing else', async t => {
-  const others = files.map(({ path }) => path).filter(path => !['dist/permit.schema.json', 'dist/permit.test.schema.json', 'dist/inspector/page.css'].includes(path) && !/^dist\/.+\.(js|d\.ts)$|^docs\/.+\.(?:md|svg)$|^example-app\/.+\.(ts|ya?ml|json)$/.test(path))
+  const others = files.map(({ path }) => path).filter(path => !['dist/permit.schema.json', 'dist/permit.test.schema.json', 'dist/inspector/page.css'].includes(path) && !/^dist\/.+\.(js|d\.ts)$|^docs\/.+\.(?:md|svg)$|^example-app\/.+\.(ts|jsx|ya?ml|json)$/.test(path))
   t.same(others.sort(), ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bench/chart.svg', 'bench/results.json', 'package.json'])
 })
 
@@ -102,7 +102,7 @@ t.test('the code is bundled into few modules with clear names, and is small', as
   const modules = files.map(({ path }) => path).filter(path => path.endsWith('.js'))
   t.ok(modules.length < 90, `${modules.length} modules`)
   t.same(modules.filter(path => !/^dist\/(?:[a-z]+\/)?[a-z-]+\.js$/.test(path)), [])
-  t.ok(size <= 655_000, `packed it has ${size} bytes`)
+  t.ok(size <= 658_000, `packed it has ${size} bytes`)
 })
 
 t.test('no code is generated from strings at run time', async t => {
