@@ -10,6 +10,7 @@ import { RequestPermit } from '../app/request-permit.js'
 import { OptionsError } from '../contract/errors.js'
 import { isNearly } from '../kit/suggest.js'
 import { guardOf } from './guard-middleware.js'
+import { countPermit, MAX_KEPT, permissionsIn, requiredOfOnly } from './guard-requirements.js'
 import { logOf } from './express-log.js'
 import { enter, scopeOf, type Scope } from './permit-scope.js'
 import type { Annotation, Guard, Middleware, PermitOptions, RequestPermit as ExpressRequestPermit } from './express-types.js'
@@ -83,6 +84,7 @@ export function permit (options: PermitOptions): ExpressPermit {
   const prepared = prepare<Request, Response>(others, {
     env: process.env, log, caller: request => new RequestCaller(request), requestId: () => undefined, response: ({ res }) => res
   })
+  countPermit()
   const path = untilOpen(prepared, gate)
   const opened = prepared.around(path)
   const { enforcement, checks, writer, observation, inspected, options: resolved, open, close: closeAll } = opened
@@ -105,11 +107,20 @@ export function permit (options: PermitOptions): ExpressPermit {
       inspectorHandler(inspector, inspectorGuard, observation, inspected, log))
   // Its error is that of the opening.
   inspecting?.catch(() => {})
-  const opening = open().then(async () => { await inspecting })
+  /** What the guards of this `permit(…)` require. */
+  const required: Annotation[] = []
+  const permissionsOf = (annotation: Annotation) => permissionsIn(annotation, enforcement.tenant !== undefined)
+  const opening = open().then(async () => {
+    await inspecting
+    for (const annotation of required) opened.requireAskable('guard()', permissionsOf(annotation))
+  })
   opening.then(() => gate.open(), (error: unknown) => {
     gate.fail()
     log.error({ err: error }, 'permit: could not start; guarded routes answer 503')
   })
+  const probed = opening.then(() => opened.probeWith([...required, ...requiredOfOnly()].flatMap(permissionsOf)))
+  // Its error is that of the opening.
+  probed.catch(() => {})
 
   const middleware: Middleware = (message, response, next) => {
     const request = message as Request
@@ -136,15 +147,19 @@ export function permit (options: PermitOptions): ExpressPermit {
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
     // Opening must have finished, because a half-opened PDP cannot be closed.
-    await opening.catch(() => {})
+    await probed.catch(() => {})
     await inspecting?.then(({ close }) => close(), () => {})
     await closeAll()
   }
 
   const authz: Omit<ExpressPermit, keyof Middleware> = {
     permit: new Permit(checks, writer),
-    guard: (requirement, options) => guardOf(scope, requirement, options),
-    ready: () => opening,
+    guard (requirement, options) {
+      const guard = guardOf(scope, requirement, options)
+      if (required.length < MAX_KEPT) required.push(requirement)
+      return guard
+    },
+    ready: () => probed,
     close: () => (closing ??= close()),
     closeWith (server) {
       server.once('close', () => {

@@ -10,6 +10,7 @@ import { askToComeBack } from '../guard/retry-after.js'
 import { answerToDenied, forClient, logRefusal, toError } from '../guard/on-denied.js'
 import { ignore, type MaybePromise } from '../kit/maybe-promise.js'
 import { keepWaiting, requireNoWaiting, startWaiting, stopWaiting } from './wait-for-decision.js'
+import { keepUnbound } from './guard-requirements.js'
 import { scopeOf, type Scope } from './permit-scope.js'
 import type { Annotation, Guard, Next } from './express-types.js'
 
@@ -34,6 +35,7 @@ import type { Annotation, Guard, Next } from './express-types.js'
 export function guard (requirement: Annotation, options?: GuardOptions): Guard {
   // Reports an invalid requirement when the route is declared.
   if (asksUrl(compileGuard<Request>(requirement, undefined))) throw new AnnotationError(`guard(): ${NO_URLS}`)
+  keepUnbound(requirement)
   let last: Bound | undefined
   return createGuard(readGuardOptions(options), request => {
     const scope = scopeOf(request)

@@ -117,6 +117,10 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
       async open () {
         await (await loading).pdp.open()
       },
+      mistakeIn: (type, isType, tenant) => opened().pdp.mistakeIn?.(type, isType, tenant),
+      async probeWith (query) {
+        await opened().pdp.probeWith?.(query)
+      },
       peek: query => opened().pdp.peek(query),
       decide: (query, deadline, trace, caller) => opened().pdp.decide(query, deadline, trace, caller),
       stats: () => loaded?.pdp.stats() ?? {},

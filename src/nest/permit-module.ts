@@ -9,7 +9,7 @@ import { AnnotationError, OptionsError } from '../contract/errors.js'
 import { NO_URLS } from '../guard/url-query.js'
 import { RequestCaller } from '../guard/caller.js'
 import { asksUrl, compileNamed, type CompiledAnnotation } from '../guard/compile-annotation.js'
-import { describeAnnotation } from '../guard/description.js'
+import { describeAnnotation, type DescribedPermission } from '../guard/description.js'
 import { AuditTrail } from '../observe/audit-trail.js'
 import { addGuard, handlersOf, nameOf, requireGuardsOfResolvers, undeclaredHandlers, type Handler, type HandlerKind } from './handlers.js'
 import { KnownCheck, NestGuard, PassedCheck, requestBehind, type GuardParts } from './nest-guard.js'
@@ -109,7 +109,7 @@ async function openPermit (given: PermitModuleOptions, modules: ModulesContainer
     unguard()
     throw error
   }
-  await warnOfUnknownPermissions(handlers, opening, log)
+  await checkPermissions(handlers, opening, log)
   const checkResolvers = (): void => requireGuardsOfResolvers(modules, handlers, strict)
   return new OpenedPermit(new PermitService(checks, writer), opening, checkResolvers, unguard, new PassedCheck(passed, known))
 }
@@ -144,14 +144,19 @@ async function loadWsException (): Promise<GuardParts['wsException']> {
   return WsException
 }
 
-/** Warns of permissions that the embedded policy does not have, so that no user can have them. */
-async function warnOfUnknownPermissions (
+/**
+ * Warns of permissions that the embedded policy does not have, so that no user can have them, and asks another PDP about the first
+ * permission.
+ */
+async function checkPermissions (
   handlers: readonly Handler[], opening: Opening<NestRequest, unknown>, log: OpeningLog
 ): Promise<void> {
+  const all: DescribedPermission[] = []
   for (const { type, name, required } of handlers) {
     if (required === undefined || required.value === false) continue
     const { permissions } = describeAnnotation(required.value, opening.enforcement.tenant !== undefined)
     opening.requireAskable(`@Permit of ${nameOf(type, name)}`, permissions)
+    all.push(...permissions)
     for (const permission of permissions) {
       if (permission.type === undefined) continue
       const sentence = await opening.unknownWord(permission.type, permission.action)
@@ -159,6 +164,7 @@ async function warnOfUnknownPermissions (
       log.warn({}, `permit: ${nameOf(type, name)} requires '${permission.type}:${permission.action}', which no user can have: ${sentence}`)
     }
   }
+  await opening.probeWith(all)
 }
 
 function idOf (request: NestRequest): string | undefined {

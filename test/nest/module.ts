@@ -4,6 +4,7 @@ import type * as Entry from '../../src/nest/index.js'
 import { policy } from '../graphql/tasks-policy.js'
 import { pdpFor } from '../support/app.js'
 import { classOf, decorate, requiredIn, WORLDS, type Decorator } from './decorate.js'
+import { authzenPdpFor } from '../support/authzen-pdp.js'
 
 /** What the test takes of `@nestjs/common`. */
 interface Common {
@@ -65,6 +66,23 @@ export function testModule (version: number, nest: Nest): void {
       }
       return { app, ask, status: async (path: string, user?: string, method?: string) => (await ask(path, user, method)).status }
     }
+
+    t.test(`${title}: a permission of the handlers is asked at boot, and health says what the PDP said`, async t => {
+      const pdp = await authzenPdpFor(t, {
+        answersProbes: true,
+        intercept ({ url }, response) {
+          if (!url.endsWith('/evaluation')) return false
+          const text = '{"message":"no model"}'
+          response.writeHead(400, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text)
+          return true
+        }
+      })
+      class Tasks { update () { return 'updated' } }
+      decorate(Tasks, [Controller('tasks')], { update: [Get(':id'), Permit({ action: 'update', resource: 'task:{id}' })] })
+      const { app } = await start(t, [Tasks], { policy: undefined, pdp: pdp.url, protocol: 'authzen', user: () => 'ann', timeout: 10_000 })
+      t.match(pdp.to('/access/v1/evaluation').map(({ body }) => body), [{ action: { name: 'update' }, resource: { type: 'task', id: 'fastify-permit-probe' } }])
+      t.match(await (app.get(PERMIT) as { health (): Promise<object> }).health(), { ok: false, reason: /no model/ })
+    })
 
     t.test(`${title}: @Permit is decided after the guards of the app, the controller and the method; the method wins; templates come from params`, async t => {
       class Tasks {

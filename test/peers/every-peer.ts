@@ -22,8 +22,8 @@ const CERBOS_POLICY = JSON.stringify({
 const TOKEN = 'the-token-of-openfga'
 
 /** OpenFGA with the model and the tuples of docs/openfga.md. */
-async function startOpenFga (t: Test) {
-  const { url, kill } = await openfga(t, { token: TOKEN })
+async function startOpenFga (t: Test, { authzen = true } = {}) {
+  const { url, kill } = await openfga(t, { token: TOKEN, authzen })
   async function call (path: string, body: object): Promise<Record<string, string>> {
     const answer = await fetch(url + path, { method: 'POST', headers: { authorization: `Bearer ${TOKEN}` }, body: JSON.stringify(body) })
     const read = await answer.json() as Record<string, string>
@@ -48,11 +48,14 @@ t.test('OpenFGA', async t => {
     refusesUnknownActions: true
   }))
 
-  t.test('a wrong token, store and model are errors at boot, and health says so', async t => {
+  t.test('a wrong token, store, model and path, and a server without AuthZEN, are errors at boot, and health says so', async t => {
+    const without = await startOpenFga(t, { authzen: false })
     const elsewhere = '01HVMMBCMGZNT3SED4Z17ECXCA'
     for (const [what, options, message] of [
       ['token', { token: 'wrong', authzen: { preset: 'openfga', store } }, /rejects the token.*Set the option "token"/],
       ['store', { token: TOKEN, authzen: { preset: 'openfga', store: elsewhere } }, /cannot answer "document:create".*No authorization models found/],
+      ['path', { pdp: `${url}/v2/stores/${store}`, token: TOKEN, authzen: { preset: 'openfga' } }, /does not respond like a PDP\. Check the option "pdp"/],
+      ['flag', { pdp: without.url, token: TOKEN, authzen: { preset: 'openfga', store: without.store } }, /cannot answer "document:create".*experimental/i],
       ['model', { token: TOKEN, authzen: { preset: 'openfga', store, model: elsewhere } }, /cannot answer "document:create"/],
       ['action', { token: TOKEN, authzen: { preset: 'openfga', store, probe: { action: 'vanish', resource: 'document' } } }, /cannot answer "document:vanish".*document#vanish/]
     ] as const) {
@@ -61,7 +64,7 @@ t.test('OpenFGA', async t => {
       await app.register(permit, { pdp: url, user: byHeader, timeout: 10_000, ...options })
       app.post('/documents', { config: { permit: 'document:create' } }, async () => 'created')
       await app.ready()
-      t.match(log.lines.filter(({ level }) => (level as number) >= 40), [{ level: 50, msg: message }], what)
+      t.match(log.lines.filter(({ level }) => (level as number) >= 40), [{ level: what === 'path' ? 40 : 50, msg: message }], what)
       t.match(await app.permit.health(), { ok: false }, what)
     }
   })

@@ -8,10 +8,10 @@ import { freePort } from '../support/free-port.js'
 const PROGRAM = process.env['OPENFGA'] ?? 'openfga'
 
 /** A server that ends with the test. */
-export async function openfga (t: Test, { token }: { token?: string } = {}): Promise<{ readonly url: string, kill (): Promise<void> }> {
+export async function openfga (t: Test, { token, authzen = true }: { token?: string, authzen?: boolean } = {}): Promise<{ readonly url: string, kill (): Promise<void> }> {
   const [http, grpc] = [await freePort(), await freePort()]
   const child = spawn(PROGRAM, [
-    'run', '--experimentals', 'authzen', '--http-addr', `127.0.0.1:${http}`, '--grpc-addr', `127.0.0.1:${grpc}`,
+    'run', ...(authzen ? ['--experimentals', 'authzen'] : []), '--http-addr', `127.0.0.1:${http}`, '--grpc-addr', `127.0.0.1:${grpc}`,
     '--playground-enabled=false', '--metrics-enabled=false', '--log-level', 'error',
     ...(token === undefined ? [] : ['--authn-method', 'preshared', '--authn-preshared-keys', token])
   ], { stdio: ['ignore', 'ignore', 'inherit'] })
