@@ -128,6 +128,8 @@ export class RestClient {
       onItems?.(read.items.length)
       return read
     }
+    const changed = (before: number, then: number) =>
+      new MovingError(`${path}: the list changed while it was read (${before} items, then ${then}); run the command again`)
     const first = await read(1, counted)
     const pages = [first.items]
     if (first.total === undefined) {
@@ -136,15 +138,24 @@ export class RestClient {
         pages.push((await read(page)).items)
       }
     } else {
-      const count = Math.min(Math.ceil(first.total / PER_PAGE), MAX_PAGES)
-      const rest = await inParallel(Array.from({ length: Math.max(0, count - 1) }, (_, index) => index + 2), page => read(page))
-      pages.push(...rest.map(({ items }) => items))
+      const { total } = first
+      const count = Math.min(Math.ceil(total / PER_PAGE), MAX_PAGES)
+      // A total alone, of a list that ends before it, must not have many pages asked for.
+      const requireFull = (page: number, { length }: readonly T[]): void => {
+        if (page < count && length < PER_PAGE) throw changed(total, (page - 1) * PER_PAGE + length)
+      }
+      requireFull(1, first.items)
+      const rest = await inParallel(Array.from({ length: Math.max(0, count - 1) }, (_, index) => index + 2), async page => {
+        const { items } = await read(page)
+        requireFull(page, items)
+        return items
+      })
+      pages.push(...rest)
     }
     const items = pages.flat()
     const keys = new Set(items.map(keyOf))
     if (keys.size < items.length || (first.total !== undefined && items.length !== first.total)) {
-      throw new MovingError(`${path}: the list changed while it was read (${first.total ?? keys.size} items, then ${items.length}); ` +
-        'run the command again')
+      throw changed(first.total ?? keys.size, items.length)
     }
     return items
   }

@@ -40,7 +40,7 @@ t.test('a wrong key', async t => {
 
 t.test('a key of another scope', async t => {
   const url = await api(t, (_request, response) => send(response, 200, { ...SCOPE, environment_id: null }))
-  t.match(await pull(url), { code: 1, err: /the key is that of a project, not of one environment: use the API key of the environment/ })
+  t.match(await pull(url), { code: 1, err: /the key belongs to a project, not to one environment; use the API key of the environment/ })
   const other = await api(t, withScope((_request, response) => send(response, 403, { message: 'no access to environment e' })))
   t.match(await pull(other), { code: 1, err: /does not allow the key GET \/v2\/schema\/p\/e\/resources \(403\): no access to environment e\n/ })
 })
@@ -66,6 +66,23 @@ t.test('half a page', async t => {
 t.test('a list that changes while it is read', async t => {
   const url = await api(t, withScope((_request, response) => send(response, 200, { data: [{ key: 'a', id: '1' }], total_count: 2, page_count: 1 })))
   t.match(await pull(url), { code: 1, err: /\/resources: the list changed while it was read \(2 items, then 1\); run the command again/ })
+})
+
+t.test('a list that ends long before its total is asked for no more pages', async t => {
+  let asked = 0
+  const full = Array.from({ length: 100 }, (_, n) => ({ key: `a${n}`, id: `${n}` }))
+  for (const pages of [0, 1, 2]) {
+    asked = 0
+    const url = await api(t, withScope((request, response) => {
+      const page = Number(new URL(request.url ?? '', 'http://localhost').searchParams.get('page'))
+      if (request.url?.startsWith('/v2/schema/p/e/resources') === true) asked++
+      send(response, 200, { data: page <= pages ? full.map(({ key, id }) => ({ key: `${key}-${page}`, id })) : [], total_count: 1e15, page_count: 1e13 })
+    }))
+    const { code, err } = await pull(url)
+    t.equal(code, 1)
+    t.match(err, /the list changed while it was read/)
+    t.ok(asked <= pages + 5, `${asked} requests`)
+  }
 })
 
 t.test('an answer of another kind, a redirect, and one that is not JSON', async t => {
