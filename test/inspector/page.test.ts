@@ -11,6 +11,7 @@ import { parse } from 'yaml'
 import permit from '../../src/index.js'
 import { LINES } from '../../src/inspector/page/test-lines.js'
 import { pdpFor } from '../support/app.js'
+import { authzenPdpFor } from '../support/authzen-pdp.js'
 import { browserFor } from '../support/browser.js'
 import { built } from '../support/built.js'
 import { FRAMEWORKS, type Inspecting, type Watched } from './watching.js'
@@ -316,22 +317,85 @@ t.test('a policy with 50 types and 10,000 users is shown one type and one fact a
   t.same(problems, [])
 })
 
-t.test('axe finds nothing, light or dark, from 320 pixels to 4K', async t => {
-  const app = await start(t, true)
-  await app.ask('ann', '7')
-  await app.ask('eve', '8')
-  const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-  for (const [colorScheme, width, height] of [['light', 1_300, 900], ['dark', 320, 640], ['light', 3_840, 2_160]] as const) {
-    // Only here, so that axe can be put into the page.
-    const page = await browser.newPage({ viewport: { width, height }, colorScheme, bypassCSP: true })
-    await opened(page, app)
-    await page.locator('tbody tr').first().getByRole('button').click()
-    await page.getByRole('list', { name: 'Why' }).waitFor()
-    await page.evaluate(axe)
-    const { violations, passes } = await page.evaluate('axe.run()') as { violations: Array<{ id: string, nodes: Array<{ html: string }> }>, passes: unknown[] }
-    t.same(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), [], `${colorScheme}, ${width} pixels`)
-    t.ok(passes.length > 10)
-    t.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true, 'only the table scrolls to the side')
+t.test('the types of a policy are drawn with their links; each is a button, and names that look like HTML are text', async t => {
+  const owner = (on: string, by: string) => ({ owner: { permissions: ['read'], granted_to: { users_with_role: [{ role: 'owner', on_resource: on, linked_by_relation: by }] } } })
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const evil = HOSTILE.slice(0, 6)
+  await app.register(permit, {
+    inspector: true,
+    user: () => 'ann',
+    policy: {
+      resources: {
+        org: { actions: { read: {} }, roles: { owner: { permissions: ['read'] } } },
+        folder: { actions: { read: {} }, relations: { parent: 'folder', org: 'org' }, roles: owner('org', 'org') },
+        document: { actions: { read: {} }, relations: { folder: 'folder' }, roles: owner('folder', 'folder') },
+        lonely: { actions: { read: {} } }
+      },
+      users: Object.fromEntries(evil.map(key => [key, {}])),
+      role_assignments: evil.map(user => ({ user, role: 'owner', resource_instance: 'org:1' }))
+    }
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const page = await browser.newPage({ bypassCSP: true, viewport: { width: 1_300, height: 900 } })
+  const problems = await opened(page, { url: app.listeningOrigin } as Watched)
+  await page.getByRole('link', { name: 'Policy' }).click()
+  const drawing = page.getByRole('region', { name: 'Drawing of types' })
+  await page.getByText('3 of 3 linked types').waitFor()
+  t.same(await drawing.getByRole('button').allInnerTexts(), ['org', 'folder', 'document'])
+  const left = async (name: string): Promise<number> => (await drawing.locator(`button[title=${name}]`).boundingBox())?.x ?? 0
+  t.ok(await left('org') < await left('folder') && await left('folder') < await left('document'), 'what gives roles is on the left')
+  t.same([await drawing.locator('path').count(), await drawing.locator('path.derives').count()], [3, 2])
+  await drawing.getByRole('button', { name: 'document; folder is its folder, owner gives owner' }).press('Enter')
+  await page.getByText('Who holds the permissions on document').waitFor()
+  t.same(await drawing.locator('text').allTextContents(), ['folder'], 'the links of the chosen type have their words')
+  await page.locator('select[name=range]').selectOption('next to it')
+  await page.getByText('2 of 3 linked types').waitFor()
+  t.same(await drawing.getByRole('button').allInnerTexts(), ['folder', 'document'])
+  await page.getByRole('button', { name: 'lonely' }).click()
+  await drawing.getByText('lonely is not linked to another type').waitFor()
+
+  await page.getByLabel('User, or instance').fill('org:1')
+  const facts = page.getByRole('region', { name: 'Graph of facts' })
+  await facts.waitFor()
+  t.same((await facts.getByRole('listitem').locator('button').allTextContents()).toSorted(), evil.toSorted())
+  t.equal(await page.evaluate('window.owned'), undefined)
+  t.equal(await page.locator('script:not([src]), iframe, img, .graph svg *:not(line)').count(), 0)
+  await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
+  const { violations } = await page.evaluate('axe.run()') as { violations: Array<{ id: string }> }
+  t.same(violations.map(({ id }) => id), [])
+  t.same(problems, [])
+})
+
+t.test('over a PDP, Permit\'s or one of AuthZEN, an answer has the reason that the PDP gives, and the page says what cannot be known', async t => {
+  const permitPdp = await pdpFor(t, { decide: () => false })
+  const authzenPdp = await authzenPdpFor(t, { decide: () => ({ decision: false, context: { reason: `no ${HOSTILE[1]}` } }) })
+  const ways = [[{ pdp: permitPdp.url, token: permitPdp.token }, /\w+ \w+/], [{ pdp: authzenPdp.url, protocol: 'authzen' }, 'no <img src=x']] as const
+  for (const [options, reason] of ways) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(permit, { ...options, inspector: true, user: () => 'ann' })
+    app.get('/tasks', { config: { permit: 'task:read' } }, async () => '')
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const page = await browser.newPage({ viewport: { width: 1_300, height: 900 } })
+    const problems = await opened(page, { url: app.listeningOrigin } as Watched)
+    await page.getByRole('link', { name: 'Why?' }).click()
+    const form = page.getByRole('form', { name: 'Question' })
+    for (const [name, text] of [['User', 'ann'], ['Action', 'read'], ['Resource', 'task:1']] as const) await form.getByLabel(name, { exact: true }).fill(text)
+    await form.getByRole('button', { name: 'Ask why' }).click()
+    const tree = page.getByRole('list', { name: 'Why', exact: true })
+    await tree.waitFor()
+    t.match(await tree.innerText(), /ann may not read task:1 in default/)
+    t.match(await tree.getByRole('listitem').nth(1).innerText(), reason)
+    await page.getByText('What would make it a yes is not known here').waitFor()
+    await page.getByRole('link', { name: 'Routes' }).click()
+    await page.getByText('Who may call a route, and which permissions no route requires, is not known here').waitFor()
+    await page.getByRole('cell', { name: '/tasks', exact: true }).waitFor()
+    await page.getByRole('link', { name: 'Policy' }).click()
+    await page.getByText('A PDP over the network does not tell its policy.').waitFor()
+    t.equal(await page.evaluate('window.owned'), undefined)
+    t.equal(await page.locator('img').count(), 0)
+    t.same(problems, [])
     await page.close()
   }
 })

@@ -23,6 +23,8 @@ export function Answer ({ answer, isMade = false }: Props): VNode {
         : html`<p role="status"><span class=${`outcome ${outcome}`}>${OUTCOMES[outcome]}</span> ${failure ?? code ?? ''}</p>`}
       ${tree === undefined ? html`<p>${failure ?? reason}</p>` : html`<ul class="tree" aria-label="Why"><${Node} branch=${tree} /></ul>`}
       ${outcome === 'no' && changes !== undefined && html`<${Changes} changes=${changes} />`}
+      ${outcome === 'no' && changes === undefined && html`
+        <p class="note">What would make it a yes is not known here: a PDP over the network does not tell its policy and its facts.</p>`}
       <h3>The whole question</h3>
       <pre tabindex="0" aria-label="The whole question">${JSON.stringify(withoutHidden(question), undefined, 2)}</pre>
       ${question.hidden && html`<p>Values are hidden. The option <code>attributes: true</code> of the inspector shows them.</p>`}

@@ -4,8 +4,9 @@ import type { InspectorRow, InspectorRows } from '../inspector-row.js'
 /** The most decisions on the page. */
 const MAX_ROWS = 1_000
 
-/** How often the page is drawn while decisions come, ms. */
+/** How often the page is drawn while decisions come, ms; less often when that takes long, so that the page can answer its user. */
 const REDRAW = 200
+const REST = 4
 
 /** Whether decisions come. */
 export type Connection = 'connecting' | 'live' | 'refused'
@@ -27,6 +28,8 @@ export class LiveDecisions {
   #state: LiveState = { rows: [], connection: 'connecting', paused: false, waiting: 0, lost: 0 }
   #waiting: InspectorRow[] = []
   #timer: number | undefined
+  /** The time until the next drawing, ms. */
+  #pause = REDRAW
   readonly #changed: (state: LiveState) => void
 
   constructor (changed: (state: LiveState) => void) {
@@ -70,7 +73,7 @@ export class LiveDecisions {
     this.#state = { ...this.#state, lost: this.#state.lost + lost }
     this.#waiting.push(...rows)
     if (this.#waiting.length > MAX_ROWS) this.#waiting.splice(0, this.#waiting.length - MAX_ROWS)
-    this.#timer ??= setTimeout(() => this.#draw(), REDRAW)
+    this.#timer ??= setTimeout(() => this.#draw(), this.#pause)
   }
 
   #draw (): void {
@@ -80,9 +83,15 @@ export class LiveDecisions {
       this.#set({ waiting: this.#waiting.length })
       return
     }
+    const start = performance.now()
     const newest = this.#waiting.toReversed()
     this.#waiting = []
     this.#set({ rows: [...newest, ...this.#state.rows].slice(0, MAX_ROWS), waiting: 0 })
+    setTimeout(() => {
+      // The page is drawn by now, but for its layout, which the browser would make later.
+      document.body.getBoundingClientRect()
+      this.#pause = Math.max(REDRAW, REST * (performance.now() - start))
+    })
   }
 
   #set (change: Partial<LiveState>): void {

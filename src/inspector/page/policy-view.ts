@@ -1,10 +1,11 @@
-// The policy: who holds which permission, how types are linked, and what is around a user or an instance. One type or one fact at a time.
+// The policy: who holds which permission, how types are linked, and what is around a user or an instance.
 import { useEffect, useState } from 'preact/hooks'
 import type { VNode } from 'preact'
 import type { InspectorNear, InspectorPolicy, InspectorType } from '../inspector-row.js'
 import { askApp } from './ask-app.js'
 import { html } from './html.js'
 import { Neighbours, type Neighbour } from './neighbours.js'
+import { TypeGraph } from './type-graph.js'
 
 /** How long a person may type before the app is asked, ms. */
 const PAUSE = 150
@@ -41,6 +42,8 @@ function Types ({ policy }: { readonly policy: InspectorPolicy }): VNode {
     </div>
     ${type !== undefined && html`
       <${Matrix} policy=${policy} type=${type} />
+      <h3>How types are linked</h3>
+      <${TypeGraph} types=${policy.types} chosen=${type} choose=${setChosen} />
       <${Links} policy=${policy} type=${type} choose=${setChosen} />`}`
 }
 

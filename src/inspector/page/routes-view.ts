@@ -30,7 +30,7 @@ export function RoutesView (): VNode {
   const load = (): void => { loadRoutes().then(setRoutes, () => setRoutes('failed')) }
   useEffect(load, [])
   const [{ user, tenant }, setCaller] = useState({ user: '', tenant: '' })
-  const [audit, setAudit] = useState<InspectorAudit | null>(null)
+  const [audit, setAudit] = useState<InspectorAudit | null | undefined>(undefined)
   const set = (name: 'user' | 'tenant') => (event: Event) =>
     setCaller({ user, tenant, [name]: (event.target as HTMLInputElement).value })
   useEffect(() => {
@@ -49,7 +49,10 @@ export function RoutesView (): VNode {
       ${routes === 'failed' && html`<p class="warning" role="status">The app did not tell its routes.</p>`}
       ${typeof routes === 'object' && 'sentence' in routes && html`<p>${routes.sentence}</p>`}
       ${Array.isArray(routes) && html`
-        ${audit !== null && html`
+        ${audit === null && html`
+          <p class="note">Who may call a route, and which permissions no route requires, is not known here: a PDP over the network does not
+            tell its policy.</p>`}
+        ${audit !== null && audit !== undefined && html`
           <form class="filters" aria-label="Caller" onSubmit=${(event: Event) => event.preventDefault()}>
             <label>Who may call it? User
               <input name="user" value=${user} onInput=${set('user')} autocomplete="off" spellcheck=${false} />
