@@ -14,7 +14,8 @@ import type { UrlAsking } from '../guard/url-query.js'
 import type { Enforcement } from '../guard/enforce.js'
 import type { Inspected } from './inspector-source.js'
 import { callerWithHeaders } from './caller-with-headers.js'
-import { AnnotationError, OptionsError } from '../contract/errors.js'
+import { logRefusal, type RefusalLog } from '../guard/on-denied.js'
+import { AnnotationError, ForbiddenError, OptionsError } from '../contract/errors.js'
 import { BY_FUNCTION, type DescribedPermission } from '../guard/description.js'
 
 /** The plugin's logger, in the shape of pino and Fastify. */
@@ -64,6 +65,10 @@ export interface OpeningContext<R> {
   readonly requestId: (request: R) => string | undefined
   /** The response of the request, if known. */
   readonly response: (request: R) => ServerResponse | undefined
+  /** The log of a request. */
+  readonly logOf: (request: R) => RefusalLog
+  /** Keeps the framework from logging a denial that is in the log already. */
+  readonly quiet?: (request: R, error: ForbiddenError) => void
   /** Reads the URL of a request for URL mapping rules; undefined for a framework that does not tell the route. */
   readonly readUrl?: UrlAsking<R>['read']
 }
@@ -97,6 +102,11 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
     around: path => openingOf(path)
   }
 
+  function refused (request: R, error: Error): void {
+    logRefusal(error, context.logOf(request), options.denials)
+    if (error instanceof ForbiddenError) context.quiet?.(request, error)
+  }
+
   function urlsOf ({ pdp }: DecisionPath): UrlAsking<R> | undefined {
     if (urls === undefined || readUrl === undefined) return undefined
     if (pdp.mapUrl === undefined && pdp.decidesUrls !== true) {
@@ -111,7 +121,7 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
     let observers: Observers | undefined
     let shadow: Shadow | undefined
     return {
-      enforcement: { checks, user, tenant, urls: urlsOf(path), caller, requestId, response },
+      enforcement: { checks, user, tenant, urls: urlsOf(path), caller, requestId, response, refused },
       checks,
       writer: new Writer(path.facts),
       observation,

@@ -11,7 +11,7 @@ import { SearchResults, type FoundResource } from '../decision/search-results.js
 import { allowedItems, queriesOf, questionsAbout, requireFunction, type Items } from './bulk-checks.js'
 import type { Plan } from '../contract/plan.js'
 import type { ActionOf, RelationOf, ResourceType } from '../contract/vocabulary.js'
-import { QueryError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
+import { ForbiddenError, QueryError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
 import type { Caller, Query, QueryUser, SearchQuestion, UserPermissions } from '../contract/point.js'
 import type { Enforcement } from '../guard/enforce.js'
 import { askToComeBack } from '../guard/retry-after.js'
@@ -45,9 +45,16 @@ export class RequestPermit<R = unknown> {
     return this.#decide(action, resource, options, (checks, query) => checks.isAllowed(query, this.#caller, this.#asker))
   }
 
-  /** Resolves when the user is allowed; rejects with the 403 error otherwise. */
+  /** Resolves when the user is allowed; rejects with the 403 error otherwise. A denial is in the log, like one of a guard. */
   async assert<T extends ResourceType> (action: ActionOf<T>, resource: ResourceInput<T>, options?: CheckOptions): Promise<void> {
-    return this.#decide(action, resource, options, (checks, query) => checks.assertAllowed(query, this.#caller, this.#asker))
+    return this.#decide(action, resource, options, async (checks, query) => {
+      try {
+        await checks.assertAllowed(query, this.#caller, this.#asker)
+      } catch (error) {
+        if (error instanceof ForbiddenError) this.#enforcement.refused(this.#request, error)
+        throw error
+      }
+    })
   }
 
   /** The decision with its reason, its source and its duration. For people and logs. */

@@ -82,7 +82,12 @@ export function permit (options: PermitOptions): ExpressPermit {
   const log = logOf(given)
   const gate = new Gate()
   const prepared = prepare<Request, Response>(others, {
-    env: process.env, log, caller: request => new RequestCaller(request), requestId: () => undefined, response: ({ res }) => res
+    env: process.env,
+    log,
+    caller: request => new RequestCaller(request),
+    requestId: () => undefined,
+    response: ({ res }) => res,
+    logOf: () => log
   })
   countPermit()
   const path = untilOpen(prepared, gate)

@@ -7,7 +7,7 @@ import { asksUrl, compileGuard, type CompiledGuard } from '../guard/compile-anno
 import { enforce, type Verdict } from '../guard/enforce.js'
 import { readGuardOptions, type GuardOptions } from '../guard/guard-options.js'
 import { askToComeBack } from '../guard/retry-after.js'
-import { answerToDenied, forClient, logRefusal, toError } from '../guard/on-denied.js'
+import { answerToDenied, forClient, toError } from '../guard/on-denied.js'
 import { ignore, type MaybePromise } from '../kit/maybe-promise.js'
 import { keepWaiting, requireNoWaiting, startWaiting, stopWaiting } from './wait-for-decision.js'
 import { keepUnbound } from './guard-requirements.js'
@@ -122,7 +122,7 @@ function conclude (verdict: Verdict, scope: Scope, attempt: Attempt): void {
 
 function refuse (error: Error, scope: Scope | undefined, { request, response, known, onDenied, next }: Attempt): void {
   if (scope !== undefined) {
-    logRefusal(error, scope.log)
+    scope.enforcement.refused(request, error)
     logMistake(error, scope.log)
   }
   // Another handler has responded while the guard waited. There is nothing to send, and Express would close the connection.

@@ -82,7 +82,8 @@ function refuse (
   error: Error, guard: object, answers: AnswersDenied, enforcement: FastifyEnforcement | undefined,
   request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction
 ): void {
-  logRefusal(error, request.log)
+  if (enforcement === undefined) logRefusal(error, request.log)
+  else enforcement.refused(request, error)
   if (wasBypassed(request)) return
   recordRefusal(request, guard)
   if (error instanceof UnavailableError) askToComeBack(reply.raw, error)

@@ -6,7 +6,7 @@ import { AppPermit } from './fastify-permit.js'
 import { auditTrail } from './on-decision.js'
 import { shareRouteTable } from './share-route-table.js'
 import { watchOutside } from './routes-outside.js'
-import { responseOf } from './reply-of-request.js'
+import { quietReply, responseOf } from './reply-of-request.js'
 import { routeUrl } from './route-url.js'
 import { RouteGuards, type RouteRules } from './route-guards.js'
 import { descendantsOf } from './scopes.js'
@@ -62,6 +62,8 @@ async function permit (app: FastifyInstance, input: PermitOptions): Promise<void
     caller: ({ raw, id }) => new RequestCaller(raw, id),
     requestId: ({ id }) => id,
     response: responseOf,
+    logOf: ({ log }) => log,
+    quiet: quietReply,
     readUrl: routeUrl
   })
   const opening = prepared.around(await prepared.load())

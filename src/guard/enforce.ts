@@ -27,6 +27,8 @@ export interface Enforcement<R> {
   readonly requestId: (request: R) => string | undefined
   /** The response of the request, if known. */
   readonly response: (request: R) => ServerResponse | undefined
+  /** Logs that a request was refused, by a guard or by `assert`: one line for each denial. */
+  readonly refused: (request: R, error: Error) => void
 }
 
 /**

@@ -17,11 +17,14 @@ export function toError (thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error('A function of an annotation or an option threw a value that is not an Error.')
 }
 
+/** The level of the line of a denial. */
+export type DenialLevel = 'info' | 'debug'
+
 /** Logs who was refused, and why. Never throws: a failing serializer of the app must not leave the client without an answer. */
-export function logRefusal (error: Error, log: RefusalLog): void {
+export function logRefusal (error: Error, log: RefusalLog, level: DenialLevel = 'info'): void {
   try {
     if (error instanceof ForbiddenError) {
-      log.info({ permit: error.denial }, 'permit: denied')
+      log[level]({ permit: error.denial }, 'permit: denied')
     } else if (error instanceof UnavailableError) {
       const { cause } = error
       // An outage is logged once, not for each request.

@@ -7,7 +7,7 @@ import type { Annotation, MethodMap } from '../guard/annotation.js'
 import { NO_URLS } from '../guard/url-query.js'
 import { asksUrl, compileNamed, type CompiledAnnotation } from '../guard/compile-annotation.js'
 import { enforce, type Enforcement, type Verdict } from '../guard/enforce.js'
-import { forClient, logRefusal, toError } from '../guard/on-denied.js'
+import { forClient, toError } from '../guard/on-denied.js'
 import type { MaybePromise } from '../kit/maybe-promise.js'
 import { currentPermit } from './current-request.js'
 
@@ -90,8 +90,8 @@ function tenantOf ({ request }: McpCall): MaybePromise<string | readonly string[
 export async function requireAllowed (compiled: CompiledAnnotation<McpCall>, params: unknown): Promise<void> {
   const verdict = await verdictOn(compiled, params)
   if (verdict === true) return
-  const { request } = behindCurrent() ?? {}
-  if (request !== undefined) logRefusal(verdict, request.log)
+  const { request, enforcement } = behindCurrent() ?? {}
+  if (request !== undefined) enforcement?.refused(request, verdict)
   throw refusalOf(verdict)
 }
 
@@ -120,7 +120,8 @@ function isParams (params: unknown): params is McpCall['params'] {
 }
 
 /** The enforcement for the calls of a request. The caller never counts as gone, because it can fetch the answer over another connection. */
-function ofCalls ({ checks, user, tenant, requestId }: Enforcement<FastifyRequest>, request: FastifyRequest): Enforcement<McpCall> {
+function ofCalls (enforcement: Enforcement<FastifyRequest>, request: FastifyRequest): Enforcement<McpCall> {
+  const { checks, user, tenant, requestId } = enforcement
   return {
     checks,
     user: () => user(request),
@@ -128,7 +129,8 @@ function ofCalls ({ checks, user, tenant, requestId }: Enforcement<FastifyReques
     urls: undefined,
     caller: () => ({ destroyed: false, requestId: requestId(request) }),
     requestId: () => requestId(request),
-    response: () => undefined
+    response: () => undefined,
+    refused: (_call, error) => enforcement.refused(request, error)
   }
 }
 

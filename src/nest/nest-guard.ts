@@ -8,7 +8,7 @@ import { RequestPermit } from '../app/request-permit.js'
 import { AnnotationError, BypassedError, ForbiddenError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
 import type { CompiledAnnotation } from '../guard/compile-annotation.js'
 import { enforce, type Enforcement, type Verdict } from '../guard/enforce.js'
-import { forClient, logRefusal, toError, type RefusalLog } from '../guard/on-denied.js'
+import { forClient, toError, type RefusalLog } from '../guard/on-denied.js'
 import { askToComeBack } from '../guard/retry-after.js'
 import type { MaybePromise } from '../kit/maybe-promise.js'
 import type { AuditTrail } from '../observe/audit-trail.js'
@@ -99,8 +99,9 @@ export class NestGuard implements CanActivate {
   }
 
   #refusal (error: Error, kind: HandlerKind, context: ExecutionContext): Error {
-    const { log, awaited, wsException } = this.#parts
-    logRefusal(error, log)
+    const { enforcement, awaited, wsException } = this.#parts
+    // Its log is that of the module, for every request.
+    enforcement.refused({} as NestRequest, error)
     const body = bodyOf(error)
     if (body === undefined) return forClient(error)
     if (kind === 'ws') return wsException === undefined ? error : messageExceptionOf(error, body, wsException)

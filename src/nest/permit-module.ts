@@ -84,7 +84,8 @@ async function openPermit (given: PermitModuleOptions, modules: ModulesContainer
     // The request of Fastify's adapter has the one of Node inside.
     caller: request => new RequestCaller((request as { raw?: never }).raw ?? request as never, idOf(request)),
     requestId: idOf,
-    response: request => awaited.get(request)
+    response: request => awaited.get(request),
+    logOf: () => log
   })
   const opening = prepared.around(await prepared.load())
   const { enforcement, checks, writer, observation, options: { onDecision } } = opening

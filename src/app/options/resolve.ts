@@ -9,7 +9,7 @@ import type { MetricsOptions, OpenTelemetryOptions } from '../../observe/telemet
 import type { BreakerOptions, HedgeOptions } from '../../pdp/http/transport.js'
 import type { Requirement, RequirementFunction } from '../../guard/annotation.js'
 import { isMethodMap } from '../../guard/method-map.js'
-import type { OnDenied } from '../../guard/on-denied.js'
+import type { DenialLevel, OnDenied } from '../../guard/on-denied.js'
 import {
   DEFAULT_CHANNEL, headersChecker,
   HEADER_SAFE, BusSchema, CacheSchema, BreakerSchema, HedgeSchema, UpdatesSchema, OptionsSchema, busChecker,
@@ -31,6 +31,7 @@ export interface ResolvedOptions<R, Reply> extends PathOptions {
   /** Headers that depend on the request. */
   readonly headersOf: HeadersFunction<R> | undefined
   readonly updates: UpdatesEndpoint | undefined
+  readonly denials: DenialLevel
   readonly onDenied: OnDenied<R, Reply> | undefined
   readonly onDecision: OnDecision<R> | undefined
   readonly metrics: MetricsOptions | false
@@ -89,6 +90,7 @@ export function resolveOptions<R, Reply> (input: unknown, env: Environment): Res
     timeout: options.timeout ?? defaultOf(OptionsSchema.properties.timeout),
     bus: resolveBus(options, origin, cache, env),
     updates: resolveUpdates(options.updates, origin, env),
+    denials: options.denials ?? 'info',
     onDenied: options.onDenied as OnDenied<R, Reply> | undefined,
     onDecision: options.onDecision,
     metrics: options.metrics === true ? {} : options.metrics ?? false,

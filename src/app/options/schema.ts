@@ -804,6 +804,15 @@ export const OptionsSchema = Type.Object({
     expected: "'permit' or 'deny'",
     shownDefault: "`'permit'`"
   })),
+  /**
+   * The level of the log line of a denied request, by a guard or by `request.permit.assert`.
+   * @defaultValue `info`
+   */
+  denials: Type.Optional(Type.Enum(['info', 'debug'], {
+    description: 'The level of the log line of a denied request, by a guard or by `request.permit.assert`.',
+    expected: "'info' or 'debug'",
+    default: 'info'
+  })),
   user: Type.Optional(callable<UserOption<unknown>>({
     description: 'Returns the user of a request. `undefined` or `null` is 401.',
     expected: 'a function from the request to a key, { key, email?, attributes? } or nothing; may be async',
