@@ -19,11 +19,14 @@ import { sqlite } from './sqlite.js'
 const MAX_DEPTH = 32
 const MAX_PARTS = 200
 
-/** A statement with more comparisons takes too long to make, and for the database to plan. */
-const MAX_COMPARISONS = 2_000
+/**
+ * A statement with more comparisons takes too long to make, and for the database to plan. The costliest kind takes about 0.1 ms of the
+ * event loop each on a slow machine, so this many take less than 50 ms.
+ */
+const MAX_COMPARISONS = 400
 
-/** SQLite accepts 32,766 values in a statement, PostgreSQL 65,535. The app's own conditions need some, too. */
-const MAX_VALUES = 30_000
+/** SQLite accepts 32,766 values in a statement, PostgreSQL 65,535. This many take less than 50 ms, too. */
+const MAX_VALUES = 15_000
 
 const FEWER = 'Use filter() for this list, or compare with fewer values in the policy'
 
@@ -103,19 +106,19 @@ class Translation {
   }
 
   #comparison (asked: FieldCondition, item: Node | undefined, depth: number): Fragment {
-    this.#comparisons += comparisonsIn(asked)
-    if (this.#comparisons > MAX_COMPARISONS) {
-      throw new TranslationError(`${this.#asked.target}: the plan's condition has more than ${MAX_COMPARISONS} comparisons. ${FEWER}`)
-    }
+    this.#count(comparisonsIn(asked))
     return refusing(this.#asked, asked.operator, asked.field, () => {
       const condition = settle(asked, this.#fields, this.#plan)
       if (typeof condition === 'boolean') return condition ? TRUE : FALSE
       const field = columnField(condition.field, this.#fields)
       if (field.startsWith('item.')) {
         if (item === undefined) throw new Unsayable("'item.…' is only valid in a match")
+        this.#count(rangesIn(condition, isNumber))
         return item.member(field.slice('item.'.length).split('.'), member => this.#test(member, condition, depth, false))
       }
       const place = placeOf(this.#asked.target, this.#fields, field, this.#plan)
+      if (isJson(place.column, place.path)) this.#count(rangesIn(condition, isNumber))
+      else if (place.column.type === 'date') this.#count(rangesIn(condition, isText))
       if (!isJson(place.column, place.path)) return this.#test(this.#dialect.column(place.column), condition, depth, true)
       const at = (test: (value: Node) => Fragment): Fragment => this.#dialect.json(place.column, place.path, test)
       const { operator: name, value } = condition
@@ -127,6 +130,12 @@ class Translation {
       if (name === 'eq_field' || name === 'ne_field') throw new Unsayable('a value in JSON cannot be compared with another column')
       return at(found => this.#test(found, condition, depth, true))
     })
+  }
+
+  #count (comparisons: number): void {
+    this.#comparisons += comparisons
+    if (this.#comparisons <= MAX_COMPARISONS) return
+    throw new TranslationError(`${this.#asked.target}: the plan's condition has more than ${MAX_COMPARISONS} comparisons. ${FEWER}`)
   }
 
   /** @param own - whether it is a field of the row, which is never missing */
@@ -197,11 +206,35 @@ const OPERATORS: readonly string[] = [
   'eq_field', 'ne_field', 'lt_field', 'lte_field', 'gt_field', 'gte_field', 'in_field', 'contains_field', 'array_contains_field'
 ]
 
-/** Texts and numbers in a list are one comparison; other values, and the items of a superset, are one each. */
+/**
+ * Texts and numbers in a list are one comparison.
+ * Other values, and the items of a superset, are one each, and one for each of their parts.
+ */
 function comparisonsIn ({ operator, value }: FieldCondition): number {
-  if (!Array.isArray(value)) return 1
-  if (operator === 'array_superset') return 1 + value.length
-  return 1 + value.filter(item => typeof item !== 'string' && typeof item !== 'number').length
+  // The conditions within are counted by themselves.
+  if (operator.endsWith('_match')) return 1
+  if (!Array.isArray(value)) return partsIn(value)
+  if (operator === 'array_superset') return partsIn(value)
+  return value.reduce<number>((sum, item) => sum + (typeof item === 'string' || typeof item === 'number' ? 0 : partsIn(item)), 1)
+}
+
+/** Of the items of a list, those that are ranges of numbers or times for the database: two of them cost as much as a comparison. */
+function rangesIn ({ value }: FieldCondition, isRange: (item: unknown) => boolean): number {
+  return Array.isArray(value) ? Math.ceil(value.filter(isRange).length / 2) : 0
+}
+
+function isNumber (value: unknown): boolean {
+  return typeof value === 'number'
+}
+
+function isText (value: unknown): boolean {
+  return typeof value === 'string'
+}
+
+/** A value with more parts than are accepted is refused when it is translated. */
+function partsIn (value: unknown, depth = 0): number {
+  if (typeof value !== 'object' || value === null || depth > MAX_PARTS) return 1
+  return Object.values(value).reduce<number>((sum, part) => sum + partsIn(part, depth + 1), 1)
 }
 
 function isJson (column: Column, path: readonly string[]): boolean {
