@@ -42,8 +42,9 @@ const LONGEST_SILENCE = 8_000
 /** Heartbeats per silence. Two of them may be lost or late before an instance counts as silent. */
 const BEATS = 4
 
-/** The most heartbeats that an instance receives per second: larger fleets send them less often. */
-const MAX_BEATS_PER_SECOND = 200
+/** The most heartbeats per second that an instance receives, and that the bus delivers in all: larger fleets send them less often. */
+const MAX_BEATS_RECEIVED = 200
+const MAX_BEATS_DELIVERED = 20_000
 
 /** How long a write waits for the bus, ms. */
 const WRITE_WAIT = 250
@@ -63,6 +64,9 @@ const BETWEEN_UNREADABLE = 250
 const LARGE_FLEET = 16
 const APART = 2
 const LONGEST_SPREAD = 2_000
+
+/** The shortest time between two renewals of the lease by messages in such a fleet, ms: a renewal reads the state of all instances. */
+const BETWEEN_CHECKS = 10
 
 /** How often the log repeats that messages cannot be read, ms. */
 const REPEAT_LOG = 10 * 60_000
@@ -88,6 +92,7 @@ export class Bus {
   #lastAll = -Infinity
   #windowEnds = -Infinity
   #inWindow = 0
+  #checked = -Infinity
   #unreadableLogged = -Infinity
   /** Since when the bus is unreachable, ms of the clock. */
   #awaySince: number | undefined
@@ -180,7 +185,8 @@ export class Bus {
   get #silence (): number {
     const { degradedTtl } = this.#options
     const silence = Math.min(LONGEST_SILENCE, Math.max(SHORTEST_SILENCE, degradedTtl))
-    return Math.max(silence, BEATS * this.#members.size * 1_000 / MAX_BEATS_PER_SECOND)
+    const { size } = this.#members
+    return Math.max(silence, BEATS * size * 1_000 / Math.min(MAX_BEATS_RECEIVED, MAX_BEATS_DELIVERED / size))
   }
 
   async #sendAll (): Promise<void> {
@@ -253,6 +259,7 @@ export class Bus {
   #check (): void {
     if (!this.#isOpen) return
     const now = this.#clock.now()
+    this.#checked = now
     const silence = this.#silence
     this.lease.until = this.#allAt === Infinity && this.#link.up ? this.#members.proven(now) + silence : -Infinity
     const lost = this.#members.sweep(now)
@@ -318,8 +325,8 @@ export class Bus {
       if (gap || message.forget === 'all') this.#forgetAll(BETWEEN_ALL)
       else if (message.forget !== undefined) this.#options.forget(message.forget)
     }
-    // With many instances, a message changes little, and the next tick is enough.
-    if (this.lease.until < now || this.#members.size <= LARGE_FLEET) this.#check()
+    // With many instances, a message changes little, and the next tick is enough; or one of the next messages, when there is no lease.
+    if (this.#members.size <= LARGE_FLEET || (this.lease.until < now && now - this.#checked >= BETWEEN_CHECKS)) this.#check()
   }
 
   #unreadable (now: number): void {

@@ -12,7 +12,7 @@ export const GONE_AFTER = 10 * 60_000
 const MAX_RECENT = 64
 
 class Member {
-  /** Whether it announced that it leaves, or was silent for too long. */
+  /** Whether it announced that it leaves. */
   gone = false
   /** When its last message was received. */
   heard = 0
@@ -50,6 +50,8 @@ export class Members {
   /** The messages that were received last, for our next one to name. */
   readonly #seen: Array<{ readonly from: string, readonly number: number }> = []
   #crowdedUntil = -Infinity
+  /** Counted as they come and go: it is read for each message. */
+  #size = 1
 
   constructor (id: string) {
     this.#id = id
@@ -58,9 +60,7 @@ export class Members {
 
   /** The instances that are there, including this one. */
   get size (): number {
-    let size = 0
-    for (const { gone } of this.#members.values()) if (!gone) size++
-    return size
+    return this.#size
   }
 
   get seen (): BusMessage['seen'] {
@@ -92,10 +92,12 @@ export class Members {
       }
       member = new Member()
       this.#members.set(from, member)
+      this.#size++
       // What it sent before its first message here is unknown. It is tracked from now on.
       member.proven = now
     } else if (member.gone && number > member.last) {
       member.gone = false
+      this.#size++
     }
     this.#noteSeen(from, number)
     const gap = before > member.forgets
@@ -104,7 +106,10 @@ export class Members {
     const sent = this.#sentAfter(seen)
     member.note(number, sent)
     if (sent > member.proven) member.proven = sent
-    if (leaves && number > member.last) member.gone = true
+    if (leaves && number > member.last && !member.gone) {
+      member.gone = true
+      this.#size--
+    }
     member.last = Math.max(member.last, number)
     return { gap }
   }
@@ -134,7 +139,10 @@ export class Members {
     let lost = 0
     for (const [id, member] of this.#members) {
       if (member === this.#own || now - member.heard < GONE_AFTER) continue
-      if (!member.gone) lost++
+      if (!member.gone) {
+        lost++
+        this.#size--
+      }
       this.#members.delete(id)
     }
     return lost

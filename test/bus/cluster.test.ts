@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { revocablePdpFor, until } from '../fleet/two-instances.js'
+import { revocablePdp, until } from '../fleet/two-instances.js'
 import type { Answered, Asked } from './cluster-app.js'
 
 // Compiled, or with the loader that this test runs with.
 const app = fileURLToPath(import.meta.url).replace(/cluster\.test(?=\.\w+$)/, 'cluster-app')
 
 t.test('three workers: what one writes, the others follow; the worker that passes messages on is killed, and another does it', async t => {
-  const { pdp, allowed } = await revocablePdpFor(t)
+  const { pdp, allowed } = await revocablePdp(t)
   const primary = fork(app, { env: { ...process.env, PDP_URL: pdp.url, PDP_TOKEN: pdp.token } })
   t.teardown(() => { if (primary.connected) primary.disconnect() })
   const waiting = new Map<number, (answer: Answered) => void>()

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events'
 import t from 'tap'
 import permit, { type CustomBus } from '../../src/index.js'
 import { fastifyFor, optionsFor } from '../support/app.js'
-import { revocablePdpFor } from '../fleet/two-instances.js'
+import { revocablePdp } from '../fleet/two-instances.js'
 
 const DEGRADED_TTL = 500
 /** What hangs, hangs for ever: this much is for a machine with other tests, ms. */
@@ -70,7 +70,7 @@ const buses: Record<string, () => CustomBus> = {
 }
 
 t.test('whatever a bus does, an app starts, no write hangs, and no decision is used for longer than degradedTtl', async t => {
-  const { pdp, allowed } = await revocablePdpFor(t)
+  const { pdp, allowed } = await revocablePdp(t)
   await Promise.all(Object.entries(buses).map(async ([name, create]) => {
     const bus = create()
     const begun = performance.now()
@@ -106,7 +106,7 @@ t.test('whatever a bus does, an app starts, no write hangs, and no decision is u
 })
 
 t.test('a system clock that jumps changes nothing', async t => {
-  const { pdp, allowed } = await revocablePdpFor(t)
+  const { pdp, allowed } = await revocablePdp(t)
   const bus = busWith(() => ({}))
   const app = fastifyFor(t)
   await app.register(permit, optionsFor(pdp, { cache: { ttl: 3_600_000 }, bus: { client: bus, secret: 'a secret of all instances' } }))

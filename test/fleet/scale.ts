@@ -78,6 +78,7 @@ async function storm (instances: number, requestsEach: number): Promise<Storm> {
   const network = new SimulatedBus(time, random)
   const pdp = new SimulatedPdp(time, random)
   const fleet = Array.from({ length: instances }, (_, number) => new Instance(number, time, random, network, pdp, { ttl: 60_000, degradedTtl: 60_000 }))
+  network.together = instances > 100
   for (const instance of fleet) time.at(random() * 500, () => { instance.bus.open().catch(() => {}) })
   await time.runUntil(2_500)
   const user = zipf(random)
@@ -105,8 +106,11 @@ async function storm (instances: number, requestsEach: number): Promise<Storm> {
 
 interface Crowd { readonly connects: number, readonly published: number, readonly questions: number }
 
-/** The most in a second, when many instances start at once, in steady use, and when the bus and all connections to it end at once. */
-async function crowd (instances: number): Promise<Record<'start' | 'steady' | 'outage', Crowd> & { readonly upAgain: number }> {
+/**
+ * The most in a second, when many instances start at once, in steady use, when the bus and all connections to it end at once, and when each
+ * instance writes once at the same time.
+ */
+async function crowd (instances: number): Promise<Record<'start' | 'steady' | 'outage' | 'writes', Crowd> & { readonly upAgain: number, readonly forgetAll: number }> {
   const random = randomOf(instances)
   const time = new Time()
   const network = new SimulatedBus(time, random)
@@ -138,7 +142,13 @@ async function crowd (instances: number): Promise<Record<'start' | 'steady' | 'o
   network.restart()
   const from = time.now
   const outage = await measure(3)
-  return { start, steady, outage, upAgain: fleet.every(({ bus }) => bus.stats().up) ? time.now - from : Infinity }
+  const upAgain = fleet.every(({ bus }) => bus.stats().up) ? time.now - from : Infinity
+  await measure(4)
+  const forgetsOf = () => fleet.reduce((sum, { bus }) => sum + bus.stats().forgetAll, 0)
+  const before = forgetsOf()
+  for (const [index, { generations }] of fleet.entries()) generations.invalidate(`user-${index}`)
+  const writes = await measure(3)
+  return { start, steady, outage, writes, upAgain, forgetAll: (forgetsOf() - before) / instances }
 }
 
 /** Many instances get the same decisions at once, as after a reload: the most questions in a tenth of a second when those expire, twice. */
@@ -162,41 +172,44 @@ async function expiries (instances: number, ttlOf: (ttl: number, random: number)
   return [most[1] as number, most[2] as number]
 }
 
+const CROWD = Number(process.env.CROWD ?? 1_000)
 const REQUESTS = 2_000
 const rows: Array<Setting & Cost> = []
-for (const { ttl, bus } of [{ ttl: 2_000, bus: false }, { ttl: 60_000, bus: false }, { ttl: 60_000, bus: true }]) {
-  for (const instances of [1, 4, 16]) {
-    const setting = { instances, ttl, bus, requests: REQUESTS, writes: 2, seconds: Number(process.env.SECONDS ?? 30) }
-    const row = { ...setting, ...await run(setting) }
-    rows.push(row)
-    console.log(`| ${instances} | ${ttl / 1_000} s | ${bus ? 'yes' : 'no'} | ${(row.hitRatio * 100).toFixed(0)} % | ${row.asked.toFixed(0)} | ${row.stalest < 10 ? row.stalest.toFixed(1) + ' ms' : (row.stalest / 1_000).toFixed(1) + ' s'} |`)
+// With `--crowd`, only the instances on the bus.
+if (!process.argv.includes('--crowd')) {
+  for (const { ttl, bus } of [{ ttl: 2_000, bus: false }, { ttl: 60_000, bus: false }, { ttl: 60_000, bus: true }]) {
+    for (const instances of [1, 4, 16]) {
+      const setting = { instances, ttl, bus, requests: REQUESTS, writes: 2, seconds: Number(process.env.SECONDS ?? 30) }
+      const row = { ...setting, ...await run(setting) }
+      rows.push(row)
+      console.log(`| ${instances} | ${ttl / 1_000} s | ${bus ? 'yes' : 'no'} | ${(row.hitRatio * 100).toFixed(0)} % | ${row.asked.toFixed(0)} | ${row.stalest < 10 ? row.stalest.toFixed(1) + ' ms' : (row.stalest / 1_000).toFixed(1) + ' s'} |`)
+    }
   }
-}
-if (process.argv.includes('--write')) writeFileSync(new URL('../../docs/fleet.svg', import.meta.url), chart())
-for (const instances of [16, 100]) {
-  const { before, peak } = await storm(instances, 20)
-  console.log(`${instances} instances with ${instances * 20} requests/s forget everything: from ${before.toFixed(0)} to ${peak.toFixed(0)} questions/s`)
-}
+  if (process.argv.includes('--write')) writeFileSync(new URL('../../docs/fleet.svg', import.meta.url), chart())
+  for (const instances of [16, 100, CROWD]) {
+    const { before, peak } = await storm(instances, 20)
+    console.log(`${instances} instances with ${instances * 20} requests/s forget everything: from ${before.toFixed(0)} to ${peak.toFixed(0)} questions/s`)
+  }
 
-const CROWD = Number(process.env.CROWD ?? 1_000)
-for (const [name, ttlOf] of [['the same ttl', (ttl: number) => ttl], ['a ttl each', ttlOfInstance]] as const) {
-  const [first, second] = await expiries(CROWD, ttlOf)
-  console.log(`${CROWD} instances with ${name}, which got a decision at once, ask at most ${first} times in 0.1 s when it expires, then ${second} times`)
-}
-for (const halfOpenAfter of [500, 5_000]) {
-  for (const hangs of [false, true]) {
-    const { first, perSecond, most, closed } = await probesOf(CROWD, halfOpenAfter, hangs)
-    console.log(`${CROWD} breakers with halfOpenAfter ${halfOpenAfter} before a PDP that ${hangs ? 'hangs' : 'refuses'}: ${first} probes in the first second, then ` +
-      `${perSecond.toFixed(0)} per second, at most ${most} in 0.1 s; all are closed ${closed.toFixed(0)} ms after its return`)
+  for (const [name, ttlOf] of [['the same ttl', (ttl: number) => ttl], ['a ttl each', ttlOfInstance]] as const) {
+    const [first, second] = await expiries(CROWD, ttlOf)
+    console.log(`${CROWD} instances with ${name}, which got a decision at once, ask at most ${first} times in 0.1 s when it expires, then ${second} times`)
+  }
+  for (const halfOpenAfter of [500, 5_000]) {
+    for (const hangs of [false, true]) {
+      const { first, perSecond, most, closed } = await probesOf(CROWD, halfOpenAfter, hangs)
+      console.log(`${CROWD} breakers with halfOpenAfter ${halfOpenAfter} before a PDP that ${hangs ? 'hangs' : 'refuses'}: ${first} probes in the first second, then ` +
+        `${perSecond.toFixed(0)} per second, at most ${most} in 0.1 s; all are closed ${closed.toFixed(0)} ms after its return`)
+    }
   }
 }
-// Each message is verified by each instance: a thousand of them take many minutes (MESSENGERS=1000).
-const MESSENGERS = Math.min(CROWD, Number(process.env.MESSENGERS ?? 200))
-const { upAgain, ...situations } = await crowd(MESSENGERS)
+// Each message is verified by each instance: a thousand of them take minutes.
+const MESSENGERS = Number(process.env.MESSENGERS ?? CROWD)
+const { upAgain, forgetAll, ...situations } = await crowd(MESSENGERS)
 for (const [name, { connects, published, questions }] of Object.entries(situations)) {
   console.log(`${MESSENGERS} instances, ${name}: in a second at most ${connects} connections and ${published} messages at the bus, and ${questions} questions to the PDP`)
 }
-console.log(`after an outage all of them are on the bus within ${(upAgain / 1_000).toFixed(0)} s`)
+console.log(`after an outage all of them are on the bus within ${(upAgain / 1_000).toFixed(0)} s; ${MESSENGERS} writes at once make an instance forget everything ${forgetAll.toFixed(1)} times`)
 
 /** Bars: what the PDP is asked, by instances, for each setting. */
 function chart (): string {

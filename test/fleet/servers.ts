@@ -9,9 +9,14 @@ import { basename, dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { freePort } from '../support/free-port.js'
 
+/** What a server needs of a test: something to do at its end. A measurement has it, too. */
+export type Ending = Pick<Test, 'teardown'>
+
 /** A server that can be killed, paused and started again at the same port. */
 export interface BusServer {
   readonly port: number
+  /** Of the server's first process. */
+  readonly pid: () => number | undefined
   /** The URL of the server when it is reached at another port. */
   urlAt (port: number): string
   start (): Promise<void>
@@ -24,7 +29,7 @@ export interface BusServer {
 
 /** @param command - the program with its arguments */
 async function processAt (
-  t: Test, port: number, urlAt: (port: number) => string, command: readonly string[], ids: { uid?: number, gid?: number }, env: NodeJS.ProcessEnv = process.env
+  t: Ending, port: number, urlAt: (port: number) => string, command: readonly string[], ids: { uid?: number, gid?: number }, env: NodeJS.ProcessEnv = process.env
 ): Promise<BusServer> {
   let child: ChildProcess | undefined
   // PostgreSQL is one process for each connection, each in a group of its own.
@@ -42,6 +47,7 @@ async function processAt (
   }
   const server: BusServer = {
     port,
+    pid: () => child?.pid,
     urlAt,
     async start () {
       const [program = '', ...args] = command
@@ -80,7 +86,7 @@ export function hasRedis (): boolean {
   return spawnSync(REDIS, ['--version']).status === 0
 }
 
-export async function redisFor (t: Test): Promise<BusServer> {
+export async function redisFor (t: Ending): Promise<BusServer> {
   const port = await freePort()
   const command = [REDIS, '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--daemonize', 'no']
   return processAt(t, port, port => `redis://127.0.0.1:${port}`, command, {})
@@ -89,7 +95,7 @@ export async function redisFor (t: Test): Promise<BusServer> {
 /** PostgreSQL refuses to run as root: then it runs as `nobody`. */
 const IDS = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
 
-export async function postgresFor (t: Test): Promise<BusServer> {
+export async function postgresFor (t: Ending, connections = 50): Promise<BusServer> {
   const folder = mkdtempSync(join(tmpdir(), 'permit-postgres-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   // A copy, because the package may be in a folder that only its owner can read, and lacks the links that its install script makes.
@@ -108,7 +114,7 @@ export async function postgresFor (t: Test): Promise<BusServer> {
   const made = spawnSync(join(native, 'bin', 'initdb'), [`--pgdata=${data}`, '--auth=trust', '--username=postgres', '--no-sync', '--no-locale', '-E', 'UTF8'], { ...IDS, env })
   if (made.status !== 0) throw new Error(`initdb failed: ${String(made.stderr)}`)
   const port = await freePort()
-  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', 'shared_buffers=8MB', 'max_connections=50']
+  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', 'shared_buffers=8MB', `max_connections=${connections}`]
   const command = [join(native, 'bin', 'postgres'), '-D', data, '-p', String(port), ...settings.flatMap(setting => ['-c', setting])]
   const server = await processAt(t, port, port => `postgres://postgres@127.0.0.1:${port}/postgres`, command, IDS, env)
   // It listens before it can be used.

@@ -2,9 +2,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import permit, { WriteError, type PermitOptions } from '../../src/index.js'
-import { fastifyFor, optionsFor, pdpFor } from '../support/app.js'
-import { sendJson } from '../support/fake-pdp.js'
-import { proxyFor, type BusServer } from './servers.js'
+import { fastifyFor, optionsFor } from '../support/app.js'
+import { sendJson, startFakePdp } from '../support/fake-pdp.js'
+import { proxyFor, type BusServer, type Ending } from './servers.js'
 
 const HOUR = 3_600_000
 
@@ -15,11 +15,14 @@ export interface TwoInstances {
   readonly allowed: Set<string>
 }
 
-/** A fake PDP by which those in `allowed` may do everything. The only write to it takes the role from a user. */
-export async function revocablePdpFor (t: Test) {
+/**
+ * A fake PDP by which those in `allowed` may do everything. The only write to it takes the role from a user.
+ * @param always - users who may do everything, too
+ */
+export async function revocablePdp (t: Ending, always: (user: string) => boolean = () => false) {
   const allowed = new Set<string>()
-  const pdp = await pdpFor(t, {
-    decide: ({ user }) => allowed.has(user.key),
+  const pdp = await startFakePdp({
+    decide: ({ user }) => allowed.has(user.key) || always(user.key),
     intercept (request, response) {
       if (!request.url.startsWith('/facts')) return false
       if (request.method === 'DELETE') allowed.delete((request.body as { user: string }).user)
@@ -27,12 +30,13 @@ export async function revocablePdpFor (t: Test) {
       return true
     }
   })
+  t.teardown(() => pdp.close())
   return { pdp, allowed }
 }
 
 /** @param bus - the option, for each instance */
 export async function twoInstances (t: Test, bus: (which: number) => unknown, degradedTtl = 1_000): Promise<TwoInstances> {
-  const { pdp, allowed } = await revocablePdpFor(t)
+  const { pdp, allowed } = await revocablePdp(t)
   const start = async (which: number): Promise<FastifyInstance> => {
     const app = fastifyFor(t)
     const given = bus(which)
