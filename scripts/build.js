@@ -102,7 +102,7 @@ function chunkOf (file) {
   if (file === 'observe/prometheus.js') return 'prometheus'
   if (file === 'observe/opentelemetry.js') return 'opentelemetry'
   // Loaded by the command `import`, and by nothing else.
-  if (/^moving\/(?:casbin|openapi)\/|^moving\/fitting-keys/.test(file)) return 'cli/importing'
+  if (/^moving\/(?:casbin|openapi)\/|^moving\/fitting-keys/.test(file)) return 'cli/import'
   // Loaded by the commands that move a policy, and by nothing else.
   if (room === 'moving') return 'cli/moving'
   if (file === 'server/http/inspect-local-pdp.js') return 'inspector/local-pdp'
@@ -136,7 +136,7 @@ function chunkOfCommand (file) {
   if (file.startsWith('testing/')) return 'cli/test-run'
   if (file.startsWith('matrix/')) return 'cli/permission-matrix'
   if (file.startsWith('push-pull/')) return 'cli/push-pull'
-  if (file.startsWith('importing/')) return 'cli/importing'
+  if (file.startsWith('importing/')) return 'cli/import'
   if (file.startsWith('routes/')) return 'cli/load-app'
   if (file.startsWith('typegen/')) return 'cli/policy-names'
   return `cli/${file.replace(/\.js$/, '').replace(/^.*\//, '')}`
