@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import permit from '../../src/index.js'
 import { binary as cerbosBinary, startCerbos } from '../cerbos/server.js'
 import { byHeader, fastifyFor, logSink } from '../support/app.js'
+import { localPdp, sdkFor, TOKEN as LOCAL_TOKEN } from '../sdk/support.js'
 import { openfga } from './openfga-server.js'
 import { ask } from './questions.js'
 
@@ -127,6 +128,37 @@ t.test('OpenFGA', async t => {
     t.equal(await app.permit.check('ada@example.com', 'read', { type: 'document', key: '7', tenant: 'acme' }), true)
     await server.kill()
     await t.rejects(app.permit.check('ada@example.com', 'read', { type: 'document', key: '7', tenant: 'acme' }), { code: 'FST_PERMIT_UNAVAILABLE' })
+  })
+})
+
+// The same for Permit's own way: the local PDP, asked by its own protocol, by AuthZEN, and by the official SDK.
+t.test('the local PDP and the official SDK', async t => {
+  const policy = {
+    resources: { document: { actions: { create: {}, read: {} } } },
+    roles: { editor: { permissions: ['document:create', 'document:read'] }, viewer: { permissions: ['document:read'] } },
+    tenants: { acme: {}, other: {} },
+    users: { 'ada@example.com': {}, 'bob@example.com': {} },
+    role_assignments: [{ user: 'ada@example.com', role: 'editor', tenant: 'acme' }, { user: 'bob@example.com', role: 'viewer', tenant: 'acme' }]
+  }
+  const { url } = await localPdp(t, { policy })
+  for (const [name, options] of [['by its own protocol', {}], ['by AuthZEN', { authzen: 'permit' }]] as const) {
+    t.test(name, t => ask(t, { name, url, options: pdp => ({ pdp, token: LOCAL_TOKEN, ...options }), user: key => key, refusesUnknownActions: false }))
+  }
+
+  t.test('the SDK gets the answers of the plugin, one by one and in a burst', async t => {
+    const sdk = sdkFor(url)
+    const app = fastifyFor(t)
+    await app.register(permit, { pdp: url, token: LOCAL_TOKEN, cache: false, timeout: 10_000 })
+    const questions = ['ada', 'bob', 'eve'].flatMap(name => ['acme', 'other', 'none'].flatMap(tenant => ['create', 'read', 'vanish'].flatMap(action =>
+      [undefined, '7', 'a:b', 'é💥'].map(key => ({ user: `${name}@example.com`, action, resource: { type: 'document', tenant, ...(key === undefined ? {} : { key }) } })))))
+    const bySdk = ({ user, action, resource }: typeof questions[number]) => sdk.check(user, action, resource)
+    const byPlugin = ({ user, action, resource }: typeof questions[number]) => app.permit.check(user, action, resource)
+    const expected = questions.map(({ user, action, resource: { tenant } }) => tenant === 'acme' && ((user.startsWith('ada') && action !== 'vanish') || (user.startsWith('bob') && action === 'read')))
+    t.same(await Promise.all(questions.map(bySdk)), expected)
+    t.same(await Promise.all(questions.map(byPlugin)), expected)
+    for (const [index, question] of questions.entries()) {
+      if (await bySdk(question) !== expected[index] || await byPlugin(question) !== expected[index]) t.fail(JSON.stringify(question))
+    }
   })
 })
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { writeFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import permit, { type PermitOptions } from '../../src/index.js'
+import { toPredicate } from '../../src/lists/predicate.js'
 import { permit as command } from '../cli/in-process.js'
 import { folderFor } from '../moving/support.js'
 import { worldOf, type Question } from '../moving/openfga/worlds.js'
@@ -34,6 +35,32 @@ async function answers (app: Awaited<ReturnType<typeof appFor>>, questions: read
   return all
 }
 
+/** Pairs of plans and of searches that are compared in each world. */
+const LISTS = 60
+
+/** What both say of the same lists, as texts: the keys that a plan has of those in questions, and what searches find. */
+async function lists (embedded: Awaited<ReturnType<typeof appFor>>, remote: typeof embedded, questions: readonly Question[]): Promise<Record<string, [string[], string[]]>> {
+  const keys = [...new Set(questions.flatMap(({ key }) => key ?? []))]
+  const ofTypes = questions.filter(({ key }) => key === undefined)
+  const found: Record<string, [string[], string[]]> = { plans: [[], []], resources: [[], []], users: [[], []], actions: [[], []] }
+  const every = Math.max(1, Math.floor(ofTypes.length / LISTS))
+  for (const [index, { user, action, type, tenant }] of ofTypes.entries()) {
+    if (index % every !== 0) continue
+    for (const [place, app] of [embedded, remote].entries()) {
+      const note = (what: string, list: readonly string[]) => found[what]![place]!.push(`${user} ${action} ${type} ${tenant}: ${[...list].sort().join(' | ')}`)
+      const plan = await app.plan(user, action, type, { tenant })
+      const rows = keys.map(key => ({ key, tenant }))
+      note('plans', rows.filter(toPredicate(plan)).map(({ key }) => key))
+      note('resources', (await app.searchResources(user, action, type, { tenant }).toArray()).map(({ key }) => key))
+      const key = keys[index % keys.length]!
+      note('users', (await app.searchUsers(action, { type, key, tenant }).toArray()).filter(found => found !== 'stranger'))
+      // Relations with a slash are those of roles. No action of a policy has one.
+      note('actions', (await app.searchActions(user, { type, key, tenant }).toArray()).filter(found => !found.includes('/')))
+    }
+  }
+  return found
+}
+
 t.test(`${QUESTIONS} questions about random policies are answered alike by the embedded PDP and by OpenFGA`, { timeout: 300_000 }, async t => {
   const { url } = await openfga(t)
   let asked = 0
@@ -50,6 +77,10 @@ t.test(`${QUESTIONS} questions about random policies are answered alike by the e
     const [here, there] = [await answers(embedded, questions), await answers(remote, questions)]
     const different = questions.filter((_, index) => here[index] !== there[index])
     t.same(different, [], `the ${questions.length} questions of world ${seed}`)
+    for (const [what, [ours, theirs]] of Object.entries(await lists(embedded, remote, questions))) {
+      t.same(theirs, ours, `the ${ours.length} ${what} of world ${seed}`)
+      t.ok(ours.length >= 10 && ours.some(list => !list.endsWith(': ')), 'some have something')
+    }
     asked += questions.length
     allowed += here.filter(Boolean).length
   }
