@@ -3,10 +3,10 @@ import type { BusMessage } from './bus-message.js'
 import { MAX_SEEN } from './bus-message-schema.js'
 
 /** The most instances that are tracked. With more instances nothing is proven, so decisions are cached for `degradedTtl`. */
-export const MAX_MEMBERS = 4_096
+const MAX_MEMBERS = 4_096
 
 /** How long a silent instance is tracked, ms. After that it is dropped. */
-export const GONE_AFTER = 10 * 60_000
+const GONE_AFTER = 10 * 60_000
 
 /** The most messages of one instance whose time is kept. */
 const MAX_RECENT = 64

@@ -56,7 +56,7 @@ const PLACES: Record<string, Ask> = {
   'an item of filter': (app, unseen) => app.filter('ann', 'create', [1], () => ({ type: 'task', attributes: { of: unseen } }))
 }
 
-t.test('no function answers as if an object that hides its content had said nothing', async t => {
+t.test('no function ignores an object whose content cannot be read', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(permit, { policy })

@@ -40,7 +40,7 @@ async function appWith (t: Test, route: PermissionsRouteOptions = {}, options: o
   return { app, get, post }
 }
 
-t.test('the plain list has the permissions of the user who asks, in one tenant', async t => {
+t.test('the plain list has the permissions of the requesting user in one tenant', async t => {
   const { get } = await appWith(t, { tenant: request => (request.query as { tenant?: string }).tenant ?? 'default' })
   t.same((await get('/permissions', 'vic')).json(), { tenant: 'default', permissions: ['note:read', 'task:read'], resources: { 'task:7': ['task:update'], 'task:a:b': ['task:update'] } })
   t.same((await get('/permissions?tenant=acme', 'vic')).json(), { tenant: 'acme', permissions: ['task:create', 'task:read'], resources: {} })
@@ -96,7 +96,7 @@ t.test('attributes of the resource count, those of the user and another user do 
   t.same((await post({ resourcesAndActions: [] }, 'vic')).json(), { permittedList: [] })
 })
 
-t.test('what is no question is 400, too many are 413, and nobody and an outage are 401 and 503', async t => {
+t.test('an invalid question gets 400, too many 413, no login 401, and an outage 503', async t => {
   const { app, get, post } = await appWith(t, { limits: { checks: 2, entries: 1 } })
   for (const body of [null, 1, [], {}, { action: 'read' }, { action: 1, resource: 'task' }, { action: 'read', resource: '' }, { action: 'read', resource: 'task', resourceAttributes: 'x' }, { resourcesAndActions: {} }, { resourcesAndActions: [null] }]) {
     t.equal((await post(body, 'vic')).statusCode, 400, JSON.stringify(body))
@@ -113,7 +113,7 @@ t.test('what is no question is 400, too many are 413, and nobody and an outage a
   t.match(await other.post({ action: 'read', resource: 'task' }, 'vic'), { statusCode: 503, headers: { 'retry-after': '1' } })
 })
 
-t.test('options that are wrong stop the app', async t => {
+t.test('invalid options stop the app', async t => {
   for (const [options, message] of [[{ path: 'x' }, /"path"/], [{ path: '/:id' }, /"path"/], [{ limits: { checks: 0 } }, /limits\.checks/], [{ pth: '/x' }, /pth.*did you mean.*path/]] as const) {
     await t.rejects(appWith(t, options as never), { message })
   }

@@ -49,7 +49,7 @@ async function instance (t: Test, pdp: FakePdp, bus: unknown, options: Partial<P
 /** What has happened on the bus until now has arrived everywhere. */
 const arrived = () => new Promise(resolve => setImmediate(() => setImmediate(resolve)))
 
-t.test('what one instance writes, invalidates or is told, the other forgets, and nothing else', async t => {
+t.test('writes, invalidations and update reports of one instance drop the decisions of the other, and no others', async t => {
   const allowed = new Set(['ann', 'bob'])
   const pdp = await writablePdp(t, { decide: ({ user }) => allowed.has(user.key) })
   const { bus } = localBus()
@@ -87,7 +87,7 @@ t.test('what one instance writes, invalidates or is told, the other forgets, and
   t.same(await checkBoth(), ['bob'], 'a report to one instance is enough')
 })
 
-t.test('what is on its way at the other instance when a write resolves is not kept there', async t => {
+t.test('a decision in flight at the other instance when a write resolves is not cached there', async t => {
   let release = (_allow: boolean): void => {}
   let hold = true
   const pdp = await writablePdp(t, { decide: () => hold ? new Promise<boolean>(resolve => { release = resolve }) : false })
@@ -105,7 +105,7 @@ t.test('what is on its way at the other instance when a write resolves is not ke
   t.equal(await b.permit.check('ann', 'read', 'task'), false, 'and the early answer is not kept')
 })
 
-t.test('messages say nothing of who, and are signed', async t => {
+t.test('messages do not reveal users, and are signed', async t => {
   const pdp = await writablePdp(t, { decide: () => true })
   const { bus, sent } = localBus()
   const a = await instance(t, pdp, bus)
@@ -118,7 +118,7 @@ t.test('messages say nothing of who, and are signed', async t => {
   }
 })
 
-t.test('health and stats have the bus; a bus that is away is no reason to be unhealthy, and is said once', async t => {
+t.test('health and stats include the bus; an unreachable bus does not make the app unhealthy, and is logged once', async t => {
   const pdp = await writablePdp(t, { decide: () => true })
   const { bus } = localBus()
   const [a, b] = [await instance(t, pdp, bus), await instance(t, pdp, bus)]
@@ -171,7 +171,7 @@ t.test('Express instances and Fastify instances share a bus, plans included', as
   t.match(authz.permit.stats().plans, { asked: 3, shared: 1 }, 'the plan was made anew')
 })
 
-t.test('whatever comes over the bus, an instance forgets at most, and not without bound', async t => {
+t.test('any message on the bus can at most drop decisions, and only at a bounded rate', async t => {
   const pdp = await writablePdp(t, { decide: () => true })
   const { bus, sent, emitter } = localBus()
   const a = await instance(t, pdp, bus)

@@ -63,7 +63,7 @@ t.test('mercurius: the resource is filled in from the arguments', async t => {
   t.same(ran, ['update 7'])
 })
 
-t.test('the checks of a list travel together, and equal ones are one', async t => {
+t.test('the checks of a list are sent in one batch, and equal checks are sent once', async t => {
   const { app, pdp } = await guardedApp(t)
   await app.register(mercurius, { schema: SCHEMA, resolvers, context: (request: object) => ({ request }), schemaTransforms: (schema: never) => guardSchema(schema) } as never)
   const answer = await app.inject({ method: 'POST', url: '/graphql', payload: { query: '{ tags { name } }' }, headers: { 'x-user': 'ann' } })
@@ -71,7 +71,7 @@ t.test('the checks of a list travel together, and equal ones are one', async t =
   t.equal(pdp.questions.length, 1)
 })
 
-t.test('graphql-js: resolvers that are set later are guarded, and so is a subscription before it begins', async t => {
+t.test('graphql-js: resolvers that are set later are guarded, and subscriptions are decided before they start', async t => {
   const schema = guardSchema<{ may: boolean }>(buildSchema(`
     ${PERMIT_DIRECTIVES}
     type Query { x: String @permit(requires: "task:read") }

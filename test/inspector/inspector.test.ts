@@ -31,7 +31,7 @@ const foreign = fc.oneof(
 )
 
 for (const [name, start] of Object.entries(FRAMEWORKS)) {
-  t.test(`${name}: without a guard, requests that could be of someone else get nothing, whatever they ask for`, async t => {
+  t.test(`${name}: without a guard, requests that could come from another user or machine get nothing`, async t => {
     const { port, ask } = await start(t, true)
     t.equal(await ask('ann', 'seen-by-nobody'), 200)
     const refused = async (headers: Record<string, string>, path: string): Promise<void> => {
@@ -49,7 +49,7 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     t.equal((await get(port, '/_permit/stream', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' })).status, 403, 'no link to data')
   })
 
-  t.test(`${name}: a guard holds for the page, its files, the stream and what does not exist, and other sites still get nothing`, async t => {
+  t.test(`${name}: a guard protects the page, its files, the stream and unknown paths, and other sites still get nothing`, async t => {
     const { port } = await start(t, { guard: 'task:inspect' })
     for (const path of PATHS) {
       t.equal((await get(port, path)).status, 401, path)
@@ -125,7 +125,7 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     }
   })
 
-  t.test(`${name}: only so many browsers can watch, a place that is free again can be had, and closing the app ends all streams`, async t => {
+  t.test(`${name}: the number of streams is limited, a closed stream makes room for another, and closing the app ends all streams`, async t => {
     const { port, close } = await start(t, true)
     const streams = []
     for (let i = 0; i < MAX_STREAMS; i++) streams.push(await streamOf(t, port))
@@ -352,7 +352,7 @@ t.test('over a PDP, a question goes to the PDP by the cache, and what it says of
   }
 })
 
-t.test('the feed keeps the latest decisions only, with texts of bounded length, and computes no reason while nobody watches', t => {
+t.test('the feed keeps the latest decisions only, with texts of bounded length, and computes no reason while no browser watches', t => {
   const feed = new DecisionFeed({ isOwn: () => false, routeOf: () => undefined, attributes: true })
   let computed = 0
   const decision = Object.create({ allow: false, get reason () { return `reason ${++computed}` } }) as { allow: boolean }

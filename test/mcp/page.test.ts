@@ -25,7 +25,7 @@ await withSessions.register(permit, { policy: './permit.yaml', user: byHeader })
 mcpSessions(withSessions, tasksServer)
 
 for (const [name, running] of Object.entries({ 'without sessions': app, 'with sessions': withSessions })) {
-  t.test(`${name}: an administrator has all tools, and nobody else has more than may be called`, async t => {
+  t.test(`${name}: an administrator sees all tools, and other users see only tools that they may call`, async t => {
     const url = new URL('/mcp', await running.listen({ port: 0, host: '127.0.0.1' }))
     const outcome = async (user: string) => {
       const client = new Client({ name: 'test', version: '1.0.0' })

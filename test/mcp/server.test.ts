@@ -123,7 +123,7 @@ t.test('a tool runs for a user with the permission; others get a tool error that
   t.ok(lines.some(({ msg }) => msg === 'permit: denied'), 'the reason is in the log')
 })
 
-t.test('lists have only what the user may call', async t => {
+t.test('lists contain only what the user may call', async t => {
   const { connect } = await appFor(t)
   const lists = async (user: string | undefined) => {
     const { client } = await connect(user)
@@ -174,7 +174,7 @@ t.test('a session belongs to its user, and each message is decided for the user 
   t.match(await post(sessionId, 'ann', list), { status: 200 }, 'the session is still there')
 })
 
-t.test('a list is one batch, and without a decision there is none', async t => {
+t.test('a list is one batch, and without a decision there is no list', async t => {
   const pdp = await pdpFor(t, { decide: ({ action }) => action !== 'create' })
   const { connect } = await appFor(t, { policy: undefined, pdp: pdp.url, token: pdp.token, cache: false, retries: 0, readiness: false })
   const { client } = await connect('ann')
@@ -218,7 +218,7 @@ t.test('a handler that is replaced, a tool that is renamed, disabled and enabled
   t.same([names((await ann.listTools()).tools), (await ann.callTool({ name: 'later' })).isError], [['open', 'renamed'], true])
 })
 
-t.test('strict refuses what has no requirement when it is registered, and when it was registered otherwise', async t => {
+t.test('strict refuses handlers without a requirement, at registration and when they were registered in another way', async t => {
   const server = guardServer(new McpServer({ name: 'tasks', version: '1.0.0' }), { strict: true })
   const undeclared = { code: 'FST_PERMIT_UNDECLARED', message: /permitted\(/ }
   t.throws(() => server.registerTool('x', {}, () => text('x')), undeclared)

@@ -126,7 +126,7 @@ t.test('Permit\'s SDK sees in the environment what was pushed', async t => {
   t.equal(await sdk.check('ben', 'edit', 'document:spec'), false)
 })
 
-t.test('groups and Elements are named, carried in the file, and no push writes to them', async t => {
+t.test('groups and Elements are listed and kept in the file, and no push writes to them', async t => {
   const { url } = await environmentFor(t)
   const { writes, command } = await apiWithGroups(t, url)
   const { file, edit } = await fileFor(t)

@@ -56,7 +56,7 @@ async function world (t: Parameters<typeof environmentFor>[0]) {
   return { ...environment, folder, file, edit }
 }
 
-t.test('a push makes the environment what the file says, a second one changes nothing, and a pull leaves the file as it is', async t => {
+t.test('a push makes the environment match the file, a second one changes nothing, and a pull leaves the file unchanged', async t => {
   const { permit, file } = await world(t)
   t.match(await permit('diff', '--policy', file, '--facts'), { code: 2, out: /\+ create resource 'folder' {2}\(.*permit\.yaml:3\)/ })
   const pushed = await permit('push', '--policy', file, '--facts')
@@ -88,7 +88,7 @@ t.test('a pull keeps comments, order and style of what has not changed', async t
   t.same(await permit('diff', '--policy', file, '--facts', '--prune'), { code: 0, out: 'There is no difference.', err: '' })
 })
 
-t.test('changes name what changes, and deletions need --prune and a yes', async t => {
+t.test('changes name what changes, and deletions need --prune and a confirmation', async t => {
   const { permit, file, edit } = await world(t)
   await permit('push', '--policy', file, '--facts')
   await edit("permissions: ['document:edit'] }", "permissions: ['document:read'], description: Boss }")

@@ -104,7 +104,7 @@ t.test('too many requests: it waits as long as it is told, and goes on', async t
   t.match(await pull(never), { code: 1, err: /allows no more requests now \(429, GET .*\); it asks to wait 3600 s/ })
 })
 
-t.test('409 and 422 of a push say what Permit said, of which object, and where it is in the file', async t => {
+t.test('409 and 422 of a push quote Permit's message and name the object and its place in the file', async t => {
   const file = join(await folderFor(t, { 'permit.yaml': 'resources:\n  task:\n    actions: { read: {} }\nroles:\n  viewer: { permissions: ["task:read"] }\n' }), 'permit.yaml')
   for (const [status, body, said] of [
     [409, { title: 'Conflict', message: "role 'viewer' exists already", error_code: 'DUPLICATE_ENTITY' }, "role 'viewer' exists already"],
@@ -137,7 +137,7 @@ t.test('mistakes in arguments', async t => {
   }
 })
 
-t.test('a push to OpenFGA refuses by name what it cannot say, before anything is sent, and names what is missing', async t => {
+t.test('a push to OpenFGA refuses by name what OpenFGA cannot express, before anything is sent, and names what is missing', async t => {
   const policy = 'resources:\n  task:\n    actions: { read: {} }\nuser_attributes: { level: { type: number } }\nuser_sets:\n' +
     '  senior: { conditions: { allOf: [{ user.level: { equals: 3 } }] } }\nset_rules:\n'
   const rule = "  - { user_set: senior, permission: 'task:read', resource_set: task }\n"

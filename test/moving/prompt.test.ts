@@ -23,7 +23,7 @@ async function onTerminal (t: Test, args: readonly string[], env: Record<string,
   return { code, text: stripVTControlCharacters(text).replaceAll('\r', '') }
 }
 
-t.test('deletions are asked for: only a yes deletes', async t => {
+t.test('deletions must be confirmed: only a yes deletes', async t => {
   const { client, permit, url } = await environmentFor(t, { roles: { old: {} } })
   const file = join(await folderFor(t, { 'permit.yaml': 'roles: { viewer: {} }\n' }), 'permit.yaml')
   const env = { PERMIT_API_URL: url, PERMIT_API_KEY: KEY }

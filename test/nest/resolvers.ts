@@ -202,7 +202,7 @@ export function testResolvers (version: number, nest: NestWithGraphQL): void {
     t.same((await (await start(t, 'type Query { hidden: String }', [{ provide: 'hidden', useClass: Silent }])).ask('{ hidden }')).data, { hidden: 'hidden' })
   })
 
-  t.test(`${title}: strict refuses queries, mutations, subscriptions and references that say nothing, and decorators without effect stop the app`, async t => {
+  t.test(`${title}: strict refuses queries, mutations, subscriptions and references without a declaration, and decorators without effect stop the app`, async t => {
     class Silent {
       query () { return '' }
       mutation () { return '' }
@@ -242,7 +242,7 @@ export function testResolvers (version: number, nest: NestWithGraphQL): void {
     t.same([await status('vic'), await status('ann'), await codes('{ both }', 'vic'), (await ask('{ both }', 'ann')).data], [403, 200, ['FST_PERMIT_FORBIDDEN'], { both: 'both' }])
   })
 
-  t.test(`${title}: a subscription is decided before it begins`, async t => {
+  t.test(`${title}: a subscription is decided before it starts`, async t => {
     const began: string[] = []
     class Ticks {
       none () { return '' }

@@ -1,7 +1,7 @@
 // `fastify-permit diff`: what a push would do.
 import { parseOptions } from '../terminal/arguments.js'
 import { EXIT, UsageError, type Command } from '../terminal/command.js'
-import { PLAN_OPTIONS, policyOf, targetOf } from '../push-pull/plan-options.js'
+import { PLAN_OPTIONS, policyOf, TARGET_HELP, targetOf } from '../push-pull/plan-options.js'
 import type { PlanReport } from '../push-pull/plan-report.js'
 import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../push-pull/remote-options.js'
 
@@ -14,9 +14,7 @@ Options:
   --facts           also compare users, tenants, role assignments, resource instances and relationship tuples
   --prune           also list as deletions what only the environment has
   --format <name>   text, json, or markdown for a comment on a pull request; default: text
-  --to <name>       permit, or openfga: the policy becomes an authorization model, and facts become tuples; default: permit
-  --store <id>      the store of OpenFGA; default: FGA_STORE_ID. With --to openfga, --api-url is FGA_API_URL or http://localhost:8080,
-                    and --api-key is FGA_API_TOKEN
+${TARGET_HELP}
 ${REMOTE_HELP}
   --help            show this help
 

@@ -4,7 +4,7 @@ import { EXIT, type Command } from '../terminal/command.js'
 import { confirmed, unchanged } from '../terminal/confirm.js'
 import { no } from '../terminal/styled-line.js'
 import { progressOn } from '../terminal/progress.js'
-import { PLAN_OPTIONS, policyOf, targetOf } from '../push-pull/plan-options.js'
+import { PLAN_OPTIONS, policyOf, TARGET_HELP, targetOf } from '../push-pull/plan-options.js'
 import { REMOTE_HELP, REMOTE_OPTIONS, withEnvironment } from '../push-pull/remote-options.js'
 
 const HELP = `Usage: fastify-permit push --policy <file> [--facts] [--prune] [--yes] [options]
@@ -19,9 +19,7 @@ Options:
   --facts           also write users, tenants, role assignments, resource instances and relationship tuples
   --prune           delete what the file does not have
   --yes             do not ask before deletions
-  --to <name>       permit, or openfga: the policy becomes an authorization model, and facts become tuples; default: permit
-  --store <id>      the store of OpenFGA; default: FGA_STORE_ID. With --to openfga, --api-url is FGA_API_URL or http://localhost:8080,
-                    and --api-key is FGA_API_TOKEN
+${TARGET_HELP}
 ${REMOTE_HELP}
   --help            show this help
 

@@ -18,13 +18,13 @@ const REPEAT_AFTER = 60_000
 /** The most kinds of rejected questions that are known at a time. */
 const MAX_REJECTIONS = 100
 
-/** What the log says of a question. A search may have no action, and no type. */
+/** The question, as it is logged. A search may have no action, and no type. */
 export interface QuestionInLog {
   readonly action?: string
   readonly type?: string
 }
 
-/** What the log says of an outage. */
+/** The log lines of an outage. */
 interface OutageWords {
   readonly begins: string
   readonly goesOn: string
@@ -34,10 +34,10 @@ interface OutageWords {
 const CHECKS: OutageWords = {
   begins: 'no decision from the PDP: checks that the cache cannot answer get 503',
   goesOn: 'still no decision from the PDP',
-  ends: 'the PDP gives decisions again'
+  ends: 'the PDP answers checks again'
 }
 
-/** Of plans and searches: they are other calls of the PDP, which may fail while checks are answered. */
+/** For plans and searches, which are separate calls of the PDP and may fail while checks are answered. */
 export const LISTS: OutageWords = {
   begins: 'no plan and no search result from the PDP: plans that are not cached and searches get 503',
   goesOn: 'still no plan and no search result from the PDP',

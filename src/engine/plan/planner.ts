@@ -43,7 +43,7 @@ const NO_COLUMNS: ReadonlySet<string> = new Set()
 const PARTS = new WeakMap<CompiledSet, Part>()
 
 /** A plan of all rows of a tenant, or of none. */
-export function simplePlan (kind: 'all' | 'none', { type, tenant }: Pick<PlanQuery, 'type' | 'tenant'>): Plan {
+function simplePlan (kind: 'all' | 'none', { type, tenant }: Pick<PlanQuery, 'type' | 'tenant'>): Plan {
   return { kind, type, tenant }
 }
 

@@ -6,7 +6,7 @@ import { BACKUP_REQUEST } from './backup-service.js'
 const FOLLOW = '{'
 
 /** What a process that cannot share its folder answers. */
-export const NOT_SHARED = `${JSON.stringify({ refused: 'it does not share it' })}\n`
+const NOT_SHARED = `${JSON.stringify({ refused: 'it does not share it' })}\n`
 
 /** The longest request, bytes. */
 const MAX_REQUEST = 1_024

@@ -6,7 +6,7 @@ import {
 } from '../../kit/json-characters.js'
 
 /** The most levels of brackets: the code that reads the document afterwards is recursive. */
-export const MAX_BRACKETS = 127
+const MAX_BRACKETS = 127
 
 /** Characters of a part that is read in one step: a few milliseconds. */
 const PIECE = 64 * 1024

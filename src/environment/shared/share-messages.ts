@@ -49,7 +49,6 @@ const OwnerMessageSchema = Type.Union([
 ])
 
 export type Hello = Static<typeof HelloSchema>
-export type FollowerMessage = Static<typeof FollowerMessageSchema>
 export type OwnerMessage = Static<typeof OwnerMessageSchema>
 export type SharedStep = Static<typeof StepSchema>
 export type SharedFailure = Static<typeof FailureSchema>

@@ -105,7 +105,7 @@ async function refusedOf (t: Test, model: string, csv: string, ...more: string[]
   return Array.from(err.matchAll(/^ {2}\S*\/(\S+:\d+: [^:]*(?:::?[^ :][^:]*)*): /gm), ([, place = '']) => place)
 }
 
-t.test('what a policy cannot say is refused by its name, with file and line, and nothing is written', async t => {
+t.test('parts that a policy file cannot express are refused by name, with file and line, and nothing is written', async t => {
   const matcher = (text: string) => RBAC.replace(/m = .*/, `m = ${text}`)
   const cases: ReadonlyArray<readonly [model: string, csv: string, refused: readonly string[]]> = [
     [matcher('g(r.sub, p.sub) && keyMatch2(r.obj, p.obj) && regexMatch(r.act, p.act)'), '', ['model.conf:10: keyMatch2', 'model.conf:10: regexMatch']],

@@ -144,7 +144,7 @@ t.test('long names are cut, and stay apart', async t => {
   t.ok(names.every(name => name.length <= 50))
 })
 
-t.test('a plan has what differs, and deletes only when it is to prune', async t => {
+t.test('a plan has the differences, and deletes only with prune', async t => {
   const { model, tuples } = translate(POLICY)
   const all = [...tuples.values()]
   const foreign = { user: 'user:x', relation: 'member/admin', object: 'tenant:acme' }
