@@ -11,7 +11,7 @@ import type { Answered, Asked } from './cluster-app.js'
 // Compiled, or with the loader that this test runs with.
 const app = fileURLToPath(import.meta.url).replace(/cluster\.test(?=\.\w+$)/, 'cluster-app')
 
-t.test('three workers: what one writes, the others follow; the worker that passes messages on is killed, and another does it', async t => {
+t.test('three workers follow the writes of one another, also after the worker that forwards messages was killed', async t => {
   const { pdp, allowed } = await revocablePdp(t)
   const primary = fork(app, { env: { ...process.env, PDP_URL: pdp.url, PDP_TOKEN: pdp.token } })
   t.teardown(() => { if (primary.connected) primary.disconnect() })

@@ -69,7 +69,7 @@ const buses: Record<string, () => CustomBus> = {
   }
 }
 
-t.test('whatever a bus does, an app starts, no write hangs, and no decision is used for longer than degradedTtl', async t => {
+t.test('with any behaviour of a bus, an app starts, no write hangs, and no decision is used for longer than degradedTtl', async t => {
   const { pdp, allowed } = await revocablePdp(t)
   await Promise.all(Object.entries(buses).map(async ([name, create]) => {
     const bus = create()

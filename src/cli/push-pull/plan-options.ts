@@ -12,7 +12,7 @@ export const PLAN_OPTIONS = {
 } as const
 
 /** Help on the target. */
-export const TARGET_HELP = `  --to <name>       permit, or openfga: the policy becomes an authorization model, and facts become tuples; default: permit
+export const TARGET_HELP = `  --to <name>       permit, or openfga (an authorization model and tuples); default: permit
   --store <id>      the store of OpenFGA; default: FGA_STORE_ID. With --to openfga, --api-url is FGA_API_URL or http://localhost:8080,
                     and --api-key is FGA_API_TOKEN`
 
