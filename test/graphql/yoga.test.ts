@@ -84,7 +84,7 @@ t.test('Yoga: a field runs for a user with the permission, and others see what h
   t.same(ran.filter(name => name !== 'vault'), [])
 })
 
-t.test('Yoga: without a decision the error says so, and the message of an app's bug stays hidden', async t => {
+t.test('Yoga: without a decision the error says so, and the message of a bug in the app stays hidden', async t => {
   const pdp = await pdpFor(t, { decide: () => true })
   const { ask } = await yogaApp(t, { pdp: pdp.url, token: pdp.token, cache: false, retries: 0 })
   t.match(await ask('{ tasks { id } }', 'ann'), { data: { tasks: [{ id: '1' }, { id: '2' }] } })

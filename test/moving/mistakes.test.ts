@@ -104,7 +104,7 @@ t.test('too many requests: it waits as long as it is told, and goes on', async t
   t.match(await pull(never), { code: 1, err: /allows no more requests now \(429, GET .*\); it asks to wait 3600 s/ })
 })
 
-t.test('409 and 422 of a push quote Permit's message and name the object and its place in the file', async t => {
+t.test('409 and 422 of a push quote the message of Permit and name the object and its place in the file', async t => {
   const file = join(await folderFor(t, { 'permit.yaml': 'resources:\n  task:\n    actions: { read: {} }\nroles:\n  viewer: { permissions: ["task:read"] }\n' }), 'permit.yaml')
   for (const [status, body, said] of [
     [409, { title: 'Conflict', message: "role 'viewer' exists already", error_code: 'DUPLICATE_ENTITY' }, "role 'viewer' exists already"],
