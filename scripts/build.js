@@ -110,7 +110,7 @@ function chunkOf (file) {
   // Loaded with the option `inspector`.
   if (room === 'inspector') return 'inspector/inspector'
   if (file === 'fastify/inspector-routes.js') return 'inspector/routes'
-  if (file === 'express/inspector-handler.js') return 'inspector/express'
+  if (/^express\/(inspector-handler|routes-of-app)\.js$/.test(file)) return 'inspector/express'
   if (room === 'fastify') return 'fastify'
   if (room === 'oauth') return 'oauth/oauth'
   if (room === 'express') return 'express/middleware'

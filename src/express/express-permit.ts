@@ -109,7 +109,7 @@ export function permit (options: PermitOptions): ExpressPermit {
   const inspecting = inspector === undefined
     ? undefined
     : import('./inspector-handler.js').then(({ inspectorHandler }) =>
-      inspectorHandler(inspector, inspectorGuard, observation, inspected, log))
+      inspectorHandler(inspector, inspectorGuard, observation, inspected, log, enforcement.tenant !== undefined))
   // Its error is that of the opening.
   inspecting?.catch(() => {})
   /** What the guards of this `permit(…)` require. */

@@ -10,7 +10,7 @@ import { askToComeBack } from '../guard/retry-after.js'
 import { answerToDenied, forClient, toError } from '../guard/on-denied.js'
 import { ignore, type MaybePromise } from '../kit/maybe-promise.js'
 import { keepWaiting, requireNoWaiting, startWaiting, stopWaiting } from './wait-for-decision.js'
-import { keepUnbound } from './guard-requirements.js'
+import { keepRequirement, keepUnbound } from './guard-requirements.js'
 import { scopeOf, type Scope } from './permit-scope.js'
 import type { Annotation, Guard, Next } from './express-types.js'
 
@@ -37,7 +37,7 @@ export function guard (requirement: Annotation, options?: GuardOptions): Guard {
   if (asksUrl(compileGuard<Request>(requirement, undefined))) throw new AnnotationError(`guard(): ${NO_URLS}`)
   keepUnbound(requirement)
   let last: Bound | undefined
-  return createGuard(readGuardOptions(options), request => {
+  const created = createGuard(readGuardOptions(options), request => {
     const scope = scopeOf(request)
     if (scope === undefined) {
       throw new OptionsError('guard(…) was reached by a request without permit(…). ' +
@@ -46,13 +46,17 @@ export function guard (requirement: Annotation, options?: GuardOptions): Guard {
     if (last?.scope !== scope) last = { scope, compiled: compileGuard<Request>(requirement, scope.enforcement.tenant) }
     return last
   })
+  keepRequirement(created, requirement)
+  return created
 }
 
 /** Creates a guard that always uses one `permit(…)`, even if the request has not passed through it. */
 export function guardOf (scope: Scope, requirement: Annotation, options?: GuardOptions): Guard {
   const bound = { scope, compiled: compileGuard<Request>(requirement, scope.enforcement.tenant) }
   if (asksUrl(bound.compiled)) throw new AnnotationError(`guard(): ${NO_URLS}`)
-  return createGuard(readGuardOptions(options), () => bound)
+  const created = createGuard(readGuardOptions(options), () => bound)
+  keepRequirement(created, requirement)
+  return created
 }
 
 interface Bound {

@@ -9,6 +9,9 @@ export const MAX_KEPT = 100
 /** What guards require that find their `permit(…)` with a request. */
 const unbound: Annotation[] = []
 
+/** What each guard requires, by the guard. */
+const byGuard = new WeakMap<object, Annotation>()
+
 let permits = 0
 
 /** Counts one `permit(…)`. */
@@ -19,6 +22,16 @@ export function countPermit (): void {
 /** Keeps what a guard requires that has no `permit(…)` of its own. */
 export function keepUnbound (requirement: Annotation): void {
   if (unbound.length < MAX_KEPT) unbound.push(requirement)
+}
+
+/** Keeps what a guard requires, for the inspector. */
+export function keepRequirement (guard: object, requirement: Annotation): void {
+  byGuard.set(guard, requirement)
+}
+
+/** What a guard requires; undefined for everything that is no guard. */
+export function requirementOf (guard: unknown): Annotation | undefined {
+  return typeof guard === 'function' ? byGuard.get(guard) : undefined
 }
 
 /** What guards require of the only `permit(…)`; nothing while there are several, because a guard may be of each. */

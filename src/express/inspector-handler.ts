@@ -6,6 +6,8 @@ import type { ResolvedInspector } from '../app/options/resolve.js'
 import { openInspector } from '../inspector/inspector.js'
 import type { Observation } from '../observe/observation.js'
 import type { Guard, Middleware } from './express-types.js'
+import { EXPRESS_NOTE, routesOfApp } from './routes-of-app.js'
+import type { App } from './router-layers.js'
 import type { Log } from './express-log.js'
 
 /** The inspector of a `permit(…)`. */
@@ -21,15 +23,18 @@ export interface InspectorHandler {
  * @param guard - decides who may see it; without one, only requests from this machine may
  */
 export async function inspectorHandler (
-  { path, attributes }: ResolvedInspector<Request>, guard: Guard | undefined, observation: Observation, inspected: Inspected, log: Log
+  { path, attributes }: ResolvedInspector<Request>, guard: Guard | undefined, observation: Observation, inspected: Inspected, log: Log,
+  hasTenantOption: boolean
 ): Promise<InspectorHandler> {
   const own = new WeakSet<object>()
+  let app: App | undefined
   const inspector = await openInspector({
     path,
     attributes,
     inspected,
     log,
-    noRoutes: 'Express does not tell which routes there are.',
+    routes: () => app === undefined ? [] : routesOfApp(app, hasTenantOption),
+    routesNote: EXPRESS_NOTE,
     isGuarded: guard !== undefined,
     isOwn: asker => own.has(asker),
     routeOf: asker => routeOf(asker as Request)
@@ -39,6 +44,7 @@ export async function inspectorHandler (
     close: () => inspector.close(),
     middleware (request, response, next) {
       own.add(request)
+      app = (request as { app?: App }).app
       const handle = (): void => inspector.handle(request, response, restOf(path, request))
       if (guard === undefined) return handle()
       guard(request, response, error => {

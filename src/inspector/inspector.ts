@@ -28,6 +28,8 @@ export interface InspectorOptions extends FeedOptions {
   readonly log: { error (details: object, message: string): void }
   /** The routes of the app; undefined where there are none to tell. */
   readonly routes?: () => readonly InspectorRoute[]
+  /** What is to say of the routes. */
+  readonly routesNote?: string
   /** A sentence in place of the routes. */
   readonly noRoutes?: string
 }
@@ -136,10 +138,12 @@ export class Inspector {
     this.#streams.close()
   }
 
-  /** As JSON: a list, or a sentence. */
+  /** As JSON: a list, a list with a note, or a sentence. */
   #routes (): string {
     const routes = this.#options.routes?.().map(({ method, url, permission, permissions, resource, tenant, public: isPublic, guardedBy }) =>
       ({ method, url, permission, permissions, resource, tenant, public: isPublic, guardedBy } satisfies InspectorRoute))
+    const { routesNote: note } = this.#options
+    if (routes !== undefined && note !== undefined) return JSON.stringify({ routes, note })
     return JSON.stringify(routes ?? this.#options.noRoutes ?? 'There are no routes to show.')
   }
 

@@ -10,7 +10,7 @@ type Protection = typeof PROTECTIONS[number]
 
 const WORDS: Readonly<Record<Protection, string>> = {
   open: 'open: it requires nothing',
-  unknown: 'unknown: it was declared before the plugin',
+  unknown: 'unknown: a guard may be around it, or it was declared before the plugin',
   public: 'public, as declared',
   guarded: 'guarded'
 }
@@ -20,14 +20,18 @@ const COLOURS: Readonly<Record<Protection, string>> = { open: 'no', unknown: 'no
 
 const COLUMNS = ['Method', 'URL', 'Protection', 'Requires', 'Resource', 'Tenant', 'Guarded by']
 
-/** What the app has answered: its routes, or a sentence in place of them. */
-type Answer = readonly InspectorRoute[] | { readonly sentence: string } | 'loading' | 'failed'
+/** What the app has answered: its routes, perhaps with a note, or a sentence in place of them. */
+type Answer = readonly InspectorRoute[] | { readonly routes: readonly InspectorRoute[], readonly note: string } | string
+
+const LOADING = Symbol('loading')
+const FAILED = Symbol('failed')
 
 /** The table of routes. */
 export function RoutesView (): VNode {
-  const [routes, setRoutes] = useState<Answer>('loading')
+  const [answer, setRoutes] = useState<Answer | typeof LOADING | typeof FAILED>(LOADING)
   const [filter, setFilter] = useState('')
-  const load = (): void => { loadRoutes().then(setRoutes, () => setRoutes('failed')) }
+  const routes = typeof answer !== 'object' ? undefined : 'note' in answer ? answer.routes : answer
+  const load = (): void => { loadRoutes().then(setRoutes, () => setRoutes(FAILED)) }
   useEffect(load, [])
   const [{ user, tenant }, setCaller] = useState({ user: '', tenant: '' })
   const [audit, setAudit] = useState<InspectorAudit | null | undefined>(undefined)
@@ -38,17 +42,18 @@ export function RoutesView (): VNode {
       askApp<InspectorAudit | null>('audit', { user, ...(tenant === '' ? {} : { tenant }) }).then(setAudit, () => {})
     }, PAUSE)
     return () => clearTimeout(timer)
-  }, [user, tenant, routes])
+  }, [user, tenant, answer])
   return html`
     <section aria-labelledby="routes-title">
       <div class="bar">
         <h2 id="routes-title">Routes</h2>
         <button type="button" onClick=${load}>Reload</button>
       </div>
-      ${routes === 'loading' && html`<p>Loading …</p>`}
-      ${routes === 'failed' && html`<p class="warning" role="status">The app did not tell its routes.</p>`}
-      ${typeof routes === 'object' && 'sentence' in routes && html`<p>${routes.sentence}</p>`}
-      ${Array.isArray(routes) && html`
+      ${answer === LOADING && html`<p>Loading …</p>`}
+      ${answer === FAILED && html`<p class="warning" role="status">The app did not tell its routes.</p>`}
+      ${typeof answer === 'string' && html`<p>${answer}</p>`}
+      ${routes !== undefined && html`
+        ${typeof answer === 'object' && 'note' in answer && html`<p class="note">${answer.note}</p>`}
         ${audit === null && html`
           <p class="note">Who may call a route, and which permissions no route requires, is not known here: a PDP over the network does not
             tell its policy.</p>`}
@@ -155,8 +160,7 @@ function callOf ({ permission }: InspectorRoute, protection: Protection, may: No
 async function loadRoutes (): Promise<Answer> {
   const response = await fetch('routes')
   if (!response.ok) throw new Error(`status ${response.status}`)
-  const answer = await response.json() as readonly InspectorRoute[] | string
-  return typeof answer === 'string' ? { sentence: answer } : answer
+  return await response.json() as Answer
 }
 
 function protectionOf ({ guardedBy, public: isPublic }: InspectorRoute): Protection {
