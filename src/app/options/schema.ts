@@ -838,13 +838,14 @@ export const OptionsSchema = Type.Object({
     shownDefault: 'on with `pdp`, `false` with `policy`'
   })),
   /**
-   * How long a whole check may take, including waiting, connecting and retries. After that: 503. In ms.
-   * @defaultValue 1000
+   * How long a whole check may take, including waiting, connecting and retries. After that: 503. In ms. The default is longer than the
+   * second that Permit's PDP waits for its policy engine, so that its 502 arrives and the log can say which of the two does not answer.
+   * @defaultValue 1500
    */
   timeout: Type.Optional(Type.Integer({
     minimum: 1,
     maximum: 60_000,
-    default: 1_000,
+    default: 1_500,
     description: 'How long a whole check may take, including waiting, connecting and retries. After that: 503.',
     expected: 'milliseconds, an integer from 1 to 60000'
   })),

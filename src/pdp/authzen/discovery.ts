@@ -165,7 +165,7 @@ export class Discovery {
       throw new PdpError('answer', "an endpoint in the PDP's metadata is not an absolute URL")
     }
     const origins = this.#options.urls.map(({ origin }) => origin)
-    if (!origins.includes(url.origin)) {
+    if (!this.#options.urls.some(configured => isSameOrigin(url, configured))) {
       throw new OtherOriginError(`the PDP's metadata has an endpoint at another origin, ${url.origin.slice(0, 200)}; ` +
         `checks and the token are only sent to ${origins.join(', ')}. If that origin is intended, set the option "pdp" to it`)
     }
@@ -193,8 +193,18 @@ function saysNothingIsThere (status: number | undefined): boolean {
 function isSame (text: string, url: URL): boolean {
   if (!URL.canParse(text)) return false
   const other = new URL(text)
-  return other.origin === url.origin && pathOf(other) === pathOf(url) &&
+  return isSameOrigin(other, url) && pathOf(other) === pathOf(url) &&
     other.search === '' && other.hash === '' && other.username === '' && other.password === ''
+}
+
+/**
+ * Whether a URL of the metadata has a configured origin. Behind a proxy that ends TLS, a PDP may name itself with `http:`. That is no other
+ * server: only paths are taken from the metadata, and requests go to the configured origin.
+ */
+function isSameOrigin (other: URL, url: URL): boolean {
+  if (other.origin === url.origin) return true
+  const isPlainTwin = url.protocol === 'https:' && other.protocol === 'http:' && other.hostname === url.hostname
+  return isPlainTwin && (other.port === url.port || other.port === '443')
 }
 
 /** The path without trailing slashes, so that another path can be appended. */

@@ -1,5 +1,6 @@
 // Where the endpoints are: what the PDP says is believed only about itself, and never takes what is asked to somebody else.
 import { once } from 'node:events'
+import { createServer as createTlsServer } from 'node:https'
 import { createServer, type AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -8,6 +9,7 @@ import { Discovery } from '../../../src/pdp/authzen/discovery.js'
 import type { TransportRequest } from '../../../src/pdp/http/transport.js'
 import { byHeader, deferred, fastifyFor, logSink } from '../../support/app.js'
 import { authzenPdpFor, type AuthZenPdpOptions } from '../../support/authzen-pdp.js'
+import { createAuthority } from '../../faults/certificates.js'
 import { sendJson } from '../../support/fake-pdp.js'
 
 const WELL_KNOWN = '/.well-known/authzen-configuration'
@@ -231,5 +233,41 @@ t.test('metadata below the id of the store is found, where OpenFGA has it; witho
     }, {}, '/stores/7')
     t.equal(await app.permit.check('ann', 'read', 'task'), true)
     t.same(paths(pdp), [`${WELL_KNOWN}/stores/7`, `${WELL_KNOWN}/7`, evaluation])
+  }
+})
+
+t.test('behind a proxy that ends TLS, metadata with http: is about the same PDP: no warning, and everything goes by TLS', async t => {
+  const authority = createAuthority('metadata')
+  const seen: string[] = []
+  let origin = (host: string): string => `http://${host}`
+  const server = createTlsServer(authority.issue({ name: '127.0.0.1', from: -1, to: 1 }), (request, response) => {
+    seen.push(`${request.url} ${request.headers.authorization}`)
+    const pdp = origin(request.headers.host as string)
+    const isMetadata = request.url === WELL_KNOWN
+    sendJson(response, 200, isMetadata ? { policy_decision_point: pdp, access_evaluation_endpoint: `${pdp}/inside/evaluation` } : { decision: true })
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => { server.close(); server.closeAllConnections() })
+  const pdp = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  const appOf = async () => {
+    const log = logSink('warn')
+    const app = fastifyFor(t, { logger: log.logger })
+    await app.register(permit, { pdp, tls: { ca: authority.cert }, protocol: 'authzen', token: 'the-token', cache: false, user: byHeader })
+    return { app, log }
+  }
+  const { app, log } = await appOf()
+  t.equal(await app.permit.check('ann', 'read', 'task'), true)
+  t.ok(seen.includes('/inside/evaluation Bearer the-token'))
+  t.same(log.lines, [])
+
+  // Another host or port stays another server.
+  for (const other of [(host: string) => `http://localhost:${host.split(':')[1]}`, () => 'http://127.0.0.1:1', () => 'http://127.0.0.1']) {
+    origin = other
+    const { app, log } = await appOf()
+    seen.length = 0
+    t.equal(await app.permit.check('ann', 'read', 'task'), true)
+    t.ok(seen.includes('/access/v1/evaluation Bearer the-token'), 'the default path')
+    t.match(log.lines, [{ permit: { reason: /names another URL/ } }])
   }
 })
