@@ -25,7 +25,7 @@ t.test('a thousand refused checks are one log line, and the line at the end has 
     '{"permit":{"failure":"network","reason":"it is gone"}}'])
   pass(1_000)
   outage.decided()
-  t.equal(lines.at(-1), 'info permit: the PDP gives decisions again {"permit":{"failed":1000,"seconds":11}}')
+  t.equal(lines.at(-1), 'info permit: the PDP answers checks again {"permit":{"failed":1000,"seconds":11}}')
   t.equal(lines.length, 2)
   t.equal(outage.isOn, false)
   outage.decided()
