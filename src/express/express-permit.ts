@@ -66,8 +66,8 @@ export interface ExpressPermit extends Middleware {
  */
 export function permit (options: PermitOptions): ExpressPermit {
   const { log: given, ...others }: PermitOptions = isObject(options) ? options : refuseOptions()
-  // Express does not tell which routes there are, so these options could not work.
-  for (const name of ['strict', 'openapi', 'routes']) {
+  // Express does not tell which routes there are, so these options could not work. With `urls.default`, no route would be guarded.
+  for (const name of ['strict', 'openapi', 'routes', 'urls']) {
     if (name in others) {
       throw new OptionsError(`option "${name}" is given; expected only with Fastify, because Express does not tell which routes there are`)
     }

@@ -30,7 +30,7 @@ export type OnDecision = audit.OnDecision<Request>
 export type RequestPermit = asking.RequestPermit<Request>
 
 /** The options of `permit(options)`: those of the Fastify plugin, and a log. Set exactly one of `pdp` and `policy`. */
-export type PermitOptions = Omit<options.PermitOptions<Request, Response>, 'strict' | 'openapi' | 'routes'> & {
+export type PermitOptions = Omit<options.PermitOptions<Request, Response>, 'strict' | 'openapi' | 'routes' | 'urls'> & {
   /**
    * The log for denials (`info`), checks without a decision (`warn`), a failed start (`error`) and others: pino, or an object with the same
    * functions.

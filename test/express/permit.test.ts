@@ -1,4 +1,5 @@
 // `permit()` of Express 5 and 4: what an app gets from it, what its clients are told, what is logged, and how it ends.
+import fc from 'fast-check'
 import type { NextFunction, Request, Response } from 'express'
 import t from 'tap'
 import { ForbiddenError, guard, permit, UnauthenticatedError, UnavailableError, type PermitOptions } from '../../src/express/index.js'
@@ -295,5 +296,18 @@ t.test('options that Express cannot support are refused', t => {
   for (const name of ['strict', 'openapi']) {
     t.throws(() => permit({ policy: {}, [name]: true } as never), { code: 'FST_PERMIT_OPTIONS', message: new RegExp(`"${name}" is given; expected only with Fastify`) })
   }
+  t.end()
+})
+
+t.test('nothing that only Fastify can enforce is accepted and then enforced nowhere', t => {
+  const urls = fc.record({ base: fc.constantFrom('https://api.example.com', 'http://localhost:3000', 'no url'), default: fc.boolean() }, { requiredKeys: ['base'] })
+  const option = fc.oneof(
+    urls.map(urls => ({ urls })), fc.constantFrom(true, { public: ['/docs'] }).map(strict => ({ strict })),
+    fc.constant({ routes: [{ url: '/docs/*', permit: 'docs:read' }] }), fc.boolean().map(openapi => ({ openapi }))
+  )
+  const others = fc.record({ tenant: fc.constant(() => 'acme'), denials: fc.constant('debug'), cache: fc.constant({ ttl: 5 }) }, { requiredKeys: [] })
+  fc.assert(fc.property(option, others, fc.constantFrom({ policy: {} }, { pdp: 'http://127.0.0.1:9', token: 'x' }), (option, others, origin) => {
+    t.throws(() => permit({ ...origin, ...others, ...option } as never), { code: 'FST_PERMIT_OPTIONS', message: /is given; expected only with Fastify/ })
+  }), { numRuns: 200, examples: [[{ urls: { base: 'https://api.example.com', default: true } }, {}, { policy: {} }]] })
   t.end()
 })
