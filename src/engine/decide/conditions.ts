@@ -416,7 +416,8 @@ interface NamedClock { readonly text: string, readonly clock: ClockAttribute }
 /** The same when the two sides of a comparison change places. */
 const TURNED: ReadonlyMap<string, string> = new Map([
   ['less-than', 'greater-than'], ['less-than-equals', 'greater-than-equals'],
-  ['greater-than', 'less-than'], ['greater-than-equals', 'less-than-equals']
+  ['greater-than', 'less-than'], ['greater-than-equals', 'less-than-equals'],
+  ['equals', 'equals'], ['not-equals', 'not-equals']
 ])
 
 /** Whether the clock passes a comparison; false without a clock. */

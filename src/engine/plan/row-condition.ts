@@ -132,8 +132,11 @@ export class RowCondition {
   }
 }
 
-/** The operators that compare the clock by its text, see `decide/clock.ts`. */
-const BY_TEXT: readonly string[] = ['equals', 'not-equals', 'array_contains']
+/**
+ * The operators that compare the clock by its text, see `decide/clock.ts`. Not `not-equals`: it is false of a text that is no date, time or
+ * weekday, and a database would find it different.
+ */
+const BY_TEXT: readonly string[] = ['equals', 'array_contains']
 
 function noPlanOfClock (name: string): NoPlanError {
   const message = `'${name}' is compared with a value of the row, and a column may hold times in any form`

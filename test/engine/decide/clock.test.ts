@@ -117,6 +117,24 @@ t.test('nothing in a question is the clock', t => {
   t.end()
 })
 
+t.test('an attribute and the clock are compared alike in both directions, and what is no date, time or weekday is equal to none and different from none', async t => {
+  const texts = fc.constantFrom('sun', 'mon', 'Sunday', 'SUN', '2027-01-31', '2027-1-31', '2027-02-30', '18:00', '18:0', '24:00', '', 'now', '2027-01-31T18:00:00Z')
+  const value = fc.oneof(texts, fc.jsonValue({ maxDepth: 1 }), fc.string())
+  const part = fc.constantFrom('now.date', 'now.time', 'now.weekday', 'now.Europe/Rome.time', 'now.Asia/Kathmandu.weekday')
+  const forms = [/^\d{4}-\d\d-\d\d$/, /^\d\d:\d\d$/, /^(mon|tue|wed|thu|fri|sat|sun)$/]
+  let different = 0
+  fc.assert(fc.property(part, fc.constantFrom('equals', 'not-equals'), value, (name, operator, value) => {
+    const more = { user: { key: 'ann', attributes: { x: value } } }
+    const here = allows({ 'user.x': { [operator]: { ref: name } } }, START, more)
+    const there = allows({ [name]: { [operator]: { ref: 'user.x' } } }, START, more)
+    if (here !== there) throw new Error(`${here} and ${there}`)
+    if (here && (typeof value !== 'string' || !forms.some(form => form.test(value)))) throw new Error('a value that is none was compared')
+    if (here && operator === 'not-equals') different++
+  }), { numRuns: 1_000, examples: [['now.weekday', 'not-equals', 'Sunday'], ['now.date', 'not-equals', null], ['now.time', 'not-equals', '9:00'], ['now.weekday', 'not-equals', 'mon']] })
+  t.ok(different > 0)
+  for (const x of ['Sunday', 5, null]) t.notOk(allows({ 'user.x': { 'not-equals': { ref: 'now.weekday' } } }, START, { user: { key: 'ann', attributes: { x } } }))
+})
+
 t.test('without a clock every comparison with it is false', async t => {
   const engine = (condition: unknown) => new Engine(policyOf(condition))
   for (const condition of [{ now: { 'greater-than': '1999-01-01T00:00:00Z' } }, { 'now.weekday': { 'not-equals': 'mon' } }, { 'user.until': { 'less-than': { ref: 'now' } } }]) {
@@ -226,10 +244,11 @@ t.test('a plan compares what is known with the clock, and is refused where a col
   for (const resources of [
     { 'resource.until': { 'greater-than': { ref: 'now' } } }, { now: { 'less-than': { ref: 'resource.until' } } },
     { 'resource.from': { 'less-than': { ref: 'now.time' } } }, { 'now.time': { in: { ref: 'resource.times' } } },
+    { 'resource.day': { 'not-equals': { ref: 'now.weekday' } } },
     { 'resource.all': { any_match: { match: { until: { 'greater-than': { ref: 'now' } } } } } },
     { 'user.until': { anyOf: [{ 'greater-than': { ref: 'now' } }, { equals: { ref: 'resource.until' } }] } }
   ]) {
-    t.throws(() => plan(resources), { name: 'NoPlanError', message: /'now(\.time)?' is compared with a value of the row/ }, JSON.stringify(resources))
+    t.throws(() => plan(resources), { name: 'NoPlanError', message: /'now(\.time|\.weekday)?' is compared with a value of the row/ }, JSON.stringify(resources))
   }
 })
 
