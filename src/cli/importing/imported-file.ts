@@ -1,6 +1,6 @@
 // Writes what an import has made of another system's files, and says so.
 import { writeFile } from 'node:fs/promises'
-import { printable } from '../../kit/printable.js'
+import { printable, printableLines } from '../../kit/printable.js'
 import { replaceFile } from '../../kit/replace-file.js'
 import type { WrittenPolicy } from '../../moving/policy-writer.js'
 import { FileError } from '../terminal/file-error.js'
@@ -47,7 +47,7 @@ export function note ({ err }: Terminal, heading: string, names: readonly string
  * Writes the policy, if it can be loaded.
  *
  * @param comments - the lines at the beginning of a YAML file
- * @throws {@link FileError} when it cannot be loaded, or the file exists
+ * @throws {@link FileError} when it cannot be loaded, the file exists, or the standard output cannot have the policy
  */
 export async function writeImported (
   policy: WrittenPolicy, comments: readonly string[], { out, yes }: ImportTarget, terminal: Terminal
@@ -60,6 +60,11 @@ export async function writeImported (
   }
   const whole = format === 'json' ? text : `${comments.map(line => `# ${printable(line)}\n`).join('')}${text}`
   if (out === undefined) {
+    // What is printed is escaped. In a plain scalar of YAML the escapes would be other names.
+    if (printableLines(whole) !== whole) {
+      throw new FileError('the policy has characters that are escaped when they are printed, which would be another policy; ' +
+        'write it with --out <file>')
+    }
     terminal.out(whole.trimEnd().split('\n'))
     return
   }

@@ -177,6 +177,31 @@ t.test('an existing file is replaced only with --yes, JSON is written, and the s
   t.match(await importFiles('', 'p, a, b, c'), { code: 1 })
 })
 
+t.test('what is printed is the policy that --out writes; a policy with characters that are escaped in print is not printed', async t => {
+  const counts = { printed: 0, refused: 0 }
+  const check = async (name: string): Promise<void> => {
+    const csv = `p, admin, data, read\ng, ${name}, admin`
+    const written = await importFiles(RBAC, csv, '--out', OUT, '--yes')
+    const printed = await importFiles(RBAC, csv)
+    if (written.code !== 0 || printed.code !== 0) {
+      counts.refused++
+      if (written.code === 0 && !printed.err.includes('write it with --out <file>')) throw new Error(`${JSON.stringify(name)}: ${printed.err}`)
+      return
+    }
+    counts.printed++
+    if (printed.out.trimEnd() !== (await readFile(OUT, 'utf8')).trimEnd()) throw new Error(`${JSON.stringify(name)}: another policy is printed`)
+  }
+  await check('ann')
+  for (const name of ['a\u00a0b', '##[x]', '::error::x', 'a\u202eb', 'a\u200db', 'e\u0301\u0301\u0301\u0301\u0301\u0301']) {
+    await check(name)
+    const { refused } = counts
+    t.ok(refused > 0, JSON.stringify(name))
+  }
+  t.equal(counts.printed, 1)
+  const part = fc.constantFrom('a', 'b', ' ', '#', '##[', ':', '::', '\u00a0', '\u2028', '\u00ad', '\u061c', '\u3000', '\ufeff', 'é', '日', '😀', '-', '+++ ', '~~~ ')
+  await fc.assert(fc.asyncProperty(fc.string({ unit: part, minLength: 1, maxLength: 6 }), check), { numRuns: 60 })
+})
+
 t.test('hostile files are refused or become a policy that loads, and what is printed is printable', async t => {
   const run = await fc.check(fc.asyncProperty(hostile, hostile, fc.nat(8), async (first, second, at) => {
     const model = at === 0 ? RBAC.replace('sub, obj', `sub, ${first}`) : at === 1 ? RBAC.replace('m = ', `m = ${first} && `) : RBAC
