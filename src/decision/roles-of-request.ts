@@ -50,14 +50,23 @@ export function userWithRoles<R> (
     const own = keysOf(answer, 'roles')
     if (own.length === 0 || tenant === undefined) return rolesOfUser(known, [[normaliseTenant(undefined), own]])
     const where = tenant(request)
-    return isThenable(where)
-      ? Promise.resolve(where).then(where => rolesOfUser(known, [[normaliseTenant(where), own]]))
-      : rolesOfUser(known, [[normaliseTenant(where), own]])
+    return isThenable(where) ? Promise.resolve(where).then(where => rolesIn(where, known, own)) : rolesIn(where, known, own)
   }
   return request => {
     const who = user(request)
     return isThenable(who) ? Promise.resolve(who).then(who => given(request, who)) : given(request, who)
   }
+}
+
+/** A tenant may come from a client. Where it can be none there are no roles, and the question itself refuses its tenant. */
+function rolesIn (where: TenantValue, known: QueryUser, own: readonly string[]): UserWithRoles {
+  let tenant: string
+  try {
+    tenant = normaliseTenant(where)
+  } catch {
+    return rolesOfUser(known, [])
+  }
+  return rolesOfUser(known, [[tenant, own]])
 }
 
 function rolesOfUser (user: QueryUser, roles: GivenRoles): UserWithRoles {

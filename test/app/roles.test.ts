@@ -97,6 +97,19 @@ t.test('roles of a token count for a user whom nobody keeps, in the tenant of th
   t.match((await get('/faces', as([]))).json(), { check: false, bulk: [false, false], filter: 0, plan: 'none', permissions: [], tenants: [], docs: 0 })
 })
 
+t.test('a tenant that is none has the same answer with roles as without, and no role counts anywhere', async t => {
+  for (const tenant of ['', 'x'.repeat(5_000), 'a\tb']) {
+    const answers = await Promise.all([undefined, ['editor'], ['admin']].map(async roles => {
+      const { get } = await appOf(t, { roles: tokenRoles })
+      const headers: Record<string, string> = { 'x-tenant': tenant, ...(roles === undefined ? {} : { 'x-roles': JSON.stringify(roles) }) }
+      return Promise.all(['/create', '/other', '/faces'].map(async url => (await get(url, headers)).statusCode))
+    }))
+    t.same(answers[1], answers[0], JSON.stringify(tenant.slice(0, 10)))
+    t.same(answers[2], answers[0])
+    t.notOk(answers.flat().slice(0, 2).includes(200))
+  }
+})
+
 t.test('without a user there are no roles, and the app that gives none asks nobody', async t => {
   let asked = 0
   const { get } = await appOf(t, { roles: () => { asked++; return ['admin'] }, user: () => undefined })
