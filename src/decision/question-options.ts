@@ -23,7 +23,7 @@ export interface FilterOptions extends CheckOptions {
 export interface PermissionsOptions {
   /** Only of these tenants, by key. Default: of all. */
   readonly tenants?: readonly string[]
-  /** Only on these instances, `type:key` each. Default: on all. */
+  /** Only on these instances, `type:key` each. Default: on all. An AuthZEN PDP needs it, with at most 100 instances. */
   readonly resources?: readonly string[]
   /** Only on instances of these types; `__tenant` for permissions in tenants. Default: of all. */
   readonly resourceTypes?: ReadonlyArray<ResourceType | '__tenant'>

@@ -81,6 +81,12 @@ t.test('OpenFGA', async t => {
     t.same(await app.permit.searchResources('bob@example.com', 'read', 'document', { tenant: 'other' }).toArray(), [])
     t.same((await app.permit.searchUsers('read', { type: 'document', key: 'a:b', tenant: 'acme' }).toArray()).sort(), ['ada@example.com', 'bob@example.com'])
     t.same(await app.permit.searchActions('bob@example.com', { type: 'document', key: '7', tenant: 'acme' }).toArray(), ['read'])
+    const resources = ['document:7', 'document:a:b', 'document:8', 'document:none']
+    const documents = (tenant: string, permissions: string[], ...keys: string[]) =>
+      Object.fromEntries(keys.map(key => [`document:${key}`, { tenant: { key: tenant }, resource: { type: 'document', key }, permissions }]))
+    t.same(await app.permit.permissions('bob@example.com', { tenants: ['acme'], resources }), documents('acme', ['document:read'], '7', 'a:b'))
+    t.same(await app.permit.permissions('ada@example.com', { tenants: ['acme'], resources }), documents('acme', ['document:create', 'document:read'], '7', 'a:b'))
+    t.same(await app.permit.permissions('bob@example.com', { tenants: ['other'], resources }), {})
     t.match(await app.permit.plan('bob@example.com', 'read', 'document', { tenant: 'acme' }), { kind: 'some', tenant: 'acme' })
     t.match(await app.permit.plan('bob@example.com', 'read', 'document', { tenant: 'other' }), { kind: 'none' })
   })
@@ -112,6 +118,8 @@ t.test('OpenFGA', async t => {
     const users = (tenant: string) => app.permit.searchUsers('read', { type: 'document', key: 'r1', tenant }).toArray()
     t.same([(await users('acme')).includes('eve'), await users('other')], [true, []])
     t.same(await app.permit.searchActions('eve', { type: 'document', key: 'r2', tenant: 'acme' }).toArray(), [])
+    const rights = async (tenant: string) => Object.keys(await app.permit.permissions('eve', { tenants: [tenant], resources: ['document:r1', 'document:r2', 'document:r3'] })).sort()
+    t.same([await rights('acme'), await rights('other'), await rights('third')], [['document:r1'], ['document:r2', 'document:r3'], []])
   })
 
   t.test('what a role gives on a whole type is inherited by resources without tuples, if that is asked for', async t => {

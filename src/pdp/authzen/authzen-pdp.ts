@@ -8,7 +8,9 @@ import { Discovery, type DiscoveryLog, type Endpoints } from './discovery.js'
 import { ANY_ID, isDecision, Mapping, type MappingSettings, type Written, type WrittenEvaluation } from './mapping.js'
 import { decidedAnew, firstHeaders, type Forgotten } from '../caller-headers.js'
 import type { FactsApi } from '../mutation-kinds.js'
-import type { BatchingPdp, BulkAnswer, Caller, Decision, JsonObject, Query, QueryResource } from '../../contract/point.js'
+import type {
+  BatchingPdp, BulkAnswer, Caller, Decision, JsonObject, Query, QueryResource, SearchAsking, SearchQuestion
+} from '../../contract/point.js'
 import { inWords, probeAtBoot, type SettingNames } from '../http/boot-probe.js'
 import { HeldSlots } from '../http/concurrency-limit.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
@@ -159,6 +161,24 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
     return found
   }
 
+  /** The pages of a search. */
+  async function * search (question: SearchQuestion, asking: SearchAsking): AsyncGenerator<readonly string[], void, undefined> {
+    if (question.find === 'tenants') {
+      throw new UnsupportedError('tenants() is not supported by an AuthZEN PDP: the standard has no tenants')
+    }
+    const { authzenSearch } = await import('./search-endpoints.js')
+    const searching = { transport, mapping, belonging }
+    const endpoints = await knownEndpoints(asking.deadline())
+    if (mapping.hasRelation && question.find !== 'resources' && question.resource.key !== undefined) {
+      const { resource, context } = question
+      if ((await belonging([question.resource.key], resource, context, asking.deadline())).length === 0) return
+    }
+    yield * authzenSearch(searching, endpoints, question, asking)
+    if (question.find === 'resources' || !mapping.inherits || question.resource.key === undefined) return
+    const { key: _, ...type } = question.resource
+    yield * authzenSearch(searching, endpoints, { ...question, resource: type }, asking)
+  }
+
   let question = options.probe
   /** What the log has at boot. */
   const failures = new Set<string>()
@@ -238,9 +258,9 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       return starts.map((start, place) => oneAnswer(answers.slice(start, starts[place + 1]), needsLast.has(place)) as BulkAnswer)
     },
 
-    async permissions () {
-      throw new UnsupportedError('permissions() is not supported by an AuthZEN PDP: the standard has no such request. ' +
-        'Use bulkCheck() or filter() instead')
+    async permissions (question, deadline) {
+      const { namedPermissions } = await import('./named-permissions.js')
+      return namedPermissions({ name, slots, hasTenants: mapping.hasTenants, search }, question, deadline)
     },
 
     async plan (question, deadline) {
@@ -253,22 +273,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       return searchPlan(planning, await knownEndpoints(deadline), question, deadline)
     },
 
-    async * search (question, asking) {
-      if (question.find === 'tenants') {
-        throw new UnsupportedError('tenants() is not supported by an AuthZEN PDP: the standard has no tenants')
-      }
-      const { authzenSearch } = await import('./search-endpoints.js')
-      const searching = { transport, mapping, belonging }
-      const endpoints = await knownEndpoints(asking.deadline())
-      if (mapping.hasRelation && question.find !== 'resources' && question.resource.key !== undefined) {
-        const { resource, context } = question
-        if ((await belonging([question.resource.key], resource, context, asking.deadline())).length === 0) return
-      }
-      yield * authzenSearch(searching, endpoints, question, asking)
-      if (question.find === 'resources' || !mapping.inherits || question.resource.key === undefined) return
-      const { key: _, ...type } = question.resource
-      yield * authzenSearch(searching, endpoints, { ...question, resource: type }, asking)
-    },
+    search,
 
     async probeWith (query) {
       if (question !== undefined) return

@@ -5,7 +5,7 @@ import { isRecord } from '../../kit/is-record.js'
 import type { Decision, JsonObject, Query, QueryResource } from '../../contract/point.js'
 import type { Evaluation, EvaluationIds, EvaluationMap, TenantPlace, TenantRelation } from '../../contract/evaluation.js'
 import { readJson } from '../../kit/read-json.js'
-import { actionFor, objectFor, typeObjectOf, type TypeObjects } from './type-objects.js'
+import { actionFor, actionIn, objectFor, typeObjectOf, type TypeObjects } from './type-objects.js'
 import { WireIds } from './wire-ids.js'
 
 /** The subject's type, unless `map` changes it. */
@@ -97,6 +97,11 @@ export class Mapping {
     return this.#relation !== undefined
   }
 
+  /** Whether there are other tenants than `default`. */
+  get hasTenants (): boolean {
+    return this.#settings.tenants !== undefined
+  }
+
   /** Whether what is allowed on a type is allowed on its instances. */
   get inherits (): boolean {
     return this.#settings.inheritFromType === true
@@ -173,6 +178,13 @@ export class Mapping {
   /** The key of the user with this id; undefined when no user has it. */
   userKey (id: string): string | undefined {
     return this.#ids.read(id, SUBJECT_TYPE)
+  }
+
+  /** The action of a check that the PDP knows by this name; undefined when no check asks for it. */
+  actionName (name: string, { type, key }: Pick<QueryResource, 'type' | 'key'>): string | undefined {
+    const { types } = this.#settings
+    const template = key !== undefined || types === undefined ? undefined : typeObjectOf(types, type)?.action
+    return template === undefined ? name : actionIn(template, name, type)
   }
 
   #writeOne (query: Query, searched?: 'subject' | 'resource'): Written {

@@ -54,7 +54,7 @@ const NO_DECISION = /(?:error|indeterminate|missing-attribute)$/i
  * The error that a context has in place of a reason. In the standard (section 7.2.1), an evaluation that failed is a denial with an `error`
  * in its context. Others say it by a `status`.
  */
-function errorIn ({ error, errors, status }: Record<string, unknown>): PdpError | undefined {
+export function errorIn ({ error, errors, status }: Record<string, unknown>): PdpError | undefined {
   if (isError(error) || (Array.isArray(errors) && errors.length > 0)) {
     const details = isRecord(error) ? error : {}
     const message = typeof error === 'string' ? error : textOf(details.message) ?? textOf(details.reason)

@@ -5,6 +5,7 @@ import { isRecord } from '../../kit/is-record.js'
 import type { Transport } from '../http/transport.js'
 import { PageReader } from '../page-reader.js'
 import { mayLackSomething } from '../is-denial.js'
+import { errorIn } from './read-evaluation.js'
 import type { Endpoints } from './discovery.js'
 import { ANY_ID, type Mapping } from './mapping.js'
 
@@ -53,7 +54,7 @@ export async function * authzenSearch (
         method: 'POST', path, body, deadline: deadline(), read: readAnswer, needsReadyPdp: mayLackSomething, signal, session
       })
     } catch (error) {
-      const status = error instanceof PdpError ? error.status : undefined
+      const status = error instanceof PdpError && error.failure === 'status' ? error.status : undefined
       if (status === 404 || status === 405 || status === 501) throw noSearch(question, transport.name)
       throw new UnavailableError(error)
     }
@@ -72,8 +73,17 @@ interface Entity { readonly type?: string, readonly id?: string, readonly name?:
 interface Answer { readonly results: readonly unknown[], readonly page: unknown }
 
 function readAnswer (answer: unknown): Answer {
+  const error = errorOf(answer)
+  if (error !== undefined) throw error
   if (isRecord(answer) && Array.isArray(answer['results'])) return { results: answer['results'], page: answer['page'] }
   throw new PdpError('answer', "the PDP's response to a search has no list of results")
+}
+
+/** The error that an answer, or one of its results, has in place of what was asked for. */
+function errorOf (answer: unknown): PdpError | undefined {
+  if (!isRecord(answer)) return undefined
+  const { context, error, errors } = answer
+  return errorIn({ error, errors }) ?? (isRecord(context) ? errorIn(context) : undefined)
 }
 
 /** A result: the id that the PDP has, and the key that a check takes. */
@@ -83,6 +93,8 @@ function keysIn (results: readonly unknown[], question: Searchable, type: string
   const { part, id: name } = PARTS[question.find]
   const found: Found[] = []
   for (const result of results) {
+    const error = errorOf(result)
+    if (error !== undefined) throw new UnavailableError(error)
     const id: unknown = isRecord(result) ? result[name] : undefined
     if (!isRecord(result) || typeof id !== 'string' || id === '' || (name === 'id' && result['type'] !== type)) {
       throw new UnavailableError(new PdpError('answer',
@@ -105,7 +117,7 @@ function keysIn (results: readonly unknown[], question: Searchable, type: string
 
 /** Undefined for an id that no key of this tenant has, or that stands for a whole type: no check would be about it. */
 function keyOf (id: string, question: Searchable, mapping: Mapping): string | undefined {
-  if (question.find === 'actions') return id
+  if (question.find === 'actions') return mapping.actionName(id, question.resource)
   if (question.find === 'users') return mapping.userKey(id)
   const { type, tenant } = question.resource
   return mapping.resourceKey(id, type, tenant)

@@ -1,4 +1,5 @@
 // Which object stands for a resource type, where a PDP only knows objects.
+import { SearchError } from '../../contract/errors.js'
 import type { TypeObject } from '../../contract/evaluation.js'
 
 /** The entry for types without an entry of their own. */
@@ -25,6 +26,21 @@ export function objectFor (resource: string, type: string, tenant: string): { re
 /** The action of a question about a type. */
 export function actionFor (template: string | undefined, action: string, type: string): string {
   return template === undefined ? action : template.replace(/\{(action|type)\}/g, (_all, name) => name === 'type' ? type : action)
+}
+
+/**
+ * The action that the template writes as `name`; undefined when there is none.
+ * @throws `SearchError` when the template writes every action so
+ */
+export function actionIn (template: string, name: string, type: string): string | undefined {
+  const [before = '', after] = template.split('{action}').map(part => part.replace('{type}', () => type))
+  if (after === undefined) {
+    if (name !== before) return undefined
+    throw new SearchError(`the option "authzen.types" has one action for all actions on the type ${JSON.stringify(type)}, so a search ` +
+      'cannot list them. Use check() or bulkCheck()')
+  }
+  const isWritten = name.startsWith(before) && name.endsWith(after) && name.length > before.length + after.length
+  return isWritten ? name.slice(before.length, name.length - after.length) : undefined
 }
 
 /**

@@ -263,7 +263,7 @@ t.test('the id of a request is sent, unless a header cannot contain it', async t
 
 t.test('calls without an AuthZEN equivalent are refused, with what to do instead', async t => {
   const { app, pdp } = await appFor(t)
-  await t.rejects(app.permit.permissions('ann'), { code: 'FST_PERMIT_UNSUPPORTED', message: /bulkCheck\(\) or filter\(\)/ })
+  await t.rejects(app.permit.permissions('ann'), { code: 'FST_PERMIT_UNSUPPORTED', message: /Name the resources, such as \{ resources/ })
   await t.rejects(app.permit.write(app.permit.api.assignRole('ann', 'viewer')), { code: 'FST_PERMIT_UNSUPPORTED', message: /assignRole .* invalidate\(\)/ })
   await t.rejects(async () => { await app.permit.api.deleteUser('ann') }, { code: 'FST_PERMIT_UNSUPPORTED' })
   t.notOk(pdp.requests.some(({ url }) => !url.startsWith('/.well-known/')))
