@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createLocalPdp } from '../../../src/server/index.js'
 import { pdpFor } from '../../support/app.js'
+import { sqliteFor } from '../../lists/support/databases.js'
 import { permit } from '../in-process.js'
 
 const POLICY = `
@@ -142,4 +143,45 @@ t.test('invalid arguments are refused, also contradicting ones', async t => {
   t.match(await run(['plan', '--user', 'ann', '--action', 'read', '--resource', 'document:spec', '--policy', policy]), { code: 2, stderr: /write its type: document/ })
   t.match(await run(ask('ann', 'read', '--policy', policy, '--sql', 'mysql')), { code: 2, stderr: /postgresql or sqlite/ })
   t.match(await run(['plan', '--user', 'ann', '--resource', 'document', '--policy', policy]), { code: 2, stderr: /--action is missing/ })
+})
+
+t.test('several actions have the rows of one of them, or of all, and the sources of each', async t => {
+  const policy = policyFor(t)
+  const several = (user: string, option: string, actions: string, ...more: string[]) => run(['plan', '--user', user, option, actions, '--resource', 'document', '--policy', policy, ...more])
+  const any = await several('ann', '--any-of', 'read, edit', '--sql', 'sqlite')
+  t.equal(any.code, 0)
+  t.match(any.stdout, "ann may read or edit each document in default where owner is 'ann' or address.city is one of 'Bern', 'Chur' or key is 'spec'")
+  t.match(any.stdout, `├─ read each document in default where owner is 'ann' or address.city is one of 'Bern', 'Chur' or key is 'spec'\n│  ├─ set_rules[0]: user set 'anybody' on resource set 'own' (${policy}:21)`)
+  t.match(any.stdout, `└─ edit each document in default where key is 'spec'\n   └─ role 'editor' on instances of 'document': from 'editor' on 'folder' by 'parent' (${policy}:10)`)
+  t.match(any.stdout, /^sql$/m)
+
+  const all = JSON.parse((await several('ann', '--all-of', 'read,edit', '--sql', 'postgresql', '--json')).stdout)
+  t.same(all.branches.map(({ action, place }: { action: string, place: string }) => [action, place]), [['read', `${policy}:21`], ['read', `${policy}:10`], ['edit', `${policy}:10`]])
+  const database = sqliteFor(t)
+  await database.all('CREATE TABLE documents (key, tenant, owner, address_city)')
+  await database.all("INSERT INTO documents VALUES ('mine', 'default', 'ann', 'Genf'), ('spec', 'default', 'bob', 'Bern'), ('other', 'default', 'bob', 'Genf'), ('spec', 'else', 'bob', 'Bern')")
+  const keys = async (option: string) => {
+    const { sql } = JSON.parse((await several('ann', option, 'read,edit', '--sql', 'sqlite', '--json')).stdout)
+    return (await database.all(`SELECT key FROM documents WHERE ${sql.text} ORDER BY key`, sql.values)).map(({ key }) => key)
+  }
+  t.same([await keys('--any-of'), await keys('--all-of')], [['mine', 'spec'], ['spec']])
+
+  t.match(await several('ada', '--any-of', 'read,edit'), { code: 0, stdout: /^ada may read or edit every document in default\n\nbecause of\n├─ read every document in default\n│ {2}└─ role 'admin'.*\n└─ edit no document in default$/s })
+  t.match(await several('ada', '--all-of', 'read,edit'), { code: 1, stdout: /^ada may read and edit no document in default/ })
+  t.same(JSON.parse((await several('ann', '--all-of', 'read,read', '--json')).stdout), JSON.parse((await run(ask('ann', 'read', '--policy', policy, '--json'))).stdout), 'one action, named twice')
+  t.match(await several('ann', '--any-of', 'read,burn'), { code: 3, stderr: /no plan for 'burn': set 'whole'/ })
+
+  const pdp = createLocalPdp({ policy, token: 'secret' })
+  t.teardown(() => pdp.close())
+  const url = await pdp.listen({ port: 0 })
+  const remote = await run(['plan', '--user', 'ann', '--all-of', 'read,edit', '--resource', 'document', '--pdp', url, '--token', 'secret', '--json'])
+  t.same(JSON.parse(remote.stdout).plan.condition, all.plan.condition)
+})
+
+t.test('the actions are named in one way, and none of them is empty', async t => {
+  const named = (...args: string[]) => run(['plan', '--user', 'ann', '--resource', 'document', '--policy', policyFor(t), ...args])
+  t.match(await named('--action', 'read', '--any-of', 'edit'), { code: 2, stderr: /--action, --any-of and --all-of cannot be combined/ })
+  t.match(await named('--any-of', 'read', '--all-of', 'edit'), { code: 2, stderr: /cannot be combined/ })
+  for (const list of ['', ',', 'read,', 'read,,edit']) t.match(await named('--any-of', list), { code: 2, stderr: /--any-of has an empty action.*--any-of read,edit/ }, list)
+  t.match(await named(), { code: 2, stderr: /--action is missing.*--any-of or --all-of/ })
 })
