@@ -7,7 +7,7 @@ import { EXIT, UsageError, type Command } from '../terminal/command.js'
 import { jsonLines, maybe, no, spansOf, strong, yes, type Line } from '../terminal/styled-line.js'
 import { drawTree } from '../terminal/tree.js'
 import { COVERED, type Covered, type CoverageReport } from '../testing/coverage.js'
-import type { Expectation } from '../testing/expectations.js'
+import { isNegative, type Expectation } from '../testing/expectations.js'
 import { listTitleOf } from '../testing/list-title.js'
 import { junitOf, type JunitCase } from '../testing/junit.js'
 import type { Result } from '../testing/test-run.js'
@@ -35,7 +35,8 @@ A test file is YAML:
 A list is made of the resource instances of the type, or of "rows: [{ key, tenant, attributes }]" beside its "action".
 
 An expectation with a resource type, an action or a tenant that is not in the policy always fails, even a "may not": it is most
-likely a typing mistake, and would pass with any policy.
+likely a typing mistake, and would pass with any policy. With --pdp, only a PDP that gives reasons, as the local PDP does, tells which
+names it has. For another PDP such a "may not" passes, and a note lists the permissions and tenants for which no question was allowed.
 
 ${SOURCE_HELP}
 
@@ -111,9 +112,9 @@ export const testCommand: Command = {
 function notesOn (results: readonly Result[]): string[] {
   const unknownUsers = new Map<string, number>()
   for (const { expectation, answer } of results) {
-    const { query, list } = expectation
-    const isNegative = list === undefined ? !expectation.may : list.how === 'excludes' || list.keys.length === 0
-    if (isNegative && answer.code === 'user_not_synced') unknownUsers.set(query.user.key, (unknownUsers.get(query.user.key) ?? 0) + 1)
+    const { query } = expectation
+    if (!isNegative(expectation) || answer.code !== 'user_not_synced') continue
+    unknownUsers.set(query.user.key, (unknownUsers.get(query.user.key) ?? 0) + 1)
   }
   return Array.from(unknownUsers, ([user, count]) =>
     `${user} is not in the policy, so everything is denied: ${expectations(count)} passed for this reason`)

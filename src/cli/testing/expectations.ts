@@ -43,6 +43,11 @@ export interface ExpectedRow {
 /** An expectation of a test file. */
 export type Expectation = CheckExpectation | ListExpectation
 
+/** Whether it expects a denial, or an empty list. */
+export function isNegative ({ may, list }: { readonly may?: boolean } & Pick<Expectation, 'list'>): boolean {
+  return list === undefined ? may !== true : list.how === 'excludes' || list.keys.length === 0
+}
+
 interface Place {
   /** The time of the question, ms since 1970. Default: that of the run. */
   readonly now?: number

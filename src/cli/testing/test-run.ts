@@ -13,6 +13,7 @@ import {
   readExpectations, type CheckExpectation, type Expectation, type Expectations, type ExpectedRow, type ListExpectation
 } from './expectations.js'
 import { withGiven } from './given-facts.js'
+import { notesOnNames } from './names-at-pdp.js'
 import { checkOf, instancesOf, testList } from './list-test.js'
 
 /** What to ask, and whether to explain. */
@@ -44,7 +45,7 @@ const CONCURRENCY = 16
 export interface TestRun {
   /** In the order of the files. */
   readonly results: readonly Result[]
-  /** Notes on rules of the policy file that hold for users who were never synced. */
+  /** For a policy file: rules that hold for users who were never synced. For a PDP: names that may not exist there. */
   readonly notes: readonly string[]
   /** For a policy file only: the parts of a PDP's policy are not known. */
   readonly coverage?: CoverageReport
@@ -120,7 +121,7 @@ async function testPdp (documents: readonly Expectations[], options: TestOptions
       }
     }
     await Promise.all(Array.from({ length: CONCURRENCY }, work))
-    return { results, notes: [] }
+    return { results, notes: notesOnNames(results) }
   } finally {
     await source.close()
   }

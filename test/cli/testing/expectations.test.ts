@@ -6,7 +6,9 @@ import fc from 'fast-check'
 import { Compile } from 'typebox/compile'
 import { parseExpectations } from '../../../src/cli/testing/expectations.js'
 import { expectationsJsonSchema } from '../../../src/cli/testing/expectations-json-schema.js'
+import { createLocalPdp } from '../../../src/server/index.js'
 import { pdpFor } from '../../support/app.js'
+import { sendJson, type WireQuestion } from '../../support/fake-pdp.js'
 import { permit } from '../in-process.js'
 import { assertCounted } from '../../support/counted.js'
 
@@ -234,6 +236,39 @@ t.test('the published schema accepts exactly the sentences that the reader accep
   })
   t.equal(schema.Check({ tests: [{ user: { key: 'a', attributes: {} }, resource: { type: 'x' }, may: ['y'] }], given: { users: { a: null } }, tenant: 't' }), true)
   for (const wrong of [{}, { tests: 'x' }, { tests: [{ may: ['a:b'] }] }, { tests: [], given: { roles: {} } }, { tests: ['ada can create task'] }]) t.equal(schema.Check(wrong), false, JSON.stringify(wrong))
+})
+
+t.test('at a PDP, a name that it does not have fails where the PDP gives reasons, and is noted where it does not', async t => {
+  const { policy, file } = files(t, `tests:
+  - ada may retrieve and delete task
+  - victor may not delete task
+  - victor may not delte task
+  - victor may not delete taks
+  - victor may not delete task in acmee
+`)
+  writeFileSync(policy, `${POLICY}\ntenants: { acme: {} }\nusers: { ada: {}, victor: {} }\nrole_assignments: [{ user: ada, role: admin }, { user: victor, role: viewer }]\n`)
+  const local = createLocalPdp({ policy, token: 'a-token-for-this-test' })
+  t.teardown(() => local.close())
+  const withReasons = await permit(['test', file, '--pdp', await local.listen({ port: 0 }), '--token', 'a-token-for-this-test'])
+  t.match(withReasons, { code: 1, out: /:4:5[^]*cannot be checked[^]*:5:5[^]*cannot be checked[^]*:6:5[^]*cannot be checked[^]*3 of 6 expectations failed/ })
+  t.notMatch(withReasons.out, 'note:')
+
+  // The same decisions, without their reasons.
+  const allow = ({ user, action, resource }: WireQuestion) => user.key === 'ada' && ['retrieve', 'delete'].includes(action) && resource.type === 'task' && resource.tenant === 'default'
+  const silent = await pdpFor(t, {
+    intercept ({ url, body }, response) {
+      if (!url.startsWith('/allowed')) return false
+      sendJson(response, 200, Array.isArray(body) ? { allow: body.map(question => ({ allow: allow(question as WireQuestion) })) } : { allow: allow(body as WireQuestion) })
+      return true
+    }
+  })
+  const run = (...more: string[]) => permit(['test', file, '--pdp', silent.url, '--token', silent.token, ...more])
+  const note = 'the PDP gives no reasons for its denials, so a "may not" also passes with a name that does not exist there. No question was allowed for task:delte, taks:delete, tenant acmee'
+  t.same(await run(), { code: 0, out: `note: ${note}\n6 expectations passed.`, err: '' })
+  t.same(JSON.parse((await run('--json')).out).notes, [note])
+
+  writeFileSync(file, 'tests:\n  - ada may retrieve and delete task\n  - victor may not retrieve or delete task\n')
+  t.same(await run(), { code: 0, out: '4 expectations passed.', err: '' }, 'what was allowed for another user is known')
 })
 
 t.test('a test file and a block have a time for conditions on now, and a PDP over HTTP has its own', async t => {
