@@ -14,9 +14,12 @@ import type { Plan } from '../contract/plan.js'
 import type { ActionOf, RelationOf, ResourceType } from '../contract/vocabulary.js'
 import type { DecisionPointStats, Health, Query, SearchQuestion, UserPermissions } from '../contract/point.js'
 import type { MutationResult } from '../contract/mutation-result.js'
+import { loadOnce } from '../kit/load-once.js'
 import { WriteApi } from './write/api.js'
 import type { Mutation } from './write/mutation.js'
 import type { Writer } from './write/writer.js'
+
+const loadPlanQuestions = loadOnce(() => import('../decision/plan-question.js'))
 
 /**
  * Checks, writes and counters outside of a request: for jobs, sockets and queues. Checks reject with a 503 error when there is no decision,
@@ -118,7 +121,7 @@ export class Permit {
     const { how, actions } = readPlanActions(action)
     const asked = readPlanOptions(options)
     requireType(type, 'plan')
-    const { planQuestions } = await import('../decision/plan-question.js')
+    const { planQuestions } = await loadPlanQuestions()
     return this.#checks.plan(how, planQuestions(normaliseUser(user), actions, type, asked))
   }
 

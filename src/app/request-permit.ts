@@ -15,6 +15,9 @@ import { ForbiddenError, QueryError, UnauthenticatedError, UnavailableError } fr
 import type { Caller, Query, QueryUser, SearchQuestion, UserPermissions } from '../contract/point.js'
 import type { Enforcement } from '../guard/enforce.js'
 import { askToComeBack } from '../guard/retry-after.js'
+import { loadOnce } from '../kit/load-once.js'
+
+const loadPlanQuestions = loadOnce(() => import('../decision/plan-question.js'))
 
 /** The request of its checks, and how it is decided: for entries that guard what a framework does not know as a route. */
 export let behind: <R>(permit: RequestPermit<R>) => { readonly request: R, readonly enforcement: Enforcement<R> }
@@ -113,7 +116,7 @@ export class RequestPermit<R = unknown> {
     requireType(type, 'plan')
     const user = await this.#user()
     const own = await this.#tenant(asked.tenant)
-    const { planQuestions } = await import('../decision/plan-question.js')
+    const { planQuestions } = await loadPlanQuestions()
     const questions = await asValues(own, () => planQuestions(user, actions, type, asked, own))
     return this.#answer(async () => this.#enforcement.checks.plan(how, questions, this.#asker))
   }

@@ -13,7 +13,11 @@ import { readPermissionsOptions, type PermissionsOptions } from './question-opti
 import { normaliseUser, toJsonObject, type ContextInput, type ResourceInput, type UserInput } from './query.js'
 import type { Plan } from '../contract/plan.js'
 import type { Plans } from './plans.js'
+import { loadOnce } from '../kit/load-once.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
+
+const loadPlans = loadOnce(() => import('./plans.js'))
+const loadCombinePlans = loadOnce(() => import('../engine/plan/combine-plans.js'))
 
 /** One check of a `bulkCheck`. */
 export type CheckInput = { [T in ResourceType]: CheckOn<T> }[ResourceType]
@@ -130,7 +134,7 @@ export class Checks {
       : (question: PlanQuestion) => plans.plan(question, deadline)
     const [first, ...others] = await Promise.all(questions.map(ask))
     if (first === undefined || others.length === 0) return first as Plan
-    const { combinePlans } = await import('../engine/plan/combine-plans.js')
+    const { combinePlans } = await loadCombinePlans()
     return combinePlans(how, [first, ...others])
   }
 
@@ -171,7 +175,7 @@ export class Checks {
   }
 
   async #planning (): Promise<Plans> {
-    const { Plans } = await import('./plans.js')
+    const { Plans } = await loadPlans()
     this.#plans ??= new Plans(this.#pdp, this.#path.cache, this.#path.generations, performance, () => this.#path.listOutage)
     return this.#plans
   }

@@ -50,6 +50,8 @@ export function requireExact (number: number): void {
 /** Digits of a whole number as `String()` writes them, in the range of 64 bits. */
 export function isWholeNumberText (text: string): boolean {
   if (!/^(?:0|-?[1-9][0-9]{0,18})$/.test(text)) return false
+  // So many digits are less than 2^63.
+  if (text.length <= 18) return true
   const number = BigInt(text)
   return number >= -(2n ** 63n) && number < 2n ** 63n
 }

@@ -46,10 +46,13 @@ export class Fragment<C = unknown> {
 
 /** SQL with values, columns and other fragments in it. */
 export function sql (strings: TemplateStringsArray, ...parts: Array<Fragment | Bound | Reference>): Fragment {
-  return new Fragment(strings.flatMap((text, index) => {
+  const all: Array<string | Fragment | Bound | Reference> = []
+  for (let index = 0; index < strings.length; index++) {
+    all.push(strings[index] as string)
     const part = parts[index]
-    return part === undefined ? [text] : [text, part]
-  }))
+    if (part !== undefined) all.push(part)
+  }
+  return new Fragment(all)
 }
 
 /** SQL of the translation's own making: an operator, an alias. Never anything from outside. */
@@ -66,7 +69,12 @@ export function commas (parts: ReadonlyArray<Fragment | Bound>): Fragment {
 }
 
 function joined (parts: ReadonlyArray<Fragment | Bound>, between: string): Fragment {
-  return new Fragment(parts.flatMap((part, index) => index === 0 ? [part] : [between, part]))
+  const all: Array<string | Fragment | Bound> = []
+  for (const part of parts) {
+    if (all.length > 0) all.push(between)
+    all.push(part)
+  }
+  return new Fragment(all)
 }
 
 /** As many parts follow one another; more are put in halves. SQLite accepts a depth of 1,000, and each operator is one deeper. */

@@ -7,7 +7,7 @@ import {
   type Order
 } from '../literals.js'
 import { Unsayable } from '../unsupported-condition.js'
-import { all, any, bound, commas, FALSE, not, raw, sql, TRUE, type Fragment } from './fragment.js'
+import { all, any, bound, commas, FALSE, not, raw, sql, TRUE, type Bound, type Fragment } from './fragment.js'
 import { requireComparable, type Dialect, type Kind, type Node } from './node.js'
 
 /** Longer lists are bound as one text of JSON: SQLite accepts 32,766 values in a statement. */
@@ -33,8 +33,8 @@ function storable (texts: readonly string[]): string[] {
 }
 
 /** A text as a value. Drivers cut off a text at NUL, so such a text is sent as hexadecimal digits. */
-function text (value: string): Fragment {
-  return value.includes('\0') ? sql`CAST(unhex(${bound(hexOf(value))}) AS TEXT)` : sql`${bound(value)}`
+function text (value: string): Fragment | Bound {
+  return value.includes('\0') ? sql`CAST(unhex(${bound(hexOf(value))}) AS TEXT)` : bound(value)
 }
 
 function hexOf (value: string): string {

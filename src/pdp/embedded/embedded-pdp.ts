@@ -8,9 +8,13 @@ import { WorkLimitError, type Verdict } from '../../engine/engine.js'
 import { inTimeSlices } from '../../kit/time-slices.js'
 import { embeddedFacts, performer, performOwn } from './embedded-facts.js'
 import { warnAtFirstWrite } from './multi-process-warning.js'
+import { loadOnce } from '../../kit/load-once.js'
 import type { FactsApi } from '../mutation-kinds.js'
 import type { SearchPlace } from '../../engine/search/search-page.js'
 import type { Decision, MappedUrl, Pdp, Query, SearchQuestion } from '../../contract/point.js'
+
+const loadPlanner = loadOnce(() => import('../../engine/plan/planner.js'))
+const loadPlanQuery = loadOnce(() => import('../../engine/plan/plan-query.js'))
 
 /** Results that are found at a time. */
 const PAGE = 1_000
@@ -120,8 +124,7 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
       return answer(engine, engine.stepsOfUserPermissions(user, filter), deadline)
     },
     async plan (question, deadline, bound) {
-      const { stepsOfPlan } = await import('../../engine/plan/planner.js')
-      const { NoPlanError } = await import('../../engine/plan/plan-query.js')
+      const [{ stepsOfPlan }, { NoPlanError }] = [await loadPlanner(), await loadPlanQuery()]
       try {
         const engine = engineNow()
         const { plan, validFor } = await answer(engine, stepsOfPlan(engine.planning(question)), deadline)

@@ -14,7 +14,7 @@ t.test('the defaults are the documented ones', async t => {
     kind: 'pdp', urls: [new URL(pdp)], token, connections: 32, queue: 2000, batch: 100, retries: 1, breaker: { failures: 5, halfOpenAfter: 500 }, hedge: false
   })
   t.same(cache, { ttl: 2000, max: 50_000 })
-  t.equal(timeout, 1000)
+  t.equal(timeout, 1500)
   t.equal(tenant, undefined)
 })
 
