@@ -128,6 +128,7 @@ function chunkOf (file) {
 function chunkOfCommand (file) {
   const [, command] = /^commands\/(\w+)-command\.js$/.exec(file) ?? []
   if (command !== undefined) return `cli/${command}`
+  if (file === 'run-process.js') return 'cli/commands'
   if (file.startsWith('terminal/')) return 'cli/terminal'
   if (/^query\/(?:query-|decision-source-options)/.test(file)) return 'cli/query'
   if (file.startsWith('query/decision-source')) return 'cli/decision-source'

@@ -1,15 +1,15 @@
 #!/usr/bin/env node
-// The process `fastify-permit`: its commands, its terminal, its exit code.
-import { COMMANDS } from './commands.js'
-import { report, run } from './terminal/run-command.js'
-import { processTerminal } from './terminal/terminal.js'
+// The process `fastify-permit`. For `--version` nothing else is loaded.
+import { createRequire } from 'node:module'
 
 const args = process.argv.slice(2)
-const terminal = processTerminal()
 
-process.on('uncaughtException', error => {
-  // Without this, Node prints the error unescaped and exits with 1, which is a "no" of some commands.
-  process.exit(report(error, COMMANDS.find(({ name }) => name === args[0]) ?? { name: args[0] ?? '' }, terminal))
-})
-
-process.exitCode = await run(args, terminal, COMMANDS)
+if (args[0] === '--version' || args[0] === '-v') {
+  // By its name, because the file may be part of another module once it is built.
+  const { version } = createRequire(import.meta.url)('fastify-permit/package.json') as { version: string }
+  // The terminal makes text printable that comes from elsewhere; this is the package's own.
+  process.stdout.write(`${version}\n`) // eslint-disable-line no-restricted-properties
+} else {
+  const { runProcess } = await import('./run-process.js')
+  process.exitCode = await runProcess(args)
+}

@@ -1,5 +1,4 @@
 // Finds the command, loads it, runs it, and turns its errors into lines and an exit code.
-import { createRequire } from 'node:module'
 import { closest } from '../../kit/suggest.js'
 import { EXIT, UsageError, type CommandEntry } from './command.js'
 import type { Terminal } from './terminal.js'
@@ -18,12 +17,6 @@ export async function run (args: readonly string[], terminal: Terminal, commands
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     terminal.out(overview(commands))
     return name === undefined ? EXIT.usage : EXIT.ok
-  }
-  if (name === '--version' || name === '-v') {
-    // By its name, because the file may be part of another module once it is built.
-    const manifest = createRequire(import.meta.url)('fastify-permit/package.json') as { version: string }
-    terminal.out([manifest.version])
-    return EXIT.ok
   }
   const entry = commands.find(entry => entry.name === name)
   if (entry === undefined) {
