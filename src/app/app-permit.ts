@@ -20,6 +20,7 @@ import type { Mutation } from './write/mutation.js'
 import type { Writer } from './write/writer.js'
 
 const loadPlanQuestions = loadOnce(() => import('../decision/plan-question.js'))
+const loadSearch = loadOnce(() => import('../decision/search.js'))
 
 /**
  * Checks, writes and counters outside of a request: for jobs, sockets and queues. Checks reject with a 503 error when there is no decision,
@@ -151,7 +152,7 @@ export class Permit {
     const asked = readSearchOptions(options)
     requireLimit(asked.limit)
     requireType(type, 'search')
-    const { resourcesQuestion } = await import('../decision/search.js')
+    const { resourcesQuestion } = await loadSearch()
     const question = resourcesQuestion(normaliseUser(user), action, type, asked)
     const { tenant } = question.resource
     for await (const key of this.#checks.search(question, asked)) yield { type, key, tenant }
@@ -179,7 +180,7 @@ export class Permit {
   async * #tenants (user: UserInput, options: TenantsOptions | undefined): AsyncGenerator<string, void, undefined> {
     const asked = readTenantsOptions(options)
     requireLimit(asked.limit)
-    const { tenantsQuestion } = await import('../decision/search.js')
+    const { tenantsQuestion } = await loadSearch()
     yield * this.#checks.search(tenantsQuestion(normaliseUser(user), asked), asked)
   }
 
@@ -188,7 +189,7 @@ export class Permit {
   ): AsyncGenerator<T, void, undefined> {
     const asked = readSearchOptions(options)
     requireLimit(asked.limit)
-    const question = questionOf(await import('../decision/search.js'), asked)
+    const question = questionOf(await loadSearch(), asked)
     yield * this.#checks.search(question, asked) as AsyncGenerator<T, void, undefined>
   }
 

@@ -10,6 +10,7 @@ import { openObservers, type Observers } from '../observe/observers.js'
 import { resolveOptions, type ResolvedOptions } from './options/resolve.js'
 import type { Caller } from '../contract/point.js'
 import { Writer } from './write/writer.js'
+import { loadOnce } from '../kit/load-once.js'
 import type { UrlAsking } from '../guard/url-query.js'
 import type { Enforcement } from '../guard/enforce.js'
 import type { Inspected } from './inspector-source.js'
@@ -175,12 +176,9 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
 /** The option `user`, with the roles of the option `roles`. An app without that option does not load what it needs. */
 function userOf<R, Reply> ({ user, roles, tenant }: ResolvedOptions<R, Reply>): Enforcement<R>['user'] {
   if (roles === undefined) return user
-  let loaded: Enforcement<R>['user'] | undefined
+  const load = loadOnce(() => import('../decision/roles-of-request.js').then(({ userWithRoles }) => userWithRoles(user, roles, tenant)))
   return request => {
-    if (loaded !== undefined) return loaded(request)
-    return import('../decision/roles-of-request.js').then(({ userWithRoles }) => {
-      loaded = userWithRoles(user, roles, tenant)
-      return loaded(request)
-    })
+    const loaded = load()
+    return loaded instanceof Promise ? loaded.then(userWithRoles => userWithRoles(request)) : loaded(request)
   }
 }

@@ -18,6 +18,7 @@ import { askToComeBack } from '../guard/retry-after.js'
 import { loadOnce } from '../kit/load-once.js'
 
 const loadPlanQuestions = loadOnce(() => import('../decision/plan-question.js'))
+const loadSearch = loadOnce(() => import('../decision/search.js'))
 
 /** The request of its checks, and how it is decided: for entries that guard what a framework does not know as a route. */
 export let behind: <R>(permit: RequestPermit<R>) => { readonly request: R, readonly enforcement: Enforcement<R> }
@@ -170,7 +171,7 @@ export class RequestPermit<R = unknown> {
   async * #tenants (options: TenantsOptions | undefined): AsyncGenerator<string, void, undefined> {
     const asked = readTenantsOptions(options)
     const user = await this.#user()
-    const { tenantsQuestion } = await import('../decision/search.js')
+    const { tenantsQuestion } = await loadSearch()
     const question = await asValues(undefined, () => {
       requireLimit(asked.limit)
       return tenantsQuestion(user, asked)
@@ -182,7 +183,7 @@ export class RequestPermit<R = unknown> {
     const asked = readSearchOptions(options)
     const user = await this.#user()
     const own = await this.#tenant(asked.tenant)
-    const by = await import('../decision/search.js')
+    const by = await loadSearch()
     const question = await asValues(own, () => {
       requireLimit(asked.limit)
       return questionOf(by, asked, user, own)

@@ -17,6 +17,7 @@ import { loadOnce } from '../kit/load-once.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 
 const loadPlans = loadOnce(() => import('./plans.js'))
+const loadSearch = loadOnce(() => import('./search.js'))
 const loadCombinePlans = loadOnce(() => import('../engine/plan/combine-plans.js'))
 
 /** One check of a `bulkCheck`. */
@@ -145,7 +146,7 @@ export class Checks {
   async * search (
     question: SearchQuestion, limits: { readonly limit?: number, readonly signal?: AbortSignal }, asker?: object
   ): AsyncGenerator<string, void, undefined> {
-    const { asListQuestion, countedResults, resultsOf, watchedResults } = await import('./search.js')
+    const { asListQuestion, countedResults, resultsOf, watchedResults } = await loadSearch()
     const results = this.#observation.watchesLists
       ? watchedResults(this.#pdp, question, limits, this.#timeout, this.#observation.watchList(asListQuestion(question), asker))
       : resultsOf(this.#pdp, question, limits, this.#timeout)

@@ -4,7 +4,11 @@ import type { PathOptions } from '../decision/path-options.js'
 import type { DecisionPath } from '../decision/path.js'
 import { PdpError, UnavailableError } from '../contract/errors.js'
 import type { Caller, Decision, Outcome, Query, Trace } from '../contract/point.js'
+import { loadOnce } from '../kit/load-once.js'
 import type { MaybePromise } from '../kit/maybe-promise.js'
+
+const loadPlans = loadOnce(() => import('../decision/plans.js'))
+const loadSearch = loadOnce(() => import('../decision/search.js'))
 
 /** Whether the PDP is open, is not open yet, or failed to open. */
 export class Gate {
@@ -133,12 +137,12 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
       },
       async plan (question, deadline) {
         const end = await whenOpen(deadline)
-        const { planBy } = await import('../decision/plans.js')
+        const { planBy } = await loadPlans()
         return planBy(opened().pdp, question, end)
       },
       async * search (question, asking) {
         await whenOpen(asking.deadline())
-        const { searchBy } = await import('../decision/search.js')
+        const { searchBy } = await loadSearch()
         yield * searchBy(opened().pdp, question, asking)
       },
       async health (deadline) {

@@ -14,6 +14,7 @@ import type { SearchPlace } from '../../engine/search/search-page.js'
 import type { Decision, MappedUrl, Pdp, Query, SearchQuestion } from '../../contract/point.js'
 
 const loadPlanner = loadOnce(() => import('../../engine/plan/planner.js'))
+const loadSearchPage = loadOnce(() => import('../../engine/search/search-page.js'))
 const loadPlanQuery = loadOnce(() => import('../../engine/plan/plan-query.js'))
 
 /** Results that are found at a time. */
@@ -135,7 +136,7 @@ export function embeddedPdp ({ policy, data, unknown, onChange, log }: EmbeddedP
       }
     },
     async * search (question, { deadline, limit }) {
-      const { stepsOfSearchPage } = await import('../../engine/search/search-page.js')
+      const { stepsOfSearchPage } = await loadSearchPage()
       // One engine for all pages, because a place is a place in its facts.
       const engine = engineNow()
       if (question.find === 'tenants') {
