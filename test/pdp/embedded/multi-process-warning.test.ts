@@ -1,21 +1,18 @@
 // An embedded PDP without a folder, written to in one of several processes: its log says that the others do not see the write.
 import { fork } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import permit from '../../../src/index.js'
 import { fastifyFor, logSink } from '../../support/app.js'
-import { root } from '../../support/documents.js'
+import { folderWith } from '../../support/documents.js'
 import '../../support/loader.js'
 
 const policy = { resources: { task: { actions: { read: {} } } }, roles: { reader: { permissions: ['task:read'] } } }
 const WARNING = /one of several.*other processes do not see this write.*option \\?"data\\?".*fastify-permit pdp/
 
 t.test('workers of a cluster warn at their first write, once, and the process that stands alone does not', async t => {
-  const folder = await mkdtemp(join(root, '.tap', 'cluster-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const file = join(folder, 'main.ts')
-  await writeFile(file, `
+  const folder = await folderWith(t, {
+    'main.ts': `
 import cluster from 'node:cluster'
 import Fastify from 'fastify'
 import permit from '../../src/index.ts'
@@ -31,9 +28,10 @@ if (cluster.isPrimary && process.argv[2] === 'cluster') {
   process.send(lines)
   process.disconnect()
 }
-`)
+`
+  })
   for (const [mode, warnings] of [['cluster', 1], ['alone', 0]] as const) {
-    const child = fork(file, [mode], { execArgv: ['--import=tsx'] })
+    const child = fork(join(folder, 'main.ts'), [mode], { execArgv: ['--import=tsx'] })
     const lines = await new Promise<string[]>((resolve, reject) => {
       child.once('message', message => resolve(message as string[]))
       child.once('exit', code => reject(new Error(`exit ${code} without a word`)))
@@ -45,8 +43,7 @@ if (cluster.isPrimary && process.argv[2] === 'cluster') {
 t.test('an additional instance of PM2 warns, too, but not with a folder, which processes share', async t => {
   process.env['NODE_APP_INSTANCE'] = '1'
   t.teardown(() => { delete process.env['NODE_APP_INSTANCE'] })
-  const data = await mkdtemp(join(root, '.tap', 'one-of-several-'))
-  t.teardown(() => rm(data, { recursive: true, force: true }))
+  const data = await folderWith(t, {})
   for (const [options, warnings] of [[{}, 1], [{ data }, 0]] as const) {
     const { logger, lines } = logSink('warn')
     const app = fastifyFor(t, { logger })
