@@ -1,4 +1,4 @@
-// Loads the records of a data folder or a backup into facts and ledger.
+// Loads the records of a data folder or a backup into facts and their metadata.
 import type { Facts } from '../engine/facts/facts.js'
 import type { MetadataStore } from './object-metadata.js'
 import { restore } from './stored-records.js'

@@ -23,7 +23,7 @@ const ALIASES: Readonly<Record<string, string>> = {
  */
 export function readInput<T extends TObject> (what: string, { schema, checker }: Input<T>, input: unknown): Static<T> {
   const renamed = rename(what, input)
-  if (!checker.Check(renamed)) throw new MutationError(`${what}: ${optionMistake(schema, renamed)}`)
+  if (!checker.Check(renamed)) throw new MutationError(`${what}: ${mutationMistake(schema, renamed)}`)
   return renamed as Static<T>
 }
 
@@ -73,7 +73,7 @@ function copyList (value: unknown): unknown {
   return Array.isArray(value) ? value.map((item: unknown) => typeof item === 'object' && item !== null ? { ...item } : item) : value
 }
 
-function optionMistake (schema: TObject, input: Record<string, unknown>): string {
+function mutationMistake (schema: TObject, input: Record<string, unknown>): string {
   const mistakes = schemaMistakes(schema, input)
   const named = mistakes.find(({ kind }) => kind !== 'value')
   if (named !== undefined) {

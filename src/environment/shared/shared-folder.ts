@@ -158,7 +158,7 @@ export class SharedFolder {
         const place = await this.#tryToJoin()
         if (place !== undefined) return await (place instanceof Store ? this.#takeOver(place) : this.#resume(place))
       } catch (error) {
-        this.#optionMistake(error)
+        this.#logTrouble(error)
       }
       await delay(Math.random() * pause, undefined, { ref: false, signal }).catch(() => {})
     }
@@ -216,7 +216,7 @@ export class SharedFolder {
       },
       lost: reason => {
         this.#follower = undefined
-        if (reason !== undefined) this.#optionMistake(reason)
+        if (reason !== undefined) this.#logTrouble(reason)
         else if (this.#known !== undefined) this.#known = follower.known
         if (!this.#closing.signal.aborted) this.#joining = this.#rejoin()
       }
@@ -240,7 +240,7 @@ export class SharedFolder {
     }
   }
 
-  #optionMistake (error: unknown): void {
+  #logTrouble (error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error)
     if (reason === this.#complaint) return
     this.#complaint = reason
