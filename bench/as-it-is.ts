@@ -31,7 +31,7 @@ const VARIANTS = [BARE, CACHED, MISSES, FLOOR, SDK]
 const CONNECTIONS = 64
 const WARM_UP = 2
 
-type Measured = Pick<AsItIsRow, 'requests' | 'p99' | 'cpu'>
+export type Measured = Pick<AsItIsRow, 'requests' | 'p99' | 'cpu'>
 
 /** Measures each variant once a round, in turns. */
 export async function measureAsItIs (rounds: number, seconds: number, progress: (text: string) => void): Promise<AsItIsRow[]> {
@@ -117,7 +117,8 @@ async function measure (variant: string, seconds: number, { pdp: file = './pdp.j
   }
 }
 
-async function load (port: number, seconds: number, connections: number): Promise<{ requests: number, p99: number, total: number }> {
+/** By autocannon. */
+export async function load (port: number, seconds: number, connections: number): Promise<{ requests: number, p99: number, total: number }> {
   const args = [AUTOCANNON, '--json', '--no-progress', '-c', String(connections), '-d', String(seconds), `http://127.0.0.1:${port}/`]
   const { stdout } = await run(process.execPath, args)
   const { requests, latency, non2xx, errors } = JSON.parse(stdout) as {
@@ -127,7 +128,8 @@ async function load (port: number, seconds: number, connections: number): Promis
   return { requests: requests.average, p99: latency.p99, total: requests.total }
 }
 
-async function processorTime (child: ChildProcess): Promise<number> {
+/** That a process has had, µs. */
+export async function processorTime (child: ChildProcess): Promise<number> {
   child.send('processor time')
   const [time] = await once(child, 'message') as [number]
   return time

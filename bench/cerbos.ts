@@ -100,7 +100,7 @@ export async function startCerbos (policy = POLICY) {
   return { http: url, grpc: `127.0.0.1:${grpc}`, stop: stopServer }
 }
 
-async function freePort (): Promise<number> {
+export async function freePort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

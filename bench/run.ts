@@ -15,6 +15,7 @@ import { measureGuards } from './guard.js'
 import { measureHttp, median, type Row } from './http.js'
 import { listsTable, measureLists, perInstance, slowestPage, slowestPlan, type ListsResult } from './lists.js'
 import { loadingTable, measureLoading, measureReload, type LoadingRow, type ReloadRow } from './loading.js'
+import { besideSdk, measureOpenfga, openfgaTable, type OpenfgaRow } from './openfga.js'
 import { writePages } from './pages.js'
 import { start, stopAll } from './processes.js'
 import { profile, type ProfileRow } from './profile.js'
@@ -41,6 +42,7 @@ export interface Results {
   start?: StartResult
   asItIs?: AsItIsRow[]
   busyPdp?: BusyPdpPair[]
+  openfga?: OpenfgaRow[]
   loading?: LoadingRow[]
   reload?: ReloadRow
   profile?: Record<string, ProfileRow[]>
@@ -49,7 +51,7 @@ export interface Results {
 }
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' }, profile: { type: 'string' }, start: { type: 'boolean', default: false }, 'as-it-is': { type: 'boolean', default: false }, loading: { type: 'boolean', default: false }, lists: { type: 'boolean', default: false }, 'busy-pdp': { type: 'boolean', default: false }, write: { type: 'boolean', default: false } }
+  options: { quick: { type: 'boolean', default: false }, compare: { type: 'string', multiple: true }, out: { type: 'string' }, profile: { type: 'string' }, start: { type: 'boolean', default: false }, 'as-it-is': { type: 'boolean', default: false }, loading: { type: 'boolean', default: false }, lists: { type: 'boolean', default: false }, 'busy-pdp': { type: 'boolean', default: false }, openfga: { type: 'boolean', default: false }, write: { type: 'boolean', default: false } }
 })
 
 if (options.compare !== undefined) {
@@ -92,6 +94,14 @@ if (options['busy-pdp']) {
   const pairs = await measureBusyPdp(10, 4, progress)
   busyPdpTable(pairs)
   targetTable(busyPdpTargets(pairs))
+  stopAll()
+  process.exit()
+}
+
+if (options.openfga) {
+  const rows = await measureOpenfga(10, 4, progress)
+  openfgaTable(rows)
+  targetTable(openfgaTargets(rows))
   stopAll()
   process.exit()
 }
@@ -141,6 +151,7 @@ const cerbos = await measureCerbos(rounds, quick ? 500 : 2_000, progress)
 progress('As it is run')
 const asItIs = await measureAsItIs(quick ? 2 : 5, quick ? 1 : 3, progress)
 const busyPdp = await measureBusyPdp(quick ? 2 : 10, quick ? 1 : 4, progress)
+const openfga = await measureOpenfga(quick ? 2 : 6, quick ? 1 : 3, progress)
 progress('Over HTTP')
 const http = await measureHttp({ variants: ['bare', ...BY_THEMSELVES, ...WITH_A_PDP], starts: quick ? 1 : 3, rounds: 2, seconds: quick ? 0.5 : 0.7 }, progress)
 
@@ -183,7 +194,7 @@ const floor = row('undici pool in a hook, a batch for each turn')
 const results: Results = {
   date: new Date().toISOString().slice(0, 10),
   machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version },
-  versions: versions(['fastify', 'undici', 'lru-cache', 'permitio', 'casbin', 'fastify-casbin-rest', 'fastify-guard', '@casl/ability', '@cedar-policy/cedar-wasm', '@cerbos/http', '@cerbos/grpc', '@casl/prisma', '@cerbos/orm-prisma', 'kysely', '@prisma/client', 'pg']),
+  versions: versions(['fastify', 'undici', 'lru-cache', 'permitio', 'casbin', 'fastify-casbin-rest', 'fastify-guard', '@casl/ability', '@cedar-policy/cedar-wasm', '@cerbos/http', '@cerbos/grpc', '@openfga/sdk', '@casl/prisma', '@cerbos/orm-prisma', 'kysely', '@prisma/client', 'pg']),
   quick,
   targets: [
     atLeast('requests/s, warm cache, against bare', 0.96, row('permit: warm cache').ratio),
@@ -203,6 +214,7 @@ const results: Results = {
     ...startTargets(fromStart),
     ...asItIsTargets(asItIs),
     ...busyPdpTargets(busyPdp),
+    ...openfgaTargets(openfga),
     atLeast('requests/s, every decision a miss, against the floor: a hook that only batches', 0.95, uncached.ratio / floor.ratio),
     ...loadingTargets(loading, reload),
     ...listsTargets(lists)
@@ -218,6 +230,7 @@ const results: Results = {
   start: fromStart,
   asItIs,
   busyPdp,
+  openfga,
   loading,
   reload,
   lists,
@@ -243,6 +256,7 @@ console.table(guards.map(({ name, nanoseconds }) => ({ name, 'ns a call': Math.r
 startTable(fromStart)
 asItIsTable(asItIs)
 busyPdpTable(busyPdp)
+openfgaTable(openfga)
 loadingTable(loading)
 listsTable(lists)
 progress(`written to ${out} after ${Math.round((performance.now() - began) / 60_000)} minutes`)
@@ -280,6 +294,18 @@ function busyPdpTargets (pairs: readonly BusyPdpPair[]): Target[] {
     atLeast('a PDP that takes 2 ms for a check: requests/s against the SDK in a hook', 1.5, median(ratios)),
     atLeast('the same, in the worst of the rounds', 1, Math.min(...ratios)),
     atMost("the same: p99 latency, against the SDK's", 0.5, median(pairs.map(({ own, sdk }) => own.p99 / sdk.p99)))
+  ]
+}
+
+/** OpenFGA itself is the bottleneck of what is not in the cache. */
+function openfgaTargets (rows: readonly OpenfgaRow[]): Target[] {
+  if (rows.length === 0) return []
+  const [misses, again] = [besideSdk(rows, false), besideSdk(rows, true)]
+  return [
+    atLeast('a real OpenFGA, no question twice: requests/s against its SDK in a hook', 1.2, misses.ratio),
+    atLeast('the same, in the worst of the rounds', 1, misses.worst),
+    atMost('the same: processor time of the app for a request', 0.5, misses.cpuRatio),
+    atLeast('a real OpenFGA, 1,000 questions again and again: requests/s against its SDK in a hook', 5, again.ratio)
   ]
 }
 
