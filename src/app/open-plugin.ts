@@ -71,7 +71,7 @@ export interface OpeningContext<R> {
   /** Keeps the framework from logging a denial that is in the log already. */
   readonly quiet?: (request: R, error: ForbiddenError) => void
   /** Reads the URL of a request for URL mapping rules; undefined for a framework that does not tell the route. */
-  readonly readUrl?: UrlAsking<R>['read']
+  readonly readUrl?: NonNullable<UrlAsking<R>['read']>
 }
 
 /** The resolved options, and a decision path that is not loaded yet. */
@@ -108,13 +108,13 @@ export function prepare<R, Reply> (input: unknown, context: OpeningContext<R>): 
     if (error instanceof ForbiddenError) context.quiet?.(request, error)
   }
 
-  function urlsOf ({ pdp }: DecisionPath): UrlAsking<R> | undefined {
-    if (urls === undefined || readUrl === undefined) return undefined
+  function urlsOf ({ pdp, opened }: DecisionPath): UrlAsking<R> | undefined {
+    if (urls === undefined) return undefined
     if (pdp.mapUrl === undefined && pdp.decidesUrls !== true) {
       throw new OptionsError("option \"urls\" is given with protocol: 'authzen'; expected it with Permit's PDP or \"policy\", " +
         'because AuthZEN has no URL mapping rules')
     }
-    return { base: urls.base.replace(/\/+$/, ''), isDefault: urls.default ?? false, read: readUrl, pdp }
+    return { base: urls.base.replace(/\/+$/, ''), isDefault: urls.default ?? false, read: readUrl, opened, pdp }
   }
 
   function openingOf (path: DecisionPath): Opening<R, Reply> {

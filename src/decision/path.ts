@@ -33,8 +33,8 @@ export interface DecisionPath {
   readonly cache: PathOptions['cache']
   /** Logs when plans and searches fail, and when they are answered again; undefined for the embedded PDP, and without a log. */
   readonly listOutage?: Outage
-  /** For a path that is not open yet: resolves when it is. */
-  readonly opened?: () => Promise<void>
+  /** For a path that may not be open yet: resolves when it is; undefined when it is. */
+  readonly opened?: () => Promise<void> | undefined
   /** The most checks of one bulk check in flight at a time. */
   readonly bulkConcurrency: number
   /** The most checks of one filter in flight at a time. A filter may have many thousand items, and other checks run at the same time. */

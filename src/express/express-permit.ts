@@ -67,8 +67,8 @@ export interface ExpressPermit extends Middleware {
 export function permit (options: PermitOptions): ExpressPermit {
   const { log: given, ...others }: PermitOptions = isObject(options) ? options : refuseOptions()
   // Express does not tell which routes there are, so these options could not work. With `urls.default`, no route would be guarded.
-  for (const name of ['strict', 'openapi', 'routes', 'urls']) {
-    if (name in others) {
+  for (const name of ['strict', 'openapi', 'routes', 'urls.default']) {
+    if (name in others || (name === 'urls.default' && isObject(others.urls) && 'default' in others.urls)) {
       throw new OptionsError(`option "${name}" is given; expected only with Fastify, because Express does not tell which routes there are`)
     }
   }

@@ -32,6 +32,11 @@ export type RequestPermit = asking.RequestPermit<Request>
 /** The options of `permit(options)`: those of the Fastify plugin, and a log. Set exactly one of `pdp` and `policy`. */
 export type PermitOptions = Omit<options.PermitOptions<Request, Response>, 'strict' | 'openapi' | 'routes' | 'urls'> & {
   /**
+   * Decides by URL mapping rules, where a guard says `{ url: '/tasks/{id}' }`.
+   * @defaultValue none: such a guard answers 500
+   */
+  urls?: { readonly base: string }
+  /**
    * The log for denials (`info`), checks without a decision (`warn`), a failed start (`error`) and others: pino, or an object with the same
    * functions.
    * @defaultValue `warn` and `error` are written to the console, other levels are dropped

@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request, Response } from 'express'
 import { AnnotationError, ForbiddenError, OptionsError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
-import { NO_URLS } from '../guard/url-query.js'
-import { asksUrl, compileGuard, type CompiledGuard } from '../guard/compile-annotation.js'
+import { NO_ROUTE, NO_URLS } from '../guard/url-query.js'
+import { asksRoute, asksUrl, compileGuard, type CompiledGuard } from '../guard/compile-annotation.js'
 import { enforce, type Verdict } from '../guard/enforce.js'
 import { readGuardOptions, type GuardOptions } from '../guard/guard-options.js'
 import { askToComeBack } from '../guard/retry-after.js'
@@ -34,7 +34,7 @@ import type { Annotation, Guard, Next } from './express-types.js'
  */
 export function guard (requirement: Annotation, options?: GuardOptions): Guard {
   // Reports an invalid requirement when the route is declared.
-  if (asksUrl(compileGuard<Request>(requirement, undefined))) throw new AnnotationError(`guard(): ${NO_URLS}`)
+  if (asksRoute(compileGuard<Request>(requirement, undefined))) throw new AnnotationError(`guard(): ${NO_ROUTE}`)
   keepUnbound(requirement)
   let last: Bound | undefined
   const created = createGuard(readGuardOptions(options), request => {
@@ -53,7 +53,8 @@ export function guard (requirement: Annotation, options?: GuardOptions): Guard {
 /** Creates a guard that always uses one `permit(…)`, even if the request has not passed through it. */
 export function guardOf (scope: Scope, requirement: Annotation, options?: GuardOptions): Guard {
   const bound = { scope, compiled: compileGuard<Request>(requirement, scope.enforcement.tenant) }
-  if (asksUrl(bound.compiled)) throw new AnnotationError(`guard(): ${NO_URLS}`)
+  if (asksRoute(bound.compiled)) throw new AnnotationError(`guard(): ${NO_ROUTE}`)
+  if (scope.enforcement.urls === undefined && asksUrl(bound.compiled)) throw new AnnotationError(`guard(): ${NO_URLS}`)
   const created = createGuard(readGuardOptions(options), () => bound)
   keepRequirement(created, requirement)
   return created

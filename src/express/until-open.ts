@@ -94,7 +94,7 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
     get listOutage () { return loaded?.listOutage },
     environment: () => loaded?.environment?.(),
     cache,
-    opened: () => gate.wait(performance.now() + MAX_OPENING),
+    opened: () => gate.isOpen ? undefined : gate.wait(performance.now() + MAX_OPENING),
     get atHand () { return origin.kind === 'policy' && cache === false ? 'embedded' : 'cache' },
     get bulkConcurrency () { return loaded?.bulkConcurrency ?? 1 },
     get filterConcurrency () { return loaded?.filterConcurrency ?? 1 },
@@ -121,6 +121,8 @@ export function untilOpen ({ options: { origin, cache, timeout }, load }: Loadin
       async open () {
         await (await loading).pdp.open()
       },
+      ...(origin.kind === 'policy' ? { mapUrl: (method: string, url: string) => opened().pdp.mapUrl?.(method, url) } : {}),
+      decidesUrls: origin.kind === 'pdp' && origin.authzen === undefined,
       mistakeIn: (type, isType, tenant) => opened().pdp.mistakeIn?.(type, isType, tenant),
       async probeWith (query) {
         await opened().pdp.probeWith?.(query)

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunc
 import { AnnotationError, UndeclaredRouteError } from '../contract/errors.js'
 import { printable } from '../kit/printable.js'
 import {
-  asksUrl, compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard
+  asksRoute, asksUrl, compileGuard, compileNamed, type CompiledAnnotation as AnyCompiledAnnotation, type CompiledGuard
 } from '../guard/compile-annotation.js'
 import { NO_URLS } from '../guard/url-query.js'
 import { describeAnnotation, type DescribedPermission, type Description } from '../guard/description.js'
@@ -494,7 +494,7 @@ export class RouteGuards {
 
   #compile (annotation: Annotation, name: string, url?: string): CompiledAnnotation {
     const compiled = compileNamed<FastifyRequest>(name, annotation, this.#enforcement?.tenant)
-    if (asksUrl(compiled)) requireUrls(this.#enforcement, name, url)
+    if (asksUrl(compiled)) requireUrls(this.#enforcement, name, asksRoute(compiled) ? url : undefined)
     return compiled
   }
 }

@@ -1,7 +1,7 @@
 // The URL of a request for URL mapping rules: rebuilt from what Fastify's router has matched. The URL as the client wrote it may be
 // read in another way by a rule than by the router, and so get by with a weaker permission.
 import type { FastifyRequest } from 'fastify'
-import type { AskedUrl } from '../guard/url-query.js'
+import { askedUrl, encodeSegment, encodeSegments, hasDots, writableText, type AskedUrl } from '../guard/asked-url.js'
 import { isRecord } from '../kit/is-record.js'
 
 type Part = { readonly text: string } | { readonly param: string, readonly isOptional: boolean }
@@ -14,12 +14,7 @@ export function routeUrl (request: FastifyRequest): AskedUrl {
   if (url === undefined || request.is404) return { refused: 'the request has no route' }
   let parts = PARTS.get(url)
   if (parts === undefined) PARTS.set(url, parts = partsOf(url))
-  const path = pathOf(parts, request.params, request.raw.url ?? '')
-  if (path === undefined) return { refused: 'the path can be read in more than one way' }
-  const query = queryOf(request.query)
-  if (query === undefined) return { refused: 'the query has a name twice, or a value that is no text' }
-  // What HEAD tells, GET tells, too.
-  return { method: request.method === 'HEAD' ? 'GET' : request.method, path, query }
+  return askedUrl(request, pathOf(parts, request.params, request.raw.url ?? ''))
 }
 
 /** The names of the params in a route's URL, as they are read here. */
@@ -63,9 +58,6 @@ function closing (url: string, open: number): number {
   return url.length
 }
 
-/** Control characters, and halves of characters, which cannot be written into a URL. */
-const UNWRITABLE = /[\p{Cc}\p{Surrogate}]/u
-
 /** Undefined for a path that a server behind the handler, or a file system, could read in another way. */
 function pathOf (parts: readonly Part[], params: unknown, raw: string): string | undefined {
   let path = ''
@@ -74,12 +66,13 @@ function pathOf (parts: readonly Part[], params: unknown, raw: string): string |
       path += encodeSegments(part.text)
       continue
     }
-    const value = isRecord(params) ? paramText(params[part.param]) : undefined
-    if (value === undefined && part.isOptional) {
+    const given = isRecord(params) ? params[part.param] : undefined
+    if ((given === undefined || given === null) && part.isOptional) {
       if (path.endsWith('/')) path = path.slice(0, -1)
       continue
     }
-    if (value === undefined || UNWRITABLE.test(value)) return undefined
+    const value = writableText(given)
+    if (value === undefined) return undefined
     if (part.param === '*') {
       if (!isPlain(value, raw)) return undefined
       path += encodeSegments(value)
@@ -87,13 +80,8 @@ function pathOf (parts: readonly Part[], params: unknown, raw: string): string |
       path += encodeSegment(value)
     }
   }
-  if (path.split('/').some(segment => segment === '.' || segment === '..')) return undefined
+  if (hasDots(path)) return undefined
   return path === '' ? '/' : path
-}
-
-function paramText (value: unknown): string | undefined {
-  if (typeof value === 'string') return value
-  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint' ? String(value) : undefined
 }
 
 /**
@@ -104,26 +92,4 @@ function isPlain (rest: string, raw: string): boolean {
   const [path = ''] = raw.split('?', 1)
   if (/%2f|%5c/i.test(path) || /[%\\;]/.test(rest)) return false
   return rest === '' || rest.split('/').every(segment => segment !== '' && segment !== '.' && segment !== '..')
-}
-
-function encodeSegments (text: string): string {
-  return text.split('/').map(encodeSegment).join('/')
-}
-
-/** Percent-encodes what a segment of a path cannot have (RFC 3986, section 3.3), and the semicolon, at which some routers end the path. */
-function encodeSegment (text: string): string {
-  return encodeURIComponent(text).replace(/%(?:3A|40|24|26|2B|2C|3D)/g, decodeURIComponent)
-}
-
-/** The query, with its question mark; undefined when a value is not a single text. */
-function queryOf (query: unknown): string | undefined {
-  if (!isRecord(query)) return query === undefined || query === null ? '' : undefined
-  const parameters = new URLSearchParams()
-  for (const [name, value] of Object.entries(query)) {
-    const text = paramText(value)
-    if (text === undefined || /\p{Surrogate}/u.test(name + text)) return undefined
-    parameters.append(name, text)
-  }
-  const text = parameters.toString()
-  return text === '' ? '' : `?${text}`
 }

@@ -4,11 +4,11 @@ import { AnnotationError } from '../contract/errors.js'
 
 /** What an annotation, or a part of one, may be. */
 export const FORMS =
-  "'type:action', 'url', { action, resource, tenant?, context? }, { anyOf: […] }, { allOf: […] } or a function of the request; " +
+  "'type:action', 'url', { url }, { action, resource, tenant?, context? }, { anyOf: […] }, { allOf: […] } or a function of the request; " +
   "and outside of functions false, for a public route, or one of these for each method, such as { GET: 'task:list', '*': 'task:update' }"
 
 /** All property names of requirements. */
-export const REQUIREMENT_NAMES: readonly string[] = ['action', 'resource', 'tenant', 'context', 'anyOf', 'allOf']
+export const REQUIREMENT_NAMES: readonly string[] = ['action', 'resource', 'tenant', 'context', 'url', 'anyOf', 'allOf']
 
 /**
  * Checks that an object has only known properties.

@@ -27,10 +27,20 @@ export interface RequirementOn<T extends ResourceType, R> {
 /** A permission in Permit's own spelling, `'<type>:<action>'`, or in parts. */
 export type Permission<R> = PermissionName | PermissionRequirement<R>
 
-/** What URL mapping rules say of the URL (`'url'`), and combined requirements: with `anyOf` one is enough, with `allOf` all are needed. */
+/**
+ * What URL mapping rules say of a URL with this path, such as `'/tasks/{id}'`, with values from the route's params. It is the whole path,
+ * with the prefixes of routers, and a function cannot return it.
+ */
+export interface UrlRequirement { readonly url: string }
+
+/**
+ * What URL mapping rules say of the route's URL (`'url'`, only with Fastify) or of a path, and combined requirements: with `anyOf` one is
+ * enough, with `allOf` all are needed.
+ */
 export type Requirement<R> =
   | Permission<R>
   | 'url'
+  | UrlRequirement
   | { readonly anyOf: readonly Requirement<R>[] }
   | { readonly allOf: readonly Requirement<R>[] }
 
@@ -44,7 +54,7 @@ export type RequirementFunction<R> = (request: R) => MaybePromise<Requirement<R>
 export type MethodMap<R> = object &
   { readonly [M in AnnotatedMethod]?: Requirement<R> | RequirementFunction<R> | false } &
   // Otherwise a requirement or a function with a misspelled permission would be a map without methods.
-  { readonly [M in 'action' | 'resource' | 'anyOf' | 'allOf' | 'apply']?: never }
+  { readonly [M in 'action' | 'resource' | 'url' | 'anyOf' | 'allOf' | 'apply']?: never }
 
 /** The methods that Fastify and Express know, and `*` for all others. */
 export type AnnotatedMethod =

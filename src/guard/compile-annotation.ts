@@ -9,6 +9,7 @@ import { ignore, isThenable, whenResolved, type MaybePromise } from '../kit/mayb
 import type { Annotation, MethodMap, Permission, PermissionRequirement, PerRequest, Requirement } from './annotation.js'
 import { FORMS, onlyKnown, permissionMeant, refuseOtherPlaceholders, REQUIREMENT_NAMES } from './annotation-mistakes.js'
 import { isMethodMap, requireMethodNames } from './method-map.js'
+import { parseUrlTemplate, type UrlTemplate } from './asked-url.js'
 import { fillKey, hasBrace, parseKeyTemplate, type KeyTemplate } from './key-template.js'
 
 /** The part of a request that templates read, in every framework. */
@@ -41,7 +42,7 @@ interface CompiledFunction<R> {
 
 export type CompiledRequirement<R> =
   | { readonly kind: 'permission', readonly params: readonly string[], readonly ask: AskPermission<R> }
-  | { readonly kind: 'url', readonly params: readonly string[] }
+  | { readonly kind: 'url', readonly params: readonly string[], readonly template?: UrlTemplate }
   | { readonly kind: 'any' | 'all', readonly params: readonly string[], readonly parts: readonly CompiledRequirement<R>[] }
 
 /** Creates the query of one permission for one request and user. */
@@ -101,8 +102,21 @@ export function compileNamed<R extends WithParams> (
 
 /** Whether URL mapping rules take part; not known of a function, whose result decides. */
 export function asksUrl<R> (annotation: CompiledAnnotation<R>): boolean {
-  if (annotation.kind === 'methods') return [...annotation.of.values()].some(asksUrl)
-  return annotation.kind === 'url' || ((annotation.kind === 'any' || annotation.kind === 'all') && annotation.parts.some(asksUrl))
+  return asked(annotation, () => true)
+}
+
+/** Whether URL mapping rules take part, with the URL of the route. */
+export function asksRoute<R> (annotation: CompiledAnnotation<R>): boolean {
+  return asked(annotation, template => template === undefined)
+}
+
+function asked<R> (annotation: CompiledAnnotation<R>, isMeant: (template: UrlTemplate | undefined) => boolean): boolean {
+  switch (annotation.kind) {
+    case 'methods': return [...annotation.of.values()].some(part => asked(part, isMeant))
+    case 'any':
+    case 'all': return annotation.parts.some(part => asked(part, isMeant))
+    default: return annotation.kind === 'url' && isMeant(annotation.template)
+  }
 }
 
 /** Compiles the argument of `guard(requirement)`, in every framework. */
@@ -134,6 +148,7 @@ function compileRequirement<R extends WithParams> (requirement: Requirement<R>, 
     throw new AnnotationError('it is an array; write { anyOf: […] } if one of its permissions is enough, ' +
       `or { allOf: […] } if all are needed; expected ${FORMS}`)
   }
+  if ('url' in requirement) return compileUrl(requirement, mode)
   const kind = 'anyOf' in requirement ? 'anyOf' : 'allOf' in requirement ? 'allOf' : undefined
   if (kind === undefined) return compilePermission(requirement as PermissionRequirement<R>, mode)
 
@@ -144,6 +159,16 @@ function compileRequirement<R extends WithParams> (requirement: Requirement<R>, 
   // `map` would skip the holes of an array.
   const compiled = Array.from(parts, (part: Requirement<R>) => compileRequirement(part, mode, depth + 1))
   return { kind: kind === 'anyOf' ? 'any' : 'all', parts: compiled, params: compiled.flatMap(part => part.params) }
+}
+
+function compileUrl<R> (requirement: { readonly url: unknown }, { declared }: Mode<R>): CompiledRequirement<R> {
+  onlyKnown(requirement, ['url'], "only { url: '/tasks/{id}' }")
+  if (!declared) {
+    throw new AnnotationError('a function returned { url }; declare it where the guard is declared, ' +
+      'because a rule can read a URL that is taken from a request in another way than the router')
+  }
+  const template = parseUrlTemplate(requirement.url)
+  return { kind: 'url', params: template.params, template }
 }
 
 /** Parses `'task:create'`, Permit's spelling: the type, then the action. */

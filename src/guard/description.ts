@@ -51,7 +51,7 @@ function describeMethods<R> (map: MethodMap<R>, hasTenantOption: boolean): Descr
 }
 
 function describeRequirement<R> (requirement: Requirement<R>, hasTenantOption: boolean): Description {
-  if (requirement === 'url') {
+  if (requirement === 'url' || (typeof requirement === 'object' && 'url' in requirement)) {
     const tenant = hasTenantOption ? BY_FUNCTION : DEFAULT_TENANT
     return { text: 'url', permissions: [{ type: undefined, action: 'url', resource: BY_URL, tenant }] }
   }

@@ -5,6 +5,7 @@ import { normaliseUser, Question, type UserInput } from '../decision/query.js'
 import { AnnotationError, ForbiddenError, UnauthenticatedError } from '../contract/errors.js'
 import type { Caller, Decision, DecisionSource, Outcome, QueryUser, Trace } from '../contract/point.js'
 import { isThenable, whenResolved, type MaybePromise } from '../kit/maybe-promise.js'
+import type { UrlTemplate } from './asked-url.js'
 import { askByUrl, type UrlAsking } from './url-query.js'
 import type {
   AskPermission, CompiledAnnotation, CompiledGuard, CompiledRequirement, QueryOrRefusal, TenantOf
@@ -68,7 +69,7 @@ function enforceFor<R> (
 
 function meets<R> (enforcement: Enforcement<R>, requirement: CompiledRequirement<R>, request: R, user: QueryUser): MaybePromise<Verdict> {
   if (requirement.kind === 'permission') return isPermitted(enforcement, requirement.ask, request, user)
-  if (requirement.kind === 'url') return isUrlPermitted(enforcement, request, user)
+  if (requirement.kind === 'url') return isUrlPermitted(enforcement, requirement.template, request, user)
   const attempts = requirement.parts.map(part => attempt(() => meets(enforcement, part, request, user)))
   return combine(attempts, requirement.kind === 'any' ? anyOf : allOf)
 }
@@ -80,9 +81,14 @@ function isPermitted<R> (enforcement: Enforcement<R>, ask: AskPermission<R>, req
     : decideOn(enforcement, query, request)
 }
 
-function isUrlPermitted<R> (enforcement: Enforcement<R>, request: R, user: QueryUser): MaybePromise<Verdict> {
+function isUrlPermitted<R> (
+  enforcement: Enforcement<R>, template: UrlTemplate | undefined, request: R, user: QueryUser
+): MaybePromise<Verdict> {
   const { urls, tenant } = enforcement
-  return whenResolved(tenant?.(request), tenant => decideOn(enforcement, askByUrl(urls, request, user, tenant), request))
+  // The rules are not known before.
+  const opening = urls?.opened?.()
+  if (opening !== undefined) return opening.then(() => isUrlPermitted(enforcement, template, request, user))
+  return whenResolved(tenant?.(request), tenant => decideOn(enforcement, askByUrl(urls, request, template, user, tenant), request))
 }
 
 function decideOn<R> ({ checks, caller }: Enforcement<R>, query: QueryOrRefusal, request: R): MaybePromise<Verdict> {

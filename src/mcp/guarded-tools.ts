@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { behind } from '../app/request-permit.js'
 import { AnnotationError, ForbiddenError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
 import { describe } from '../decision/input-checks.js'
-import type { Annotation, MethodMap } from '../guard/annotation.js'
+import type { Annotation, MethodMap, UrlRequirement } from '../guard/annotation.js'
 import { NO_URLS } from '../guard/url-query.js'
 import { asksUrl, compileNamed, type CompiledAnnotation } from '../guard/compile-annotation.js'
 import { enforce, type Enforcement, type Verdict } from '../guard/enforce.js'
@@ -20,10 +20,10 @@ export interface McpCall {
 }
 
 /**
- * What a handler requires: every form that `config.permit` has, except `'url'` and requirements for each method. In templates, `{id}` is an
+ * What a handler requires: every form that `config.permit` has, except URLs and requirements for each method. In templates, `{id}` is an
  * argument of the tool or prompt, or a variable of the resource template. `false` is public.
  */
-export type McpAnnotation = Exclude<Annotation<McpCall>, 'url' | MethodMap<McpCall>>
+export type McpAnnotation = Exclude<Annotation<McpCall>, 'url' | UrlRequirement | MethodMap<McpCall>>
 
 /** What a handler requires, as written and as compiled. */
 export interface Declared {

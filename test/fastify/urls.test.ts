@@ -1,7 +1,5 @@
 // `permit: 'url'`: URL mapping rules decide about the route that the router has matched, however the URL was written.
-import { once } from 'node:events'
-import { connect, type AddressInfo } from 'node:net'
-import { text } from 'node:stream/consumers'
+import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
@@ -10,6 +8,7 @@ import { routeUrl } from '../../src/fastify/route-url.js'
 import { pdpFor, TOKEN } from '../server/support.js'
 import { byHeader, fastifyFor } from '../support/app.js'
 import { assertCounted } from '../support/counted.js'
+import { sendWritten, writtenUrls } from '../support/written-urls.js'
 
 const base = 'https://app.example'
 const rule = (url: string, resource: string, more: { action?: string, http_method?: string, priority?: number } = {}) =>
@@ -169,37 +168,14 @@ t.test('what cannot work stops the app', async t => {
 
 const SERVERS = [{}, { routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, ignoreDuplicateSlashes: true } }, { routerOptions: { useSemicolonDelimiter: true } }] as FastifyServerOptions[]
 
-/** Sends a request as it is written: clients would normalise the URL. */
 async function send (app: FastifyInstance, url: string, user: string): Promise<{ status: number, body: Told }> {
-  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
-  await once(socket, 'connect')
-  socket.end(`GET ${url} HTTP/1.1\r\nhost: admin.example\r\nx-user: ${user}\r\nconnection: close\r\n\r\n`)
-  const answer = await text(socket)
-  const status = Number(answer.slice(9, 12))
-  return { status, body: status === 200 ? JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as Told : {} }
+  const { status, body } = await sendWritten((app.server.address() as AddressInfo).port, url, user)
+  return { status, body: status === 200 ? JSON.parse(body) as Told : {} }
 }
 
 interface Told { route?: string, params?: Record<string, string>, query?: Record<string, unknown>, asked?: { path?: string, query?: string } }
 
-/** URLs as attackers write them: encoded, twice encoded, with dots, slashes, other cases, other characters. */
-const written = fc.tuple(fc.constantFrom('/admin', '/docs/secret', '/files/secret', '/files/secret/7', '/list?all=1', '/list', '/docs/7', '/welcome', '/files/a/b', '/mixed/a-b.c', '/years/2026/:x', '/optional/7', '/optional'), fc.array(fc.tuple(
-  fc.constantFrom('encode', 'twice', 'upper', 'slash', 'dots', 'insert', 'query', 'tail'), fc.nat(30),
-  fc.constantFrom('%2f', '%2F', '%5c', '\\', '//', '/./', '/../', '/%2e%2e/', '/x/..', ';', ';x=1', '%00', '%0a', '%20', '%c3%a9', '%ef%bd%81', '%ff', '.', '%', '?', '#', '+', '%3f', '%23', '::', '-', '\u0130')
-), { maxLength: 3 })).map(([url, changes]) => changes.reduce<string>((url, [kind, at, text]) => {
-  const index = 1 + at % url.length
-  const char = url[index] ?? 'x'
-  const code = `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`
-  switch (kind) {
-    case 'encode': return url.slice(0, index) + code + url.slice(index + 1)
-    case 'twice': return url.slice(0, index) + code.replace('%', '%25') + url.slice(index + 1)
-    case 'upper': return url.slice(0, index) + char.toUpperCase() + url.slice(index + 1)
-    case 'slash': return `${url}/`
-    case 'dots': return url.replace(/\/([^/]*)$/, `${text}/$1`)
-    case 'query': return `${url}${url.includes('?') ? '&' : '?'}all=${text}&${text}`
-    case 'tail': return url + text
-    default: return url.slice(0, index) + text + url.slice(index)
-  }
-}, url))
+const written = writtenUrls('/admin', '/docs/secret', '/files/secret', '/files/secret/7', '/list?all=1', '/list', '/docs/7', '/welcome', '/files/a/b', '/mixed/a-b.c', '/years/2026/:x', '/optional/7', '/optional')
 
 t.test('no way to write a URL opens a route to a user who may only open laxer ones', async t => {
   for (const server of SERVERS) {

@@ -256,7 +256,7 @@ const WRONG: [unknown, RegExp][] = [
   [{ anyOf: [false] }, /it is false/],
   [{ action: 'a', resource: 'task', context: 'x' }, /the context must be an object/],
   // Mistakes that people make, each answered with what was meant.
-  [{ acton: 'a', resource: 'task' }, /"acton" is not known: did you mean "action"\?; expected 'type:action', 'url', \{ action, resource, tenant\?, context\? \}, \{ anyOf: \[…\] \}, \{ allOf: \[…\] \} or a function/],
+  [{ acton: 'a', resource: 'task' }, /"acton" is not known: did you mean "action"\?; expected 'type:action', 'url', \{ url \}, \{ action, resource, tenant\?, context\? \}, \{ anyOf: \[…\] \}, \{ allOf: \[…\] \} or a function/],
   [{ action: 'a', ressource: 'task' }, /did you mean "resource"\?/],
   [{ action: 'a', resource: 'task', tennant: 'x' }, /did you mean "tenant"\?/],
   [{ anyof: ['task:a'] }, /did you mean "anyOf"\?/],
