@@ -47,6 +47,8 @@ export interface Outcome {
   readonly remembered: number
   /** Decisions after the fault that were not the true ones; must be 0. */
   readonly wrongAfterwards: number
+  /** Requests after the fault for which there was no decision in time; 0 where the machine is not overloaded. */
+  readonly undecidedAfterwards: number
   /** Ms of the slowest request, and of them those in which this process was given time of a processor: others may keep it from that. */
   readonly slowest: number
   readonly slowestAwake: number
@@ -117,8 +119,9 @@ async function outcomeOf (app: App, pdp: HostilePdp, { name, requests }: Mode): 
     wrongAllows: keys.filter(key => ranDuring.has(key) && (none || !truth(key))).length,
     wrongDenies: during.filter(({ key, status }) => status === 403 && (none || truth(key))).length,
     undocumented: during.filter(answer => !answer.documented || (answer.status === 200) !== ranDuring.has(answer.key)).length,
-    remembered: after.filter(({ key }) => !asked.has(key)).length,
-    wrongAfterwards: after.filter(({ key, status }) => status !== (truth(key) ? 200 : 403)).length,
+    remembered: after.filter(({ key, status }) => status !== 503 && !asked.has(key)).length,
+    wrongAfterwards: after.filter(({ key, status }) => status !== 503 && status !== (truth(key) ? 200 : 403)).length,
+    undecidedAfterwards: after.filter(({ status }) => status === 503).length,
     slowest: Math.max(...during.map(({ took }) => took)),
     slowestAwake: Math.max(...during.map(({ awake }) => awake)),
     recovery: recovery.took,

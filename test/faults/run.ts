@@ -1,4 +1,4 @@
-// A process that tries a share of the faults on a wire, and tells on stdout what came of each, one as JSON on each line.
+// A process that tries a share of the faults on a wire, or one of them, and tells on stdout what came of each, one as JSON on each line.
 import dns from 'node:dns'
 import { createServer, type AddressInfo } from 'node:net'
 import tls from 'node:tls'
@@ -17,7 +17,7 @@ export interface Summary {
 /** Faults at a time: many of them wait for a deadline. */
 const TOGETHER = 3
 
-const [name, share, shares] = process.argv.slice(2)
+const [name, share, shares, only] = process.argv.slice(2)
 
 // The app loads the transport when its options ask for it. The loader of the tests finds its packages by a stack: so it is loaded while there are stacks.
 await import('../../src/pdp/http/transport.js')
@@ -39,7 +39,7 @@ await new Promise<void>(resolve => elsewhere.listen(0, '127.0.0.1', resolve))
 
 const faults = faultsOf(wires.find(wire => wire.name === name) as Wire, {
   elsewhere: `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`, authority, stranger: createAuthority('unknown')
-}).filter((_, index) => index % Number(shares) === Number(share)).map(losing)
+}).filter((fault, index) => only === undefined ? index % Number(shares) === Number(share) : fault.name === only).map(losing)
 const light = faults.filter(fault => fault.heavy !== true)
 await Promise.all(Array.from({ length: TOGETHER }, async () => {
   for (let fault = light.shift(); fault !== undefined; fault = light.shift()) await tell(fault)
