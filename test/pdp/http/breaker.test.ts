@@ -220,7 +220,7 @@ t.test('a PDP that accepts and never answers opens it, and waiting checks fail a
     silent.close()
   })
   const app = fastifyFor(t)
-  await app.register(permit, { pdp: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`, token: 'x', timeout: 500, connections: 8, batch: 1 })
+  await app.register(permit, { pdp: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`, token: 'x', timeout: 1_000, connections: 8, batch: 1 })
   const first = await Promise.all(Array.from({ length: 8 }, (_, index) => app.permit.check('ann', `a${index}`, 'task').catch(failure)))
   t.same(first, Array(8).fill('timeout'))
   // Some travel, others wait for a connection, while the probe is on its way.
@@ -230,7 +230,7 @@ t.test('a PDP that accepts and never answers opens it, and waiting checks fail a
   }
   const start = performance.now()
   t.same(await Promise.all(Array.from({ length: 100 }, (_, index) => app.permit.check('ann', `c${index}`, 'task').catch(failure))), Array(100).fill('circuit'))
-  t.ok(performance.now() - start < 480, `${performance.now() - start} ms`)
+  t.ok(performance.now() - start < 950, `${performance.now() - start} ms`)
 })
 
 t.test('one check that makes the PDP fail does not affect others, however often it is repeated', async t => {

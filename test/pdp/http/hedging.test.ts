@@ -71,7 +71,7 @@ t.test('a slow answer is overtaken by a second replica, and at most one in ten r
   const start = performance.now()
   t.equal(await app.permit.check('ann', 'read', 'task:slow'), true)
   await until(() => app.permit.stats().pdp?.inFlight === 0)
-  t.ok(performance.now() - start < 500, `and the first was given up, after ${performance.now() - start} ms`)
+  t.ok(performance.now() - start < 1_500, `and the first was given up, after ${performance.now() - start} ms`)
   const { pdp } = app.permit.stats()
   t.equal(pdp!.hedges, before + 1)
   t.equal(pdp!.failures, 0)
@@ -91,7 +91,7 @@ t.test('with one PDP the hedge uses another connection', async t => {
   slow.add('slow')
   const start = performance.now()
   t.equal(await app.permit.check('ann', 'read', 'task:slow'), true)
-  t.ok(performance.now() - start < 500)
+  t.ok(performance.now() - start < 1_500)
   t.equal(pdps[0]!.questions.filter(({ resource }) => resource.key === 'slow').length, 2)
 })
 

@@ -85,14 +85,14 @@ t.test('all usable replicas are tried before giving up, each once', async t => {
 
 t.test('a replica that hangs costs half the deadline, once: the other one is asked, too, and then the breaker opens', async t => {
   const { lines, logger } = logSink()
-  const { app, pdps } = await appWithReplicas(t, [{ intercept: never }, {}], { timeout: 800, breaker: { failures: 3, halfOpenAfter: 10_000 } }, { logger })
+  const { app, pdps } = await appWithReplicas(t, [{ intercept: never }, {}], { timeout: 1_600, breaker: { failures: 3, halfOpenAfter: 10_000 } }, { logger })
   const start = performance.now()
   t.same(await allAtOnce(40, index => app.permit.check('ann', `a${index}`, 'task')), Array(40).fill(true))
-  t.ok(performance.now() - start < 780, `${performance.now() - start} ms`)
+  t.ok(performance.now() - start < 1_550, `${performance.now() - start} ms`)
   for (let round = 0; app.permit.stats().pdp?.replicas[0]?.state === 'closed'; round++) await allAtOnce(4, index => app.permit.check('ann', `b${round}-${index}`, 'task'))
   const again = performance.now()
   t.same(await allAtOnce(40, index => app.permit.check('ann', `c${index}`, 'task')), Array(40).fill(true))
-  t.ok(performance.now() - again < 390, 'nobody waits for it any more')
+  t.ok(performance.now() - again < 750, 'nobody waits for it any more')
   t.match(app.permit.stats(), { checks: { failed: 0 }, pdp: { failures: 0, replicas: [{ url: pdps[0]!.url, state: 'open' }, { state: 'closed', failures: 0 }] } })
   t.match(await app.permit.health(), { ok: true, replicas: [{ url: pdps[0]!.url, state: 'open' }, { url: pdps[1]!.url, state: 'closed' }] })
   t.equal(lines.filter(line => /gets no checks until it recovers/.test(String(line.msg))).length, 1, 'one line in the log')
