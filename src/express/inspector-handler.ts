@@ -36,8 +36,7 @@ export async function inspectorHandler (
     routes: () => app === undefined ? [] : routesOfApp(app, hasTenantOption),
     routesNote: EXPRESS_NOTE,
     isGuarded: guard !== undefined,
-    isOwn: asker => own.has(asker),
-    routeOf: asker => routeOf(asker as Request)
+    routeOf: asker => own.has(asker) ? null : routeOf(asker as Request)
   })
   observation.add(inspector.feed)
   return {

@@ -15,7 +15,7 @@ export async function declareInspector (
   app: FastifyInstance, { path, guard, attributes }: ResolvedInspector<FastifyRequest>, inspected: Inspected,
   routes: () => readonly RouteRow[]
 ): Promise<CheckObserver> {
-  const own = new Set<string | undefined>([path, `${path}/*`].map(url => app.prefix + url))
+  const own = new Set([path, `${path}/*`].map(url => app.prefix + url))
   const inspector = await openInspector({
     path,
     attributes,
@@ -23,10 +23,11 @@ export async function declareInspector (
     inspected,
     log: app.log,
     isGuarded: guard !== undefined,
-    isOwn: asker => own.has((asker as FastifyRequest).routeOptions.url),
     routeOf: asker => {
-      const { method, routeOptions: { url } } = asker as FastifyRequest
-      return url === undefined ? undefined : `${method} ${url}`
+      // Fastify makes the object of `routeOptions` anew each time.
+      const { url } = (asker as FastifyRequest).routeOptions
+      if (url === undefined) return undefined
+      return own.has(url) ? null : `${(asker as FastifyRequest).method} ${url}`
     }
   })
   app.register(async scope => {

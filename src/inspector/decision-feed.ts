@@ -1,6 +1,7 @@
-// Keeps the latest decisions for the inspector: a ring of fixed size. While nobody watches, a decision costs one small object.
+// Keeps the latest decisions for the inspector: a ring of fixed size. A decision costs two small objects that hold what is there. Texts are
+// made when a browser gets it.
 import { codeOf, pdpErrorOf } from '../contract/errors.js'
-import type { Decision, Query } from '../contract/point.js'
+import { isKeyOnly, type Decision, type Query } from '../contract/point.js'
 import { shorten } from '../kit/shorten.js'
 import type { CheckObserver, CheckOutcome, ListOutcome, ListQuestion } from '../observe/observation.js'
 import type { InspectorRow } from './inspector-row.js'
@@ -18,20 +19,27 @@ const MAX_KEPT_TEXT = 16_384
 
 /** What the feed asks of the framework. */
 export interface FeedOptions {
-  /** Whether a check belongs to a request for the inspector itself. Such checks are left out. */
-  readonly isOwn: (asker: object) => boolean
-  /** The route of a request as declared, such as `GET /tasks/:id`. */
-  readonly routeOf: (asker: object) => string | undefined
+  /**
+   * The route of a request as declared, such as `GET /tasks/:id`; null for a request for the inspector itself, whose checks are left out.
+   * It is called for every decision.
+   */
+  readonly routeOf: (asker: object) => string | null | undefined
   /** Whether attribute values are shown. */
   readonly attributes: boolean
 }
 
-/** A decision that is kept. The JSON is made when the first browser gets it. */
+type Row = Omit<InspectorRow, 'values'>
+
+/** A decision that is kept. Its texts and its JSON are made when the first browser gets it. */
 interface Entry {
-  readonly row: Omit<InspectorRow, 'values'>
+  /** Undefined when it is too large to be kept, and for a plan and a search. Then the row is complete. */
   readonly query: Query | undefined
+  readonly row: Row | Told
   json: string | undefined
 }
+
+/** What a row has beside its id and its question. */
+type Told = Pick<Row, 'time' | 'outcome' | 'code' | 'reason' | 'failure' | 'source' | 'duration' | 'route'>
 
 /** The feed of one registration of the plugin. */
 export class DecisionFeed implements CheckObserver {
@@ -57,31 +65,29 @@ export class DecisionFeed implements CheckObserver {
     return Math.max(1, this.#next - MAX_KEPT)
   }
 
+  /** Runs for every decision, whether a browser watches or not: it only stores what is there. */
   ended (query: Query, { decision, error, source, duration }: CheckOutcome, asker: object | undefined): void {
-    if (asker !== undefined && this.#options.isOwn(asker)) return
-    const { user, action, resource } = query
-    this.#keep({
-      id: this.#next,
+    const route = asker === undefined ? undefined : this.#options.routeOf(asker)
+    if (route === null) return
+    const told = {
       time: Date.now(),
-      kind: 'check',
-      user: bounded(user.key),
-      action: bounded(action),
-      resource: bounded(resource.key === undefined ? resource.type : `${resource.type}:${resource.key}`),
-      tenant: bounded(resource.tenant),
       outcome: decision === undefined ? 'none' : decision.allow === true ? 'yes' : 'no',
       code: boundedIf(decision?.code),
       reason: boundedIf(this.#reasonOf(decision)),
-      failure: pdpErrorOf(error)?.failure,
+      failure: error === undefined ? undefined : pdpErrorOf(error)?.failure,
       source,
       duration,
-      route: this.#routeOf(asker)
-    }, isSmall(query) ? query : undefined)
+      route: boundedIf(route)
+    } as const
+    if (isSmall(query)) this.#keep(query, told)
+    else this.#keep(undefined, rowOf(this.#next, query, told))
   }
 
   listEnded (question: ListQuestion, { rows, found, error, aborted, source, duration }: ListOutcome, asker: object | undefined): void {
-    if (asker !== undefined && this.#options.isOwn(asker)) return
+    const route = asker === undefined ? undefined : this.#options.routeOf(asker)
+    if (route === null) return
     const { kind, user = '', action = '', resource = '', tenant = '' } = question
-    this.#keep({
+    this.#keep(undefined, {
       id: this.#next,
       time: Date.now(),
       kind,
@@ -96,28 +102,29 @@ export class DecisionFeed implements CheckObserver {
       failure: pdpErrorOf(error)?.failure,
       source,
       duration,
-      route: this.#routeOf(asker)
-    }, undefined)
+      route: boundedIf(route)
+    })
   }
 
   /** A decision as JSON; undefined when it is no longer kept, or not made yet. */
   json (id: number): string | undefined {
     if (id < this.first || id > this.last) return undefined
     const entry = this.#ring[id % MAX_KEPT] as Entry
-    return (entry.json ??= this.#jsonOf(entry))
+    return (entry.json ??= JSON.stringify(this.#wholeRow(id, entry)))
   }
 
-  /** A decision with its question, unless that is too large to be kept; undefined as for {@link DecisionFeed.json}. */
-  kept (id: number): { readonly row: Omit<InspectorRow, 'values'>, readonly query: Query | undefined } | undefined {
-    return id < this.first || id > this.last ? undefined : this.#ring[id % MAX_KEPT]
+  /** The question of a decision; undefined when it is not kept. */
+  questionOf (id: number): Query | undefined {
+    return id < this.first || id > this.last ? undefined : this.#ring[id % MAX_KEPT]?.query
   }
 
-  #jsonOf ({ row, query }: Entry): string {
-    return JSON.stringify({ ...row, values: this.#options.attributes ? valuesOf(query) : undefined } satisfies InspectorRow)
+  #wholeRow (id: number, { query, row }: Entry): InspectorRow {
+    if (query === undefined) return row as Row
+    return { ...rowOf(id, query, row), values: this.#options.attributes ? valuesOf(query) : undefined }
   }
 
-  #keep (row: Entry['row'], query: Query | undefined): void {
-    this.#ring[this.#next % MAX_KEPT] = { row, query, json: undefined }
+  #keep (query: Query | undefined, row: Row | Told): void {
+    this.#ring[this.#next % MAX_KEPT] = { query, row, json: undefined }
     this.#next++
   }
 
@@ -131,19 +138,30 @@ export class DecisionFeed implements CheckObserver {
       return undefined
     }
   }
+}
 
-  #routeOf (asker: object | undefined): string | undefined {
-    return asker === undefined ? undefined : boundedIf(this.#options.routeOf(asker))
+function rowOf (id: number, { user, action, resource }: Query, told: Told): Row {
+  return {
+    id,
+    kind: 'check',
+    user: bounded(user.key),
+    action: bounded(action),
+    resource: bounded(resource.key === undefined ? resource.type : `${resource.type}:${resource.key}`),
+    tenant: bounded(resource.tenant),
+    ...told
   }
 }
 
 /** Whether so many questions may stay in memory. Most have no attributes, and cost a few comparisons. */
-function isSmall ({ user, action, resource, context }: Query): boolean {
-  const room = { values: MAX_KEPT_VALUES, text: MAX_KEPT_TEXT - user.key.length - action.length - (resource.key?.length ?? 0) }
-  return [user.attributes, resource.attributes, context].every(values => values === undefined || fits(values, room)) && room.text >= 0
+function isSmall ({ user, action, resource: { type, key, tenant, attributes }, context }: Query): boolean {
+  const text = MAX_KEPT_TEXT - user.key.length - action.length - type.length - tenant.length - (key === undefined ? 0 : key.length)
+  if (isKeyOnly(user) && attributes === undefined && context === undefined) return text >= 0
+  const room = { values: MAX_KEPT_VALUES, text }
+  return fits(user, room) && fits(attributes, room) && fits(context, room) && room.text >= 0
 }
 
 function fits (value: unknown, room: { values: number, text: number }): boolean {
+  if (value === undefined) return true
   if (typeof value === 'string') room.text -= value.length
   if (--room.values < 0 || room.text < 0) return false
   if (typeof value !== 'object' || value === null) return true

@@ -70,8 +70,8 @@ export class InspectorAnswers {
 
   /** A decision that was made, with the answer to its question now. */
   async #decision (id: unknown): Promise<InspectorAnswer | null> {
-    const kept = typeof id === 'number' ? this.#feed.kept(id) : undefined
-    return kept?.query === undefined ? null : this.#why(kept.query)
+    const query = typeof id === 'number' ? this.#feed.questionOf(id) : undefined
+    return query === undefined ? null : this.#why(query)
   }
 
   async #why (query: Query): Promise<InspectorAnswer> {

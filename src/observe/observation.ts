@@ -229,8 +229,15 @@ export class Observation {
     return answer as unknown as Promise<T>
   }
 
+  /** Runs for every observed check, so it makes no closure. */
   #end (query: Query, outcome: CheckOutcome, asker: object | undefined, begun: readonly unknown[] | undefined): void {
-    this.#each((observer, begun) => observer.ended(query, outcome, asker, begun), begun)
+    for (let index = 0; index < this.#observers.length; index++) {
+      try {
+        (this.#observers[index] as CheckObserver).ended(query, outcome, asker, begun?.[index])
+      } catch (error) {
+        this.#failed(error)
+      }
+    }
   }
 
   #each (tell: (observer: CheckObserver, begun: unknown) => void, begun?: readonly unknown[]): void {

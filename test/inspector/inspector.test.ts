@@ -189,20 +189,22 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
 }
 
 t.test('a question is kept with its attributes, unless it is so large that many of them would fill the memory', t => {
-  const feed = new DecisionFeed({ isOwn: () => false, routeOf: () => undefined, attributes: false })
+  const feed = new DecisionFeed({ routeOf: () => undefined, attributes: false })
   const outcome = { decision: { allow: true }, source: 'pdp', duration: 1 } as const
   const many = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`n${index}`, index]))
   for (const attributes of [{ a: [{ b: 1 }] }, { a: 'x'.repeat(20_000) }, many, { a: { ['x'.repeat(20_000)]: 1 } }]) {
     feed.ended(createQuery({ key: 'ann', attributes }, 'read', 'task'), outcome, undefined)
   }
   feed.ended(createQuery('x'.repeat(20_000), 'read', 'task'), outcome, undefined)
-  t.same([1, 2, 3, 4, 5].map(id => feed.kept(id)?.query !== undefined), [true, false, false, false, false])
-  t.equal(feed.kept(6), undefined)
+  feed.ended(createQuery({ key: 'ann', email: 'x'.repeat(20_000) }, 'read', 'task'), outcome, undefined)
+  t.same([1, 2, 3, 4, 5, 6].map(id => feed.questionOf(id) !== undefined), [true, false, false, false, false, false])
+  t.match(JSON.parse(feed.json(2) as string), { id: 2, user: 'ann', action: 'read', resource: 'task', outcome: 'yes' }, 'its row stays')
+  t.equal(feed.questionOf(7), undefined)
   t.end()
 })
 
 t.test('a browser that does not read loses decisions and is told how many; what waits for it is bounded, and the app goes on', async t => {
-  const feed = new DecisionFeed({ isOwn: () => false, routeOf: () => undefined, attributes: false })
+  const feed = new DecisionFeed({ routeOf: () => undefined, attributes: false })
   const streams = new DecisionStreams(feed)
   let waiting = (): number => 0
   const server = createServer((request, response) => {
@@ -392,7 +394,7 @@ t.test('over a PDP, a question goes to the PDP by the cache, and what it says of
 })
 
 t.test('the feed keeps the latest decisions only, with texts of bounded length, and computes no reason while no browser watches', t => {
-  const feed = new DecisionFeed({ isOwn: () => false, routeOf: () => undefined, attributes: true })
+  const feed = new DecisionFeed({ routeOf: () => undefined, attributes: true })
   let computed = 0
   const decision = Object.create({ allow: false, get reason () { return `reason ${++computed}` } }) as { allow: boolean }
   const query = createQuery({ key: 'u'.repeat(2_000), attributes: { long: 'x'.repeat(9_000) } }, 'read', 'task')

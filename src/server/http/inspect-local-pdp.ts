@@ -35,7 +35,6 @@ export async function inspectLocalPdp (
     noRoutes: 'The local PDP does not know the routes of apps. Their own inspectors show them.',
     isGuarded: false,
     isKnown: token === undefined ? undefined : passwordCheck(token),
-    isOwn: () => false,
     routeOf: asker => {
       const { method, routeOptions: { url } } = asker as FastifyRequest
       return `${method} ${url}`
