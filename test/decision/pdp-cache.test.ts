@@ -69,6 +69,31 @@ t.test('a question about nobody who was forgotten has no such header; one in a b
   t.same(headers(), ['no-cache'], 'a list may be about anybody')
 })
 
+t.test('AuthZEN: searches, plans and permissions are asked with it, too, and the name of the cache buster has a new value in each request', async t => {
+  const { app, pdp } = await appFor(t, 'authzen', () => true, {
+    authzen: { discovery: false, tenants: { relation: 'tenant' }, types: { '*': '{type}:{tenant}/*' }, cacheBuster: 'unseen' }, tenant: () => 'acme'
+  })
+  const task = { type: 'task', key: '1', tenant: 'acme' }
+  const sent = async () => {
+    // It has no searches, and each of these ends with its first request or its second.
+    await app.permit.plan('ann', 'read', 'task', { tenant: 'acme' }).catch(() => {})
+    await app.permit.searchUsers('read', task).toArray().catch(() => {})
+    await app.permit.permissions('ann', { tenants: ['acme'], resources: ['task:1'] }).catch(() => {})
+    await app.permit.check('ann', 'read', task, { context: { ip: '::1' } })
+    return pdp.requests.splice(0).map(({ url, headers, body }) => ({ path: url.replace(/.*v1/, ''), cache: headers['cache-control'], context: (body as { context: Record<string, unknown> }).context }))
+  }
+  const before = await sent()
+  t.same([...new Set(before.map(({ path }) => path))].sort(), ['/evaluation', '/search/action', '/search/resource', '/search/subject'])
+  t.ok(before.every(({ cache, context }) => cache === undefined && context['unseen'] === undefined))
+  app.permit.invalidate('ann')
+  const after = await sent()
+  t.same(after.map(({ path }) => path), before.map(({ path }) => path))
+  t.ok(after.every(({ cache }) => cache === 'no-cache'))
+  t.equal(new Set(after.map(({ context }) => context['unseen'])).size, after.length)
+  t.match(after.at(-1)?.context, { ip: '::1', unseen: /^[\w-]{36}$/ })
+  t.match(await app.permit.explain('ann', 'read', task, { context: { unseen: 'x' } }), { allow: false, code: 'reserved_context' })
+})
+
 t.test('a header of the app does not replace it', async t => {
   const { app, pdp } = await appFor(t, 'permit', () => true, { user: () => 'ann', headers: () => ({ 'Cache-Control': 'max-age=60', 'x-trace': '1' }) })
   app.get('/', { config: { permit: 'task:read' } }, async () => 'ok')

@@ -1,11 +1,10 @@
 // Real PDPs behind AuthZEN, each asked the same; and what the preset says of OpenFGA.
-import { readFile } from 'node:fs/promises'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import permit from '../../src/index.js'
 import { binary as cerbosBinary, startCerbos } from '../cerbos/server.js'
 import { byHeader, fastifyFor, logSink } from '../support/app.js'
 import { localPdp, sdkFor, TOKEN as LOCAL_TOKEN } from '../sdk/support.js'
-import { openfga } from './openfga-server.js'
+import { openfgaWithDocuments, TOKEN } from './openfga-server.js'
 import { ask } from './questions.js'
 
 const CERBOS_POLICY = JSON.stringify({
@@ -20,26 +19,8 @@ const CERBOS_POLICY = JSON.stringify({
   }
 })
 
-const TOKEN = 'the-token-of-openfga'
-
-/** OpenFGA with the model and the tuples of docs/openfga.md. */
-async function startOpenFga (t: Test, { authzen = true } = {}) {
-  const { url, kill } = await openfga(t, { token: TOKEN, authzen })
-  async function call (path: string, body: object): Promise<Record<string, string>> {
-    const answer = await fetch(url + path, { method: 'POST', headers: { authorization: `Bearer ${TOKEN}` }, body: JSON.stringify(body) })
-    const read = await answer.json() as Record<string, string>
-    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${JSON.stringify(read)}`)
-    return read
-  }
-  const fileOf = async (name: string) => JSON.parse(await readFile(new URL(`../../example-app/openfga/${name}`, import.meta.url), 'utf8')) as object
-  const { id: store = '' } = await call('/stores', { name: 'my-app' })
-  const { authorization_model_id: model = '' } = await call(`/stores/${store}/authorization-models`, await fileOf('model.json'))
-  await call(`/stores/${store}/write`, await fileOf('tuples.json'))
-  return { url, store, model, kill, call }
-}
-
 t.test('OpenFGA', async t => {
-  const server = await startOpenFga(t)
+  const server = await openfgaWithDocuments(t)
   const { url, store, model } = server
   t.test('as every peer', t => ask(t, {
     name: 'OpenFGA',
@@ -50,7 +31,7 @@ t.test('OpenFGA', async t => {
   }))
 
   t.test('a wrong token, store, model and path, and a server without AuthZEN, are errors at boot, and health says so', async t => {
-    const without = await startOpenFga(t, { authzen: false })
+    const without = await openfgaWithDocuments(t, { authzen: false })
     const elsewhere = '01HVMMBCMGZNT3SED4Z17ECXCA'
     for (const [what, options, message] of [
       ['token', { token: 'wrong', authzen: { preset: 'openfga', store } }, /rejects the token.*Set the option "token"/],

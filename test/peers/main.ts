@@ -9,4 +9,5 @@ if (program === undefined) {
   process.env['OPENFGA'] = program
   await import('./push-to-openfga.js')
   await import('./every-peer.js')
+  await import('./openfga-requests.js')
 }

@@ -18,7 +18,8 @@ const PRESETS: Readonly<Record<PresetName, Pick<AnyOptions, 'readiness'> & { rea
       tenants: 'ids',
       types: { '*': '{type}:{tenant}/*' },
       longest: { subject: 512, resource: 256 },
-      reserved: [...DEFAULT_RESERVED]
+      reserved: [...DEFAULT_RESERVED],
+      cacheBuster: 'permit_cache_buster'
     }
   },
   cerbos: {

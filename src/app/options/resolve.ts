@@ -201,7 +201,7 @@ function presetOf ({ authzen }: AnyOptions): string | undefined {
 }
 
 function resolveMapping (options: AnyOptions, authzen: ReturnType<typeof withPreset>['authzen']): MappingSettings {
-  const { map, ids, tenants, types, inheritFromType, longest, reserved = DEFAULT_RESERVED, named } = authzen
+  const { map, ids, tenants, types, inheritFromType, longest, reserved = DEFAULT_RESERVED, named, cacheBuster } = authzen
   if (options.tenant !== undefined && tenants === undefined) {
     throw new OptionsError('option "tenant" is given, and option "authzen.tenants" does not say where the tenant goes; ' +
       "expected 'properties' for a PDP whose policies compare resource.properties.tenant (Cerbos, Permit), 'ids' for one that does not " +
@@ -225,7 +225,7 @@ function resolveMapping (options: AnyOptions, authzen: ReturnType<typeof withPre
   }
   const mistake = types === undefined ? undefined : typeObjectMistake(types, tenants === 'ids' || byRelation)
   if (mistake !== undefined) throw new OptionsError(`option ${mistake}`)
-  return { map, ids, tenants, types, inheritFromType, longest, reserved, named }
+  return { map, ids, tenants, types, inheritFromType, longest, reserved, named, cacheBuster }
 }
 
 /** Whether a check is two evaluations. */

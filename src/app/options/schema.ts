@@ -508,6 +508,18 @@ export const AuthZenSchema = Type.Object({
     shownDefault: 'none'
   })),
   /**
+   * A name in the context that makes the PDP decide anew. Questions that it must not answer from its own cache have a random value under
+   * this name, for a PDP that ignores `Cache-Control: no-cache` and whose cache takes the context into account. No other context may
+   * have it.
+   * @defaultValue none; `permit_cache_buster` with the preset `openfga`
+   */
+  cacheBuster: Type.Optional(Type.String({
+    minLength: 1,
+    description: '[A name in the context that makes the PDP decide anew](freshness.md#a-pdp-with-a-cache-of-its-own).',
+    expected: 'a name',
+    shownDefault: 'none'
+  })),
+  /**
    * A question that the PDP must be able to answer. It is asked at boot and by `health()`, about the user `fastify-permit-probe`.
    * @defaultValue the first permission that an annotation names
    */

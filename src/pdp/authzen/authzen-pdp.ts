@@ -91,7 +91,8 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
   ): Promise<readonly Decision[]> {
     const own = headersFor(idOf(caller), caller?.headers)
     const headers = anew ? decidedAnew(own) : own
-    const body = evaluationBody(written)
+    const [asked] = (anew ? mapping.allUnseen([written]) : [written]) as [WrittenEvaluation]
+    const body = evaluationBody(asked)
     return [await transport.send({ method: 'POST', path, headers, body, deadline, read: readEvaluation, needsReadyPdp: saysNo })]
   }
 
@@ -111,7 +112,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       method: 'POST',
       path: evaluations,
       headers: anew ? decidedAnew(own) : own,
-      body: evaluationsBody(written),
+      body: evaluationsBody(anew ? mapping.allUnseen(written) : written),
       deadline,
       read: answer => readEvaluations(answer, written.length),
       needsReadyPdp: someSayNo
@@ -149,8 +150,8 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
         const places = group.slice(from, from + MAX_BELONGING)
         const evaluations = places.map(place => written[place] as WrittenEvaluation)
         const answers = await whenKnown(deadline, async endpoints => {
-          if (endpoints.evaluations !== undefined) return evaluateAll(evaluations, endpoints, deadline, [], false)
-          return (await Promise.all(evaluations.map(one => evaluate(one, endpoints.evaluation, deadline, undefined, false)))).flat()
+          if (endpoints.evaluations !== undefined) return evaluateAll(evaluations, endpoints, deadline, [], forgotten())
+          return (await Promise.all(evaluations.map(one => evaluate(one, endpoints.evaluation, deadline, undefined, forgotten())))).flat()
         })
         for (const [index, answer] of answers.entries()) {
           if (answer instanceof Error) throw new UnavailableError(answer)
@@ -167,7 +168,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       throw new UnsupportedError('tenants() is not supported by an AuthZEN PDP: the standard has no tenants')
     }
     const { authzenSearch } = await import('./search-endpoints.js')
-    const searching = { transport, mapping, belonging }
+    const searching = { transport, mapping, belonging, forgotten }
     const endpoints = await knownEndpoints(asking.deadline())
     if (mapping.hasRelation && question.find !== 'resources' && question.resource.key !== undefined) {
       const { resource, context } = question
@@ -265,7 +266,7 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
 
     async plan (question, deadline) {
       const { cerbosPlan, searchPlan } = await import('./authzen-plan.js')
-      const planning = { transport, mapping, belonging, prefix: (urls[0] as URL).pathname.replace(/\/+$/, '') }
+      const planning = { transport, mapping, belonging, forgotten, prefix: (urls[0] as URL).pathname.replace(/\/+$/, '') }
       if (plans === 'cerbos') return cerbosPlan(planning, question, deadline)
       const { user, action, type, tenant, context } = question
       const whole = mapping.inherited({ user, action, resource: { type, key: ANY_ID, tenant }, context, key: '' })

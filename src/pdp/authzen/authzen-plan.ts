@@ -2,6 +2,7 @@
 import { PlanError, SearchError, UnavailableError } from '../../contract/errors.js'
 import type { Plan } from '../../contract/plan.js'
 import type { PlanQuestion } from '../../contract/point.js'
+import { decidedAnew } from '../caller-headers.js'
 import { planOfKeys } from '../keys-plan.js'
 import { mayLackSomething } from '../is-denial.js'
 import { cerbosPlanBody, readCerbosPlan } from './cerbos-plan.js'
@@ -18,7 +19,7 @@ export interface AuthZenPlanning extends AuthZenSearching {
 
 /** Asks Cerbos for a plan. */
 export async function cerbosPlan (
-  { transport, mapping, prefix }: AuthZenPlanning, question: PlanQuestion, deadline: number
+  { transport, mapping, prefix, forgotten }: AuthZenPlanning, question: PlanQuestion, deadline: number
 ): Promise<Plan> {
   const { user, action, type, tenant, context } = question
   const evaluation = mapping.evaluationOf({ user, action, resource: { type, tenant }, context, key: '' })
@@ -28,7 +29,8 @@ export async function cerbosPlan (
   let plan: Plan | Error
   try {
     const path = `${prefix}/api/plan/resources`
-    plan = await transport.send({ method: 'POST', path, body, deadline, read, needsReadyPdp: mayLackSomething })
+    const headers = forgotten() ? decidedAnew(undefined) : undefined
+    plan = await transport.send({ method: 'POST', path, headers, body, deadline, read, needsReadyPdp: mayLackSomething })
   } catch (error) {
     throw new UnavailableError(error)
   }

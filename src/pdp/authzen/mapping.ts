@@ -1,4 +1,5 @@
 // Maps a query to an AuthZEN evaluation, and writes each part as JSON text, which is then compared and sent as it is.
+import { randomUUID } from 'node:crypto'
 import { QueryError } from '../../contract/errors.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { isRecord } from '../../kit/is-record.js'
@@ -39,6 +40,8 @@ export interface MappingSettings {
   readonly reserved?: readonly string[] | undefined
   /** Exceptions to `reserved`. */
   readonly named?: readonly string[] | undefined
+  /** The name in the context that makes a question one that the PDP's cache has not seen. Undefined: `no-cache` is enough. */
+  readonly cacheBuster?: string | undefined
 }
 
 /** An evaluation with each part as JSON text, and its ids. */
@@ -80,9 +83,9 @@ export class Mapping {
   constructor (settings: MappingSettings) {
     this.#settings = settings
     this.#ids = new WireIds(settings.ids)
-    const { reserved = [], named = [], tenants } = settings
+    const { reserved = [], named = [], tenants, cacheBuster = [] } = settings
     this.#reservedStarts = reserved.filter(name => name.endsWith('*')).map(name => name.slice(0, -1))
-    this.#reserved = new Set([...reserved.filter(name => !name.endsWith('*')), ...contextName(tenants)])
+    this.#reserved = new Set([...reserved.filter(name => !name.endsWith('*')), ...contextName(tenants)].concat(cacheBuster))
     this.#relation = typeof tenants === 'object' && 'relation' in tenants ? tenants : undefined
     this.#named = new Set(named)
   }
@@ -164,6 +167,23 @@ export class Mapping {
     if (isDecision(written)) return written
     const parts = (['subject', 'action', 'resource', 'context'] as const).map(name => [name, readJson(written[name])])
     return Object.fromEntries(parts) as Evaluation
+  }
+
+  /** A context like this one that the PDP has not seen, so that its cache has no answer; this one where the PDP needs none. */
+  unseen (context: JsonObject): JsonObject {
+    const { cacheBuster } = this.#settings
+    return cacheBuster === undefined ? context : { ...context, [cacheBuster]: randomUUID() }
+  }
+
+  /** {@link unseen} for the evaluations of one request. Contexts that were equal still are. */
+  allUnseen (evaluations: readonly WrittenEvaluation[]): readonly WrittenEvaluation[] {
+    const { cacheBuster } = this.#settings
+    if (cacheBuster === undefined) return evaluations
+    const { [cacheBuster]: value } = this.unseen({})
+    return evaluations.map(evaluation => {
+      const context = JSON.stringify({ ...readJson(evaluation.context) as JsonObject, [cacheBuster]: value })
+      return { ...evaluation, context }
+    })
   }
 
   /** The key of the resource with this id in this tenant; undefined when it is no resource of this tenant. */

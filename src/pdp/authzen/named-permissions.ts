@@ -1,4 +1,5 @@
 // The permissions of a user on named resources: one search for actions for each.
+import { setMaxListeners } from 'node:events'
 import { QueryError, SearchError, UnsupportedError } from '../../contract/errors.js'
 import { DEFAULT_TENANT } from '../../engine/facts/fact.js'
 import { splitAtColon } from '../../kit/split-at-colon.js'
@@ -31,6 +32,8 @@ export async function namedPermissions (
   const resources = resourcesOf(question, asking)
   const allowed = new Map<string, readonly string[]>()
   const stop = new AbortController()
+  // Each search in flight listens.
+  setMaxListeners(MAX_RESOURCES, stop.signal)
   let next = 0
   const ask = async (): Promise<void> => {
     for (let resource = resources[next++]; resource !== undefined; resource = resources[next++]) {

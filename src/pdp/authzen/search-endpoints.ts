@@ -3,6 +3,7 @@ import { PdpError, SearchError, UnavailableError, UnsupportedError } from '../..
 import type { JsonObject, Query, QueryResource, SearchAsking, SearchQuestion } from '../../contract/point.js'
 import { isRecord } from '../../kit/is-record.js'
 import type { Transport } from '../http/transport.js'
+import { decidedAnew, type Forgotten } from '../caller-headers.js'
 import { PageReader } from '../page-reader.js'
 import { mayLackSomething } from '../is-denial.js'
 import { errorIn } from './read-evaluation.js'
@@ -19,6 +20,8 @@ export interface AuthZenSearching {
   readonly belonging: (
     keys: readonly string[], resource: QueryResource, context: JsonObject | undefined, deadline: number
   ) => Promise<readonly string[]>
+  /** Whether a cache of the PDP may have what was forgotten. */
+  readonly forgotten: Forgotten
 }
 
 type Searchable = Exclude<SearchQuestion, { find: 'tenants' }>
@@ -32,7 +35,8 @@ const PARTS = {
 
 /** The pages of a search. */
 export async function * authzenSearch (
-  { transport, mapping, belonging }: AuthZenSearching, endpoints: Endpoints, question: Searchable, { deadline, limit, signal }: SearchAsking
+  { transport, mapping, belonging, forgotten }: AuthZenSearching, endpoints: Endpoints, question: Searchable,
+  { deadline, limit, signal }: SearchAsking
 ): AsyncGenerator<readonly string[], void, undefined> {
   const { part, endpoint } = PARTS[question.find]
   const path = endpoints[endpoint]
@@ -42,7 +46,11 @@ export async function * authzenSearch (
   if (parts === undefined) return
   const { given, searched } = parts
   // A search for actions has no action.
-  const asked = question.find === 'actions' ? given : { ...given, [part]: searched }
+  const named = question.find === 'actions' ? given : { ...given, [part]: searched }
+  // A list may be about any user.
+  const anew = forgotten()
+  const asked = anew ? { ...named, context: mapping.unseen(given.context ?? {}) } : named
+  const headers = anew ? decidedAnew(undefined) : undefined
   const reader = new PageReader(transport.name)
   const session = {}
   do {
@@ -51,7 +59,7 @@ export async function * authzenSearch (
     let answer: Answer
     try {
       answer = await transport.send({
-        method: 'POST', path, body, deadline: deadline(), read: readAnswer, needsReadyPdp: mayLackSomething, signal, session
+        method: 'POST', path, headers, body, deadline: deadline(), read: readAnswer, needsReadyPdp: mayLackSomething, signal, session
       })
     } catch (error) {
       const status = error instanceof PdpError && error.failure === 'status' ? error.status : undefined
