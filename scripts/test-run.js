@@ -11,8 +11,8 @@ import { treeOf } from './test-tree.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const JOBS = 2
-/** The most seconds for a file; TEST_TIMEOUT=600 is for a machine that has much else to do. */
-const TIMEOUT = Number(process.env.TEST_TIMEOUT ?? 300)
+/** The most seconds for a file; TEST_TIMEOUT=1200 is for a machine that has much else to do. */
+const TIMEOUT = Number(process.env.TEST_TIMEOUT ?? 600)
 /** What a test imports that loads TypeScript in its own process. */
 const NEEDS_LOADER = /^import '.*\/support\/loader\.js'$/m
 /** What starts first, because it takes longest: at the end, one of the processors would have nothing to do. */

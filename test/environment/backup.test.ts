@@ -331,7 +331,7 @@ t.test('a client that requests a backup and does not read it, or requests someth
   t.ok(again.get('user', 'new'))
 })
 
-t.test('a process that is killed during a backup or a restore leaves the old content or all of the new', { timeout: 110_000 }, async t => {
+t.test('a process that is killed during a backup or a restore leaves the old content or all of the new', { timeout: 300_000 }, async t => {
   const dir = t.testdir()
   const [data, file] = [join(dir, 'data'), join(dir, 'facts.backup')]
   const environment = await opened(t, data)

@@ -90,7 +90,7 @@ async function check (t: Test, folder: string, expected: ReadonlyMap<string, Exp
   return lost
 }
 
-t.test('acknowledged writes survive kill -9, and others are there completely or not at all', { timeout: 110_000 }, async t => {
+t.test('acknowledged writes survive kill -9, and others are there completely or not at all', { timeout: 300_000 }, async t => {
   const folder = join(t.testdir(), 'data')
   const expected = new Map<string, Expected>()
   let acknowledged = 0

@@ -18,7 +18,7 @@ const LARGEST = 4 * 1024 * 1024 + 1_024
 /** Characters of a body that the PDP takes. */
 const LIMIT = 1_000_000
 
-t.setTimeout(115_000)
+t.setTimeout(400_000)
 
 interface Schema {
   readonly type?: string

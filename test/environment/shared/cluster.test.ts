@@ -30,7 +30,7 @@ interface Known {
   version: number
 }
 
-t.test('four workers under writes, killed at random: the owner of the folder, and others', { timeout: 100_000 }, async t => {
+t.test('four workers under writes, killed at random: the owner of the folder, and others', { timeout: 300_000 }, async t => {
   const { policy, data } = await folderFor(t)
   const workers = await Promise.all(Array.from({ length: 4 }, () => AppWorker.start(t, policy, data)))
   t.equal(workers.filter(({ role }) => role === 'owner').length, 1, 'one has the folder')
@@ -134,7 +134,7 @@ t.test('four workers under writes, killed at random: the owner of the folder, an
   t.same(agreed.map(({ user, granted }) => [user, granted]), users.map(user => [user, onDisk(user)]))
 })
 
-t.test('a worker whose owner is silent decides for two seconds, then gets 503, and decides again when the owner is back', { timeout: 30_000 }, async t => {
+t.test('a worker whose owner is silent decides for two seconds, then gets 503, and decides again when the owner is back', { timeout: 120_000 }, async t => {
   const { policy, data } = await folderFor(t)
   const owner = await AppWorker.start(t, policy, data)
   const other = await AppWorker.start(t, policy, data)
@@ -157,7 +157,7 @@ t.test('a worker whose owner is silent decides for two seconds, then gets 503, a
   t.equal(await other.read('ann'), 200)
 })
 
-t.test('a worker that was stopped itself does not answer by what it knew before', { timeout: 30_000 }, async t => {
+t.test('a worker that was stopped itself does not answer by what it knew before', { timeout: 120_000 }, async t => {
   const { policy, data } = await folderFor(t)
   const owner = await AppWorker.start(t, policy, data)
   const other = await AppWorker.start(t, policy, data)

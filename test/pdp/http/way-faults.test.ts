@@ -5,7 +5,7 @@ import { wayFaults } from './way-faults.js'
 import { appFor, tell, TIMEOUT, ways } from './ways.js'
 
 // Run by itself, without the runner, it would have less. Most of a fault is waiting for the deadline, so the ways are tried side by side.
-t.setTimeout(100_000)
+t.setTimeout(300_000)
 t.jobs = 6
 
 /** How much later than the deadline an answer may be on a busy machine, and how soon there are decisions again, ms. */

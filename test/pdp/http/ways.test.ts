@@ -9,7 +9,7 @@ import { YES } from './way-faults.js'
 import { appFor, authority, certificate, Pdp, proxyFor, tell, TIMEOUT, ways, type Way } from './ways.js'
 
 // Run by itself, without the runner, it would have less.
-t.setTimeout(100_000)
+t.setTimeout(300_000)
 
 t.test('HTTP/2 has one connection for many checks, and is not mixed with HTTP/1.1', async t => {
   const { pdp, options } = await ways['HTTP/2']?.(t) as Way
