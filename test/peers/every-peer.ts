@@ -120,6 +120,31 @@ t.test('OpenFGA', async t => {
   })
 })
 
+t.test('what is granted directly on a whole type is in checks, plans and searches for users and actions, and not in searches for resources', async t => {
+  const server = await openfgaWithDocuments(t)
+  const { url, store } = server
+  const { authorization_model_id: direct } = await server.call(`/stores/${store}/authorization-models`, {
+    schema_version: '1.1',
+    type_definitions: [
+      { type: 'user' },
+      { type: 'note', relations: { read: { this: {} } }, metadata: { relations: { read: { directly_related_user_types: [{ type: 'user' }] } } } }
+    ]
+  })
+  await server.call(`/stores/${store}/write`, {
+    authorization_model_id: direct,
+    writes: { tuple_keys: [['dan', '*'], ['dan', '1'], ['eve', '2']].map(([user, key]) => ({ user: `user:${user}`, relation: 'read', object: `note:acme/${key}` })) }
+  })
+  const app = fastifyFor(t)
+  await app.register(permit, { pdp: url, token: TOKEN, timeout: 10_000, cache: false, authzen: { preset: 'openfga', store, model: direct as string, inheritFromType: true } })
+  const note = (key: string) => ({ type: 'note', key, tenant: 'acme' })
+  t.same(await app.permit.bulkCheck('dan', ['1', '2', '3'].map(key => ({ action: 'read', resource: note(key) })) as never), [true, true, true])
+  t.same(await app.permit.plan('dan', 'read', 'note', { tenant: 'acme' }), { kind: 'all', type: 'note', tenant: 'acme' })
+  t.same((await app.permit.searchUsers('read', note('2')).toArray()).sort(), ['dan', 'eve'])
+  t.same(await app.permit.searchActions('dan', note('2')).toArray(), ['read'])
+  t.same(await app.permit.permissions('dan', { tenants: ['acme'], resources: ['note:2'] }), { 'note:2': { tenant: { key: 'acme' }, resource: { type: 'note', key: '2' }, permissions: ['note:read'] } })
+  t.same((await app.permit.searchResources('dan', 'read', 'note', { tenant: 'acme' }).toArray()).map(({ key }) => key), ['1'])
+})
+
 // The same for Permit's own way: the local PDP, asked by its own protocol, by AuthZEN, and by the official SDK.
 t.test('the local PDP and the official SDK', async t => {
   const policy = {
