@@ -1,6 +1,6 @@
 // Update reports: a PDP reports that its data or policy has changed, and the report says whose cached decisions to drop.
 import type { AffectedUsers } from '../contract/affected-users.js'
-import { readJson } from '../kit/read-json.js'
+import { readUnambiguousJson } from '../kit/unambiguous-json.js'
 import { updateReport } from './update-report-schema.js'
 
 /**
@@ -22,7 +22,7 @@ const OF_A_USER = /^\/?(?:users\/|role_assignments\/user:)([^/%~]+)$/
 export function affectedBy (text: string): AffectedUsers {
   let report: unknown
   try {
-    report = readJson(text)
+    report = readUnambiguousJson(text)
   } catch {
     return { all: true }
   }

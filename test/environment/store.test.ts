@@ -56,6 +56,40 @@ t.test('a new folder is open to the user of the process only, and an existing on
   t.same(modes, [0o750, 0o700, 0o700])
 })
 
+t.test('whatever the umask and the mode of the folder, other users can neither read the facts nor write beside them', async t => {
+  const before = process.umask()
+  t.teardown(() => process.umask(before))
+  for (const umask of [0, 0o022]) {
+    for (const mode of [0o755, 0o777]) {
+      const data = join(t.testdir({ data: {} }), 'data')
+      await chmod(data, mode)
+      process.umask(umask)
+      const modesIn = async () => new Map(await Promise.all((await readdir(data)).map(async name => [name, (await stat(join(data, name))).mode & 0o777] as const)))
+      const check = async (when: string) => {
+        const modes = await modesIn()
+        t.equal(modes.get('facts.mdb'), 0o600, `facts.mdb ${when}, with the umask ${umask.toString(8)} in a folder of ${mode.toString(8)}`)
+        for (const [name, found] of modes) t.equal(found & (name === 'facts.sum' ? 0o022 : 0o077), 0, `${name} ${when}`)
+      }
+      const environment = await opened(t, { data })
+      await environment.write(facts => facts.createUser({ key: 'carl' }))
+      await check('while it is open')
+      await environment.close()
+      await check('when it is closed')
+      // After a kill the content is copied into a new file.
+      await rm(join(data, 'facts.sum'))
+      const again = await opened(t, { data })
+      await check('when it was copied')
+      await again.close()
+      // What its owner has opened to others stays open to them.
+      await chmod(join(data, 'facts.mdb'), 0o640)
+      await rm(join(data, 'facts.sum'))
+      await (await opened(t, { data })).close()
+      t.equal((await modesIn()).get('facts.mdb'), 0o640)
+      process.umask(before)
+    }
+  }
+})
+
 t.test('after a restart everything is as before, including ids, times and order', async t => {
   const data = folderOf(t)
   const first = await opened(t, { data })

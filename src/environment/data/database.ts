@@ -61,6 +61,9 @@ export async function loadLmdb (): Promise<typeof Lmdb> {
   }
 }
 
+/** The mode of the files with facts. The facts name people, and the folder may be one that other users can enter. */
+export const FACTS_MODE = 0o600
+
 /** Opens a database file and creates it when it is missing. A damaged file makes lmdb crash the process. */
 export function openDatabase (lmdb: typeof Lmdb, path: string, readOnly = false): Database {
   const root = lmdb.open<string, string>({
@@ -68,6 +71,8 @@ export function openDatabase (lmdb: typeof Lmdb, path: string, readOnly = false)
     readOnly,
     encoding: 'string',
     noSubdir: true,
+    // Of a file that it creates, less the umask. lmdb's types do not have it.
+    ...{ permissionsMode: FACTS_MODE },
     // A commit is flushed before it is reported. By default, lmdb reports it first and flushes later.
     overlappingSync: false,
     // Each transaction is exactly one batch of the caller. lmdb would not report the failure of a transaction that it started itself.

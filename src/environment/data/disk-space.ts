@@ -8,6 +8,9 @@ const STEP = 256 * 1024
 /** The size of LMDB's lock file, rounded up: its table of readers must fit, bytes. */
 const LOCK_BYTES = 16 * 1024
 
+/** The mode of the lock file: whoever can write to it can stop the process. */
+const LOCK_MODE = 0o600
+
 /** Pages of a commit in addition to those of its entries: the tables of databases and of free pages. */
 const COMMON_PAGES = 32
 
@@ -87,7 +90,7 @@ export class Room {
 
 /** Creates LMDB's lock file anew, for the same reason: lmdb maps it into memory. Its content only matters with several processes. */
 export async function makeLockFile (path: string): Promise<void> {
-  const file = await open(`${path}-lock`, 'w')
+  const file = await open(`${path}-lock`, 'w', LOCK_MODE)
   try {
     await fillWithZeros(file, 0, LOCK_BYTES)
   } finally {

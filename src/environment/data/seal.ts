@@ -11,6 +11,9 @@ export const SEAL = 'facts.sum'
 
 const LENGTH = 256
 
+/** Its mode: it has no facts, and whoever can write to it can prevent the next start. */
+const MODE = 0o644
+
 /** The content while the database may differ from it, and after the process was killed. */
 const BROKEN = { open: true }
 
@@ -50,7 +53,7 @@ export async function isIntact (file: string, { bytes, sha256 }: Seal): Promise<
 
 /** Seals a closed file. */
 export async function seal (folder: string, file: string): Promise<void> {
-  await write(await open(join(folder, SEAL), constants.O_RDWR | constants.O_CREAT), await sealOf(file))
+  await write(await open(join(folder, SEAL), constants.O_RDWR | constants.O_CREAT, MODE), await sealOf(file))
   await flushFolder(folder)
 }
 

@@ -1,8 +1,9 @@
 // Parses a JSON file that users write. Places and duplicate keys are only searched for when there is a mistake.
 import type { PolicyProblem } from '../../engine/policy/problems.js'
 import { readJson } from '../../kit/read-json.js'
+import { measure, membersOf } from '../../kit/unambiguous-json.js'
 import { duplicateKeys, offsetsOf, placesOf } from './json-places.js'
-import { beginsWithBracket, measure, startOf } from './json-scan.js'
+import { beginsWithBracket, MAX_BRACKETS, startOf } from './json-scan.js'
 import { byPlace, duplicateKey, MAX_PROBLEMS, type ParsedFile, type ParseOptions } from './parsed-file.js'
 import { tooLarge, unreadable } from './text-file.js'
 
@@ -16,7 +17,7 @@ export function parseJson (text: string, { file, maxBytes, words }: ParseOptions
   if (text.length > maxBytes) throw unreadable(file, ...tooLarge(text.length, maxBytes, words))
   if (!beginsWithBracket(text)) return undefined
   // Checked first, because the code below is recursive.
-  const { members, tooDeepAt } = measure(text)
+  const { members, tooDeepAt } = measure(text, MAX_BRACKETS)
   if (tooDeepAt !== undefined) return undefined
   let value: unknown
   try {
@@ -30,22 +31,6 @@ export function parseJson (text: string, { file, maxBytes, words }: ParseOptions
     duplicates: membersOf(value) === members ? [] : duplicates(text, file),
     locate: problems => located(text, file, problems.slice(0, MAX_PROBLEMS))
   }
-}
-
-/** Counts the members of all objects in a parsed value, whose nesting is limited. */
-export function membersOf (value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0
-  let count = 0
-  if (Array.isArray(value)) {
-    for (const item of value) if (typeof item === 'object') count += membersOf(item)
-    return count
-  }
-  const record = value as Readonly<Record<string, unknown>>
-  for (const key of Object.keys(record)) {
-    const member = record[key]
-    count += typeof member === 'object' ? 1 + membersOf(member) : 1
-  }
-  return count
 }
 
 function duplicates (text: string, file: string | undefined): PolicyProblem[] {

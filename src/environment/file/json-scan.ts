@@ -6,7 +6,7 @@ import {
 } from '../../kit/json-characters.js'
 
 /** The most levels of brackets: the code that reads the document afterwards is recursive. */
-const MAX_BRACKETS = 127
+export const MAX_BRACKETS = 127
 
 /** Characters of a part that is read in one step: a few milliseconds. */
 const PIECE = 64 * 1024
@@ -38,20 +38,6 @@ export function beginsWithBracket (text: string): boolean {
 /** The offset of the document, after a byte order mark. */
 export function startOf (text: string): 0 | 1 {
   return text.charCodeAt(0) === 0xFEFF ? 1 : 0
-}
-
-/** Counts brackets and members outside of strings. The text may be invalid JSON. */
-export function measure (text: string): { readonly members: number, readonly tooDeepAt: number | undefined } {
-  let depth = 0
-  let members = 0
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === QUOTE) at = endOfString(text, at)
-    else if (code === COLON) members++
-    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--
-    else if ((code === OPEN_BRACE || code === OPEN_BRACKET) && ++depth > MAX_BRACKETS) return { members, tooDeepAt: at }
-  }
-  return { members, tooDeepAt: undefined }
 }
 
 /**

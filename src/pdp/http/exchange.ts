@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Dispatcher } from 'undici'
 import { PdpError } from '../../contract/errors.js'
 import type { Dated } from '../../kit/deadlines.js'
-import { readJson } from '../../kit/read-json.js'
+import { DuplicateNameError, readUnambiguousJson } from '../../kit/unambiguous-json.js'
 import { BoundedBody } from './bounded-body.js'
 import { errorTextOf } from './pdp-error-text.js'
 import { statusError, toPdpError, type FailedAttempt } from './failure.js'
@@ -180,8 +180,10 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     const text = bytes.toString()
     if (text === '' && this.status === 204) return undefined
     try {
-      return readJson(text)
-    } catch {
+      return readUnambiguousJson(text)
+    } catch (error) {
+      // Whoever reads the other one of the two sees another decision.
+      if (error instanceof DuplicateNameError) throw new PdpError('answer', "the PDP's response has a name twice in one object")
       // The parser's message is not used: it quotes the text, which may contain attributes.
       throw new PdpError('answer', "the PDP's response is not valid JSON")
     }

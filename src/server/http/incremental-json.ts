@@ -2,7 +2,7 @@
 import {
   CLOSE_BRACE, CLOSE_BRACKET, COMMA, endOfString, OPEN_BRACE, OPEN_BRACKET, QUOTE, skipSpace
 } from '../../kit/json-characters.js'
-import { readJson } from '../../kit/read-json.js'
+import { DuplicateNameError, readUnambiguousJson } from '../../kit/unambiguous-json.js'
 
 /** The text is nested too deeply. */
 export class TooDeepError extends Error {
@@ -13,19 +13,19 @@ export class TooDeepError extends Error {
 const PIECE = 64 * 1024
 
 /**
- * Parses a text in steps of a few milliseconds. The values are equal to those of `JSON.parse`.
+ * Parses a text in steps of a few milliseconds. The values are equal to those of `JSON.parse`, but a name twice in one object is refused.
  *
  * Lists and objects longer than `piece` are parsed member by member. Everything else goes to `JSON.parse`, which decides what is valid.
  *
  * @param maxDepth - the most levels of nesting
- * @throws {@link TooDeepError}, or `SyntaxError`
+ * @throws {@link TooDeepError}, `DuplicateNameError`, or `SyntaxError`
  */
 export function * parseJson (text: string, maxDepth: number, piece = PIECE): Generator<undefined, unknown> {
   const long = longContainers(text, maxDepth, piece)
   yield
   const start = skipSpace(text, 0)
   const end = long.get(start)
-  if (end === undefined) return readJson(text)
+  if (end === undefined) return readUnambiguousJson(text)
   if (skipSpace(text, end + 1) !== text.length) throw new SyntaxError('text after the value')
   return yield * new Pieces(text, long, piece).container(start, end)
 }
@@ -72,8 +72,8 @@ class Pieces {
     const parse = (from: number, to: number): void => {
       const part = text.slice(from, to)
       if (isBlank(part)) throw new SyntaxError('a member is missing')
-      if (isList) for (const item of readJson(`[${part}]`) as unknown[]) list.push(item)
-      else for (const [key, value] of Object.entries(readJson(`{${part}}`) as object)) set(object, key, value)
+      if (isList) for (const item of readUnambiguousJson(`[${part}]`) as unknown[]) list.push(item)
+      else for (const [key, value] of Object.entries(readUnambiguousJson(`{${part}}`) as object)) set(object, key, value)
     }
     /** Where the unparsed members start, and where the current member starts. */
     let from = start + 1
@@ -134,13 +134,14 @@ const SKIPPED = -1
 
 /** Parses `"key":`. */
 function keyOf (head: string): string {
-  const [key, ...others] = Object.keys(readJson(`{${head}null}`) as object)
+  const [key, ...others] = Object.keys(readUnambiguousJson(`{${head}null}`) as object)
   if (key === undefined || others.length > 0) throw new SyntaxError('a key is missing')
   return key
 }
 
 /** `__proto__` is an ordinary key, as in `JSON.parse`. */
 function set (object: Record<string, unknown>, key: string, value: unknown): void {
+  if (Object.hasOwn(object, key)) throw new DuplicateNameError()
   if (key === '__proto__') Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true })
   else object[key] = value
 }

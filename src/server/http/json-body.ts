@@ -1,8 +1,7 @@
-// Parses JSON bodies: an empty body is no body, invalid JSON gets 422, and the depth of nesting is limited.
+// Parses JSON bodies: an empty body is no body, JSON that is invalid or has a name twice gets 422, and the depth of nesting is limited.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { CLOSE_BRACE, CLOSE_BRACKET, endOfString, OPEN_BRACE, OPEN_BRACKET, QUOTE } from '../../kit/json-characters.js'
-import { readJson } from '../../kit/read-json.js'
 import { inTimeSlices } from '../../kit/time-slices.js'
+import { DuplicateNameError, measure, readUnambiguousJson } from '../../kit/unambiguous-json.js'
 import { invalid } from './error-responses.js'
 import { parseJson, TooDeepError } from './incremental-json.js'
 
@@ -45,11 +44,11 @@ function parse (request: FastifyRequest, given: string, done: (error: Error | nu
   }
   // Some clients send a content type with a DELETE that has no body.
   if (text.trim() === '') return done(null, undefined)
-  if (isDeeperThan(text, MAX_JSON_DEPTH)) return done(refusal(new TooDeepError()))
+  if (measure(text, MAX_JSON_DEPTH).tooDeepAt !== undefined) return done(refusal(new TooDeepError()))
   // An attribute may be named `__proto__`. That is safe, because nothing here merges bodies by assignment.
   let body: unknown
   try {
-    body = readJson(text)
+    body = readUnambiguousJson(text)
   } catch (error) {
     return done(refusal(error))
   }
@@ -58,22 +57,6 @@ function parse (request: FastifyRequest, given: string, done: (error: Error | nu
 
 /** The response contains neither the parser's message nor a part of the text. */
 function refusal (error: unknown): Error {
+  if (error instanceof DuplicateNameError) return invalid('the body has a name twice in one object')
   return invalid(error instanceof TooDeepError ? `the body is nested deeper than ${MAX_JSON_DEPTH} levels` : 'the body is not JSON')
-}
-
-/** Counts brackets outside of strings. For invalid JSON the result does not matter. */
-function isDeeperThan (text: string, limit: number): boolean {
-  if (text.length <= limit) return false
-  let depth = 0
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index)
-    if (code === QUOTE) {
-      index = endOfString(text, index)
-    } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
-      if (++depth > limit) return true
-    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
-      depth--
-    }
-  }
-  return false
 }
