@@ -11,7 +11,7 @@ import { SearchResults, type FoundResource } from '../decision/search-results.js
 import { allowedItems, queriesOf, questionsAbout, requireFunction, type Items } from './bulk-checks.js'
 import type { Plan } from '../contract/plan.js'
 import type { ActionOf, RelationOf, ResourceType } from '../contract/vocabulary.js'
-import { ForbiddenError, QueryError, UnauthenticatedError, UnavailableError } from '../contract/errors.js'
+import { ForbiddenError, QueryError, UnauthenticatedError, UnavailableError, type Denial } from '../contract/errors.js'
 import type { Caller, Query, QueryUser, SearchQuestion, UserPermissions } from '../contract/point.js'
 import type { Enforcement } from '../guard/enforce.js'
 import { askToComeBack } from '../guard/retry-after.js'
@@ -22,6 +22,16 @@ const loadSearch = loadOnce(() => import('../decision/search.js'))
 
 /** The request of its checks, and how it is decided: for entries that guard what a framework does not know as a route. */
 export let behind: <R>(permit: RequestPermit<R>) => { readonly request: R, readonly enforcement: Enforcement<R> }
+
+/** What is refused without a check, and why. */
+export type RefusedCall = Pick<Denial, 'action' | 'resource' | 'code' | 'reason'>
+
+/**
+ * The error for a call that is refused without a check: logged and counted like the refusal of a guard. It is the 401 error when the
+ * request is not authenticated.
+ * @param permit - what the app gives as the checks of a request
+ */
+export let refuseCall: (permit: object | undefined, call: RefusedCall) => Promise<Error>
 
 /**
  * Checks for the user of a request. Every method rejects with a 401 error when the request is not authenticated, with a 503 error when
@@ -34,6 +44,7 @@ export let behind: <R>(permit: RequestPermit<R>) => { readonly request: R, reado
 export class RequestPermit<R = unknown> {
   static {
     behind = permit => ({ request: permit.#request, enforcement: permit.#enforcement })
+    refuseCall = async (permit, call) => permit !== undefined && #request in permit ? permit.#refuse(call) : new ForbiddenError()
   }
 
   readonly #request: R
@@ -219,6 +230,15 @@ export class RequestPermit<R = unknown> {
     action: string, resource: ResourceInput, options: CheckOptions | undefined, ask: (checks: Checks, query: Query) => Promise<T>
   ): Promise<T> {
     return this.#answer(async () => ask(this.#enforcement.checks, await this.#query(action, resource, options)))
+  }
+
+  async #refuse (call: RefusedCall): Promise<Error> {
+    const who = await this.#enforcement.user(this.#request)
+    if (who === undefined || who === null || who === '') return new UnauthenticatedError()
+    const error = new ForbiddenError({ user: normaliseUser(who).key, tenant: '', ...call })
+    this.#enforcement.checks.refused(error, this.#asker)
+    this.#enforcement.refused(this.#request, error)
+    return error
   }
 
   /** Adds `Retry-After` to the response if it becomes a 503, no matter which code sends it. */

@@ -3,7 +3,7 @@ import {
   defaultFieldResolver, GraphQLError, isObjectType, valueFromASTUntyped, type ConstDirectiveNode, type GraphQLField,
   type GraphQLFieldResolver, type GraphQLInterfaceType, type GraphQLObjectType, type GraphQLSchema
 } from 'graphql'
-import type { RequestPermit } from '../app/request-permit.js'
+import { refuseCall, type RequestPermit } from '../app/request-permit.js'
 import { AnnotationError, ForbiddenError, UnauthenticatedError, UnavailableError, UndeclaredRouteError } from '../contract/errors.js'
 import type { ActionOf, ResourceType } from '../contract/vocabulary.js'
 import { describe, requireKnown } from '../decision/input-checks.js'
@@ -178,7 +178,10 @@ function forClients (error: unknown): unknown {
 
 async function assertMet (asking: AskingPermit, { type, action, key }: FieldRequirement, args: unknown): Promise<void> {
   const filled = typeof key === 'object' ? fillKey(key, args) : key
-  if (typeof key === 'object' && filled === undefined) throw new ForbiddenError()
+  if (typeof key === 'object' && filled === undefined) {
+    const reason = 'an argument that the resource key needs is missing, empty, or makes the key ambiguous'
+    throw await refuseCall(asking, { action, resource: type, code: 'incomplete_request', reason })
+  }
   await asking.assert(action as ActionOf<ResourceType>, filled === undefined ? type : { type, key: filled })
 }
 

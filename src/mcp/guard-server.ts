@@ -1,10 +1,11 @@
 // Guards a whole MCP server: its lists, completions and subscriptions, and with `strict` everything that has no requirement.
 import type { FastifyRequest } from 'fastify'
-import { behind } from '../app/request-permit.js'
+import { behind, refuseCall } from '../app/request-permit.js'
 import { AnnotationError, ForbiddenError, OptionsError, UnavailableError, UndeclaredRouteError } from '../contract/errors.js'
 import { describe, requireKnown } from '../decision/input-checks.js'
 import { toError } from '../guard/on-denied.js'
 import { isRecord } from '../kit/is-record.js'
+import { shorten } from '../kit/shorten.js'
 import { currentPermit } from './current-request.js'
 import { declaredBy, McpRefusal, refusalOf, requireAllowed, verdictOn, withDeclaration, type Declared } from './guarded-tools.js'
 import { areVisible } from './visibility.js'
@@ -174,7 +175,7 @@ class ServerGuard {
       const target = this.#targetOf(method, params)
       if (target !== undefined) {
         try {
-          await this.#require(method, target)
+          await this.#require(method, target, params)
         } catch (error) {
           if (method === 'tools/call') return { content: [{ type: 'text', text: toError(error).message }], isError: true }
           throw error
@@ -208,17 +209,20 @@ class ServerGuard {
     return { registered: undefined }
   }
 
-  async #require (method: string, { registered, params }: Target): Promise<void> {
+  async #require (method: string, { registered, params }: Target, asked: Readonly<Record<string, unknown>>): Promise<void> {
     const declared = declarationOf(registered)
     if (declared === undefined) {
       if (!this.#strict) return
       if (registered !== undefined) {
         requestOf()?.log.error({ err: undeclared(method) }, 'permit: refused a request for something that has no requirement')
+        throw new McpRefusal(new ForbiddenError())
       }
-      throw new McpRefusal(new ForbiddenError())
+      throw await refusalOfCall(method, asked, 'unknown_name', 'strict: the server has nothing with this name')
     }
     if (method === 'resources/subscribe') await requireAllowed(declared.compiled, params)
-    if (method === 'completion/complete' && !(await this.#visible([declared]))[0]) throw new McpRefusal(new ForbiddenError())
+    if (method === 'completion/complete' && !(await this.#visible([declared]))[0]) {
+      throw await refusalOfCall(method, asked, 'no_permission', 'the user may not call what it completes')
+    }
     // The others are decided before their handlers, with validated arguments.
   }
 
@@ -275,6 +279,15 @@ function named (registry: Registry, name: unknown): Registered | undefined {
 
 function declarationOf (registered: Registered | undefined): Declared | undefined {
   return declaredBy(registered?.handler ?? registered?.callback ?? registered?.readCallback)
+}
+
+/** The refusal of a call without a check of its own, which is in the log like every denial. */
+async function refusalOfCall (
+  method: string, { name, uri, ref }: Readonly<Record<string, unknown>>, code: string, reason: string
+): Promise<McpRefusal> {
+  const called = isRecord(ref) ? ref.name ?? ref.uri : name ?? uri
+  const resource = typeof called === 'string' ? shorten(called, 200) : ''
+  return new McpRefusal(await refuseCall(currentPermit(), { action: method, resource, code, reason }))
 }
 
 function requestOf (): FastifyRequest | undefined {

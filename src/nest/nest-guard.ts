@@ -109,31 +109,54 @@ export class NestGuard implements CanActivate {
       const response = awaited.get(context.switchToHttp().getRequest<object>())
       if (error instanceof UnavailableError && response !== undefined) askToComeBack(response, error)
     }
-    const exception = exceptionOf(error, body)
-    // A controller's exception has none: an exception filter may send all of its properties.
-    return kind === 'graphql' ? Object.assign(exception, { extensions: { code: body.code } }) : exception
+    return exceptionOf(error, body, kind)
   }
 }
 
 /**
  * Refuses calls that reach a handler without having passed the guard: when the app has replaced the handler's function on the instance,
  * or its metadata. NestJS runs it as an interceptor of the whole app, behind the guards.
+ *
+ * What a handler's own check refuses becomes NestJS's exception, as what the guard refuses: NestJS would log every other error once more.
  */
 export class PassedCheck implements NestInterceptor {
   readonly #passed: WeakMap<object, object>
   readonly #known: KnownCheck
+  readonly #logged: WeakSet<object>
 
-  constructor (passed: WeakMap<object, object>, known: KnownCheck) {
+  /** @param logged - the denials that are in the log already */
+  constructor (passed: WeakMap<object, object>, known: KnownCheck, logged: WeakSet<object>) {
     this.#passed = passed
     this.#known = known
+    this.#logged = logged
   }
 
   intercept (context: ExecutionContext, next: CallHandler): ReturnType<CallHandler['handle']> {
     const kind = kindOf(context)
     const isFree = kind !== 'http' && this.#known.isFree(context)
     if (!isFree && this.#passed.get(callOf(kind, context)) !== context.getHandler()) throw new BypassedError()
-    return next.handle()
+    const result = next.handle()
+    return kind === 'http' || kind === 'graphql' ? mapError(result, error => this.#exception(error, kind)) : result
   }
+
+  #exception (error: unknown, kind: HandlerKind): unknown {
+    const body = error instanceof Error ? bodyOf(error) : undefined
+    if (body === undefined || (error instanceof ForbiddenError && !this.#logged.has(error))) return error
+    return exceptionOf(error as Error, body, kind)
+  }
+}
+
+type Result = ReturnType<CallHandler['handle']>
+
+/** `catchError` of RxJS, which only NestJS depends on. */
+function mapError (source: Result, map: (error: unknown) => unknown): Result {
+  type Observer = Parameters<Result['subscribe']>[0] & { next (value: unknown): void, error (error: unknown): void, complete (): void }
+  const Observable = source.constructor as new (subscribe: (to: Observer) => unknown) => Result
+  return new Observable(to => source.subscribe({
+    next (value: unknown) { to.next(value) },
+    error (error: unknown) { to.error(map(error)) },
+    complete () { to.complete() }
+  }))
 }
 
 /**
@@ -236,7 +259,13 @@ function bodyOf (error: Error): RefusalBody | undefined {
 }
 
 /** The exception of NestJS for an error, with the shape of its own and our `code`. Exception filters find the error as its cause. */
-function exceptionOf (error: Error, body: RefusalBody): HttpException {
+function exceptionOf (error: Error, body: RefusalBody, kind: HandlerKind): HttpException {
+  const exception = httpExceptionOf(error, body)
+  // A controller's exception has none: an exception filter may send all of its properties.
+  return kind === 'graphql' ? Object.assign(exception, { extensions: { code: body.code } }) : exception
+}
+
+function httpExceptionOf (error: Error, body: RefusalBody): HttpException {
   if (error instanceof ForbiddenError) return new ForbiddenException(body, { cause: error })
   if (error instanceof UnauthenticatedError) return new UnauthorizedException(body, { cause: error })
   return new ServiceUnavailableException(body, { cause: error })

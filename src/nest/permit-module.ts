@@ -78,6 +78,7 @@ async function openPermit (given: PermitModuleOptions, modules: ModulesContainer
   }
   const log = logOfNest()
   const awaited = new WeakMap<object, ServerResponse>()
+  const logged = new WeakSet<object>()
   const prepared = prepare<NestRequest, unknown>(options, {
     env: process.env,
     log,
@@ -85,7 +86,8 @@ async function openPermit (given: PermitModuleOptions, modules: ModulesContainer
     caller: request => new RequestCaller((request as { raw?: never }).raw ?? request as never, idOf(request)),
     requestId: idOf,
     response: request => awaited.get(request),
-    logOf: () => log
+    logOf: () => log,
+    quiet: (_request, error) => { logged.add(error) }
   })
   const opening = prepared.around(await prepared.load())
   const { enforcement, checks, writer, observation, options: { onDecision } } = opening
@@ -112,7 +114,7 @@ async function openPermit (given: PermitModuleOptions, modules: ModulesContainer
   }
   await checkPermissions(handlers, opening, log)
   const checkResolvers = (): void => requireGuardsOfResolvers(modules, handlers, strict)
-  return new OpenedPermit(new PermitService(checks, writer), opening, checkResolvers, unguard, new PassedCheck(passed, known))
+  return new OpenedPermit(new PermitService(checks, writer), opening, checkResolvers, unguard, new PassedCheck(passed, known, logged))
 }
 
 /** Of one kind, by class and function: a function may be inherited by several classes that require different things. */

@@ -4,7 +4,7 @@ import mercurius from 'mercurius'
 import t, { type Test } from 'tap'
 import { guardSchema, PERMIT_DIRECTIVES, type GuardSchemaOptions } from '../../src/graphql/index.js'
 import permit from '../../src/index.js'
-import { byHeader, fastifyFor, guardedApp } from '../support/app.js'
+import { byHeader, fastifyFor, guardedApp, logSink } from '../support/app.js'
 import { policy } from './tasks-policy.js'
 
 const SCHEMA = `
@@ -61,6 +61,31 @@ t.test('mercurius: the resource is filled in from the arguments', async t => {
   t.same((await ask('mutation { update(id: "7") }', 'vic')).data, { update: '7' })
   for (const id of ['8', '', '7 ', 'task:7', '7:']) t.match(await ask(`mutation { update(id: ${JSON.stringify(id)}) }`, 'vic'), { data: { update: null }, errors: [{ extensions: { code: 'FST_PERMIT_FORBIDDEN' } }] }, id)
   t.same(ran, ['update 7'])
+})
+
+t.test('each denial is one line: by the policy, and without a check when an argument is missing', async t => {
+  const { lines, logger } = logSink()
+  const app = fastifyFor(t, { logger })
+  let refused = 0
+  await app.register(permit, { policy, user: byHeader, onDecision: (event: { code?: string }) => { if (event.code === 'incomplete_request') refused++ } } as never)
+  const schema = `${PERMIT_DIRECTIVES} type Query { one(id: ID): String @permit(requires: "task:update", resource: "task:{id}"), all: String @permit(requires: "task:create") }`
+  await app.register(mercurius, { schema, resolvers: { Query: { one: () => 'in', all: () => 'in' } }, context: (request: object) => ({ request }), schemaTransforms: (schema: never) => guardSchema(schema) } as never)
+  const ask = async (query: string, user?: string) => {
+    lines.length = 0
+    const answer = await app.inject({ method: 'POST', url: '/graphql', payload: { query }, headers: user === undefined ? {} : { 'x-user': user } })
+    return { codes: answer.json<{ errors?: Array<{ extensions: { code: string } }> }>().errors?.map(({ extensions }) => extensions.code), denied: lines.filter(({ msg }) => msg === 'permit: denied').map(({ permit }) => permit) }
+  }
+  t.match(await ask('{ all }', 'vic'), { codes: ['FST_PERMIT_FORBIDDEN'], denied: [{ user: 'vic', action: 'create', code: 'no_permission' }] })
+  for (const query of ['{ one }', '{ one(id: "") }', '{ one(id: null) }']) {
+    const { codes, denied } = await ask(query, 'vic')
+    t.same(codes, ['FST_PERMIT_FORBIDDEN'], query)
+    t.equal(denied.length, 1)
+    t.match(denied, [{ user: 'vic', action: 'update', resource: 'task', code: 'incomplete_request', reason: /argument/ }])
+  }
+  t.match(await ask('{ a: one b: one all }', 'vic'), { denied: { length: 3 } })
+  t.match(await ask('{ one }'), { codes: ['FST_PERMIT_UNAUTHENTICATED'], denied: { length: 0 } }, 'nobody is asked to log in first')
+  await app.close()
+  t.equal(refused, 5, 'the audit trail has them, too')
 })
 
 t.test('the checks of a list are sent in one batch, and equal checks are sent once', async t => {

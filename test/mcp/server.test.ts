@@ -123,6 +123,35 @@ t.test('a tool runs for a user with the permission; others get a tool error that
   t.ok(lines.some(({ msg }) => msg === 'permit: denied'), 'the reason is in the log')
 })
 
+t.test('each denial is one line in the log, also of names that are not there and of completions', async t => {
+  const { connect, lines } = await appFor(t)
+  const { client } = await connect('eve')
+  const denied = async (ask: () => Promise<unknown>) => {
+    lines.length = 0
+    await ask().catch(() => {})
+    return lines.filter(({ msg }) => msg === 'permit: denied').map(({ permit }) => permit)
+  }
+  const long = 'n'.repeat(10_000)
+  for (const [name, ask, line] of [
+    ['a tool', () => client.callTool({ name: 'create', arguments: { title: 'x' } }), { user: 'eve', action: 'create', resource: 'task', code: 'no_user_roles' }],
+    ['an argument', () => client.callTool({ name: 'update', arguments: { id: '' } }), { user: 'eve', action: 'update', resource: 'task', code: 'incomplete_request' }],
+    ['a combination', () => client.callTool({ name: 'secret' }), { user: 'eve' }],
+    ['a resource', () => client.readResource({ uri: 'tasks://all' }), { user: 'eve', action: 'read', resource: 'task' }],
+    ['a template', () => client.readResource({ uri: 'tasks://one/7' }), { user: 'eve', action: 'read', resource: 'task:7' }],
+    ['a prompt', () => client.getPrompt({ name: 'review', arguments: { id: '7' } }), { user: 'eve', action: 'update', resource: 'task:7' }],
+    ['a subscription', () => client.subscribeResource({ uri: 'tasks://one/7' }), { user: 'eve', action: 'read', resource: 'task:7' }],
+    ['a completion', () => client.complete({ ref: { type: 'ref/prompt', name: 'review' }, argument: { name: 'id', value: '' } }), { user: 'eve', action: 'completion/complete', resource: 'review', code: 'no_permission' }],
+    ['no tool', () => client.callTool({ name: 'none' }), { user: 'eve', action: 'tools/call', resource: 'none', code: 'unknown_name' }],
+    ['no resource', () => client.readResource({ uri: 'tasks://none' }), { user: 'eve', action: 'resources/read', resource: 'tasks://none', code: 'unknown_name' }],
+    ['a long name', () => client.callTool({ name: long }), { user: 'eve', resource: /^n{200}…$/ }]
+  ] as Array<[string, () => Promise<unknown>, object]>) {
+    const found = await denied(ask)
+    t.equal(found.length, 1, name)
+    t.match(found, [line], name)
+  }
+  t.same(await denied(() => client.listTools()), [], 'what a list leaves out is no denial')
+})
+
 t.test('lists contain only what the user may call', async t => {
   const { connect } = await appFor(t)
   const lists = async (user: string | undefined) => {

@@ -21,6 +21,7 @@ interface Common {
 }
 
 interface App {
+  useLogger (logger: object): unknown
   init (): Promise<unknown>
   useGlobalGuards (guard: object): unknown
   useGlobalFilters (filter: object): unknown
@@ -135,6 +136,32 @@ export function testModule (version: number, nest: Nest): void {
       t.same([await status('/tasks', 'vic'), (await ask('/tasks/job')).text], [200, 'true'])
       t.match(await ask('/tasks', 'eve'), { status: 403, body: { filtered: 'FST_PERMIT_FORBIDDEN' } })
       t.equal(await (app.get(PERMIT) as Entry.PermitService).check('vic', 'create', 'task'), false)
+    })
+
+    t.test(`${title}: a denial is one line, and Nest's exception, of a guard and of a controller's own check alike`, async t => {
+      class Tasks {
+        guarded () { return 'in' }
+        async own (request: Entry.NestRequest) { await request.permit?.assert('create', 'task'); return 'in' }
+        async later (request: Entry.NestRequest) { return new Promise((resolve, reject) => { setImmediate(() => { request.permit?.assert('create', 'task').then(resolve, reject) }) }) }
+        async mistake () { throw new Error('a mistake') }
+      }
+      decorate(Tasks, [Controller('tasks'), Public()], { guarded: [Get('guarded'), Permit('task:create')], own: [Get('own')], later: [Get('later')], mistake: [Get('mistake')] })
+      for (const name of ['own', 'later']) Req()(Tasks.prototype, name, 0)
+      const { app, ask } = await start(t, [Tasks], { user: request => request.headers['x-user'] as string | undefined })
+      const lines: string[] = []
+      const keep = (said: unknown) => { lines.push(String(said)) }
+      app.useLogger({ log: keep, error: keep, warn: keep, debug: keep, verbose: keep })
+      for (const path of ['guarded', 'own', 'later']) {
+        lines.length = 0
+        t.match(await ask(`/tasks/${path}`, 'vic'), { status: 403, body: { statusCode: 403, code: 'FST_PERMIT_FORBIDDEN', error: 'Forbidden', message: 'You are not allowed to do this.' } }, path)
+        t.equal(lines.length, 1, path)
+        t.match(lines, [/^permit: denied .*"user":"vic","action":"create"/], path)
+        t.match(await ask(`/tasks/${path}`), { status: 401, body: { code: 'FST_PERMIT_UNAUTHENTICATED' } }, path)
+        t.equal(lines.length, 1, 'a request of nobody is no denial')
+      }
+      lines.length = 0
+      t.match(await ask('/tasks/mistake', 'vic'), { status: 500 })
+      t.match(lines, [/a mistake/], 'other errors are in the log as before')
     })
 
     t.test(`${title}: no decision is 503 with Retry-After, in Nest's shape; the options may come from a factory`, async t => {

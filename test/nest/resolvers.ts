@@ -35,6 +35,7 @@ interface GraphQL {
 
 interface App {
   useGlobalGuards (guard: object): unknown
+  useLogger (logger: object): unknown
   listen (port: number, host: string): Promise<unknown>
   getUrl (): Promise<string>
   close (): Promise<void>
@@ -123,6 +124,30 @@ export function testResolvers (version: number, nest: NestWithGraphQL): void {
     t.same([(await ask('{ byRequest(of: { id: "7" }) }', 'vic')).data, await codes('{ byRequest(of: { id: "8" }) }', 'vic')], [{ byRequest: 'by request' }, ['FST_PERMIT_FORBIDDEN']])
     // Several fields of one query share the request, and each is decided by itself.
     t.match(await ask('mutation { a: update(id: "8") b: update(id: "7") c: update(id: "9") }', 'vic'), { data: { a: null, b: '7', c: null } })
+  })
+
+  t.test(`${title}: each denial is one line, of a guard, a field, a missing argument and a resolver's own check alike`, async t => {
+    class Tasks {
+      all () { return 'all' }
+      one () { return 'one' }
+      async own (context: Context) { await context.req?.permit?.assert('create', 'task'); return 'own' }
+    }
+    decorate(Tasks, [Resolver()], {
+      all: [Query('all'), Permit('task:create')],
+      one: [Query('one'), Permit({ action: 'update', resource: 'task:{id}' })],
+      own: [Query('own'), Public()]
+    })
+    Context()(Tasks.prototype, 'own', 0)
+    const { app, codes } = await start(t, 'type Query { all: String one(id: ID): String own: String }', [Tasks])
+    const lines: string[] = []
+    const keep = (said: unknown) => { lines.push(String(said)) }
+    app.useLogger({ log: keep, error: keep, warn: keep, debug: keep, verbose: keep })
+    for (const query of ['{ all }', '{ one }', '{ one(id: "8") }', '{ own }']) {
+      lines.length = 0
+      t.equal((await codes(query, 'vic')).length, 1, query)
+      t.equal(lines.length, 1, query)
+      t.match(lines, [/^permit: denied .*"user":"vic".*"resource":"task/], query)
+    }
   })
 
   t.test(`${title}: fields are guarded with their object, in one batch; without guards on fields the app does not start`, async t => {

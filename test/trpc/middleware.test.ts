@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import permit from '../../src/index.js'
 import { permitMiddleware } from '../../src/trpc/index.js'
-import { byHeader, fastifyFor, pdpFor } from '../support/app.js'
+import { byHeader, fastifyFor, logSink, pdpFor } from '../support/app.js'
 
 const policy = {
   resources: { task: { actions: { read: {}, create: {}, update: {} }, roles: { owner: { permissions: ['update'] } } }, secret: { actions: { update: {} } } },
@@ -48,8 +48,8 @@ const router = trpc.router({
   asked: trpc.procedure.query(async ({ ctx }) => ctx.req.permit.check('read', 'task'))
 })
 
-async function clientFor (t: Test, options: object = { policy }) {
-  const app = fastifyFor(t)
+async function clientFor (t: Test, options: object = { policy }, server: object = {}) {
+  const app = fastifyFor(t, server)
   await app.register(permit, { user: byHeader, ...options } as never)
   await app.register(fastifyTRPCPlugin, { prefix: '/trpc', trpcOptions: { router, createContext: ({ req }: CreateFastifyContextOptions) => ({ req }) } } as never)
   const url = `${await app.listen({ port: 0, host: '127.0.0.1' })}/trpc`
@@ -77,6 +77,16 @@ t.test('a procedure runs for a user with the permission, and others get tRPC\'s 
   t.same(await Promise.all([as('vic').asked.query(), as('ann').asked.query()]), [true, false])
   const batch = as('vic', httpBatchLink)
   t.match(await Promise.all([batch.list.query(), refusal(batch.update.mutate({ id: '8' })), refusal(batch.ofInput.mutate({ id: 'secret:1' }))]), [['a task'], ['FORBIDDEN'], ['INTERNAL_SERVER_ERROR']])
+})
+
+t.test('each denial is one line in the log, in a batch, too', async t => {
+  const { lines, logger } = logSink()
+  const as = await clientFor(t, { policy }, { logger })
+  const batch = as('vic', httpBatchLink)
+  await Promise.all(['8', '9', ''].map(async id => refusal(batch.update.mutate({ id }))))
+  await refusal(as('ann').list.query())
+  const denied = lines.filter(({ msg }) => msg === 'permit: denied').map(({ permit }) => (permit as { user: string, resource: string }))
+  t.same(denied.map(({ user, resource }) => `${user} ${resource}`).sort(), ['ann task', 'vic task:8', 'vic task:9'])
 })
 
 t.test('without a decision it is SERVICE_UNAVAILABLE', async t => {
