@@ -98,12 +98,12 @@ export function createLocalPdp (options: LocalPdpOptions = {}): LocalPdp {
     const { policy, data, watch, unknown, debug = true, userTypes, reportTo = [], inspector = false } = checked
     const environment = await Environment.open({ policy, data, watch, unknown, log: scope.log })
     // Loaded here, because most local PDPs have none.
-    const deciderOf = async () => {
+    const openWatch = async () => {
       if (inspector === false) return undefined
       const { inspectLocalPdp } = await import('./http/inspect-local-pdp.js')
       return inspectLocalPdp(scope, environment, { token, attributes: inspector !== true && inspector.attributes === true })
     }
-    const served = { environment, debug, userTypes, deciderOf: await deciderOf() }
+    const served = { environment, debug, userTypes, watch: await openWatch() }
     const reports = new Reports(reportTo, scope.log)
     environment.onChange(change => reports.report(change))
     // Facts may have changed since the last run, so apps must drop their cached decisions.

@@ -1,6 +1,6 @@
 // The searches of AuthZEN 1.0 for subjects, resources and actions. A search finds everything that an evaluation would allow.
 import Type, { type TSchema } from 'typebox'
-import { ok, route, type Route } from '../http/route.js'
+import { nameOfResource, ok, outcomeOfSearch, route, type Route } from '../http/route.js'
 import { Action, Context, isUser, keyOf, Resource, resourceOf, Searched, Subject, tenantOf, userOf } from './authzen-query.js'
 import { Page, PageRequest, stepsOfPage } from './search-pages.js'
 
@@ -15,6 +15,12 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the subjects that may do the action on the resource (AuthZEN).',
     body: Type.Object({ subject: Searched, action: Action, resource: Resource, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String() })),
+    listing: {
+      question: ({ action, resource }) => ({
+        kind: 'searchUsers', user: undefined, action: action.name, resource: nameOf(resource), tenant: tenantOf(resource)
+      }),
+      outcome: ({ page }) => outcomeOfSearch(page.count)
+    },
     async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTimeSlices }) {
       const { subject, action, resource, context } = search
       const { key: _key, ...user } = userOf({ id: '', properties: subject.properties })
@@ -32,6 +38,12 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the resource instances on which the subject may do the action (AuthZEN), in `resource.properties.tenant` or in all.',
     body: Type.Object({ subject: Subject, action: Action, resource: Searched, context: Context, page: PageRequest }),
     answer: found(Type.Object({ type: Type.String(), id: Type.String(), properties: Type.Object({ tenant: Type.String() }) })),
+    listing: {
+      question: ({ subject, action, resource }) => ({
+        kind: 'searchResources', user: subject.id, action: action.name, resource: resource.type, tenant: tenantOf(resource)
+      }),
+      outcome: ({ page }) => outcomeOfSearch(page.count)
+    },
     async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTimeSlices }) {
       const { subject, action, resource, context } = search
       const { type, attributes } = resourceOf(resource)
@@ -54,6 +66,12 @@ export const authzenSearchRoutes: readonly Route[] = [
     summary: 'Finds the actions that the subject may do on the resource (AuthZEN).',
     body: Type.Object({ subject: Subject, resource: Resource, context: Context, page: PageRequest }),
     answer: found(Type.Object({ name: Type.String() })),
+    listing: {
+      question: ({ subject, resource }) => ({
+        kind: 'searchActions', user: subject.id, action: undefined, resource: nameOf(resource), tenant: tenantOf(resource)
+      }),
+      outcome: ({ page }) => outcomeOfSearch(page.count)
+    },
     async handle ({ body: { page, ...search }, environment: { engine }, userTypes, inTimeSlices }) {
       const { subject, resource, context } = search
       const asked = { ...resourceOf(resource), key: keyOf(resource) }
@@ -63,3 +81,7 @@ export const authzenSearchRoutes: readonly Route[] = [
     }
   })
 ]
+
+function nameOf ({ type, id }: { readonly type: string, readonly id: string }): string {
+  return nameOfResource({ type, key: id })
+}

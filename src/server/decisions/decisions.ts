@@ -1,7 +1,7 @@
 // The decision routes of Permit's PDP, answered by the engine.
 import Type from 'typebox'
 import { decideMany, Explanations, mapped } from './bounded-decisions.js'
-import { MAX_VALUES_OF_MANY, ok, route, type Decider, type Route } from '../http/route.js'
+import { MAX_VALUES_OF_MANY, nameOfResource, ok, outcomeOfSearch, route, type Decider, type Route } from '../http/route.js'
 import {
   Allowed, AllowedQuery, AllTenants, AllTenantsQuery, AuthorizedUsers, AuthorizedUsersQuery, contextOf, MAX_BULK, toEngineQuery,
   toEngineResource, toEngineUser, UrlQuery, UserPermissions, UserPermissionsQuery, UserTenants, UserTenantsQuery
@@ -54,6 +54,12 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Lists the tenants in which the user is allowed. With `context.optimized` only roles count.',
     body: AllTenantsQuery,
     answer: AllTenants,
+    listing: {
+      question: ({ user, action, resource }) => ({
+        kind: 'tenants', user: user.key, action, resource: nameOfResource(resource), tenant: undefined
+      }),
+      outcome: ({ allowed_tenants: { length } }) => outcomeOfSearch(length)
+    },
     async handle ({ body, environment: { engine }, debug, bytes, inTimeSlices }) {
       const query = toEngineQuery(body)
       const tenants = await inTimeSlices(engine.stepsOfAllTenants(query))
@@ -109,6 +115,10 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Lists the tenants in which the user has a role.',
     body: UserTenantsQuery,
     answer: UserTenants,
+    listing: {
+      question: ({ user }) => ({ kind: 'tenants', user: user.key, action: undefined, resource: undefined, tenant: undefined }),
+      outcome: ({ length }) => outcomeOfSearch(length)
+    },
     async handle ({ body, environment, inTimeSlices }) {
       const tenants = await inTimeSlices(environment.engine.stepsOfUserTenants(toEngineUser(body.user)))
       return ok(await inTimeSlices(mapped(tenants, withoutNulls)))
@@ -121,6 +131,12 @@ export const decisionRoutes: readonly Route[] = [
     summary: 'Lists the users who may do the action, with their roles; with `context.enable_abac_authorized_users` also by user sets.',
     body: AuthorizedUsersQuery,
     answer: AuthorizedUsers,
+    listing: {
+      question: ({ action, resource }) => ({
+        kind: 'searchUsers', user: undefined, action, resource: nameOfResource(resource), tenant: resource.tenant ?? DEFAULT_TENANT
+      }),
+      outcome: ({ users }) => outcomeOfSearch(Object.keys(users).length)
+    },
     async handle ({ body: { action, resource, context }, environment, inTimeSlices }) {
       const query = { action, resource: toEngineResource(resource), context: contextOf(resource, context) }
       const answer = await inTimeSlices(environment.engine.stepsOfAuthorizedUsers(query))

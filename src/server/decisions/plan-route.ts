@@ -1,5 +1,6 @@
 // The route of plans, which the plugin asks: Permit's PDP has none, so its path is one that Permit's cannot have.
 import Type from 'typebox'
+import { PlanError } from '../../contract/errors.js'
 import { ok, route, type Route } from '../http/route.js'
 import { Attributes, Key, toEngineUser, WireUser } from './wire.js'
 import { PLAN_PATH } from '../../contract/plan.js'
@@ -37,6 +38,10 @@ export const planRoutes: readonly Route[] = [
     summary: 'Tells which rows of a resource type a user may act on, as a condition for a database. An extension of fastify-permit.',
     body: Question,
     answer: Answer,
+    listing: {
+      question: ({ user, action, type, tenant }) => ({ kind: 'plan', user: user.key, action, resource: type, tenant }),
+      outcome: ({ kind, no_plan: why }) => kind === undefined ? { error: new PlanError(why ?? '') } : { rows: kind }
+    },
     async handle ({ body: { user, action, type, tenant, context, relations }, environment, inTimeSlices }) {
       const query = { user: toEngineUser(user), action, type, tenant, context, relations }
       try {

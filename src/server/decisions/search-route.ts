@@ -1,6 +1,6 @@
 // The route of searches over Permit's wire, which the plugin asks: Permit's PDP has none, so its path is one that Permit's cannot have.
 import Type, { type Static } from 'typebox'
-import { ok, route, type Route } from '../http/route.js'
+import { nameOfResource, ok, outcomeOfSearch, route, type Route } from '../http/route.js'
 import { SEARCH_PATH } from '../../contract/search-path.js'
 import type { SearchQuery } from '../../engine/search/search-page.js'
 import { Page, PageRequest, stepsOfPage } from './search-pages.js'
@@ -16,6 +16,8 @@ const Question = Type.Object({
   page: PageRequest
 })
 
+const KINDS = { resources: 'searchResources', users: 'searchUsers', actions: 'searchActions' } as const
+
 /** The route of searches. */
 export const searchRoutes: readonly Route[] = [
   route({
@@ -27,6 +29,16 @@ export const searchRoutes: readonly Route[] = [
       page: Page,
       results: Type.Array(Type.String({ description: 'The key of a resource or a user, or the name of an action.' }))
     }),
+    listing: {
+      question: ({ find, user, action, resource }) => ({
+        kind: KINDS[find],
+        user: find === 'users' ? undefined : user?.key,
+        action: find === 'actions' ? undefined : action,
+        resource: find === 'resources' ? resource.type : nameOfResource(resource),
+        tenant: resource.tenant
+      }),
+      outcome: ({ page }) => outcomeOfSearch(page.count)
+    },
     async handle ({ body: { page, ...search }, environment: { engine }, inTimeSlices }) {
       return ok(await inTimeSlices(stepsOfPage(engine, queryOf(search), page, search, ({ key }) => key)))
     }

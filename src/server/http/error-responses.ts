@@ -43,6 +43,9 @@ export function shortStep (step: string | number): string | number {
   return typeof step === 'number' ? step : shorten(step, MAX_STEP)
 }
 
+/** The status of a request whose client has disconnected. Nobody reads it. */
+export const CLIENT_CLOSED = 499
+
 /** 404. */
 export const notFound = (what: string) => new Failure(404, `${what} does not exist`)
 /** 409. */

@@ -1,11 +1,16 @@
 // The inspector of a local PDP: its page, for this machine, and what it sees of the decisions.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { PdpError } from '../../contract/errors.js'
 import type { DecisionPointStats, Query } from '../../contract/point.js'
+import { WorkLimitError } from '../../engine/engine.js'
 import type { EngineQuery } from '../../engine/engine-query.js'
 import type { Environment } from '../../environment/environment.js'
 import { openInspector } from '../../inspector/inspector.js'
 import type { DecisionFeed } from '../../inspector/decision-feed.js'
+import type { ListOutcome } from '../../observe/observation.js'
 import { passwordCheck } from './bearer.js'
+import { CLIENT_CLOSED, Failure } from './error-responses.js'
+import type { Watch } from './mount.js'
 import type { Decider } from './route.js'
 
 /** The path of the page. */
@@ -20,11 +25,11 @@ export interface LocalInspectorOptions {
 
 /**
  * Serves the page.
- * @returns what decides for a request, so that the page shows it
+ * @returns what shows decisions, plans and searches to the page
  */
 export async function inspectLocalPdp (
   app: FastifyInstance, environment: Environment, { token, attributes }: LocalInspectorOptions
-): Promise<(request: FastifyRequest) => Decider> {
+): Promise<Watch> {
   const checks = { allowed: 0, denied: 0, failed: 0 }
   const stats = (): DecisionPointStats => ({ checks: { ...checks } })
   const inspector = await openInspector({
@@ -48,7 +53,34 @@ export async function inspectLocalPdp (
   }
   // Before the server waits for its connections.
   app.addHook('preClose', async () => inspector.close())
-  return request => watched(environment, inspector.feed, checks, request)
+  return {
+    deciderOf: request => watched(environment, inspector.feed, checks, request),
+    async list (request, listing, handle) {
+      const start = performance.now()
+      const ended = (outcome: Omit<ListOutcome, 'source' | 'duration'>): void => {
+        const duration = performance.now() - start
+        inspector.feed.listEnded(listing.question(request.body), { ...outcome, source: 'embedded', duration }, request)
+      }
+      try {
+        const answer = await handle()
+        ended(listing.outcome(answer.body))
+        return answer
+      } catch (error) {
+        if (!isRefusal(error)) ended({ error: shownError(error), aborted: error instanceof Failure })
+        throw error
+      }
+    }
+  }
+}
+
+/** Whether the request is wrong: then nothing was asked. The client that has disconnected has asked. */
+function isRefusal (error: unknown): boolean {
+  return error instanceof Failure && error.status !== CLIENT_CLOSED
+}
+
+/** With the word that the page has for it. */
+function shownError (error: unknown): unknown {
+  return error instanceof WorkLimitError ? new PdpError('overload', error.message) : error
 }
 
 type Counts = Record<'allowed' | 'denied' | 'failed', number>
@@ -66,7 +98,7 @@ function watched (environment: Environment, feed: DecisionFeed, counts: Counts, 
       return decision
     } catch (error) {
       counts.failed++
-      feed.ended(shown, { error, source: 'embedded', duration: performance.now() - start }, request)
+      feed.ended(shown, { error: shownError(error), source: 'embedded', duration: performance.now() - start }, request)
       throw error
     }
   }

@@ -5,11 +5,11 @@ import { WorkLimitError } from '../../engine/engine.js'
 import { limitExceeded } from '../../kit/value-size-limit.js'
 import { inTimeSlices } from '../../kit/time-slices.js'
 import { answerText } from './answer-text.js'
-import { Failure, invalid, sendFailure } from './error-responses.js'
+import { CLIENT_CLOSED, Failure, invalid, sendFailure } from './error-responses.js'
 import { sizeOfBody } from './json-body.js'
 import { Outgoing } from './unread-answer-limit.js'
 import { checkerOf } from './validation.js'
-import type { Decider, Route, Wire } from './route.js'
+import type { Answer, Decider, Listing, Route, Wire } from './route.js'
 import type { Environment } from '../../environment/environment.js'
 
 /** A table of routes, and where it is served. */
@@ -27,18 +27,23 @@ export interface Served {
   readonly environment: Environment
   readonly debug: boolean
   readonly userTypes?: readonly string[]
-  /**
-   * What decides for a request.
-   * @defaultValue the engine of the environment
-   */
-  readonly deciderOf?: (request: FastifyRequest) => Decider
+  /** What the inspector sees; undefined without one. */
+  readonly watch?: Watch
+}
+
+/** Shows requests to the inspector. */
+export interface Watch {
+  /** What decides for a request, in place of the engine. */
+  deciderOf (request: FastifyRequest): Decider
+  /** Runs the handler of a plan or a search, and shows how it ended. */
+  list (request: FastifyRequest, listing: Listing<unknown, unknown>, handle: () => Answer | Promise<Answer>): Promise<Answer>
 }
 
 /** Shared by all apps of the process, because they share its memory. */
 const outgoing = new Outgoing()
 
 /** Serves the tables. */
-export function mount (app: FastifyInstance, { environment, debug, userTypes, deciderOf }: Served, mounts: readonly Mount[]): void {
+export function mount (app: FastifyInstance, { environment, debug, userTypes, watch }: Served, mounts: readonly Mount[]): void {
   app.setValidatorCompiler<TSchema>(({ schema, httpPart }) => {
     const check = checkerOf(schema, httpPart === 'body' ? 'body' : 'query')
     return value => {
@@ -53,7 +58,7 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes, de
   app.setSerializerCompiler(() => data => JSON.stringify(data))
 
   for (const { prefix = '', wire, routes } of mounts) {
-    for (const { method, path, query, body, answer, statuses, values, handle } of routes) {
+    for (const { method, path, query, body, answer, statuses, values, listing, handle } of routes) {
       app.route({
         method,
         url: prefix + path,
@@ -70,15 +75,17 @@ export function mount (app: FastifyInstance, { environment, debug, userTypes, de
         },
         async handler (request, reply) {
           const work = <R>(steps: Generator<unknown, R>): Promise<R> => inTimeSlices(steps, () => {
-            if (reply.raw.destroyed) throw new Failure(499, 'the client has disconnected')
+            if (reply.raw.destroyed) throw new Failure(CLIENT_CLOSED, 'the client has disconnected')
           })
           try {
             const { params, body } = request
             const query = request.query as object
-            const decider = deciderOf === undefined ? environment.engine : deciderOf(request)
+            const decider = watch === undefined ? environment.engine : watch.deciderOf(request)
             const bytes = sizeOfBody(request)
             const input = { params, query, body, environment, decider, request, debug, userTypes, bytes, inTimeSlices: work }
-            const answered = await handle(input)
+            const answered = await (watch === undefined || listing === undefined
+              ? handle(input)
+              : watch.list(request, listing, () => handle(input)))
             reply.code(answered.status)
             if (answered.body === undefined) return reply.send()
             const text = await work(answerText(answered.body))

@@ -3,6 +3,7 @@
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import type { FastifyRequest } from 'fastify'
 import type { DecisionEngine, Environment } from '../../environment/environment.js'
+import type { ListOutcome, ListQuestion } from '../../observe/observation.js'
 
 /** The methods of routes. */
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -18,6 +19,24 @@ export type ParamsOf<Path extends string> =
 
 /** What decides: the engine, or one whose decisions the inspector shows. */
 export type Decider = Pick<DecisionEngine, 'decide' | 'explain'>
+
+/** A plan or a search, as the inspector shows it. */
+export interface Listing<Body, Answered> {
+  /** What is asked. Called after the handler, and only with a body that the handler did not refuse. */
+  question (body: Body): ListQuestion
+  /** How it ended. */
+  outcome (answer: Answered): Pick<ListOutcome, 'rows' | 'found' | 'error'>
+}
+
+/** The outcome of a search, or of a page of one. */
+export function outcomeOfSearch (found: number): Pick<ListOutcome, 'rows' | 'found'> {
+  return { rows: found > 0 ? 'some' : 'none', found }
+}
+
+/** `type`, or `type:key` with a key that is not empty. */
+export function nameOfResource ({ type, key }: { readonly type: string, readonly key?: string | null | undefined }): string {
+  return key === undefined || key === null || key === '' ? type : `${type}:${key}`
+}
 
 /** The validated input of a handler. */
 export interface Input<Path extends string, Query extends TSchema, Body extends TSchema> {
@@ -60,6 +79,8 @@ interface Definition<Path extends string, Query extends TSchema, Body extends TS
    * @defaultValue {@link MAX_VALUES}
    */
   readonly values?: number
+  /** For a route of plans or searches. */
+  readonly listing?: Listing<Static<Body>, Static<Answered>>
   handle (input: Input<Path, Query, Body>): Answer<Static<Answered>> | Promise<Answer<Static<Answered>>>
 }
 
@@ -73,6 +94,7 @@ export interface Route {
   readonly answer: TSchema | undefined
   readonly statuses: readonly number[]
   readonly values: number
+  readonly listing: Listing<unknown, unknown> | undefined
   handle (input: Input<string, TSchema, TSchema>): Answer | Promise<Answer>
 }
 
@@ -100,6 +122,7 @@ export function route<
     answer,
     statuses: definition.statuses ?? [answer === undefined ? 204 : 200],
     values: definition.values ?? MAX_VALUES,
+    listing: definition.listing as Listing<unknown, unknown> | undefined,
     handle: handle as Route['handle']
   }
 }

@@ -37,6 +37,21 @@ async function answerOf (port: number, path: string, parameters: object, headers
   return status === 200 ? JSON.parse(body) : { status, body }
 }
 
+/** Reads so many rows of the stream. A busy machine sends them in several events. */
+async function rowsOf (t: Test, port: number, count: number): Promise<{ readonly rows: ReadonlyArray<Record<string, unknown>>, readonly text: string }> {
+  const asking = request({ port, host: '127.0.0.1', path: '/_permit/stream', headers: { host: `127.0.0.1:${port}`, connection: 'keep-alive' } })
+  t.teardown(() => asking.destroy())
+  asking.end()
+  const [stream] = await once(asking, 'response')
+  let text = ''
+  for await (const chunk of stream.setEncoding('utf8')) {
+    text += chunk
+    const rows = [...text.matchAll(/^data: (.*)\n\n/gm)].flatMap(([, data]) => JSON.parse(data as string).rows)
+    if (rows.length >= count) return { rows, text }
+  }
+  throw new Error(`the stream ended before there were ${count} rows`)
+}
+
 const decide = (port: number, path: string, body: unknown, headers: OutgoingHttpHeaders = {}) =>
   send(port, path, { 'content-type': 'application/json', ...headers }, 'POST', JSON.stringify(body))
 
@@ -51,14 +66,8 @@ t.test('every kind of decision is a row with its route, and is explained by the 
   await decide(port, '/access/v1/evaluations', { ...evaluation, evaluations: [{}, { action: { name: 'write' } }] })
   await send(port, '/nginx_allowed', { 'permit-user-key': 'ada', 'permit-action': 'read', 'permit-resource-type': 'task', 'permit-tenant-id': 'acme' }, 'POST')
   await decide(port, '/kong', { input: { consumer: { id: '1', username: 'ada' }, request: { http: { host: 'h', port: 1, tls: {}, method: 'GET', scheme: 'http', path: '/task', querystring: {}, headers: {} } } } })
-  const asking = request({ port, host: '127.0.0.1', path: '/_permit/stream', headers: { host: `127.0.0.1:${port}`, connection: 'keep-alive' } })
-  t.teardown(() => asking.destroy())
-  asking.end()
-  const [stream] = await once(asking, 'response')
-  let text = ''
-  for await (const chunk of stream.setEncoding('utf8')) if ((text += chunk).includes('"id":8')) break
-  const { rows } = JSON.parse(/^data: (.*)$/m.exec(text)?.[1] ?? '')
-  t.same(rows.map((row: Record<string, unknown>) => [row['user'], row['action'], row['resource'], row['outcome'], row['source'], row['route']]), [
+  const { rows, text } = await rowsOf(t, port, 8)
+  t.same(rows.map(row => [row['user'], row['action'], row['resource'], row['outcome'], row['source'], row['route']]), [
     ['ada', 'read', 'task', 'yes', 'embedded', 'POST /allowed'],
     ['ada', 'read', 'task', 'yes', 'embedded', 'POST /allowed/bulk'],
     ['eve', 'read', 'task', 'no', 'embedded', 'POST /allowed/bulk'],
@@ -80,6 +89,71 @@ t.test('every kind of decision is a row with its route, and is explained by the 
   t.match((await answerOf(port, 'health', {})).at(-1), { checks: { allowed: 5, denied: 3, failed: 0 } })
   t.match(JSON.parse((await send(port, '/_permit/routes')).body), /local PDP does not know the routes/)
   t.notMatch(text, /5ecret/)
+})
+
+t.test('plans and searches are rows like checks, with what was found; a request that is wrong is none', async t => {
+  const { port } = await inspected(t)
+  const ada = { key: 'ada', attributes: { pin: '5ecret' } }
+  const bob = { type: 'user', id: 'bob', properties: { pin: '5ecret' } }
+  const task = { type: 'task', id: '1', properties: { tenant: 'acme' } }
+  const ask = async (path: string, body: object, status = 200) => t.equal((await decide(port, path, body)).status, status, path)
+  for (const user of [ada, { key: 'eve' }]) await ask('/fastify-permit/plan', { user, action: 'read', type: 'task', tenant: 'acme' })
+  await ask('/fastify-permit/search', { find: 'users', action: 'read', resource: { type: 'task', key: '1', tenant: 'acme' } })
+  await ask('/fastify-permit/search', { find: 'actions', user: ada, resource: { type: 'task', tenant: 'acme' } })
+  await ask('/fastify-permit/search', { find: 'resources', user: { key: 'bob' }, action: 'write', resource: { type: 'task', key: 'ignored', tenant: 'default' } })
+  await ask('/access/v1/search/subject', { subject: { type: 'user' }, action: { name: 'read' }, resource: task })
+  await ask('/access/v1/search/resource', { subject: bob, action: { name: 'write' }, resource: { type: 'task' } })
+  await ask('/access/v1/search/action', { subject: bob, resource: { ...task, id: '' } })
+  await ask('/allowed/all-tenants', { user: ada, action: 'read', resource: { type: 'task' } })
+  await ask('/user-tenants', { user: ada })
+  await ask('/authorized_users', { action: 'read', resource: { type: 'task', tenant: 'acme' } })
+  // Wrong: no user; a token of another search; a tenant that is no text.
+  await ask('/fastify-permit/search', { find: 'actions', resource: { type: 'task', tenant: 'acme' } }, 422)
+  await ask('/access/v1/search/subject', { subject: { type: 'user' }, action: { name: 'read' }, resource: task, page: { token: '1.1.x' } }, 400)
+  await ask('/access/v1/search/action', { subject: bob, resource: { ...task, properties: { tenant: 7 } } }, 400)
+  await ask('/allowed', question('ada'))
+  const { rows, text } = await rowsOf(t, port, 12)
+  t.same(rows.map(row => ['kind', 'user', 'action', 'resource', 'tenant', 'outcome', 'rows', 'found', 'route'].map(name => row[name])), [
+    ['plan', 'ada', 'read', 'task', 'acme', 'yes', 'all', undefined, 'POST /fastify-permit/plan'],
+    ['plan', 'eve', 'read', 'task', 'acme', 'no', 'none', undefined, 'POST /fastify-permit/plan'],
+    ['searchUsers', '', 'read', 'task:1', 'acme', 'yes', 'some', 1, 'POST /fastify-permit/search'],
+    ['searchActions', 'ada', '', 'task', 'acme', 'yes', 'some', 2, 'POST /fastify-permit/search'],
+    ['searchResources', 'bob', 'write', 'task', 'default', 'yes', 'some', 1, 'POST /fastify-permit/search'],
+    ['searchUsers', '', 'read', 'task:1', 'acme', 'yes', 'some', 1, 'POST /access/v1/search/subject'],
+    ['searchResources', 'bob', 'write', 'task', '', 'yes', 'some', 1, 'POST /access/v1/search/resource'],
+    ['searchActions', 'bob', '', 'task', 'acme', 'no', 'none', 0, 'POST /access/v1/search/action'],
+    ['tenants', 'ada', 'read', 'task', '', 'yes', 'some', 1, 'POST /allowed/all-tenants'],
+    ['tenants', 'ada', '', '', '', 'yes', 'some', 1, 'POST /user-tenants'],
+    ['searchUsers', '', 'read', 'task', 'acme', 'yes', 'some', 1, 'POST /authorized_users'],
+    ['check', 'ada', 'read', 'task', 'acme', 'yes', undefined, undefined, 'POST /allowed']
+  ])
+  t.ok(rows.every(row => row['source'] === 'embedded' && Number(row['duration']) >= 0))
+  t.notMatch(text, /5ecret/)
+  t.equal(await answerOf(port, 'decision', { id: 1 }), null, 'only a check has the question of Why?')
+  t.match((await answerOf(port, 'health', {})).at(-1), { checks: { allowed: 1, denied: 0, failed: 0 } }, 'they are no checks')
+})
+
+t.test('a plan that is not possible, and a search that takes too much work, are rows without a decision that say why', async t => {
+  const costly = { costly: { conditions: { anyOf: Array.from({ length: 60 }, (_, index) => ({ 'resource.list': { any_match: { match: { id: { equals: -index - 1 } } } } })) } } }
+  const policy = {
+    resources: { doc: { actions: { read: {} } } },
+    user_sets: costly,
+    set_rules: [{ user_set: 'costly', permission: 'doc:read', resource_set: 'doc' }],
+    users: { ada: {} }
+  }
+  const { port } = await inspected(t, { policy: policy as NonNullable<LocalPdpOptions['policy']> })
+  t.match(JSON.parse((await decide(port, '/fastify-permit/plan', { user: { key: 'ada' }, action: 'read', type: 'doc', tenant: 'default', relations: ['gone'] })).body), { no_plan: /./ })
+  const attributes = { list: Array.from({ length: 10_000 }, (_, id) => ({ id })) }
+  const search = await decide(port, '/fastify-permit/search', { find: 'users', action: 'read', resource: { type: 'doc', tenant: 'default', attributes } })
+  t.equal(search.status, 503)
+  const check = await decide(port, '/allowed', { user: { key: 'ada' }, action: 'read', resource: { type: 'doc', tenant: 'default', attributes } })
+  t.equal(check.status, 503)
+  const { rows } = await rowsOf(t, port, 3)
+  t.match(rows, [
+    { kind: 'plan', outcome: 'none', code: 'FST_PERMIT_PLAN' },
+    { kind: 'searchUsers', outcome: 'none', failure: 'overload' },
+    { kind: 'check', outcome: 'none', failure: 'overload' }
+  ])
 })
 
 t.test('attribute values are shown with the option only', async t => {
