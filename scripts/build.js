@@ -44,7 +44,7 @@ const bundle = await rollup({
   external: id => !id.startsWith('.') && !id.startsWith('/') && !/^[A-Za-z]:/.test(id),
   // Other modules, including the dependencies, have no side effects when they are imported.
   treeshake: { moduleSideEffects: id => withSideEffects.includes(id) },
-  plugins: [{ name: 'schemas', load: id => loadSchemas(id) }, { name: 'comments', renderChunk: code => withoutComments(code) }],
+  plugins: [{ name: 'schemas', load: id => loadSchemas(id) }, { name: 'comments', renderChunk: code => asAscii(withoutComments(code)) }],
   onwarn: warning => { throw new Error(warning.message) }
 })
 await bundle.write({
@@ -96,7 +96,7 @@ function chunkOf (file) {
     return 'remote-plans'
   }
   if (/^pdp\/authzen\/((authzen|cerbos)-plan|search-endpoints)\.js$/.test(file)) return 'remote-plans'
-  if (room === 'pdp') return rest[0] === 'embedded' ? 'embedded' : 'remote'
+  if (room === 'pdp') return ['embedded', 'authzen'].includes(rest[0]) ? rest[0] : 'remote'
   if (file === 'decision/stages/cached.js') return 'cached'
   if (file === 'app/shadow.js') return 'shadow'
   if (file === 'observe/prometheus.js') return 'prometheus'
@@ -148,13 +148,23 @@ async function loadSchemas (id) {
   if (!id.startsWith(compiled) || !existsSync(id) || id.includes(`${sep}server${sep}`)) return null
   const code = readFileSync(id, 'utf8')
   if (!/^import .*from 'typebox'/m.test(code) || /checker\.js$/.test(id)) return null
-  return codeOf(await import(pathToFileURL(id).href), relative(compiled, id))
+  const file = relative(compiled, id).split(sep).join('/')
+  // What the pages say of an option. At run time only `expected` is shown.
+  const unread = /^(?:app\/options|oauth)\//.test(file) ? ['description', 'shownDefault'] : []
+  return codeOf(await import(pathToFileURL(id).href), file, unread)
 }
 
 /** Removes comments. The declarations keep those for users. */
 function withoutComments (code) {
   const { outputText } = ts.transpileModule(code, { compilerOptions: { removeComments: true, target: 'ES2022', module: 'ESNext' } })
-  return { code: outputText, map: null }
+  return outputText
+}
+
+/** Escapes all other characters: with a single one beyond Latin-1, V8 keeps the whole text of a module with two bytes for each character. */
+function asAscii (code) {
+  const escaped = /\\[^\x00-\x7f]/.exec(code)
+  if (escaped !== null) throw new Error(`a backslash before ${escaped[0].slice(1)} in the code; remove it`)
+  return { code: code.replace(/[^\x00-\x7f]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`), map: null }
 }
 
 /** Writes the JSON Schemas of policy files and test files, for editors. */

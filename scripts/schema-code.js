@@ -10,20 +10,23 @@ const REFINEMENTS = new Map([["value => typeof value === 'function'", "{ check: 
 /**
  * Generates the code of a module.
  * @param exports - the exports of the original module: schemas, checkers, texts, and objects of these
+ * @param {readonly string[]} unread - texts of schemas that are left out, by their names
  */
-export function codeOf (exports, file) {
+export function codeOf (exports, file, unread = []) {
   const checkers = []
-  const lines = Object.entries(exports).map(([name, value]) => `export const ${name} = ${literal(value, checkers, `${file}: ${name}`)}`)
+  const lines = Object.entries(exports)
+    .map(([name, value]) => `export const ${name} = ${literal(value, checkers, `${file}: ${name}`, unread)}`)
   const code = checkers.join('\n')
   return [...code.includes('Guard.') ? [GUARD] : [], code, ...lines, ''].join('\n')
 }
 
-function literal (value, checkers, where) {
+function literal (value, checkers, where, unread) {
   if (value instanceof Validator) return `{ Check: ${checkerOf(value, checkers, where)} }`
   if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return JSON.stringify(value)
-  if (Array.isArray(value)) return `[${value.map(item => literal(item, checkers, where)).join(', ')}]`
+  if (Array.isArray(value)) return `[${value.map(item => literal(item, checkers, where, unread)).join(', ')}]`
   if (typeof value === 'object') {
-    return `{ ${Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${literal(item, checkers, where)}`).join(', ')} }`
+    const read = Object.entries(value).filter(([key, item]) => typeof item !== 'string' || !unread.includes(key))
+    return `{ ${read.map(([key, item]) => `${JSON.stringify(key)}: ${literal(item, checkers, where, unread)}`).join(', ')} }`
   }
   throw new Error(`${where} is a ${typeof value}; a module that imports TypeBox exports schemas, checkers and texts only`)
 }

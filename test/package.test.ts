@@ -105,6 +105,16 @@ t.test('the code is bundled into few modules with clear names, and is small', as
   t.ok(size <= 680_000, `packed it has ${size} bytes`)
 })
 
+t.test('modules of Node are ASCII, so that V8 keeps one byte for each character', async t => {
+  const modules = files.map(({ path }) => path).filter(path => path.endsWith('.js') && path !== 'dist/inspector/page.js')
+  t.ok(modules.includes('dist/core.js'))
+  for (const path of modules) t.notMatch(await readFile(join(installed, path), 'latin1'), /[^\x00-\x7f]/, path)
+})
+
+t.test('no module imports one of Node whose exports all have to be computed for it', async t => {
+  for (const { path } of files) if (path.endsWith('.js')) t.notMatch(await readFile(join(installed, path), 'utf8'), /from 'node:(?:tls|process)'/, path)
+})
+
 t.test('no code is generated from strings at run time', async t => {
   for (const { path } of files) if (path.endsWith('.js')) t.notMatch(await readFile(join(installed, path), 'utf8'), /\bnew Function\b|\beval\(/, path)
 })

@@ -3,8 +3,8 @@ import type { Bus } from '../bus/bus.js'
 import type { Environment, EnvironmentLog } from '../environment/environment.js'
 import type { AuthZenLog } from '../pdp/authzen/authzen-pdp.js'
 import type { FactsApi } from '../pdp/mutation-kinds.js'
-import type { AskedPoint, DecisionPoint, DecisionSource, Pdp, Query } from '../contract/point.js'
-import type { TransportLog } from '../pdp/http/transport.js'
+import type { AskedPoint, BatchingPdp, DecisionPoint, DecisionSource, Pdp, Query } from '../contract/point.js'
+import type { ProbingTransport, TransportLog } from '../pdp/http/transport.js'
 import type { PathOptions } from './path-options.js'
 import { batched } from './stages/batched.js'
 import { coalesced } from './stages/coalesced.js'
@@ -115,18 +115,23 @@ export async function openPath (
   const hosts = authzen === undefined ? urls : urls.map(url => isSocket(url) ? url : new URL(url.origin))
   const bases = urls.map(url => isSocket(url) ? new URL('http://localhost') : url)
   const name = urls.some(isSocket) ? urls.map(({ href }) => href).join(', ') : undefined
-  const { permitPdp, permitProbe } = await import('../pdp/permit/permit-pdp.js')
-  const { permitFacts } = await import('../pdp/permit/permit-facts.js')
-  const { authzenFacts, authzenPdp, authzenProbe } = await import('../pdp/authzen/authzen-pdp.js')
   const forgotten = (user?: string): boolean => generations.isRecentlyForgotten(user)
-  const pdp = authzen === undefined
-    ? permitPdp(await httpTransport({ ...checking, url: hosts, probe: permitProbe }), log, forgotten, origin.named)
-    : authzenPdp(await httpTransport({ ...checking, url: hosts, probe: authzenProbe(bases) }), {
+  let pdp: BatchingPdp
+  let facts: FactsApi
+  let writes: ProbingTransport | undefined
+  if (authzen === undefined) {
+    const { permitPdp, permitProbe } = await import('../pdp/permit/permit-pdp.js')
+    const { permitFacts } = await import('../pdp/permit/permit-facts.js')
+    pdp = permitPdp(await httpTransport({ ...checking, url: hosts, probe: permitProbe }), log, forgotten, origin.named)
+    writes = await httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
+    facts = invalidating(permitFacts(writes, factsTimeout), generations)
+  } else {
+    const { authzenFacts, authzenPdp, authzenProbe } = await import('../pdp/authzen/authzen-pdp.js')
+    pdp = authzenPdp(await httpTransport({ ...checking, url: hosts, probe: authzenProbe(bases) }), {
       urls: bases, name, ...authzen, probe: probeOf(authzen.probe), timeout, log, forgotten, named: origin.named
     })
-  const writes = authzen === undefined
-    ? await httpTransport({ ...wire, url: urls, connections: WRITE_CONNECTIONS, maxQueue: WRITE_QUEUE, writes: true })
-    : undefined
+    facts = authzenFacts
+  }
   const batches = batched(pdp, { queue, batch, onSent })
   const shared = coalesced(batches, generations)
   const logged = log === undefined ? shared : withOutageLog(shared, log)
@@ -135,7 +140,7 @@ export async function openPath (
     point,
     pdp,
     atHand: 'cache',
-    facts: writes === undefined ? authzenFacts : invalidating(permitFacts(writes, factsTimeout), generations),
+    facts,
     generations,
     bus,
     cache,

@@ -2,7 +2,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { chmod, lstat, mkdtemp, open, readdir, realpath, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
-import { platform } from 'node:process'
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -42,7 +41,7 @@ const LEFT_AFTER = 60_000
 export async function lockFolder (
   folder: string, serve: Serve = socket => socket.destroy(), attempts = ATTEMPTS
 ): Promise<FolderLock | undefined> {
-  if (platform === 'win32') return lockByPipe(folder, serve)
+  if (process.platform === 'win32') return lockByPipe(folder, serve)
   for (let attempt = 1; attempt <= attempts; attempt++) {
     const lock = await listenIn(folder, serve)
     try {
@@ -65,7 +64,7 @@ export async function lockFolder (
  * @throws when the process cannot be reached because it belongs to another user
  */
 export async function connectToHolder (folder: string, { sameUser = false } = {}): Promise<Socket | undefined> {
-  if (platform === 'win32') return connectTo(await pipeOf(folder))
+  if (process.platform === 'win32') return connectTo(await pipeOf(folder))
   const address = await SocketAddress.in(folder)
   try {
     for (const name of await readdir(folder)) {
@@ -175,7 +174,7 @@ class SocketAddress {
   readonly #handle: FileHandle | undefined
 
   static async in (folder: string): Promise<SocketAddress> {
-    if (platform !== 'linux') return new SocketAddress(folder)
+    if (process.platform !== 'linux') return new SocketAddress(folder)
     // A short path to the same folder.
     const handle = await open(folder, 'r')
     return new SocketAddress(`/proc/self/fd/${handle.fd}`, handle)

@@ -25,6 +25,7 @@ const WAYS: Record<string, readonly [string, ...string[]]> = {
   'Fastify, a policy in YAML': [APP, 'fastify', JSON.stringify({ policy: `${folder}/permit.yaml` })],
   'Fastify, a policy in JSON': [APP, 'fastify', JSON.stringify({ policy: `${folder}/permit.json` })],
   'Fastify, a PDP': [APP, 'fastify', JSON.stringify(remote)],
+  'Fastify, an AuthZEN PDP': [APP, 'fastify', JSON.stringify({ ...remote, protocol: 'authzen' })],
   'Express, a policy as an object': [APP, 'express', JSON.stringify({ policy })],
   'Express, a PDP': [APP, 'express', JSON.stringify(remote)],
   'fastify-permit --version': [MAIN, '--version'],
@@ -53,6 +54,7 @@ t.test('an app loads only what it uses: no engine with a PDP, no sockets with a 
   for (const name of ['typebox', 'undici', 'yaml', 'lru-cache']) t.notOk(name in (policy?.packages ?? {}), `${name} with a policy`)
   for (const name of ['typebox', 'yaml']) t.notOk(name in (pdp?.packages ?? {}), `${name} with a PDP`)
   t.notOk(pdp?.own.some(name => /engine|environment|policy/.test(name)), 'the engine with a PDP')
+  t.notOk(pdp?.own.includes('authzen.js'), "AuthZEN with Permit's PDP")
 })
 
 t.test('nothing is compiled from strings: Express and the commands run where the process forbids it', async t => {

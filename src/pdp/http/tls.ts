@@ -1,7 +1,7 @@
 // Certificates and keys for connections to a PDP, from texts or from files that are replaced when they expire.
 import { X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
-import { createSecureContext, type SecureContext } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import { OptionsError } from '../../contract/errors.js'
 
 /** Each of `ca`, `cert` and `key` is a text in PEM format, or the path of a file with such a text. */
@@ -11,6 +11,9 @@ export interface TlsSettings {
   readonly key?: string
   readonly servername?: string
 }
+
+// An import would read every export of the module, among them the certificates of all public authorities, a quarter of a megabyte.
+const { createSecureContext } = process.getBuiltinModule('node:tls')
 
 const PARTS = ['ca', 'cert', 'key'] as const
 
