@@ -160,11 +160,11 @@ function withoutComments (code) {
   return outputText
 }
 
-/** Escapes all other characters: with a single one beyond Latin-1, V8 keeps the whole text of a module with two bytes for each character. */
+/** Escapes all other characters: with a single one beyond Latin-1, V8 keeps the text of a module with two bytes for each character. */
 function asAscii (code) {
-  const escaped = /\\[^\x00-\x7f]/.exec(code)
+  const escaped = /\\[\u0080-\uffff]/.exec(code)
   if (escaped !== null) throw new Error(`a backslash before ${escaped[0].slice(1)} in the code; remove it`)
-  return { code: code.replace(/[^\x00-\x7f]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`), map: null }
+  return { code: code.replace(/[\u0080-\uffff]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`), map: null }
 }
 
 /** Writes the JSON Schemas of policy files and test files, for editors. */
