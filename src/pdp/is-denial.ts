@@ -10,6 +10,12 @@ export function someSayNo (answers: readonly BulkAnswer[]): boolean {
   return answers.some(answer => !(answer instanceof PdpError) && !answer.allow)
 }
 
+/** The answers with an error in place of each denial; undefined when none is a yes. */
+export function yesesAnd (error: PdpError, answers: readonly BulkAnswer[]): readonly BulkAnswer[] | undefined {
+  const rest = answers.map(answer => answer instanceof PdpError || answer.allow ? answer : error)
+  return rest.some(answer => !(answer instanceof PdpError)) ? rest : undefined
+}
+
 export function mayLackSomething (): boolean {
   return true
 }

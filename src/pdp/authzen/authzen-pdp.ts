@@ -14,7 +14,7 @@ import type {
 import { inWords, probeAtBoot, type SettingNames } from '../http/boot-probe.js'
 import { HeldSlots } from '../http/concurrency-limit.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
-import { saysNo, someSayNo } from '../is-denial.js'
+import { saysNo, someSayNo, yesesAnd } from '../is-denial.js'
 import { unsendable } from '../sendable-queries.js'
 
 export interface AuthZenLog extends DiscoveryLog, TransportLog {
@@ -115,7 +115,8 @@ export function authzenPdp (transport: ProbingTransport, options: AuthZenOptions
       body: evaluationsBody(anew ? mapping.allUnseen(written) : written),
       deadline,
       read: answer => readEvaluations(answer, written.length),
-      needsReadyPdp: someSayNo
+      needsReadyPdp: someSayNo,
+      withoutDenials: (answers, error) => yesesAnd(error, answers)
     })
   }
 

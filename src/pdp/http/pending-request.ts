@@ -64,6 +64,8 @@ export class PendingRequest<T> implements Alarm {
   #error: PdpError | undefined
   #hasNewToken = false
   #extraAttempt: Alarm | undefined
+  /** The last result that needs a ready PDP. */
+  #doubted: T | undefined
   /** The replicas that have said that they are ready: their next no counts. */
   #confirmed: Replica[] | undefined
   #settled = false
@@ -157,11 +159,13 @@ export class PendingRequest<T> implements Alarm {
     this.end(this.#error ?? new PdpError('timeout', 'the deadline passed while waiting for a free connection to the PDP'))
   }
 
-  /** Fails the request. */
+  /** Fails the request, but for the part of an answer that counts whether the PDP is ready or not. */
   end (error: PdpError): void {
     if (this.#settle()) return
     this.#host.done(this as PendingRequest<unknown>, true)
-    this.#reject(error)
+    const rest = this.#doubted === undefined ? undefined : this.#request.withoutDenials?.(this.#doubted, error)
+    if (rest === undefined) this.#reject(error)
+    else this.#resolve(rest)
   }
 
   /** @internal The outcome of an attempt. */
@@ -171,6 +175,7 @@ export class PendingRequest<T> implements Alarm {
     if (this.#settled) return
     if (error === undefined && this.#isInDoubt(attempt, result as T)) {
       // The other attempt may still be answered by a replica that is ready.
+      this.#doubted = result
       if (this.#running.length === 0) this.#confirm(attempt)
     } else if (error === undefined) {
       this.#settle()

@@ -1,4 +1,5 @@
 // A request as the callers of the transport describe it.
+import type { PdpError } from '../../contract/errors.js'
 
 /**
  * Requests of one session, one after the other, go to the replica that answered the first of them: for what only that replica understands,
@@ -29,6 +30,10 @@ export interface TransportRequest<T> {
    * Whether the result is a denial, or may be incomplete: then it only counts from a PDP that is ready. Default: it always counts.
    */
   needsReadyPdp? (result: T): boolean
+  /**
+   * What still counts of a result that needs a ready PDP when there is none: its denials become the error. Undefined: nothing counts.
+   */
+  withoutDenials? (result: T, error: PdpError): T | undefined
   /** Turns the parsed JSON of a response (undefined for an empty one) into the result, or throws when it is invalid. */
   readonly read: (answer: unknown, status: number) => T
 }

@@ -6,7 +6,7 @@ import type { TransportRequest } from '../http/transport-request.js'
 export type Post = <T>(path: string, body: unknown, deadline: number, read: (answer: unknown) => T, how?: How<T>) => Promise<T>
 
 /** How a request is sent. */
-export type How<T = unknown> = Pick<TransportRequest<T>, 'signal' | 'session' | 'headers' | 'needsReadyPdp'>
+export type How<T = unknown> = Pick<TransportRequest<T>, 'signal' | 'session' | 'headers' | 'needsReadyPdp' | 'withoutDenials'>
 
 /** How long a PDP without the call is not asked for it, ms. It may be replaced by one that has it. */
 const ASK_AGAIN_AFTER = 60_000

@@ -4,7 +4,7 @@ import type { BatchingPdp, BulkAnswer, Decision, Health, PermissionsQuestion, Qu
 import { isRecord } from '../../kit/is-record.js'
 import { decidedAnew, firstHeaders, type Forgotten } from '../caller-headers.js'
 import { readReason } from '../debug-reason.js'
-import { mayLackSomething, saysNo, someSayNo } from '../is-denial.js'
+import { mayLackSomething, saysNo, someSayNo, yesesAnd } from '../is-denial.js'
 import { undecided } from '../undecided-error.js'
 import { probeAtBoot, type SettingNames } from '../http/boot-probe.js'
 import type { Probe, ProbingTransport, TransportLog } from '../http/transport.js'
@@ -78,9 +78,11 @@ export function permitPdp (
       const answers = new Array<BulkAnswer>(queries.length)
       const own = firstHeaders(callers)
       const headers = forgotten() && queries.some(({ user }) => forgotten(user.key)) ? decidedAnew(own) : own
-      const how = { needsReadyPdp: someSayNo, headers }
+      const how: How<readonly BulkAnswer[]> = {
+        needsReadyPdp: someSayNo, withoutDenials: (answers, error) => yesesAnd(error, answers), headers
+      }
       await Promise.all(bulksOf(queries, answers).map(async ({ places, text }) => {
-        const read = (answer: unknown) => readDecisions(answer, places.length)
+        const read = (answer: unknown): readonly BulkAnswer[] => readDecisions(answer, places.length)
         const found = await postText('/allowed/bulk', `[${text}]`, deadline, read, how)
         for (let index = 0; index < places.length; index++) answers[places[index] as number] = found[index] as BulkAnswer
       }))

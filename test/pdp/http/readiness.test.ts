@@ -45,6 +45,15 @@ t.test('an empty PDP is not believed, alone and in a batch, cached or not; a yes
   t.equal(await app.ask('eve', '1'), 403)
 })
 
+t.test('a yes of a PDP that is not ready counts beside the no of others, whoever is asked with whom', async t => {
+  const { app, pdp } = await start(t, { ready: false, decide: ({ user }) => user.key === 'ann' }, { connections: 1 })
+  // The first check goes by itself, and the others wait for the connection.
+  const asked = ['eve', 'ann', 'bob', 'ann', 'eve']
+  const statuses = await Promise.all(asked.map((user, index) => app.ask(user, String(index))))
+  t.same(statuses, asked.map(user => user === 'ann' ? 200 : 503))
+  t.ok(pdp.requests.some(({ url, body }) => url === '/allowed/bulk' && (body as { user: { key: string } }[]).length > 2), 'in a batch')
+})
+
 t.test('the log says at boot that a PDP is not ready', async t => {
   const { log, pdp } = await start(t, { ready: false })
   await until(() => log.lines.some(({ level }) => Number(level) >= 40))
