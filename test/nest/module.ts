@@ -164,6 +164,22 @@ export function testModule (version: number, nest: Nest): void {
       t.match(lines, [/a mistake/], 'other errors are in the log as before')
     })
 
+    t.test(`${title}: roles of a token decide for their own request only`, async t => {
+      class Tasks {
+        create () { return 'in' }
+        async own (request: Entry.NestRequest) { return String(await request.permit?.check('create', 'task')) }
+      }
+      decorate(Tasks, [Controller('tasks')], { create: [Get('create'), Permit('task:create')], own: [Get('own'), Public()] })
+      Req()(Tasks.prototype, 'own', 0)
+      const claims = (request: Entry.NestRequest) => JSON.parse(request.headers['x-user'] as string) as { sub: string, roles: string[] }
+      const { status, ask } = await start(t, [Tasks], { user: (request: Entry.NestRequest) => claims(request).sub, roles: (request: Entry.NestRequest) => claims(request).roles } as Partial<Entry.PermitModuleOptions>)
+      const asked = async (sub: string, ...roles: string[]) => {
+        const token = JSON.stringify({ sub, roles })
+        return [await status('/tasks/create', token), (await ask('/tasks/own', token)).text]
+      }
+      t.same(await Promise.all([asked('zoe', 'writer'), asked('zoe', 'reader'), asked('zoe'), asked('ann'), asked('zoe', 'writer')]), [[200, 'true'], [403, 'false'], [403, 'false'], [200, 'true'], [200, 'true']])
+    })
+
     t.test(`${title}: no decision is 503 with Retry-After, in Nest's shape; the options may come from a factory`, async t => {
       const pdp = await pdpFor(t, { decide: () => true })
       class Tasks { list () { return 'list' } }

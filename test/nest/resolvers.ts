@@ -150,6 +150,13 @@ export function testResolvers (version: number, nest: NestWithGraphQL): void {
     }
   })
 
+  t.test(`${title}: roles of a token decide for their own request only`, async t => {
+    class Tasks { create () { return 'in' } }
+    decorate(Tasks, [Resolver()], { create: [Query('create'), Permit('task:create')] })
+    const { codes } = await start(t, 'type Query { create: String }', [Tasks], { options: { roles: ({ user }: { user?: { sub?: string } }) => user?.sub === 'zoe' ? ['writer'] : undefined } })
+    t.same(await Promise.all([codes('{ create }', 'zoe'), codes('{ create }', 'eve'), codes('{ create }', 'ann')]), [[], ['FST_PERMIT_FORBIDDEN'], []])
+  })
+
   t.test(`${title}: fields are guarded with their object, in one batch; without guards on fields the app does not start`, async t => {
     const pdp = await pdpFor(t, { decide: ({ user, action, resource }) => user.key === 'ann' || (action === 'read' && resource.key !== '5') })
     class Tasks {
