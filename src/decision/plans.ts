@@ -140,9 +140,10 @@ export async function planBy (pdp: Pdp, question: PlanQuestion, deadline: number
 
 /** Equal questions share a plan. */
 function frozen<T> (value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value)
-    for (const item of Object.values(value)) frozen(item)
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const item of Array.isArray(value) ? value as unknown[] : Object.values(value)) {
+    if (typeof item === 'object') frozen(item)
   }
   return value
 }

@@ -6,6 +6,7 @@ import type { Plan } from '../contract/plan.js'
 import { fields as mappingOf, isOneTenant, type Column, type ColumnType, type Database, type Fields, type Mapping } from './fields.js'
 import { templateOf } from './sql/fragment.js'
 import { whereOf } from './sql/where.js'
+import { translatedOnce } from './translate-once.js'
 
 export type { ColumnOptions, ColumnType, Fields, Mapping, OneTenant } from './fields.js'
 export type { Plan } from '../contract/plan.js'
@@ -54,6 +55,11 @@ export function fields (mapping: Mapping<DrizzleColumn>): Fields<DrizzleColumn> 
  * ```
  */
 export function toDrizzle (plan: Plan, fields: Fields<DrizzleColumn>): SQL<boolean> {
+  const { texts, parts } = templateFor(plan, fields)
+  return sql<boolean>(texts, ...parts)
+}
+
+const templateFor = translatedOnce((plan, fields: Fields<DrizzleColumn>) => {
   const columns = [fields.key, ...isOneTenant(fields.tenant) ? [] : [fields.tenant], ...fields.columns.values()]
   const database = databaseOf(columns, fields.database)
   const known: Fields<DrizzleColumn> = {
@@ -63,9 +69,8 @@ export function toDrizzle (plan: Plan, fields: Fields<DrizzleColumn>): SQL<boole
     columns: new Map(Array.from(fields.columns, ([field, column]) => [field, typed(column)]))
   }
   const where = whereOf('toDrizzle', plan, known, database)
-  const { texts, parts } = templateOf(where, piece => 'column' in piece ? piece.column : piece.value)
-  return sql<boolean>(texts, ...parts)
-}
+  return templateOf(where, piece => 'column' in piece ? piece.column : piece.value)
+})
 
 function databaseOf (columns: ReadonlyArray<Column<DrizzleColumn>>, said: Database | undefined): Database {
   const found = new Set(columns.map(({ column, field }) => {

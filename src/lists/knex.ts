@@ -5,6 +5,7 @@ import { TranslationError } from '../contract/errors.js'
 import type { Plan } from '../contract/plan.js'
 import type { Database, Fields } from './fields.js'
 import { whereOf } from './sql/where.js'
+import { translatedOnce } from './translate-once.js'
 
 export { fields, type ColumnOptions, type ColumnType, type Fields, type Mapping, type OneTenant } from './fields.js'
 export type { Plan } from '../contract/plan.js'
@@ -32,10 +33,21 @@ const DATABASES: Readonly<Record<string, Database>> = { postgresql: 'postgresql'
  * ```
  */
 export function toKnex (plan: Plan, fields: Fields): Knex.QueryCallback {
-  const { pieces } = whereOf('toKnex', plan, fields, fields.database)
+  const { text, bindings } = rawFor(plan, fields)
+  return builder => {
+    const client: unknown = (builder as unknown as { client?: { dialect?: unknown } }).client?.dialect
+    const database = typeof client === 'string' ? DATABASES[client] : undefined
+    if (database !== fields.database) {
+      throw new TranslationError(`toKnex: the mapping is for ${String(fields.database)}, and this query is for ${String(client)}`)
+    }
+    builder.whereRaw(text, [...bindings])
+  }
+}
+
+const rawFor = translatedOnce((plan, fields: Fields): { text: string, bindings: ReadonlyArray<string | number> } => {
   let text = ''
   const bindings: Array<string | number> = []
-  for (const piece of pieces) {
+  for (const piece of whereOf('toKnex', plan, fields, fields.database).pieces) {
     // Knex treats a question mark in the text as a placeholder.
     if (typeof piece === 'string') text += piece.replaceAll('?', '\\?')
     else {
@@ -43,12 +55,5 @@ export function toKnex (plan: Plan, fields: Fields): Knex.QueryCallback {
       bindings.push('column' in piece ? piece.column : piece.value)
     }
   }
-  return builder => {
-    const client: unknown = (builder as unknown as { client?: { dialect?: unknown } }).client?.dialect
-    const database = typeof client === 'string' ? DATABASES[client] : undefined
-    if (database !== fields.database) {
-      throw new TranslationError(`toKnex: the mapping is for ${String(fields.database)}, and this query is for ${String(client)}`)
-    }
-    builder.whereRaw(text, bindings)
-  }
-}
+  return { text, bindings }
+})

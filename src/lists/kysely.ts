@@ -5,6 +5,7 @@ import type { Plan } from '../contract/plan.js'
 import type { Fields } from './fields.js'
 import { templateOf } from './sql/fragment.js'
 import { whereOf } from './sql/where.js'
+import { translatedOnce } from './translate-once.js'
 
 export { fields, type ColumnOptions, type ColumnType, type Fields, type Mapping, type OneTenant } from './fields.js'
 export type { Plan } from '../contract/plan.js'
@@ -30,7 +31,9 @@ export type { Plan } from '../contract/plan.js'
  * ```
  */
 export function toKysely (plan: Plan, fields: Fields): RawBuilder<SqlBool> {
-  const where = whereOf('toKysely', plan, fields, fields.database)
-  const { texts, parts } = templateOf(where, piece => 'column' in piece ? sql.ref(piece.column) : piece.value)
+  const { texts, parts } = templateFor(plan, fields)
   return sql<SqlBool>(texts, ...parts)
 }
+
+const templateFor = translatedOnce((plan, fields: Fields) =>
+  templateOf(whereOf('toKysely', plan, fields, fields.database), piece => 'column' in piece ? sql.ref(piece.column) : piece.value))

@@ -15,7 +15,7 @@ export const SYMBOL = { lt: '<', lte: '<=', gt: '>', gte: '>=' } as const satisf
 
 /** Whether the text is valid Unicode: JavaScript allows half of a surrogate pair, and databases do not. */
 export function isWellFormed (text: string): boolean {
-  return !/[\ud800-\udfff]/u.test(text)
+  return (text as string & { isWellFormed (): boolean }).isWellFormed()
 }
 
 /**

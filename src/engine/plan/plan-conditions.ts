@@ -66,6 +66,13 @@ export class Conditions {
     return known.length === 1 ? this.#field('eq', name, known[0]) : this.#field('in', name, known)
   }
 
+  /** The same for texts. */
+  amongTexts (name: string, texts: ReadonlySet<string>): Outcome {
+    if (texts.size < 2) return this.among(name, [...texts])
+    this.#source.work.spend(texts.size)
+    return { operator: 'in', field: name, value: [...texts] }
+  }
+
   /** A condition of a match, which has no `true` and `false` of its own. */
   match (operator: MatchOperator, name: string, inner: Outcome): Outcome {
     if (inner === false && operator !== 'all_match') return false

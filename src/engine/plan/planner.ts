@@ -95,13 +95,15 @@ export function * stepsOfPlan (planning: Planning, givers?: Map<Giver, string[]>
   const { validFor } = attributes
   const bound = validFor === undefined ? {} : { validFor }
   const isDecided = branches.some(({ condition }) => condition === true)
-  if (!isDecided && permission.held !== null && user !== undefined && tenant !== undefined && user.instanceRoles !== null) {
-    const { keys, subjects } = yield * reachOf(permission.held, user, tenant, columns, work, givers)
+  const { held } = permission
+  const isHeld = held !== null && held.by.length > 0
+  if (!isDecided && isHeld && user !== undefined && tenant !== undefined && user.instanceRoles !== null) {
+    const { keys, subjects } = yield * reachOf(held, user, tenant, columns, work, givers)
     work.begin()
     const byColumns = branchesOfColumns(subjects, query.type, user, tenant, conditions, work)
-    const condition = conditions.or([conditions.among('key', [...keys]), ...byColumns.map(({ condition }) => condition)])
+    const condition = conditions.or([conditions.amongTexts('key', keys), ...byColumns.map(({ condition }) => condition)])
     if (condition !== false) {
-      const roles = permission.held.by.map(({ key }) => `'${key}'`).join(', ')
+      const roles = held.by.map(({ key }) => `'${key}'`).join(', ')
       const all = { because: `roles on instances that hold it: ${roles}`, path: ['resources', query.type, 'roles'], condition }
       const plan = planOfBranches(query, [...branches, all], conditions)
       if (givers === undefined) return { plan, branches: [...branches, all], ...bound }
@@ -183,7 +185,7 @@ function branchesOfColumns (
   let direct: string[] | undefined
   return Array.from(subjects, ([derivation, keys]) => {
     const { relation, unlessDirectRole } = derivation
-    const condition = conditions.among(`relations.${relation}`, [...keys])
+    const condition = conditions.amongTexts(`relations.${relation}`, keys)
     if (!unlessDirectRole) return branchOf(derivation, condition)
     work.spend(user.instanceRoles?.size ?? 0)
     direct ??= Array.from(user.instanceRoles?.keys() ?? [])

@@ -16,6 +16,9 @@ export interface Reach {
 /** What gives the user a role on an instance: a derivation, or the role itself where it is assigned. */
 export type Giver = CompiledDerivation | CompiledResourceRole
 
+/** Assigned roles of so many instances are read in one step. */
+const INSTANCES_IN_A_STEP = 32
+
 /** A role leads to one that is asked about by these derivations. */
 type Ways = ReadonlyMap<CompiledResourceRole, readonly CompiledDerivation[]>
 
@@ -46,14 +49,16 @@ export function * reachOf (
       if (given === undefined) givers?.set(giver, [key])
       else given.push(key)
     }
-    visited.add(role, instance)
+    if (isOnTheWay(role, ways)) visited.add(role, instance)
   }
+  const roles = [...ways.keys()]
+  let read = 0
   for (const [instance, assigned] of user.instanceRoles ?? []) {
     work.begin()
     work.spend(1 + assigned.length)
-    yield
+    if (++read % INSTANCES_IN_A_STEP === 0) yield
     if (instance.tenant !== tenant) continue
-    for (const role of ways.keys()) {
+    for (const role of roles) {
       work.spend(1)
       if (role.type === instance.fact.resource && assigned.includes(role.key)) add(role, instance, true, role)
     }

@@ -20,15 +20,19 @@ export type Piece<C = unknown> = string | Bound | Reference<C>
  */
 export class Fragment<C = unknown> {
   readonly #parts: ReadonlyArray<Piece<C> | Fragment<C>>
+  #pieces: ReadonlyArray<Piece<C>> | undefined
 
   constructor (parts: ReadonlyArray<Piece<C> | Fragment<C>>) {
     this.#parts = parts
   }
 
   get pieces (): ReadonlyArray<Piece<C>> {
-    const pieces: Array<Piece<C>> = []
-    this.#layOut(pieces)
-    return pieces
+    if (this.#pieces === undefined) {
+      const pieces: Array<Piece<C>> = []
+      this.#layOut(pieces)
+      this.#pieces = pieces
+    }
+    return this.#pieces
   }
 
   #layOut (pieces: Array<Piece<C>>): void {
@@ -37,7 +41,7 @@ export class Fragment<C = unknown> {
         part.#layOut(pieces)
         continue
       }
-      const last = pieces.at(-1)
+      const last = pieces[pieces.length - 1]
       if (typeof part === 'string' && typeof last === 'string') pieces[pieces.length - 1] = last + part
       else if (part !== '') pieces.push(part)
     }

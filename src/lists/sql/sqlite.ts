@@ -10,8 +10,11 @@ import { Unsayable } from '../unsupported-condition.js'
 import { all, any, bound, commas, FALSE, not, raw, sql, TRUE, type Bound, type Fragment } from './fragment.js'
 import { requireComparable, type Dialect, type Kind, type Node } from './node.js'
 
-/** Longer lists are bound as one text of JSON: SQLite accepts 32,766 values in a statement. */
-const MANY = 500
+/** Longer lists are bound as one text of JSON: SQLite accepts 32,766 values in a statement, and drivers bind them one by one. */
+const MANY = 20
+
+/** The most numbers in a list, and the most texts with NUL. */
+const MAX_SINGLE = 500
 
 /** Names for the rows of JSON functions: they nest, so that each is given once in a statement. */
 type Names = () => string
@@ -46,10 +49,24 @@ function isAmong (value: Fragment, texts: readonly string[]): Fragment {
   const [only] = texts
   if (only === undefined) return FALSE
   if (texts.length === 1) return sql`${value} = ${text(only)}`
+  if (texts.length <= MANY) return sql`${value} IN (${commas(texts.map(text))})`
   const odd = texts.filter(one => one.includes('\0'))
-  if (texts.length <= MANY || odd.length > MANY) return sql`${value} IN (${commas(texts.map(text))})`
-  const plain = sql`${value} IN (SELECT value FROM json_each(${bound(JSON.stringify(texts.filter(one => !one.includes('\0'))))}))`
-  return odd.length === 0 ? plain : any([plain, sql`${value} IN (${commas(odd.map(text))})`])
+  if (odd.length === 0) return isItem(value, JSON.stringify(texts))
+  if (odd.length > MAX_SINGLE) return sql`${value} IN (${commas(texts.map(text))})`
+  return any([isItem(value, JSON.stringify(texts.filter(one => !one.includes('\0')))), sql`${value} IN (${commas(odd.map(text))})`])
+}
+
+/** @param list - a text of JSON */
+function isItem (value: Fragment, list: string): Fragment {
+  return sql`${value} IN (SELECT value FROM json_each(${bound(list)}))`
+}
+
+/**
+ * Whether SQLite takes a text for a number in no column, whatever the column was declared as: it begins with a letter, and with none of a
+ * number's name. Such a text equals nothing but itself, so that the type of the value is not asked, for each row that is read.
+ */
+function isNeverNumber (text: string): boolean {
+  return /^(?!inf|nan)[a-z]/i.test(text)
 }
 
 class SqliteColumn implements Node {
@@ -81,8 +98,8 @@ class SqliteColumn implements Node {
       case 'uuid':
         return this.#isWritten(kept.filter(isUuidText))
       case undefined:
-        // A key may be a whole number; the column's affinity makes the digits one.
-        if (isKey) return any([this.#isWritten(kept.filter(one => !isWholeNumberText(one))), this.#isDigits(kept, true)])
+        // A key may be a whole number.
+        if (isKey) return any([this.#isWritten(kept.filter(one => !isWholeNumberText(one))), this.#isDigitsOrText(kept)])
         return this.#isWritten(kept)
       default:
         return this.#isWritten(kept)
@@ -90,21 +107,39 @@ class SqliteColumn implements Node {
   }
 
   #isWritten (texts: readonly string[]): Fragment {
-    return texts.length === 0 ? FALSE : sql`(${isAmong(this.#text, texts)} AND typeof(${this.#sql}) = 'text')`
+    if (texts.length === 0) return FALSE
+    const among = isAmong(this.#text, texts)
+    return texts.every(isNeverNumber) ? among : sql`(${among} AND typeof(${this.#sql}) = 'text')`
   }
 
-  #isDigits (texts: readonly string[], orText = false): Fragment {
+  /** Digits as a text or as a number, because a column without an affinity makes neither of the other. */
+  #isDigitsOrText (texts: readonly string[]): Fragment {
+    const digits = texts.filter(isWholeNumberText)
+    // A number with a fraction part of zero is a whole number for JavaScript, as far as it is exact.
+    const exact = digits.filter(one => Number.isSafeInteger(Number(one)))
+    const large = digits.filter(one => !Number.isSafeInteger(Number(one)))
+    const among = (some: readonly string[], types: string): Fragment => {
+      if (some.length === 0) return FALSE
+      const found = some.length > MANY
+        ? isItem(this.#text, `[${some.map(one => `"${one}",${one}`).join()}]`)
+        : sql`${this.#text} IN (${commas(some.flatMap(one => [bound(one), sql`CAST(${bound(one)} AS INTEGER)`]))})`
+      return sql`(${found} AND typeof(${this.#sql}) IN (${raw(types)}))`
+    }
+    return any([among(exact, "'integer', 'text', 'real'"), among(large, "'integer', 'text'")])
+  }
+
+  #isDigits (texts: readonly string[]): Fragment {
     const digits = texts.filter(isWholeNumberText)
     if (digits.length === 0) return FALSE
-    const types = raw(orText ? "'integer', 'text'" : "'integer'")
-    return sql`(${isAmong(orText ? this.#text : this.#sql, digits)} AND typeof(${this.#sql}) IN (${types}))`
+    const among = digits.length > MANY ? isItem(this.#sql, `[${digits.join()}]`) : isAmong(this.#sql, digits)
+    return sql`(${among} AND typeof(${this.#sql}) = 'integer')`
   }
 
   isNumber (numbers: readonly number[]): Fragment {
     if (!this.#mayBeNumber()) return FALSE
     numbers.forEach(requireExact)
-    if (numbers.length > MANY) {
-      throw new Unsayable(`${numbers.length} numbers are too many for SQLite; the limit is ${MANY}`)
+    if (numbers.length > MAX_SINGLE) {
+      throw new Unsayable(`${numbers.length} numbers are too many for SQLite; the limit is ${MAX_SINGLE}`)
     }
     const [only] = numbers
     const among = numbers.length === 1 && only !== undefined
@@ -307,8 +342,8 @@ class SqliteJson implements Node {
 
   isNumber (numbers: readonly number[]): Fragment {
     numbers.forEach(requireExact)
-    if (numbers.length > MANY) {
-      throw new Unsayable(`${numbers.length} numbers are too many for SQLite; the limit is ${MANY}`)
+    if (numbers.length > MAX_SINGLE) {
+      throw new Unsayable(`${numbers.length} numbers are too many for SQLite; the limit is ${MAX_SINGLE}`)
     }
     return sql`(${this.#isNumeric} AND ${this.#value} IN (${commas(numbers.map(bound))}))`
   }

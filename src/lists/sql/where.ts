@@ -10,7 +10,7 @@ import { columnField, settle } from '../constant-fields.js'
 import { isOrder } from '../literals.js'
 import { refusing, Unsayable, type Asked } from '../unsupported-condition.js'
 import { withoutTenant } from '../without-tenant.js'
-import { all, any, FALSE, Fragment, not, TRUE } from './fragment.js'
+import { all, any, FALSE, not, TRUE, type Fragment } from './fragment.js'
 import type { Dialect, Node } from './node.js'
 import { postgresql } from './postgresql.js'
 import { sqlite } from './sqlite.js'
@@ -46,15 +46,18 @@ export function whereOf<C> (target: string, plan: Plan, fields: Fields<C>, datab
   requireSameType(target, plan, fields)
   const dialect = DIALECTS[database]()
   // The translation does not use the column itself; it only passes it on.
-  const { pieces } = new Translation(asked, plan, fields as unknown as Fields, dialect).where() as Fragment<C>
-  const values = pieces.filter(piece => typeof piece !== 'string' && 'value' in piece).length
+  const where = new Translation(asked, plan, fields as unknown as Fields, dialect).where() as Fragment<C>
+  let values = 0
+  for (const piece of where.pieces) {
+    if (typeof piece !== 'string' && 'value' in piece) values++
+  }
   if (values > MAX_VALUES) {
     throw new TranslationError(
       `${target}: the plan's condition has ${values} values, which are too many for a statement of ${dialect.name}; ` +
       `the limit is ${MAX_VALUES}. ${FEWER}`
     )
   }
-  return new Fragment(pieces)
+  return where
 }
 
 class Translation {
