@@ -1,4 +1,5 @@
 // What requests to a real OpenFGA carry: headers of the app's requests, and what makes OpenFGA decide anew when it caches checks.
+import type { FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import permit, { type PermitOptions } from '../../src/index.js'
 import { startProxy } from '../cerbos/proxy.js'
@@ -158,5 +159,42 @@ t.test('headers of the app\'s requests, as OpenFGA gets them', async t => {
     t.match(sent()[0]?.headers, { traceparent: undefined, 'openfga-authorization-model-id': model })
     t.match(warnings(), [{ err: { message: 'no trace' } }])
     t.equal(warnings().length, 1)
+  })
+})
+
+t.test('questions that OpenFGA cannot decide, with decisions in the cache', async t => {
+  const server = await openfgaWithDocuments(t)
+  const log = logSink()
+  const app = fastifyFor(t, { logger: log.logger })
+  await app.register(permit, {
+    pdp: server.url, token: TOKEN, timeout: 10_000, cache: { ttl: 3_600_000, staleIfError: 7_200_000 }, user: byHeader, tenant: () => 'acme', authzen: { preset: 'openfga', store: server.store, model: server.model }
+  })
+  for (const action of ['read', 'create', 'vanish']) {
+    const context = ({ headers }: FastifyRequest) => JSON.parse(headers['x-context'] as string | undefined ?? '{}') as Record<string, never>
+    app.get(`/${action}/:id`, { config: { permit: { action, resource: 'document:{id}', context } } }, async () => 'ok')
+  }
+  await app.ready()
+  const get = (url: string, user = 'ada', context?: string) => app.inject({ url, headers: { 'x-user': `${user}@example.com`, ...(context === undefined ? {} : { 'x-context': context }) } })
+  const statuses = async (...urls: string[]) => (await Promise.all(urls.map(url => get(url)))).map(({ statusCode }) => statusCode)
+
+  t.test('are 503 alone, in a burst and afterwards, and never a denial from the cache', async t => {
+    t.same(await statuses('/vanish/7'), [503])
+    for (let round = 0; round < 3; round++) t.same(await statuses('/read/7', '/vanish/7', '/create/7', '/vanish/8', '/read/8'), [200, 503, 200, 503, 403], `round ${round}`)
+    t.same(await statuses('/vanish/7'), [503])
+  })
+
+  t.test('the log has the words of OpenFGA with action and type, once, and the client gets none of them', async t => {
+    const { statusCode, headers, body } = await get('/vanish/7')
+    t.match({ statusCode, retry: headers['retry-after'] }, { statusCode: 503, retry: '30' })
+    t.notMatch(body, 'document#vanish')
+    const words = log.lines.filter(({ level, msg }) => level === 40 && /the PDP rejects this question/.test(String(msg)))
+    t.match(words, [{ permit: { reason: /relation 'document#vanish' not found/, action: 'vanish', type: 'document' } }])
+    t.equal(words.length, 1)
+  })
+
+  t.test('what no JSON text can carry, and what is nested too deep, is not sent, and the questions beside it are decided', async t => {
+    const deep = `{"a":${'{"a":'.repeat(126)}1${'}'.repeat(126)}}`
+    const answers = await Promise.all([get('/read/7', 'bob'), get('/read/7', 'bob', '{"a":"\\ud800"}'), get('/create/7', 'bob'), get('/read/7', 'bob', deep), get('/read/8', 'bob')])
+    t.same(answers.map(({ statusCode }) => statusCode), [200, 503, 403, 503, 403])
   })
 })
