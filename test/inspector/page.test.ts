@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { gzipSync } from 'node:zlib'
 import { runInNewContext } from 'node:vm'
+import fc from 'fast-check'
 import Fastify from 'fastify'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
@@ -89,7 +90,10 @@ t.test('hostile users, resources, tenants and attributes are text: nothing of th
     await rows.nth(index).getByRole('button').click()
     const details = page.getByRole('region', { name: 'Details of the decision' })
     t.ok((await details.textContent())?.includes(`task:${text}`))
-    await details.getByRole('list', { name: 'Why' }).waitFor()
+    const tree = details.getByRole('list', { name: 'Why' })
+    await tree.waitFor()
+    // A sentence must not be turned around by a key in it.
+    t.notMatch(await tree.textContent(), /[\u202e\u2028]/)
   }
   t.equal(await page.evaluate('window.owned'), undefined)
   t.equal(await page.locator('td *:not(button, span), dd *, .tree *:not(ul, li, span), pre *, script:not([src]), iframe, img').count(), 0)
@@ -364,6 +368,99 @@ t.test('the types of a policy are drawn with their links; each is a button, and 
   await page.evaluate(await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8'))
   const { violations } = await page.evaluate('axe.run()') as { violations: Array<{ id: string }> }
   t.same(violations.map(({ id }) => id), [])
+  t.same(problems, [])
+})
+
+// What a policy allows as a key of a type or a relation, and what as a key of a user, an instance or a tenant.
+const word = fc.oneof(fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', '-', '0', 'x'.repeat(2_000)), fc.stringMatching(/^[A-Za-z0-9_-]{1,30}$/))
+const anyKey = fc.oneof(fc.constantFrom(...HOSTILE, 'tenant of the keys', 'x'.repeat(500)), fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }))
+  .filter(key => key.trim() === key && key !== '')
+const words = (least: number) => fc.uniqueArray(word, { minLength: least, maxLength: 12 })
+const keys = fc.uniqueArray(anyKey, { minLength: 1, maxLength: 12 })
+
+t.test('whatever types, relations, users and tenants are called, the drawings show each as text, none is lost, and nothing runs', async t => {
+  await fc.assert(fc.asyncProperty(words(3), words(1), keys, keys, async (types, relations, users, tenants) => {
+    const [first, ...others] = types as [string, ...string[]]
+    const app = Fastify()
+    try {
+      await app.register(permit, {
+        inspector: true,
+        user: () => 'ann',
+        policy: {
+          resources: Object.fromEntries([[first, { actions: { read: {} }, roles: { owner: { permissions: ['read'] } } }], ...others.map(type => [type, {
+            actions: { read: {} },
+            relations: Object.fromEntries(relations.map(relation => [relation, first])),
+            roles: { owner: { permissions: ['read'], granted_to: { users_with_role: [{ role: 'owner', on_resource: first, linked_by_relation: relations[0] }] } } }
+          }])]),
+          roles: { reader: { permissions: [`${first}:read`] } },
+          tenants: Object.fromEntries(tenants.map(key => [key, {}])),
+          users: Object.fromEntries(users.map(key => [key, {}])),
+          role_assignments: [
+            ...users.map(user => ({ user, role: 'owner', resource_instance: `${first}:1` })),
+            ...tenants.map(tenant => ({ user: users[0], role: 'reader', tenant }))
+          ]
+        } as never
+      })
+      await app.listen({ port: 0, host: '127.0.0.1' })
+      const page = await browser.newPage({ viewport: { width: 1_300, height: 900 } })
+      const problems = await opened(page, { url: app.listeningOrigin } as Watched)
+      await page.getByRole('link', { name: 'Policy' }).click()
+      await page.getByText(`${types.length} of ${types.length} linked types`).waitFor()
+      const drawing = page.getByRole('region', { name: 'Drawing of types' })
+      const texts = await drawing.locator('button').allTextContents()
+      const sizes = await drawing.locator('button').evaluateAll(buttons => buttons.map(button => (button as unknown as { offsetWidth: number }).offsetWidth))
+      const labels = await drawing.locator('text').allTextContents()
+      const lines = await drawing.locator('path').count()
+      await page.getByLabel('User, or instance').fill(`${first}:1`)
+      const facts = page.getByRole('region', { name: 'Graph of facts' })
+      await facts.waitFor()
+      const holders = await facts.locator('li button').allTextContents()
+      await facts.locator('li button').nth(holders.indexOf(users[0] as string)).click()
+      await facts.getByText('role reader').first().waitFor()
+      const places = await facts.locator('li button').allTextContents()
+      const made = await page.evaluate('window.owned')
+      const strange = await page.locator('script:not([src]), iframe, img, .graph svg *:not(line), .drawing svg *:not(g, path, circle, text)').count()
+      await page.close()
+      const same = (name: string, found: readonly unknown[], wanted: readonly unknown[]): void => {
+        if (JSON.stringify(found.toSorted()) !== JSON.stringify(wanted.toSorted())) throw new Error(`${name}: ${JSON.stringify(found)}`)
+      }
+      same('types', texts, types)
+      same('links', [lines], [others.length * relations.length])
+      same('boxes', [...new Set(sizes)], [150])
+      if (labels.some(label => label.length > 25)) throw new Error(`labels: ${labels.join()}`)
+      same('users', holders, users)
+      same('tenants', places, [...tenants.map(tenant => `tenant ${tenant}`), `${first}:1`])
+      same('problems', [made, strange, ...problems], [undefined, 0])
+    } finally {
+      await app.close()
+    }
+  }), {
+    numRuns: 2,
+    examples: [[['constructor', '__proto__', 'toString', 'x'.repeat(2_000)], ['__proto__', 'y'.repeat(2_000)], [...HOSTILE, 'tenant of the keys'], HOSTILE]]
+  })
+  t.pass('in each world')
+})
+
+t.test('the drawing has a bound: of a hub with 300 types around it and six links to each, the nearest types and 1,000 links are drawn', async t => {
+  const relations = Object.fromEntries(Array.from({ length: 6 }, (_, index) => [`by${index}`, 'hub']))
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(permit, {
+    inspector: true,
+    user: () => 'ann',
+    policy: { resources: Object.fromEntries([['hub', { actions: { read: {} } }], ...Array.from({ length: 300 }, (_, index) => [`type${index}`, { actions: { read: {} }, relations }])]) }
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const page = await browser.newPage({ viewport: { width: 1_300, height: 900 } })
+  const problems = await opened(page, { url: app.listeningOrigin } as Watched)
+  await page.getByRole('link', { name: 'Policy' }).click()
+  const drawing = page.getByRole('region', { name: 'Drawing of types' })
+  for (const range of ['two steps around it', 'all linked types', 'next to it']) {
+    await page.locator('select[name=range]').selectOption(range)
+    await page.getByText('200 of 301 linked types, 1000 of 1194 links').waitFor()
+    t.same([await drawing.locator('button').count(), await drawing.locator('path').count()], [200, 1_000], range)
+  }
+  t.match(await drawing.locator('button[title=type0]').getAttribute('aria-label'), /^type0; hub is its by0; .*hub is its by5$/)
   t.same(problems, [])
 })
 

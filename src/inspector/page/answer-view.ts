@@ -1,6 +1,7 @@
 // An answer: the whole question, the decision with its tree, what would make it a yes, and the lines to copy.
 import { useState } from 'preact/hooks'
 import type { VNode } from 'preact'
+import { printable } from '../../kit/printable.js'
 import type { InspectorAnswer, InspectorBranch, InspectorQuestion } from '../inspector-row.js'
 import { html } from './html.js'
 import { LINES, type LinesKind } from './test-lines.js'
@@ -21,7 +22,9 @@ export function Answer ({ answer, isMade = false }: Props): VNode {
       ${isMade
         ? html`<h3>Why, by policy and facts of now</h3>`
         : html`<p role="status"><span class=${`outcome ${outcome}`}>${OUTCOMES[outcome]}</span> ${failure ?? code ?? ''}</p>`}
-      ${tree === undefined ? html`<p>${failure ?? reason}</p>` : html`<ul class="tree" aria-label="Why"><${Node} branch=${tree} /></ul>`}
+      ${tree === undefined
+        ? html`<p>${printable(failure ?? reason ?? '')}</p>`
+        : html`<ul class="tree" aria-label="Why"><${Node} branch=${tree} /></ul>`}
       ${outcome === 'no' && changes !== undefined && html`<${Changes} changes=${changes} />`}
       ${outcome === 'no' && changes === undefined && html`
         <p class="note">What would make it a yes is not known here: a PDP over the network does not tell its policy and its facts.</p>`}
@@ -41,7 +44,7 @@ function Node ({ branch: { text, mark, branches = [] } }: { readonly branch: Ins
   const word = mark === undefined ? '' : mark ? 'yes: ' : 'no: '
   return html`
     <li class=${mark === undefined ? '' : mark ? 'yes' : 'no'}>
-      <span class="sign" aria-hidden="true">${sign}</span> <span class="for-readers">${word}</span>${text}
+      <span class="sign" aria-hidden="true">${sign}</span> <span class="for-readers">${word}</span>${printable(text)}
       ${branches.length > 0 && html`<ul>${branches.map(branch => html`<${Node} branch=${branch} />`)}</ul>`}
     </li>`
 }
@@ -54,7 +57,8 @@ function Changes ({ changes }: { readonly changes: NonNullable<InspectorAnswer['
     ${changes !== null && changes.length > 0 && html`
       <p>Each was tried on a copy of the facts. One of them is enough:</p>
       <ul class="changes" aria-label="What would make it a yes">
-        ${changes.map(together => html`<li>${together.map((words, index) => html`${index > 0 && html`<b> and </b>`}${words}`)}</li>`)}
+        ${changes.map(together => html`
+          <li>${together.map((words, index) => html`${index > 0 && html`<b> and </b>`}${printable(words)}`)}</li>`)}
       </ul>`}`
 }
 

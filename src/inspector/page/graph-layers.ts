@@ -23,12 +23,24 @@ export function layersOf (nodes: readonly string[], edges: readonly Edge[]): str
   return layers
 }
 
-/** The nodes that are at most so many edges away, in their order. */
-export function nodesNear (nodes: readonly string[], edges: readonly Edge[], center: string, steps: number): string[] {
+/**
+ * The nodes that are at most so many edges away, in their order.
+ * @param most - how many; of more, the nearest
+ */
+export function nodesNear (nodes: readonly string[], edges: readonly Edge[], center: string, steps: number, most = Infinity): string[] {
   const near = new Set([center])
-  for (let step = 0; step < steps; step++) {
-    const reached = edges.flatMap(({ from, to }) => near.has(from) ? [to] : near.has(to) ? [from] : [])
-    for (const node of reached) near.add(node)
+  const known = new Set(nodes)
+  const linked = grouped(edges.flatMap(({ from, to }) => [{ from, to }, { from: to, to: from }]), ({ from }) => from)
+  let reached = [center]
+  for (let step = 0; step < steps && reached.length > 0; step++) {
+    const next: string[] = []
+    for (const { to } of reached.flatMap(node => linked.get(node) ?? [])) {
+      if (near.size === most) break
+      if (near.has(to) || !known.has(to)) continue
+      near.add(to)
+      next.push(to)
+    }
+    reached = next
   }
   return nodes.filter(node => near.has(node))
 }

@@ -114,7 +114,8 @@ function Facts (): VNode {
     return () => clearTimeout(timer)
   }, [name])
   const roles = found?.near.roles ?? []
-  const go = (to: string): void => { if (!to.startsWith('tenant ')) setName(to) }
+  // A user has roles in tenants, which have no neighbours here. The key of a user may begin with anything.
+  const go = (to: string): void => { if (found?.kind === 'instance' || !to.startsWith('tenant ')) setName(to) }
   return html`
     <h3>Around a user or an instance</h3>
     <form class="filters" aria-label="Fact" onSubmit=${(event: Event) => event.preventDefault()}>

@@ -1,6 +1,7 @@
 // The graph of resource types: how they are linked, and by which links roles are derived. Types without links are not drawn.
 import { useState } from 'preact/hooks'
 import type { VNode } from 'preact'
+import { shorten } from '../../kit/shorten.js'
 import type { InspectorType } from '../inspector-row.js'
 import { layersOf, nodesNear } from './graph-layers.js'
 import { html } from './html.js'
@@ -10,8 +11,16 @@ const BOX = { width: 150, height: 30 }
 const SIZE = { width: `${BOX.width}px`, height: `${BOX.height}px` }
 const SPACE = { x: 110, y: 22 }
 
-/** The most types that are drawn without being asked for. */
+/** The most types that are drawn without being asked for, and the most at all, with their links. */
 const MAX_AT_ONCE = 25
+const MAX_DRAWN = 200
+const MAX_LINKS = 1_000
+
+/** The most links of a type that a screen reader says. The list below the drawing has all. */
+const MAX_SAID = 10
+
+/** The most characters of a relation beside its line. */
+const MAX_LABEL = 24
 
 const RANGES = { 1: 'next to it', 2: 'two steps around it', 0: 'all linked types' } as const
 
@@ -37,7 +46,7 @@ export function TypeGraph ({ types, chosen, choose }: Props): VNode | null {
   const change = (event: Event): void => setRange(Number((event.target as HTMLSelectElement).value) as keyof typeof RANGES)
   if (links.length === 0) return html`<p class="note">No type of this policy is linked to another.</p>`
   const all = types.map(({ key }) => key).filter(key => linked.has(key))
-  const drawn = range === 0 ? all : nodesNear(all, links, chosen.key, range)
+  const drawn = range === 0 && all.length <= MAX_DRAWN ? all : nodesNear(all, links, chosen.key, range || Infinity, MAX_DRAWN)
   const layers = layersOf(drawn, links)
   const tallest = Math.max(0, ...layers.map(({ length }) => length))
   const places = new Map(layers.flatMap((layer, column) => layer.map((key, row) => [key, {
@@ -46,7 +55,12 @@ export function TypeGraph ({ types, chosen, choose }: Props): VNode | null {
   }] as const)))
   const width = layers.length * (BOX.width + SPACE.x) - SPACE.x + 20
   const height = tallest * (BOX.height + SPACE.y) + 10
-  const shown = links.filter(({ from, to }) => places.has(from) && places.has(to))
+  const ofChosen = ({ from, to }: Link): boolean => from === chosen.key || to === chosen.key
+  const between = links.filter(({ from, to }) => places.has(from) && places.has(to))
+  const shown = between.length <= MAX_LINKS
+    ? between
+    : [...between.filter(ofChosen), ...between.filter(link => !ofChosen(link))].slice(0, MAX_LINKS)
+  const linksLeftOut = shown.length < between.length ? `, ${shown.length} of ${between.length} links` : ''
   return html`
     <form class="filters" aria-label="Graph" onSubmit=${(event: Event) => event.preventDefault()}>
       <label>Draw
@@ -54,7 +68,7 @@ export function TypeGraph ({ types, chosen, choose }: Props): VNode | null {
           ${Object.entries(RANGES).map(([value, words]) => html`<option value=${value}>${words}</option>`)}
         </select>
       </label>
-      <p class="status">${drawn.length} of ${all.length} linked types; a solid line derives roles</p>
+      <p class="status">${drawn.length} of ${all.length} linked types${linksLeftOut}; a solid line derives roles</p>
     </form>
     <div class="scroll" tabindex="0" role="region" aria-label="Drawing of types">
       ${drawn.length === 0
@@ -94,7 +108,7 @@ function Line ({ link: { from, to, relation, derived }, places, chosen }: LinePr
     <g class=${isChosen ? 'of-chosen' : ''}>
       <path class=${derived.length > 0 ? 'derives' : ''} d=${d} />
       ${!isBack && html`<circle cx=${x2} cy=${y2} r="3" />`}
-      ${isChosen && html`<text x=${(x1 + x2) / 2} y=${(y1 + y2) / 2 + (isBack ? 38 : -4)}>${relation}</text>`}
+      ${isChosen && html`<text x=${(x1 + x2) / 2} y=${(y1 + y2) / 2 + (isBack ? 38 : -4)}>${shorten(relation, MAX_LABEL)}</text>`}
     </g>`
 }
 
@@ -113,5 +127,6 @@ function linksOf ({ key, relations, derivations }: InspectorType): Link[] {
 function wordsOf (key: string, links: readonly Link[]): string {
   const own = links.filter(({ to }) => to === key)
     .map(({ from, relation, derived }) => [`${from} is its ${relation}`, ...derived].join(', '))
-  return [key, ...own].join('; ')
+  const more = own.length > MAX_SAID ? [`and ${own.length - MAX_SAID} more links`] : []
+  return [key, ...own.slice(0, MAX_SAID), ...more].join('; ')
 }
