@@ -6,6 +6,7 @@ import { isRecord } from '../kit/is-record.js'
 import { printableLine } from '../kit/printable.js'
 import { shorten } from '../kit/shorten.js'
 import type { Checker } from '../kit/checker.js'
+import { withoutSecret } from '../pdp/http/pdp-error-text.js'
 import { proxyFor } from '../pdp/http/proxy.js'
 import { settingsFor, trackedSockets } from '../pdp/http/sockets.js'
 import { apiScope } from './api-shapes.js'
@@ -240,7 +241,7 @@ export class ApiConnection {
     const text = body === undefined ? undefined : JSON.stringify(body)
     for (let retry = 0; ; retry++) {
       const attempt = await this.#attempt(method, path, text, isSafe)
-      const what = `${method} ${pathOnly(path)}`
+      const what = this.#nameOf(method, path)
       if ('answer' in attempt) {
         if (checker !== undefined && !checker.Check(attempt.answer)) throw unexpected(what, this.#options.options.url)
         return attempt.answer as T
@@ -259,7 +260,7 @@ export class ApiConnection {
 
   async #attempt (method: Method, path: string, body: string | undefined, isSafe: boolean): Promise<Attempt> {
     const { key, deadline, timeout = TIMEOUT } = this.#options
-    const what = `${method} ${pathOnly(path)}`
+    const what = this.#nameOf(method, path)
     const left = Math.min(timeout, deadline - performance.now())
     if (left <= 0) return { error: new MovingError(`the time is over before ${what}`), again: false }
     const signal = AbortSignal.timeout(Math.ceil(left))
@@ -296,9 +297,14 @@ export class ApiConnection {
     }
   }
 
+  /** A request in an error. Its path has what the API said about the key's environment. */
+  #nameOf (method: Method, path: string): string {
+    return `${method} ${withoutSecret(pathOnly(path), this.#options.key)}`
+  }
+
   #failure (status: number, what: string, text: string): ApiError {
     const { url: urlOption, key: keyOption } = this.#options.options
-    const said = messageIn(text)
+    const said = messageIn(text, this.#options.key)
     const quoted = said === undefined ? '' : `: ${said}`
     if (status === 401) {
       return new ApiError(`${this.#name} does not know the key (401)${quoted}\ncheck ${keyOption}`, status)
@@ -361,8 +367,8 @@ function unexpected (what: string, option: string): MovingError {
   return new MovingError(`the answer to ${what} does not have the expected shape: check ${option}`)
 }
 
-/** The sentence in an error of Permit's API: `{ title, message, error_code }` or `{ detail }`. */
-function messageIn (text: string): string | undefined {
+/** The sentence in an error of Permit's API, `{ title, message, error_code }` or `{ detail }`, without the key that it was sent. */
+function messageIn (text: string, key: string | undefined): string | undefined {
   let body: unknown
   try {
     body = readJson(text)
@@ -373,7 +379,7 @@ function messageIn (text: string): string | undefined {
   const { message, detail, title } = body
   const said = [message, detail, title].find(part => part !== undefined && part !== null && part !== '')
   if (said === undefined) return undefined
-  return printableLine(shorten(typeof said === 'string' ? said : detailText(said), MAX_QUOTED))
+  return printableLine(shorten(withoutSecret(typeof said === 'string' ? said : detailText(said), key), MAX_QUOTED))
 }
 
 /** FastAPI's `[{ loc: ['body', 'key'], msg }]` as `body.key: msg`. */

@@ -38,6 +38,23 @@ t.test('a wrong key', async t => {
   t.notMatch(err, 'another-key')
 })
 
+t.test('the key is in no message, wherever the API quotes it', async t => {
+  const quotes: Array<(text: string) => [status: number, body: unknown, headers?: Record<string, string>]> = [401, 403, 404, 409, 422, 500].flatMap(status => [
+    text => [status, { message: text }], text => [status, { detail: [{ loc: ['body', text], msg: text }] }], text => [status, { title: `${'x'.repeat(590)}${text}` }]
+  ])
+  quotes.push(text => [200, { [text]: text }], text => [200, [{ key: text }]], text => [302, {}, { location: `/${text}` }], text => [429, {}, { 'retry-after': text }])
+  for (const quote of quotes) {
+    for (const hasScope of [true, false]) {
+      const handler: Handler = (request, response) => send(response, ...quote(`the key ${String(request.headers.authorization)} is wrong`))
+      const { code, err, out } = await pull(await api(t, hasScope ? withScope(handler) : handler), 'permit_key_that_stays_in')
+      t.equal(code, 1)
+      t.notMatch(err + String(out), 'permit_key', `${hasScope}, ${quote('…').join()}`)
+    }
+  }
+  const ofScope = await api(t, (request, response) => send(response, request.url === '/v2/api-key/scope' ? 200 : 404, { ...SCOPE, project_id: request.headers.authorization?.slice('Bearer '.length) }))
+  t.notMatch((await pull(ofScope, 'permit_key_that_stays_in')).err, 'permit_key')
+})
+
 t.test('a key of another scope', async t => {
   const url = await api(t, (_request, response) => send(response, 200, { ...SCOPE, environment_id: null }))
   t.match(await pull(url), { code: 1, err: /the key belongs to a project, not to one environment; use the API key of the environment/ })

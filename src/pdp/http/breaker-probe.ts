@@ -59,6 +59,7 @@ export class BreakerProbe {
         ? new undici.Client(origin, { ...settingsFor(connection), connect: sockets.connect })
         : undefined
       const exchange = new HealthExchange(request, maxResponseSize, connection.http2 === true, {
+        token,
         done: error => {
           clearTimeout(timer)
           this.#probes.delete(exchange)

@@ -5,7 +5,7 @@ import { PdpError } from '../../contract/errors.js'
 import type { Dated } from '../../kit/deadlines.js'
 import { DuplicateNameError, readUnambiguousJson } from '../../kit/unambiguous-json.js'
 import { BoundedBody } from './bounded-body.js'
-import { errorTextOf } from './pdp-error-text.js'
+import { errorTextOf, withoutSecret } from './pdp-error-text.js'
 import { statusError, toPdpError, type FailedAttempt } from './failure.js'
 import type { FramedConnection } from './dispatcher.js'
 import type { TransportRequest } from './transport-request.js'
@@ -106,9 +106,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
   }
 
   /** The secret that must not be quoted from a response. */
-  protected get secret (): string | undefined {
-    return undefined
-  }
+  protected abstract get secret (): string | undefined
 
   #rejectWithWords ({ error, isJson }: Rejection, request: string | undefined): void {
     const words = errorTextOf(this.#body.bytes().toString(), isJson, request, this.secret)
@@ -125,7 +123,7 @@ export abstract class Exchange<T> implements Dispatcher.DispatchHandler, Dated, 
     if (status === 204) return undefined
     const type = headers['content-type']
     if (typeof type !== 'string' || !/^application\/json\s*(;|$)/i.test(type)) {
-      const found = typeof type === 'string' ? JSON.stringify(type.slice(0, 60)) : 'none'
+      const found = typeof type === 'string' ? JSON.stringify(withoutSecret(type, this.secret).slice(0, 60)) : 'none'
       return new PdpError('answer', `the PDP's response has content type ${found}; expected application/json`, { status })
     }
     // Without a length, a truncated response cannot be told from a complete one.

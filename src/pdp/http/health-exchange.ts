@@ -2,9 +2,12 @@
 import type { Dispatcher } from 'undici'
 import type { PdpError } from '../../contract/errors.js'
 import { Exchange } from './exchange.js'
+import type { Token } from './token.js'
 import type { TransportRequest } from './transport-request.js'
 
 interface HealthHandlers {
+  /** What the request carries. */
+  readonly token: Token
   /** Called when the request is written to its connection. */
   readonly written?: () => void
   /** Called when the connection is free again. */
@@ -24,6 +27,10 @@ export class HealthExchange extends Exchange<unknown> {
   override onRequestStart (controller: Dispatcher.DispatchController): void {
     this.#handlers.written?.()
     super.onRequestStart(controller)
+  }
+
+  protected override get secret (): string | undefined {
+    return this.#handlers.token.current
   }
 
   protected override settled (error: PdpError | undefined): void {

@@ -19,9 +19,13 @@ const HIDDEN = new Set(['attributes', 'properties', 'context'])
 export function errorTextOf (body: string, isJson: boolean, request: string | undefined, secret: string | undefined): string | undefined {
   const words = isJson ? wordsOf(parsed(body)) : body
   if (words === undefined || words.trim() === '') return undefined
-  const hidden = [...(secret === undefined ? [] : [secret]), ...valuesIn(request)]
-  const safe = hidden.reduce((text, value) => text.replaceAll(value, '…'), words)
+  const safe = valuesIn(request).reduce((text, value) => text.replaceAll(value, '…'), withoutSecret(words, secret))
   return safe.trim().slice(0, MAX_WORDS)
+}
+
+/** A text of a server, without the token that the server was sent. To be called before the text is cut, which could leave a part of it. */
+export function withoutSecret (text: string, secret: string | undefined): string {
+  return secret === undefined ? text : text.replaceAll(secret, '…')
 }
 
 function wordsOf (body: unknown): string | undefined {

@@ -187,6 +187,7 @@ export class Replica {
       const holdsSlot = this.slots.free > 0
       if (holdsSlot) this.slots.take()
       const exchange = new HealthExchange(request, this.#maxResponseSize, this.#isFramed, {
+        token: this.#token,
         written: () => { doubts = this.#readiness?.doubts ?? -1 },
         finished: () => { if (holdsSlot) this.slots.release() },
         done: error => {

@@ -1,6 +1,7 @@
 // The log says why: what the PDP says of a question that it rejects, without what must not be there, and never to the client.
 import fc from 'fast-check'
 import type { ServerResponse } from 'node:http'
+import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
 import permit from '../../../src/index.js'
 import { errorTextOf } from '../../../src/pdp/http/pdp-error-text.js'
@@ -70,6 +71,40 @@ t.test('the token, values of attributes and control characters do not get into t
   t.ok(reason.length < 400)
   t.notMatch(log.text(), TOKEN)
   t.notMatch(log.text(), '123-45-6789')
+})
+
+t.test('the token is in no log, error or health, wherever a PDP quotes it: checks, writes, probes and readiness', async t => {
+  const json = { 'content-type': 'application/json' }
+  const quotes: Array<(response: ServerResponse, said: string) => unknown> = [401, 403, 422, 500].map(status => (response, said) => sendJson(response, status, { message: said, detail: said }))
+  quotes.push(
+    (response, said) => response.writeHead(500, { 'content-type': 'text/plain', 'content-length': said.length }).end(said),
+    (response, said) => response.writeHead(200, { 'content-type': said }).end(said),
+    (response, said) => response.writeHead(200, { 'content-type': `text/${'x'.repeat(30)}${said}` }).end('{}'),
+    (response, said) => response.writeHead(200, { ...json, 'content-encoding': said }).end('{}'),
+    (response, said) => response.writeHead(200, json).end(said),
+    (response, said) => sendJson(response, 200, { [said]: said, allow: said, decision: said, results: said }),
+    (response, said) => response.writeHead(302, { location: `/${said}` }).end(),
+    (response, said) => response.writeHead(429, { 'retry-after': said }).end(),
+    (response, said) => response.writeHead(500, said).end()
+  )
+  for (const protocol of ['permit', 'authzen'] as const) {
+    for (const [index, quote] of quotes.entries()) {
+      const pdp = await pdpFor(t, { token: TOKEN, intercept: ({ headers }, response) => { quote(response, String(headers.authorization).slice('Bearer '.length)); return true } })
+      const log = logSink()
+      const app = fastifyFor(t, { logger: log.logger })
+      await app.register(permit, optionsFor(pdp, { protocol, retries: 0, timeout: 500, readiness: '/healthy', user: () => 'ann' }))
+      app.get('/', { config: { permit: 'document:share' } }, async () => 'in')
+      const texts = [(await app.inject('/')).body]
+      const asked = [
+        app.permit.check('ann', 'share', 'document'), app.permit.plan('ann', 'share', 'document'), app.permit.permissions('ann'),
+        app.permit.searchActions('ann', 'document').toArray(), app.permit.write(app.permit.api.syncUser({ key: 'ann' }))
+      ]
+      for (const result of await Promise.allSettled(asked)) texts.push(inspect(result, { depth: 9, showHidden: true }))
+      texts.push(JSON.stringify([await app.permit.health(), app.permit.stats()]), log.text())
+      for (const [place, text] of texts.entries()) t.equal(text.includes(TOKEN), false, `${protocol}, quote ${index}, place ${place}`)
+      await app.close()
+    }
+  }
 })
 
 t.test('whatever the body of an error does, the error is soon there, with its status', async t => {

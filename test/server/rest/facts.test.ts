@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import t from 'tap'
 import { createLocalPdp } from '../../../src/server/index.js'
 import { ask, pdpFor, POLICY, TOKEN } from '../support.js'
@@ -136,4 +137,34 @@ t.test('with a folder, written data survives a restart', async t => {
   t.match((await ask(after, 'GET', '/facts/users/eve')).json, { key: 'eve', id: (written as { id: string }).id, roles: [{ role: 'viewer' }, { role: 'writer' }] })
   const resource = { type: 'task', tenant: 'acme' }
   t.match((await ask(after, 'POST', '/allowed/bulk', [{ user: { key: 'eve' }, action: 'read', resource }, { user: { key: 'eve' }, action: 'write', resource }])).json, { allow: [{ allow: true }, { allow: true }] })
+})
+
+t.test('a write is answered with what it wrote, also when others remove that at once, or it has ended before', async t => {
+  const data = await mkdtemp(join(tmpdir(), 'permit-facts-'))
+  t.teardown(() => rm(data, { recursive: true }))
+  const policy = { ...POLICY, resources: { task: { ...POLICY.resources?.['task'] as object, actions: { read: {}, write: {} }, relations: { parent: 'task' } } }, set_rules: [] }
+  const { send } = await pdpFor(t, { data, policy })
+  const end = '2020-01-01T00:00:00Z'
+  const link = { subject: 'task:1', relation: 'parent', object: 'task:2' }
+  const writes: ReadonlyArray<readonly [method: string, path: string, body?: object]> = [
+    ['POST', '/users', { key: 'u' }], ['PUT', '/users/u', { key: 'u' }], ['PATCH', '/users/u', { email: 'u@acme.com' }], ['DELETE', '/users/u'],
+    ['POST', '/users/u/roles', { role: 'viewer', tenant: 'acme' }],
+    ['POST', '/tenants', { key: 't' }], ['PATCH', '/tenants/t', { name: 'T' }], ['DELETE', '/tenants/t'],
+    ['POST', '/resource_instances', { resource: 'task', key: '2', tenant: 'acme' }], ['PATCH', '/resource_instances/task:2', { attributes: { a: 1 } }],
+    ['DELETE', '/resource_instances/task:2'],
+    ['POST', '/relationship_tuples', { ...link, tenant: 'acme' }], ['DELETE', '/relationship_tuples', link],
+    ['POST', '/role_assignments', { user: 'ada', role: 'viewer', tenant: 'acme' }], ['DELETE', '/role_assignments', { user: 'ada', role: 'viewer', tenant: 'acme' }],
+    ['POST', '/role_assignments', { user: 'ada', role: 'viewer', tenant: 'acme', expires_at: end }],
+    ['POST', '/role_assignments', { user: 'ada', role: 'owner', resource_instance: 'task:1', expires_at: end }]
+  ]
+  const answers = await Promise.all(writes.slice(-4, -1).map(async ([method, path, body]) => send(method, `/facts${path}`, body)))
+  t.match(answers.map(({ status }) => status), [200, 204, 200])
+  t.match(answers[2]?.json, { user: 'ada', role: 'viewer', expires_at: end })
+  const property = fc.asyncProperty(fc.array(fc.constantFrom(...writes), { minLength: 2, maxLength: 8 }), async chosen => {
+    const answers = await Promise.all(chosen.map(async ([method, path, body]) => send(method, `/facts${path}`, body)))
+    const wrong = answers.findIndex(({ status }) => status >= 500)
+    if (wrong !== -1) throw new Error(`${JSON.stringify(chosen[wrong])} was answered with ${answers[wrong]?.status}`)
+  })
+  const examples = [[writes.slice(11, 13)], [writes.slice(13, 15)], [writes.slice(16)]] as Array<[typeof writes[number][]]>
+  await t.resolves(fc.assert(property, { numRuns: 60, examples }))
 })

@@ -1,4 +1,5 @@
-// Converts facts to the format of the REST API.
+// Converts facts to the format of the REST API. What was written is converted within its write: another write, or the end of a role, may
+// have removed it by the time that the write is durable.
 import type { Static } from 'typebox'
 import { notFound } from '../../http/error-responses.js'
 import { MAX_RELATIONSHIPS } from './fact-shapes.js'

@@ -53,8 +53,7 @@ export const relationshipTupleRoutes: readonly Route[] = [
     body: TupleCreate,
     answer: TupleRead,
     async handle ({ body, environment }) {
-      const { fact } = await environment.write(writer => writer.createRelationshipTuple(withoutNull(body)))
-      return ok(tupleView(environment, fact))
+      return ok(await environment.write(writer => tupleView(environment, writer.createRelationshipTuple(withoutNull(body)).fact)))
     }
   }),
 

@@ -51,8 +51,7 @@ export const resourceInstanceRoutes: readonly Route[] = [
     body: InstanceCreate,
     answer: InstanceRead,
     async handle ({ body, environment }) {
-      const { fact } = await environment.write(writer => writer.createResourceInstance(withoutNull(body)))
-      return ok(instanceView(environment, fact))
+      return ok(await environment.write(writer => instanceView(environment, writer.createResourceInstance(withoutNull(body)).fact)))
     }
   }),
 
@@ -74,8 +73,7 @@ export const resourceInstanceRoutes: readonly Route[] = [
     body: InstanceUpdate,
     answer: InstanceRead,
     async handle ({ params, body, environment }) {
-      const { fact } = await environment.write(writer => writer.updateResourceInstance(params.instance, body))
-      return ok(instanceView(environment, fact))
+      return ok(await environment.write(writer => instanceView(environment, writer.updateResourceInstance(params.instance, body).fact)))
     }
   })),
 

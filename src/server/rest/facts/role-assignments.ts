@@ -61,8 +61,7 @@ export const roleAssignmentRoutes: readonly Route[] = [
     body: NewAssignment,
     answer: AssignmentRead,
     async handle ({ body, environment }) {
-      const { fact } = await environment.write(writer => writer.assignRole(withoutNull(body)))
-      return ok(assignmentView(environment, fact))
+      return ok(await environment.write(writer => assignmentView(environment, writer.assignRole(withoutNull(body)).fact)))
     }
   }),
 

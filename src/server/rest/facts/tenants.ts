@@ -32,8 +32,7 @@ export const tenantRoutes: readonly Route[] = [
     body: TenantCreate,
     answer: TenantRead,
     async handle ({ body, environment }) {
-      const { fact } = await environment.write(writer => writer.createTenant(withoutNull(body)))
-      return ok(tenantView(environment, fact))
+      return ok(await environment.write(writer => tenantView(environment, writer.createTenant(withoutNull(body)).fact)))
     }
   }),
 
@@ -55,8 +54,7 @@ export const tenantRoutes: readonly Route[] = [
     body: TenantUpdate,
     answer: TenantRead,
     async handle ({ params, body, environment }) {
-      const { fact } = await environment.write(writer => writer.updateTenant(params.tenant, body))
-      return ok(tenantView(environment, fact))
+      return ok(await environment.write(writer => tenantView(environment, writer.updateTenant(params.tenant, body).fact)))
     }
   }),
 

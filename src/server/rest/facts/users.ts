@@ -40,8 +40,7 @@ export const userRoutes: readonly Route[] = [
     body: UserCreate,
     answer: UserRead,
     async handle ({ body, environment }) {
-      const { fact } = await environment.write(writer => create(writer, body))
-      return ok(userView(environment, fact))
+      return ok(await environment.write(writer => userView(environment, create(writer, body).fact)))
     }
   }),
 
@@ -63,8 +62,10 @@ export const userRoutes: readonly Route[] = [
     async handle ({ params, body, environment }) {
       const key = environment.resolve('user', params.user) ?? params.user
       if (body.key !== undefined && body.key !== key) throw invalid(`body.key: is '${body.key}', but the user in the path is '${key}'`)
-      const { status, fact } = await environment.write(writer => sync(writer, environment, { ...body, key }))
-      return { status: status === 'created' ? 201 : 200, body: userView(environment, fact) }
+      return environment.write(writer => {
+        const { status, fact } = sync(writer, environment, { ...body, key })
+        return { status: status === 'created' ? 201 : 200, body: userView(environment, fact) }
+      })
     }
   }),
 
@@ -75,8 +76,7 @@ export const userRoutes: readonly Route[] = [
     body: UserUpdate,
     answer: UserRead,
     async handle ({ params, body, environment }) {
-      const { fact } = await environment.write(writer => writer.updateUser(params.user, body))
-      return ok(userView(environment, fact))
+      return ok(await environment.write(writer => userView(environment, writer.updateUser(params.user, body).fact)))
     }
   }),
 
@@ -111,8 +111,8 @@ export const userRoutes: readonly Route[] = [
     body: UserRole,
     answer: AssignmentRead,
     async handle ({ params, body, environment }) {
-      const { fact } = await environment.write(writer => writer.assignRole({ user: params.user, ...withoutNull(body) }))
-      return ok(assignmentView(environment, fact))
+      const assignment = { user: params.user, ...withoutNull(body) }
+      return ok(await environment.write(writer => assignmentView(environment, writer.assignRole(assignment).fact)))
     }
   }),
 
