@@ -126,7 +126,7 @@ async function startOpenfga (program: string, flags: readonly string[]) {
   const [http, grpc] = [await freePort(), await freePort()]
   const child = spawn(program, [
     'run', '--experimentals', 'authzen', '--http-addr', `127.0.0.1:${http}`, '--grpc-addr', `127.0.0.1:${grpc}`,
-    '--playground-enabled=false', '--metrics-enabled=false', '--log-level', 'error', ...flags
+    '--playground-enabled=false', '--metrics-enabled=false', '--log-level', 'error', '--request-timeout', '60s', ...flags
   ], { stdio: ['ignore', 'ignore', 'inherit'] })
   const stopServer = () => { child.kill('SIGKILL') }
   process.once('exit', stopServer)
