@@ -1,4 +1,5 @@
-// Runs the tests that attack the promises on other versions of the peers than the installed ones: `npm run test:range`, `-- --edges`, `-- fastify-5.7.0`.
+// Runs the tests that attack the promises on other versions of the peers than the installed ones: `npm run test:range`, `-- --edges`, `-- fastify-5.7.0`,
+// `-- nest-12`.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { root } from '../support/documents.js'
@@ -20,6 +21,17 @@ const TESTS: Readonly<Record<string, readonly string[]>> = {
   re2js: ['test/engine/policy/mapping-rules.test.ts', 'test/fastify/urls.test.ts']
 }
 
+/** Peers whose packages find each other by name, so that a version needs a folder of its own: those of families/, with the tests of each. */
+const FAMILIES: Readonly<Record<string, readonly string[]>> = {
+  oldest: [...ofNest(11), 'test/trpc', 'test/mcp/server.test.ts'],
+  'nest-12': ofNest(12)
+}
+
+/** Not errors.test.ts: the first versions of NestJS send the message of a mistake in the app's code to clients, and later ones hide it. */
+function ofNest (version: number): string[] {
+  return [...['module', 'resolvers', 'gateways'].map(name => `test/nest/${version}/${name}.test.ts`), 'test/range/nest-drivers.ts']
+}
+
 /** In every run: that it runs what it says. */
 const LOADED = 'test/range/loaded.test.ts'
 
@@ -28,9 +40,14 @@ type Versions = ReadonlyMap<Peer, string>
 
 const all = await Promise.all((await peers()).map(async peer => ({ peer, versions: await versionsOf(peer), installed: await installedOf(peer) })))
 const wanted = process.argv.slice(2)
-const runs = wanted.includes('--edges') ? edges() : singles().filter(run => wanted.length === 0 || wanted.includes(nameOf(run)))
-if (runs.length === 0) throw new Error(`there is nothing of the name ${wanted.join(', ')}; there are ${singles().map(nameOf).join(', ')}`)
-await runSuites(runs.map(suiteOf))
+const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name)
+const runs = wanted.includes('--edges') ? edges() : singles().filter(run => isWanted(nameOf(run)))
+const families = Object.keys(FAMILIES).filter(name => wanted.includes('--edges') || isWanted(name))
+if (runs.length + families.length === 0) {
+  throw new Error(`there is nothing of the name ${wanted.join(', ')}; there are ${[...singles().map(nameOf), ...Object.keys(FAMILIES)].join(', ')}`)
+}
+for (const family of families) await install(family)
+await runSuites([...runs.map(suiteOf), ...families.map(suiteOfFamily)])
 
 /** Each version by itself. */
 function singles (): Versions[] {
@@ -58,6 +75,19 @@ function suiteOf (versions: Versions): Suite {
     },
     check: () => checkTypes(versions)
   }
+}
+
+function suiteOfFamily (name: string): Suite {
+  return {
+    name: `${name} of families`,
+    files: FAMILIES[name] ?? [],
+    env: { RANGE_FAMILY: name, NODE_OPTIONS: `--import=${new URL('redirect.js', import.meta.url).href}` }
+  }
+}
+
+async function install (family: string): Promise<void> {
+  const { code, output } = await execute('npm', ['ci', '--prefix', `test/range/families/${family}`, '--ignore-scripts', '--no-audit', '--no-fund'], {})
+  if (code !== 0) throw new Error(output)
 }
 
 /** What the compiler says of apps that use the package with the types of these versions. */
