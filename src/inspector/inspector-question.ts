@@ -56,7 +56,9 @@ export function queryOfForm ({ user, action, resource, tenant, ...values }: Read
 
 /** The question as the page shows it. */
 export function shownQuestion ({ user, action, resource, context }: Query, values: boolean): InspectorQuestion {
-  const { key, attributes, ...details } = user
+  const { key, attributes, ...others } = user
+  // A user that was given as an object has each of its members, most of them undefined.
+  const details = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined))
   const shown = (given: JsonObject | undefined): JsonObject | undefined => given === undefined || values ? given : withoutValues(given)
   const all = [attributes, resource.attributes, context, details]
   return {

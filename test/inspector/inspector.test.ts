@@ -170,6 +170,8 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
     t.notMatch(JSON.stringify(hidden), /5ecret/)
     t.equal(await answerOf(port, 'decision', { id: 3 }), null)
     t.match(await answerOf(port, 'why', { user: 'ann', action: 'inspect', resource: 'task' }), { outcome: 'no', changes: [["assign role 'operator' to 'ann' in tenant 'default'"], ["give role 'reader' the permission 'task:inspect'"]] })
+    t.strictSame((await answerOf(port, 'why', { user: 'ann', action: 'inspect', resource: 'task' })).question,
+      { user: { key: 'ann' }, action: 'inspect', resource: { type: 'task', tenant: 'default' }, hidden: false }, 'nothing is called hidden that is not there')
     t.match(await answerOf(port, 'policy', {}), { types: [{ key: 'task', actions: ['read', 'inspect'] }] })
     t.same(await answerOf(port, 'names', { kind: 'user', text: 'N' }), ['ann'])
     t.same(await answerOf(port, 'near', { user: 'ann' }), { roles: [{ role: 'reader', at: 'tenant default' }], subjects: [], objects: [], more: false })
