@@ -59,6 +59,11 @@ const app = Fastify()
 await app.register(permit, { policy, cache: false, timeout: 60_000 })
 await app.ready()
 
+/** By default an app keeps plans for a while. */
+const keeping = Fastify()
+await keeping.register(permit, { policy, cache: { ttl: 600_000, max: 10_000 } })
+await keeping.ready()
+
 interface Contestant {
   readonly name: string
   readonly page: (asker: Asker) => Promise<ReadonlyArray<{ readonly id: number }>>
@@ -81,10 +86,12 @@ function withKysely (database: BenchDatabase, kind: 'sqlite' | 'postgresql', act
     if (action === 'visible') return sql<SqlBool>`tenant_id = ${tenant} AND (owner_id = ${key} OR public = 1)`
     return sql<SqlBool>`tenant_id = ${tenant} AND id IN (${sql.join(keys)})`
   }
-  const planned = async ({ key, tenant }: Asker) => toKysely(await app.permit.plan(key, action, 'task', { tenant }), taskFields)
+  const plannedBy = ({ permit }: typeof app) => async ({ key, tenant }: Asker) => toKysely(await permit.plan(key, action, 'task', { tenant }), taskFields)
+  const [planned, kept] = [plannedBy(app), plannedBy(keeping)]
   const contestants: Contestant[] = [
     { name: 'by hand', page: asker => pageOf(byHand(asker)).execute(), statement: async asker => pageOf(byHand(asker)).compile() },
-    { name: 'fastify-permit, plan', page: async asker => pageOf(await planned(asker)).execute(), statement: async asker => pageOf(await planned(asker)).compile() }
+    { name: 'fastify-permit, plan', page: async asker => pageOf(await planned(asker)).execute(), statement: async asker => pageOf(await planned(asker)).compile() },
+    { name: 'fastify-permit, plan from the cache', page: async asker => pageOf(await kept(asker)).execute() }
   ]
   if (action !== 'own') return contestants
   const all = (tenant: string) => kysely.selectFrom('tasks').selectAll().where('tenant_id', '=', tenant).orderBy('id')

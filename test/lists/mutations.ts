@@ -1,16 +1,19 @@
-// `npm run mutations`: changes the translation of conditions in many ways, one at a time, and counts how many random cases it takes until a row
+// `npm run mutations`: changes the translations of conditions in many ways, one at a time, and counts how many random cases it takes until a row
 // shows it. Each change must be caught: otherwise the random comparison of rows would not see that mistake.
 /* eslint no-template-curly-in-string: off -- they are sources, with templates in them */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { citext } from '@electric-sql/pglite/contrib/citext'
+import { PGlite } from '@electric-sql/pglite'
 import { Query } from 'mingo'
 import type { Test } from 'tap'
 import type { Plan } from '../../src/contract/plan.js'
 import type { Fragment } from '../../src/lists/sql/fragment.js'
 import { fields, toPredicate } from '../../src/lists/predicate.js'
 import { sqliteFor } from './support/databases.js'
+import { prismaFor } from './support/prisma.js'
 import { conditionOn, INTEGERS, json, NUMBERS, planOf, TENANT, TEXTS, type Shape } from './support/random.js'
 
 const MOST_CASES = 5_000
@@ -19,6 +22,7 @@ const ROWS = 120
 /** The file in src/lists/, what is changed there once, and into what. */
 type Mutation = readonly [file: string, from: string, to: string]
 
+/** What both databases of SQL share. */
 const SQL: readonly Mutation[] = [
   ['sql/where.ts', "case 'all': return this.#tenant(plan.tenant)", "case 'all': return TRUE"],
   ['sql/where.ts', 'return all([this.#tenant(plan.tenant), this.#condition', 'return all([TRUE, this.#condition'],
@@ -45,15 +49,56 @@ const SQL: readonly Mutation[] = [
   ['sql/fragment.ts', 'sql`((${part}) IS NOT TRUE)`', 'sql`(NOT (${part}))`'],
   ['sql/fragment.ts', "grouped(rest, ' AND ')", "grouped(rest, ' OR ')"],
   ['sql/fragment.ts', "grouped(rest, ' OR ')", "grouped(rest, ' AND ')"],
-  ['sql/sqlite.ts', 'sql`${this.#sql} COLLATE BINARY` }', 'sql`${this.#sql}` }'],
-  ['sql/sqlite.ts', "if (type === 'boolean') return not(sql`typeof", "if (type === 'boolean') return (sql`typeof"],
-  ['sql/sqlite.ts', "if (type === 'number' || (type === undefined && !isKey)) return sql`(${this.#sql} IS NULL OR", "if (type === 'number') return sql`(${this.#sql} IS NOT NULL OR"],
-  ['sql/sqlite.ts', 'return sql`(instr(${this.#writtenText()}, ${text(value)}) > 0)`', 'return sql`(${this.#writtenText()} LIKE \'%\' || ${text(value)} || \'%\')`'],
-  ['sql/sqlite.ts', "isNull (): Fragment { return sql`${this.#type} = 'null'` }", 'isNull (): Fragment { return sql`${this.#type} IS NULL` }'],
   ['literals.ts', "lt: '<', lte: '<=', gt: '>', gte: '>='", "lt: '<=', lte: '<=', gt: '>', gte: '>='"],
   ['literals.ts', "lt: '<', lte: '<=', gt: '>', gte: '>='", "lt: '<', lte: '<', gt: '>', gte: '>='"],
   ['literals.ts', "lt: '<', lte: '<=', gt: '>', gte: '>='", "lt: '<', lte: '<=', gt: '<', gte: '>='"],
   ['literals.ts', "lt: '<', lte: '<=', gt: '>', gte: '>='", "lt: '<', lte: '<=', gt: '>', gte: '>'"]
+]
+
+const SQLITE: readonly Mutation[] = [
+  ...SQL,
+  ['sql/sqlite.ts', 'sql`${this.#sql} COLLATE BINARY` }', 'sql`${this.#sql}` }'],
+  ['sql/sqlite.ts', "if (type === 'boolean') return not(sql`typeof", "if (type === 'boolean') return (sql`typeof"],
+  ['sql/sqlite.ts', "if (type === 'number' || (type === undefined && !isKey)) return sql`(${this.#sql} IS NULL OR", "if (type === 'number') return sql`(${this.#sql} IS NOT NULL OR"],
+  ['sql/sqlite.ts', 'return sql`(instr(${this.#writtenText()}, ${text(value)}) > 0)`', 'return sql`(${this.#writtenText()} LIKE \'%\' || ${text(value)} || \'%\')`'],
+  ['sql/sqlite.ts', "isNull (): Fragment { return sql`${this.#type} = 'null'` }", 'isNull (): Fragment { return sql`${this.#type} IS NULL` }']
+]
+
+/** Without the comparison by COLLATE "C": PGlite has no collation for which different texts are equal, so that nothing would show it. */
+const POSTGRESQL: readonly Mutation[] = [
+  ...SQL,
+  ['sql/postgresql.ts', "raw(value ? 'true' : 'false')", "raw(value ? 'false' : 'true')"],
+  ['sql/postgresql.ts', 'return sql`strpos(${this.#text}, ${text(value)}) > 0`', 'return sql`strpos(${text(value)}, ${this.#text}) > 0`'],
+  ['sql/postgresql.ts', 'all([sql`${value} IS NOT NULL`, test(new PostgresJson(value, names))])', 'test(new PostgresJson(value, names))'],
+  ['sql/postgresql.ts', "isNull (): Fragment { return this.#is('null') }", 'isNull (): Fragment { return sql`${this.#json} IS NULL` }'],
+  ['sql/postgresql.ts', "'true'::jsonb\" : \"'false'::jsonb\"", "'false'::jsonb\" : \"'true'::jsonb\""],
+  ['sql/postgresql.ts', "raw(closed ? '=' : '')", "raw(closed ? '' : '=')"],
+  ['sql/postgresql.ts', "order === 'lt' || order === 'gte' ? low : high", "order === 'lt' || order === 'gte' ? high : low"],
+  ['sql/postgresql.ts', '(${this.isList()} AND NOT EXISTS', '(NOT EXISTS'],
+  ['sql/postgresql.ts', 'WHERE ${not(test(item))}))`', 'WHERE ${test(item)}))`'],
+  ['sql/postgresql.ts', 'jsonb_array_length(${this.#json}) = ', 'jsonb_array_length(${this.#json}) >= '],
+  ['sql/postgresql.ts', 'FROM jsonb_object_keys(${this.#json})) = ', 'FROM jsonb_object_keys(${this.#json})) >= ']
+]
+
+const PRISMA: readonly Mutation[] = [
+  ['prisma.ts', "case 'all': return this.#tenant(plan.tenant)", "case 'all': return EVERYTHING"],
+  ['prisma.ts', 'return all([this.#tenant(plan.tenant), this.#condition', 'return all([EVERYTHING, this.#condition'],
+  ['prisma.ts', "case 'none': return NOTHING", "case 'none': return this.#tenant((plan as { tenant: string }).tenant)"],
+  ['prisma.ts', 'return this.#group(condition.operator, condition.value, holds)', 'return this.#group(condition.operator, condition.value, true)'],
+  ['prisma.ts', "this.#group('or', condition.value, !holds)", "this.#group('or', condition.value, holds)"],
+  ['prisma.ts', "return (operator === 'and') === holds ? all(parts) : any(parts)", "return operator === 'and' ? all(parts) : any(parts)"],
+  ['prisma.ts', "return (operator === 'and') === holds ? all(parts) : any(parts)", 'return all(parts)'],
+  ['prisma.ts', "return (operator === 'and') === holds ? all(parts) : any(parts)", 'return any(parts)'],
+  ['prisma.ts', "case 'eq': return this.#isIn(column, [value], holds)", "case 'eq': return this.#isIn(column, [value], !holds)"],
+  ['prisma.ts', "case 'ne': return this.#isIn(column, [value], !holds)", "case 'ne': return this.#isIn(column, [value], holds)"],
+  ['prisma.ts', 'this.#isIn(column, listOf(value), holds)', 'this.#isIn(column, listOf(value).slice(1), holds)'],
+  ['prisma.ts', "if (test === 'never') return holds ? NOTHING : EVERYTHING", "if (test === 'never') return NOTHING"],
+  ['prisma.ts', '{ OR: [{ NOT: where }, { [column.column]: null }] }', '{ NOT: where }'],
+  ['prisma.ts', 'return holds ? any(parts) : all(parts)', 'return any(parts)'],
+  ['prisma.ts', '{ [column.column]: holds ? null : { not: null } }', '{ [column.column]: holds ? { not: null } : null }'],
+  ['prisma.ts', "isPossible ? { equals: value } : 'never'", "isPossible ? { equals: !value } : 'never'"],
+  ['prisma.ts', 'return { [order]: value }', 'return { equals: value }'],
+  ['prisma.ts', 'if (holds) return where', 'return where']
 ]
 
 const MONGO: readonly Mutation[] = [
@@ -68,6 +113,8 @@ const MONGO: readonly Mutation[] = [
   ['mongo.ts', "case 'any_match': return this.#anyItem(", "case 'any_match': return this.#everyItem("],
   ['mongo.ts', "case 'all_match': return this.#everyItem(", "case 'all_match': return this.#anyItem("],
   ['mongo.ts', "case 'not': return negated(or(parts))", "case 'not': return or(parts)"],
+  ['mongo.ts', "case 'or': return or(parts)", "case 'or': return and(parts)"],
+  ['mongo.ts', "case 'and': return and(parts)", "case 'and': return or(parts)"],
   ['mongo.ts', "case 'ne': return negated(equal(found, value))", "case 'ne': return equal(found, value)"]
 ]
 
@@ -82,6 +129,8 @@ const attributes = {
   data: { column: 'data', type: 'json' },
   tags: { column: 'tags', type: 'json' }
 } as const
+const postgresqlThings = fields({ database: 'postgresql', key: { column: 'id', type: 'text' }, tenant: 'tenant', attributes })
+const prismaThings = fields({ database: 'sqlite', key: { column: 'id', type: 'text' }, tenant: 'tenant', attributes })
 const sqlThings = fields({ database: 'sqlite', key: { column: 'id', type: 'text' }, tenant: 'tenant', attributes })
 const mongoThings = fields({ key: { column: 'id', type: 'text' }, tenant: 'tenant', attributes })
 
@@ -98,8 +147,13 @@ const rows = documents.map(({ done, data, tags, ...others }) => ({
 }))
 const plain: Plan = { kind: 'all', type: 'thing', tenant: TENANT }
 // mingo looks up no such name; MongoDB does.
-const conditions = conditionOn(SHAPE, false).filter(condition => !JSON.stringify(condition).includes('__proto__'))
-const PLANS: readonly Plan[] = [plain, { ...plain, kind: 'none' } as Plan, ...fc.sample(conditions, { numRuns: MOST_CASES, seed: 11 }).map(planOf)]
+const plansOn = (shape: Shape): readonly Plan[] => {
+  const conditions = conditionOn(shape, false).filter(condition => !JSON.stringify(condition).includes('__proto__'))
+  return [plain, { ...plain, kind: 'none' } as Plan, ...fc.sample(conditions, { numRuns: MOST_CASES, seed: 11 }).map(planOf)]
+}
+const PLANS = plansOn(SHAPE)
+/** Prisma refuses what reads lists and objects. */
+const WITHOUT_JSON = plansOn(Object.fromEntries(Object.entries(SHAPE).filter(([, kind]) => kind !== 'json' && kind !== 'list')))
 
 const sources = fileURLToPath(new URL('../../src', import.meta.url))
 const mutants = fileURLToPath(new URL('../../node_modules/.cache/mutants', import.meta.url))
@@ -124,8 +178,8 @@ const ids = (list: ReadonlyArray<{ id?: unknown }>): string => JSON.stringify(li
 type Select = (plan: Plan) => Promise<ReadonlyArray<{ id?: unknown }>>
 
 /** The number of cases until the rows differ, or the database rejects the statement; undefined when they never do. */
-async function casesUntilSeen (select: Select, expected: (plan: Plan) => string, most: number): Promise<number | undefined> {
-  for (const [index, plan] of PLANS.slice(0, most).entries()) {
+async function casesUntilSeen (select: Select, expected: (plan: Plan) => string, plans: readonly Plan[]): Promise<number | undefined> {
+  for (const [index, plan] of plans.entries()) {
     try {
       if (ids(await select(plan)) !== expected(plan)) return index + 1
     } catch (error) {
@@ -142,9 +196,44 @@ await database.all('CREATE TABLE things (id TEXT PRIMARY KEY, tenant TEXT, name 
 for (const { id, tenant, name, level, price, done, data, tags } of rows) await database.all('INSERT INTO things VALUES (?, ?, ?, ?, ?, ?, ?, ?)', [id, tenant, name, level, price, done, data, tags])
 const stored = await database.all('SELECT * FROM things')
 
+const postgresql = await PGlite.create({ extensions: { citext } })
+await postgresql.exec('CREATE EXTENSION citext; CREATE TABLE things (id text PRIMARY KEY, tenant text, name citext, level bigint, price double precision, done boolean, data jsonb, tags jsonb)')
+for (const { id, tenant, name, level, price, done, data, tags } of documents) {
+  const [json, list] = [data, tags].map(value => value === null ? null : JSON.stringify(value))
+  await postgresql.query('INSERT INTO things VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb)', [id, tenant, name, level, price, done, json, list])
+}
+// JavaScript reads these as the even one of their neighbours, which lies exactly between them.
+for (const tie of ['9007199254740993', '9007199254740995', '-9007199254740993']) {
+  await postgresql.query('INSERT INTO things (id, tenant, data) VALUES ($1, $2, $3::text::jsonb)', [`tie ${tie}`, TENANT, tie])
+}
+const storedInPostgresql = (await postgresql.query<Record<string, unknown>>('SELECT * FROM things')).rows
+
+// Prisma compares by the column's collation, so its table has none.
+await database.all('CREATE TABLE plain (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, name TEXT, level INTEGER, price REAL, done BOOLEAN)')
+for (const { id, tenant, name, level, price, done } of rows) {
+  // Prisma does not hand on the largest numbers as they are.
+  await database.all('INSERT INTO plain VALUES (?, ?, ?, ?, ?, ?)', [id, tenant, name, level, Math.abs(price ?? 0) < 1.79e308 ? price : null, done])
+}
+const storedForPrisma = await database.all('SELECT * FROM plain')
+const client = prismaFor(database, 'sqlite', `model Thing {
+  id     String   @id
+  tenant String
+  name   String?
+  level  BigInt?
+  price  Float?
+  done   Boolean?
+  @@map("plain")
+}`, [
+  { name: 'id', type: 'String' }, { name: 'tenant', type: 'String' }, { name: 'name', type: 'String' }, { name: 'level', type: 'BigInt' },
+  { name: 'price', type: 'Float' }, { name: 'done', type: 'Boolean' }
+])
+
+/** What random conditions ask too seldom. */
+const TIES = [2 ** 53, 2 ** 53 + 4].map(value => planOf({ operator: 'eq', field: 'attributes.data', value }))
+
 const TARGETS = {
   SQLite: {
-    mutations: SQL,
+    mutations: SQLITE,
     expected: (plan: Plan) => ids(stored.filter(toPredicate(plan, sqlThings))),
     async select (folder: string): Promise<Select> {
       const { whereOf } = await import(pathToFileURL(join(folder, 'lists/sql/where.ts')).href) as { whereOf: (target: string, plan: Plan, things: typeof sqlThings, database: 'sqlite') => Fragment<string> }
@@ -153,6 +242,28 @@ const TARGETS = {
         const text = pieces.map(piece => typeof piece === 'string' ? piece : 'value' in piece ? '?' : `"${piece.column}"`).join('')
         return database.all(`SELECT id FROM things WHERE ${text}`, pieces.flatMap(piece => typeof piece !== 'string' && 'value' in piece ? [piece.value] : []))
       }
+    }
+  },
+  PostgreSQL: {
+    mutations: POSTGRESQL,
+    expected: (plan: Plan) => ids(storedInPostgresql.filter(toPredicate(plan, postgresqlThings))),
+    async select (folder: string): Promise<Select> {
+      const { whereOf } = await import(pathToFileURL(join(folder, 'lists/sql/where.ts')).href) as { whereOf: (target: string, plan: Plan, things: typeof postgresqlThings, database: 'postgresql') => Fragment<string> }
+      return async plan => {
+        const { pieces } = whereOf('mutant', plan, postgresqlThings, 'postgresql')
+        const values = pieces.flatMap(piece => typeof piece !== 'string' && 'value' in piece ? [piece.value] : [])
+        let place = 0
+        const text = pieces.map(piece => typeof piece === 'string' ? piece : 'value' in piece ? `$${++place}` : `"${piece.column}"`).join('')
+        return (await postgresql.query<{ id: string }>(`SELECT id FROM things WHERE ${text}`, values)).rows
+      }
+    }
+  },
+  Prisma: {
+    mutations: PRISMA,
+    expected: (plan: Plan) => ids(storedForPrisma.filter(toPredicate(plan, prismaThings))),
+    async select (folder: string): Promise<Select> {
+      const { toPrisma } = await import(pathToFileURL(join(folder, 'lists/prisma.ts')).href) as { toPrisma: (plan: Plan, things: typeof prismaThings) => object }
+      return async plan => client.thing.findMany({ where: toPrisma(plan, prismaThings), select: { id: true } })
     }
   },
   MongoDB: {
@@ -172,11 +283,13 @@ mkdirSync(mutants, { recursive: true })
 let number = 0
 try {
   for (const [name, { mutations, expected, select }] of Object.entries(TARGETS)) {
-    const unchanged = await casesUntilSeen(await select(mutant(number++, undefined)), expected, 1_000)
-    if (unchanged !== undefined) throw new Error(`${name}: the translation as it is differs in case ${unchanged}`)
+    if (process.argv.length > 2 && !process.argv.includes(name)) continue
+    const plans = name === 'Prisma' ? WITHOUT_JSON : name === 'PostgreSQL' ? [...PLANS.slice(0, 900), ...TIES, ...PLANS.slice(900)] : PLANS
+    const unchanged = await casesUntilSeen(await select(mutant(number++, undefined)), expected, plans.slice(0, 1_000))
+    if (unchanged !== undefined) throw new Error(`${name}: the translation as it is differs in case ${unchanged}: ${JSON.stringify(plans[unchanged - 1])}`)
     const seen: number[] = []
     for (const mutation of mutations) {
-      const cases = await casesUntilSeen(await select(mutant(number++, mutation)), expected, MOST_CASES)
+      const cases = await casesUntilSeen(await select(mutant(number++, mutation)), expected, plans)
       if (cases !== undefined) seen.push(cases)
       else {
         process.exitCode = 1
@@ -188,5 +301,7 @@ try {
   }
 } finally {
   rmSync(mutants, { recursive: true, force: true })
+  await client.$disconnect()
+  await postgresql.close()
   for (const run of endings) run()
 }

@@ -88,7 +88,12 @@ function comparisonOn (field: string, kind: Kind, shape: Shape, relations: boole
   ]
   const member = fc.constantFrom('item.a', 'item.b', 'item.a.b', 'item.a b', 'item.0', 'item."', 'item.$', 'item.á', 'item.__proto__')
   const inner = member.chain(name => comparisonOn(name, 'loose', shape, false))
-  const match = fc.oneof({ weight: 3, arbitrary: inner }, { weight: 1, arbitrary: inner.map(condition => ({ operator: 'not', value: [condition] }) as Condition) })
+  const several = fc.record({ operator: fc.constantFrom('and' as const, 'or' as const), value: fc.array(inner, { minLength: 2, maxLength: 3 }) })
+  const match = fc.oneof(
+    { weight: 3, arbitrary: inner },
+    { weight: 1, arbitrary: inner.map(condition => ({ operator: 'not', value: [condition] }) as Condition) },
+    { weight: 2, arbitrary: several }
+  )
   const matches = (['object_match', 'any_match', 'all_match'] as const).map(operator => make(operator, match))
   return fc.oneof(...scalars, ...lists, ...matches, ...relations ? [make('array_contains_field', fields), make('eq_field', fields)] : [])
 }
