@@ -149,6 +149,19 @@ t.test('it combines with permissions, and is a guard, too', async t => {
   t.same([await status('kim', '/both/x'), await status('vic', '/both/x'), await status('vic', '/welcome'), await status('eve', '/welcome'), await status('vic', '/admin'), await status('kim', '/admin')], [200, 403, 200, 403, 403, 200])
 })
 
+t.test('a route may name the path that is asked about, with its params', async t => {
+  const app = fastifyFor(t)
+  await app.register(permit, { policy, user: byHeader, urls: { base } })
+  app.get('/internal/:id', { config: { permit: { url: '/docs/{id}' } } }, async () => 'in')
+  app.get('/odd', { config: { permit: () => ({ url: '/docs/7' }) } }, async () => 'in')
+  t.throws(() => app.get('/other/:name', { config: { permit: { url: '/docs/{id}' } } }, async () => 'in'), { code: 'FST_PERMIT_ANNOTATION', message: /names \{id\}, but the URL has only \{name\}/ })
+  const status = async (user: string, url: string) => (await app.inject({ url, headers: { 'x-user': user } })).statusCode
+  for (const [user, url, expected] of [
+    ['vic', '/internal/7', 200], ['vic', '/internal/secret', 403], ['vic', '/internal/%73ecret', 403], ['kim', '/internal/secret', 200], ['kim', '/internal/a%2Fb', 403], ['eve', '/internal/7', 403],
+    ['kim', '/odd', 500]
+  ] as const) t.equal(await status(user, url), expected, `${user} ${url}`)
+})
+
 t.test('what cannot work stops the app', async t => {
   const start = async (options: object, declare: (app: ReturnType<typeof Fastify>) => void) => {
     const app = Fastify()
