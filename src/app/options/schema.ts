@@ -1033,7 +1033,7 @@ export const OptionsSchema = Type.Object({
     shownDefault: 'none'
   })),
   /**
-   * Decides by URL mapping rules, where a route says `permit: 'url'`, or a guard of Express `{ url: '/tasks/{id}' }`.
+   * Decides by URL mapping rules, where a route says `permit: 'url'`. In Express, a guard says `{ url: '/tasks/{id}' }`.
    * @defaultValue none: `permit: 'url'` stops the app at boot
    */
   urls: Type.Optional(Type.Union([UrlsSchema], {
