@@ -93,6 +93,7 @@ const PYTHON_RULES: readonly Rule[] = [
     holds: ({ name = '', status }, answer) => status === 200 && answer.status === 422 && /=(number|float|bool|list|pairlist|pairs|empty|true|strings)$/.test(name)
   },
   { name: 'nonsense is 422, not an error of ours', holds: ({ status }, answer) => status >= 500 && [200, 422].includes(answer.status) },
+  { name: 'a name is in an object once', holds: ({ name, status }, answer) => name === 'twice the same member' && status === 200 && answer.status === 422 },
   { name: 'depth is bounded', holds: ({ name }, answer) => name === 'depth 80' && answer.status === 422 },
   {
     name: 'the order of a list is no part of it, and so neither is what is on a page',
