@@ -1,6 +1,7 @@
 // JSON says one thing to everybody who reads it: a name that is twice in an object is refused, by the app and by the local PDP.
 import fc from 'fast-check'
 import t from 'tap'
+import { readJson } from '../../src/kit/read-json.js'
 import { readUnambiguousJson } from '../../src/kit/unambiguous-json.js'
 import permit from '../../src/index.js'
 import { createLocalPdp } from '../../src/server/index.js'
@@ -43,9 +44,10 @@ const read = (parse: () => unknown): { value: unknown } | 'twice' => {
 t.test('a text is refused exactly when an object in it has a name twice, whole and in pieces', t => {
   let [accepted, refused] = [0, 0]
   const property = fc.property(texts, fc.integer({ min: 1, max: 20 }), ({ text, isTwice }, piece) => {
+    // Not JSON.parse, which takes one name for another since V8 12.8 (kit/read-json).
     for (const result of [read(() => readUnambiguousJson(text)), read(() => runSync(parseJson(text, 64, piece)))]) {
       if ((result === 'twice') !== isTwice) throw new Error(`${text} in pieces of ${piece} was ${JSON.stringify(result)}`)
-      if (result !== 'twice' && JSON.stringify(result.value) !== JSON.stringify(JSON.parse(text))) throw new Error(`${text} was read as another value`)
+      if (result !== 'twice' && JSON.stringify(result.value) !== JSON.stringify(readJson(text))) throw new Error(`${text} was read as another value`)
     }
     if (isTwice) refused++
     else accepted++
