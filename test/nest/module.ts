@@ -14,6 +14,7 @@ interface Common {
   All (path: string): Decorator
   Module (parts: object): Decorator
   UseGuards (...guards: unknown[]): Decorator
+  UseInterceptors (...interceptors: unknown[]): Decorator
   Req (): Decorator
   Injectable (): Decorator
   HttpException: new (...args: never[]) => Error
@@ -47,8 +48,20 @@ const authenticating = {
   }
 }
 
+interface Stream { subscribe (to: unknown): unknown }
+
+/** What an interceptor may return: an Observable of a class of its own, which takes no function, as RxJS's Subjects. */
+function relay (source: Stream): Stream {
+  class Relay extends (source.constructor as new (subscribe: (to: unknown) => unknown) => Stream) {
+    constructor () {
+      super(to => source.subscribe(to))
+    }
+  }
+  return new Relay()
+}
+
 export function testModule (version: number, nest: Nest): void {
-  const { common: { Controller, Get, Post, All, Module, UseGuards, Req, Catch, HttpException }, entry: { Permit, Public, InjectPermit, PERMIT, PermitModule }, adapters } = nest
+  const { common: { Controller, Get, Post, All, Module, UseGuards, UseInterceptors, Req, Catch, HttpException }, entry: { Permit, Public, InjectPermit, PERMIT, PermitModule }, adapters } = nest
 
   for (const [adapter, create] of Object.entries(adapters)) {
     const title = `NestJS ${version} on ${adapter}`
@@ -143,15 +156,17 @@ export function testModule (version: number, nest: Nest): void {
         guarded () { return 'in' }
         async own (request: Entry.NestRequest) { await request.permit?.assert('create', 'task'); return 'in' }
         async later (request: Entry.NestRequest) { return new Promise((resolve, reject) => { setImmediate(() => { request.permit?.assert('create', 'task').then(resolve, reject) }) }) }
+        async relayed (request: Entry.NestRequest) { await request.permit?.assert('create', 'task'); return 'in' }
         async mistake () { throw new Error('a mistake') }
       }
-      decorate(Tasks, [Controller('tasks'), Public()], { guarded: [Get('guarded'), Permit('task:create')], own: [Get('own')], later: [Get('later')], mistake: [Get('mistake')] })
-      for (const name of ['own', 'later']) Req()(Tasks.prototype, name, 0)
+      const relaying = { intercept: (_context: unknown, next: { handle (): Stream }) => relay(next.handle()) }
+      decorate(Tasks, [Controller('tasks'), Public()], { guarded: [Get('guarded'), Permit('task:create')], own: [Get('own')], later: [Get('later')], relayed: [Get('relayed'), UseInterceptors(relaying)], mistake: [Get('mistake')] })
+      for (const name of ['own', 'later', 'relayed']) Req()(Tasks.prototype, name, 0)
       const { app, ask } = await start(t, [Tasks], { user: request => request.headers['x-user'] as string | undefined })
       const lines: string[] = []
       const keep = (said: unknown) => { lines.push(String(said)) }
       app.useLogger({ log: keep, error: keep, warn: keep, debug: keep, verbose: keep })
-      for (const path of ['guarded', 'own', 'later']) {
+      for (const path of ['guarded', 'own', 'later', 'relayed']) {
         lines.length = 0
         t.match(await ask(`/tasks/${path}`, 'vic'), { status: 403, body: { statusCode: 403, code: 'FST_PERMIT_FORBIDDEN', error: 'Forbidden', message: 'You are not allowed to do this.' } }, path)
         t.equal(lines.length, 1, path)
@@ -159,6 +174,7 @@ export function testModule (version: number, nest: Nest): void {
         t.match(await ask(`/tasks/${path}`), { status: 401, body: { code: 'FST_PERMIT_UNAUTHENTICATED' } }, path)
         t.equal(lines.length, 1, 'a request of nobody is no denial')
       }
+      t.match(await ask('/tasks/relayed', 'ann'), { status: 200, text: 'in' })
       lines.length = 0
       t.match(await ask('/tasks/mistake', 'vic'), { status: 500 })
       t.match(lines, [/a mistake/], 'other errors are in the log as before')
