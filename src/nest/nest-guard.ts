@@ -151,10 +151,8 @@ type Result = ReturnType<CallHandler['handle']>
 /** `catchError` of RxJS, which only NestJS depends on. */
 function mapError (source: Result, map: (error: unknown) => unknown): Result {
   type Observer = Parameters<Result['subscribe']>[0] & { next (value: unknown): void, error (error: unknown): void, complete (): void }
-  // What another interceptor returns may be of a class of its own, such as a Subject, which takes no function.
-  let prototype = Object.getPrototypeOf(source) as object
-  for (let parent = prototype; parent !== Object.prototype; parent = Object.getPrototypeOf(parent) as object) prototype = parent
-  const Observable = prototype.constructor as new (subscribe: (to: Observer) => unknown) => Result
+  // NestJS wraps whatever a handler or another interceptor returns into a plain Observable.
+  const Observable = source.constructor as new (subscribe: (to: Observer) => unknown) => Result
   return new Observable(to => source.subscribe({
     next (value: unknown) { to.next(value) },
     error (error: unknown) { to.error(map(error)) },
